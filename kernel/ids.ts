@@ -1,0 +1,46 @@
+import { z } from "zod";
+
+/**
+ * Ids are a short kind, an underscore, and a UUID version 7 in 32 hex digits (RFC 9562): `prj_0192…`.
+ * They sort by time of creation, and a wrong kind is seen at once.
+ */
+export const idKinds = {
+  organisation: "org",
+  project: "prj",
+  user: "usr",
+  serviceAccount: "sac",
+  roleBinding: "rol",
+  invitation: "inv",
+  session: "ses",
+  apiToken: "tok",
+  accessKey: "key",
+  passkey: "psk",
+  operation: "opn",
+  auditEntry: "aud",
+  usageRecord: "use",
+  bucket: "bkt",
+  upload: "upl",
+  share: "shr",
+  event: "evt",
+} as const;
+
+export type IdKind = keyof typeof idKinds;
+export type Id<K extends IdKind> = string & { readonly __kind: K };
+
+/** UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then randomness. Safe in a browser. */
+export function newId<K extends IdKind>(kind: K, nowMs: number = Date.now()): Id<K> {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(nowMs / 2 ** (8 * (5 - i))) & 0xff;
+  bytes[6] = 0x70 | ((bytes[6] as number) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] as number) & 0x3f);
+  let hex = "";
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
+  return `${idKinds[kind]}_${hex}` as Id<K>;
+}
+
+/** The zod schema of an id of one kind. */
+export const id = <K extends IdKind>(kind: K) =>
+  z
+    .string()
+    .regex(new RegExp(`^${idKinds[kind]}_[0-9a-f]{32}$`), `Expected the id of a ${kind}: ${idKinds[kind]}_ and 32 hex digits.`)
+    .meta({ examples: [`${idKinds[kind]}_${"0192f0c1d2e37a4b8c5d6e7f80912a3b"}`] }) as unknown as z.ZodType<Id<K>, string>;
