@@ -1,0 +1,81 @@
+/**
+ * The settings that the supervisor hands to its children (control plane, object data plane), in one environment
+ * variable as JSON. Only `node:` free code here: the supervisor imports this file and must stay small.
+ */
+export interface ServerConfig {
+  version: string;
+  /** Absolute. Every service keeps its files in a folder of its own below it. */
+  dataDirectory: string;
+  /** A libpq URL; a Unix socket folder stands percent-encoded in the place of the host. See `databaseHost`. */
+  databaseUrl: string;
+  /** The address to listen on: loopback unless the operator said otherwise. */
+  listen: string;
+  /** Console and API. */
+  port: number;
+  s3Port: number;
+  /** How people reach the console and API, without a slash at the end. */
+  publicUrl: string;
+  /** How S3 clients reach the object door, without a slash at the end. */
+  s3Url: string;
+  region: string;
+  /** 32 random bytes. */
+  masterKeyFile: string;
+  /** The built console; absent while there is none. */
+  consoleDirectory?: string;
+  /** For an unattended first start; ignored once an owner exists. */
+  owner?: OwnerConfig;
+}
+
+export interface OwnerConfig {
+  email?: string;
+  password?: string;
+}
+
+/** What a child tells the supervisor over its IPC channel. */
+export type ChildMessage =
+  | { type: "progress"; step: string; message: string }
+  | { type: "ready"; notice?: string[] }
+  | { type: "fatal"; message: string };
+
+export const configVariable = "KHMARA_CONFIG";
+
+/** The settings of this child process. */
+export function readServerConfig(environment: NodeJS.ProcessEnv = process.env): ServerConfig {
+  const text = environment[configVariable];
+  if (text === undefined) throw new Error(`${configVariable} is not set: this program is started by ./khmara up.`);
+  return JSON.parse(text) as ServerConfig;
+}
+
+/** Tells the supervisor; does nothing in a process that has none (a test, a developer's own start). */
+export function tellSupervisor(message: ChildMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+/**
+ * Calls `stop` once when this process is asked to stop, or when its supervisor is gone (killed with -9):
+ * a child never outlives it for longer than its own draining.
+ */
+export function onStop(stop: (reason: string) => void): void {
+  let told = false;
+  const once = (reason: string) => {
+    if (told) return;
+    told = true;
+    stop(reason);
+  };
+  process.on("SIGTERM", () => once("SIGTERM"));
+  process.on("SIGINT", () => once("SIGINT"));
+  if (process.send !== undefined) process.on("disconnect", () => once("the supervisor is gone"));
+}
+
+/**
+ * postgres.js does not decode a socket folder in a URL (`postgres://user:secret@%2Frun%2Fkhmara:5432/khmara`), as libpq
+ * does: `postgres(url, { ...databaseHost(url), max: 10 })` reaches both kinds of address.
+ */
+export function databaseHost(url: string): { host?: string } {
+  const { hostname } = new URL(url);
+  return /^%2f/i.test(hostname) ? { host: decodeURIComponent(hostname) } : {};
+}
+
+/** The libpq URL of a database behind a Unix socket. */
+export const socketUrl = (address: { folder: string; port: number; user: string; password: string; database: string }): string =>
+  `postgres://${encodeURIComponent(address.user)}:${encodeURIComponent(address.password)}@${encodeURIComponent(address.folder)}:${address.port}/${address.database}`;

@@ -1,0 +1,473 @@
+import { z } from "zod";
+import { contract, event, page, pageQuery, revision, route, timestamp } from "../../kernel/contract.ts";
+import { id } from "../../kernel/ids.ts";
+import { operation } from "../operations/contract.ts";
+
+/** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
+export const bucketName = z
+  .string()
+  .min(3, "A bucket name has at least 3 characters.")
+  .max(63, "A bucket name has at most 63 characters.")
+  .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/, "Use small letters, digits, dots and hyphens; begin and end with a letter or digit.")
+  .refine((name) => !/\.\.|\.-|-\./.test(name), "Dots cannot stand next to each other or to a hyphen.")
+  .refine((name) => !/^\d+\.\d+\.\d+\.\d+$/.test(name), "A bucket name cannot look like an IP address.")
+  .refine(
+    (name) => !/^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(name),
+    "This beginning or ending is reserved.",
+  );
+
+/** At most 1024 bytes of UTF-8. */
+export const objectKey = z
+  .string()
+  .min(1, "A key cannot be empty.")
+  .refine((key) => new TextEncoder().encode(key).length <= 1024, "A key has at most 1024 bytes.");
+
+export const bucket = z.object({
+  id: id("bucket"),
+  projectId: id("project"),
+  organisationId: id("organisation"),
+  name: z.string(),
+  objects: z.number().int(),
+  sizeBytes: z.number().int(),
+  /** Bytes of uploads that were begun and not finished. */
+  uploadBytes: z.number().int(),
+  trashObjects: z.number().int(),
+  trashBytes: z.number().int(),
+  createdAt: timestamp,
+  revision,
+});
+export type Bucket = z.output<typeof bucket>;
+
+export const storedObject = z.object({
+  key: z.string(),
+  sizeBytes: z.number().int(),
+  contentType: z.string().optional(),
+  etag: z.string(),
+  modifiedAt: timestamp,
+});
+export const objectDetail = storedObject.extend({
+  metadata: z.record(z.string(), z.string()),
+  cacheControl: z.string().optional(),
+  contentDisposition: z.string().optional(),
+  contentEncoding: z.string().optional(),
+  checksums: z.record(z.string(), z.string()),
+  parts: z.number().int(),
+});
+export const objectEntry = z.object({
+  kind: z.enum(["folder", "object"]),
+  /** The key of an object; the prefix, with its slash, of a folder. */
+  key: z.string(),
+  /** What to show: the part after the last slash but the trailing one. */
+  name: z.string(),
+  sizeBytes: z.number().int().optional(),
+  contentType: z.string().optional(),
+  modifiedAt: timestamp.optional(),
+});
+export type ObjectEntry = z.output<typeof objectEntry>;
+
+export const upload = z.object({
+  id: id("upload"),
+  bucketId: id("bucket"),
+  key: z.string(),
+  startedAt: timestamp,
+  partSizeBytes: z.number().int(),
+});
+export const uploadPart = z.object({ number: z.number().int(), sizeBytes: z.number().int(), etag: z.string() });
+
+export const trashItem = z.object({
+  id: z.string(),
+  bucketId: id("bucket"),
+  /** The keys and folders that were deleted together. */
+  names: z.array(z.string()).max(100),
+  objects: z.number().int(),
+  sizeBytes: z.number().int(),
+  deletedBy: z.string(),
+  deletedAt: timestamp,
+  /** When it goes for good. */
+  expiresAt: timestamp,
+});
+
+export const share = z.object({
+  id: id("share"),
+  bucketId: id("bucket"),
+  key: z.string(),
+  state: z.enum(["active", "expired", "revoked"]),
+  downloads: z.number().int(),
+  createdBy: z.string(),
+  expiresAt: timestamp,
+  createdAt: timestamp,
+});
+
+const inBucket = z.object({ bucket: z.union([id("bucket"), bucketName]).describe("The id or the name of a bucket.") });
+const selection = z.object({
+  keys: z.array(objectKey).max(1000).default([]),
+  prefixes: z.array(objectKey).max(100).default([]).describe("Folders: everything whose key begins so."),
+});
+const byteHeaders = "Ranges (RFC 9110, 14) and conditions (13.1) work.";
+const shareToken = z.string().min(20).max(100);
+
+export default contract({
+  name: "objects",
+  title: "Object storage",
+  routes: {
+    bucketList: route({
+      method: "GET",
+      path: "/v1/buckets",
+      summary: "List the buckets of a project",
+      permission: "objects.bucket.list",
+      roles: ["viewer"],
+      query: pageQuery.extend({ project: id("project"), search: z.string().max(63).optional() }),
+      response: page(bucket),
+      errors: ["not_found"],
+    }),
+    bucketCreate: route({
+      method: "POST",
+      path: "/v1/buckets",
+      summary: "Make a bucket",
+      permission: "objects.bucket.create",
+      roles: ["editor"],
+      body: z.object({ project: id("project"), name: bucketName }),
+      response: bucket,
+      status: 201,
+      errors: ["not_found", "already_exists", "quota_exceeded"],
+    }),
+    bucketGet: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}",
+      summary: "Show a bucket",
+      permission: "objects.bucket.read",
+      roles: ["viewer"],
+      params: inBucket,
+      response: bucket,
+      errors: ["not_found"],
+    }),
+    bucketDelete: route({
+      method: "DELETE",
+      path: "/v1/buckets/{bucket}",
+      summary: "Delete an empty bucket",
+      permission: "objects.bucket.delete",
+      roles: ["editor"],
+      params: inBucket,
+      errors: ["not_found", "failed_precondition"],
+    }),
+    bucketEmpty: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/empty",
+      summary: "Delete everything in a bucket, for good",
+      description: "Objects, trash and unfinished uploads. With `thenDelete` the bucket goes too.",
+      permission: "objects.bucket.empty",
+      roles: ["editor"],
+      params: inBucket,
+      body: z.object({ confirm: z.string().describe("The name of the bucket."), thenDelete: z.boolean().default(false) }),
+      response: operation,
+      status: 202,
+      errors: ["not_found", "failed_precondition"],
+    }),
+
+    objectList: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/objects",
+      summary: "List the objects of a bucket, folder by folder",
+      permission: "objects.object.list",
+      roles: ["viewer"],
+      params: inBucket,
+      query: pageQuery.extend({
+        prefix: z.string().max(1024).default(""),
+        recursive: z.stringbool().default(false).describe("All keys below the prefix, without folders."),
+        search: z
+          .string()
+          .max(200)
+          .optional()
+          .describe("Only keys that contain this, in any case; searches all folders below the prefix."),
+      }),
+      response: page(objectEntry).extend({
+        searchedKeys: z.number().int().optional().describe("How many keys a search has looked at in this page."),
+      }),
+      errors: ["not_found"],
+    }),
+    objectGet: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/object",
+      summary: "Show an object",
+      permission: "objects.object.read",
+      roles: ["viewer"],
+      params: inBucket,
+      query: z.object({ key: objectKey }),
+      response: objectDetail,
+      errors: ["not_found"],
+    }),
+    objectDownload: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/object/content",
+      summary: "Download an object",
+      description: byteHeaders,
+      permission: "objects.object.read",
+      roles: ["viewer"],
+      params: inBucket,
+      query: z.object({ key: objectKey, disposition: z.enum(["attachment", "inline"]).default("attachment") }),
+      stream: { response: "bytes" },
+      errors: ["not_found", "range_not_satisfiable", "precondition_failed"],
+    }),
+    objectUpload: route({
+      method: "PUT",
+      path: "/v1/buckets/{bucket}/object/content",
+      summary: "Upload an object",
+      description:
+        "The body is the object; Content-Type is kept. Up to 5 GiB; above, use an upload with parts. `If-None-Match: *` keeps what is there.",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket,
+      query: z.object({ key: objectKey }),
+      response: storedObject,
+      status: 201,
+      stream: { request: "bytes" },
+      errors: ["not_found", "precondition_failed", "payload_too_large", "quota_exceeded", "storage_full"],
+    }),
+    objectDelete: route({
+      method: "DELETE",
+      path: "/v1/buckets/{bucket}/object",
+      summary: "Delete an object, for good",
+      description: "Without the trash, as S3 does; `objectTrash` can be undone.",
+      permission: "objects.object.delete",
+      roles: ["editor"],
+      params: inBucket,
+      query: z.object({ key: objectKey }),
+      errors: ["not_found"],
+    }),
+    objectMove: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/objects/move",
+      summary: "Move or rename objects and folders",
+      description:
+        "Each key and folder goes below `targetPrefix`; with `rename` the single one gets this name. Nothing is overwritten unless `overwrite`.",
+      permission: "objects.object.move",
+      roles: ["editor"],
+      params: inBucket,
+      body: selection.extend({
+        targetPrefix: z.string().max(1024).describe("A folder, with its slash; empty for the top."),
+        rename: z.string().min(1).max(255).optional(),
+        overwrite: z.boolean().default(false),
+      }),
+      response: operation,
+      status: 202,
+      errors: ["not_found", "already_exists"],
+    }),
+    objectTrash: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/trash",
+      summary: "Delete objects and folders into the trash",
+      description: "They stay there, and are billed, for 7 days. The operation's result has `trashId`.",
+      permission: "objects.object.delete",
+      roles: ["editor"],
+      params: inBucket,
+      body: selection,
+      response: operation,
+      status: 202,
+      errors: ["not_found"],
+    }),
+    trashList: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/trash",
+      summary: "List the trash of a bucket",
+      permission: "objects.object.list",
+      roles: ["viewer"],
+      params: inBucket,
+      query: pageQuery,
+      response: page(trashItem),
+      errors: ["not_found"],
+    }),
+    trashRestore: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/trash/{trash}/restore",
+      summary: "Restore from the trash",
+      description: "What stands at the old place now is kept: the restored object then gets a number behind its name.",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket.extend({ trash: z.string().max(100) }),
+      body: z.object({}),
+      response: operation,
+      status: 202,
+      errors: ["not_found"],
+    }),
+    trashDelete: route({
+      method: "DELETE",
+      path: "/v1/buckets/{bucket}/trash/{trash}",
+      summary: "Delete from the trash, for good",
+      permission: "objects.object.delete",
+      roles: ["editor"],
+      params: inBucket.extend({ trash: z.string().max(100) }),
+      response: operation,
+      status: 202,
+      errors: ["not_found"],
+    }),
+
+    uploadCreate: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/uploads",
+      summary: "Begin an upload in parts",
+      description: "It can be resumed for 7 days: list its parts and send what is missing.",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket,
+      body: z.object({
+        key: objectKey,
+        sizeBytes: z
+          .number()
+          .int()
+          .min(0)
+          .max(5 * 2 ** 40),
+        contentType: z.string().max(255).optional(),
+      }),
+      response: upload,
+      status: 201,
+      errors: ["not_found", "quota_exceeded"],
+    }),
+    uploadList: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/uploads",
+      summary: "List unfinished uploads",
+      permission: "objects.object.list",
+      roles: ["viewer"],
+      params: inBucket,
+      query: pageQuery.extend({ prefix: z.string().max(1024).default("") }),
+      response: page(upload),
+      errors: ["not_found"],
+    }),
+    uploadPartPut: route({
+      method: "PUT",
+      path: "/v1/buckets/{bucket}/uploads/{upload}/parts/{part}",
+      summary: "Send one part of an upload",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket.extend({ upload: id("upload"), part: z.coerce.number().int().min(1).max(10_000) }),
+      response: uploadPart,
+      stream: { request: "bytes" },
+      errors: ["not_found", "payload_too_large", "quota_exceeded", "storage_full"],
+      cli: false,
+    }),
+    uploadPartList: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/uploads/{upload}/parts",
+      summary: "List the parts that have arrived",
+      permission: "objects.object.list",
+      roles: ["viewer"],
+      params: inBucket.extend({ upload: id("upload") }),
+      query: pageQuery,
+      response: page(uploadPart),
+      errors: ["not_found"],
+    }),
+    uploadComplete: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/uploads/{upload}/complete",
+      summary: "Finish an upload",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket.extend({ upload: id("upload") }),
+      body: z.object({
+        parts: z
+          .array(z.object({ number: z.number().int().min(1).max(10_000), etag: z.string().max(100) }))
+          .min(1)
+          .max(10_000),
+      }),
+      response: storedObject,
+      status: 201,
+      errors: ["not_found", "failed_precondition"],
+      cli: false,
+    }),
+    uploadDelete: route({
+      method: "DELETE",
+      path: "/v1/buckets/{bucket}/uploads/{upload}",
+      summary: "Give an upload up",
+      permission: "objects.object.write",
+      roles: ["editor"],
+      params: inBucket.extend({ upload: id("upload") }),
+      errors: ["not_found"],
+    }),
+
+    shareList: route({
+      method: "GET",
+      path: "/v1/buckets/{bucket}/shares",
+      summary: "List the links by which objects are shared",
+      permission: "objects.share.list",
+      roles: ["viewer"],
+      params: inBucket,
+      query: pageQuery.extend({ key: objectKey.optional() }),
+      response: page(share),
+      errors: ["not_found"],
+    }),
+    shareCreate: route({
+      method: "POST",
+      path: "/v1/buckets/{bucket}/shares",
+      summary: "Share an object by a link that expires",
+      description: "Whoever has the link can see this one object until then. The link is shown once.",
+      permission: "objects.share.create",
+      roles: ["editor"],
+      params: inBucket,
+      body: z.object({
+        key: objectKey,
+        expiresInHours: z
+          .number()
+          .int()
+          .min(1)
+          .max(24 * 365)
+          .default(168),
+      }),
+      response: share.extend({ link: z.string() }),
+      status: 201,
+      errors: ["not_found"],
+    }),
+    shareDelete: route({
+      method: "DELETE",
+      path: "/v1/shares/{share}",
+      summary: "Revoke a share link",
+      permission: "objects.share.delete",
+      roles: ["editor"],
+      params: z.object({ share: id("share") }),
+      errors: ["not_found"],
+    }),
+    sharedObjectGet: route({
+      method: "GET",
+      path: "/v1/shared/{token}",
+      summary: "Show what a share link is for",
+      permission: "public",
+      params: z.object({ token: shareToken }),
+      response: z.object({
+        name: z.string(),
+        sizeBytes: z.number().int(),
+        contentType: z.string().optional(),
+        modifiedAt: timestamp,
+        expiresAt: timestamp,
+        sharedBy: z.string(),
+      }),
+      errors: ["not_found", "rate_limited"],
+      cli: false,
+    }),
+    sharedObjectDownload: route({
+      method: "GET",
+      path: "/v1/shared/{token}/content",
+      summary: "Download a shared object",
+      description: byteHeaders,
+      permission: "public",
+      params: z.object({ token: shareToken }),
+      query: z.object({ disposition: z.enum(["attachment", "inline"]).default("attachment") }),
+      stream: { response: "bytes" },
+      errors: ["not_found", "rate_limited", "range_not_satisfiable", "precondition_failed"],
+      cli: false,
+    }),
+  },
+  events: {
+    bucketChanged: event({ type: "objects.bucket.changed", payload: z.object({ id: z.string(), name: z.string() }) }),
+    objectChanged: event({ type: "objects.object.changed", payload: z.object({ bucketId: z.string(), prefix: z.string() }) }),
+  },
+  quotas: {
+    "objects.buckets": { unit: "count", summary: "Buckets", default: 100 },
+    "objects.storage_bytes": { unit: "bytes", summary: "Stored bytes", default: 1024 ** 4 },
+  },
+  meters: {
+    "objects.storage": { unit: "byte_hours", summary: "Stored bytes, trash and unfinished uploads included, over time" },
+    "objects.requests_write": { unit: "requests", summary: "Requests that write or list" },
+    "objects.requests_read": { unit: "requests", summary: "Requests that read" },
+    "objects.traffic_in": { unit: "bytes", summary: "Bytes received" },
+    "objects.traffic_out": { unit: "bytes", summary: "Bytes sent" },
+  },
+});
