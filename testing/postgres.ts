@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
+import { databaseHost } from "../kernel/config.ts";
+
+export interface TestDatabase {
+  /** For `postgres(url, { ...databaseHost(url) })`. */
+  url: string;
+  /** Drops the database, also while others are connected to it. */
+  drop(): Promise<void>;
+}
+
+/**
+ * A fresh, empty database. It lies on the server of KHMARA_TEST_DATABASE_URL, or else on one throwaway embedded server that
+ * all test processes of this user share; a watchdog stops that one half a minute after the last of them has ended.
+ */
+export async function testDatabase(): Promise<TestDatabase> {
+  server ??= process.env["KHMARA_TEST_DATABASE_URL"] ?? sharedServer();
+  const base = await server;
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  await withAdmin(base, (sql) => sql`create database ${sql(name)}`);
+  const url = new URL(base);
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    drop: async () => {
+      await withAdmin(base, (sql) => sql`drop database if exists ${sql(name)} with (force)`);
+    },
+  };
+}
+
+let server: string | Promise<string> | undefined;
+
+async function withAdmin(url: string, work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(url, { ...databaseHost(url), max: 1, onnotice: () => {} });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** The folder of the shared server: its socket is the one door, and whoever holds a connection to it keeps the server up. */
+export const sharedFolder = (): string => join(tmpdir(), `khmara-test-${process.getuid?.() ?? 0}`);
+
+export const watchdogSocket = (folder: string): string => join(folder, "watchdog.sock");
+
+async function sharedServer(): Promise<string> {
+  const folder = sharedFolder();
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  const deadline = Date.now() + 60_000;
+  for (let round = 0; Date.now() < deadline; round++) {
+    const url = await joinServer(folder);
+    if (url !== undefined) return url;
+    // Once more after a while: the first may have been killed.
+    if (round % 400 === 0) startWatchdog(folder);
+    await sleep(25);
+  }
+  throw new Error(`The test database did not start; see ${join(folder, "watchdog.log")}.`);
+}
+
+/** The URL of the running server, or nothing when none runs. The connection stays open until this process ends. */
+export function joinServer(folder: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(watchdogSocket(folder));
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.on("error", () => resolve(undefined));
+    socket.on("close", () => resolve(undefined));
+    socket.on("data", (chunk) => {
+      text += chunk;
+      if (!text.endsWith("\n")) return;
+      socket.unref();
+      resolve(text.trim());
+    });
+  });
+}
+
+/** Several may be started at once; the first to take the lock serves, the others end. */
+function startWatchdog(folder: string): void {
+  const log = openSync(join(folder, "watchdog.log"), "a");
+  spawn(process.execPath, [join(import.meta.dirname, "postgres-watchdog.ts"), folder], {
+    detached: true,
+    stdio: ["ignore", log, log],
+    // A test runner's own variables would make the watchdog report to it as one of its tests.
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NODE_"))),
+  }).unref();
+  closeSync(log);
+}
