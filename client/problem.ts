@@ -1,0 +1,46 @@
+import { CloudError, type ErrorCode, type ErrorDetails, errorCodes } from "../kernel/errors.ts";
+
+/** For answers that are no problem document, as proxies on the way give them. */
+const codeOfStatus: Record<number, ErrorCode> = {
+  400: "invalid_argument",
+  401: "unauthenticated",
+  403: "permission_denied",
+  404: "not_found",
+  409: "conflict",
+  412: "precondition_failed",
+  413: "payload_too_large",
+  416: "range_not_satisfiable",
+  429: "rate_limited",
+  501: "not_implemented",
+  502: "unavailable",
+  503: "unavailable",
+  504: "deadline_exceeded",
+  507: "storage_full",
+};
+
+/** The error that the server threw, rebuilt from its RFC 9457 problem document. */
+export async function problemError(response: Response): Promise<CloudError> {
+  let problem: Record<string, unknown> = {};
+  try {
+    problem = (await response.json()) as Record<string, unknown>;
+  } catch {
+    // Not JSON: the status has to do.
+  }
+  const { type: _type, title, status: _status, detail, code, ...members } = problem;
+  const known = errorCodes.find((one) => one === code);
+  const details: ErrorDetails = members;
+  const retryAfter = Number(response.headers.get("retry-after"));
+  if (retryAfter > 0) details.retryAfterSeconds ??= retryAfter;
+  details["status"] = response.status;
+  const message = [detail, title].find((text) => typeof text === "string" && text !== "") as string | undefined;
+  return new CloudError(
+    known ?? codeOfStatus[response.status] ?? "internal",
+    message ?? `The cloud answered ${response.status}.`,
+    { details },
+  );
+}
+
+export const unreachable = (cause: unknown): CloudError =>
+  CloudError.is(cause)
+    ? cause
+    : new CloudError("unavailable", "The cloud cannot be reached. Check the connection and try again.", { cause });

@@ -1,0 +1,21 @@
+import type { z } from "zod";
+import * as audit from "./audit/contract.ts";
+import * as billing from "./billing/contract.ts";
+import * as identity from "./identity/contract.ts";
+import * as objects from "./objects/contract.ts";
+import * as operations from "./operations/contract.ts";
+
+/** Every service of the cloud, in the order in which help and the API reference show them. */
+export const contracts = [identity.default, objects.default, operations.default, billing.default, audit.default] as const;
+
+/** The objects that contracts export by name: the API reference shows them as shared components. */
+export const schemas: Record<string, z.ZodType> = Object.fromEntries(
+  [identity, objects, operations, billing, audit].flatMap((module) =>
+    Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
+  ),
+);
+
+type UnionToIntersection<U> = (U extends unknown ? (of: U) => void : never) extends (of: infer I) => void ? I : never;
+
+/** All routes under their keys, as the typed client sees them. */
+export type CloudRoutes = UnionToIntersection<(typeof contracts)[number]["routes"]>;
