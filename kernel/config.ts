@@ -39,8 +39,12 @@ export type ChildMessage =
 
 export const configVariable = "KHMARA_CONFIG";
 
-/** The settings of this child process. */
+/** Set when a child is only to load its modules, which fills Node's compile cache (see server/compile-cache.ts). */
+export const warmUpVariable = "KHMARA_WARM_UP";
+
+/** The settings of this child process. Call it first: in a warm-up it ends the process, everything being loaded by then. */
 export function readServerConfig(environment: NodeJS.ProcessEnv = process.env): ServerConfig {
+  if (environment[warmUpVariable] !== undefined) process.exit(0);
   const text = environment[configVariable];
   if (text === undefined) throw new Error(`${configVariable} is not set: this program is started by ./khmara up.`);
   return JSON.parse(text) as ServerConfig;

@@ -1,0 +1,139 @@
+import postgres from "postgres";
+import { CloudError } from "../errors.ts";
+
+export type Sql = postgres.Sql;
+
+/** Which tenants' rows a transaction may see (PostgreSQL row-level security, the second net behind authorize()). */
+export type Visibility = "system" | { all: true } | { organisationIds: readonly string[] };
+
+/**
+ * One transaction. What is to happen last inside it (audit rows, whose chain is locked until the commit) goes through
+ * beforeCommit; what may only happen once it is durable goes through afterCommit.
+ */
+export interface Tx {
+  sql: postgres.TransactionSql;
+  beforeCommit(run: () => Promise<void>): void;
+  afterCommit(run: () => void): void;
+}
+
+export interface Database {
+  /**
+   * Runs `work` in one transaction. Serialization failures and deadlocks are retried, so `work` must have no effect outside it.
+   * unavailable when the database cannot be reached; deadline_exceeded after the statement timeout.
+   */
+  transaction<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Outside any transaction and any tenant: for the kernel's own mechanisms. */
+  sql: Sql;
+  /** Calls back for each NOTIFY on the channel; listening goes on by itself after a reconnect (`onReady` each time). */
+  listen(channel: string, onNotify: (payload: string) => void, onReady?: () => void): Promise<{ close(): Promise<void> }>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** postgres://user:password@host:port/database, or with ?host=/socket/folder for a Unix socket. */
+  url: string;
+  maxConnections?: number;
+  statementTimeoutMs?: number;
+}
+
+const retried = new Set(["40001", "40P01"]);
+const attempts = 5;
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const sql = postgres(options.url, {
+    max: options.maxConnections ?? 10,
+    idle_timeout: 30,
+    connect_timeout: 10,
+    onnotice: () => {},
+    // bigint counters fit a double here; numeric stays a string, exact.
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    connection: {
+      application_name: "khmara",
+      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      idle_in_transaction_session_timeout: 60_000,
+    },
+  });
+
+  async function once<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const before: (() => Promise<void>)[] = [];
+    const after: (() => void)[] = [];
+    const result = await sql.begin(async (transaction) => {
+      if (visibility !== "system") {
+        const all = "all" in visibility;
+        await transaction`select set_config('role', 'khmara_tenant', true), set_config('khmara.all', ${all ? "on" : "off"}, true),
+          set_config('khmara.organisations', ${all ? "" : visibility.organisationIds.join(",")}, true)`;
+      }
+      const value = await work({
+        sql: transaction,
+        beforeCommit: (run) => void before.push(run),
+        afterCommit: (run) => void after.push(run),
+      });
+      // By index: a hook may add another one.
+      for (let i = 0; i < before.length; i++) await before[i]?.();
+      return value;
+    });
+    for (const run of after) run();
+    return result as T;
+  }
+
+  return {
+    sql,
+    async transaction(visibility, work) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(visibility, work);
+        } catch (error) {
+          const code = (error as { code?: string }).code ?? "";
+          if (retried.has(code) && attempt < attempts) {
+            await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 5 * (1 + Math.random())));
+            continue;
+          }
+          throw translated(error);
+        }
+      }
+    },
+    async listen(channel, onNotify, onReady) {
+      const subscription = await sql.listen(channel, onNotify, onReady);
+      return { close: () => subscription.unlisten() };
+    },
+    async ping() {
+      try {
+        await sql`select 1`;
+      } catch (error) {
+        throw translated(error);
+      }
+    },
+    close: () => sql.end({ timeout: 5 }),
+  };
+}
+
+/** PostgreSQL's error class (Appendix A of its manual) as one of ours; what is none of the known ones stays as it is. */
+function translated(error: unknown): unknown {
+  if (error instanceof CloudError) return error;
+  const code = (error as { code?: string }).code ?? "";
+  if (/^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test(code)) {
+    return new CloudError("unavailable", "The database cannot be reached at the moment. Try again in a few seconds.", {
+      cause: error,
+      details: { retryAfterSeconds: 2 },
+    });
+  }
+  if (code === "57014")
+    return new CloudError("deadline_exceeded", "The database took too long. Ask for less at once, or try again.", {
+      cause: error,
+    });
+  if (code === "53100")
+    return new CloudError("storage_full", "The disk of the cloud's database is full. Nothing was changed.", { cause: error });
+  if (code === "53300")
+    return new CloudError("unavailable", "The database has too many connections at the moment. Try again.", {
+      cause: error,
+      details: { retryAfterSeconds: 2 },
+    });
+  return error;
+}
+
+/** The name of the unique constraint that an insert or update broke, if that is what went wrong. */
+export function brokenConstraint(error: unknown): string | undefined {
+  const { code, constraint_name } = error as { code?: string; constraint_name?: string };
+  return code === "23505" || code === "23503" ? constraint_name : undefined;
+}

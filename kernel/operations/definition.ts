@@ -1,0 +1,50 @@
+import type { Actor } from "../contract.ts";
+import type { Database, Tx } from "../db/database.ts";
+import type { Log } from "../log.ts";
+
+/** What a step works with. */
+export interface StepContext<Input> {
+  operationId: string;
+  input: Input;
+  actor: Actor;
+  organisationId: string | undefined;
+  projectId: string | undefined;
+  /** What earlier steps left; a change is kept when the step ends, or at once with `remember`. */
+  memory: Record<string, unknown>;
+  remember(): Promise<void>;
+  /** Aborted at the step's deadline, when cancelling is asked for, and when the process stops. */
+  signal: AbortSignal;
+  /** 0 to 1 within this step. Cheap to call often: it is written down at most twice a second. */
+  progress(fraction: number, message?: string): void;
+  database: Database;
+  log: Log;
+}
+
+/**
+ * A step may run again after a crash, from its beginning, though it was already done in part or whole: it must come out the same.
+ * The same holds for its undo, which is called for every step that was begun, in reverse order, when a later one fails.
+ */
+export interface OperationStep<Input> {
+  name: string;
+  deadlineSeconds: number;
+  /** How often it is tried when it fails with `unavailable` or `deadline_exceeded`; 3 unless said. */
+  attempts?: number;
+  run(context: StepContext<Input>): Promise<void>;
+  undo?(context: StepContext<Input>): Promise<void>;
+}
+
+export interface OperationDefinition<Input extends Record<string, unknown> = Record<string, unknown>> {
+  /** `<service>.<resource>.<verb>` */
+  kind: string;
+  steps: OperationStep<Input>[];
+  /** In the transaction that ends the operation: the record takes its final state together with it. `result` is what the caller sees. */
+  finish?(
+    tx: Tx,
+    context: Omit<StepContext<Input>, "signal" | "progress" | "remember">,
+    outcome: "succeeded" | "failed" | "cancelled",
+  ): Promise<Record<string, unknown> | undefined>;
+}
+
+export const defineOperation = <Input extends Record<string, unknown>>(
+  definition: OperationDefinition<Input>,
+): OperationDefinition<Input> => definition;
