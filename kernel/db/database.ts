@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { databaseHost } from "../config.ts";
 import { CloudError } from "../errors.ts";
 
 export type Sql = postgres.Sql;
@@ -42,6 +43,7 @@ const attempts = 5;
 
 export function openDatabase(options: DatabaseOptions): Database {
   const sql = postgres(options.url, {
+    ...databaseHost(options.url),
     max: options.maxConnections ?? 10,
     idle_timeout: 30,
     connect_timeout: 10,

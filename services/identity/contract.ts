@@ -1,5 +1,8 @@
 import { z } from "zod";
+import type { Principal } from "../../kernel/auth/principal.ts";
 import { contract, displayName, event, page, pageQuery, revision, roles, route, slug, timestamp } from "../../kernel/contract.ts";
+import type { Tx } from "../../kernel/db/database.ts";
+import type { Authentication } from "../../kernel/http/server.ts";
 import { id } from "../../kernel/ids.ts";
 
 export const locales = ["en", "fr", "uk"] as const;
@@ -906,3 +909,16 @@ export default contract({
     "identity.access_keys": { unit: "count", summary: "S3 access keys", default: 200 },
   },
 });
+
+/** What other services and the doors ask of identity inside the process. */
+export interface IdentityService {
+  /** Resolves the session cookie or the bearer token of a request; undefined without one, unauthenticated (thrown) with a wrong one. */
+  authenticate(request: { cookies: Record<string, string>; authorization: string | undefined; sourceIp: string; userAgent: string }): Promise<Authentication | undefined>;
+  /** Where a project lives; undefined when there is none that this transaction may see. */
+  projectPlace(tx: Tx, projectId: string): Promise<{ organisationId: string; projectId: string; name: string; slug: string } | undefined>;
+  /**
+   * The secret and the rights behind an S3 access key; undefined when there is none or it (or its owner) is disabled. Cached for some
+   * seconds, emptied by a notification when a credential, role or suspension changes; goes on answering while the database restarts.
+   */
+  accessKey(accessKeyId: string): Promise<{ secretAccessKey: string; principal: Principal; organisationId: string; projectId: string } | undefined>;
+}
