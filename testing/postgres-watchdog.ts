@@ -73,4 +73,6 @@ door.listen(watchdogSocket(folder), () => chmodSync(watchdogSocket(folder), 0o60
 waitIdle();
 process.on("SIGTERM", () => void stop());
 process.on("SIGINT", () => void stop());
-void postgres.ended.then(() => process.exit(stopping ? 0 : 1));
+void postgres.ended.then(() => {
+  if (!stopping) process.exit(1);
+});

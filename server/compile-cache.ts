@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { flushCompileCache, getCompileCacheDir } from "node:module";
+import { join } from "node:path";
+import { warmUpVariable } from "../kernel/config.ts";
+
+/**
+ * Node strips TypeScript's types with a WebAssembly module that costs 25 MB in each process which meets a file that is not in
+ * the compile cache. So on the first start of a version short-lived processes fill the cache, and the long-lived ones stay small.
+ */
+export async function warmCompileCache(repository: string, entries: string[], signal: AbortSignal): Promise<void> {
+  const stamp = stampOf(repository);
+  if (stamp === undefined || existsSync(stamp)) return;
+  await Promise.all(
+    entries
+      .filter((entry) => existsSync(entry))
+      .map(
+        (entry) =>
+          new Promise<void>((resolve) => {
+            const child = spawn(process.execPath, [...process.execArgv, entry], {
+              stdio: "ignore",
+              signal,
+              env: { ...process.env, [warmUpVariable]: "1" },
+            });
+            // Without it the start is only slower: whatever is wrong with an entry shows when it is started in earnest.
+            child.on("error", () => resolve());
+            child.on("close", () => resolve());
+          }),
+      ),
+  );
+  if (signal.aborted) return;
+  const folder = join(stamp, "..");
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) if (name.startsWith("warm-")) rmSync(join(folder, name));
+  writeFileSync(stamp, "");
+}
+
+/** The supervisor itself: the first start of a version replaces this process by one that finds everything compiled. */
+export function restartCompiled(repository: string): void {
+  const stamp = stampOf(repository);
+  if (stamp === undefined || existsSync(stamp) || process.env[restartedVariable] !== undefined) return;
+  flushCompileCache();
+  const environment = { ...process.env, [restartedVariable]: "1" } as NodeJS.ProcessEnv;
+  process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], environment);
+}
+
+const restartedVariable = "KHMARA_RESTARTED";
+
+function stampOf(repository: string): string | undefined {
+  const cache = getCompileCacheDir();
+  if (cache === undefined) return undefined;
+  const hash = createHash("sha256").update(process.version);
+  for (const file of globSync("{server,kernel,services,client}/**/*.ts", { cwd: repository }).sort()) {
+    const { mtimeMs, size } = statSync(join(repository, file));
+    hash.update(`${file} ${mtimeMs} ${size}\n`);
+  }
+  return join(cache, `warm-${hash.digest("hex").slice(0, 20)}`);
+}

@@ -1,0 +1,90 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { openLogFile } from "./log-file.ts";
+import { errorCode, StartError } from "./start-error.ts";
+
+/** What a build of the console depends on; services and kernel take part with what a browser may import. */
+const sources = ["console/**/*", "client/**/*.ts", "kernel/*.ts", "services/**/contract*.ts", "package-lock.json"];
+const keptBuilds = 3;
+
+/** The folder of the built console, from the cache when nothing has changed; undefined while there is no console. */
+export async function buildConsole(options: {
+  repository: string;
+  cacheFolder: string;
+  logFolder: string;
+  signal: AbortSignal;
+  onBuild: () => void;
+}): Promise<string | undefined> {
+  const { repository } = options;
+  if (!existsSync(join(repository, "console", "vite.config.ts"))) return undefined;
+  const builds = join(options.cacheFolder, "console");
+  const folder = join(builds, sourceHash(repository));
+  if (existsSync(join(folder, "index.html"))) return folder;
+  options.onBuild();
+  mkdirSync(builds, { recursive: true });
+  const aside = mkdtempSync(join(builds, ".new-"));
+  try {
+    await runVite(repository, join(aside, "console"), options);
+    renameSync(join(aside, "console"), folder);
+  } catch (error) {
+    // Another start may have built the same at the same moment.
+    if (!existsSync(join(folder, "index.html")) || (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST"))
+      throw error;
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+  removeOldBuilds(builds);
+  return folder;
+}
+
+export function sourceHash(repository: string): string {
+  const hash = createHash("sha256");
+  const excluded = (name: string) => name === "node_modules" || name === "dist";
+  const files = globSync(sources, { cwd: repository, exclude: excluded }).sort();
+  for (const file of files) {
+    const path = join(repository, file);
+    if (!statSync(path).isFile() || /\.(test|e2e)\.tsx?$/.test(file)) continue;
+    hash.update(`${file}\0`).update(readFileSync(path)).update("\0");
+  }
+  return hash.digest("hex").slice(0, 20);
+}
+
+/** In a process of its own: Vite needs more memory for a moment than all of Khmara does for good. */
+function runVite(repository: string, outDirectory: string, options: { logFolder: string; signal: AbortSignal }): Promise<void> {
+  const vite = join(repository, "node_modules", "vite", "bin", "vite.js");
+  const log = openLogFile(options.logFolder, "console-build");
+  const words = [vite, "build", join(repository, "console"), "--outDir", outDirectory, "--emptyOutDir", "--logLevel", "warn"];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, words, {
+      cwd: repository,
+      stdio: ["ignore", "pipe", "pipe"],
+      signal: options.signal,
+      env: { ...process.env, NODE_ENV: "production", NO_COLOR: "1" },
+    });
+    let output = "";
+    const take = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      log.write(output);
+      if (code === 0) return resolve();
+      // Vite's reason stands below this heading.
+      const [, reason = output] = output.split("error during build:");
+      const problem = reason.split("\n").find((line) => line.trim() !== "") ?? `it ended with ${code ?? signal}`;
+      reject(new StartError(`The console could not be built: ${problem.trim()}. See ${log.path}.`));
+    });
+  });
+}
+
+function removeOldBuilds(builds: string): void {
+  const folders = readdirSync(builds)
+    .filter((name) => !name.startsWith("."))
+    .map((name) => ({ path: join(builds, name), madeMs: statSync(join(builds, name)).mtimeMs }))
+    .sort((a, b) => b.madeMs - a.madeMs);
+  for (const { path } of folders.slice(keptBuilds)) rmSync(path, { recursive: true, force: true });
+}

@@ -1,0 +1,242 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { homedir, networkInterfaces } from "node:os";
+import { join, resolve } from "node:path";
+import type { OwnerConfig } from "../kernel/config.ts";
+import { errorCode, StartError } from "./start-error.ts";
+
+/** What `./khmara up` was asked to do. */
+export interface Settings {
+  dataDirectory: string;
+  listen: string;
+  port: number;
+  s3Port: number;
+  publicUrl: string;
+  s3Url: string;
+  region: string;
+  /** Absent: the embedded PostgreSQL. */
+  databaseUrl?: string;
+  owner?: OwnerConfig;
+}
+
+interface Option {
+  /** Absent: in the environment only, as the value is a secret. */
+  flag?: string;
+  value: string;
+  variable: string;
+  help: string;
+}
+
+const options = {
+  data: { flag: "--data", value: "DIR", variable: "KHMARA_DATA", help: "folder of all data (default: see below)" },
+  port: { flag: "--port", value: "PORT", variable: "KHMARA_PORT", help: "console and API (default: 8080)" },
+  s3Port: { flag: "--s3-port", value: "PORT", variable: "KHMARA_S3_PORT", help: "S3 (default: 9000)" },
+  listen: { flag: "--listen", value: "ADDRESS", variable: "KHMARA_LISTEN", help: "address to listen on (default: 127.0.0.1)" },
+  publicUrl: {
+    flag: "--public-url",
+    value: "URL",
+    variable: "KHMARA_PUBLIC_URL",
+    help: "how people reach the console (default: from --listen)",
+  },
+  s3Url: {
+    flag: "--s3-url",
+    value: "URL",
+    variable: "KHMARA_S3_URL",
+    help: "how S3 clients reach the objects (default: from --listen)",
+  },
+  region: { flag: "--region", value: "NAME", variable: "KHMARA_REGION", help: "region that S3 clients see (default: us-east-1)" },
+  ownerEmail: {
+    flag: "--owner-email",
+    value: "EMAIL",
+    variable: "KHMARA_OWNER_EMAIL",
+    help: "owner of the cloud, for an unattended first start",
+  },
+  ownerPasswordFile: {
+    flag: "--owner-password-file",
+    value: "FILE",
+    variable: "KHMARA_OWNER_PASSWORD_FILE",
+    help: "file with the owner's password",
+  },
+  ownerPassword: { value: "SECRET", variable: "KHMARA_OWNER_PASSWORD", help: "the owner's password itself" },
+  databaseUrl: { value: "URL", variable: "KHMARA_DATABASE_URL", help: "a PostgreSQL of your own instead of the embedded one" },
+} as const satisfies Record<string, Option>;
+
+type OptionName = keyof typeof options;
+
+export const optionVariables: string[] = Object.values(options).map((option) => option.variable);
+
+export const optionHelp = (): string => {
+  const lines = Object.values<Option>(options).map(({ flag, value, variable, help }) => {
+    const name = flag === undefined ? "" : `${flag} ${value}`;
+    return `  ${name.padEnd(28)}${variable.padEnd(29)}${help}`;
+  });
+  return [
+    `  ${"option".padEnd(28)}${"or in the environment".padEnd(29)}`,
+    ...lines,
+    "",
+    "Data lies in /var/lib/khmara when started as root, and in ~/.local/share/khmara otherwise.",
+  ].join("\n");
+};
+
+/** Throws a `StartError` that says what is wrong; an option on the command line wins over the environment. */
+export function readSettings(words: string[], environment: NodeJS.ProcessEnv): Settings {
+  const given = readWords(words);
+  for (const [name, { variable }] of Object.entries(options) as [OptionName, Option][]) {
+    const value = environment[variable];
+    if (given[name] === undefined && value !== undefined && value !== "") given[name] = { value, from: variable };
+  }
+  const listen = listenAddress(given.listen);
+  const port = portNumber(given.port, 8080);
+  const s3Port = portNumber(given.s3Port, 9000);
+  if (port === s3Port) throw new StartError(`--port and --s3-port are both ${port}. Give them different numbers.`);
+  const owner = ownerOf(given);
+  const databaseUrl = databaseAddress(given.databaseUrl);
+  const host = visibleHost(listen);
+  return {
+    dataDirectory: resolve(given.data?.value ?? defaultDataDirectory(environment)),
+    listen,
+    port,
+    s3Port,
+    publicUrl: webAddress(given.publicUrl) ?? `http://${host}:${port}`,
+    s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,
+    region: regionName(given.region),
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(owner === undefined ? {} : { owner }),
+  };
+}
+
+interface Given {
+  value: string;
+  /** The flag or variable that it came from. */
+  from: string;
+}
+
+function readWords(words: string[]): Partial<Record<OptionName, Given>> {
+  const given: Partial<Record<OptionName, Given>> = {};
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    const [flag, attached] = word.startsWith("--") && word.includes("=") ? splitOnce(word) : [word, undefined];
+    const found = (Object.entries(options) as [OptionName, Option][]).find(([, option]) => option.flag === flag);
+    if (found === undefined) {
+      const close = closest(flag);
+      const hint = close === undefined ? "" : ` Did you mean ${close}?`;
+      throw new StartError(`Unknown option ${word}.${hint} See ./khmara up --help.`);
+    }
+    const [name, option] = found;
+    const value = attached ?? words[++i];
+    if (value === undefined || value === "" || (attached === undefined && value.startsWith("--"))) {
+      throw new StartError(`${flag} needs a value: ${flag} ${option.value}. See ./khmara up --help.`);
+    }
+    given[name] = { value, from: flag };
+  }
+  return given;
+}
+
+const splitOnce = (word: string): [string, string] => {
+  const at = word.indexOf("=");
+  return [word.slice(0, at), word.slice(at + 1)];
+};
+
+/** The flag that was probably meant: at most two letters away. */
+function closest(flag: string): string | undefined {
+  const flags = Object.values<Option>(options).flatMap((option) => option.flag ?? []);
+  const [best] = flags.map((known) => ({ known, distance: editDistance(flag, known) })).sort((a, b) => a.distance - b.distance);
+  return best !== undefined && best.distance <= 2 ? best.known : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+export function defaultDataDirectory(environment: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return "/var/lib/khmara";
+  return join(environment["XDG_DATA_HOME"] || join(environment["HOME"] || homedir(), ".local", "share"), "khmara");
+}
+
+function portNumber(given: Given | undefined, fallback: number): number {
+  if (given === undefined) return fallback;
+  const port = Number(given.value);
+  if (!/^\d+$/.test(given.value) || port < 1 || port > 65_535) {
+    throw new StartError(`${given.from} is ${given.value}, which is not a port. Give a number from 1 to 65535.`);
+  }
+  return port;
+}
+
+function listenAddress(given: Given | undefined): string {
+  const listen = given?.value ?? "127.0.0.1";
+  if (listen === "localhost" || isIP(listen) !== 0) return listen;
+  throw new StartError(
+    `${given?.from} is ${listen}, which is not an IP address. Give an address of this machine, or 0.0.0.0 for all of them.`,
+  );
+}
+
+/** Where a browser finds a server that listens on this address. */
+function visibleHost(listen: string): string {
+  if (listen !== "0.0.0.0" && listen !== "::") return isIP(listen) === 6 ? `[${listen}]` : listen;
+  const outer = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find((address) => !address.internal && address.family === "IPv4");
+  return outer?.address ?? "127.0.0.1";
+}
+
+function webAddress(given: Given | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const url = URL.parse(given.value);
+  if (url === null || !["http:", "https:"].includes(url.protocol) || url.pathname !== "/" || url.search !== "") {
+    throw new StartError(`${given.from} is ${given.value}, which is not a web address. Give one like https://cloud.example.org.`);
+  }
+  return url.origin;
+}
+
+function regionName(given: Given | undefined): string {
+  const region = given?.value ?? "us-east-1";
+  if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(region)) return region;
+  throw new StartError(`${given?.from} is ${region}, which is not a region. Use small letters, digits and hyphens.`);
+}
+
+function databaseAddress(given: Given | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const url = URL.parse(given.value);
+  if (url === null || !["postgres:", "postgresql:"].includes(url.protocol) || url.pathname.length < 2) {
+    throw new StartError(
+      `${given.from} is not the address of a database. Give one like postgres://user:password@host:5432/khmara.`,
+    );
+  }
+  return given.value;
+}
+
+function ownerOf(given: Partial<Record<OptionName, Given>>): OwnerConfig | undefined {
+  const { ownerEmail, ownerPassword, ownerPasswordFile } = given;
+  const password = ownerPasswordFile === undefined ? ownerPassword?.value : passwordIn(ownerPasswordFile);
+  if (ownerEmail === undefined) {
+    if (password === undefined) return undefined;
+    throw new StartError("A password for the owner is given, but no address. Add --owner-email EMAIL.");
+  }
+  if (!/^[^\s@]+@[^\s@]+$/.test(ownerEmail.value)) {
+    throw new StartError(`${ownerEmail.from} is ${ownerEmail.value}, which is not an e-mail address.`);
+  }
+  return { email: ownerEmail.value, ...(password === undefined ? {} : { password }) };
+}
+
+function passwordIn(given: Given): string {
+  let text: string;
+  try {
+    text = readFileSync(given.value, "utf8");
+  } catch (error) {
+    throw new StartError(`The password file ${given.value} cannot be read (${errorCode(error)}). Check ${given.from}.`, {
+      cause: error,
+    });
+  }
+  const password = text.replace(/\r?\n$/, "");
+  if (password === "") throw new StartError(`The password file ${given.value} is empty.`);
+  return password;
+}

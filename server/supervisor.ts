@@ -1,0 +1,232 @@
+/** `./khmara up`: starts PostgreSQL, the control plane and the object data plane, keeps them running, and stops them in order. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { ServerConfig } from "../kernel/config.ts";
+import { type Child, superviseChild } from "./children.ts";
+import { restartCompiled, warmCompileCache } from "./compile-cache.ts";
+import { buildConsole } from "./console-build.ts";
+import { type DataFolder, dataPaths, ensureMasterKey, openDataFolder, stopLeftChildren } from "./data-folder.ts";
+import { calm, openLogFile, postgresRecord } from "./log-file.ts";
+import { optionHelp, readSettings, type Settings } from "./options.ts";
+import { checkDatabaseAddress, checkPort } from "./ports.ts";
+import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { startTicks } from "./processes.ts";
+import { type Progress, terminalProgress } from "./progress.ts";
+import { fileError, StartError } from "./start-error.ts";
+
+const repository = resolve(import.meta.dirname, "..");
+/** How long a child may finish what it serves before it is ended. */
+const drainMs = 25_000;
+
+async function up(settings: Settings, progress: Progress): Promise<void> {
+  const { dataDirectory } = settings;
+  const paths = dataPaths(dataDirectory);
+  const cacheFolder = process.env["KHMARA_CACHE"] ?? join(dataDirectory, "cache");
+  const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
+  const problem = calm(progress.problem);
+
+  const folder = openDataFolder(dataDirectory);
+  await stopLeftChildren(dataDirectory);
+  const running = new Running(folder, settings.publicUrl);
+  stopOnSignals(running, progress);
+  await checkPort(settings.listen, settings.port, "--port");
+  await checkPort(settings.listen, settings.s3Port, "--s3-port");
+  ensureMasterKey(dataDirectory);
+  progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
+
+  const console_ = (async () => {
+    const step = progress.step("Console", "looking for a build");
+    const onBuild = () => step.update("building it, once");
+    const built = await buildConsole({ repository, cacheFolder, logFolder: paths.logs, signal: running.signal, onBuild });
+    step.done(built === undefined ? "none in this version" : "built");
+    return built;
+  })();
+  const warm = warmCompileCache(repository, Object.values(entries), running.signal);
+  const database = (async () => {
+    const step = progress.step("Database", "starting");
+    if (settings.databaseUrl !== undefined) {
+      await checkDatabaseAddress(settings.databaseUrl);
+      step.done("your own PostgreSQL");
+      return settings.databaseUrl;
+    }
+    const log = openLogFile(paths.logs, "postgresql");
+    const url = await running.keepPostgres(problem, (socketFolder) =>
+      startPostgres({
+        folder: paths.postgresql,
+        passwordFile: paths.databasePassword,
+        cacheFolder,
+        ...(socketFolder === undefined ? {} : { socketFolder }),
+        onLog: (line) => log.write(postgresRecord(line)),
+        onStep: (message) => step.update(message),
+      }),
+    );
+    step.done("PostgreSQL runs");
+    return url;
+  })();
+  // The first failure is told at once; what else runs is ended with it.
+  const [databaseUrl, consoleDirectory] = await Promise.all([database, console_, warm]);
+  if (running.stopping) return;
+
+  const config: ServerConfig = {
+    version,
+    dataDirectory,
+    databaseUrl,
+    listen: settings.listen,
+    port: settings.port,
+    s3Port: settings.s3Port,
+    publicUrl: settings.publicUrl,
+    s3Url: settings.s3Url,
+    region: settings.region,
+    masterKeyFile: paths.masterKey,
+    ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
+    ...(settings.owner === undefined ? {} : { owner: settings.owner }),
+  };
+  const notice = await startChild("control", "Control plane", "migrations");
+  await startChild("objects", "Objects", "starting");
+  progress.line(`Khmara is ready: ${settings.publicUrl}`);
+  for (const line of notice) progress.line(line);
+
+  async function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
+    const step = progress.step(title, message);
+    const { owner: _, ...withoutOwner } = config;
+    const child = superviseChild({
+      name,
+      entry: entries[name],
+      // Only the control plane makes the owner; the fewer processes know the password, the better.
+      config: name === "control" ? config : withoutOwner,
+      log: openLogFile(paths.logs, name),
+      onProgress: (text) => step.update(text),
+      onProblem: problem,
+      onChange: () => running.record(),
+    });
+    running.children.set(name, child);
+    running.record();
+    const lines = await child.ready;
+    step.done("serves");
+    return lines;
+  }
+}
+
+const entries = { control: join(import.meta.dirname, "control.ts"), objects: join(import.meta.dirname, "objects.ts") };
+
+/** Everything that was started, and how to end it in order. */
+class Running {
+  readonly children = new Map<string, Child>();
+  stopping = false;
+  readonly #helpers = new AbortController();
+  #postgres: PostgresServer | undefined;
+  #postgresStart: Promise<unknown> | undefined;
+  readonly #folder: DataFolder;
+  readonly #url: string;
+
+  constructor(folder: DataFolder, url: string) {
+    this.#folder = folder;
+    this.#url = url;
+    this.record();
+  }
+
+  /** For processes that only help with the start. */
+  get signal(): AbortSignal {
+    return this.#helpers.signal;
+  }
+
+  record(): void {
+    const children = [...this.children].flatMap(([name, child]) => {
+      const pid = child.pid();
+      return pid === undefined ? [] : [{ name, pid, startTicks: startTicks(pid) }];
+    });
+    this.#folder.record({ pid: process.pid, url: this.#url, children });
+  }
+
+  /** Starts PostgreSQL, and again on the same socket whenever it ends; the children connect again by themselves. */
+  async keepPostgres(
+    problem: (line: string) => void,
+    start: (socketFolder?: string) => Promise<PostgresServer>,
+  ): Promise<string> {
+    const startTracked = (socketFolder?: string) => {
+      const started = start(socketFolder);
+      this.#postgresStart = started.catch(() => {});
+      return started;
+    };
+    const watch = (server: PostgresServer) => {
+      this.#postgres = server;
+      void server.ended.then(async ({ code, signal }) => {
+        this.#postgres = undefined;
+        for (let pauseMs = 100; !this.stopping; pauseMs = Math.min(pauseMs * 2, 10_000)) {
+          problem(`PostgreSQL ended (${signal ?? `exit code ${code}`}); starting it again.`);
+          await new Promise((resolve) => setTimeout(resolve, pauseMs));
+          if (this.stopping) return;
+          try {
+            return watch(await startTracked(server.socketFolder));
+          } catch (error) {
+            problem(error instanceof Error ? error.message : String(error));
+          }
+        }
+      });
+    };
+    const server = await startTracked();
+    watch(server);
+    return server.url();
+  }
+
+  /** The children drain while the database is still there; then the database. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.#helpers.abort();
+    await Promise.all([...this.children.values()].map((child) => child.stop(drainMs)));
+    await this.#postgresStart;
+    await this.#postgres?.stop();
+    this.#folder.release();
+  }
+
+  /** Asked twice: the children end at once. PostgreSQL still writes out what it has, which takes no time without them. */
+  force(): void {
+    for (const child of this.children.values()) child.kill();
+  }
+}
+
+function stopOnSignals(running: Running, progress: Progress): void {
+  let asked = 0;
+  const stop = async (signal: NodeJS.Signals) => {
+    asked += 1;
+    if (asked === 2) {
+      progress.line("Stopping at once.");
+      running.force();
+    }
+    if (asked > 1) return;
+    progress.end();
+    progress.line(signal === "SIGINT" ? "Stopping; Ctrl-C again stops at once." : "Stopping.");
+    await running.stop();
+    progress.line("Khmara has stopped.");
+    process.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(signal));
+  onFailure = async () => {
+    asked = Math.max(asked, 1);
+    await running.stop();
+  };
+}
+
+/** What must be ended when the start fails half-way. */
+let onFailure: () => Promise<void> = async () => {};
+
+const words = process.argv.slice(2);
+if (words.includes("--help") || words.includes("-h")) {
+  process.stdout.write(`Starts the cloud and serves it: ./khmara up [options]\n\n${optionHelp()}\n`);
+  process.exit(0);
+}
+const progress = terminalProgress();
+let dataDirectory = "The data folder";
+try {
+  const settings = readSettings(words, process.env);
+  dataDirectory = settings.dataDirectory;
+  restartCompiled(repository);
+  await up(settings, progress);
+} catch (thrown) {
+  const error = fileError(thrown, (thrown as NodeJS.ErrnoException).path ?? dataDirectory);
+  progress.end();
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  progress.problem(error instanceof StartError ? error.message : `Khmara could not start: ${text}`);
+  await onFailure();
+  process.exit(1);
+}
