@@ -1,0 +1,58 @@
+import type { Id } from "../../../kernel/ids.ts";
+import type { ObjectStore } from "../driver.ts";
+
+/**
+ * What the S3 door needs from the service behind it. The door speaks the protocol: signatures, headers, XML. Who may do
+ * what, quotas and tenancy are decided behind these methods, which answer with CloudErrors:
+ * not_found (details.resource `bucket`), permission_denied, already_exists (details.reason `bucket_owned_by_you` when
+ * the caller's own), quota_exceeded, failed_precondition (details.reason `bucket_not_empty`).
+ */
+
+/** Who signed the request. The door carries `principal` through and never looks into it. */
+export interface S3Caller {
+  accessKeyId: string;
+  principal: unknown;
+  /** Shown as Owner and Initiator in listings, as S3's canonical user. */
+  displayName: string;
+  canonicalId: string;
+}
+
+export interface S3Credentials {
+  /** The secret of an access key and the caller it stands for; undefined when there is no such key (or it is disabled). */
+  resolve(accessKeyId: string): Promise<{ secretAccessKey: string; caller: S3Caller } | undefined>;
+}
+
+export interface S3Bucket {
+  bucketId: Id<"bucket">;
+  name: string;
+  createdAtMs: number;
+  region: string;
+  /** Who owns it, when that is not the caller. */
+  owner?: Pick<S3Caller, "canonicalId" | "displayName">;
+}
+
+export type S3Action = "objects.object.read" | "objects.object.write" | "objects.object.list" | "objects.object.delete";
+
+export interface S3Backend {
+  /** The buckets that the caller may see, by name in byte order, after `after`. */
+  bucketList(
+    caller: S3Caller,
+    options: { prefix?: string; after?: string; limit: number },
+  ): Promise<{ buckets: S3Bucket[]; next?: string }>;
+  /** not_found when there is none, or none that the caller may know of. */
+  bucketByName(caller: S3Caller, name: string): Promise<S3Bucket>;
+  bucketCreate(caller: S3Caller, name: string): Promise<S3Bucket>;
+  bucketDelete(caller: S3Caller, bucket: S3Bucket): Promise<void>;
+  /** permission_denied unless the caller may do this in this bucket. */
+  authorize(caller: S3Caller, action: S3Action, bucket: S3Bucket): Promise<void>;
+  /** Called before `bytes` more are stored; quota_exceeded when they would not fit. */
+  reserve(bucket: S3Bucket, bytes: number): Promise<void>;
+  store: ObjectStore;
+}
+
+/** The part of a logger that the door uses; pino fits. */
+export interface S3Log {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { PutOptions } from "../driver.ts";
+import type { Payload } from "./authenticate.ts";
+import { checksumOf, contentMd5, requestedChecksum } from "./checksums.ts";
+import { decodeChunked } from "./chunked.ts";
+import { S3Error } from "./errors.ts";
+import type { S3Request } from "./request.ts";
+
+/** The body of one request, not yet read; reading it tells a client that waits with "Expect: 100-continue" to go on. */
+export interface RequestBody {
+  message: IncomingMessage;
+  payload: Payload;
+  begin: () => void;
+}
+
+/** Bytes to store, and what the store has to check while it takes them. */
+export interface Upload {
+  stream: AsyncIterable<Uint8Array>;
+  sizeBytes: number;
+  options: Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum">;
+}
+
+/** The largest object of a single put, and the largest part: 5 GiB ("Amazon S3 multipart upload limits"). */
+export const maxUploadBytes = 5 * 1024 ** 3;
+
+/** Checks what the headers say about the body; nothing is read yet. */
+export function openUpload(request: S3Request, body: RequestBody): Upload {
+  const trailers = new Map<string, string>();
+  const md5 = contentMd5(request);
+  const checksum = requestedChecksum(request, trailers);
+  const { payload } = body;
+  const sizeBytes =
+    payload.kind === "chunked"
+      ? byteCount(request.headers.get("x-amz-decoded-content-length"))
+      : byteCount(request.headers.get("content-length"));
+  if (sizeBytes > maxUploadBytes) {
+    throw new S3Error("EntityTooLarge", undefined, {
+      fields: { ProposedSize: String(sizeBytes), MaxSizeAllowed: String(maxUploadBytes) },
+    });
+  }
+  const received = receive(body);
+  return {
+    stream:
+      payload.kind === "chunked"
+        ? decodeChunked(received, { signing: payload.signing, trailer: payload.trailer, decodedLength: sizeBytes, trailers })
+        : received,
+    sizeBytes,
+    options: {
+      sizeBytes,
+      ...(md5 === undefined ? {} : { md5 }),
+      ...(payload.kind === "sha256" ? { sha256Hex: payload.hex } : {}),
+      ...(checksum === undefined ? {} : { checksum }),
+    },
+  };
+}
+
+function byteCount(text: string | undefined): number {
+  if (text === undefined) throw new S3Error("MissingContentLength");
+  if (!/^\d{1,15}$/.test(text)) throw new S3Error("InvalidArgument", "The length of the body is not a number.");
+  return Number(text);
+}
+
+/** Reads a document (XML) whole, and checks every digest that came with it. */
+export async function readDocument(
+  request: S3Request,
+  body: RequestBody,
+  options: { maxBytes: number; digestRequired?: boolean },
+): Promise<string> {
+  const trailers = new Map<string, string>();
+  const md5 = contentMd5(request);
+  const checksum = requestedChecksum(request, trailers);
+  if (options.digestRequired && md5 === undefined && checksum === undefined)
+    throw new S3Error("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  const { payload } = body;
+  const received = receive(body);
+  const stream =
+    payload.kind === "chunked"
+      ? decodeChunked(received, {
+          signing: payload.signing,
+          trailer: payload.trailer,
+          decodedLength: byteCount(request.headers.get("x-amz-decoded-content-length")),
+          trailers,
+        })
+      : received;
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of stream) {
+    length += piece.length;
+    if (length > options.maxBytes)
+      throw new S3Error("MaxMessageLengthExceeded", undefined, { fields: { MaxMessageLengthBytes: String(options.maxBytes) } });
+    pieces.push(piece);
+  }
+  const document = Buffer.concat(pieces);
+  if (payload.kind === "sha256") {
+    const computed = createHash("sha256").update(document).digest("hex");
+    if (computed !== payload.hex) {
+      throw new S3Error("XAmzContentSHA256Mismatch", undefined, {
+        fields: { ClientComputedContentSHA256: payload.hex, S3ComputedContentSHA256: computed },
+      });
+    }
+  }
+  if (md5 !== undefined && createHash("md5").update(document).digest("hex") !== md5) throw new S3Error("BadDigest");
+  if (checksum && checksumOf(checksum.algorithm, document) !== checksum.expected()) {
+    throw new S3Error(
+      "BadDigest",
+      `The ${checksum.algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
+    );
+  }
+  return document.toString("utf8");
+}
+
+/** Slower than this on average over the time that we waited for the client, after a first minute, is no upload but an attack. */
+const minBytesPerSecond = 512;
+const graceMs = 60_000;
+
+/** The bytes as they come. Hours are fine as long as there is progress; the connection survives an early end for the answer. */
+async function* receive(body: RequestBody): AsyncGenerator<Uint8Array> {
+  const { message } = body;
+  body.begin();
+  let waitedMs = 0;
+  let bytes = 0;
+  let askedMs = performance.now();
+  const pieces = message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array> & AsyncIterable<Uint8Array>;
+  try {
+    for await (const piece of pieces) {
+      waitedMs += performance.now() - askedMs;
+      bytes += piece.length;
+      if (waitedMs > graceMs) {
+        if (bytes < (minBytesPerSecond * waitedMs) / 1000) throw new S3Error("RequestTimeout");
+        waitedMs = 0;
+        bytes = 0;
+      }
+      yield piece;
+      askedMs = performance.now();
+    }
+  } catch (error) {
+    // The client went away in the middle: whoever stores these bytes must not commit them.
+    if (message.destroyed && !message.complete) throw new S3Error("IncompleteBody", undefined, { cause: error });
+    throw error;
+  }
+}

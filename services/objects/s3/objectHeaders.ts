@@ -1,0 +1,96 @@
+import type { ObjectHeaders, StoredObject } from "../driver.ts";
+import { invalidArgument, S3Error } from "./errors.ts";
+import type { S3Request } from "./request.ts";
+
+/** Names in the port, and on the wire. */
+const wireNames = {
+  contentType: "Content-Type",
+  cacheControl: "Cache-Control",
+  contentDisposition: "Content-Disposition",
+  contentEncoding: "Content-Encoding",
+  contentLanguage: "Content-Language",
+  expires: "Expires",
+} as const satisfies Record<keyof ObjectHeaders, string>;
+
+const fields = Object.entries(wireNames) as [keyof ObjectHeaders, string][];
+
+/** What S3 says when a client said nothing. */
+const defaultContentType = "binary/octet-stream";
+
+const maxMetadataBytes = 2048;
+
+/** The headers that are kept with the object. */
+export function keptHeaders(request: S3Request): ObjectHeaders {
+  const kept: ObjectHeaders = {};
+  for (const [field, name] of fields) {
+    let value = request.headers.get(name.toLowerCase());
+    // aws-chunked is how the body travelled, no property of the object.
+    if (field === "contentEncoding" && value !== undefined) {
+      value = value
+        .split(",")
+        .map((coding) => coding.trim())
+        .filter((coding) => coding !== "" && coding.toLowerCase() !== "aws-chunked")
+        .join(",");
+      if (value === "") value = undefined;
+    }
+    if (value !== undefined) kept[field] = value;
+  }
+  return kept;
+}
+
+/**
+ * x-amz-meta-*, at most 2 KB in all ("Working with object metadata"). Values are kept as the bytes that came (one
+ * character each, as Node gives them): some clients send UTF-8, some Latin-1, and each gets its own back.
+ */
+export function keptMetadata(request: S3Request): Record<string, string> {
+  const metadata: Record<string, string> = {};
+  let size = 0;
+  for (const [name, value] of request.headers) {
+    if (!name.startsWith("x-amz-meta-")) continue;
+    const key = name.slice("x-amz-meta-".length);
+    size += key.length + value.length;
+    metadata[key] = value;
+  }
+  if (size > maxMetadataBytes) {
+    throw new S3Error("MetadataTooLarge", undefined, {
+      fields: { Size: String(size), MaxSizeAllowed: String(maxMetadataBytes) },
+    });
+  }
+  return metadata;
+}
+
+export const quote = (etag: string): string => `"${etag}"`;
+
+/** The headers of an answer to GET or HEAD, but for those of length and range. */
+export function describeObject(object: StoredObject): Record<string, string | number> {
+  const headers: Record<string, string | number> = {
+    "Last-Modified": new Date(object.modifiedAtMs).toUTCString(),
+    ETag: quote(object.etag),
+    "Accept-Ranges": "bytes",
+    "Content-Type": defaultContentType,
+  };
+  for (const [field, name] of fields) {
+    const value = object.headers[field];
+    if (value !== undefined && value !== "") headers[name] = wireText(value);
+  }
+  for (const name in object.metadata) headers[`x-amz-meta-${name}`] = wireText(object.metadata[name]!);
+  return headers;
+}
+
+/** A header carries bytes. Text that did not come through this door may be more than Latin-1: it goes out as UTF-8. */
+const wireText = (text: string): string => (/[\u0100-\uffff]/.test(text) ? Buffer.from(text).toString("latin1") : text);
+
+/** response-content-type and its kin replace what was kept; every request here is signed, as S3 demands for them. */
+export function responseOverrides(request: S3Request): Record<string, string> {
+  const overrides: Record<string, string> = {};
+  for (const [, name] of fields) {
+    const parameter = `response-${name.toLowerCase()}`;
+    const value = request.query.get(parameter);
+    if (value === undefined) continue;
+    const text = wireText(value);
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(text))
+      throw invalidArgument(parameter, value, "Header values may not hold control characters.");
+    overrides[name] = text;
+  }
+  return overrides;
+}

@@ -1,0 +1,63 @@
+import { CloudError } from "../../../../kernel/errors.ts";
+import { type ChecksumAlgorithm, type CompletePart, checksumAlgorithms } from "../../driver.ts";
+import { readDocument } from "../body.ts";
+import { algorithmName, checksumElements } from "../checksums.ts";
+import { unquote, writeConditions } from "../conditions.ts";
+import { S3Error } from "../errors.ts";
+import { quote } from "../objectHeaders.ts";
+import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
+import { openMultipart, uploadIdOf } from "./UploadPart.ts";
+
+export const CompleteMultipartUpload: S3Operation = async (context) => {
+  const { request, backend } = context;
+  const bucket = await openBucket(context, "objects.object.write");
+  try {
+    await openMultipart(context, bucket);
+  } catch (error) {
+    // A client that did not hear the answer asks again; the store knows what it completed.
+    if (!CloudError.is(error, "not_found")) throw error;
+  }
+  // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
+  // not about this document, so it is read without them.
+  const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
+    maxBytes: 4 * 1024 ** 2,
+  });
+  const parts = childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart);
+  if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
+  for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
+
+  const object = await backend.store.uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
+    ...writeConditions(request),
+    meter: { requestClass: "write" },
+  });
+  if (object.key !== request.key) throw new S3Error("NoSuchUpload");
+  return {
+    status: 200,
+    headers: xmlHeaders,
+    body: xmlDocument(
+      "CompleteMultipartUploadResult",
+      element("Location", `http://${request.host}${request.rawPath}`),
+      element("Bucket", bucket.name),
+      element("Key", request.key),
+      element("ETag", quote(object.etag)),
+      checksumElements(object.checksums, object.checksumType),
+    ),
+  };
+};
+
+function parsePart(node: XmlNode): CompletePart {
+  const number = textOf(node, "PartNumber")?.trim() ?? "";
+  const etag = textOf(node, "ETag");
+  if (!/^\d{1,6}$/.test(number) || etag === undefined) throw new S3Error("MalformedXML");
+  if (Number(number) < 1 || Number(number) > 10_000) throw new S3Error("InvalidArgument", "PartNumber must be >= 1 and <= 10000");
+  const checksums: Partial<Record<ChecksumAlgorithm, string>> = {};
+  for (const algorithm of checksumAlgorithms) {
+    const value = textOf(node, `Checksum${algorithmName(algorithm)}`);
+    if (value !== undefined) checksums[algorithm] = value.trim();
+  }
+  return { number: Number(number), etag: unquote(etag), checksums };
+}
+
+const withoutChecksums = (headers: Map<string, string>): Map<string, string> =>
+  new Map([...headers].filter(([name]) => !name.startsWith("x-amz-checksum-") && name !== "x-amz-sdk-checksum-algorithm"));

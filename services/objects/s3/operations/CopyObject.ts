@@ -1,0 +1,107 @@
+import type { StoredObject } from "../../driver.ts";
+import type { S3Bucket } from "../backend.ts";
+import { maxUploadBytes } from "../body.ts";
+import { checksumElements, parseAlgorithm } from "../checksums.ts";
+import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
+import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { refuseUnsupported } from "../unsupported.ts";
+import { element, xmlDocument, xmlTime } from "../xml.ts";
+
+export const CopyObject: S3Operation = async (context) => {
+  const { request, backend } = context;
+  const bucket = await openBucket(context, "objects.object.write");
+  checkKey(request.key);
+  refuseUnsupported(request);
+  const replace = directive(context, "x-amz-metadata-directive") === "REPLACE";
+  directive(context, "x-amz-tagging-directive");
+  const algorithm = request.headers.get("x-amz-checksum-algorithm");
+  const source = await openSource(context);
+  if (!replace && source.bucket.bucketId === bucket.bucketId && source.object.key === request.key) {
+    throw new S3Error(
+      "InvalidRequest",
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  }
+  if (source.object.sizeBytes > maxUploadBytes) {
+    throw new S3Error(
+      "InvalidRequest",
+      `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
+    );
+  }
+  await backend.reserve(bucket, source.object.sizeBytes);
+  const object = await backend.store.copy(
+    { bucketId: source.bucket.bucketId, key: source.object.key },
+    { bucketId: bucket.bucketId, key: request.key },
+    {
+      ...writeConditions(request),
+      // The conditions were looked at on this version, so this version is what must be copied.
+      sourceIfMatch: source.object.etag,
+      ...(replace ? { headers: keptHeaders(request), metadata: keptMetadata(request) } : {}),
+      ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
+      meter: { requestClass: "write" },
+    },
+  );
+  return {
+    status: 200,
+    headers: xmlHeaders,
+    body: xmlDocument(
+      "CopyObjectResult",
+      element("LastModified", xmlTime(object.modifiedAtMs)),
+      element("ETag", quote(object.etag)),
+      checksumElements(object.checksums, object.checksumType),
+    ),
+  };
+};
+
+function directive(context: S3Context, name: string): string {
+  const value = context.request.headers.get(name) ?? "COPY";
+  if (value !== "COPY" && value !== "REPLACE")
+    throw invalidArgument(
+      name,
+      value,
+      name === "x-amz-metadata-directive" ? "Unknown metadata directive." : "Unknown tagging directive.",
+    );
+  return value;
+}
+
+/** The object named by x-amz-copy-source, readable by the caller and with its conditions met. */
+export async function openSource(context: S3Context): Promise<{ bucket: S3Bucket; object: StoredObject }> {
+  const { request, backend } = context;
+  const header = request.headers.get("x-amz-copy-source") ?? "";
+  const { bucketName, key, versionId } = parseSource(header);
+  const bucket = await openBucket(context, "objects.object.read", bucketName);
+  checkVersion(versionId);
+  const object = await backend.store.head(bucket.bucketId, key);
+  if (!object) throw new S3Error("NoSuchKey", undefined, { fields: { Key: key } });
+  const outcome = evaluate(readConditions(request, "x-amz-copy-source-"), object);
+  // For a copy there is no "not modified": every condition that does not hold fails it.
+  if (outcome === "not_modified") throw preconditionFailed("x-amz-copy-source-If-None-Match");
+  if (outcome !== "pass") throw preconditionFailed(`x-amz-copy-source-${outcome.failed}`);
+  return { bucket, object };
+}
+
+/** "/bucket/key" or "bucket/key", percent-encoded, with an optional "?versionId=". */
+export function parseSource(header: string): { bucketName: string; key: string; versionId?: string } {
+  const wrong = (): S3Error =>
+    invalidArgument("x-amz-copy-source", header, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+  const mark = header.lastIndexOf("?versionId=");
+  const path = (mark < 0 ? header : header.slice(0, mark)).replace(/^\//, "");
+  let decoded: string;
+  try {
+    // Header bytes are Latin-1 characters here; keys that were not escaped are UTF-8.
+    decoded = decodeURIComponent(/[\u0080-\u00ff]/.test(path) ? Buffer.from(path, "latin1").toString("utf8") : path);
+  } catch {
+    throw wrong();
+  }
+  // The slash between bucket and key may itself be escaped, and the leading one too.
+  decoded = decoded.replace(/^\//, "");
+  const slash = decoded.indexOf("/");
+  if (slash < 1 || slash === decoded.length - 1) throw wrong();
+  return {
+    bucketName: decoded.slice(0, slash),
+    key: decoded.slice(slash + 1),
+    ...(mark < 0 ? {} : { versionId: header.slice(mark + "?versionId=".length) }),
+  };
+}

@@ -1,0 +1,45 @@
+import { CloudError } from "../../../../kernel/errors.ts";
+import { readDocument } from "../body.ts";
+import { S3Error } from "../errors.ts";
+import type { S3Operation } from "../operation.ts";
+import { refuseAcl } from "../unsupported.ts";
+import { childrenOf, parseXml, textOf } from "../xml.ts";
+
+export const CreateBucket: S3Operation = async (context) => {
+  const { request, body, backend, caller, region } = context;
+  const name = request.bucketName;
+  if (!isBucketName(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
+  refuseAcl(request);
+  for (const header of request.headers.keys())
+    if (header.startsWith("x-amz-grant-")) throw new S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs");
+  if (request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true")
+    throw new S3Error("NotImplemented", undefined, { fields: { Header: "x-amz-bucket-object-lock-enabled" } });
+
+  const document = await readDocument(request, body, { maxBytes: 64 * 1024 });
+  if (document.trim() !== "") {
+    const configuration = parseXml(document, "CreateBucketConfiguration");
+    const location = textOf(configuration, "LocationConstraint");
+    if (location && location !== region)
+      throw new S3Error("InvalidLocationConstraint", undefined, { fields: { LocationConstraint: location } });
+    if (childrenOf(configuration, "Bucket").length > 0 || childrenOf(configuration, "Location").length > 0) {
+      throw new S3Error("NotImplemented", "Directory buckets are not implemented.");
+    }
+  }
+  try {
+    await backend.bucketCreate(caller, name);
+  } catch (error) {
+    // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors").
+    const again =
+      CloudError.is(error, "already_exists") && error.details.reason === "bucket_owned_by_you" && region === "us-east-1";
+    if (!again) throw error;
+  }
+  return { status: 200, headers: { Location: `/${name}` } };
+};
+
+/** "General purpose bucket naming rules", S3 User Guide; also a name that DNS takes, for virtual hosts. */
+export function isBucketName(name: string): boolean {
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) return false;
+  if (/\.\.|\.-|-\./.test(name) || /^\d+\.\d+\.\d+\.\d+$/.test(name)) return false;
+  if (/^(xn--|sthree-|amzn-s3-demo-)/.test(name)) return false;
+  return !/(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(name);
+}

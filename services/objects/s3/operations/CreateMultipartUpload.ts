@@ -1,0 +1,61 @@
+import type { ChecksumType } from "../../driver.ts";
+import { algorithmName, checksumTypeName, parseAlgorithm } from "../checksums.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import { keptHeaders, keptMetadata } from "../objectHeaders.ts";
+import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import type { S3Request } from "../request.ts";
+import { refuseUnsupported } from "../unsupported.ts";
+import { element, xmlDocument } from "../xml.ts";
+
+export const CreateMultipartUpload: S3Operation = async (context) => {
+  const { request, backend } = context;
+  const bucket = await openBucket(context, "objects.object.write");
+  checkKey(request.key);
+  refuseUnsupported(request);
+  const checksum = askedChecksum(request);
+  const upload = await backend.store.uploadCreate(bucket.bucketId, request.key, {
+    ...checksum,
+    headers: keptHeaders(request),
+    metadata: keptMetadata(request),
+    meter: { requestClass: "write" },
+  });
+  return {
+    status: 200,
+    headers: {
+      ...xmlHeaders,
+      ...(checksum.checksumAlgorithm ? { "x-amz-checksum-algorithm": algorithmName(checksum.checksumAlgorithm) } : {}),
+      ...(checksum.checksumType ? { "x-amz-checksum-type": checksumTypeName(checksum.checksumType) } : {}),
+    },
+    body: xmlDocument(
+      "InitiateMultipartUploadResult",
+      element("Bucket", bucket.name),
+      element("Key", request.key),
+      element("UploadId", upload.uploadId),
+    ),
+  };
+};
+
+/** Which algorithm allows which type: "Checking object integrity", S3 User Guide. */
+function askedChecksum(request: S3Request) {
+  const asked = request.headers.get("x-amz-checksum-algorithm");
+  const type = request.headers.get("x-amz-checksum-type");
+  if (asked === undefined) {
+    if (type !== undefined)
+      throw new S3Error(
+        "InvalidRequest",
+        "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+      );
+    return {};
+  }
+  const checksumAlgorithm = parseAlgorithm("x-amz-checksum-algorithm", asked);
+  if (type !== undefined && type !== "COMPOSITE" && type !== "FULL_OBJECT")
+    throw invalidArgument("x-amz-checksum-type", type, "Value for x-amz-checksum-type header is invalid.");
+  const cannotCombine = checksumAlgorithm === "sha1" || checksumAlgorithm === "sha256";
+  if ((type === "FULL_OBJECT" && cannotCombine) || (type === "COMPOSITE" && checksumAlgorithm === "crc64nvme"))
+    throw new S3Error(
+      "InvalidRequest",
+      `The ${type} checksum type cannot be used with the ${checksumAlgorithm} checksum algorithm.`,
+    );
+  const checksumType: ChecksumType = type === "FULL_OBJECT" || checksumAlgorithm === "crc64nvme" ? "full_object" : "composite";
+  return { checksumAlgorithm, checksumType };
+}

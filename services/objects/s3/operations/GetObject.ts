@@ -1,0 +1,104 @@
+import { CloudError } from "../../../../kernel/errors.ts";
+import type { ObjectRead } from "../../driver.ts";
+import { checksumHeaders } from "../checksums.ts";
+import { evaluate, ifRangeHolds, parseRange, preconditionFailed, rangeNotSatisfiable, readConditions } from "../conditions.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import { describeObject, responseOverrides } from "../objectHeaders.ts";
+import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+import type { S3Request } from "../request.ts";
+
+export const GetObject: S3Operation = async (context) => {
+  const { request, backend } = context;
+  const bucket = await openBucket(context, "objects.object.read");
+  checkKey(request.key);
+  checkVersion(request.query.get("versionId"));
+  const overrides = responseOverrides(request);
+  const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
+  const partNumber = askedPart(request);
+  let range = partNumber === undefined ? parseRange(request.headers.get("range")) : undefined;
+  const ifRange = request.headers.get("if-range");
+  if (range && ifRange !== undefined) {
+    const object = await backend.store.head(bucket.bucketId, request.key);
+    if (object && !ifRangeHolds(ifRange, object)) range = undefined;
+  }
+
+  let read: ObjectRead;
+  try {
+    read = await backend.store.get(bucket.bucketId, request.key, {
+      ...(range ? { range } : {}),
+      ...(partNumber === undefined ? {} : { partNumber }),
+    });
+  } catch (error) {
+    if (!CloudError.is(error, "range_not_satisfiable")) throw error;
+    return await outOfRange(context, bucket.bucketId, partNumber, error);
+  }
+
+  const { object, body } = read;
+  const outcome = evaluate(readConditions(request), object);
+  if (outcome !== "pass") {
+    body.destroy();
+    if (outcome !== "not_modified") throw preconditionFailed(outcome.failed);
+    return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
+  }
+
+  const length = object.sizeBytes === 0 ? 0 : read.range.to - read.range.from + 1;
+  const partial = (range !== undefined || partNumber !== undefined) && length > 0;
+  return {
+    status: partial ? 206 : 200,
+    headers: {
+      ...describeObject(object),
+      "Content-Length": length,
+      ...(partial ? { "Content-Range": `bytes ${read.range.from}-${read.range.to}/${object.sizeBytes}` } : {}),
+      ...partHeaders(object.parts, partNumber),
+      // The checksum of the whole says nothing about a piece of it.
+      ...(range || request.headers.get("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED"
+        ? {}
+        : checksumHeaders(
+            (partNumber === undefined ? undefined : object.parts.find((part) => part.number === partNumber)?.checksums) ??
+              object.checksums,
+            object.checksumType,
+          )),
+      ...overrides,
+    },
+    body,
+    meter,
+  };
+};
+
+/** A failed condition outranks a range that cannot be met (RFC 9110, 13.2.2). */
+async function outOfRange(
+  context: S3Context,
+  bucketId: Parameters<S3Context["backend"]["store"]["head"]>[0],
+  partNumber: number | undefined,
+  cause: unknown,
+) {
+  const { request, backend } = context;
+  const object = await backend.store.head(bucketId, request.key);
+  if (!object) throw new S3Error("NoSuchKey");
+  const outcome = evaluate(readConditions(request), object);
+  if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)) };
+  if (outcome !== "pass") throw preconditionFailed(outcome.failed);
+  if (partNumber !== undefined) throw new S3Error("InvalidPartNumber", undefined, { cause });
+  throw rangeNotSatisfiable(object.sizeBytes, request.headers.get("range") ?? "");
+}
+
+/** The part that a client wants alone; not together with a range. */
+export function askedPart(request: S3Request): number | undefined {
+  const text = request.query.get("partNumber");
+  if (text === undefined) return undefined;
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > 10_000)
+    throw invalidArgument("partNumber", text, "Part number must be an integer between 1 and 10000, inclusive");
+  if (request.headers.has("range"))
+    throw new S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
+  return number;
+}
+
+export const partHeaders = (parts: unknown[], partNumber: number | undefined): Record<string, number> =>
+  partNumber === undefined || parts.length === 0 ? {} : { "x-amz-mp-parts-count": parts.length };
+
+/** A 304 repeats the validators and what caches go by, not what describes the body that is not there (RFC 9110, 15.4.5). */
+export function notModifiedHeaders(headers: Record<string, string | number>): Record<string, string | number> {
+  const { "Content-Type": _type, "Content-Encoding": _encoding, "Content-Language": _language, ...kept } = headers;
+  return kept;
+}

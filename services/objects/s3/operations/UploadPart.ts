@@ -1,0 +1,50 @@
+import type { Id } from "../../../../kernel/ids.ts";
+import type { Upload } from "../../driver.ts";
+import type { S3Bucket } from "../backend.ts";
+import { openUpload } from "../body.ts";
+import { checksumHeaders } from "../checksums.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import { quote } from "../objectHeaders.ts";
+import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+
+export const UploadPart: S3Operation = async (context) => {
+  const { request, backend } = context;
+  const bucket = await openBucket(context, "objects.object.write");
+  const number = partNumber(context);
+  const multipart = await openMultipart(context, bucket);
+  const upload = openUpload(request, context.body);
+  const given = upload.options.checksum;
+  const expected = multipart.checksumAlgorithm;
+  if (given && expected && given.algorithm !== expected) {
+    throw new S3Error(
+      "InvalidRequest",
+      `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given.algorithm}`,
+    );
+  }
+  await backend.reserve(bucket, upload.sizeBytes);
+  const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
+    ...upload.options,
+    // A part of an upload that has a checksum needs one, whether or not the client sent its own.
+    ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
+    meter: { requestClass: "write", receivedBytes: upload.sizeBytes },
+  });
+  return { status: 200, headers: { ETag: quote(part.etag), ...checksumHeaders(part.checksums) } };
+};
+
+export function partNumber({ request }: S3Context): number {
+  const text = request.query.get("partNumber") ?? "";
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > 10_000)
+    throw invalidArgument("partNumber", text, "Part number must be an integer between 1 and 10000, inclusive");
+  return number;
+}
+
+export const uploadIdOf = ({ request }: S3Context): Id<"upload"> => (request.query.get("uploadId") ?? "") as Id<"upload">;
+
+/** The multipart upload of this key: another key's is not found. */
+export async function openMultipart(context: S3Context, bucket: S3Bucket): Promise<Upload> {
+  checkKey(context.request.key);
+  const upload = await context.backend.store.upload(bucket.bucketId, uploadIdOf(context));
+  if (upload.key !== context.request.key) throw new S3Error("NoSuchUpload");
+  return upload;
+}

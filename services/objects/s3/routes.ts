@@ -1,0 +1,131 @@
+import { S3Error } from "./errors.ts";
+import type { S3Operation } from "./operation.ts";
+import { AbortMultipartUpload } from "./operations/AbortMultipartUpload.ts";
+import { CompleteMultipartUpload } from "./operations/CompleteMultipartUpload.ts";
+import { CopyObject } from "./operations/CopyObject.ts";
+import { CreateBucket } from "./operations/CreateBucket.ts";
+import { CreateMultipartUpload } from "./operations/CreateMultipartUpload.ts";
+import { DeleteBucket } from "./operations/DeleteBucket.ts";
+import { DeleteObject } from "./operations/DeleteObject.ts";
+import { DeleteObjects } from "./operations/DeleteObjects.ts";
+import { GetBucketAcl } from "./operations/GetBucketAcl.ts";
+import { GetBucketLocation } from "./operations/GetBucketLocation.ts";
+import { GetObject } from "./operations/GetObject.ts";
+import { GetObjectAcl } from "./operations/GetObjectAcl.ts";
+import { GetObjectAttributes } from "./operations/GetObjectAttributes.ts";
+import { GetObjectTagging } from "./operations/GetObjectTagging.ts";
+import { HeadBucket } from "./operations/HeadBucket.ts";
+import { HeadObject } from "./operations/HeadObject.ts";
+import { ListBuckets } from "./operations/ListBuckets.ts";
+import { ListMultipartUploads } from "./operations/ListMultipartUploads.ts";
+import { ListObjects } from "./operations/ListObjects.ts";
+import { ListObjectsV2 } from "./operations/ListObjectsV2.ts";
+import { ListObjectVersions } from "./operations/ListObjectVersions.ts";
+import { ListParts } from "./operations/ListParts.ts";
+import { PutObject } from "./operations/PutObject.ts";
+import { UploadPart } from "./operations/UploadPart.ts";
+import { UploadPartCopy } from "./operations/UploadPartCopy.ts";
+import {
+  deleteMissing,
+  emptyConfigurations,
+  getEmpty,
+  getMissing,
+  missingConfigurations,
+  removableConfigurations,
+} from "./operations/unconfigured.ts";
+import type { S3Request } from "./request.ts";
+
+/** What the path addresses. */
+type Shape = "service" | "bucket" | "object";
+
+/**
+ * One row an operation: "METHOD shape", "METHOD shape?subresource", and "… +header" when a header decides.
+ * A new operation of S3 is a new file in operations/ and a new row here.
+ */
+const table: Record<string, S3Operation> = {
+  "GET service": ListBuckets,
+
+  "GET bucket": ListObjects,
+  "GET bucket?list-type": ListObjectsV2,
+  "GET bucket?versions": ListObjectVersions,
+  "GET bucket?uploads": ListMultipartUploads,
+  "GET bucket?location": GetBucketLocation,
+  "GET bucket?acl": GetBucketAcl,
+  "HEAD bucket": HeadBucket,
+  "PUT bucket": CreateBucket,
+  "DELETE bucket": DeleteBucket,
+  "POST bucket?delete": DeleteObjects,
+
+  "GET object": GetObject,
+  "GET object?acl": GetObjectAcl,
+  "GET object?attributes": GetObjectAttributes,
+  "GET object?tagging": GetObjectTagging,
+  "GET object?uploadId": ListParts,
+  "HEAD object": HeadObject,
+  "PUT object": PutObject,
+  "PUT object +x-amz-copy-source": CopyObject,
+  "PUT object?uploadId": UploadPart,
+  "PUT object?uploadId +x-amz-copy-source": UploadPartCopy,
+  "POST object?uploads": CreateMultipartUpload,
+  "POST object?uploadId": CompleteMultipartUpload,
+  "DELETE object": DeleteObject,
+  "DELETE object?uploadId": AbortMultipartUpload,
+
+  ...rows(missingConfigurations, (name) => `GET bucket?${name}`, getMissing),
+  ...rows(emptyConfigurations, (name) => `GET bucket?${name}`, getEmpty),
+  ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing])),
+};
+
+function rows<Value>(
+  from: Record<string, Value>,
+  name: (key: string) => string,
+  operation: (value: Value) => S3Operation,
+): Record<string, S3Operation> {
+  return Object.fromEntries(Object.entries(from).map(([key, value]) => [name(key), operation(value)]));
+}
+
+/** Every query parameter of S3 that makes a request another operation; known ones without a row are NotImplemented. */
+const subresources = new Set(
+  (
+    "accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle list-type location " +
+    "logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls policy policyStatus publicAccessBlock " +
+    "renameObject replication requestPayment restore retention select session tagging torrent uploadId uploads versioning versions website"
+  ).split(" "),
+);
+
+export interface Route {
+  name: string;
+  operation: S3Operation;
+}
+
+export function findRoute(request: S3Request): Route {
+  const shape: Shape = request.key !== "" ? "object" : request.bucketName !== "" ? "bucket" : "service";
+  const subresource = request.query.size === 0 ? undefined : subresourceOf(request);
+  const name = subresource === undefined ? `${request.method} ${shape}` : `${request.method} ${shape}?${subresource}`;
+  const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
+  const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
+  if (operation) return { name: operation.name || name, operation };
+  // A form upload with a policy (POST Object).
+  if (name === "POST bucket") throw new S3Error("NotImplemented", "Uploads with POST and a policy are not implemented.");
+  if (subresource !== undefined) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
+  throw new S3Error("MethodNotAllowed", undefined, {
+    fields: { Method: request.method, ResourceType: shape.toUpperCase() },
+    headers: { Allow: allowed(shape) },
+  });
+}
+
+function subresourceOf(request: S3Request): string | undefined {
+  for (const [name, value] of request.query) {
+    if (!subresources.has(name)) continue;
+    // Any list-type but 2 is the first version of the listing.
+    if (name === "list-type" && value !== "2") continue;
+    return name;
+  }
+  return undefined;
+}
+
+const allowed = (shape: Shape): string =>
+  ["GET", "HEAD", "PUT", "POST", "DELETE"].filter((method) => Object.hasOwn(table, `${method} ${shape}`)).join(", ");
+
+/** For the documentation and for tests: every row there is. */
+export const routeNames = (): string[] => Object.keys(table);

@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { authenticate } from "./authenticate.ts";
+import type { S3Backend, S3Credentials, S3Log } from "./backend.ts";
+import { S3Error, toS3Error } from "./errors.ts";
+import type { S3Response } from "./operation.ts";
+import { parseRequest, type S3Request } from "./request.ts";
+import { refuseConnection, send, sendError } from "./respond.ts";
+import { findRoute, type Route } from "./routes.ts";
+import { SigningKeys } from "./signature.ts";
+
+export interface S3ServerOptions {
+  backend: S3Backend;
+  credentials: S3Credentials;
+  /** The region that clients must sign for, and where new buckets are. */
+  region: string;
+  /** Base host names: "bucket.<base>" is virtual-host style, everything else path style. Lower case, without port. */
+  hosts: string[];
+  log: S3Log;
+  /** How far a client's clock may be off; S3 allows 15 minutes. */
+  maxClockSkewSeconds?: number;
+  /** A connection on which nothing moves for so long is closed. */
+  idleSeconds?: number;
+  clock?: () => number;
+}
+
+/** The S3 protocol over HTTP/1.1; TLS is the gateway's matter. */
+export function s3Server(options: S3ServerOptions): Server {
+  const door = new S3Door(options);
+  const server = createServer(
+    {
+      // Presigned URLs and 2 KB of metadata, with room to spare; S3 itself stops at 8 KB of headers.
+      maxHeaderSize: 32 * 1024,
+      headersTimeout: 30_000,
+      // An upload may take hours; what must not stop is its progress (body.ts and the idle timeout).
+      requestTimeout: 0,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 5_000,
+      noDelay: true,
+    },
+    (message, response) => void door.serve(message, response, false),
+  );
+  server.on("checkContinue", (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, true));
+  // A client that expects anything else is told so (RFC 9110, 10.1.1).
+  server.on("checkExpectation", (_, response: ServerResponse) => response.writeHead(417, { Connection: "close" }).end());
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket));
+  const idleMs = (options.idleSeconds ?? 120) * 1000;
+  server.setTimeout(idleMs, (socket) => {
+    // Nothing moves because we are at work (joining a large upload, say): wait on.
+    if (door.working.has(socket)) socket.setTimeout(idleMs);
+    else socket.destroy();
+  });
+  return server;
+}
+
+class S3Door {
+  /** Connections whose request has been read and whose answer has not begun. */
+  readonly working = new WeakSet<Socket>();
+  readonly #options: S3ServerOptions;
+  readonly #signingKeys = new SigningKeys();
+
+  constructor(options: S3ServerOptions) {
+    this.#options = { ...options, hosts: options.hosts.map((host) => host.toLowerCase()) };
+  }
+
+  /** One request, from its head to the end of its answer. Never throws. */
+  async serve(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    const requestId = randomBytes(8).toString("hex").toUpperCase();
+    const { socket } = message;
+    const work = (): void => void this.working.add(socket);
+    if (message.headers["content-length"] === undefined && message.headers["transfer-encoding"] === undefined) work();
+    else message.once("end", work);
+    let begun = false;
+    const begin = (): void => {
+      if (expectsContinue && !begun) response.writeContinue();
+      begun = true;
+    };
+
+    let answer: S3Response | S3Error;
+    try {
+      answer = await this.#answer(message, begin);
+    } catch (error) {
+      const refusal = toS3Error(error);
+      answer = refusal;
+      if (refusal.status >= 500 && refusal.code !== "NotImplemented" && refusal.code !== "SlowDown")
+        this.#options.log.error(
+          { requestId, err: refusal.cause ?? refusal, method: message.method, url: withoutSignature(message.url) },
+          "s3 request failed",
+        );
+    }
+    this.working.delete(socket);
+    message.off("end", work);
+
+    try {
+      if (answer instanceof S3Error) {
+        // Who waits for "100 Continue" may send its body now or never: the connection cannot be used again.
+        await sendError(answer, message, response, { requestId, bodyUnwanted: expectsContinue && !begun });
+        this.#options.log.debug(
+          { requestId, method: message.method, code: answer.code, status: answer.status },
+          "s3 request refused",
+        );
+        return;
+      }
+      const sentBytes = await send(answer, message, response, requestId);
+      if (answer.meter)
+        this.#options.backend.store.meter(answer.meter.bucketId, { requestClass: answer.meter.requestClass, sentBytes });
+    } catch (error) {
+      this.#options.log.warn({ requestId, err: error }, "s3 answer broke off");
+      response.destroy();
+    }
+  }
+
+  async #answer(message: IncomingMessage, begin: () => void): Promise<S3Response> {
+    const { backend, credentials, region, maxClockSkewSeconds = 900, clock = Date.now } = this.#options;
+    const request = parseRequest(message, this.#options.hosts);
+    if (request.method === "OPTIONS") return refusePreflight(request);
+    const route = attempt(() => findRoute(request));
+    const { caller, payload } = await authenticate(request, {
+      credentials,
+      region,
+      maxClockSkewSeconds,
+      signingKeys: this.#signingKeys,
+      nowMs: clock(),
+      anyRegion: !(route instanceof Error) && (route.name === "GetBucketLocation" || route.name === "ListBuckets"),
+    });
+    // A stranger learns nothing of what is implemented.
+    if (route instanceof Error) throw route;
+    return route.operation({ request, body: { message, payload, begin }, caller, backend, region });
+  }
+}
+
+function attempt(find: () => Route): Route | S3Error {
+  try {
+    return find();
+  } catch (error) {
+    return toS3Error(error);
+  }
+}
+
+/** No bucket has a CORS configuration, so every preflight is refused as S3 does (RESTOPTIONSobject). */
+function refusePreflight(request: S3Request): never {
+  if (!request.headers.has("origin"))
+    throw new S3Error("InvalidRequest", "Insufficient information. Origin request header needed.");
+  if (!request.headers.has("access-control-request-method"))
+    throw new S3Error("InvalidRequest", "Invalid Access-Control-Request-Method: null");
+  throw new S3Error("AccessDenied", "CORSResponse: CORS is not enabled for this bucket.", {
+    fields: {
+      Method: request.headers.get("access-control-request-method") ?? "",
+      ResourceType: request.key === "" ? "BUCKET" : "OBJECT",
+    },
+  });
+}
+
+/** For the log: a presigned URL is a key to an object. */
+const withoutSignature = (url = ""): string => url.replace(/([?&]X-Amz-Signature=)[^&]*/i, "$1…");
