@@ -39,7 +39,7 @@ export interface RouteDefinition {
   status?: 200 | 201 | 202 | 204;
   /** Codes beyond those that any route may answer (invalid_argument, unauthenticated, permission_denied, internal, unavailable). */
   errors?: readonly ErrorCode[];
-  /** Bodies that are bytes or server-sent events instead of JSON; they run outside the request's transaction. */
+  /** Bodies that are bytes or server-sent events instead of JSON. Present, even empty, the handler runs outside any transaction of the request's. */
   stream?: { request?: "bytes"; response?: "bytes" | "events" };
   /** False where no CLI verb makes sense (a browser ceremony, say). */
   cli?: false;

@@ -78,6 +78,8 @@ export default contract({
       params: operationParam,
       query: z.object({ timeoutSeconds: z.coerce.number().int().min(0).max(300).default(30) }),
       response: operation,
+      // Waits, and so holds no transaction.
+      stream: {},
       errors: ["not_found"],
     }),
     operationCancel: route({
