@@ -7,11 +7,11 @@ import type { ObjectStore } from "../../driver.ts";
 import type { S3Backend, S3Bucket, S3Caller, S3Credentials } from "../backend.ts";
 import { type S3ServerOptions, s3Server } from "../server.ts";
 
-/** A backend of buckets in memory: two keys, "main" and "other", that see each their own. */
+/** A backend of buckets in memory: three keys ("main", "other", "third") that see each their own. */
 export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backend: S3Backend; credentials: S3Credentials } {
   const buckets = new Map<string, S3Bucket & { ownerId: string }>();
   const keys = new Map<string, { secretAccessKey: string; caller: S3Caller }>(
-    ["main", "other"].map((name) => [
+    ["main", "other", "third"].map((name) => [
       `AK${name.toUpperCase()}`,
       {
         secretAccessKey: `${name}-secret`,
