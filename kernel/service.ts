@@ -14,6 +14,8 @@ export interface RequestContext<P extends Principal | undefined = Principal> {
   requestId: string;
   sourceIp: string;
   userAgent: string;
+  /** Name and port that the caller used for us, as a trusted proxy passes them on. */
+  host: string;
   log: Log;
   /** The revision in If-Match, when one was sent. */
   ifMatch: number | undefined;

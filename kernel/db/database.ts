@@ -31,6 +31,20 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/**
+ * From here on the transaction sees other tenants than it began with: for the one who has just proven a right that no role binding
+ * tells of yet (the secret of an invitation, an organisation that was made a moment ago).
+ */
+export async function see(tx: Tx, visibility: Visibility): Promise<void> {
+  if (visibility === "system") {
+    await tx.sql`select set_config('role', 'none', true)`;
+    return;
+  }
+  const all = "all" in visibility;
+  await tx.sql`select set_config('role', 'khmara_tenant', true), set_config('khmara.all', ${all ? "on" : "off"}, true),
+    set_config('khmara.organisations', ${all ? "" : visibility.organisationIds.join(",")}, true)`;
+}
+
 export interface DatabaseOptions {
   /** postgres://user:password@host:port/database, or with ?host=/socket/folder for a Unix socket. */
   url: string;
@@ -61,16 +75,13 @@ export function openDatabase(options: DatabaseOptions): Database {
     const before: (() => Promise<void>)[] = [];
     const after: (() => void)[] = [];
     const result = await sql.begin(async (transaction) => {
-      if (visibility !== "system") {
-        const all = "all" in visibility;
-        await transaction`select set_config('role', 'khmara_tenant', true), set_config('khmara.all', ${all ? "on" : "off"}, true),
-          set_config('khmara.organisations', ${all ? "" : visibility.organisationIds.join(",")}, true)`;
-      }
-      const value = await work({
+      const tx: Tx = {
         sql: transaction,
         beforeCommit: (run) => void before.push(run),
         afterCommit: (run) => void after.push(run),
-      });
+      };
+      if (visibility !== "system") await see(tx, visibility);
+      const value = await work(tx);
       // By index: a hook may add another one.
       for (let i = 0; i < before.length; i++) await before[i]?.();
       return value;

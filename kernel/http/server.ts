@@ -165,6 +165,7 @@ async function begin(
     requestId: request.id,
     sourceIp: request.ip,
     userAgent,
+    host: request.host,
     log: request.log as Log,
     ifMatch: readIfMatch(request.headers["if-match"]),
     cookies,
