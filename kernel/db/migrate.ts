@@ -92,6 +92,18 @@ async function bootstrap(sql: Sql): Promise<void> {
   const [existing] = await sql`select to_regclass('kernel.migrations') as name`;
   if (existing?.["name"]) return;
   // The role is of the whole server: another database may have made it, even at this moment.
+  // Such a change of the catalogue by two at once fails for one of them, which then finds it done.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await createFoundations(sql);
+      return;
+    } catch (error) {
+      if (attempt === 5 || !/concurrently updated|already exists/.test((error as Error).message)) throw error;
+    }
+  }
+}
+
+async function createFoundations(sql: Sql): Promise<void> {
   await sql.unsafe(`
     create schema if not exists kernel;
     do $$ begin
@@ -99,7 +111,9 @@ async function bootstrap(sql: Sql): Promise<void> {
     exception when duplicate_object or unique_violation then null;
     end $$;
     do $$ begin
-      if not pg_has_role(current_user, 'khmara_tenant', 'member') then execute format('grant khmara_tenant to %I', current_user); end if;
+      set local role khmara_tenant;
+      reset role;
+    exception when insufficient_privilege then execute format('grant khmara_tenant to %I', session_user);
     end $$;
     create or replace function kernel.visible(organisation text) returns boolean language sql stable parallel safe as
       $f$ select coalesce(current_setting('khmara.all', true) = 'on', false)

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Contract, RouteDefinition } from "../contract.ts";
 import { type ErrorCode, errorCodes } from "../errors.ts";
+import { httpErrors } from "./errors.ts";
 
 type Json = Record<string, unknown>;
 type Direction = "input" | "output";
@@ -20,28 +21,8 @@ export interface OpenApiOptions {
 /** What any route may answer without saying so (see RouteDefinition.errors). */
 const errorsOfAll: readonly ErrorCode[] = ["invalid_argument", "unauthenticated", "permission_denied", "internal", "unavailable"];
 
-const httpStatus: Record<ErrorCode, number> = {
-  invalid_argument: 400,
-  unauthenticated: 401,
-  permission_denied: 403,
-  not_found: 404,
-  already_exists: 409,
-  conflict: 409,
-  failed_precondition: 409,
-  precondition_failed: 412,
-  quota_exceeded: 403,
-  rate_limited: 429,
-  payload_too_large: 413,
-  range_not_satisfiable: 416,
-  storage_full: 507,
-  unavailable: 503,
-  deadline_exceeded: 504,
-  cancelled: 409,
-  not_implemented: 501,
-  internal: 500,
-};
-
-const meaning: Record<ErrorCode, string> = {
+/** What each code means, for the reference. */
+export const errorMeanings: Record<ErrorCode, string> = {
   invalid_argument: "Something in the request is not valid; `fields` says what.",
   unauthenticated: "The caller is not signed in.",
   permission_denied: "The caller's roles do not allow it.",
@@ -235,12 +216,12 @@ function failures(route: RouteDefinition, shared: Record<string, Json>): Record<
   const codes = new Set<ErrorCode>([...errorsOfAll, ...(route.errors ?? [])]);
   if (route.permission === "public") codes.delete("permission_denied");
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) byStatus.set(httpStatus[code], [...(byStatus.get(httpStatus[code]) ?? []), code]);
+  for (const code of codes) byStatus.set(httpErrors[code].status, [...(byStatus.get(httpErrors[code].status) ?? []), code]);
   return Object.fromEntries(
     [...byStatus].map(([status, list]) => {
       const name = list.map(pascal).sort().join("Or");
       shared[name] ??= {
-        description: list.map((code) => `\`${code}\`: ${meaning[code]}`).join("\n\n"),
+        description: list.map((code) => `\`${code}\`: ${errorMeanings[code]}`).join("\n\n"),
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       };
       return [status, { $ref: `#/components/responses/${name}` }];

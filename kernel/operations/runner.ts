@@ -240,8 +240,12 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
       },
     };
     const work = Promise.resolve(what === "run" ? step.run(context) : step.undo?.(context));
+    const interrupted = aborted(signal, deadline, step);
+    interrupted.catch(() => {});
     try {
-      await Promise.race([work, aborted(signal, deadline, step)]);
+      await Promise.race([work, interrupted]);
+      // One that comes back because it was told to stop has not done its work.
+      if (signal.aborted) await interrupted;
     } finally {
       // A step that was told to stop gets a moment to do so, lest its undo runs beside it.
       if (signal.aborted)

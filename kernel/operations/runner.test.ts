@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { migratedDatabase } from "../../testing/kernel-fixture.ts";
+import { systemActor } from "../auth/principal.ts";
+import { CloudError } from "../errors.ts";
+import { silentLog } from "../log.ts";
+import { defineOperation, type OperationDefinition } from "./definition.ts";
+import { openOperationRunner } from "./runner.ts";
+import { beginOperation, operationColumns, type OperationRecord, requestCancel } from "./store.ts";
+
+const { database } = await migratedDatabase();
+
+// biome-ignore lint/suspicious/noExplicitAny: operations of different inputs.
+async function run(definition: OperationDefinition<any>): Promise<void> {
+  const runner = await openOperationRunner({ database, definitions: [definition], log: silentLog, pollMs: 100 });
+  after(() => runner.stop());
+}
+// biome-ignore lint/suspicious/noExplicitAny: operations of different inputs.
+const begin = (definition: OperationDefinition<any>, input: Record<string, unknown> = {}) =>
+  database.transaction("system", (tx) => beginOperation(tx, definition, { input, actor: systemActor }));
+
+async function finished(id: string, within = 20_000): Promise<OperationRecord> {
+  for (const end = Date.now() + within; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
+    const [record] = await database.sql<OperationRecord[]>`select ${database.sql.unsafe(operationColumns)} from kernel.operations where id = ${id}`;
+    if (record?.finishedAt) return record;
+  }
+  throw new Error("the operation did not finish");
+}
+
+test("steps run in order, hand on what they remember, and end with a result", async () => {
+  const definition = defineOperation<{ start: number }>({
+    kind: "test.sum.add",
+    steps: [
+      { name: "one", deadlineSeconds: 5, run: async ({ memory, input }) => void (memory["sum"] = input.start + 1) },
+      { name: "two", deadlineSeconds: 5, run: async ({ memory, progress }) => (progress(0.5, "half"), void (memory["sum"] = (memory["sum"] as number) + 1)) },
+    ],
+    finish: async (_tx, { memory }) => ({ sum: memory["sum"] }),
+  });
+  await run(definition);
+  const record = await finished((await begin(definition, { start: 40 })).id);
+  assert.equal(record.state, "succeeded");
+  assert.deepEqual(record.result, { sum: 42 });
+  assert.equal(record.progress, 1);
+});
+
+test("a failure undoes what was begun, in reverse order, and says which step", async () => {
+  const undone: string[] = [];
+  const step = (name: string, fails = false) => ({
+    name,
+    deadlineSeconds: 5,
+    run: async () => {
+      if (fails) throw new CloudError("storage_full", "The disk is full.");
+    },
+    undo: async () => void undone.push(name),
+  });
+  const definition = defineOperation({ kind: "test.fail.run", steps: [step("a"), step("b"), step("c", true), step("d")] });
+  await run(definition);
+  const record = await finished((await begin(definition)).id);
+  assert.equal(record.state, "failed");
+  assert.deepEqual(record.error, { code: "storage_full", message: "The disk is full.", step: "c" });
+  assert.deepEqual(undone, ["c", "b", "a"]);
+  assert.deepEqual(
+    record.steps.map((each) => each.state),
+    ["undone", "undone", "undone", "pending"],
+  );
+});
+
+test("what is unavailable is tried again; a step past its deadline fails", async () => {
+  let tries = 0;
+  const definition = defineOperation({
+    kind: "test.retry.run",
+    steps: [
+      {
+        name: "flaky",
+        deadlineSeconds: 5,
+        run: async () => {
+          if (++tries < 3) throw new CloudError("unavailable", "Not now.");
+        },
+      },
+      { name: "slow", deadlineSeconds: 0.2, attempts: 1, run: ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())) },
+    ],
+  });
+  await run(definition);
+  const record = await finished((await begin(definition)).id);
+  assert.equal(tries, 3);
+  assert.deepEqual([record.state, record.error?.code, record.error?.step], ["failed", "deadline_exceeded", "slow"]);
+});
+
+test("cancelling stops the running step and undoes", async () => {
+  let undone = false;
+  const definition = defineOperation({
+    kind: "test.cancel.run",
+    steps: [
+      {
+        name: "long",
+        deadlineSeconds: 60,
+        run: ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+        undo: async () => void (undone = true),
+      },
+    ],
+  });
+  await run(definition);
+  const { id } = await begin(definition);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await database.transaction("system", (tx) => requestCancel(tx, id));
+  const record = await finished(id);
+  assert.equal(record.state, "cancelled");
+  assert.ok(undone);
+});
+
+test("what a stopped or dead process left is carried on by the next one", async () => {
+  const seen: string[] = [];
+  let first = true;
+  const definition = defineOperation({
+    kind: "test.resume.run",
+    steps: [
+      { name: "done", deadlineSeconds: 5, run: async () => void seen.push("done") },
+      {
+        name: "interrupted",
+        deadlineSeconds: 60,
+        run: async ({ signal }) => {
+          seen.push("interrupted");
+          if (first) {
+            first = false;
+            await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+          }
+        },
+      },
+    ],
+  });
+  const runner = await openOperationRunner({ database, definitions: [definition], log: silentLog, pollMs: 100 });
+  const { id } = await begin(definition);
+  while (!seen.includes("interrupted")) await new Promise((resolve) => setTimeout(resolve, 20));
+  await runner.stop();
+  await run(definition);
+  assert.equal((await finished(id)).state, "succeeded");
+  assert.deepEqual(seen, ["done", "interrupted", "interrupted"]);
+});

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { type Database, openDatabase } from "../kernel/db/database.ts";
+import { kernelMigrations, migrate } from "../kernel/db/migrate.ts";
+import { type EventHub, openEventHub } from "../kernel/events.ts";
+import type { Log } from "../kernel/log.ts";
+import { registerQuotas } from "../kernel/quota.ts";
+import { openSecrets, type Secrets } from "../kernel/secrets.ts";
+import type { AnyService } from "../kernel/service.ts";
+import { createAudit } from "../services/audit/index.ts";
+import { createBilling } from "../services/billing/index.ts";
+import { createIdentity } from "../services/identity/index.ts";
+import { createObjects, openLocalStore } from "../services/objects/index.ts";
+import { createOperations } from "../services/operations/index.ts";
+
+export interface CloudOptions {
+  version: string;
+  databaseUrl: string;
+  dataDirectory: string;
+  masterKey: Uint8Array;
+  publicUrl: string;
+  s3Url: string;
+  region: string;
+  log: Log;
+  maxConnections: number;
+}
+
+export type Cloud = Awaited<ReturnType<typeof openCloud>>;
+
+/**
+ * All services of the cloud, wired to each other: the one place that knows them all. Every process that serves something makes its
+ * own over the same database and folders; `migrateFirst` is for the control plane, which starts before the others.
+ */
+export async function openCloud(options: CloudOptions & { migrateFirst: boolean }) {
+  const { log } = options;
+  const database: Database = openDatabase({ url: options.databaseUrl, maxConnections: options.maxConnections });
+  const closers: (() => Promise<void>)[] = [() => database.close()];
+  const close = async () => {
+    for (const each of closers.splice(0).reverse()) await each().catch((error) => log.warn({ err: error }, "closing failed"));
+  };
+  try {
+    const secrets: Secrets = openSecrets(options.masterKey);
+    if (options.migrateFirst) await migrate(database.sql, migrationSources());
+    const hub: EventHub = await openEventHub(database);
+    closers.push(() => hub.close());
+    const identity = await createIdentity({ database, secrets, log, publicUrl: options.publicUrl, s3Url: options.s3Url, region: options.region, version: options.version });
+    const store = await openLocalStore({ directory: join(options.dataDirectory, "objects") });
+    closers.push(() => store.close());
+    const objects = await createObjects({
+      database,
+      secrets,
+      log,
+      identity: identity.identity,
+      store,
+      publicUrl: options.publicUrl,
+      s3Url: options.s3Url,
+      region: options.region,
+    });
+    const services: AnyService[] = [identity.service, createOperations({ database, hub }), objects.service, createBilling(), createAudit()];
+    for (const service of services) {
+      registerQuotas(service.contract.quotas ?? {});
+      closers.push(async () => service.stop?.());
+    }
+    return { database, secrets, hub, identity, objects, services, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** In the order in which their tables refer to each other. */
+const migrationSources = () => [
+  kernelMigrations,
+  ...["identity", "objects"].map((service) => ({ service, directory: new URL(`../services/${service}/migrations/`, import.meta.url) })),
+];

@@ -1,0 +1,81 @@
+import type { FastifyInstance } from "fastify";
+import { forgetOldEvents } from "../kernel/events.ts";
+import { forgetOldIdempotencyKeys } from "../kernel/http/idempotency.ts";
+import { openApiDocument } from "../kernel/http/openapi.ts";
+import { registerReference } from "../kernel/http/reference.ts";
+import { createHttpServer } from "../kernel/http/server.ts";
+import type { Log } from "../kernel/log.ts";
+import { openOperationRunner } from "../kernel/operations/runner.ts";
+import { startWorkers } from "../kernel/workers.ts";
+import type { Cloud } from "./cloud.ts";
+import { serveConsole } from "./console-files.ts";
+import { openMetrics } from "./metrics.ts";
+
+export interface ControlPlane {
+  http: FastifyInstance;
+  /** Resolves with the port, which is another than asked for when that is 0. */
+  listen(address: string, port: number): Promise<number>;
+  /** Lets running requests end, hands operations over, ends the workers. */
+  close(): Promise<void>;
+}
+
+const hour = 3600;
+
+export async function openControlPlane(
+  cloud: Cloud,
+  options: { version: string; publicUrl: string; log: Log; consoleDirectory?: string | undefined },
+): Promise<ControlPlane> {
+  const { database, services } = cloud;
+  const metrics = openMetrics("control", services);
+  const http = createHttpServer({
+    services,
+    database,
+    secrets: cloud.secrets,
+    log: options.log,
+    authenticate: (request) => cloud.identity.identity.authenticate(request),
+    secure: options.publicUrl.startsWith("https:"),
+    onResponse: metrics.observe,
+  });
+
+  http.get("/healthz", async () => ({ status: "ok" }));
+  http.get("/readyz", async () => {
+    await database.ping();
+    return { status: "ready" };
+  });
+  http.get("/metrics", async (request, reply) => {
+    await cloud.identity.admitToMetrics(request.ip, request.headers.authorization);
+    return reply.type(metrics.contentType).send(await metrics.text());
+  });
+  await registerReference(
+    http,
+    openApiDocument(
+      services.map((service) => service.contract),
+      { version: options.version },
+    ),
+  );
+  if (options.consoleDirectory) await serveConsole(http, options.consoleDirectory);
+
+  const runner = await openOperationRunner({ database, definitions: services.flatMap((service) => service.operations ?? []), log: options.log });
+  const workers = startWorkers(
+    database,
+    [
+      { name: "kernel.forget", everySeconds: hour, run: async () => void (await forgetOldEvents(database), await forgetOldIdempotencyKeys(database)) },
+      ...services.flatMap((service) => service.workers ?? []),
+    ],
+    options.log,
+  );
+  return {
+    http,
+    async listen(address, port) {
+      await http.listen({ host: address, port });
+      return (http.server.address() as { port: number }).port;
+    },
+    async close() {
+      // Streams of events never end by themselves.
+      const forced = setTimeout(() => http.server.closeAllConnections(), 10_000);
+      http.server.closeIdleConnections();
+      await Promise.all([http.close(), workers.stop(), runner.stop()]);
+      clearTimeout(forced);
+    },
+  };
+}

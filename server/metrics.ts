@@ -1,0 +1,49 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { AnyService } from "../kernel/service.ts";
+
+/** What Prometheus reads at /metrics (text format 0.0.4). */
+export interface Metrics {
+  observe(route: string, status: number, seconds: number): void;
+  contentType: string;
+  text(): Promise<string>;
+}
+
+export function openMetrics(process: string, services: AnyService[]): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ process });
+  collectDefaultMetrics({ register: registry, prefix: "khmara_" });
+  const requests = new Counter({
+    name: "khmara_http_requests_total",
+    help: "Answered requests.",
+    labelNames: ["route", "status"],
+    registers: [registry],
+  });
+  const seconds = new Histogram({
+    name: "khmara_http_request_seconds",
+    help: "Time from a request to its answer.",
+    labelNames: ["route"],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
+  });
+  const gauges = new Map<string, Gauge>();
+  return {
+    observe(route, status, duration) {
+      requests.inc({ route, status: String(status) });
+      seconds.observe({ route }, duration);
+    },
+    contentType: registry.contentType,
+    async text() {
+      for (const service of services) {
+        for (const { name, help, value, labels } of (await service.metrics?.()) ?? []) {
+          let gauge = gauges.get(name);
+          if (!gauge) {
+            gauge = new Gauge({ name, help, labelNames: Object.keys(labels ?? {}), registers: [registry] });
+            gauges.set(name, gauge);
+          }
+          gauge.set(labels ?? {}, value);
+        }
+      }
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Log } from "../kernel/log.ts";
+import { s3Server } from "../services/objects/index.ts";
+import type { Cloud } from "./cloud.ts";
+
+export interface ObjectDoor {
+  /** Resolves with the port, which is another than asked for when that is 0. */
+  listen(address: string, port: number): Promise<number>;
+  /** Takes no new requests, lets running ones end. */
+  close(): Promise<void>;
+}
+
+export function openObjectDoor(cloud: Cloud, options: { s3Url: string; region: string; log: Log }): ObjectDoor {
+  const server = s3Server({
+    backend: cloud.objects.s3Backend,
+    credentials: cloud.objects.s3Credentials,
+    region: options.region,
+    hosts: [...new Set(["localhost", new URL(options.s3Url).hostname])],
+    log: options.log,
+  });
+  return {
+    listen: (address, port) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, address, () => {
+          server.off("error", reject);
+          resolve((server.address() as { port: number }).port);
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), 20_000).unref();
+      }),
+  };
+}

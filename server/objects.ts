@@ -1,0 +1,22 @@
+/** The object data plane: the S3 door. It goes on serving while the control plane restarts. */
+import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { openLog } from "../kernel/log.ts";
+import { readMasterKey } from "../kernel/secrets.ts";
+import { openCloud } from "./cloud.ts";
+import { endOnFailure } from "./fatal.ts";
+import { openObjectDoor } from "./object-door.ts";
+
+const config = readServerConfig();
+const log = openLog("objects");
+endOnFailure(log);
+
+const cloud = await openCloud({ ...config, masterKey: readMasterKey(config.masterKeyFile), log, maxConnections: 4, migrateFirst: false });
+const door = openObjectDoor(cloud, { ...config, log });
+onStop(async (reason) => {
+  log.info({ reason }, "stopping");
+  await door.close();
+  await cloud.close();
+  process.exit(0);
+});
+await door.listen(config.listen, config.s3Port);
+tellSupervisor({ type: "ready" });
