@@ -1,0 +1,1 @@
+export default { title: "account" } as const;

@@ -1,0 +1,36 @@
+import type en from "./errors.en.ts";
+import type { Translation } from "./message.ts";
+
+export default {
+  unexpected: "Une erreur est survenue. Réessayez ; si elle persiste, prévenez la personne qui gère ce cloud.",
+  "code.unauthenticated": "Connectez-vous pour continuer.",
+  "code.permission_denied": "Votre rôle ne le permet pas.",
+  "code.not_found": "Cet élément n’existe pas, ou vous n’y avez pas accès.",
+  "code.already_exists": "Cet élément existe déjà.",
+  "code.conflict": "Quelqu’un d’autre a fait une modification au même moment. Réessayez.",
+  "code.precondition_failed": "L’élément a été modifié entre-temps. Vérifiez-le, puis refaites votre modification.",
+  "code.rate_limited": {
+    one: "Trop de tentatives. Réessayez dans {count} seconde.",
+    many: "Trop de tentatives. Réessayez dans {count} secondes.",
+    other: "Trop de tentatives. Réessayez dans {count} secondes.",
+  },
+  "code.payload_too_large": "C’est trop volumineux.",
+  "code.range_not_satisfiable": "Cette partie du fichier n’existe pas.",
+  "code.storage_full": "Le disque du cloud est plein. La personne qui le gère doit libérer de la place.",
+  "code.unavailable": "Le cloud est injoignable pour l’instant. Réessayez dans un moment.",
+  "code.deadline_exceeded": "Cela a pris trop de temps. Réessayez.",
+  "code.cancelled": "L’action a été annulée.",
+  "code.not_implemented": "Cette fonction n’existe pas encore.",
+  "code.internal": "Le cloud a rencontré une erreur. Réessayez ; si elle persiste, prévenez la personne qui le gère.",
+  "already_exists.project": "Un projet porte déjà ce nom ou cette adresse.",
+  "already_exists.organisation": "Une organisation porte déjà ce nom ou cette adresse.",
+  "already_exists.service_account": "Un compte de service porte déjà ce nom.",
+  "already_exists.user": "Un compte existe déjà avec cette adresse e-mail. Connectez-vous plutôt.",
+  "already_exists.bucket": "Un compartiment porte déjà ce nom.",
+  "reason.wrong_credentials": "L’adresse e-mail ou le mot de passe est incorrect.",
+  "reason.wrong_password": "Le mot de passe est incorrect.",
+  "reason.wrong_code": "Ce code est incorrect ou a expiré. Utilisez le plus récent.",
+  "reason.suspended": "Ce compte est suspendu.",
+  "reason.last_owner": "Le dernier propriétaire ne peut pas être retiré. Nommez d’abord un autre propriétaire.",
+  "reason.bucket_not_empty": "Le compartiment n’est pas vide. Videz-le d’abord.",
+} satisfies Translation<typeof en>;

@@ -1,0 +1,37 @@
+import type en from "./errors.en.ts";
+import type { Translation } from "./message.ts";
+
+export default {
+  unexpected: "Сталася помилка. Спробуйте ще раз; якщо не минає, повідомте того, хто відповідає за цю хмару.",
+  "code.unauthenticated": "Увійдіть, щоб продовжити.",
+  "code.permission_denied": "Ваша роль цього не дозволяє.",
+  "code.not_found": "Цього не існує, або у вас немає доступу.",
+  "code.already_exists": "Таке вже існує.",
+  "code.conflict": "Хтось змінив це тієї самої миті. Спробуйте ще раз.",
+  "code.precondition_failed": "За цей час дані змінилися. Перегляньте їх і повторіть зміну.",
+  "code.rate_limited": {
+    one: "Забагато спроб. Спробуйте знову через {count} секунду.",
+    few: "Забагато спроб. Спробуйте знову через {count} секунди.",
+    many: "Забагато спроб. Спробуйте знову через {count} секунд.",
+    other: "Забагато спроб. Спробуйте знову через {count} секунди.",
+  },
+  "code.payload_too_large": "Завеликий обсяг.",
+  "code.range_not_satisfiable": "Такої частини файлу немає.",
+  "code.storage_full": "На диску хмари немає місця. Звільнити його має той, хто нею керує.",
+  "code.unavailable": "Хмара зараз недоступна. Спробуйте за мить.",
+  "code.deadline_exceeded": "Минуло забагато часу. Спробуйте ще раз.",
+  "code.cancelled": "Дію скасовано.",
+  "code.not_implemented": "Цього ще немає.",
+  "code.internal": "У хмарі сталася помилка. Спробуйте ще раз; якщо не минає, повідомте того, хто нею керує.",
+  "already_exists.project": "Проєкт із такою назвою або адресою вже є.",
+  "already_exists.organisation": "Організація з такою назвою або адресою вже є.",
+  "already_exists.service_account": "Службовий обліковий запис із такою назвою вже є.",
+  "already_exists.user": "Обліковий запис із цією адресою вже є. Увійдіть.",
+  "already_exists.bucket": "Бакет із такою назвою вже є.",
+  "reason.wrong_credentials": "Хибна адреса або пароль.",
+  "reason.wrong_password": "Хибний пароль.",
+  "reason.wrong_code": "Код хибний або застарів. Введіть найновіший.",
+  "reason.suspended": "Цей обліковий запис призупинено.",
+  "reason.last_owner": "Останнього власника вилучити не можна. Спершу призначте іншого.",
+  "reason.bucket_not_empty": "Бакет не порожній. Спершу очистьте його.",
+} satisfies Translation<typeof en>;

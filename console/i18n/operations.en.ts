@@ -1,0 +1,1 @@
+export default { title: "operations" } as const;

@@ -1,0 +1,16 @@
+import "@mantine/core/styles.layer.css";
+import "@mantine/notifications/styles.layer.css";
+import "./ui/global.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Console } from "./frame/Console.tsx";
+import { currentLanguage, loadAreas } from "./i18n/i18n.ts";
+
+document.documentElement.lang = currentLanguage();
+// The words first: a page never shows a key.
+await loadAreas(["ui", "frame", "errors"]);
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <Console />
+  </StrictMode>,
+);

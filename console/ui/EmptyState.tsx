@@ -1,0 +1,27 @@
+import type { ReactNode } from "react";
+import { CopyField } from "./CopyField.tsx";
+import css from "./EmptyState.module.css";
+import { Picture, type PictureName } from "./Picture.tsx";
+
+/** A picture, one sentence, the first step, and the same from the command line. */
+export function EmptyState(props: {
+  picture: PictureName;
+  title: string;
+  text?: ReactNode;
+  action?: ReactNode;
+  command?: string | undefined;
+}) {
+  return (
+    <div className={css.empty}>
+      <Picture name={props.picture} />
+      <h2 className={css.title}>{props.title}</h2>
+      {props.text && <p className={css.text}>{props.text}</p>}
+      {props.action && <div className={css.action}>{props.action}</div>}
+      {props.command && (
+        <div className={css.command}>
+          <CopyField value={props.command} />
+        </div>
+      )}
+    </div>
+  );
+}
