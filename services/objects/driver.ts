@@ -6,7 +6,8 @@ import type { Id } from "../../kernel/ids.ts";
  * conformance suite in drivers/conformance.ts. Errors are CloudErrors with these codes: not_found (object, upload),
  * failed_precondition with details.reason (`invalid_part`, `invalid_part_order`, `part_too_small`, `bucket_not_empty`),
  * precondition_failed (ifMatch / ifNoneMatch), range_not_satisfiable, storage_full,
- * invalid_argument with details.reason (`bad_digest`, `checksum_mismatch`, `incomplete_body`, `key_too_long`), unavailable.
+ * invalid_argument with details.reason (`bad_digest` with details.algorithm md5 or sha256, `checksum_mismatch`,
+ * `checksum_type`, `incomplete_body`, `key_too_long`, `key_invalid`, `part_number`), internal with `damaged`, unavailable.
  */
 
 export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] as const;
@@ -47,7 +48,7 @@ export interface StoredObject {
   metadata: Record<string, string>;
   checksums: Partial<Record<ChecksumAlgorithm, string>>;
   checksumType: ChecksumType;
-  /** The parts of a multipart object, in order; empty otherwise. */
+  /** The parts of a multipart object, in order; empty otherwise, and in lists, where thousands of objects may have thousands. */
   parts: ObjectPart[];
 }
 
@@ -84,7 +85,7 @@ export type ByteRange = { from: number; to?: number } | { suffix: number };
 
 export interface ObjectRead {
   object: StoredObject;
-  /** The bytes that `body` delivers: whole object when no range was asked. */
+  /** The bytes that `body` delivers: the whole object when no range was asked (of an empty one: from 0 to -1). */
   range: { from: number; to: number; sizeBytes: number };
   body: Readable;
 }
@@ -173,10 +174,17 @@ export interface ObjectStore {
   uploadCreate(
     bucketId: Id<"bucket">,
     key: string,
-    options?: Pick<Upload, "checksumAlgorithm" | "checksumType"> & { headers?: ObjectHeaders; metadata?: Record<string, string>; meter?: Meter },
+    options?: Pick<Upload, "checksumAlgorithm" | "checksumType"> & {
+      headers?: ObjectHeaders;
+      metadata?: Record<string, string>;
+      meter?: Meter;
+    },
   ): Promise<Upload>;
   upload(bucketId: Id<"bucket">, uploadId: Id<"upload">): Promise<Upload>;
-  uploadList(bucketId: Id<"bucket">, options: ListOptions & { afterUploadId?: string }): Promise<{ uploads: Upload[]; commonPrefixes: string[]; next?: { after: string; afterUploadId?: string } }>;
+  uploadList(
+    bucketId: Id<"bucket">,
+    options: ListOptions & { afterUploadId?: string },
+  ): Promise<{ uploads: Upload[]; commonPrefixes: string[]; next?: { after: string; afterUploadId?: string } }>;
   /** A part of the same number replaces the earlier one. */
   partPut(
     bucketId: Id<"bucket">,
@@ -185,13 +193,18 @@ export interface ObjectStore {
     body: AsyncIterable<Uint8Array>,
     options?: Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum" | "meter">,
   ): Promise<ObjectPart>;
-  partList(bucketId: Id<"bucket">, uploadId: Id<"upload">, options: { after?: number; limit: number }): Promise<{ parts: ObjectPart[]; next?: number }>;
+  partList(
+    bucketId: Id<"bucket">,
+    uploadId: Id<"upload">,
+    options: { after?: number; limit: number },
+  ): Promise<{ parts: ObjectPart[]; next?: number }>;
   /** Parts smaller than 5 MiB are refused, but for the last one. Bytes are not copied again. Completing twice answers the same object. */
   uploadComplete(
     bucketId: Id<"bucket">,
     uploadId: Id<"upload">,
     parts: CompletePart[],
-    options?: Preconditions & { meter?: Meter },
+    /** `sizeBytes` and `checksums` are those that the whole object must have: `incomplete_body`, `checksum_mismatch`. */
+    options?: Preconditions & { sizeBytes?: number; checksums?: CompletePart["checksums"]; meter?: Meter },
   ): Promise<StoredObject>;
   uploadAbort(bucketId: Id<"bucket">, uploadId: Id<"upload">, options?: { meter?: Meter }): Promise<void>;
 

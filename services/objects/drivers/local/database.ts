@@ -1,0 +1,230 @@
+import { open, type RootDatabase, type Database as Table } from "lmdb";
+import { CloudError } from "../../../../kernel/errors.ts";
+import { asCloudError } from "./failures.ts";
+
+type Bytes = Table<Uint8Array, Uint8Array>;
+
+const tableNames = [
+  /** bucket, key → ObjectRecord */
+  "objects",
+  /** content id → Content */
+  "contents",
+  /** bucket, upload → UploadRecord */
+  "uploads",
+  /** bucket, key, upload → nothing: uploads in the order of their keys */
+  "uploadOrder",
+  /** bucket, upload, number → PartRecord */
+  "parts",
+  /** bucket, upload → key, as long as the object that the upload became is there */
+  "completions",
+  /** bucket → Account */
+  "accounts",
+  /** start, sequence, bucket → StorageFact */
+  "facts",
+  /** content id → nothing: files to remove */
+  "garbage",
+  /** name → number */
+  "counters",
+] as const;
+export type TableName = (typeof tableNames)[number];
+
+interface Waiting {
+  work: (transaction: Transaction) => unknown;
+  resolve: (value: never) => void;
+  reject: (error: unknown) => void;
+  result?: unknown;
+  error?: unknown;
+}
+
+/** A commit holds the lock of all processes: no longer than this many operations. */
+const largestBatch = 512;
+/** Virtual address space, not disk: large enough that the map never has to grow under several processes. */
+const mapBytes = 2 ** 40;
+
+/** The view of the index inside the write lock: what is read here cannot change before the commit. */
+export class Transaction {
+  readonly nowMs: number;
+  /** Work to do once before the commit, by name: totals of a bucket are written once for all operations of a batch. */
+  readonly atEnd = new Map<string, () => void>();
+  readonly #tables: Record<TableName, Bytes>;
+  changes = 0;
+  garbage = false;
+
+  constructor(tables: Record<TableName, Bytes>, nowMs: number) {
+    this.#tables = tables;
+    this.nowMs = nowMs;
+  }
+  get(table: TableName, key: Uint8Array): Uint8Array | undefined {
+    return this.#tables[table].getBinary(key);
+  }
+  put(table: TableName, key: Uint8Array, value: Uint8Array): void {
+    this.changes++;
+    void this.#tables[table].put(key, value);
+  }
+  remove(table: TableName, key: Uint8Array): void {
+    this.changes++;
+    void this.#tables[table].remove(key);
+  }
+  /** Entries from `start` up to but not including `end`; collected, since writing moves cursors. */
+  range(
+    table: TableName,
+    start: Uint8Array,
+    end: Uint8Array,
+    limit = Number.MAX_SAFE_INTEGER,
+  ): { key: Buffer; value: Uint8Array }[] {
+    return collect(this.#tables[table], start, end, limit);
+  }
+}
+
+const collect = (table: Bytes, start: Uint8Array, end: Uint8Array, limit: number): { key: Buffer; value: Uint8Array }[] => {
+  const found: { key: Buffer; value: Uint8Array }[] = [];
+  for (const { key, value } of table.getRange({ start, end })) {
+    if (found.length >= limit) break;
+    found.push({ key: asBuffer(key), value });
+  }
+  return found;
+};
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+/**
+ * The index: LMDB, shared by every process that opens the directory. Writes of one process are gathered into one
+ * transaction; while that one is synced to disk the next gathers. A write's promise resolves after LMDB's own commit, which
+ * returns once data and meta page are on disk (overlappingSync, where it returns earlier, is off).
+ */
+export class Database {
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #tables: Record<TableName, Bytes>;
+  readonly #now: () => number;
+  #waiting: Waiting[] = [];
+  #draining: Promise<void> | undefined;
+  #closed = false;
+  /** Called after a commit that left files to remove. */
+  onGarbage: () => void = () => {};
+
+  constructor(path: string, now: () => number) {
+    this.#now = now;
+    const binary = { encoding: "binary", keyEncoding: "binary" } as const;
+    this.#root = open<Uint8Array, Uint8Array>({
+      path,
+      ...binary,
+      noSubdir: false,
+      overlappingSync: false,
+      mapSize: mapBytes,
+      maxDbs: 32,
+      maxReaders: 512,
+    });
+    this.#tables = Object.fromEntries(
+      tableNames.map((name) => [name, this.#root.openDB<Uint8Array, Uint8Array>({ name, ...binary })]),
+    ) as Record<TableName, Bytes>;
+  }
+
+  /**
+   * Runs `work` inside the write lock and resolves with its result once the commit is on disk. Before its first write
+   * `work` may throw a CloudError, which refuses this operation alone; it may be run again, so it changes nothing else.
+   */
+  write<T>(work: (transaction: Transaction) => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new CloudError("unavailable", "The object store is closed."));
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ work, resolve: resolve as (value: never) => void, reject });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch: Waiting[] = [];
+      try {
+        // Whoever comes while the lock is waited for still joins.
+        await this.#commit(() => {
+          batch.push(...this.#waiting.splice(0, largestBatch));
+          return batch;
+        });
+        settle(batch);
+      } catch (error) {
+        if (batch.length === 0) batch.push(...this.#waiting.splice(0, largestBatch));
+        if (batch.length === 1) batch[0]!.reject(error);
+        else await this.#oneByOne(batch);
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  /** What made the whole batch fail must not fail the others of it. */
+  async #oneByOne(batch: Waiting[]): Promise<void> {
+    for (const waiting of batch) {
+      try {
+        await this.#commit(() => [waiting]);
+        settle([waiting]);
+      } catch (error) {
+        waiting.reject(error);
+      }
+    }
+  }
+
+  async #commit(gather: () => Waiting[]): Promise<void> {
+    let garbage = false;
+    try {
+      // As a child of LMDB's transaction: an exception in the middle takes back the whole batch.
+      await this.#root.childTransaction(() => {
+        const transaction = new Transaction(this.#tables, this.#now());
+        for (const waiting of gather()) {
+          const before = transaction.changes;
+          delete waiting.error;
+          try {
+            waiting.result = waiting.work(transaction);
+          } catch (error) {
+            if (!CloudError.is(error) || transaction.changes !== before) throw error;
+            waiting.error = error;
+          }
+        }
+        for (const finish of transaction.atEnd.values()) finish();
+        garbage = transaction.garbage;
+      });
+    } catch (error) {
+      throw asCloudError(await commitCause(error));
+    }
+    if (garbage) this.onGarbage();
+  }
+
+  /** Reads the newest commit of any process; `view` is synchronous and so sees one state. */
+  read<T>(view: (tables: ReadView) => T): T {
+    if (this.#closed) throw new CloudError("unavailable", "The object store is closed.");
+    this.#root.resetReadTxn();
+    return view(this.#view);
+  }
+
+  readonly #view: ReadView = {
+    get: (table, key) => this.#tables[table].getBinary(key),
+    range: (table, start, end, limit) => collect(this.#tables[table], start, end, limit),
+    walk: (table, start, end) => this.#tables[table].getRange({ start, end }),
+  };
+
+  async close(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+    this.#closed = true;
+    await this.#root.close();
+  }
+}
+
+export interface ReadView {
+  get(table: TableName, key: Uint8Array): Uint8Array | undefined;
+  range(table: TableName, start: Uint8Array, end: Uint8Array, limit: number): { key: Buffer; value: Uint8Array }[];
+  /** Lazily; to be consumed before the view ends. */
+  walk(table: TableName, start: Uint8Array, end: Uint8Array): Iterable<{ key: Uint8Array; value: Uint8Array }>;
+}
+
+function settle(batch: Waiting[]): void {
+  for (const { error, result, resolve, reject } of batch) {
+    if (error !== undefined) reject(error);
+    else resolve(result as never);
+  }
+}
+
+/** lmdb-js hides the reason of a failed commit in a promise, which may never settle. */
+async function commitCause(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<unknown> };
+  if (commitError === undefined) return error;
+  const timeout = new Promise((resolve) => setTimeout(resolve, 1000, error));
+  return Promise.race([commitError.catch((cause: unknown) => cause), timeout]);
+}

@@ -1,0 +1,170 @@
+import { randomInt } from "node:crypto";
+import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { newContentId } from "./contents.ts";
+import { ignoreMissing } from "./failures.ts";
+import { isAlive, newOwner } from "./owners.ts";
+
+/** After this many files the store goes on in other folders: few folders to sync, and none of them large. */
+const filesPerFolder = 1000;
+
+/**
+ * The files: data/<xx>/<yy>/<content id>, and tmp/<owner>/ for what is not in the index yet. A file is written under its
+ * temporary name, synced, linked into place, and the folder synced; then the index commits; then the temporary name goes.
+ * So the temporary name marks a file that the index may not know: what a dead owner left is settled from it at the next
+ * open, without looking at all files.
+ */
+export class Files {
+  readonly #data: string;
+  readonly #tmp: string;
+  readonly #own: string;
+  readonly #syncs = new Map<string, { running: Promise<void>; next?: Promise<void> }>();
+  readonly #folders = new Set<number>();
+  #folder = randomInt(65536);
+  #left = filesPerFolder;
+  #pins = 0;
+
+  private constructor(directory: string) {
+    this.#data = join(directory, "data");
+    this.#tmp = join(directory, "tmp");
+    this.#own = join(this.#tmp, newOwner());
+  }
+
+  static async open(directory: string): Promise<Files> {
+    const files = new Files(directory);
+    await mkdir(files.#data, { recursive: true });
+    await mkdir(files.#own, { recursive: true });
+    await syncFolder(directory);
+    await syncFolder(files.#tmp);
+    return files;
+  }
+
+  pathOf(contentId: string): string {
+    return join(this.#data, contentId.slice(28, 30), contentId.slice(30), contentId);
+  }
+
+  nextId(): string {
+    if (this.#left-- === 0) {
+      this.#folder = randomInt(65536);
+      this.#left = filesPerFolder;
+    }
+    return newContentId(this.#folder);
+  }
+
+  #temporary(contentId: string): string {
+    return join(this.#own, contentId);
+  }
+
+  create(contentId: string): Promise<FileHandle> {
+    return open(this.#temporary(contentId), "wx", 0o600);
+  }
+
+  /** Makes the written and synced file durable under its own name. */
+  async place(contentId: string): Promise<void> {
+    await this.#makeFolder(contentId);
+    await link(this.#temporary(contentId), this.pathOf(contentId));
+    await this.#sync(join(this.pathOf(contentId), ".."));
+  }
+
+  /** The index has it: the temporary name has done its work. */
+  settle(contentId: string): Promise<void> {
+    return ignoreMissing(unlink(this.#temporary(contentId)));
+  }
+
+  /** The index does not have it. The temporary name goes last: until then the next open would find the rest. */
+  async discard(contentId: string): Promise<void> {
+    await ignoreMissing(unlink(this.pathOf(contentId)));
+    await this.settle(contentId);
+  }
+
+  remove(contentId: string): Promise<void> {
+    return ignoreMissing(unlink(this.pathOf(contentId)));
+  }
+
+  /** Makes removals durable. */
+  async syncFoldersOf(contentIds: string[]): Promise<void> {
+    const folders = new Set(contentIds.map((id) => join(this.pathOf(id), "..")));
+    await Promise.all([...folders].map((folder) => ignoreMissing(this.#sync(folder))));
+  }
+
+  /** A name of its own, so that a reader finds the bytes later even when the object is deleted by then. */
+  async pin(contentId: string): Promise<string> {
+    const path = join(this.#own, `read-${this.#pins++}`);
+    await link(this.pathOf(contentId), path);
+    return path;
+  }
+
+  async #makeFolder(contentId: string): Promise<void> {
+    const number = Number.parseInt(contentId.slice(28), 16);
+    if (this.#folders.has(number)) return;
+    const inner = join(this.pathOf(contentId), "..");
+    const outer = join(inner, "..");
+    // Both are synced even when they exist: another process may have made them a moment ago.
+    await mkdir(inner, { recursive: true });
+    await this.#sync(this.#data);
+    await this.#sync(outer);
+    this.#folders.add(number);
+  }
+
+  /** One fsync for all who came while the last one ran; whoever comes now needs one that starts later. */
+  #sync(folder: string): Promise<void> {
+    const current = this.#syncs.get(folder);
+    if (current !== undefined) {
+      current.next ??= current.running.catch(() => {}).then(() => this.#startSync(folder));
+      return current.next;
+    }
+    return this.#startSync(folder);
+  }
+
+  #startSync(folder: string): Promise<void> {
+    const running = syncFolder(folder);
+    const entry = { running };
+    this.#syncs.set(folder, entry);
+    const done = (): void => {
+      if (this.#syncs.get(folder) === entry && !("next" in entry)) this.#syncs.delete(folder);
+    };
+    running.then(done, done);
+    return running;
+  }
+
+  /** Settles what dead processes left: contents that the index does not keep are removed, and every temporary name. */
+  async recover(isKept: (contentId: string) => boolean): Promise<void> {
+    for (const owner of await readdir(this.#tmp)) {
+      const folder = join(this.#tmp, owner);
+      if (isAlive(owner)) continue;
+      for (const name of await readdir(folder).catch(() => [])) {
+        if (/^[0-9a-f]{32}$/.test(name) && !isKept(name)) {
+          await ignoreMissing(unlink(this.pathOf(name)));
+          await this.syncFoldersOf([name]);
+        }
+        await ignoreMissing(unlink(join(folder, name)));
+      }
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Every file in place, folder by folder. `inFlight` files have a second name: they are being put or read. */
+  async *all(): AsyncGenerator<{ contentId: string; inFlight: boolean; path: string }> {
+    for (const outer of (await readdir(this.#data)).sort())
+      for (const inner of (await readdir(join(this.#data, outer))).sort())
+        for (const name of await readdir(join(this.#data, outer, inner))) {
+          const path = join(this.#data, outer, inner, name);
+          const found = await stat(path).catch(() => undefined);
+          if (found !== undefined) yield { contentId: name, inFlight: found.nlink > 1, path };
+        }
+  }
+
+  /** Readers that are still at it keep their names; the next open after this process removes them. */
+  async close(): Promise<void> {
+    await rmdir(this.#own).catch(() => {});
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,403 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { CloudError } from "../../../../kernel/errors.ts";
+import { type Id, newId } from "../../../../kernel/ids.ts";
+import type { ObjectStore, StoredObject } from "../../driver.ts";
+import {
+  book,
+  bookRequests,
+  closeAllRunning,
+  closeRunning,
+  countRequest,
+  factsOf,
+  forgetFacts,
+  newCounts,
+  type RequestCounts,
+  totalsOf,
+} from "./accounts.ts";
+import { type Checksums, checksumTypeFor, Summing } from "./checksums.ts";
+import { contentIn, isKept, partsIn, share } from "./contents.ts";
+import { Database, type Transaction } from "./database.ts";
+import { isMissing } from "./failures.ts";
+import { Files } from "./files.ts";
+import { GarbageCollector } from "./garbage.ts";
+import { afterPrefix, bucketKey, objectKey } from "./keys.ts";
+import { walk } from "./listing.ts";
+import {
+  abortUpload,
+  checkPartNumber,
+  completeUpload,
+  createUpload,
+  listParts,
+  listUploads,
+  openUploads,
+  storedUpload,
+  uploadAt,
+  writePart,
+} from "./multipart.ts";
+import { checkPreconditions, createReceived, noObject, recordAt, removeObject, writeObject } from "./objects.ts";
+import { cut, damaged, openSegments, type Piece, resolveRange } from "./reading.ts";
+import { type Received, receive } from "./receive.ts";
+import { decode, type ObjectRecord, storedObject, storedPart } from "./records.ts";
+import { scrub } from "./scrub.ts";
+
+export interface LocalStoreOptions {
+  /** Made when it does not exist; several processes may open the same one. */
+  directory: string;
+  /** Milliseconds since 1970; for tests. */
+  now?: () => number;
+}
+
+/** How long requests that changed nothing are counted in memory. */
+const meterDelayMs = 500;
+
+/** The embedded object store: an LMDB index with the small objects, and files for the rest. */
+export async function openLocalStore({ directory, now = Date.now }: LocalStoreOptions): Promise<ObjectStore> {
+  await mkdir(directory, { recursive: true });
+  const files = await Files.open(directory);
+  const database = new Database(join(directory, "index"), now);
+  await files.recover((contentId) => database.read((index) => isKept(index, contentId)));
+  const garbage = new GarbageCollector(database, files);
+  await garbage.collect();
+  database.onGarbage = () => garbage.soon();
+  return new LocalStore(database, files, garbage);
+}
+
+class LocalStore implements ObjectStore {
+  readonly #database: Database;
+  readonly #files: Files;
+  readonly #garbage: GarbageCollector;
+  readonly #running = new Set<Promise<unknown>>();
+  #metered = new Map<Id<"bucket">, RequestCounts>();
+  #meterTimer: NodeJS.Timeout | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(database: Database, files: Files, garbage: GarbageCollector) {
+    this.#database = database;
+    this.#files = files;
+    this.#garbage = garbage;
+  }
+
+  put: ObjectStore["put"] = (bucketId, key, body, options = {}) =>
+    this.#tracked(async () => {
+      // Refused before the body is taken in where that is clear already; what counts is the check in the transaction.
+      checkPreconditions(
+        this.#database.read((index) => recordAt(index, bucketId, key)),
+        options,
+      );
+      const received = await receive(this.#files, body, options, options.checksum ? [options.checksum.algorithm] : []);
+      return this.#commitReceived(received, (transaction) => {
+        const previous = recordAt(transaction, bucketId, key);
+        checkPreconditions(previous, options);
+        const record: ObjectRecord = {
+          content: received.contentId,
+          sizeBytes: received.sizeBytes,
+          etag: received.sums.md5.toString("hex"),
+          modifiedAtMs: transaction.nowMs,
+          headers: options.headers ?? {},
+          metadata: options.metadata ?? {},
+          checksums: received.sums.checksums,
+          checksumType: "full_object",
+        };
+        createReceived(transaction, received);
+        writeObject(transaction, bucketId, key, record, { previous, meter: options.meter });
+        return storedObject(key, record, []);
+      });
+    });
+
+  /** A file whose record was refused goes again; one whose commit failed only if the index really lacks it. */
+  async #commitReceived<T>(received: Received, work: (transaction: Transaction) => T): Promise<T> {
+    const { contentId, inline } = received;
+    try {
+      const result = await this.#database.write(work);
+      // Not waited for: the object is durable, and a name left behind is settled at the next open.
+      if (inline === undefined) void this.#tracked(() => this.#files.settle(contentId)).catch(() => {});
+      return result;
+    } catch (error) {
+      if (inline === undefined && !this.#database.read((index) => isKept(index, contentId))) await this.#files.discard(contentId);
+      throw error;
+    }
+  }
+
+  head: ObjectStore["head"] = (bucketId, key) =>
+    this.#tracked(async () =>
+      this.#database.read((index) => {
+        const record = recordAt(index, bucketId, key);
+        if (record === undefined) return undefined;
+        // Only completed uploads have parts; the others are spared the look.
+        return storedObject(key, record, record.etag.includes("-") ? partsIn(contentIn(index, record.content)) : []);
+      }),
+    );
+
+  get: ObjectStore["get"] = (bucketId, key, options = {}) =>
+    this.#tracked(async () => {
+      for (let lost: string | undefined; ; ) {
+        const { record, object, pieces } = this.#database.read((index) => {
+          const record = recordAt(index, bucketId, key);
+          if (record === undefined) throw noObject();
+          const content = contentIn(index, record.content);
+          if (content === undefined) throw damaged("missing from the index");
+          const parts = partsIn(content);
+          const pieceOf = (contentId: string, crc32: number, contentBytes: number, inline: boolean): Piece => {
+            const payload = inline ? contentIn(index, contentId)?.payload : undefined;
+            return { contentId, crc32, contentBytes, ...(payload && { inline: payload }) };
+          };
+          const pieces =
+            content.kind === "list"
+              ? parts.map((part) => pieceOf(part.content, part.crc32, part.sizeBytes, part.inline))
+              : [pieceOf(record.content, content.crc32, content.sizeBytes, content.kind === "inline")];
+          return { record, object: storedObject(key, record, parts), pieces };
+        });
+        const range = resolveRange(record.sizeBytes, options.partNumber ? partRange(object, options.partNumber) : options.range);
+        try {
+          const body = await openSegments(this.#files, cut(pieces, range.from, range.sizeBytes));
+          return { object, range, body };
+        } catch (error) {
+          // Replaced or deleted between the look into the index and the opening: look again.
+          if (!isMissing(error)) throw error;
+          if (lost === record.content) throw damaged("missing");
+          lost = record.content;
+        }
+      }
+    });
+
+  delete: ObjectStore["delete"] = (bucketId, key, { meter, ...preconditions } = {}) =>
+    this.#write((transaction) => {
+      checkPreconditions(recordAt(transaction, bucketId, key), preconditions);
+      const removed = removeObject(transaction, bucketId, key);
+      if (meter !== undefined) book(transaction, bucketId, { meter });
+      return removed;
+    });
+
+  deleteMany: ObjectStore["deleteMany"] = (bucketId, keys, { meter } = {}) =>
+    this.#write((transaction) => {
+      for (const key of keys) objectKey(bucketId, key);
+      const removed = new Set(keys.filter((key) => removeObject(transaction, bucketId, key)));
+      if (meter !== undefined) book(transaction, bucketId, { meter });
+      return removed;
+    });
+
+  copy: ObjectStore["copy"] = (source, target, options = {}) =>
+    this.#tracked(async () => {
+      const { checksum } = options;
+      for (;;) {
+        const summed = checksum === undefined ? undefined : await this.#checksumOf(source, checksum);
+        const copied = await this.#database.write((transaction) => {
+          const from = recordAt(transaction, source.bucketId, source.key);
+          if (from === undefined) throw noObject();
+          if (options.sourceIfMatch !== undefined) checkPreconditions(from, { ifMatch: options.sourceIfMatch });
+          // Overwritten since it was read for its checksum: once more.
+          if (summed !== undefined && summed.content !== from.content) return undefined;
+          const previous = recordAt(transaction, target.bucketId, target.key);
+          checkPreconditions(previous, options);
+          const { uploadId: _, ...kept } = from;
+          const record: ObjectRecord = {
+            ...kept,
+            modifiedAtMs: transaction.nowMs,
+            headers: options.headers ?? from.headers,
+            metadata: options.metadata ?? from.metadata,
+            ...(summed?.checksums && { checksums: summed.checksums, checksumType: "full_object" as const }),
+          };
+          objectKey(target.bucketId, target.key);
+          // Shared before the previous one is let go: they may be the same.
+          share(transaction, from.content);
+          writeObject(transaction, target.bucketId, target.key, record, { previous, meter: options.meter });
+          return storedObject(target.key, record, partsIn(contentIn(transaction, from.content)));
+        });
+        if (copied !== undefined) return copied;
+      }
+    });
+
+  /** Checksums undefined: the object has this one already. */
+  async #checksumOf(
+    source: { bucketId: Id<"bucket">; key: string },
+    algorithm: NonNullable<NonNullable<Parameters<ObjectStore["copy"]>[2]>["checksum"]>,
+  ): Promise<{ content: string; checksums?: Checksums }> {
+    for (;;) {
+      const record = this.#database.read((index) => recordAt(index, source.bucketId, source.key));
+      if (record === undefined) throw noObject();
+      if (record.checksums[algorithm] !== undefined) return { content: record.content };
+      const { body, object } = await this.get(source.bucketId, source.key);
+      const summing = new Summing([algorithm], false);
+      for await (const block of body) summing.update(block as Buffer);
+      if (object.etag === record.etag) return { content: record.content, checksums: summing.finish().checksums };
+    }
+  }
+
+  list: ObjectStore["list"] = (bucketId, { prefix = "", delimiter = "", after, limit }) =>
+    this.#tracked(async () =>
+      this.#database.read((index) => {
+        const { entries, more } = walk(index, {
+          table: "objects",
+          bucketId,
+          prefix: Buffer.from(prefix),
+          delimiter: Buffer.from(delimiter),
+          limit,
+          trailerBytes: 0,
+          ...(after !== undefined && { after: Buffer.from(after) }),
+        });
+        const objects: StoredObject[] = [];
+        const commonPrefixes: string[] = [];
+        let next = "";
+        for (const entry of entries) {
+          next = ("commonPrefix" in entry ? entry.commonPrefix : entry.name).toString();
+          if ("commonPrefix" in entry) commonPrefixes.push(next);
+          else objects.push(storedObject(next, decode<ObjectRecord>(entry.value), []));
+        }
+        return { objects, commonPrefixes, ...(more && { next }) };
+      }),
+    );
+
+  uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
+    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
+    return this.#write((transaction) => {
+      objectKey(bucketId, key);
+      if (checksumAlgorithm !== undefined) checksumTypeFor(checksumAlgorithm, checksumType);
+      const record = {
+        key,
+        headers,
+        metadata,
+        startedAtMs: 0,
+        ...(checksumAlgorithm && { checksumAlgorithm }),
+        ...(checksumType && { checksumType }),
+      };
+      return createUpload(transaction, bucketId, newId("upload", transaction.nowMs), record, meter);
+    });
+  };
+
+  upload: ObjectStore["upload"] = (bucketId, uploadId) =>
+    this.#tracked(async () =>
+      storedUpload(
+        uploadId,
+        this.#database.read((index) => uploadAt(index, bucketId, uploadId)),
+      ),
+    );
+
+  uploadList: ObjectStore["uploadList"] = (bucketId, options) =>
+    this.#tracked(async () => this.#database.read((index) => listUploads(index, bucketId, options)));
+
+  partPut: ObjectStore["partPut"] = (bucketId, uploadId, number, body, options = {}) =>
+    this.#tracked(async () => {
+      checkPartNumber(number);
+      const upload = this.#database.read((index) => uploadAt(index, bucketId, uploadId));
+      const algorithms = [options.checksum?.algorithm, upload.checksumAlgorithm].filter((algorithm) => algorithm !== undefined);
+      const received = await receive(this.#files, body, options, algorithms);
+      return this.#commitReceived(received, (transaction) =>
+        storedPart(writePart(transaction, bucketId, uploadId, number, received, options.meter)),
+      );
+    });
+
+  partList: ObjectStore["partList"] = (bucketId, uploadId, options) =>
+    this.#tracked(async () => this.#database.read((index) => listParts(index, bucketId, uploadId, options)));
+
+  uploadComplete: ObjectStore["uploadComplete"] = (bucketId, uploadId, parts, options = {}) =>
+    this.#tracked(async () => {
+      const contentId = this.#files.nextId();
+      const { key, record } = await this.#database.write((transaction) =>
+        completeUpload(transaction, bucketId, uploadId, parts, contentId, options),
+      );
+      const content = this.#database.read((index) => contentIn(index, record.content));
+      return storedObject(key, record, partsIn(content));
+    });
+
+  uploadAbort: ObjectStore["uploadAbort"] = (bucketId, uploadId, { meter } = {}) =>
+    this.#write((transaction) => abortUpload(transaction, bucketId, uploadId, meter));
+
+  totals: ObjectStore["totals"] = (bucketId) =>
+    this.#tracked(async () => totalsOf(this.#database.read((index) => index.get("accounts", Buffer.from(bucketId)))));
+
+  bucketDrop: ObjectStore["bucketDrop"] = (bucketId) =>
+    this.#write((transaction) => {
+      const start = bucketKey(bucketId);
+      if (transaction.range("objects", start, afterPrefix(start), 1).length > 0)
+        throw new CloudError("failed_precondition", "The bucket still has objects. Delete them first.", {
+          details: { reason: "bucket_not_empty" },
+        });
+      for (const uploadId of openUploads(transaction, bucketId)) abortUpload(transaction, bucketId, uploadId, undefined);
+      closeRunning(transaction, bucketId);
+    });
+
+  meter: ObjectStore["meter"] = (bucketId, meter) => {
+    const counts = this.#metered.get(bucketId) ?? newCounts();
+    this.#metered.set(bucketId, counts);
+    countRequest(counts, meter);
+    this.#meterTimer ??= setTimeout(() => {
+      this.#meterTimer = undefined;
+      this.#tracked(() => this.#foldMetered()).catch(() => {});
+    }, meterDelayMs);
+  };
+
+  async #foldMetered(): Promise<void> {
+    const metered = this.#metered;
+    if (metered.size === 0) return;
+    this.#metered = new Map();
+    try {
+      await this.#database.write((transaction) => {
+        for (const [bucketId, counts] of metered) bookRequests(transaction, bucketId, counts);
+      });
+    } catch (error) {
+      // Not lost: they go into the next fold.
+      for (const [bucketId, counts] of metered) {
+        const later = this.#metered.get(bucketId) ?? newCounts();
+        for (const name of Object.keys(counts) as (keyof RequestCounts)[]) later[name] += counts[name];
+        this.#metered.set(bucketId, later);
+      }
+      throw error;
+    }
+  }
+
+  facts: ObjectStore["facts"] = (limit) =>
+    this.#tracked(async () => {
+      await this.#foldMetered();
+      const waiting = factsOf(this.#database, limit);
+      // Closed only when all older facts fit: whoever reads page after page comes to an end.
+      if (waiting.length >= limit) return waiting;
+      await closeAllRunning(this.#database);
+      return factsOf(this.#database, limit);
+    });
+
+  factsAcknowledge: ObjectStore["factsAcknowledge"] = (ids) => this.#write((transaction) => forgetFacts(transaction, ids));
+
+  scrub: ObjectStore["scrub"] = (options = {}) => this.#tracked(() => scrub(this.#database, this.#files, options));
+
+  close: ObjectStore["close"] = () => {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  };
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#meterTimer);
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    await this.#foldMetered().catch(() => {});
+    await this.#garbage.close().catch(() => {});
+    await this.#database.close();
+    await this.#files.close();
+  }
+
+  #write<T>(work: (transaction: Transaction) => T): Promise<T> {
+    return this.#tracked(() => this.#database.write(work));
+  }
+
+  /** close() waits for what has begun and refuses what comes later. */
+  #tracked<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(new CloudError("unavailable", "The object store is closed."));
+    const promise = work();
+    this.#running.add(promise);
+    const done = (): void => {
+      this.#running.delete(promise);
+    };
+    promise.then(done, done);
+    return promise;
+  }
+}
+
+/** The bytes of one part; an object put in one piece is its own part 1. */
+function partRange(object: StoredObject, number: number): { from: number; to: number } | undefined {
+  if (object.parts.length === 0 && number === 1) return undefined;
+  let from = 0;
+  for (const part of object.parts) {
+    if (part.number === number) return { from, to: from + part.sizeBytes - 1 };
+    from += part.sizeBytes;
+  }
+  throw new CloudError("range_not_satisfiable", `The object has no part ${number}.`, { details: { reason: "part_number" } });
+}

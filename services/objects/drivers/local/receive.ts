@@ -1,0 +1,145 @@
+import type { FileHandle } from "node:fs/promises";
+import { CloudError } from "../../../../kernel/errors.ts";
+import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
+import { type ContentSums, Summing } from "./checksums.ts";
+import { asCloudError } from "./failures.ts";
+import type { Files } from "./files.ts";
+
+/** Up to this size a content lies in the index: one commit, shared with others, instead of a file and its three syncs. */
+export const largestInlineBytes = 16 * 1024;
+/** What is hashed and written at once; two of them for each body. */
+const blockBytes = 256 * 1024;
+
+/** A body on disk (or in memory when it is small), verified, that no record names yet. */
+export interface Received {
+  contentId: string;
+  sizeBytes: number;
+  sums: ContentSums;
+  /** The bytes when they go into the index; otherwise they are in a file. */
+  inline?: Buffer;
+}
+
+export type ReceiveOptions = Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum">;
+
+/** Takes in a body with at most two blocks in memory: while one is written, the other fills. */
+export async function receive(
+  files: Files,
+  body: AsyncIterable<Uint8Array>,
+  options: ReceiveOptions,
+  algorithms: Iterable<ChecksumAlgorithm>,
+): Promise<Received> {
+  const summing = new Summing(new Set(algorithms), options.sha256Hex !== undefined);
+  const contentId = files.nextId();
+  const announced = options.sizeBytes ?? Number.POSITIVE_INFINITY;
+  let small: Uint8Array[] | undefined = [];
+  let sizeBytes = 0;
+  let writer: BlockWriter | undefined;
+  try {
+    for await (const chunk of body) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > announced) throw incomplete(announced, sizeBytes);
+      if (small !== undefined && sizeBytes <= largestInlineBytes) {
+        small.push(chunk);
+        continue;
+      }
+      if (small !== undefined) {
+        writer = new BlockWriter(await files.create(contentId), summing);
+        for (const earlier of small) await writer.write(earlier);
+        small = undefined;
+      }
+      await writer!.write(chunk);
+    }
+    if (options.sizeBytes !== undefined && sizeBytes !== announced) throw incomplete(announced, sizeBytes);
+    await writer?.flush();
+    const inline = small && Buffer.concat(small);
+    if (inline !== undefined) summing.update(inline);
+    const sums = summing.finish();
+    verify(sums, options);
+    if (inline !== undefined) return { contentId, sizeBytes, sums, inline };
+    await writer!.finish();
+    await files.place(contentId);
+    return { contentId, sizeBytes, sums };
+  } catch (error) {
+    await writer?.abandon();
+    if (writer !== undefined) await files.discard(contentId);
+    throw asCloudError(error);
+  }
+}
+
+class BlockWriter {
+  readonly #file: FileHandle;
+  readonly #summing: Summing;
+  #block = Buffer.allocUnsafeSlow(blockBytes);
+  #other = Buffer.allocUnsafeSlow(blockBytes);
+  #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #open = true;
+
+  constructor(file: FileHandle, summing: Summing) {
+    this.#file = file;
+    this.#summing = summing;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < chunk.length; ) {
+      const piece = chunk.subarray(offset, offset + blockBytes - this.#filled);
+      this.#block.set(piece, this.#filled);
+      this.#filled += piece.length;
+      offset += piece.length;
+      if (this.#filled === blockBytes) await this.#send();
+    }
+  }
+
+  async #send(): Promise<void> {
+    const full = this.#block.subarray(0, this.#filled);
+    this.#summing.update(full);
+    await this.#writing;
+    this.#writing = writeAll(this.#file, full);
+    // Handled where it is awaited next; this only keeps it from counting as unhandled until then.
+    this.#writing.catch(() => {});
+    [this.#block, this.#other] = [this.#other, this.#block];
+    this.#filled = 0;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#filled > 0) await this.#send();
+    await this.#writing;
+  }
+
+  async finish(): Promise<void> {
+    await this.#file.datasync();
+    await this.#close();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#writing.catch(() => {});
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) offset += (await file.write(bytes, offset, bytes.length - offset)).bytesWritten;
+}
+
+const incomplete = (announced: number, received: number): CloudError =>
+  new CloudError("invalid_argument", `The body has another size than the ${announced} bytes announced.`, {
+    details: { reason: "incomplete_body", announcedBytes: announced, receivedBytes: received },
+  });
+
+function verify(sums: ContentSums, { md5, sha256Hex, checksum }: ReceiveOptions): void {
+  const bad = (reason: string, algorithm: string): CloudError =>
+    new CloudError("invalid_argument", `The body does not have the ${algorithm} checksum that came with it.`, {
+      details: { reason, algorithm },
+    });
+  if (md5 !== undefined && md5.toLowerCase() !== sums.md5.toString("hex")) throw bad("bad_digest", "md5");
+  if (sha256Hex !== undefined && sha256Hex.toLowerCase() !== sums.sha256Hex) throw bad("bad_digest", "sha256");
+  const expected = checksum?.expected?.();
+  if (checksum !== undefined && expected !== undefined && expected !== sums.checksums[checksum.algorithm])
+    throw bad("checksum_mismatch", checksum.algorithm);
+}

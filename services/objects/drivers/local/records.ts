@@ -1,0 +1,103 @@
+import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectPart, StoredObject } from "../../driver.ts";
+import type { Checksums } from "./checksums.ts";
+
+/** What the index keeps, as JSON but for contents. Sizes in bytes, times in milliseconds since 1970. */
+export interface ObjectRecord {
+  content: string;
+  sizeBytes: number;
+  etag: string;
+  modifiedAtMs: number;
+  headers: ObjectHeaders;
+  metadata: Record<string, string>;
+  checksums: Checksums;
+  checksumType: ChecksumType;
+  /** The upload that it was completed from: completing that one again answers this object. */
+  uploadId?: string;
+}
+
+export interface UploadRecord {
+  key: string;
+  headers: ObjectHeaders;
+  metadata: Record<string, string>;
+  checksumAlgorithm?: ChecksumAlgorithm;
+  checksumType?: ChecksumType;
+  startedAtMs: number;
+}
+
+export interface PartRecord extends ObjectPart {
+  content: string;
+  /** Bytes in the index, not in a file. */
+  inline: boolean;
+  crc32: number;
+}
+
+export const encode = (record: unknown): Buffer => Buffer.from(JSON.stringify(record));
+export const decode = <T>(bytes: Uint8Array): T =>
+  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as T;
+
+/**
+ * A content is an immutable run of bytes with an id of its own: inline in the index, in a file, or a list of other contents
+ * (a multipart object). Objects and parts refer to contents; copies share them, hence the count.
+ */
+export const contentKinds = ["inline", "file", "list"] as const;
+export type ContentKind = (typeof contentKinds)[number];
+
+export interface Content {
+  kind: ContentKind;
+  references: number;
+  sizeBytes: number;
+  crc32: number;
+  md5: Buffer;
+  /** Inline: the bytes. List: PartRecord[] as JSON. */
+  payload: Buffer;
+}
+
+// kind 1, references 4, size 8, CRC-32 4, MD5 16; then the payload.
+const headerBytes = 33;
+
+export function encodeContent({ kind, references, sizeBytes, crc32, md5, payload }: Content): Buffer {
+  const out = Buffer.allocUnsafe(headerBytes + payload.length);
+  out[0] = contentKinds.indexOf(kind);
+  out.writeUInt32LE(references, 1);
+  out.writeDoubleLE(sizeBytes, 5);
+  out.writeUInt32LE(crc32, 13);
+  md5.copy(out, 17, 0, 16);
+  payload.copy(out, headerBytes);
+  return out;
+}
+
+export function decodeContent(value: Uint8Array): Content {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+  return {
+    kind: contentKinds[bytes[0] as number] as ContentKind,
+    references: bytes.readUInt32LE(1),
+    sizeBytes: bytes.readDoubleLE(5),
+    crc32: bytes.readUInt32LE(13),
+    md5: bytes.subarray(17, headerBytes),
+    payload: bytes.subarray(headerBytes),
+  };
+}
+
+export const storedPart = ({ number, sizeBytes, etag, checksums, modifiedAtMs }: PartRecord): ObjectPart => ({
+  number,
+  sizeBytes,
+  etag,
+  checksums,
+  modifiedAtMs,
+});
+
+export function storedObject(key: string, record: ObjectRecord, parts: PartRecord[]): StoredObject {
+  const { sizeBytes, etag, modifiedAtMs, headers, metadata, checksums, checksumType } = record;
+  return {
+    key,
+    versionId: "null",
+    sizeBytes,
+    etag,
+    modifiedAtMs,
+    headers,
+    metadata,
+    checksums,
+    checksumType,
+    parts: parts.map(storedPart),
+  };
+}

@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import type { Id } from "../../../../kernel/ids.ts";
+import type { ObjectStore, ScrubReport } from "../../driver.ts";
+import { contentIn, isGarbage, isKept, partsIn } from "./contents.ts";
+import type { Database, ReadView } from "./database.ts";
+import { isMissing } from "./failures.ts";
+import type { Files } from "./files.ts";
+import { after } from "./keys.ts";
+import { type Content, decode, type ObjectRecord, type PartRecord } from "./records.ts";
+
+const recordsAtOnce = 100;
+const blockBytes = 1024 * 1024;
+const firstKey = Buffer.alloc(1);
+const lastKey = Buffer.from([0xff]);
+
+interface Named {
+  bucketId: Id<"bucket">;
+  key: string;
+  content: string;
+  sizeBytes: number;
+  isObject: boolean;
+  stillThere(): boolean;
+}
+
+/** Reads every stored byte once and compares it with its sums; removes files that no record names. */
+export async function scrub(
+  database: Database,
+  files: Files,
+  { signal, onProgress }: NonNullable<Parameters<ObjectStore["scrub"]>[0]>,
+): Promise<ScrubReport> {
+  const report: ScrubReport = { objects: 0, sizeBytes: 0, orphanFilesRemoved: 0, damaged: [] };
+  await removeOrphans(database, files, report, signal);
+  const total = database.read(countObjects);
+  for await (const named of everything(database)) {
+    signal?.throwIfAborted();
+    const problem = await problemOf(database, files, named.content);
+    // What was deleted while it was read is no damage.
+    if (problem !== undefined && database.read(() => named.stillThere()))
+      report.damaged.push({ bucketId: named.bucketId, key: named.key, problem });
+    if (!named.isObject) continue;
+    report.objects++;
+    report.sizeBytes += named.sizeBytes;
+    onProgress?.(report.objects, Math.max(total, report.objects));
+  }
+  return report;
+}
+
+async function removeOrphans(database: Database, files: Files, report: ScrubReport, signal: AbortSignal | undefined) {
+  for await (const { contentId, inFlight } of files.all()) {
+    signal?.throwIfAborted();
+    // In this order: once the second name is gone, the index has the content or never will.
+    if (inFlight || !/^[0-9a-f]{32}$/.test(contentId)) continue;
+    if (database.read((index) => isKept(index, contentId) || isGarbage(index, contentId))) continue;
+    await files.remove(contentId);
+    await files.syncFoldersOf([contentId]);
+    report.orphanFilesRemoved++;
+  }
+}
+
+const countObjects = (index: ReadView): number => {
+  let objects = 0;
+  for (const { value } of index.walk("accounts", firstKey, lastKey)) objects += decode<{ objects: number }>(value).objects;
+  return objects;
+};
+
+/** All objects and the parts of open uploads, some at a time: no long read keeps pages of the index from being used again. */
+async function* everything(database: Database): AsyncGenerator<Named> {
+  for (const table of ["objects", "parts"] as const) {
+    for (let start: Buffer = firstKey; ; ) {
+      const page = database.read((index) => index.range(table, start, lastKey, recordsAtOnce));
+      for (const { key, value } of page) {
+        const { content, sizeBytes } = decode<ObjectRecord | PartRecord>(value);
+        const split = key.indexOf(0);
+        const bucketId = key.subarray(0, split).toString() as Id<"bucket">;
+        const rest = key.subarray(split + 1);
+        const name = table === "objects" ? rest.toString() : keyOfUpload(database, bucketId, rest);
+        if (name === undefined) continue;
+        const stillThere = (): boolean =>
+          database.read((index) => {
+            const now = index.get(table, key);
+            return now !== undefined && decode<ObjectRecord | PartRecord>(now).content === content;
+          });
+        yield { bucketId, key: name, content, sizeBytes, isObject: table === "objects", stillThere };
+      }
+      const last = page.at(-1);
+      if (last === undefined) break;
+      start = after(last.key);
+    }
+  }
+}
+
+/** `rest` is the upload's id, a zero byte and the number of the part. */
+function keyOfUpload(database: Database, bucketId: Id<"bucket">, rest: Buffer): string | undefined {
+  const upload = database.read((index) => index.get("uploads", Buffer.from(`${bucketId}\0${rest.subarray(0, -3).toString()}`)));
+  return upload && decode<{ key: string }>(upload).key;
+}
+
+async function problemOf(database: Database, files: Files, contentId: string): Promise<string | undefined> {
+  const content = database.read((index) => contentIn(index, contentId));
+  if (content === undefined) return "The index has lost the content of the record.";
+  if (content.kind === "inline")
+    return createHash("md5").update(content.payload).digest().equals(content.md5)
+      ? undefined
+      : "The bytes in the index do not match their checksum.";
+  if (content.kind === "file") return problemOfFile(files.pathOf(contentId), content);
+  for (const part of partsIn(content)) {
+    const problem = await problemOf(database, files, part.content);
+    if (problem !== undefined) return `Part ${part.number}: ${problem}`;
+  }
+  return undefined;
+}
+
+async function problemOfFile(path: string, content: Content): Promise<string | undefined> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const hash = createHash("md5");
+      const block = Buffer.allocUnsafeSlow(blockBytes);
+      let sizeBytes = 0;
+      for (;;) {
+        const { bytesRead } = await file.read(block, 0, blockBytes, sizeBytes);
+        if (bytesRead === 0) break;
+        hash.update(block.subarray(0, bytesRead));
+        sizeBytes += bytesRead;
+      }
+      if (sizeBytes !== content.sizeBytes) return `The file has ${sizeBytes} bytes instead of ${content.sizeBytes}.`;
+      return hash.digest().equals(content.md5) ? undefined : "The bytes of the file do not match their checksum.";
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return isMissing(error) ? "The file is missing." : `The file cannot be read: ${(error as Error).message}`;
+  }
+}
