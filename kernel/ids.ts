@@ -21,6 +21,7 @@ export const idKinds = {
   bucket: "bkt",
   upload: "upl",
   share: "shr",
+  trashItem: "trs",
   event: "evt",
 } as const;
 

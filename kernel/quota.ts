@@ -44,6 +44,24 @@ export async function reserveQuota(tx: Tx, scope: QuotaScope, name: string, amou
   }
 }
 
+export interface QuotaUse extends QuotaScope {
+  used: number;
+}
+
+/**
+ * Writes down what is used of a quota that is measured from time to time instead of reserved with each change: of every scope
+ * that has something; all others have nothing.
+ */
+export async function reportQuotaUse(tx: Tx, name: string, uses: readonly QuotaUse[]): Promise<void> {
+  const ids = uses.map(({ organisationId, projectId }) => projectId ?? organisationId);
+  await tx.sql`update kernel.quota_usage set used = 0 where name = ${name} and used <> 0 and not scope_id = any (${ids}::text[])`;
+  if (uses.length === 0) return;
+  await tx.sql`insert into kernel.quota_usage as u (scope_id, organisation_id, name, used)
+    select * from unnest(${ids}::text[], ${uses.map(({ organisationId }) => organisationId)}::text[],
+      array_fill(${name}::text, array[${ids.length}::int]), ${uses.map(({ used }) => used)}::bigint[])
+    on conflict (scope_id, name) do update set used = excluded.used where u.used <> excluded.used`;
+}
+
 export interface QuotaState {
   name: string;
   definition: QuotaDefinition;

@@ -41,6 +41,21 @@ export async function recordUsage(tx: Tx, counts: readonly UsageCount[]): Promis
   )} on conflict (id) do nothing`;
 }
 
+/**
+ * Adds to the counted fact of this id, or begins it: for what comes in pieces, many a minute, of which nobody needs each.
+ * Unlike recordUsage it counts again when it is called again: the caller keeps, in the same transaction, what it has added.
+ */
+export async function addUsage(tx: Tx, counts: readonly UsageCount[]): Promise<void> {
+  for (const count of counts) {
+    await tx.sql`insert into kernel.usage_records as u
+        (id, organisation_id, project_id, service, meter, unit, resource_kind, resource_id, resource_name, from_at, to_at, quantity)
+      values (${count.id}, ${count.organisationId}, ${count.projectId ?? null}, ${count.service}, ${count.meter}, ${count.unit}, ${count.resource.kind},
+        ${count.resource.id}, ${count.resource.name ?? null}, ${count.from}, ${count.to}, ${String(count.quantity)})
+      on conflict (id) do update set quantity = u.quantity + excluded.quantity, from_at = least(u.from_at, excluded.from_at),
+        to_at = greatest(u.to_at, excluded.to_at), recorded_at = now()`;
+  }
+}
+
 /** Opens a half-open span [from, …) in the transaction that takes the capacity: `rate` of it is held until the span is closed. */
 export async function openUsageSpan(
   tx: Tx,

@@ -6,6 +6,7 @@ import { CloudError, notFound } from "../../kernel/errors.ts";
 import type { CloudEvent, EventHub } from "../../kernel/events.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { finishedStates, type OperationRecord } from "../../kernel/operations/store.ts";
+import { viewOperation } from "../../kernel/operations/view.ts";
 import {
   defineService,
   type RequestContext,
@@ -13,7 +14,7 @@ import {
   type ServiceDefinition,
   type StreamContext,
 } from "../../kernel/service.ts";
-import contract, { type Operation, operationActions } from "./contract.ts";
+import contract, { operationActions } from "./contract.ts";
 import { operationStore } from "./store.ts";
 
 const heartbeatMs = 20_000;
@@ -180,27 +181,3 @@ const toServerSentEvent = (event: CloudEvent): ServerSentEvent => ({
   event: event.type,
   data: JSON.stringify(event),
 });
-
-export function viewOperation(record: OperationRecord): Operation {
-  return {
-    id: record.id,
-    kind: record.kind,
-    state: record.state,
-    organisationId: (record.organisationId ?? undefined) as Operation["organisationId"],
-    projectId: (record.projectId ?? undefined) as Operation["projectId"],
-    resource:
-      record.resourceKind && record.resourceId
-        ? { kind: record.resourceKind, id: record.resourceId, ...(record.resourceName ? { name: record.resourceName } : {}) }
-        : undefined,
-    progress: record.progress,
-    message: record.message ?? undefined,
-    steps: record.steps,
-    result: record.result ?? undefined,
-    error: record.error ?? undefined,
-    cancelRequested: record.cancelRequested,
-    createdBy: record.actor,
-    createdAt: isoTime(record.createdAt),
-    updatedAt: isoTime(record.updatedAt),
-    finishedAt: record.finishedAt ? isoTime(record.finishedAt) : undefined,
-  };
-}
