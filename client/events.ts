@@ -3,14 +3,16 @@ import type { EventOptions } from "./client.ts";
 
 /** One event of the cloud: `objects.bucket.changed` and which. */
 export interface CloudEvent {
-  id: string | undefined;
+  id: string;
   type: string;
+  organisationId?: string;
+  projectId?: string;
   payload: Record<string, unknown>;
+  at: string;
 }
 
 interface Message {
   id: string | undefined;
-  event: string;
   data: string;
   retryMs: number | undefined;
 }
@@ -20,7 +22,6 @@ export async function* messages(bytes: ReadableStream<Uint8Array>): AsyncGenerat
   const reader = bytes.pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>).getReader();
   let rest = "";
   let id: string | undefined;
-  let event = "";
   let retryMs: number | undefined;
   let data: string[] = [];
   try {
@@ -33,15 +34,13 @@ export async function* messages(bytes: ReadableStream<Uint8Array>): AsyncGenerat
       rest = lines.pop() as string;
       for (const line of lines) {
         if (line === "") {
-          if (data.length > 0 || retryMs !== undefined) yield { id, event, data: data.join("\n"), retryMs };
-          event = "";
+          if (data.length > 0 || retryMs !== undefined) yield { id, data: data.join("\n"), retryMs };
           data = [];
           retryMs = undefined;
           continue;
         }
         const [, field, text = ""] = /^([^:]*)(?:: ?([\s\S]*))?$/.exec(line) ?? [];
         if (field === "data") data.push(text);
-        else if (field === "event") event = text;
         else if (field === "id") id = text;
         else if (field === "retry" && /^\d+$/.test(text)) retryMs = Number(text);
       }
@@ -71,8 +70,7 @@ export async function* eventStream(
           if (message.retryMs !== undefined) retryMs = message.retryMs;
           if (message.id) lastEventId = message.id;
           if (message.data === "") continue;
-          const payload = JSON.parse(message.data) as Record<string, unknown>;
-          yield { id: message.id, type: message.event, payload };
+          yield JSON.parse(message.data) as CloudEvent;
         }
       }
     } catch (error) {

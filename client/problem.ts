@@ -11,6 +11,7 @@ const codeOfStatus: Record<number, ErrorCode> = {
   413: "payload_too_large",
   416: "range_not_satisfiable",
   429: "rate_limited",
+  499: "cancelled",
   501: "not_implemented",
   502: "unavailable",
   503: "unavailable",

@@ -1,7 +1,8 @@
-/** Writes what is derived from the contracts and committed: client/routes.ts and openapi.json. `--check` only compares. */
+/** Writes what is derived from the contracts and committed: client/routes.ts, cli/commands.json and openapi.json. `--check` only compares. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { deriveCommands } from "../cli/derive.ts";
 import type { RouteDefinition } from "../kernel/contract.ts";
 import { openApiDocument } from "../kernel/http/openapi.ts";
 import { contracts, schemas } from "../services/contracts.ts";
@@ -26,13 +27,17 @@ function clientRoutes(): string {
     for (const [key, route] of Object.entries(contract.routes)) lines.push(`  ${key}: ${JSON.stringify(clientRoute(route))},`);
   }
   lines.push("} as const;", "");
-  // The committed file must satisfy the formatter as every other file does.
-  return execFileSync("node_modules/.bin/biome", ["format", "--stdin-file-path=client/routes.ts"], {
-    cwd: root,
-    input: lines.join("\n"),
-    encoding: "utf8",
-  });
+  return formatted("client/routes.ts", lines.join("\n"));
 }
+
+/** What is committed must satisfy the formatter as every other file does. */
+const formatted = (path: string, text: string): string =>
+  execFileSync("node_modules/.bin/biome", ["format", `--stdin-file-path=${path}`], {
+    cwd: root,
+    input: text,
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
+  });
 
 function openApi(): string {
   const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { version: string };
@@ -47,7 +52,11 @@ function read(path: string): string {
   }
 }
 
-export const generated: Record<string, () => string> = { "client/routes.ts": clientRoutes, "openapi.json": openApi };
+export const generated: Record<string, () => string> = {
+  "client/routes.ts": clientRoutes,
+  "openapi.json": openApi,
+  "cli/commands.json": () => formatted("cli/commands.json", JSON.stringify(deriveCommands())),
+};
 
 /** The generated files that are not what the contracts say. */
 export const drift = (): string[] => Object.keys(generated).filter((path) => read(path) !== generated[path]?.());

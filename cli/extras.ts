@@ -1,0 +1,44 @@
+import type { ExtraFlag } from "./arguments.ts";
+
+/** What a command has beyond its route, because files or a terminal are at the other end. */
+export interface Extras {
+  flags: ExtraFlag[];
+  /** The words after the arguments, as the usage shows them. */
+  rest?: string;
+  examples?: string[];
+  /** Arguments of the route that this command works out itself. */
+  optional?: string[];
+}
+
+const extras: Record<string, Extras> = {
+  objectUpload: {
+    rest: "FILE...",
+    flags: [
+      { flag: "prefix", value: true, summary: "the folder to put them into: `holiday/`" },
+      { flag: "recursive", value: false, summary: "folders with everything in them" },
+      { flag: "content-type", value: true, summary: "otherwise by the ending of the name" },
+      { flag: "keep", value: false, summary: "leave what is already there" },
+    ],
+    examples: [
+      "khmara object upload photos beach.jpg",
+      "khmara object upload photos ./holiday --recursive --prefix 2026/",
+      "pg_dump shop | khmara object upload backups - --key shop.sql",
+    ],
+    optional: ["key"],
+  },
+  objectDownload: {
+    flags: [
+      { flag: "output", value: true, summary: "the file or folder to write (also -o); - is the standard output" },
+      { flag: "recursive", value: false, summary: "KEY is a folder: everything below it" },
+      { flag: "force", value: false, summary: "overwrite files that exist" },
+    ],
+    examples: [
+      "khmara object download photos holiday/beach.jpg",
+      "khmara object download photos holiday/ --recursive --output ./pictures",
+      "khmara object download backups shop.sql --output - | psql shop",
+    ],
+  },
+};
+
+const none: Extras = { flags: [] };
+export const extrasOf = (key: string): Extras => extras[key] ?? none;

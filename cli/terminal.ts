@@ -1,0 +1,91 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { Environment } from "./profiles.ts";
+
+/** Where a command reads and writes; a test gives its own. */
+export interface Terminal {
+  env: Environment;
+  stdin: Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
+  stdout: NodeJS.WritableStream;
+  /** Whether people read what is printed. */
+  stdoutIsTerminal: boolean;
+  /** Whether somebody is there to answer questions and to watch a progress bar. */
+  interactive: boolean;
+  columns: number;
+  /** Results. */
+  out(text: string): void;
+  /** Notes, questions, progress and errors. */
+  note(text: string): void;
+}
+
+export function processTerminal(): Terminal {
+  const { stdin, stdout, stderr, env } = process;
+  // `khmara bucket list | head` closes the pipe early: that is no error.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+  });
+  return {
+    env,
+    stdin,
+    stdout,
+    stdoutIsTerminal: stdout.isTTY === true,
+    interactive: stdin.isTTY === true && stderr.isTTY === true,
+    columns: stdout.columns ?? 120,
+    out: (text) => void stdout.write(text),
+    note: (text) => void stderr.write(text),
+  };
+}
+
+/** Asks on the terminal; Ctrl-D and Ctrl-C count as no answer. */
+export function ask(terminal: Terminal, question: string, fallback = ""): Promise<string> {
+  return new Promise((resolve, reject) => {
+    terminal.note(question);
+    const lines = createInterface({ input: terminal.stdin });
+    let answered = false;
+    lines.once("line", (line) => {
+      answered = true;
+      lines.close();
+      resolve(line.trim() || fallback);
+    });
+    lines.once("close", () => {
+      if (!answered) reject(new Interrupted());
+    });
+  });
+}
+
+/** Somebody pressed Ctrl-C or Ctrl-D at a question. */
+export class Interrupted extends Error {}
+
+/** Asks without showing what is typed. */
+export function askSecret(terminal: Terminal, question: string): Promise<string> {
+  const { stdin } = terminal;
+  if (!stdin.setRawMode) return ask(terminal, question);
+  return new Promise((resolve, reject) => {
+    terminal.note(question);
+    let typed = "";
+    const end = (finish: () => void) => {
+      stdin.off("data", onData);
+      stdin.setRawMode?.(false);
+      stdin.pause();
+      terminal.note("\n");
+      finish();
+    };
+    const onData = (chunk: Buffer | string) => {
+      for (const letter of chunk.toString("utf8")) {
+        if (letter === "\r" || letter === "\n") return end(() => resolve(typed));
+        if (letter === "\u0003" || (letter === "\u0004" && typed === "")) return end(() => reject(new Interrupted()));
+        if (letter === "\u007f" || letter === "\b") typed = [...typed].slice(0, -1).join("");
+        else if (letter === "\u0015") typed = "";
+        else if (letter >= " ") typed += letter;
+      }
+    };
+    stdin.setRawMode?.(true);
+    stdin.on("data", onData);
+    stdin.resume();
+  });
+}
+
+export async function confirm(terminal: Terminal, question: string): Promise<boolean> {
+  const answer = await ask(terminal, `${question} [y/N] `);
+  return /^y(es)?$/i.test(answer);
+}

@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+/** What the end-to-end tests drive: real clients that we did not write, as Debian packages. */
+const tools: Record<string, string> = {
+  "/usr/bin/aws": "awscli",
+  "/usr/bin/s3cmd": "s3cmd",
+  "/usr/bin/rclone": "rclone",
+  "/usr/bin/chromium": "chromium",
+};
+
+/** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
+export async function installTestTools(): Promise<string[]> {
+  const missing = () => Object.entries(tools).filter(([file]) => !existsSync(file));
+  const packages = missing().map(([, name]) => name);
+  if (packages.length === 0) return [];
+  if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
+    process.stdout.write(`Installing for the tests: ${packages.join(", ")}\n`);
+    const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env: environment, timeout: 300_000 });
+    const { status, stderr } = spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
+      env: environment,
+      timeout: 900_000,
+      encoding: "utf8",
+    });
+    if (status !== 0) process.stdout.write(`${stderr}\n`);
+  }
+  const left = missing().map(([, name]) => name);
+  if (left.length > 0)
+    process.stdout.write(
+      `Missing for the end-to-end tests: ${left.join(", ")}. Install them (Debian: apt-get install ${left.join(" ")}).\n`,
+    );
+  return left;
+}
