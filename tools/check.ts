@@ -21,7 +21,6 @@ const checks: Record<string, () => Promise<string[]>> = {
   "generated files (OpenAPI, client)": script("tools/generate.ts", "--check"),
   "service shape": checkServiceShape,
   "paths in documents": async () => checkDocumentPaths(),
-  // Last: while it runs, planted files lie in the tree.
   "import rules": checkImportRules,
 };
 
