@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { join } from "node:path";
 import { warmUpVariable } from "../kernel/config.ts";
+import { makeFolder } from "./durable-file.ts";
 
 /**
  * Node strips TypeScript's types with a WebAssembly module that costs 25 MB in each process which meets a file that is not in
@@ -31,7 +32,7 @@ export async function warmCompileCache(repository: string, entries: string[], si
   );
   if (signal.aborted) return;
   const folder = join(stamp, "..");
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   for (const name of readdirSync(folder)) if (name.startsWith("warm-")) rmSync(join(folder, name));
   writeFileSync(stamp, "");
 }

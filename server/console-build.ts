@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "./durable-file.ts";
 import { openLogFile } from "./log-file.ts";
 import { errorCode, StartError } from "./start-error.ts";
 
@@ -23,7 +24,7 @@ export async function buildConsole(options: {
   const folder = join(builds, sourceHash(repository));
   if (existsSync(join(folder, "index.html"))) return folder;
   options.onBuild();
-  mkdirSync(builds, { recursive: true });
+  makeFolder(builds);
   const aside = mkdtempSync(join(builds, ".new-"));
   try {
     await runVite(repository, join(aside, "console"), options);

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { syncFolder, writeDurable } from "./durable-file.ts";
+import { makeFolder, syncFolder, writeDurable } from "./durable-file.ts";
 import { lockFile } from "./file-lock.ts";
 import { commandLine, isAlive, signal, startTicks, waitForEnd } from "./processes.ts";
 import { errorCode, fileError, StartError } from "./start-error.ts";
@@ -37,7 +37,7 @@ export function openDataFolder(dataDirectory: string): DataFolder {
   const root = process.getuid?.() === 0;
   try {
     if (!existsSync(dataDirectory)) {
-      mkdirSync(dataDirectory, { recursive: true });
+      makeFolder(dataDirectory);
       // As root, PostgreSQL's own user must pass through; what is secret lies in closed folders below.
       chmodSync(dataDirectory, root ? 0o711 : 0o700);
     }
@@ -53,7 +53,7 @@ export function openDataFolder(dataDirectory: string): DataFolder {
     throw new StartError(`${dataDirectory} is in use by ${who}. Stop that one, or choose another folder with --data DIR.`);
   }
   try {
-    mkdirSync(paths.secrets, { recursive: true, mode: 0o700 });
+    makeFolder(paths.secrets, 0o700);
     // Proves that the disk takes bytes: a full one is found here, before anything depends on it.
     const probe = join(paths.secrets, `.probe-${process.pid}`);
     writeDurable(probe, randomBytes(4096), { mode: 0o600 });

@@ -1,5 +1,30 @@
-import { chmodSync, closeSync, constants, fchownSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
+import { errorCode } from "./start-error.ts";
+
+/** Makes a folder and those above it. (Node's own `recursive` never returns where nothing can be made, as in /proc.) */
+export function makeFolder(folder: string, mode = 0o755): void {
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    if (errorCode(error) === "EEXIST" && statSync(folder).isDirectory()) return;
+    if (errorCode(error) !== "ENOENT" || existsSync(dirname(folder))) throw error;
+    makeFolder(dirname(folder));
+    makeFolder(folder, mode);
+  }
+}
 
 /** Makes a rename or a new name in this folder survive a power cut. */
 export function syncFolder(folder: string): void {

@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "./durable-file.ts";
 
 export interface LogFile {
   path: string;
@@ -13,7 +14,7 @@ export function openLogFile(folder: string, name: string, maxBytes = 10 * 1024 *
   let sizeBytes = 0;
 
   const open = () => {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    makeFolder(folder, 0o750);
     fd = openSync(path, "a", 0o640);
     sizeBytes = fstatSync(fd).size;
   };

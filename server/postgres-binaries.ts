@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "./durable-file.ts";
 import { errorCode, StartError } from "./start-error.ts";
 import { canReach, type SystemUser } from "./system-user.ts";
 
@@ -76,7 +77,7 @@ function copyOf(native: string, target: string): string {
   if (existsSync(target)) return target;
   const aside = `${target}.${process.pid}.new`;
   try {
-    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+    makeFolder(dirname(target), 0o755);
     rmSync(aside, { recursive: true, force: true });
     // `native` stays the folder's name: the paths in pg-symlinks.json begin with it.
     cpSync(native, join(aside, "native"), { recursive: true, verbatimSymlinks: true });

@@ -1,20 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { socketUrl } from "../kernel/config.ts";
-import { syncFolder, writeDurable } from "./durable-file.ts";
+import { makeFolder, syncFolder, writeDurable } from "./durable-file.ts";
 import { type PostgresBinaries, postgresBinaries } from "./postgres-binaries.ts";
 import {
   customFile,
@@ -160,7 +149,7 @@ function readPassword(file: string): string | undefined {
 
 function makePassword(file: string): string {
   const password = newPassword();
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   writeDurable(file, `${password}\n`, { mode: 0o600 });
   return password;
 }
@@ -292,7 +281,7 @@ function makeSocketFolder(dataFolder: string, user: SystemUser | undefined): str
     return folder;
   };
   if (Buffer.byteLength(beside) <= longestSocketFolder && canReach(user, dirname(beside))) {
-    mkdirSync(beside, { recursive: true, mode: 0o700 });
+    makeFolder(beside, 0o700);
     return own(beside);
   }
   const places = [process.env["RUNTIME_DIRECTORY"], user === undefined ? process.env["XDG_RUNTIME_DIR"] : "/run", "/tmp"];

@@ -16,6 +16,7 @@ export function fileError(error: unknown, path: string): unknown {
       return new StartError(`The disk that holds ${path} is full. Free some space, then start again.`, { cause: error });
     case "EACCES":
     case "EPERM":
+    case "ENOENT":
       return new StartError(
         `${path} is not writable for this user. Choose another folder with --data DIR, or change its owner.`,
         {

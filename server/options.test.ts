@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { optionHelp, readSettings } from "./options.ts";
+import { StartError } from "./start-error.ts";
+
+test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () => {
+  const settings = readSettings([], { HOME: "/home/ann" });
+  assert.deepEqual(settings, {
+    dataDirectory: process.getuid?.() === 0 ? "/var/lib/khmara" : "/home/ann/.local/share/khmara",
+    listen: "127.0.0.1",
+    port: 8080,
+    s3Port: 9000,
+    publicUrl: "http://127.0.0.1:8080",
+    s3Url: "http://127.0.0.1:9000",
+    region: "us-east-1",
+  });
+});
+
+test("the command line wins over the environment, in both ways of writing", () => {
+  const settings = readSettings(["--port", "21000", "--s3-port=21001", "--data", "/srv/a"], {
+    KHMARA_PORT: "1",
+    KHMARA_DATA: "/srv/b",
+    KHMARA_DATABASE_URL: "postgres://u:p@db.example.org/khmara",
+  });
+  assert.equal(settings.port, 21000);
+  assert.equal(settings.s3Port, 21001);
+  assert.equal(settings.dataDirectory, "/srv/a");
+  assert.equal(settings.databaseUrl, "postgres://u:p@db.example.org/khmara");
+});
+
+test("the address that people see follows where it listens", () => {
+  assert.equal(readSettings(["--listen", "::1"], {}).publicUrl, "http://[::1]:8080");
+  assert.doesNotMatch(readSettings(["--listen", "0.0.0.0"], {}).publicUrl, /0\.0\.0\.0/);
+  assert.equal(readSettings(["--public-url", "https://cloud.example.org/"], {}).publicUrl, "https://cloud.example.org");
+});
+
+test("the owner's password comes from a file, without the line's end", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "khmara-options-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "password");
+  writeFileSync(file, "correct horse\n");
+  const settings = readSettings(["--owner-email", "ann@example.org", "--owner-password-file", file], {});
+  assert.deepEqual(settings.owner, { email: "ann@example.org", password: "correct horse" });
+  assert.deepEqual(readSettings([], { KHMARA_OWNER_EMAIL: "a@b.c", KHMARA_OWNER_PASSWORD: "x" }).owner, {
+    email: "a@b.c",
+    password: "x",
+  });
+});
+
+const wrong: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
+  ["an unknown option", ["--prot", "1"], {}, /Unknown option --prot\. Did you mean --port\?/],
+  ["a word without an option", ["now"], {}, /Unknown option now\. See/],
+  ["no value", ["--port"], {}, /--port needs a value: --port PORT/],
+  ["another option in the value's place", ["--data", "--port"], {}, /--data needs a value/],
+  ["a port that is none", ["--port", "70000"], {}, /--port is 70000, which is not a port/],
+  ["a port in the environment that is none", [], { KHMARA_S3_PORT: "s3" }, /KHMARA_S3_PORT is s3, which is not a port/],
+  ["one port for both", ["--port", "9000"], {}, /both 9000/],
+  ["an address that is none", ["--listen", "everywhere"], {}, /not an IP address/],
+  ["an owner without an address", [], { KHMARA_OWNER_PASSWORD: "x" }, /Add --owner-email/],
+  ["an e-mail address that is none", ["--owner-email", "ann"], {}, /not an e-mail address/],
+  [
+    "a password file that is not there",
+    ["--owner-email", "a@b.c", "--owner-password-file", "/nowhere"],
+    {},
+    /cannot be read \(ENOENT\)/,
+  ],
+  ["a database address that is none", [], { KHMARA_DATABASE_URL: "mysql://x/y" }, /KHMARA_DATABASE_URL is not the address/],
+  ["a web address that is none", ["--public-url", "cloud"], {}, /not a web address/],
+];
+
+for (const [name, words, environment, message] of wrong) {
+  test(`refused: ${name}`, () => {
+    assert.throws(
+      () => readSettings(words, environment),
+      (error) => error instanceof StartError && message.test(error.message) && !error.message.includes("\n"),
+    );
+  });
+}
+
+test("the help names every option", () => {
+  for (const word of [
+    "--data",
+    "--port",
+    "--s3-port",
+    "--listen",
+    "--owner-email",
+    "--owner-password-file",
+    "KHMARA_DATABASE_URL",
+  ]) {
+    assert.ok(optionHelp().includes(word), word);
+  }
+});
