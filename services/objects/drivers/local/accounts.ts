@@ -63,11 +63,7 @@ function accountOf(transaction: Transaction, bucketId: string): Account {
 
 function keep(transaction: Transaction, bucketId: string, account: Account): void {
   transaction.changes++;
-  transaction.atEnd.set(`account ${bucketId}`, () => {
-    const empty = account.objects === 0 && storedBytes(account) === 0 && isIdle(account);
-    if (empty) transaction.remove("accounts", Buffer.from(bucketId));
-    else transaction.put("accounts", Buffer.from(bucketId), encode(account));
-  });
+  transaction.atEnd.set(`account ${bucketId}`, () => transaction.put("accounts", Buffer.from(bucketId), encode(account)));
 }
 
 /** Brings the integral up to now. A clock that went backwards adds nothing until it has caught up. */
@@ -150,20 +146,25 @@ export function totalsOf(account: Uint8Array | undefined): BucketTotals {
 }
 
 /** Ends the running span, so that its fact can be read. */
-export function closeRunning(transaction: Transaction, bucketId: string): void {
+function closeRunning(transaction: Transaction, bucketId: string): void {
   const account = accountOf(transaction, bucketId);
   if (account.fromMs >= account.atMs && !isIdle(account)) {
     // A span is never empty: requests of this very millisecond, or of a clock that went backwards, get the next one.
     integrate(account, account.fromMs + 1);
   }
   if (!isIdle(account)) closeSpan(transaction, bucketId, account, account.atMs);
-  else if (account.fromMs !== account.atMs) {
-    account.fromMs = account.atMs;
-    keep(transaction, bucketId, account);
-  }
+}
+
+/** The last fact of a bucket that goes. */
+export function closeAccount(transaction: Transaction, bucketId: string): void {
+  closeRunning(transaction, bucketId);
+  opened.get(transaction)?.delete(bucketId);
+  transaction.atEnd.delete(`account ${bucketId}`);
+  transaction.remove("accounts", Buffer.from(bucketId));
 }
 
 const bucketsAtOnce = 500;
+const forgottenAfterMs = 24 * hourMs;
 const lastKey = Buffer.from([0xff]);
 
 /** Closes every running span, some buckets in each transaction so that no one waits long for the lock. */
@@ -172,7 +173,13 @@ export async function closeAllRunning(database: Database): Promise<void> {
     const from: Buffer = start;
     start = await database.write((transaction) => {
       const page = transaction.range("accounts", from, lastKey, bucketsAtOnce);
-      for (const { key } of page) closeRunning(transaction, key.toString());
+      for (const { key, value } of page) {
+        const { objects, uploadBytes, atMs } = decode<Account>(value);
+        closeRunning(transaction, key.toString());
+        // Requests to a bucket that is gone leave an account. Not removed sooner: it also holds how far time has come.
+        if (objects === 0 && uploadBytes === 0 && atMs < transaction.nowMs - forgottenAfterMs)
+          closeAccount(transaction, key.toString());
+      }
       const last = page.at(-1);
       return last === undefined ? undefined : Buffer.concat([last.key, Buffer.alloc(1)]);
     });

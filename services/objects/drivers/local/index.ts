@@ -6,8 +6,8 @@ import type { ObjectStore, StoredObject } from "../../driver.ts";
 import {
   book,
   bookRequests,
+  closeAccount,
   closeAllRunning,
-  closeRunning,
   countRequest,
   factsOf,
   forgetFacts,
@@ -314,7 +314,7 @@ class LocalStore implements ObjectStore {
           details: { reason: "bucket_not_empty" },
         });
       for (const uploadId of openUploads(transaction, bucketId)) abortUpload(transaction, bucketId, uploadId, undefined);
-      closeRunning(transaction, bucketId);
+      closeAccount(transaction, bucketId);
     });
 
   meter: ObjectStore["meter"] = (bucketId, meter) => {
