@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createClient } from "../client/client.ts";
+
+export const repository = resolve(import.meta.dirname, "..");
+export const owner = { email: "owner@example.org", password: "correct horse battery staple" };
+
+export type Client = ReturnType<typeof createClient>;
+
+/** A whole cloud, started as its owner would: `./khmara up`, with a folder of its own. */
+export class TestCloud {
+  readonly folder = mkdtempSync(join(tmpdir(), "khmara-e2e-"));
+  readonly dataDirectory = join(this.folder, "data");
+  readonly port: number;
+  readonly s3Port: number;
+  output = "";
+  #supervisor: ChildProcess | undefined;
+
+  constructor(port: number, s3Port: number) {
+    this.port = port;
+    this.s3Port = s3Port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+  get s3Url(): string {
+    return `http://127.0.0.1:${this.s3Port}`;
+  }
+  get pid(): number {
+    return this.#supervisor?.pid as number;
+  }
+
+  /** Resolves when it says that it is ready; rejects with what it printed when it ends before. */
+  async start(): Promise<void> {
+    const passwordFile = join(this.folder, "owner-password");
+    writeFileSync(passwordFile, owner.password, { mode: 0o600 });
+    const child = spawn(
+      join(repository, "khmara"),
+      [
+        "up",
+        "--data",
+        this.dataDirectory,
+        "--port",
+        String(this.port),
+        "--s3-port",
+        String(this.s3Port),
+        "--owner-email",
+        owner.email,
+        "--owner-password-file",
+        passwordFile,
+      ],
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, KHMARA_NODE: process.execPath } },
+    );
+    this.#supervisor = child;
+    this.output = "";
+    await new Promise<void>((ready, failed) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on("data", (chunk) => {
+          this.output += chunk;
+          if (this.output.includes("Khmara is ready:")) ready();
+        });
+      }
+      child.once("close", (code) => failed(new Error(`khmara up ended with ${code}:\n${this.output}`)));
+    });
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#supervisor;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    await once(child, "close");
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#supervisor;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, "exit");
+    child.kill("SIGKILL");
+    await closed;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A client of the API with a token of the owner's. */
+  async signIn(): Promise<{ client: Client; organisationId: string; projectId: string; token: string }> {
+    const session = await fetch(`${this.url}/api/v1/sessions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(owner),
+    });
+    if (session.status !== 201) throw new Error(`sign-in: ${session.status} ${await session.text()}`);
+    const cookie = session.headers.get("set-cookie")?.split(";")[0] as string;
+    const identity = (await session.json()) as { organisations: { id: string; projects: { id: string }[] }[] };
+    const created = await fetch(`${this.url}/api/v1/api-tokens`, {
+      method: "POST",
+      headers: { "content-type": "application/json", cookie, "x-khmara-csrf": "1" },
+      body: JSON.stringify({ name: "e2e" }),
+    });
+    if (created.status !== 201) throw new Error(`token: ${created.status} ${await created.text()}`);
+    const { token } = (await created.json()) as { token: string };
+    const organisation = identity.organisations[0] as { id: string; projects: { id: string }[] };
+    return {
+      client: createClient({ baseUrl: this.url, headers: () => ({ authorization: `Bearer ${token}` }) }),
+      organisationId: organisation.id,
+      projectId: organisation.projects[0]?.id as string,
+      token,
+    };
+  }
+}
+
+/** Two ports that are free now. */
+export async function newCloud(): Promise<TestCloud> {
+  const ports = await Promise.all([freePort(), freePort()]);
+  return new TestCloud(...ports);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Runs a client; its standard output, or an error with all that it said. */
+export function exec(
+  command: string,
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string; input?: string; timeoutMs?: number } = {},
+): Promise<string> {
+  return new Promise((done, failed) => {
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      timeout: options.timeoutMs ?? 600_000,
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.on("data", (chunk) => (stdout += chunk));
+    child.stderr?.on("data", (chunk) => (stderr += chunk));
+    if (options.input !== undefined) child.stdin?.end(options.input);
+    child.on("error", failed);
+    child.on("close", (code, signal) =>
+      code === 0
+        ? done(stdout)
+        : failed(
+            new Error(
+              `${command} ${args.join(" ")}: ${signal ?? `exit code ${code}`}\n${stdout.slice(-3000)}\n${stderr.slice(-3000)}`,
+            ),
+          ),
+    );
+  });
+}
