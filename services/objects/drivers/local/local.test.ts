@@ -1,8 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
-import { objectStoreConformance } from "../conformance.ts";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { after, describe, test } from "node:test";
+import { type Id, newId } from "../../../../kernel/ids.ts";
+import type { ObjectStore } from "../../driver.ts";
+import { bodyOf, bytesOf, objectStoreConformance, pattern, refuses } from "../conformance.ts";
+import { seededRandom } from "../listing.reference.ts";
 import { openLocalStore } from "./index.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-objects-"));
@@ -11,3 +19,245 @@ let directories = 0;
 const newDirectory = (): string => join(root, `store-${directories++}`);
 
 objectStoreConformance("local", (now) => openLocalStore({ directory: newDirectory(), ...(now && { now }) }));
+
+const filesBelow = async (directory: string): Promise<string[]> =>
+  (await readdir(directory, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+/** Totals worked out from every object and every part. */
+async function trueTotals(store: ObjectStore, bucketId: Id<"bucket">): Promise<Awaited<ReturnType<ObjectStore["totals"]>>> {
+  const totals = { objects: 0, sizeBytes: 0, uploadBytes: 0 };
+  for (let after: string | undefined, more = true; more; more = after !== undefined) {
+    const page = await store.list(bucketId, { limit: 1000, ...(after !== undefined && { after }) });
+    totals.objects += page.objects.length;
+    for (const { sizeBytes } of page.objects) totals.sizeBytes += sizeBytes;
+    after = page.next;
+  }
+  let at: { after?: string; afterUploadId?: string } | undefined = {};
+  while (at !== undefined) {
+    const page: Awaited<ReturnType<ObjectStore["uploadList"]>> = await store.uploadList(bucketId, { limit: 1000, ...at });
+    for (const { uploadId } of page.uploads)
+      for (const part of (await store.partList(bucketId, uploadId, { limit: 1000 })).parts) totals.uploadBytes += part.sizeBytes;
+    at = page.next;
+  }
+  return totals;
+}
+
+interface Worker {
+  child: ChildProcessByStdio<null, Readable, null>;
+  ready: Promise<unknown>;
+  /** What each key may hold: what was acknowledged last, and what was asked for since. */
+  keys: Map<string, Set<string | undefined>>;
+  acknowledged: number;
+  ended: Promise<unknown>;
+}
+
+function startWorker(directory: string, bucketId: Id<"bucket">, name: string, seed: number): Worker {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "crash.child.ts"), directory, bucketId, name, `${seed}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  const worker: Worker = { child, ready, keys: new Map(), acknowledged: 0, ended: once(child, "close") };
+  const open = new Map<number, { key: string; content?: string }>();
+  createInterface(child.stdout).on("line", (text) => {
+    const line = JSON.parse(text) as { ready?: true; worker: number; done?: true; key: string; content?: string };
+    if (line.ready) return resolve();
+    if (!line.done) {
+      open.set(line.worker, line);
+      worker.keys.set(line.key, (worker.keys.get(line.key) ?? new Set([undefined])).add(line.content));
+      return;
+    }
+    const { key, content } = open.get(line.worker)!;
+    worker.keys.set(key, new Set([content]));
+    worker.acknowledged++;
+  });
+  return worker;
+}
+
+async function verify(store: ObjectStore, bucketId: Id<"bucket">, { keys }: Worker): Promise<void> {
+  for (const [key, possible] of keys) {
+    const found = await store.head(bucketId, key);
+    if (found === undefined) {
+      assert.ok(possible.has(undefined), `${key} was acknowledged and is gone`);
+      continue;
+    }
+    const bytes = await bytesOf((await store.get(bucketId, key)).body);
+    const matches = [...possible].some((content) => {
+      const [seed, sizeBytes] = (content ?? "").split(":").map(Number);
+      return content !== undefined && sizeBytes === bytes.length && pattern(sizeBytes, seed).equals(bytes);
+    });
+    assert.ok(matches, `${key} holds one of ${[...possible]}`);
+  }
+}
+
+describe("local: a directory shared by processes that die", { concurrency: false }, () => {
+  test("kill -9 at any moment loses nothing acknowledged and leaves nothing behind", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const random = seededRandom(Date.now());
+    const workers: Worker[] = [];
+    for (let round = 0; round < 16; round++) {
+      // In every second round two processes work at once, and one sees the other die and opens the store meanwhile.
+      const pair = Array.from({ length: 1 + (round % 2) }, (_, i) =>
+        startWorker(directory, bucketId, `${round}-${i}`, Math.floor(random() * 1e9)),
+      );
+      await Promise.all(pair.map(({ ready }) => ready));
+      for (const { child, ended } of pair) {
+        await new Promise((resolve) => setTimeout(resolve, random() * 350));
+        child.kill("SIGKILL");
+        await ended;
+      }
+      const store = await openLocalStore({ directory });
+      for (const worker of pair) await verify(store, bucketId, worker);
+      const tmp = await filesBelow(join(directory, "tmp"));
+      assert.deepEqual(tmp, [], "no temporary file is left");
+      const { orphanFilesRemoved, damaged } = await store.scrub();
+      assert.deepEqual({ orphanFilesRemoved, damaged }, { orphanFilesRemoved: 0, damaged: [] });
+      assert.deepEqual(await store.totals(bucketId), await trueTotals(store, bucketId));
+      await store.close();
+      workers.push(...pair);
+    }
+    const store = await openLocalStore({ directory });
+    for (const worker of workers) await verify(store, bucketId, worker);
+    assert.ok(workers.reduce((sum, { acknowledged }) => sum + acknowledged, 0) > 100, "the processes did work");
+    for (const key of (await store.list(bucketId, { limit: 1000 })).objects.map((object) => object.key))
+      await store.delete(bucketId, key);
+    await store.bucketDrop(bucketId);
+    await store.close();
+    assert.deepEqual(await filesBelow(join(directory, "data")), [], "an empty store has no files");
+  });
+
+  test("two processes see each other's writes at once and never lose one", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory });
+    const worker = startWorker(directory, bucketId, "other", 4);
+    await worker.ready;
+    for (let i = 0; worker.acknowledged < 60; i++) {
+      await Promise.all(Array.from({ length: 8 }, (_, j) => store.put(bucketId, `mine/${j}`, bodyOf(pattern(100 * j, i)))));
+      assert.equal((await store.head(bucketId, "mine/3"))?.sizeBytes, 300);
+    }
+    worker.child.kill("SIGKILL");
+    await worker.ended;
+    await verify(store, bucketId, worker);
+    assert.deepEqual(await store.totals(bucketId), await trueTotals(store, bucketId));
+    await store.close();
+  });
+
+  test("opening leaves alone what another one is writing", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory });
+    const { promise: pause, resolve: goOn } = Promise.withResolvers<void>();
+    const { promise: paused, resolve: isPaused } = Promise.withResolvers<void>();
+    const put = store.put(
+      bucketId,
+      "slow",
+      (async function* () {
+        yield pattern(400_000, 1);
+        isPaused();
+        await pause;
+        yield pattern(400_000, 2);
+      })(),
+    );
+    await paused;
+    const other = await openLocalStore({ directory });
+    assert.equal((await other.scrub()).orphanFilesRemoved, 0);
+    await other.close();
+    goOn();
+    await put;
+    const bytes = await bytesOf((await store.get(bucketId, "slow")).body);
+    assert.ok(bytes.equals(Buffer.concat([pattern(400_000, 1), pattern(400_000, 2)])));
+    await store.close();
+  });
+});
+
+describe("local: bytes on disk", { concurrency: false }, () => {
+  test("damage is found by the scrub, and a whole read does not pass it on", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory });
+    const bytes = pattern(700_000);
+    await store.put(bucketId, "good", bodyOf(bytes));
+    await store.put(bucketId, "small", bodyOf("in the index"));
+    await store.put(bucketId, "bad", bodyOf(bytes));
+    const lost = await filesBelow(join(directory, "data"));
+    await store.put(bucketId, "lost", bodyOf(bytes));
+    const { uploadId } = await store.uploadCreate(bucketId, "open upload");
+    await store.partPut(bucketId, uploadId, 1, bodyOf(bytes));
+    const orphan = join(directory, "data", "00", "00", "0".repeat(32));
+    await mkdir(join(orphan, ".."), { recursive: true });
+    await writeFile(orphan, "no record names this");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+
+    const files = (await filesBelow(join(directory, "data"))).filter((path) => path !== orphan).sort();
+    const byTime = files.toSorted((a, b) => (a.slice(-32) < b.slice(-32) ? -1 : 1));
+    assert.equal(lost.length, 2);
+    const file = await open(byTime[1]!, "r+");
+    await file.write(Buffer.from([bytes[300_001]! ^ 4]), 0, 1, 300_001);
+    await file.close();
+    await rm(byTime[2]!);
+    const cut = await open(byTime[3]!, "r+");
+    await cut.truncate(5);
+    await cut.close();
+
+    const progress: number[] = [];
+    const report = await store.scrub({ onProgress: (done, total) => progress.push(done / total) });
+    assert.deepEqual([report.objects, report.sizeBytes, report.orphanFilesRemoved], [4, 2_100_012, 1]);
+    assert.deepEqual(
+      report.damaged.map(({ key }) => key),
+      ["bad", "lost", "open upload"],
+    );
+    assert.ok(report.damaged.every((entry) => entry.bucketId === bucketId));
+    assert.equal(progress.at(-1), 1);
+    await assert.rejects(bytesOf((await store.get(bucketId, "bad")).body), { code: "internal" });
+    await refuses(store.get(bucketId, "lost"), "internal", "damaged");
+    assert.ok((await bytesOf((await store.get(bucketId, "good")).body)).equals(bytes));
+    await assert.rejects(store.scrub({ signal: AbortSignal.abort() }), { name: "AbortError" });
+    await store.close();
+  });
+
+  test("half a gigabyte in and out with flat memory", async () => {
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory: newDirectory() });
+    const chunk = pattern(64 * 1024);
+    const sizeBytes = 512 * 1024 * 1024;
+    await store.put(bucketId, "warm", bodyOf(pattern(20_000_000)));
+    const before = process.memoryUsage().rss;
+    let peak = 0;
+    const sample = setInterval(() => {
+      peak = Math.max(peak, process.memoryUsage().rss - before);
+    }, 20);
+    await store.put(
+      bucketId,
+      "large",
+      (async function* () {
+        for (let sent = 0; sent < sizeBytes; sent += chunk.length) yield chunk;
+      })(),
+      { sizeBytes },
+    );
+    let received = 0;
+    for await (const block of (await store.get(bucketId, "large")).body) received += (block as Buffer).length;
+    clearInterval(sample);
+    assert.equal(received, sizeBytes);
+    assert.ok(peak < 128 * 1024 * 1024, `memory grew by ${Math.round(peak / 1e6)} MB`);
+    await store.close();
+  });
+
+  test("a reader that stops early and a store that closes leave no temporary file", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory });
+    const { uploadId } = await store.uploadCreate(bucketId, "parts");
+    const part = pattern(5 * 1024 * 1024);
+    for (const number of [1, 2, 3]) await store.partPut(bucketId, uploadId, number, bodyOf(part));
+    await store.uploadComplete(bucketId, uploadId, [{ number: 1 }, { number: 2 }, { number: 3 }]);
+    const { body } = await store.get(bucketId, "parts");
+    assert.ok((await filesBelow(join(directory, "tmp"))).length > 0, "the parts are pinned while they are read");
+    for await (const _ of body) break;
+    await once(body, "close").catch(() => {});
+    await store.close();
+    assert.deepEqual(await readdir(join(directory, "tmp")), []);
+  });
+});
