@@ -17,15 +17,23 @@ export interface RequestBody {
 /** Bytes to store, and what the store has to check while it takes them. */
 export interface Upload {
   stream: AsyncIterable<Uint8Array>;
-  sizeBytes: number;
+  /** Undefined when the body comes in HTTP chunks and tells its length by ending. */
+  sizeBytes: number | undefined;
   options: Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum">;
 }
 
 /** The largest object of a single put, and the largest part: 5 GiB ("Amazon S3 multipart upload limits"). */
 export const maxUploadBytes = 5 * 1024 ** 3;
 
-/** Checks what the headers say about the body; nothing is read yet. */
-export function openUpload(request: S3Request, body: RequestBody): Upload {
+/**
+ * Checks what the headers say about the body, and that there is room for it; nothing is read yet. `reserve` is asked
+ * with all bytes of the body, or with those that came so far when their number is not announced.
+ */
+export async function openUpload(
+  request: S3Request,
+  body: RequestBody,
+  reserve: (bytes: number) => Promise<void>,
+): Promise<Upload> {
   const trailers = new Map<string, string>();
   const md5 = contentMd5(request);
   const checksum = requestedChecksum(request, trailers);
@@ -33,26 +41,53 @@ export function openUpload(request: S3Request, body: RequestBody): Upload {
   const sizeBytes =
     payload.kind === "chunked"
       ? byteCount(request.headers.get("x-amz-decoded-content-length"))
-      : byteCount(request.headers.get("content-length"));
-  if (sizeBytes > maxUploadBytes) {
+      : request.headers.has("transfer-encoding")
+        ? undefined
+        : byteCount(request.headers.get("content-length"));
+  if (sizeBytes !== undefined && sizeBytes > maxUploadBytes) {
     throw new S3Error("EntityTooLarge", undefined, {
       fields: { ProposedSize: String(sizeBytes), MaxSizeAllowed: String(maxUploadBytes) },
     });
   }
+  if (sizeBytes !== undefined) await reserve(sizeBytes);
   const received = receive(body);
   return {
     stream:
-      payload.kind === "chunked"
-        ? decodeChunked(received, { signing: payload.signing, trailer: payload.trailer, decodedLength: sizeBytes, trailers })
-        : received,
+      sizeBytes === undefined
+        ? measured(received, reserve)
+        : payload.kind === "chunked"
+          ? decodeChunked(received, { signing: payload.signing, trailer: payload.trailer, decodedLength: sizeBytes, trailers })
+          : received,
     sizeBytes,
     options: {
-      sizeBytes,
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
       ...(md5 === undefined ? {} : { md5 }),
       ...(payload.kind === "sha256" ? { sha256Hex: payload.hex } : {}),
       ...(checksum === undefined ? {} : { checksum }),
     },
   };
+}
+
+/** How far a body of unknown length may run ahead of the quota while it comes; at its end the quota is asked exactly. */
+const uncheckedBytes = 8 * 1024 ** 2;
+
+async function* measured(
+  source: AsyncIterable<Uint8Array>,
+  reserve: (bytes: number) => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  let checked = 0;
+  for await (const piece of source) {
+    total += piece.length;
+    if (total > maxUploadBytes)
+      throw new S3Error("EntityTooLarge", undefined, { fields: { MaxSizeAllowed: String(maxUploadBytes) } });
+    if (total > checked + uncheckedBytes) {
+      await reserve(total);
+      checked = total;
+    }
+    yield piece;
+  }
+  await reserve(total);
 }
 
 function byteCount(text: string | undefined): number {

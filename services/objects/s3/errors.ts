@@ -22,7 +22,6 @@ export const s3ErrorStatus = {
   InvalidDigest: 400,
   InvalidLocationConstraint: 400,
   InvalidPart: 400,
-  InvalidPartNumber: 416,
   InvalidPartOrder: 400,
   InvalidRange: 416,
   InvalidRequest: 400,
@@ -84,7 +83,6 @@ const knownMessages: Partial<Record<S3ErrorCode, string>> = {
   InvalidLocationConstraint: "The specified location-constraint is not valid",
   InvalidPart:
     "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
-  InvalidPartNumber: "The requested partnumber is not satisfiable",
   InvalidPartOrder: "The list of parts was not in ascending order. Parts must be ordered by part number.",
   InvalidRange: "The requested range is not satisfiable",
   InvalidStorageClass: "The storage class you specified is not valid",
@@ -166,9 +164,9 @@ export const cloudErrorTranslations: Record<ErrorCode, Translation> = {
     reasons: {
       bad_digest: "BadDigest",
       checksum_mismatch: "BadDigest",
-      sha256_mismatch: "XAmzContentSHA256Mismatch",
       incomplete_body: "IncompleteBody",
       key_too_long: "KeyTooLongError",
+      key_invalid: "InvalidURI",
       invalid_part: "InvalidPart",
       invalid_part_order: "InvalidPartOrder",
       part_too_small: "EntityTooSmall",
@@ -179,7 +177,7 @@ export const cloudErrorTranslations: Record<ErrorCode, Translation> = {
   permission_denied: { otherwise: "AccessDenied" },
   not_found: {
     otherwise: "NoSuchKey",
-    resources: { bucket: "NoSuchBucket", object: "NoSuchKey", upload: "NoSuchUpload", part: "InvalidPartNumber" },
+    resources: { bucket: "NoSuchBucket", object: "NoSuchKey", upload: "NoSuchUpload" },
   },
   already_exists: {
     otherwise: "BucketAlreadyExists",
@@ -199,7 +197,7 @@ export const cloudErrorTranslations: Record<ErrorCode, Translation> = {
   quota_exceeded: { otherwise: "QuotaExceeded" },
   rate_limited: { otherwise: "SlowDown" },
   payload_too_large: { otherwise: "EntityTooLarge" },
-  range_not_satisfiable: { otherwise: "InvalidRange", reasons: { invalid_part_number: "InvalidPartNumber" } },
+  range_not_satisfiable: { otherwise: "InvalidRange", reasons: { part_number: "InvalidPart" } },
   storage_full: { otherwise: "InsufficientStorage" },
   unavailable: { otherwise: "ServiceUnavailable" },
   deadline_exceeded: { otherwise: "ServiceUnavailable" },
@@ -213,9 +211,17 @@ export function toS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (!CloudError.is(error)) return new S3Error("InternalError", undefined, { cause: error });
   const { otherwise, reasons, resources } = cloudErrorTranslations[error.code];
-  const { reason, resource, retryAfterSeconds } = error.details;
-  const code = (reason && reasons?.[reason]) || (resource && resources?.[resource]) || otherwise;
-  return new S3Error(code, knownMessages[code] ?? error.message, {
+  const { reason, resource, retryAfterSeconds, algorithm } = error.details;
+  let code = (reason && reasons?.[reason]) || (resource && resources?.[resource]) || otherwise;
+  // The SHA-256 of a body comes with every signature; S3 has a code of its own for that one.
+  if (reason === "bad_digest" && algorithm === "sha256") code = "XAmzContentSHA256Mismatch";
+  // If-Match on what does not exist is a missing key, not a failed condition (PutObject, "If-Match").
+  if (error.code === "precondition_failed" && error.details["exists"] === false) code = "NoSuchKey";
+  const message =
+    reason === "checksum_mismatch" && typeof algorithm === "string"
+      ? `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`
+      : (knownMessages[code] ?? error.message);
+  return new S3Error(code, message, {
     cause: error,
     ...(retryAfterSeconds === undefined ? {} : { headers: { "Retry-After": String(Math.ceil(retryAfterSeconds)) } }),
   });

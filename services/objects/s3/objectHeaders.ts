@@ -30,7 +30,7 @@ export function keptHeaders(request: S3Request): ObjectHeaders {
         .split(",")
         .map((coding) => coding.trim())
         .filter((coding) => coding !== "" && coding.toLowerCase() !== "aws-chunked")
-        .join(",");
+        .join(", ");
       if (value === "") value = undefined;
     }
     if (value !== undefined) kept[field] = value;

@@ -22,7 +22,9 @@ import { ListObjects } from "./operations/ListObjects.ts";
 import { ListObjectsV2 } from "./operations/ListObjectsV2.ts";
 import { ListObjectVersions } from "./operations/ListObjectVersions.ts";
 import { ListParts } from "./operations/ListParts.ts";
+import { PutBucketAcl } from "./operations/PutBucketAcl.ts";
 import { PutObject } from "./operations/PutObject.ts";
+import { PutObjectAcl } from "./operations/PutObjectAcl.ts";
 import { UploadPart } from "./operations/UploadPart.ts";
 import { UploadPartCopy } from "./operations/UploadPartCopy.ts";
 import {
@@ -51,6 +53,7 @@ const table: Record<string, S3Operation> = {
   "GET bucket?uploads": ListMultipartUploads,
   "GET bucket?location": GetBucketLocation,
   "GET bucket?acl": GetBucketAcl,
+  "PUT bucket?acl": PutBucketAcl,
   "HEAD bucket": HeadBucket,
   "PUT bucket": CreateBucket,
   "DELETE bucket": DeleteBucket,
@@ -66,6 +69,7 @@ const table: Record<string, S3Operation> = {
   "PUT object +x-amz-copy-source": CopyObject,
   "PUT object?uploadId": UploadPart,
   "PUT object?uploadId +x-amz-copy-source": UploadPartCopy,
+  "PUT object?acl": PutObjectAcl,
   "POST object?uploads": CreateMultipartUpload,
   "POST object?uploadId": CompleteMultipartUpload,
   "DELETE object": DeleteObject,

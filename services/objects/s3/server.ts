@@ -42,8 +42,11 @@ export function s3Server(options: S3ServerOptions): Server {
     (message, response) => void door.serve(message, response, false),
   );
   server.on("checkContinue", (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, true));
-  // A client that expects anything else is told so (RFC 9110, 10.1.1).
-  server.on("checkExpectation", (_, response: ServerResponse) => response.writeHead(417, { Connection: "close" }).end());
+  // Other expectations are ignored, as S3 does and RFC 9110 (10.1.1) allows.
+  server.on(
+    "checkExpectation",
+    (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, false),
+  );
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket));
   const idleMs = (options.idleSeconds ?? 120) * 1000;
   server.setTimeout(idleMs, (socket) => {

@@ -11,7 +11,6 @@ export function refuseUnsupported(request: S3Request): void {
     if (name.startsWith("x-amz-server-side-encryption")) throw notImplemented(name);
     if (name.startsWith("x-amz-copy-source-server-side-encryption")) throw notImplemented(name);
     if (name.startsWith("x-amz-object-lock-")) throw new S3Error("InvalidRequest", "Bucket is missing Object Lock Configuration");
-    if (name.startsWith("x-amz-grant-")) throw new S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs");
   }
   if (headers.get("x-amz-tagging")) throw notImplemented("x-amz-tagging");
   if (headers.get("x-amz-website-redirect-location")) throw notImplemented("x-amz-website-redirect-location");
@@ -34,6 +33,8 @@ const cannedAcls = [
 
 /** The owner alone decides, as in a bucket of S3 with "bucket owner enforced": only the ACLs that say this are taken. */
 export function refuseAcl(request: S3Request): void {
+  for (const name of request.headers.keys())
+    if (name.startsWith("x-amz-grant-")) throw new S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs");
   const acl = request.headers.get("x-amz-acl");
   if (acl === undefined || acl === "private" || acl === "bucket-owner-full-control") return;
   if (!cannedAcls.includes(acl)) throw invalidArgument("x-amz-acl", acl, "");

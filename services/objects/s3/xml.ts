@@ -27,6 +27,10 @@ const escapeText = (text: string): string =>
     }
   });
 
+/** Whether this text can stand in an XML 1.0 document (2.2), as itself or as a character reference. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+export const carriedByXml = (text: string): boolean => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/.test(text);
+
 /** One element with text; nothing for undefined. */
 export function element(name: string, value: string | number | boolean | undefined): string {
   if (value === undefined) return "";

@@ -1,11 +1,12 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type ChecksumAlgorithm, type CompletePart, checksumAlgorithms } from "../../driver.ts";
 import { readDocument } from "../body.ts";
-import { algorithmName, checksumElements } from "../checksums.ts";
+import { algorithmName, checksumElements, requestedChecksum } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
-import { S3Error } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import type { S3Request } from "../request.ts";
 import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { openMultipart, uploadIdOf } from "./UploadPart.ts";
 
@@ -27,10 +28,18 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
 
-  const object = await backend.store.uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
-    ...writeConditions(request),
-    meter: { requestClass: "write" },
-  });
+  const object = await backend.store
+    .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
+      ...writeConditions(request),
+      ...wholeObject(request),
+      meter: { requestClass: "write" },
+    })
+    .catch((error: unknown) => {
+      const otherSize = CloudError.is(error) && error.details.reason === "incomplete_body";
+      throw otherSize
+        ? new S3Error("InvalidRequest", "The object has not the size that x-amz-mp-object-size says.", { cause: error })
+        : error;
+    });
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
   return {
     status: 200,
@@ -58,6 +67,21 @@ function parsePart(node: XmlNode): CompletePart {
   }
   return { number: Number(number), etag: unquote(etag), checksums };
 }
+
+/** What the client says of the object that its parts make (CompleteMultipartUpload, x-amz-checksum-*, x-amz-mp-object-size). */
+function wholeObject(request: S3Request): { sizeBytes?: number; checksums?: NonNullable<CompletePart["checksums"]> } {
+  const checksum = requestedChecksum({ ...request, headers: withoutTrailer(request.headers) }, new Map());
+  const size = request.headers.get("x-amz-mp-object-size");
+  if (size !== undefined && !/^\d{1,15}$/.test(size))
+    throw invalidArgument("x-amz-mp-object-size", size, "The size is not a number.");
+  return {
+    ...(size === undefined ? {} : { sizeBytes: Number(size) }),
+    ...(checksum === undefined ? {} : { checksums: { [checksum.algorithm]: checksum.expected() } }),
+  };
+}
+
+const withoutTrailer = (headers: Map<string, string>): Map<string, string> =>
+  new Map([...headers].filter(([name]) => name !== "x-amz-trailer" && name !== "x-amz-sdk-checksum-algorithm"));
 
 const withoutChecksums = (headers: Map<string, string>): Map<string, string> =>
   new Map([...headers].filter(([name]) => !name.startsWith("x-amz-checksum-") && name !== "x-amz-sdk-checksum-algorithm"));

@@ -10,8 +10,6 @@ export const CreateBucket: S3Operation = async (context) => {
   const name = request.bucketName;
   if (!isBucketName(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
   refuseAcl(request);
-  for (const header of request.headers.keys())
-    if (header.startsWith("x-amz-grant-")) throw new S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs");
   if (request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true")
     throw new S3Error("NotImplemented", undefined, { fields: { Header: "x-amz-bucket-object-lock-enabled" } });
 

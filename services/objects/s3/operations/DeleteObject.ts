@@ -1,15 +1,62 @@
-import { writeConditions } from "../conditions.ts";
-import { S3Error } from "../errors.ts";
-import { checkKey, checkVersion, openBucket, type S3Operation } from "../operation.ts";
+import type { StoredObject } from "../../driver.ts";
+import type { S3Bucket } from "../backend.ts";
+import { preconditionFailed, unquote } from "../conditions.ts";
+import { invalidArgument, S3Error, toS3Error } from "../errors.ts";
+import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+
+/** What must hold for an object to be deleted, each as the client wrote it. */
+export interface DeleteConditions {
+  etag?: string | undefined;
+  sizeBytes?: string | undefined;
+  modifiedAt?: string | undefined;
+}
 
 export const DeleteObject: S3Operation = async (context) => {
-  const { request, backend } = context;
+  const { request } = context;
   const bucket = await openBucket(context, "objects.object.delete");
   checkKey(request.key);
   checkVersion(request.query.get("versionId"));
-  // A condition that is not understood must not be passed over on the way to a deletion.
-  for (const name of ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"])
-    if (request.headers.has(name)) throw new S3Error("NotImplemented", undefined, { fields: { Header: name } });
-  await backend.store.delete(bucket.bucketId, request.key, { ...writeConditions(request), meter: { requestClass: "delete" } });
+  await deleteWhen(context, bucket, request.key, {
+    etag: request.headers.get("if-match"),
+    sizeBytes: request.headers.get("x-amz-if-match-size"),
+    modifiedAt: request.headers.get("x-amz-if-match-last-modified-time"),
+  });
   return { status: 204 };
 };
+
+/** Deletes one object if the conditions hold. There being none is what a deletion wants, so then they do not matter. */
+export async function deleteWhen(context: S3Context, bucket: S3Bucket, key: string, conditions: DeleteConditions): Promise<void> {
+  const { store } = context.backend;
+  let ifMatch = conditions.etag === undefined ? undefined : unquote(conditions.etag);
+  if (conditions.sizeBytes !== undefined || conditions.modifiedAt !== undefined) {
+    const object = await store.head(bucket.bucketId, key);
+    if (!object) return;
+    if (ifMatch !== undefined && ifMatch !== "*" && ifMatch !== object.etag) throw preconditionFailed("If-Match");
+    checkState(object, conditions);
+    // What was looked at is what may be deleted.
+    ifMatch = object.etag;
+  }
+  try {
+    await store.delete(bucket.bucketId, key, {
+      ...(ifMatch === undefined ? {} : { ifMatch }),
+      meter: { requestClass: "delete" },
+    });
+  } catch (error) {
+    if (toS3Error(error).code !== "NoSuchKey") throw error;
+  }
+}
+
+function checkState(object: StoredObject, { sizeBytes, modifiedAt }: DeleteConditions): void {
+  if (sizeBytes !== undefined) {
+    if (!/^\d{1,15}$/.test(sizeBytes)) throw invalidArgument("x-amz-if-match-size", sizeBytes, "The size is not a number.");
+    if (Number(sizeBytes) !== object.sizeBytes)
+      throw new S3Error("PreconditionFailed", undefined, { fields: { Condition: "x-amz-if-match-size" } });
+  }
+  if (modifiedAt !== undefined) {
+    const timeMs = Date.parse(modifiedAt);
+    if (Number.isNaN(timeMs)) throw invalidArgument("x-amz-if-match-last-modified-time", modifiedAt, "The time is not a date.");
+    // Clients know the time from Last-Modified, in whole seconds.
+    if (Math.floor(timeMs / 1000) !== Math.floor(object.modifiedAtMs / 1000))
+      throw preconditionFailed("x-amz-if-match-last-modified-time");
+  }
+}

@@ -78,7 +78,7 @@ async function outOfRange(
   const outcome = evaluate(readConditions(request), object);
   if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)) };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
-  if (partNumber !== undefined) throw new S3Error("InvalidPartNumber", undefined, { cause });
+  if (partNumber !== undefined) throw new S3Error("InvalidPart", undefined, { cause });
   throw rangeNotSatisfiable(object.sizeBytes, request.headers.get("range") ?? "");
 }
 

@@ -71,5 +71,5 @@ function partRange(
     if (part.number === partNumber) return { from, to: from + part.sizeBytes - 1 };
     from += part.sizeBytes;
   }
-  throw new S3Error("InvalidPartNumber");
+  throw new S3Error("InvalidPart");
 }

@@ -1,6 +1,6 @@
 import { lastEntry, listPage, nameEncoder, objectElement, passOver, prefixElements } from "../listing.ts";
 import { integerParameter, openBucket, ownerOf, type S3Operation, xmlHeaders } from "../operation.ts";
-import { element, xmlDocument } from "../xml.ts";
+import { carriedByXml, element, xmlDocument } from "../xml.ts";
 
 export const ListObjects: S3Operation = async (context) => {
   const { request } = context;
@@ -17,7 +17,8 @@ export const ListObjects: S3Operation = async (context) => {
   const body = xmlDocument(
     "ListBucketResult",
     element("Name", bucket.name),
-    element("Prefix", encode(prefix)),
+    // botocore does not decode this one; it is the client's own word, so only what XML cannot carry is encoded.
+    element("Prefix", carriedByXml(prefix) ? prefix : encode(prefix)),
     element("Marker", encode(marker)),
     // Without a delimiter the last key is the next marker, and S3 does not repeat it.
     element("NextMarker", truncated && delimiter !== "" ? encode(lastEntry(list) ?? "") : undefined),

@@ -1,4 +1,3 @@
-import { invalidArgument } from "../errors.ts";
 import {
   continuationToken,
   listPage,
@@ -21,9 +20,8 @@ export const ListObjectsV2: S3Operation = async (context) => {
   const delimiter = query.get("delimiter") ?? "";
   const startAfter = query.get("start-after");
   const token = query.get("continuation-token");
-  if (token === "") throw invalidArgument("continuation-token", "", "The continuation token provided is incorrect");
   // A token says where to go on, and start-after no longer counts.
-  const after = token === undefined ? passOver(startAfter, prefix, delimiter) : parseContinuationToken(token);
+  const after = token ? parseContinuationToken(token) : passOver(startAfter, prefix, delimiter);
   const list = await listPage(context, bucket.bucketId, { prefix, delimiter, limit, after });
   const owner = query.get("fetch-owner") === "true" ? ownerOf(context, bucket) : undefined;
   const body = xmlDocument(

@@ -12,14 +12,13 @@ export const PutObject: S3Operation = async (context) => {
   refuseUnsupported(request);
   const headers = keptHeaders(request);
   const metadata = keptMetadata(request);
-  const upload = openUpload(request, context.body);
-  await backend.reserve(bucket, upload.sizeBytes);
+  const upload = await openUpload(request, context.body, (bytes) => backend.reserve(bucket, bytes));
   const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
     ...upload.options,
     ...writeConditions(request),
     headers,
     metadata,
-    meter: { requestClass: "write", receivedBytes: upload.sizeBytes },
+    meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
   });
   return { status: 200, headers: { ETag: quote(object.etag), ...checksumHeaders(object.checksums, object.checksumType) } };
 };

@@ -12,7 +12,7 @@ export const UploadPart: S3Operation = async (context) => {
   const bucket = await openBucket(context, "objects.object.write");
   const number = partNumber(context);
   const multipart = await openMultipart(context, bucket);
-  const upload = openUpload(request, context.body);
+  const upload = await openUpload(request, context.body, (bytes) => backend.reserve(bucket, bytes));
   const given = upload.options.checksum;
   const expected = multipart.checksumAlgorithm;
   if (given && expected && given.algorithm !== expected) {
@@ -21,12 +21,11 @@ export const UploadPart: S3Operation = async (context) => {
       `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given.algorithm}`,
     );
   }
-  await backend.reserve(bucket, upload.sizeBytes);
   const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
     ...upload.options,
     // A part of an upload that has a checksum needs one, whether or not the client sent its own.
     ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
-    meter: { requestClass: "write", receivedBytes: upload.sizeBytes },
+    meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
   });
   return { status: 200, headers: { ETag: quote(part.etag), ...checksumHeaders(part.checksums) } };
 };
