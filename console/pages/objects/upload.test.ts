@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CloudError } from "../../../kernel/errors.ts";
-import { ConnectionLost } from "./send.ts";
-import { copyKey, singleRequestBytes, type UploadDoor, UploadQueue } from "./upload.ts";
+import { copyKey, type Sending, singleRequestBytes, type UploadDoor, UploadQueue } from "./upload.ts";
 
 const partSizeBytes = 8 * 2 ** 20;
 
@@ -29,40 +28,51 @@ function fakeDoor() {
     complete: async (_bucket, id, parts) => {
       const upload = uploads.get(id);
       assert.ok(upload);
-      assert.deepEqual(parts.map(({ number }) => number), [...upload.parts.keys()].sort((a, b) => a - b));
-      objects.set(upload.key, [...upload.parts.values()].reduce((sum, part) => sum + part.sizeBytes, 0));
+      assert.deepEqual(
+        parts.map(({ number }) => number),
+        [...upload.parts.keys()].sort((a, b) => a - b),
+      );
+      objects.set(
+        upload.key,
+        [...upload.parts.values()].reduce((sum, part) => sum + part.sizeBytes, 0),
+      );
       uploads.delete(id);
     },
     remove: async (_bucket, id) => void uploads.delete(id),
-    objectUrl: (_bucket, key) => `object:${key}`,
-    partUrl: (_bucket, id, part) => `part:${id}:${part}`,
-    send: async ({ url, body, headers, signal, onProgress }) => {
-      sends.push(url);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      while (door.hold && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 2));
-      signal.throwIfAborted();
-      if (door.failing > 0) {
-        door.failing -= 1;
-        throw new ConnectionLost("error");
-      }
-      onProgress(body.size);
-      const [kind, name, part] = url.split(":") as [string, string, string];
-      if (kind === "object") {
-        if (headers?.["If-None-Match"] === "*" && objects.has(name)) throw new CloudError("precondition_failed", "there");
-        objects.set(name, body.size);
-        return undefined as never;
-      }
-      const stored = { number: Number(part), sizeBytes: body.size, etag: `etag${part}` };
-      uploads.get(name)?.parts.set(stored.number, stored);
-      return stored as never;
+    putObject: async (_bucket, key, body, overwrite, sending) => {
+      await transfer(`object:${key}`, body, sending);
+      if (!overwrite && objects.has(key)) throw new CloudError("precondition_failed", "there");
+      objects.set(key, body.size);
+    },
+    putPart: async (_bucket, id, part, body, sending) => {
+      await transfer(`part:${id}:${part}`, body, sending);
+      const stored = { number: part, sizeBytes: body.size, etag: `etag${part}` };
+      uploads.get(id)?.parts.set(part, stored);
+      return stored;
     },
   };
+  async function transfer(what: string, body: Blob, { signal, onProgress }: Sending): Promise<void> {
+    sends.push(what);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    while (door.hold && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 2));
+    signal.throwIfAborted();
+    if (door.failing > 0) {
+      door.failing -= 1;
+      throw new CloudError("unavailable", "The connection broke.");
+    }
+    onProgress(body.size);
+  }
   return { door, objects, uploads, sends };
 }
 
 function memory() {
   let text: string | null = null;
-  return { getItem: () => text, setItem: (_key: string, value: string) => void (text = value) };
+  return {
+    getItem: () => text,
+    setItem: (_key: string, value: string) => {
+      text = value;
+    },
+  };
 }
 
 const file = (name: string, size: number) => new File([new Uint8Array(size)], name, { lastModified: 1 });
@@ -101,7 +111,10 @@ test("a broken connection is tried again", async () => {
 
 test("a refusal is not tried again and says why", async () => {
   const { door } = fakeDoor();
-  const queue = new UploadQueue({ ...door, send: async () => Promise.reject(new CloudError("quota_exceeded", "Full.")) }, memory());
+  const queue = new UploadQueue(
+    { ...door, putObject: async () => Promise.reject(new CloudError("quota_exceeded", "Full.")) },
+    memory(),
+  );
   queue.add("b", "", [{ path: "a", file: file("a", 5) }]);
   await until(queue, () => queue.snapshot().counts.failed === 1);
   assert.equal(queue.snapshot().items[0]?.error?.message, "Full.");
@@ -111,7 +124,11 @@ test("what is there already is asked about; keep both finds a free name, replace
   const { door, objects } = fakeDoor();
   for (const key of ["a.txt", "a (2).txt", "b.txt", "c.txt"]) objects.set(key, 1);
   const queue = new UploadQueue(door, memory());
-  queue.add("b", "", ["a.txt", "b.txt", "c.txt"].map((name) => ({ path: name, file: file(name, 7) })));
+  queue.add(
+    "b",
+    "",
+    ["a.txt", "b.txt", "c.txt"].map((name) => ({ path: name, file: file(name, 7) })),
+  );
   await until(queue, () => queue.snapshot().counts.conflict === 3);
   const [a, b, c] = queue.snapshot().items;
   queue.answer(a!.id, "keepBoth", false);

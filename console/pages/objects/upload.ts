@@ -1,6 +1,5 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import { RememberedUploads } from "./remembered.ts";
-import { ConnectionLost, type SendRequest } from "./send.ts";
 import { SpeedMeter } from "./speed.ts";
 
 /** Files up to this size go in one request. */
@@ -10,7 +9,16 @@ const requestsAtOnce = 4;
 const partsAtOnce = 3;
 const attemptsAtMost = 8;
 
-export type UploadState = "waiting" | "sending" | "retrying" | "conflict" | "paused" | "done" | "failed" | "cancelled" | "skipped";
+export type UploadState =
+  | "waiting"
+  | "sending"
+  | "retrying"
+  | "conflict"
+  | "paused"
+  | "done"
+  | "failed"
+  | "cancelled"
+  | "skipped";
 export const unfinishedStates: readonly UploadState[] = ["waiting", "sending", "retrying", "conflict", "paused"];
 export type ConflictAnswer = "replace" | "keepBoth" | "skip";
 
@@ -36,7 +44,7 @@ export interface UploadsSnapshot {
   counts: Record<UploadState, number>;
 }
 
-interface Part {
+export interface Part {
   number: number;
   sizeBytes: number;
   etag: string;
@@ -49,9 +57,13 @@ export interface UploadDoor {
   parts(bucket: string, uploadId: string): Promise<Part[]>;
   complete(bucket: string, uploadId: string, parts: { number: number; etag: string }[]): Promise<void>;
   remove(bucket: string, uploadId: string): Promise<void>;
-  objectUrl(bucket: string, key: string): string;
-  partUrl(bucket: string, uploadId: string, part: number): string;
-  send<T>(request: SendRequest): Promise<T>;
+  putObject(bucket: string, key: string, file: File, overwrite: boolean, sending: Sending): Promise<void>;
+  putPart(bucket: string, uploadId: string, part: number, bytes: Blob, sending: Sending): Promise<Part>;
+}
+
+export interface Sending {
+  signal: AbortSignal;
+  onProgress: (sentBytes: number) => void;
 }
 
 interface Job {
@@ -251,23 +263,13 @@ export class UploadQueue {
       return;
     }
     job.state = "failed";
-    job.error = CloudError.is(error)
-      ? error
-      : error instanceof ConnectionLost
-        ? new CloudError("unavailable", error.message)
-        : new CloudError("internal", error instanceof Error ? error.message : String(error));
+    job.error = CloudError.is(error) ? error : new CloudError("internal", error instanceof Error ? error.message : String(error));
   }
 
   async #sendWhole(job: Job, signal: AbortSignal): Promise<void> {
     await this.#retrying(job, signal, () =>
       this.#inSlot(signal, () =>
-        this.#door.send({
-          url: this.#door.objectUrl(job.bucket, job.key),
-          body: job.file,
-          headers: {
-            "Content-Type": job.file.type || "application/octet-stream",
-            ...(job.overwrite ? {} : { "If-None-Match": "*" }),
-          },
+        this.#door.putObject(job.bucket, job.key, job.file, job.overwrite, {
           signal,
           onProgress: (sent) => this.#progress(job, sent),
         }),
@@ -340,10 +342,7 @@ export class UploadQueue {
         const from = (part - 1) * partSizeBytes;
         const stored = await this.#retrying(job, either, () =>
           this.#inSlot(either, () =>
-            this.#door.send<Part>({
-              url: this.#door.partUrl(job.bucket, uploadId, part),
-              body: file.slice(from, from + sizeOf(part)),
-              headers: { "Content-Type": "application/octet-stream" },
+            this.#door.putPart(job.bucket, uploadId, part, file.slice(from, from + sizeOf(part)), {
               signal: either,
               onProgress: (sent) => {
                 inFlight.set(part, sent);
@@ -467,7 +466,7 @@ export class UploadQueue {
 const signalled = (error: unknown) => error instanceof DOMException && error.name === "AbortError";
 
 function transient(error: unknown): boolean {
-  if (error instanceof ConnectionLost || error instanceof TypeError) return true;
+  if (error instanceof TypeError) return true;
   return CloudError.is(error) && ["unavailable", "rate_limited", "deadline_exceeded", "internal"].includes(error.code);
 }
 
