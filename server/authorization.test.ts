@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { type RouteDefinition, roleIncludes, roles } from "../kernel/contract.ts";
+import { newId } from "../kernel/ids.ts";
+import { contracts } from "../services/contracts.ts";
+import { startCloud, testOwner } from "../testing/cloud.ts";
+
+/**
+ * Every route of every contract is called by a stranger to the cloud (401), by an owner of another organisation (404), by a member
+ * whose role is too low (403), and by the owner (2xx), each time with the same valid input. A route without a case fails.
+ */
+const { http } = await startCloud();
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of all kinds.
+type Json = Record<string, any>;
+interface Input {
+  params?: Record<string, string | number>;
+  query?: Record<string, string | number | boolean>;
+  body?: object;
+  /** Of a byte route. */
+  bytes?: string;
+}
+interface Case {
+  input: () => Promise<Input> | Input;
+  /** Checked at the cloud itself, which is no secret: the owner of another organisation gets 403. */
+  atCloud?: true;
+  /** Why the owner's call, though let through, ends otherwise: the state that it needs is made elsewhere. */
+  ownerStatus?: number;
+}
+
+const routes = Object.fromEntries(
+  contracts.flatMap((contract) => Object.entries(contract.routes as Record<string, RouteDefinition>)),
+);
+/** Whoever makes a route public says so here too. */
+const publicRoutes = [
+  "cloudGet",
+  "setupComplete",
+  "signUpCreate",
+  "sessionCreate",
+  "passkeyChallengeCreate",
+  "passwordResetComplete",
+  "invitationInspect",
+  "invitationAccept",
+  "sharedObjectGet",
+  "sharedObjectDownload",
+];
+
+const tokens: Record<string, string> = {};
+let organisation = "";
+let project = "";
+let ownerId = "";
+let bucket = "";
+let counter = 0;
+const unique = (prefix: string) => `${prefix}-${++counter}`;
+
+async function request(key: string, as: string | undefined, input: Input) {
+  const route = routes[key] as RouteDefinition;
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(String(input.params?.[name])));
+  const query = new URLSearchParams(Object.entries(input.query ?? {}).map(([name, value]) => [name, String(value)]));
+  return http.inject({
+    method: route.method,
+    url: `/api${path}?${query}`,
+    headers: {
+      ...(as ? { authorization: `Bearer ${tokens[as] ?? as}` } : {}),
+      ...(input.bytes === undefined ? {} : { "content-type": "text/plain" }),
+    },
+    ...(input.bytes !== undefined ? { payload: input.bytes } : input.body ? { payload: input.body } : {}),
+    // A stream of events has no end: its head is enough.
+    ...(route.stream?.response === "events" ? { payloadAsStream: true } : {}),
+  });
+}
+async function as(principal: string, key: string, input: Input): Promise<Json> {
+  const answer = await request(key, principal, input);
+  assert.ok(answer.statusCode < 300, `${key}: ${answer.statusCode} ${answer.body}`);
+  return answer.body ? answer.json() : {};
+}
+
+async function newMember(name: string, at: string, role: string): Promise<void> {
+  const email = `${name}@example.org`;
+  const { link } = await as("owner", "invitationCreate", { body: { organisation: at, email, role } });
+  const password = "a long enough password";
+  await as("", "invitationAccept", { body: { token: link?.split("#")[1], name, password } });
+  tokens[name] = await newToken(email, password);
+}
+async function newToken(email: string, password: string): Promise<string> {
+  const session = await http.inject({ method: "POST", url: "/api/v1/sessions", payload: { email, password } });
+  assert.equal(session.statusCode, 201, session.body);
+  const cookie = String(session.headers["set-cookie"]).split(";")[0] as string;
+  const token = await http.inject({
+    method: "POST",
+    url: "/api/v1/api-tokens",
+    headers: { cookie, "x-khmara-csrf": "1" },
+    payload: { name: "walk" },
+  });
+  assert.equal(token.statusCode, 201, token.body);
+  return token.json().token;
+}
+
+before(async () => {
+  tokens["owner"] = await newToken(testOwner.email, testOwner.password);
+  const identity = await as("owner", "identityGet", {});
+  ownerId = identity["principal"].id;
+  organisation = (await as("owner", "organisationCreate", { body: { name: "Walked" } }))["id"];
+  project = (await as("owner", "projectCreate", { body: { organisation, name: "Walked" } }))["id"];
+  const other = (await as("owner", "organisationCreate", { body: { name: "Other" } }))["id"];
+  await newMember("stranger", other, "owner");
+  for (const role of roles) await newMember(role === "owner" ? "second-owner" : role, organisation, role);
+  bucket = (await newBucket())["id"];
+});
+
+const newBucket = () => as("owner", "bucketCreate", { body: { project, name: unique("walk") } });
+const newObject = async (key = unique("object")) => {
+  await as("owner", "objectUpload", { params: { bucket }, query: { key }, bytes: "some text" });
+  return key;
+};
+const newUpload = async () =>
+  (await as("owner", "uploadCreate", { params: { bucket }, body: { key: unique("upload"), sizeBytes: 5 } }))["id"];
+const newProject = async () => (await as("owner", "projectCreate", { body: { organisation, name: unique("project") } }))["id"];
+const newUser = async () => {
+  const name = unique("user");
+  await newMember(name, organisation, "viewer");
+  const members = (await as("owner", "userList", { query: { search: name } }))["items"];
+  return members[0]?.id as string;
+};
+const newServiceAccount = async () =>
+  (await as("owner", "serviceAccountCreate", { body: { organisation, name: unique("robot") } }))["id"];
+const newAccessKey = async () => (await as("owner", "accessKeyCreate", { body: { project } }))["id"];
+const newTrash = async () => {
+  const operation = await as("owner", "objectTrash", { params: { bucket }, body: { keys: [await newObject()] } });
+  const done = await as("owner", "operationWait", { params: { operation: operation["id"] } });
+  return done["result"].trashId;
+};
+const anOperation = async () =>
+  (await as("owner", "objectTrash", { params: { bucket }, body: { keys: [await newObject()] } }))["id"];
+const period = () => ({ organisation, from: new Date(Date.now() - 86_400_000).toISOString(), to: new Date().toISOString() });
+const inOrganisation = { input: () => ({ params: { organisation } }) };
+
+const cases: Record<string, Case> = {
+  cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
+  userList: { atCloud: true, input: () => ({}) },
+  userGet: { atCloud: true, input: async () => ({ params: { user: await newUser() } }) },
+  userSuspend: { atCloud: true, input: async () => ({ params: { user: await newUser() }, body: { reason: "A test." } }) },
+  userResume: {
+    atCloud: true,
+    input: async () => {
+      const user = await newUser();
+      await as("owner", "userSuspend", { params: { user }, body: { reason: "A test." } });
+      return { params: { user }, body: {} };
+    },
+  },
+  passwordResetCreate: { atCloud: true, input: async () => ({ params: { user: await newUser() }, body: {} }) },
+  organisationCreate: { atCloud: true, input: () => ({ body: { name: unique("Organisation") } }) },
+  organisationGet: inOrganisation,
+  organisationUpdate: { input: () => ({ params: { organisation }, body: { name: "Walked again" } }) },
+  organisationSuspend: {
+    input: async () => ({ params: { organisation: await spareOrganisation() }, body: { reason: "A test." } }),
+  },
+  organisationResume: {
+    input: async () => {
+      const spare = await spareOrganisation();
+      await as("owner", "organisationSuspend", { params: { organisation: spare }, body: { reason: "A test." } });
+      return { params: { organisation: spare }, body: {} };
+    },
+  },
+  organisationDelete: { input: async () => ({ params: { organisation: await spareOrganisation() } }) },
+  projectList: { input: () => ({ query: { organisation } }) },
+  projectCreate: { input: () => ({ body: { organisation, name: unique("project") } }) },
+  projectGet: { input: () => ({ params: { project } }) },
+  projectUpdate: { input: () => ({ params: { project }, body: { name: "Walked" } }) },
+  projectDelete: { input: async () => ({ params: { project: await newProject() } }) },
+  memberList: inOrganisation,
+  memberDelete: { input: async () => ({ params: { organisation, principal: await newUser() } }) },
+  roleBindingList: { input: () => ({ query: { organisation } }) },
+  roleBindingCreate: { input: async () => ({ body: { organisation, principal: await newUser(), role: "editor" } }) },
+  roleBindingDelete: {
+    input: async () => {
+      const binding = await as("owner", "roleBindingCreate", {
+        body: { organisation, principal: await newUser(), role: "editor" },
+      });
+      return { params: { roleBinding: binding["id"] } };
+    },
+  },
+  invitationList: { input: () => ({ query: { organisation } }) },
+  invitationCreate: { input: () => ({ body: { organisation, email: `${unique("guest")}@example.org`, role: "viewer" } }) },
+  invitationDelete: {
+    input: async () => {
+      const invitation = await as("owner", "invitationCreate", {
+        body: { organisation, email: `${unique("guest")}@example.org`, role: "viewer" },
+      });
+      return { params: { invitation: invitation["id"] } };
+    },
+  },
+  serviceAccountList: { input: () => ({ query: { organisation } }) },
+  serviceAccountCreate: { input: () => ({ body: { organisation, name: unique("robot") } }) },
+  serviceAccountUpdate: {
+    input: async () => ({ params: { serviceAccount: await newServiceAccount() }, body: { description: "Walks." } }),
+  },
+  serviceAccountDelete: { input: async () => ({ params: { serviceAccount: await newServiceAccount() } }) },
+  accessKeyList: { input: () => ({ query: { project } }) },
+  accessKeyCreate: { input: () => ({ body: { project } }) },
+  accessKeyUpdate: { input: async () => ({ params: { accessKey: await newAccessKey() }, body: { enabled: false } }) },
+  accessKeyDelete: { input: async () => ({ params: { accessKey: await newAccessKey() } }) },
+  quotaList: { input: () => ({ query: { organisation } }) },
+  quotaUpdate: { input: () => ({ body: { organisation, name: "objects.buckets", limit: 500 } }) },
+
+  bucketList: { input: () => ({ query: { project } }) },
+  bucketCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  bucketGet: { input: () => ({ params: { bucket } }) },
+  bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
+  bucketEmpty: {
+    input: async () => {
+      const { id, name } = await newBucket();
+      return { params: { bucket: id as string }, body: { confirm: name } };
+    },
+  },
+  objectList: { input: () => ({ params: { bucket } }) },
+  objectGet: { input: async () => ({ params: { bucket }, query: { key: await newObject() } }) },
+  objectDownload: { input: async () => ({ params: { bucket }, query: { key: await newObject() } }) },
+  objectUpload: { input: () => ({ params: { bucket }, query: { key: unique("object") }, bytes: "text" }) },
+  objectDelete: { input: async () => ({ params: { bucket }, query: { key: await newObject() } }) },
+  objectMove: { input: async () => ({ params: { bucket }, body: { keys: [await newObject()], targetPrefix: "moved/" } }) },
+  objectTrash: { input: async () => ({ params: { bucket }, body: { keys: [await newObject()] } }) },
+  trashList: { input: () => ({ params: { bucket } }) },
+  trashRestore: { input: async () => ({ params: { bucket, trash: await newTrash() }, body: {} }) },
+  trashDelete: { input: async () => ({ params: { bucket, trash: await newTrash() } }) },
+  uploadCreate: { input: () => ({ params: { bucket }, body: { key: unique("upload"), sizeBytes: 5 } }) },
+  uploadList: { input: () => ({ params: { bucket } }) },
+  uploadPartPut: { input: async () => ({ params: { bucket, upload: await newUpload(), part: 1 }, bytes: "12345" }) },
+  uploadPartList: { input: async () => ({ params: { bucket, upload: await newUpload() } }) },
+  uploadComplete: {
+    input: async () => {
+      const upload = await newUpload();
+      const { etag } = await as("owner", "uploadPartPut", { params: { bucket, upload, part: 1 }, bytes: "12345" });
+      return { params: { bucket, upload }, body: { parts: [{ number: 1, etag }] } };
+    },
+  },
+  uploadDelete: { input: async () => ({ params: { bucket, upload: await newUpload() } }) },
+  shareList: { input: () => ({ params: { bucket } }) },
+  shareCreate: { input: async () => ({ params: { bucket }, body: { key: await newObject() } }) },
+  shareDelete: {
+    input: async () => ({
+      params: {
+        share: (await as("owner", "shareCreate", { params: { bucket }, body: { key: await newObject() } }))["id"],
+      },
+    }),
+  },
+
+  operationList: { input: () => ({ query: { organisation } }) },
+  operationGet: { input: async () => ({ params: { operation: await anOperation() } }) },
+  operationWait: { input: async () => ({ params: { operation: await anOperation() } }) },
+  // It is over before it can be cancelled; that the owner may ask is seen in the 409.
+  operationCancel: {
+    ownerStatus: 409,
+    input: async () => {
+      const operation = await anOperation();
+      await as("owner", "operationWait", { params: { operation } });
+      return { params: { operation } };
+    },
+  },
+  eventWatch: { input: () => ({ query: { organisation } }) },
+  usageRecordList: { input: () => ({ query: period() }) },
+  usageSummarize: { input: () => ({ query: { ...period(), step: "hour" } }) },
+  auditEntryList: { input: () => ({ query: { organisation } }) },
+  auditVerify: { input: () => ({ body: { organisation } }) },
+};
+
+const spares: string[] = [];
+/** One with a viewer of the walked members, so that a too low role can be tried there as well. */
+async function spareOrganisation(): Promise<string> {
+  const spare = (await as("owner", "organisationCreate", { body: { name: unique("Spare") } }))["id"];
+  const viewer = (await as("viewer", "identityGet", {}))["principal"];
+  await as("owner", "roleBindingCreate", { body: { organisation: spare, principal: viewer.id, role: "viewer" } });
+  spares.push(spare);
+  return spare;
+}
+
+test("every route has its case, and every public one is named as such", () => {
+  const special = (key: string) => routes[key]?.permission === "public" || routes[key]?.permission === "self";
+  assert.deepEqual(
+    Object.keys(routes).filter((key) => !special(key) && !cases[key]),
+    [],
+    "routes without a case",
+  );
+  assert.deepEqual(
+    Object.keys(cases).filter((key) => !routes[key]),
+    [],
+    "cases without a route",
+  );
+  assert.deepEqual(
+    Object.keys(routes)
+      .filter((key) => routes[key]?.permission === "public")
+      .sort(),
+    publicRoutes.sort(),
+  );
+});
+
+for (const [key, route] of Object.entries(routes)) {
+  if (route.permission === "public" || !cases[key]) continue;
+  const { input, atCloud, ownerStatus } = cases[key] as Case;
+  test(`${key}: ${route.permission}`, async () => {
+    const given = await input();
+    assert.equal((await request(key, undefined, given)).statusCode, 401, "anonymous");
+    assert.equal((await request(key, "khm_wrong", given)).statusCode, 401, "a token that is none");
+    const foreign = await request(key, "stranger", given);
+    assert.equal(foreign.statusCode, atCloud ? 403 : 404, `the owner of another organisation: ${foreign.body}`);
+    const tooLow = roles.find((role) => role !== "owner" && !route.roles?.some((lowest) => roleIncludes[role].includes(lowest)));
+    const member = atCloud ? "admin" : spares.includes(given.params?.["organisation"] as string) ? "viewer" : tooLow;
+    if (member) {
+      const low = await request(key, member, given);
+      assert.equal(low.statusCode, 403, `${member}: ${low.body}`);
+    } else
+      assert.ok(
+        roles.every((role) => route.roles?.some((lowest) => roleIncludes[role].includes(lowest))),
+        "every member may do it",
+      );
+    const owner = await request(key, "owner", given);
+    if (route.stream?.response === "events") owner.stream().destroy();
+    assert.ok(
+      ownerStatus ? owner.statusCode === ownerStatus : owner.statusCode < 300,
+      `the owner: ${owner.statusCode} ${route.stream?.response ? "" : owner.body}`,
+    );
+  });
+}
+
+/** What is one's own: only signed in, and never another's. */
+const foreignThings: Record<string, Input> = {
+  sessionDelete: { params: { session: newId("session") } },
+  passkeyUpdate: { params: { passkey: newId("passkey") }, body: { name: "x" } },
+  passkeyDelete: { params: { passkey: newId("passkey") } },
+  apiTokenDelete: { params: { apiToken: newId("apiToken") } },
+};
+for (const [key, route] of Object.entries(routes)) {
+  if (route.permission !== "self") continue;
+  test(`${key}: only signed in`, async () => {
+    assert.equal((await request(key, undefined, foreignThings[key] ?? { body: {} })).statusCode, 401);
+    const foreign = foreignThings[key];
+    if (foreign) assert.equal((await request(key, "stranger", foreign)).statusCode, 404);
+    else assert.ok(Object.keys(route.params?.shape ?? {}).length === 0, "a route with a parameter needs a foreign thing to try");
+  });
+}
+
+test("another's token cannot be revoked, nor that of another's service account", async () => {
+  const mine = (await as("owner", "apiTokenList", {}))["items"];
+  for (const { id } of mine)
+    assert.equal((await request("apiTokenDelete", "stranger", { params: { apiToken: id } })).statusCode, 404);
+  const serviceAccount = await newServiceAccount();
+  assert.equal((await request("apiTokenCreate", "stranger", { body: { name: "x", serviceAccount } })).statusCode, 404);
+  assert.equal((await request("apiTokenList", "stranger", { query: { serviceAccount } })).statusCode, 404);
+  assert.ok(ownerId);
+});

@@ -1,0 +1,41 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { silentLog } from "../kernel/log.ts";
+import { openCloud } from "../server/cloud.ts";
+import { openControlPlane } from "../server/control-plane.ts";
+import { openObjectDoor } from "../server/object-door.ts";
+import { testDatabase } from "./postgres.ts";
+
+export const testOwner = { email: "owner@example.org", password: "correct horse battery staple" };
+
+/** The real services in this process, on a throwaway database and folder; ended with the test file. */
+export async function startCloud() {
+  const { url: databaseUrl, drop } = await testDatabase();
+  const dataDirectory = mkdtempSync(join(tmpdir(), "khmara-cloud-"));
+  const options = {
+    version: "test",
+    databaseUrl,
+    dataDirectory,
+    masterKey: randomBytes(32),
+    publicUrl: "http://127.0.0.1",
+    s3Url: "http://127.0.0.1:9000",
+    region: "us-east-1",
+    log: silentLog,
+  };
+  const cloud = await openCloud({ ...options, maxConnections: 8, migrateFirst: true });
+  await cloud.identity.ensureOwner(testOwner);
+  const plane = await openControlPlane(cloud, options);
+  const port = await plane.listen("127.0.0.1", 0);
+  const door = openObjectDoor(cloud, options);
+  const s3Port = await door.listen("127.0.0.1", 0);
+  after(async () => {
+    await Promise.all([plane.close(), door.close()]);
+    await cloud.close();
+    await drop();
+    rmSync(dataDirectory, { recursive: true, force: true });
+  });
+  return { cloud, http: plane.http, url: `http://127.0.0.1:${port}`, s3Url: `http://127.0.0.1:${s3Port}`, dataDirectory };
+}
