@@ -1,15 +1,16 @@
 import { randomInt } from "node:crypto";
-import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newContentId } from "./contents.ts";
 import { ignoreMissing } from "./failures.ts";
-import { isAlive, newOwner } from "./owners.ts";
+import { isOwned, OwnFolder } from "./owners.ts";
 
 /** After this many files the store goes on in other folders: few folders to sync, and none of them large. */
 const filesPerFolder = 1000;
+export const contentName = /^[0-9a-f]{32}$/;
 
 /**
- * The files: data/<xx>/<yy>/<content id>, and tmp/<owner>/ for what is not in the index yet. A file is written under its
+ * The files: data/<xx>/<yy>/<content id>, and tmp/<process>/ for what is not in the index yet. A file is written under its
  * temporary name, synced, linked into place, and the folder synced; then the index commits; then the temporary name goes.
  * So the temporary name marks a file that the index may not know: what a dead owner left is settled from it at the next
  * open, without looking at all files.
@@ -17,26 +18,25 @@ const filesPerFolder = 1000;
 export class Files {
   readonly #data: string;
   readonly #tmp: string;
-  readonly #own: string;
+  readonly #own: OwnFolder;
   readonly #syncs = new Map<string, { running: Promise<void>; next?: Promise<void> }>();
   readonly #folders = new Set<number>();
   #folder = randomInt(65536);
   #left = filesPerFolder;
   #pins = 0;
 
-  private constructor(directory: string) {
-    this.#data = join(directory, "data");
-    this.#tmp = join(directory, "tmp");
-    this.#own = join(this.#tmp, newOwner());
+  private constructor(data: string, tmp: string, own: OwnFolder) {
+    this.#data = data;
+    this.#tmp = tmp;
+    this.#own = own;
   }
 
   static async open(directory: string): Promise<Files> {
-    const files = new Files(directory);
-    await mkdir(files.#data, { recursive: true });
-    await mkdir(files.#own, { recursive: true });
-    await syncFolder(directory);
-    await syncFolder(files.#tmp);
-    return files;
+    const data = join(directory, "data");
+    const tmp = join(directory, "tmp");
+    await mkdir(data, { recursive: true });
+    await mkdir(tmp, { recursive: true });
+    return new Files(data, tmp, await OwnFolder.create(tmp));
   }
 
   pathOf(contentId: string): string {
@@ -52,7 +52,7 @@ export class Files {
   }
 
   #temporary(contentId: string): string {
-    return join(this.#own, contentId);
+    return join(this.#own.path, contentId);
   }
 
   create(contentId: string): Promise<FileHandle> {
@@ -89,7 +89,7 @@ export class Files {
 
   /** A name of its own, so that a reader finds the bytes later even when the object is deleted by then. */
   async pin(contentId: string): Promise<string> {
-    const path = join(this.#own, `read-${this.#pins++}`);
+    const path = join(this.#own.path, `read-${this.#pins++}`);
     await link(this.pathOf(contentId), path);
     return path;
   }
@@ -131,13 +131,14 @@ export class Files {
   async recover(isKept: (contentId: string) => boolean): Promise<void> {
     for (const owner of await readdir(this.#tmp)) {
       const folder = join(this.#tmp, owner);
-      if (isAlive(owner)) continue;
+      if (await isOwned(folder)) continue;
       for (const name of await readdir(folder).catch(() => [])) {
-        if (/^[0-9a-f]{32}$/.test(name) && !isKept(name)) {
+        if (contentName.test(name) && !isKept(name)) {
           await ignoreMissing(unlink(this.pathOf(name)));
           await this.syncFoldersOf([name]);
         }
-        await ignoreMissing(unlink(join(folder, name)));
+        // The socket goes last, with the folder.
+        if (contentName.test(name) || name.startsWith("read-")) await ignoreMissing(unlink(join(folder, name)));
       }
       await rm(folder, { recursive: true, force: true });
     }
@@ -155,12 +156,12 @@ export class Files {
   }
 
   /** Readers that are still at it keep their names; the next open after this process removes them. */
-  async close(): Promise<void> {
-    await rmdir(this.#own).catch(() => {});
+  close(): Promise<void> {
+    return this.#own.close();
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
     await folder.sync();

@@ -19,7 +19,7 @@ import { type Checksums, checksumTypeFor, Summing } from "./checksums.ts";
 import { contentIn, isKept, partsIn, share } from "./contents.ts";
 import { Database, type Transaction } from "./database.ts";
 import { isMissing } from "./failures.ts";
-import { Files } from "./files.ts";
+import { Files, syncFolder } from "./files.ts";
 import { GarbageCollector } from "./garbage.ts";
 import { afterPrefix, bucketKey, objectKey } from "./keys.ts";
 import { walk } from "./listing.ts";
@@ -56,6 +56,8 @@ export async function openLocalStore({ directory, now = Date.now }: LocalStoreOp
   await mkdir(directory, { recursive: true });
   const files = await Files.open(directory);
   const database = new Database(join(directory, "index"), now);
+  // A file is found again after a power loss only when its folder is on disk as well.
+  for (const folder of ["index", ".", ".."]) await syncFolder(join(directory, folder));
   await files.recover((contentId) => database.read((index) => isKept(index, contentId)));
   const garbage = new GarbageCollector(database, files);
   await garbage.collect();

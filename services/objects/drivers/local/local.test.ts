@@ -112,6 +112,7 @@ describe("local: a directory shared by processes that die", { concurrency: false
       for (const worker of pair) await verify(store, bucketId, worker);
       const tmp = await filesBelow(join(directory, "tmp"));
       assert.deepEqual(tmp, [], "no temporary file is left");
+      assert.equal((await readdir(join(directory, "tmp"))).length, 1, "only the folder of this process is left");
       const { orphanFilesRemoved, damaged } = await store.scrub();
       assert.deepEqual({ orphanFilesRemoved, damaged }, { orphanFilesRemoved: 0, damaged: [] });
       assert.deepEqual(await store.totals(bucketId), await trueTotals(store, bucketId));

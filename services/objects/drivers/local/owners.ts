@@ -1,40 +1,70 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rmdir, stat } from "node:fs/promises";
+import { createConnection, createServer, type Server } from "node:net";
+import { join } from "node:path";
 
 /**
- * Who owns a temporary folder: boot, process namespace, process id, its start time (clock ticks since boot, proc(5)), and a
- * random tail for several stores in one process. Process ids are used again; together with the start time they are not.
+ * A folder that belongs to a living process. Inside listens a Unix socket for as long as the process lives: whoever cannot
+ * connect knows that the owner is gone, also from another container, where process ids say nothing, and after a process id
+ * was given out again.
  */
-const read = (get: () => string, otherwise: string): string => {
-  try {
-    return get();
-  } catch {
-    return otherwise;
+const socketName = "alive";
+/** A folder gets its socket under another name first; one left like that by a process that died is old. */
+const unfinishedSuffix = ".new";
+const unfinishedForMs = 60_000;
+
+/** The path by way of the open folder: that of a socket is limited to 107 bytes (unix(7)). */
+const socketIn = (folder: FileHandle): string => `/proc/self/fd/${folder.fd}/${socketName}`;
+
+export class OwnFolder {
+  readonly path: string;
+  readonly #folder: FileHandle;
+  readonly #server: Server;
+
+  private constructor(path: string, folder: FileHandle, server: Server) {
+    this.path = path;
+    this.#folder = folder;
+    this.#server = server;
   }
-};
 
-const boot = read(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").replaceAll("-", "").slice(0, 12), "0");
-const namespace = read(() => readlinkSync("/proc/self/ns/pid").replace(/\D/g, ""), "0");
+  static async create(parent: string): Promise<OwnFolder> {
+    const path = join(parent, `${process.pid}-${randomBytes(8).toString("hex")}`);
+    await mkdir(path + unfinishedSuffix, { recursive: true });
+    const folder = await open(path + unfinishedSuffix, "r");
+    const server = createServer((connection) => connection.destroy()).unref();
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(socketIn(folder), resolve);
+    });
+    await rename(path + unfinishedSuffix, path);
+    return new OwnFolder(path, folder, server);
+  }
 
-/** Undefined when there is no such process. The name in parentheses may hold spaces: fields are counted after it. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie is dead: it only waits for its parent.
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
-    return undefined;
+  /** What is still in it goes at the next open. */
+  async close(): Promise<void> {
+    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#folder.close();
+    await rmdir(this.path).catch(() => {});
   }
 }
 
-export const newOwner = (): string =>
-  [boot, namespace, process.pid, startTime(process.pid) ?? "0", randomBytes(4).toString("hex")].join(".");
-
-/** False only when it is certain: a process of another namespace cannot be seen from here and counts as alive. */
-export function isAlive(owner: string): boolean {
-  const [ownerBoot, ownerNamespace, pid, start] = owner.split(".");
-  if (ownerBoot !== boot) return false;
-  if (ownerNamespace !== namespace) return true;
-  return startTime(Number(pid)) === start;
+/** False only when it is certain. */
+export async function isOwned(path: string): Promise<boolean> {
+  const folder = await open(path, "r").catch(() => undefined);
+  // Another process was here first.
+  if (folder === undefined) return true;
+  try {
+    if (path.endsWith(unfinishedSuffix) && Date.now() - (await stat(path)).mtimeMs < unfinishedForMs) return true;
+    return await new Promise<boolean>((resolve) => {
+      const connection = createConnection(socketIn(folder));
+      connection.once("connect", () => {
+        connection.destroy();
+        resolve(true);
+      });
+      connection.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code !== "ECONNREFUSED" && code !== "ENOENT"));
+    });
+  } catch {
+    return true;
+  } finally {
+    await folder.close();
+  }
 }

@@ -5,7 +5,7 @@ import type { ObjectStore, ScrubReport } from "../../driver.ts";
 import { contentIn, isGarbage, isKept, partsIn } from "./contents.ts";
 import type { Database, ReadView } from "./database.ts";
 import { isMissing } from "./failures.ts";
-import type { Files } from "./files.ts";
+import { contentName, type Files } from "./files.ts";
 import { after } from "./keys.ts";
 import { type Content, decode, type ObjectRecord, type PartRecord } from "./records.ts";
 
@@ -50,7 +50,7 @@ async function removeOrphans(database: Database, files: Files, report: ScrubRepo
   for await (const { contentId, inFlight } of files.all()) {
     signal?.throwIfAborted();
     // In this order: once the second name is gone, the index has the content or never will.
-    if (inFlight || !/^[0-9a-f]{32}$/.test(contentId)) continue;
+    if (inFlight || !contentName.test(contentId)) continue;
     if (database.read((index) => isKept(index, contentId) || isGarbage(index, contentId))) continue;
     await files.remove(contentId);
     await files.syncFoldersOf([contentId]);
