@@ -63,6 +63,8 @@ export async function authenticate(request: S3Request, options: AuthenticationOp
     throw new S3Error("AccessDenied");
   }
   requireSigned(request, claim);
+  // Access keys here are permanent; a session token belongs to a key of another service.
+  if (request.headers.has("x-amz-security-token") || request.query.has("X-Amz-Security-Token")) throw new S3Error("InvalidToken");
 
   const known = await options.credentials.resolve(claim.accessKeyId);
   if (!known) throw new S3Error("InvalidAccessKeyId", undefined, { fields: { AWSAccessKeyId: claim.accessKeyId } });

@@ -26,7 +26,7 @@ export const s3ErrorStatus = {
   InvalidRange: 416,
   InvalidRequest: 400,
   InvalidStorageClass: 400,
-  InvalidTag: 400,
+  InvalidToken: 400,
   InvalidURI: 400,
   KeyTooLongError: 400,
   MalformedTrailerError: 400,
@@ -86,6 +86,7 @@ const knownMessages: Partial<Record<S3ErrorCode, string>> = {
   InvalidPartOrder: "The list of parts was not in ascending order. Parts must be ordered by part number.",
   InvalidRange: "The requested range is not satisfiable",
   InvalidStorageClass: "The storage class you specified is not valid",
+  InvalidToken: "The provided token is malformed or otherwise invalid.",
   InvalidURI: "Couldn't parse the specified URI.",
   KeyTooLongError: "Your key is too long",
   MalformedTrailerError:

@@ -27,21 +27,25 @@ export const UploadPartCopy: S3Operation = async (context) => {
     read.body.destroy();
     throw new S3Error("PreconditionFailed");
   }
-  const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
-    sizeBytes,
-    ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
-    meter: { requestClass: "write" },
-  });
-  return {
-    status: 200,
-    headers: xmlHeaders,
-    body: xmlDocument(
-      "CopyPartResult",
-      element("LastModified", xmlTime(part.modifiedAtMs)),
-      element("ETag", quote(part.etag)),
-      checksumElements(part.checksums),
-    ),
-  };
+  try {
+    const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
+      sizeBytes,
+      ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
+      meter: { requestClass: "write" },
+    });
+    return {
+      status: 200,
+      headers: xmlHeaders,
+      body: xmlDocument(
+        "CopyPartResult",
+        element("LastModified", xmlTime(part.modifiedAtMs)),
+        element("ETag", quote(part.etag)),
+        checksumElements(part.checksums),
+      ),
+    };
+  } finally {
+    read.body.destroy();
+  }
 };
 
 /** Both ends must be given and lie within the source (UploadPartCopy, x-amz-copy-source-range). */
