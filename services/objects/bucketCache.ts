@@ -1,0 +1,91 @@
+import type { Database } from "../../kernel/db/database.ts";
+import { CloudError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
+import { type BucketRow, bucketStore, bucketsChannel } from "./store.ts";
+
+const freshMs = 5000;
+const maxEntries = 20_000;
+
+/**
+ * Buckets by name for the data plane: a put must not ask the database each time, nor stop while it restarts. What changes is told
+ * by a notification; an entry that could not be looked at again is used as it is.
+ */
+export interface BucketCache {
+  find(name: string): Promise<BucketRow | undefined>;
+  /** Only what was looked up here before; never asks. */
+  byId(id: string): BucketRow | undefined;
+  close(): Promise<void>;
+}
+
+export function openBucketCache(database: Database, log: Log): BucketCache {
+  const entries = new Map<string, { bucket: BucketRow; readAt: number }>();
+  const byId = new Map<string, BucketRow>();
+  const reading = new Map<string, Promise<BucketRow | undefined>>();
+  // Counts what was told, so that an answer that was read before is not kept after.
+  let told = 0;
+  let listener: Promise<{ close(): Promise<void> } | undefined> | undefined;
+
+  function forget(name: string): void {
+    const entry = entries.get(name);
+    if (entry) entry.readAt = 0;
+    told++;
+    reading.delete(name);
+  }
+
+  function listen(): void {
+    listener ??= database
+      .listen(bucketsChannel, forget, () => {
+        // Whatever was told while nobody listened.
+        for (const name of entries.keys()) forget(name);
+      })
+      .catch((error) => {
+        log.warn({ err: error }, "cannot listen for changes of buckets; asking more often instead");
+        listener = undefined;
+        return undefined;
+      });
+  }
+
+  async function read(name: string): Promise<BucketRow | undefined> {
+    const before = told;
+    const bucket = await database.transaction("system", (tx) => bucketStore.find(tx, name));
+    if (!bucket) {
+      const old = entries.get(name);
+      if (old) byId.delete(old.bucket.id);
+      entries.delete(name);
+      return undefined;
+    }
+    if (entries.size >= maxEntries) {
+      entries.clear();
+      byId.clear();
+    }
+    entries.set(name, { bucket, readAt: told === before ? Date.now() : 0 });
+    byId.set(bucket.id, bucket);
+    return bucket;
+  }
+
+  return {
+    async find(name) {
+      listen();
+      const entry = entries.get(name);
+      if (entry && Date.now() - entry.readAt < freshMs) return entry.bucket;
+      let promise = reading.get(name);
+      if (!promise) {
+        const own = read(name).finally(() => {
+          if (reading.get(name) === own) reading.delete(name);
+        });
+        promise = own;
+        reading.set(name, own);
+      }
+      try {
+        return await promise;
+      } catch (error) {
+        if (entry && CloudError.is(error, "unavailable")) return entry.bucket;
+        throw error;
+      }
+    },
+    byId: (id) => byId.get(id),
+    async close() {
+      await (await listener)?.close().catch(() => {});
+    },
+  };
+}

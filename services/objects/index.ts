@@ -1,0 +1,79 @@
+import type { Database } from "../../kernel/db/database.ts";
+import type { Log } from "../../kernel/log.ts";
+import { registerQuotas } from "../../kernel/quota.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
+import type { ServiceDefinition } from "../../kernel/service.ts";
+import type { IdentityService } from "../identity/contract.ts";
+import { openBucketCache } from "./bucketCache.ts";
+import { collectChanges } from "./changes.ts";
+import contract from "./contract.ts";
+import type { ObjectStore } from "./driver.ts";
+import { defineObjectOperations } from "./operations.ts";
+import type { S3Backend, S3Credentials } from "./s3/backend.ts";
+import { createS3Backend, createS3Credentials } from "./s3Backend.ts";
+import { objectsService } from "./service.ts";
+import { createStorageQuota } from "./storageQuota.ts";
+import { bucketStore } from "./store.ts";
+import { flushUsage } from "./usage.ts";
+import { objectWorkers } from "./workers.ts";
+
+export { openLocalStore } from "./drivers/local/index.ts";
+export { s3Server } from "./s3/server.ts";
+
+export interface ObjectsOptions {
+  database: Database;
+  secrets: Secrets;
+  log: Log;
+  identity: IdentityService;
+  store: ObjectStore;
+  publicUrl: string;
+  s3Url: string;
+  region: string;
+}
+
+export interface Objects {
+  service: ServiceDefinition<typeof contract>;
+  s3Backend: S3Backend;
+  s3Credentials: S3Credentials;
+}
+
+/**
+ * The objects service over one database and one store. Two processes make one each over the same: the control plane serves
+ * `service`, the data plane serves S3 with the other two.
+ */
+export function createObjects({ database, log, identity, store, publicUrl, region }: ObjectsOptions): Objects {
+  // The data plane serves no API and would otherwise not know its own quotas.
+  registerQuotas(contract.quotas);
+  const changes = collectChanges(database, log);
+  const buckets = openBucketCache(database, log);
+  const quota = createStorageQuota({ database, store });
+  const operations = defineObjectOperations({ store, changes });
+  return {
+    service: objectsService(
+      { database, identity, store, quota, changes, operations, publicUrl, log },
+      {
+        workers: objectWorkers({ database, store, quota, log }),
+        async metrics() {
+          const rows = await database.transaction("system", bucketStore.all);
+          const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));
+          const sum = (of: "objects" | "sizeBytes" | "uploadBytes") => totals.reduce((total, each) => total + each[of], 0);
+          return [
+            { name: "khmara_objects_buckets", help: "Buckets.", value: rows.length },
+            { name: "khmara_objects_objects", help: "Objects, trash included.", value: sum("objects") },
+            { name: "khmara_objects_stored_bytes", help: "Bytes of objects, trash included.", value: sum("sizeBytes") },
+            { name: "khmara_objects_upload_bytes", help: "Bytes of unfinished uploads.", value: sum("uploadBytes") },
+          ];
+        },
+        async stop() {
+          await changes.stop();
+          await flushUsage({ database, store, log }).catch((error) =>
+            log.warn({ err: error }, "usage was not written down at the end; the next start does it"),
+          );
+          await buckets.close();
+        },
+      },
+    ),
+    s3Backend: createS3Backend({ database, store, buckets, quota, changes, region }),
+    s3Credentials: createS3Credentials(identity),
+  };
+}

@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { audit } from "../../kernel/audit.ts";
+import { authorize, visibilityOf } from "../../kernel/auth/authorize.ts";
+import { actorOf, type Principal } from "../../kernel/auth/principal.ts";
+import type { RouteDefinition } from "../../kernel/contract.ts";
+import type { Database } from "../../kernel/db/database.ts";
+import { CloudError, notFound } from "../../kernel/errors.ts";
+import type { IdentityService } from "../identity/contract.ts";
+import type { BucketCache } from "./bucketCache.ts";
+import { createBucket, deleteBucket, placeOf, subjectOf } from "./buckets.ts";
+import { type Changes, watchStore } from "./changes.ts";
+import contract from "./contract.ts";
+import type { ObjectStore } from "./driver.ts";
+import type { S3Action, S3Backend, S3Bucket, S3Caller, S3Credentials } from "./s3/backend.ts";
+import type { StorageQuota } from "./storageQuota.ts";
+import { type BucketRow, bucketStore } from "./store.ts";
+
+/** What is carried through the door as the caller's principal: the key's own project with it. */
+interface KeyHolder {
+  principal: Principal;
+  organisationId: string;
+  projectId: string;
+}
+const holderOf = (caller: S3Caller): KeyHolder => caller.principal as KeyHolder;
+
+/** The roles of an S3 action are those of the API route with the same permission. */
+const rolesOf = (permission: string) =>
+  Object.values<RouteDefinition>(contract.routes).find((route) => route.permission === permission)?.roles ?? [];
+
+/** To S3 a project is what an account is there. Nothing can be worked out of the hash that the ids do not tell anyway. */
+const canonicalIdOf = (projectId: string): string => createHash("sha256").update(projectId).digest("hex");
+
+export function createS3Credentials(identity: IdentityService): S3Credentials {
+  return {
+    async resolve(accessKeyId) {
+      const key = await identity.accessKey(accessKeyId);
+      if (!key) return undefined;
+      const { secretAccessKey, ...holder } = key;
+      return {
+        secretAccessKey,
+        caller: {
+          accessKeyId,
+          principal: holder satisfies KeyHolder,
+          displayName: key.projectId,
+          canonicalId: canonicalIdOf(key.projectId),
+        },
+      };
+    },
+  };
+}
+
+const denied = (): CloudError =>
+  new CloudError("permission_denied", "This bucket belongs to another project.", { details: { resource: "bucket" } });
+
+export function createS3Backend(parts: {
+  database: Database;
+  store: ObjectStore;
+  buckets: BucketCache;
+  quota: StorageQuota;
+  changes: Changes;
+  region: string;
+}): S3Backend {
+  const { database, buckets, quota, region } = parts;
+
+  const store = watchStore(parts.store, (bucketId, keys) => {
+    const bucket = buckets.byId(bucketId);
+    if (bucket) for (const key of keys) parts.changes.note(bucket, key);
+  });
+
+  const view = (bucket: BucketRow): S3Bucket => ({
+    bucketId: bucket.id,
+    name: bucket.name,
+    createdAtMs: bucket.createdAt.getTime(),
+    region,
+  });
+
+  /** Checked where the resource lives; a place that the key does not reach is denied, as S3 says it, not hidden. */
+  function check(caller: S3Caller, permission: S3Action | `objects.bucket.${string}`, place: KeyHolder | BucketRow): void {
+    const { principal, projectId } = holderOf(caller);
+    if (place.projectId !== projectId) throw denied();
+    try {
+      authorize(principal, permission, rolesOf(permission), placeOf(place as BucketRow), "bucket");
+    } catch (error) {
+      throw CloudError.is(error, "not_found") ? denied() : error;
+    }
+  }
+
+  /** The row behind what the door holds, for it may have held it for as long as a big put takes. */
+  async function rowOf(bucket: S3Bucket): Promise<BucketRow> {
+    const row = buckets.byId(bucket.bucketId) ?? (await buckets.find(bucket.name));
+    if (row?.id !== bucket.bucketId) throw notFound("bucket");
+    return row;
+  }
+
+  const auditSource = { userAgent: "S3" };
+
+  return {
+    store,
+    async bucketList(caller, { prefix, after, limit }) {
+      const holder = holderOf(caller);
+      check(caller, "objects.bucket.list", holder);
+      const rows = await database.transaction(visibilityOf(holder.principal), (tx) =>
+        bucketStore.page(tx, { projectId: holder.projectId, prefix, after, limit: limit + 1 }),
+      );
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return { buckets: page.map(view), ...(rows.length > limit && last ? { next: last.name } : {}) };
+    },
+    async bucketByName(caller, name) {
+      const bucket = await buckets.find(name);
+      if (!bucket || bucket.state === "deleting") throw notFound("bucket");
+      // To know that a bucket is there one needs nothing but to be of its project.
+      if (bucket.projectId !== holderOf(caller).projectId) throw denied();
+      return view(bucket);
+    },
+    async bucketCreate(caller, name) {
+      const holder = holderOf(caller);
+      check(caller, "objects.bucket.create", holder);
+      const bucket = await database.transaction(visibilityOf(holder.principal), async (tx) => {
+        const created = await createBucket(tx, holder, name);
+        audit(tx, {
+          ...auditSource,
+          ...subjectOf(created),
+          action: "objects.bucket.create",
+          actor: actorOf(holder.principal),
+          after: { name, accessKeyId: caller.accessKeyId },
+        });
+        return created;
+      });
+      return view(bucket);
+    },
+    async bucketDelete(caller, bucket) {
+      check(caller, "objects.bucket.delete", await rowOf(bucket));
+      const { principal } = holderOf(caller);
+      await database.transaction(visibilityOf(principal), async (tx) => {
+        const deleted = await deleteBucket(tx, store, bucket.bucketId);
+        audit(tx, {
+          ...auditSource,
+          ...subjectOf(deleted),
+          action: "objects.bucket.delete",
+          actor: actorOf(principal),
+          before: { name: deleted.name, accessKeyId: caller.accessKeyId },
+        });
+      });
+    },
+    async authorize(caller, action, bucket) {
+      const row = await rowOf(bucket);
+      if (row.state === "emptying" && action === "objects.object.write") {
+        throw new CloudError("unavailable", "This bucket is being emptied. Try again when that is done.", {
+          details: { retryAfterSeconds: 5 },
+        });
+      }
+      check(caller, action, row);
+    },
+    async reserve(bucket, bytes) {
+      await quota.admit(await rowOf(bucket), bytes);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import { bucketRoutes } from "./bucketRoutes.ts";
+import contract from "./contract.ts";
+import { objectRoutes } from "./objectRoutes.ts";
+import type { ObjectsParts } from "./parts.ts";
+import { shareRoutes } from "./shareRoutes.ts";
+import { trashRoutes } from "./trashRoutes.ts";
+import { uploadRoutes } from "./uploadRoutes.ts";
+
+/** All routes of the contract: each authorizes, then asks tables and store, then shows. */
+export const objectsService = (
+  parts: ObjectsParts,
+  rest: Pick<ServiceDefinition, "workers" | "metrics" | "stop">,
+): ServiceDefinition<typeof contract> =>
+  defineService<typeof contract>({
+    contract,
+    migrations: new URL("./migrations/", import.meta.url),
+    handlers: {
+      ...bucketRoutes(parts),
+      ...objectRoutes(parts),
+      ...uploadRoutes(parts),
+      ...trashRoutes(parts),
+      ...shareRoutes(parts),
+    },
+    operations: Object.values(parts.operations),
+    ...rest,
+  });

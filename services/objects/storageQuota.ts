@@ -1,0 +1,122 @@
+import type { Database } from "../../kernel/db/database.ts";
+import { CloudError } from "../../kernel/errors.ts";
+import { type QuotaUse, quotaStates, reportQuotaUse } from "../../kernel/quota.ts";
+import type { ObjectStore } from "./driver.ts";
+import { type BucketRow, bucketStore } from "./store.ts";
+
+const quota = "objects.storage_bytes";
+const freshMs = 3000;
+/** What is refused is looked at anew before, but not more often than this. */
+const recheckMs = 250;
+
+type Scope = { organisationId: string; projectId: string };
+
+interface Held {
+  readAt: number;
+  organisation: { used: number; limit: number };
+  /** Without a limit of its own a project is bound by its organisation only. */
+  project: { used: number; limit: number | undefined };
+}
+
+/**
+ * Stored bytes are not reserved row by row, as puts go to the store alone: they are measured, and what was let in since is added.
+ * So a limit may be passed by what arrives in the same few seconds through several processes, and by no more.
+ */
+export interface StorageQuota {
+  /** quota_exceeded when that many bytes more do not fit. */
+  admit(place: Scope, bytes: number): Promise<void>;
+  /** The same, but nothing is stored yet. */
+  check(place: Scope, bytes: number): Promise<void>;
+  /** Writes down what all scopes use, for whoever lists quotas. */
+  report(): Promise<void>;
+}
+
+export function createStorageQuota({ database, store }: { database: Database; store: ObjectStore }): StorageQuota {
+  const known = new Map<string, Held>();
+  const reading = new Map<string, Promise<Held>>();
+
+  async function heldBytes(buckets: readonly BucketRow[]): Promise<number[]> {
+    const totals = await Promise.all(
+      buckets.map((bucket) => Promise.all([store.totals(bucket.id), store.totals(bucket.trashBucketId)])),
+    );
+    return totals.map((both) => both.reduce((sum, each) => sum + each.sizeBytes + each.uploadBytes, 0));
+  }
+
+  async function read(place: Scope): Promise<Held> {
+    const { buckets, limits, own } = await database.transaction("system", async (tx) => {
+      const state = async (scope: { organisationId: string; projectId?: string }) =>
+        (await quotaStates(tx, scope)).find((each) => each.name === quota);
+      return {
+        buckets: await bucketStore.ofOrganisation(tx, place.organisationId),
+        limits: await state({ organisationId: place.organisationId }),
+        own: await state(place),
+      };
+    });
+    const bytes = await heldBytes(buckets);
+    const sum = (of: (bucket: BucketRow) => boolean) =>
+      buckets.reduce((total, bucket, index) => total + (of(bucket) ? (bytes[index] as number) : 0), 0);
+    const held: Held = {
+      readAt: Date.now(),
+      organisation: { used: sum(() => true), limit: limits?.limit ?? Number.POSITIVE_INFINITY },
+      project: { used: sum((bucket) => bucket.projectId === place.projectId), limit: own?.custom ? own.limit : undefined },
+    };
+    known.set(place.projectId, held);
+    return held;
+  }
+
+  async function current(place: Scope, maxAgeMs: number): Promise<Held> {
+    const old = known.get(place.projectId);
+    if (old && Date.now() - old.readAt < maxAgeMs) return old;
+    let promise = reading.get(place.projectId);
+    if (!promise) {
+      promise = read(place).finally(() => reading.delete(place.projectId));
+      reading.set(place.projectId, promise);
+    }
+    try {
+      return await promise;
+    } catch (error) {
+      // Puts go on while the database restarts.
+      if (old && CloudError.is(error, "unavailable")) return old;
+      throw error;
+    }
+  }
+
+  const passed = (held: Held, bytes: number): "organisation" | "project" | undefined => {
+    if (held.organisation.used + bytes > held.organisation.limit) return "organisation";
+    return held.project.limit !== undefined && held.project.used + bytes > held.project.limit ? "project" : undefined;
+  };
+
+  async function check(place: Scope, bytes: number): Promise<Held> {
+    let held = await current(place, freshMs);
+    if (passed(held, bytes)) held = await current(place, recheckMs);
+    const scope = passed(held, bytes);
+    if (!scope) return held;
+    const { used, limit } = held[scope];
+    throw new CloudError(
+      "quota_exceeded",
+      `The ${scope} may store ${limit} bytes and has ${used}: ${bytes} more do not fit. Delete what is not needed, or ask an administrator for a higher quota.`,
+      { details: { quota, limit, scope } },
+    );
+  }
+
+  return {
+    check: async (place, bytes) => void (await check(place, bytes)),
+    async admit(place, bytes) {
+      const held = await check(place, bytes);
+      held.organisation.used += bytes;
+      held.project.used += bytes;
+    },
+    async report() {
+      const buckets = await database.transaction("system", (tx) => bucketStore.all(tx));
+      const bytes = await heldBytes(buckets);
+      const uses = new Map<string, QuotaUse>();
+      for (const [index, { organisationId, projectId }] of buckets.entries()) {
+        for (const scope of [{ organisationId }, { organisationId, projectId }]) {
+          const id = "projectId" in scope ? projectId : organisationId;
+          uses.set(id, { ...scope, used: (uses.get(id)?.used ?? 0) + (bytes[index] as number) });
+        }
+      }
+      await database.transaction("system", (tx) => reportQuotaUse(tx, quota, [...uses.values()]));
+    },
+  };
+}

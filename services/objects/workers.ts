@@ -1,0 +1,68 @@
+import type { Database } from "../../kernel/db/database.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Worker } from "../../kernel/service.ts";
+import type { ObjectStore } from "./driver.ts";
+import type { StorageQuota } from "./storageQuota.ts";
+import { bucketStore, trashStore, uploadStore } from "./store.ts";
+import { trashPrefixOf } from "./transfer.ts";
+import { flushUsage } from "./usage.ts";
+import { abortUploads, everything, purge } from "./walk.ts";
+
+const unfinishedDays = 7;
+const dayMs = 24 * 3_600_000;
+const itemsAtOnce = 20;
+
+/** What comes round by itself. Each may be cut short at any point and begins anew the next time. */
+export function objectWorkers(parts: { database: Database; store: ObjectStore; quota: StorageQuota; log: Log }): Worker[] {
+  const { database, store, quota, log } = parts;
+  return [
+    {
+      name: "objects.usage",
+      everySeconds: 10,
+      async run() {
+        await flushUsage(parts);
+        await quota.report();
+      },
+    },
+    {
+      name: "objects.trash",
+      everySeconds: 60,
+      async run(signal) {
+        for (;;) {
+          const items = await database.transaction("system", (tx) => trashStore.takeExpired(tx, itemsAtOnce));
+          for (const { id, trashBucketId } of items) {
+            await purge(store, trashBucketId, { keys: [], prefixes: [trashPrefixOf(id)] }, { signal });
+            await database.transaction("system", (tx) => trashStore.delete(tx, id));
+          }
+          if (items.length < itemsAtOnce) return;
+        }
+      },
+    },
+    {
+      name: "objects.uploads",
+      everySeconds: 3600,
+      async run(signal) {
+        const beforeMs = Date.now() - unfinishedDays * dayMs;
+        for (const bucket of await database.transaction("system", bucketStore.all)) {
+          const aborted = await abortUploads(store, bucket.id, { signal, beforeMs });
+          if (aborted > 0) log.info({ bucket: bucket.name, uploads: aborted }, "gave up uploads that nobody finished");
+        }
+        await database.transaction("system", uploadStore.forgetOld);
+      },
+    },
+    {
+      // A put that was under way while its bucket was deleted ends after it: these bytes belong to nobody.
+      name: "objects.leftovers",
+      everySeconds: 60,
+      async run(signal) {
+        for (const { id, bucketName } of await database.transaction("system", bucketStore.droppedLately)) {
+          const { objects, uploadBytes } = await store.totals(id);
+          if (objects === 0 && uploadBytes === 0) continue;
+          log.warn({ bucketId: id, bucket: bucketName, objects, uploadBytes }, "removing what was left of a deleted bucket");
+          await purge(store, id, everything, { signal });
+          await store.bucketDrop(id);
+        }
+      },
+    },
+  ];
+}
