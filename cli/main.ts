@@ -12,6 +12,9 @@ export async function main(words: string[], terminal: Terminal): Promise<number>
   }
 }
 
+/** What the `khmara` script does itself. */
+const launcherWords = new Set(["up", "test", "service", "version", "dev", "check"]);
+
 /** Each branch loads only what it needs: the contracts are the most of the start-up time. */
 async function dispatch(words: string[], terminal: Terminal): Promise<number> {
   const [first, second, ...rest] = words;
@@ -36,7 +39,7 @@ async function dispatch(words: string[], terminal: Terminal): Promise<number> {
   if (resource.startsWith("-")) throw new UsageError("A command begins with a resource.", "khmara --help lists them.");
   const verbs = verbsOf(resource).map((one) => one.verb);
   if (verbs.length === 0) {
-    const known = [...resources(), "login", "logout", "profile", "completion", "help", "up", "test", "service", "version"];
+    const known = [...resources(), "login", "logout", "profile", "completion", "help", ...launcherWords];
     throw new UsageError(`There is no resource "${resource}".`, suggestion(resource, known) ?? "khmara --help lists them.");
   }
   if (second === undefined || second === "--help" || second === "-h" || second === "help") return help([resource], terminal);
@@ -52,6 +55,10 @@ async function help([resource, verb]: string[], terminal: Terminal): Promise<num
   const { findCommand, resources, verbsOf } = await import("./commands.ts");
   if (resource === undefined || resource.startsWith("-")) {
     terminal.out(overview());
+    return 0;
+  }
+  if (launcherWords.has(resource)) {
+    terminal.out(`\`khmara ${resource} --help\` shows it: that command is of this machine, not of the cloud.\n`);
     return 0;
   }
   if (resource === "profile" && verb !== "update") {

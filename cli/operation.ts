@@ -34,7 +34,7 @@ export async function follow(cloud: Cloud, terminal: Terminal, begun: Operation,
 /** What came of it, in a line. */
 export function outcome(operation: Operation): string {
   const name = operation.resource?.name ?? operation.resource?.id;
-  const what = `${operation.kind}${name === undefined ? "" : ` ${name}`}`;
+  const what = `${operation.kind.split(".").slice(1).join(" ").replaceAll("_", " ")}${name === undefined ? "" : ` ${name}`}`;
   if (operation.state === "succeeded") return `${what}: done.\n`;
   if (operation.state === "cancelled") return `${what}: cancelled; what it had done was undone.\n`;
   const step = operation.error?.step ? ` (step ${operation.error.step})` : "";

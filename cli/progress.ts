@@ -20,7 +20,7 @@ export class StatusLine {
     if (!now && Date.now() - this.lastMs < redrawMs) return;
     this.lastMs = Date.now();
     let line = plain(text);
-    while (width(line) >= this.terminal.columns) line = [...line].slice(0, -1).join("");
+    while (line !== "" && width(line) >= this.terminal.columns) line = [...line].slice(0, -1).join("");
     this.terminal.note(`\r\u001b[2K${line}`);
     this.drawn = true;
   }

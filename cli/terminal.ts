@@ -30,7 +30,8 @@ export function processTerminal(): Terminal {
     stdout,
     stdoutIsTerminal: stdout.isTTY === true,
     interactive: stdin.isTTY === true && stderr.isTTY === true,
-    columns: stdout.columns ?? 120,
+    // A terminal that does not know its size says 0.
+    columns: stdout.columns || stderr.columns || 120,
     out: (text) => void stdout.write(text),
     note: (text) => void stderr.write(text),
   };
@@ -61,7 +62,6 @@ export function askSecret(terminal: Terminal, question: string): Promise<string>
   const { stdin } = terminal;
   if (!stdin.setRawMode) return ask(terminal, question);
   return new Promise((resolve, reject) => {
-    terminal.note(question);
     let typed = "";
     const end = (finish: () => void) => {
       stdin.off("data", onData);
@@ -79,9 +79,11 @@ export function askSecret(terminal: Terminal, question: string): Promise<string>
         else if (letter >= " ") typed += letter;
       }
     };
+    // Before the question: who types quickly would see the first letters.
     stdin.setRawMode?.(true);
     stdin.on("data", onData);
     stdin.resume();
+    terminal.note(question);
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
@@ -269,4 +270,26 @@ test("events end when they are told to", async () => {
       for await (const _ of client.events({ organisation: "o" }, { signal: stop.signal })) assert.fail("nothing was told");
     },
   );
+});
+
+test("neither the client nor the CLI loads zod: one has to be small, the other quick", () => {
+  const hook = `import { registerHooks } from "node:module";
+    registerHooks({ load(url, context, next) { if (url.includes("/node_modules/")) throw new Error("loads " + url); return next(url, context); } });`;
+  for (const module of [
+    "client.ts",
+    "../cli/main.ts",
+    "../cli/run.ts",
+    "../cli/login.ts",
+    "../cli/completion.ts",
+    "../cli/upload.ts",
+  ]) {
+    const url = new URL(module, import.meta.url).href;
+    execFileSync(process.execPath, [
+      "--import",
+      `data:text/javascript,${encodeURIComponent(hook)}`,
+      "--input-type=module",
+      "-e",
+      `await import(${JSON.stringify(url)})`,
+    ]);
+  }
 });
