@@ -199,6 +199,9 @@ const webauthn = z.record(z.string(), z.unknown()).describe("A WebAuthn Level 3 
 const secondFactorNote =
   "With a second factor the first answer is `unauthenticated` with `reason: second_factor_required`; send it again with `code` or `recoveryCode`.";
 
+/** Not in the request's transaction: hashing a password would hold it for long, and what is counted and audited stays when it fails. */
+const ownTransactions = {};
+
 export default contract({
   name: "identity",
   title: "Identity",
@@ -229,6 +232,7 @@ export default contract({
       }),
       response: identity,
       status: 201,
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
       cli: false,
     }),
@@ -247,6 +251,7 @@ export default contract({
       }),
       response: identity,
       status: 201,
+      stream: ownTransactions,
       errors: ["failed_precondition", "already_exists", "rate_limited"],
       cli: false,
     }),
@@ -266,6 +271,7 @@ export default contract({
       }),
       response: identity,
       status: 201,
+      stream: ownTransactions,
       errors: ["rate_limited"],
       cli: false,
     }),
@@ -277,7 +283,8 @@ export default contract({
       body: z.object({}),
       response: z.object({ challengeId: z.string(), options: webauthn }),
       status: 201,
-      errors: ["rate_limited"],
+      stream: ownTransactions,
+      errors: ["failed_precondition", "rate_limited"],
       cli: false,
     }),
     sessionList: route({
@@ -328,6 +335,7 @@ export default contract({
       description: "Ends all your other sessions.",
       permission: "self",
       body: z.object({ currentPassword: z.string().max(256), newPassword: password }),
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
     }),
     totpCreate: route({
@@ -338,6 +346,7 @@ export default contract({
       body: z.object({ currentPassword: z.string().max(256) }),
       response: z.object({ secret: z.string(), uri: z.string() }),
       status: 201,
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
     }),
     totpConfirm: route({
@@ -348,6 +357,7 @@ export default contract({
       permission: "self",
       body: z.object({ code: totpCode }),
       response: z.object({ recoveryCodes: z.array(z.string()) }),
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
     }),
     totpDelete: route({
@@ -356,6 +366,7 @@ export default contract({
       summary: "Remove the authenticator app",
       permission: "self",
       body: z.object({ currentPassword: z.string().max(256) }),
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
     }),
     recoveryCodeCreate: route({
@@ -367,6 +378,7 @@ export default contract({
       body: z.object({ currentPassword: z.string().max(256) }),
       response: z.object({ recoveryCodes: z.array(z.string()) }),
       status: 201,
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
     }),
     passkeyList: route({
@@ -398,6 +410,7 @@ export default contract({
         recoveryCodes: z.array(z.string()).optional().describe("Given once, with the first second factor."),
       }),
       status: 201,
+      stream: ownTransactions,
       errors: ["failed_precondition"],
       cli: false,
     }),
@@ -439,6 +452,7 @@ export default contract({
       summary: "Set a new password with a reset link",
       permission: "public",
       body: z.object({ token: oneTimeToken, password }),
+      stream: ownTransactions,
       errors: ["failed_precondition", "rate_limited"],
       cli: false,
     }),
@@ -639,9 +653,10 @@ export default contract({
       method: "GET",
       path: "/v1/role-bindings",
       summary: "List the role bindings of an organisation",
+      description: "With those in its projects; without `organisation` those at the cloud itself.",
       permission: "identity.role_binding.list",
       roles: ["viewer"],
-      query: pageQuery.extend({ organisation: id("organisation") }),
+      query: pageQuery.extend({ organisation: id("organisation").optional() }),
       response: page(roleBinding),
       errors: ["not_found"],
     }),
@@ -717,6 +732,7 @@ export default contract({
         invitedBy: z.string(),
         accountExists: z.boolean(),
       }),
+      stream: ownTransactions,
       errors: ["not_found", "rate_limited"],
       cli: false,
     }),
@@ -734,6 +750,7 @@ export default contract({
       }),
       response: identity,
       status: 201,
+      stream: ownTransactions,
       errors: ["not_found", "failed_precondition", "rate_limited"],
       cli: false,
     }),
@@ -913,12 +930,22 @@ export default contract({
 /** What other services and the doors ask of identity inside the process. */
 export interface IdentityService {
   /** Resolves the session cookie or the bearer token of a request; undefined without one, unauthenticated (thrown) with a wrong one. */
-  authenticate(request: { cookies: Record<string, string>; authorization: string | undefined; sourceIp: string; userAgent: string }): Promise<Authentication | undefined>;
+  authenticate(request: {
+    cookies: Record<string, string>;
+    authorization: string | undefined;
+    sourceIp: string;
+    userAgent: string;
+  }): Promise<Authentication | undefined>;
   /** Where a project lives; undefined when there is none that this transaction may see. */
-  projectPlace(tx: Tx, projectId: string): Promise<{ organisationId: string; projectId: string; name: string; slug: string } | undefined>;
+  projectPlace(
+    tx: Tx,
+    projectId: string,
+  ): Promise<{ organisationId: string; projectId: string; name: string; slug: string } | undefined>;
   /**
    * The secret and the rights behind an S3 access key; undefined when there is none or it (or its owner) is disabled. Cached for some
    * seconds, emptied by a notification when a credential, role or suspension changes; goes on answering while the database restarts.
    */
-  accessKey(accessKeyId: string): Promise<{ secretAccessKey: string; principal: Principal; organisationId: string; projectId: string } | undefined>;
+  accessKey(
+    accessKeyId: string,
+  ): Promise<{ secretAccessKey: string; principal: Principal; organisationId: string; projectId: string } | undefined>;
 }
