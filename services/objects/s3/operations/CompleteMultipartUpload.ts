@@ -1,7 +1,13 @@
 import { CloudError } from "../../../../kernel/errors.ts";
-import { type ChecksumAlgorithm, type CompletePart, checksumAlgorithms } from "../../driver.ts";
+import {
+  type ChecksumAlgorithm,
+  type ChecksumType,
+  type CompletePart,
+  checksumAlgorithms,
+  type ObjectStore,
+} from "../../driver.ts";
 import { readDocument } from "../body.ts";
-import { algorithmName, checksumElements, requestedChecksum } from "../checksums.ts";
+import { algorithmName, checksumElements } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
@@ -13,25 +19,24 @@ import { openMultipart, uploadIdOf } from "./UploadPart.ts";
 export const CompleteMultipartUpload: S3Operation = async (context) => {
   const { request, backend } = context;
   const bucket = await openBucket(context, "objects.object.write");
-  try {
-    await openMultipart(context, bucket);
-  } catch (error) {
-    // A client that did not hear the answer asks again; the store knows what it completed.
-    if (!CloudError.is(error, "not_found")) throw error;
-  }
+  // A client that did not hear the answer asks again; the store knows what it completed.
+  const upload = await openMultipart(context, bucket).catch((error: unknown) => {
+    if (CloudError.is(error, "not_found")) return undefined;
+    throw error;
+  });
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
     maxBytes: 4 * 1024 ** 2,
   });
-  const parts = childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart);
+  const parts = withoutRepeats(childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart));
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
 
   const object = await backend.store
     .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
       ...writeConditions(request),
-      ...wholeObject(request),
+      ...wholeObject(request, parts.length, upload?.checksumType),
       meter: { requestClass: "write" },
     })
     .catch((error: unknown) => {
@@ -55,6 +60,12 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   };
 };
 
+/** A part that was sent twice may be named twice; the last one counts. */
+const withoutRepeats = (parts: CompletePart[]): CompletePart[] =>
+  parts.filter((part, index) => part.number !== parts[index + 1]?.number);
+
+type CompleteOptions = NonNullable<Parameters<ObjectStore["uploadComplete"]>[3]>;
+
 function parsePart(node: XmlNode): CompletePart {
   const number = textOf(node, "PartNumber")?.trim() ?? "";
   const etag = textOf(node, "ETag");
@@ -69,19 +80,26 @@ function parsePart(node: XmlNode): CompletePart {
 }
 
 /** What the client says of the object that its parts make (CompleteMultipartUpload, x-amz-checksum-*, x-amz-mp-object-size). */
-function wholeObject(request: S3Request): { sizeBytes?: number; checksums?: NonNullable<CompletePart["checksums"]> } {
-  const checksum = requestedChecksum({ ...request, headers: withoutTrailer(request.headers) }, new Map());
+function wholeObject(
+  request: S3Request,
+  partCount: number,
+  type: ChecksumType | undefined,
+): Pick<CompleteOptions, "sizeBytes" | "checksums"> {
   const size = request.headers.get("x-amz-mp-object-size");
   if (size !== undefined && !/^\d{1,15}$/.test(size))
     throw invalidArgument("x-amz-mp-object-size", size, "The size is not a number.");
+  const checksums: NonNullable<CompleteOptions["checksums"]> = {};
+  for (const algorithm of checksumAlgorithms) {
+    const value = request.headers.get(`x-amz-checksum-${algorithm}`);
+    // A composite checksum ends with the number of parts; some clients leave that to us.
+    if (value !== undefined)
+      checksums[algorithm] = type === "composite" && !value.includes("-") ? `${value}-${partCount}` : value;
+  }
   return {
     ...(size === undefined ? {} : { sizeBytes: Number(size) }),
-    ...(checksum === undefined ? {} : { checksums: { [checksum.algorithm]: checksum.expected() } }),
+    ...(Object.keys(checksums).length === 0 ? {} : { checksums }),
   };
 }
-
-const withoutTrailer = (headers: Map<string, string>): Map<string, string> =>
-  new Map([...headers].filter(([name]) => name !== "x-amz-trailer" && name !== "x-amz-sdk-checksum-algorithm"));
 
 const withoutChecksums = (headers: Map<string, string>): Map<string, string> =>
   new Map([...headers].filter(([name]) => !name.startsWith("x-amz-checksum-") && name !== "x-amz-sdk-checksum-algorithm"));
