@@ -2,43 +2,17 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { crc32 } from "node:zlib";
-import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
+import { CloudError } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
-import type { ByteRange, ChecksumAlgorithm, ObjectStore, StorageFact } from "../driver.ts";
-import { listReference, oddKeys, seededRandom } from "./listing.reference.ts";
+import type { ByteRange, ChecksumAlgorithm, ObjectStore } from "../driver.ts";
+import { bodyOf, bytesOf, md5, pattern, refuses } from "./conformance.bodies.ts";
+import { listReference, oddKeys, seededRandom } from "./conformance.listing.ts";
+import { usageIsTrue } from "./conformance.usage.ts";
 
 /** Opens an empty store. `now` (milliseconds since 1970) replaces its clock where the engine has one of its own. */
 export type OpenStore = (now?: () => number) => Promise<ObjectStore>;
 
 const MiB = 1024 * 1024;
-const hourMs = 3_600_000;
-
-export async function* bodyOf(...chunks: (Buffer | string)[]): AsyncGenerator<Buffer> {
-  for (const chunk of chunks) yield Buffer.from(chunk as string);
-}
-
-export async function bytesOf(body: AsyncIterable<unknown>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-const md5 = (bytes: Buffer | string): string => createHash("md5").update(bytes).digest("hex");
-
-/** Bytes that repeat nowhere nearby, so that a block in the wrong place is seen. */
-export function pattern(sizeBytes: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(sizeBytes);
-  for (let i = 0; i + 4 <= sizeBytes; i += 4) bytes.writeUInt32LE((i * 2654435761 + seed) >>> 0, i);
-  return bytes;
-}
-
-export const refuses = (promise: Promise<unknown>, code: ErrorCode, reason?: string): Promise<void> =>
-  assert.rejects(promise, (error: unknown) => {
-    if (!CloudError.is(error)) throw error;
-    assert.equal(error.code, code);
-    if (reason !== undefined) assert.equal(error.details.reason, reason);
-    return true;
-  });
 
 /** What every engine of the object store has to do. */
 export function objectStoreConformance(name: string, open: OpenStore): void {
@@ -266,10 +240,10 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
             const options = { prefix, limit, ...(delimiter !== undefined && { delimiter }) };
             let after: string | undefined;
             for (let page = 0; page < 1000; page++) {
-              const here_ = { ...options, ...(after !== undefined && { after }) };
-              const got = await store.list(here, here_);
+              const request = { ...options, ...(after !== undefined && { after }) };
+              const got = await store.list(here, request);
               const found = { ...got, objects: got.objects.map(({ key }) => key) };
-              assert.deepEqual(found, listReference(keys, here_), JSON.stringify(here_));
+              assert.deepEqual(found, listReference(keys, request), JSON.stringify(request));
               after = got.next;
               if (after === undefined) break;
             }
@@ -469,90 +443,4 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       await closed.close();
     });
   });
-}
-
-async function usageIsTrue(store: ObjectStore, setClock: (ms: number) => void, startMs: number): Promise<void> {
-  const random = seededRandom(5);
-  const bucket = newId("bucket");
-  const sizes = new Map<string, number>();
-  const requests = { write: 0, read: 0, delete: 0, receivedBytes: 0, sentBytes: 0 };
-  const facts = new Map<string, StorageFact>();
-  let nowMs = startMs;
-  let latestMs = startMs;
-  let truth = 0n;
-  let changed = false;
-  const collect = async (): Promise<void> => {
-    for (;;) {
-      const page = await store.facts(7);
-      for (const fact of page) {
-        assert.ok(!facts.has(fact.id), "an acknowledged fact does not come again");
-        facts.set(fact.id, fact);
-      }
-      if (page.length > 0) assert.deepEqual(await store.facts(page.length), page, "the same until they are acknowledged");
-      await store.factsAcknowledge(page.map(({ id }) => id));
-      if (page.length < 7) return;
-    }
-  };
-  for (let step = 0; step < 300; step++) {
-    const leap = random();
-    // Back only after a change: a store cannot know of a time at which nothing was asked of it.
-    const byMs =
-      leap < 0.9 || (leap >= 0.95 && !changed) ? Math.floor(random() * 600_000) : leap < 0.95 ? 5 * hourMs + 17 : -900_000;
-    nowMs += byMs;
-    const stored = [...sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0);
-    // While the clock is behind where it was already, no time passes.
-    if (nowMs > latestMs) truth += BigInt(stored) * BigInt(nowMs - latestMs);
-    latestMs = Math.max(latestMs, nowMs);
-    setClock(nowMs);
-    const key = `k${Math.floor(random() * 5)}`;
-    const kind = random();
-    changed = kind < 0.8;
-    if (kind < 0.6) {
-      const sizeBytes = Math.floor(random() * 40_000);
-      await store.put(bucket, key, bodyOf(pattern(sizeBytes)), { meter: { requestClass: "write", receivedBytes: sizeBytes } });
-      sizes.set(key, sizeBytes);
-      requests.write++;
-      requests.receivedBytes += sizeBytes;
-    } else if (kind < 0.8) {
-      await store.delete(bucket, key, { meter: { requestClass: "delete" } });
-      sizes.delete(key);
-      requests.delete++;
-    } else {
-      store.meter(bucket, { requestClass: "read", sentBytes: 11 });
-      requests.read++;
-      requests.sentBytes += 11;
-    }
-    // Only where the clock is not behind: to close a span then costs it a millisecond of the future.
-    if (step % 40 === 39 && nowMs === latestMs) {
-      await collect();
-    }
-  }
-  nowMs = Math.max(nowMs, latestMs) + 1000;
-  truth += BigInt([...sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0)) * BigInt(nowMs - latestMs);
-  setClock(nowMs);
-  await collect();
-  const all = [...facts.values()];
-  const sum = (pick: (fact: StorageFact) => number): number => all.reduce((total, fact) => total + pick(fact), 0);
-  assert.equal(
-    all.reduce((total, fact) => total + BigInt(fact.byteMilliseconds), 0n),
-    truth,
-  );
-  assert.deepEqual(
-    {
-      write: sum((fact) => fact.writeRequests),
-      read: sum((fact) => fact.readRequests),
-      delete: sum((fact) => fact.deleteRequests),
-      receivedBytes: sum((fact) => fact.receivedBytes),
-      sentBytes: sum((fact) => fact.sentBytes),
-    },
-    requests,
-  );
-  let reachedMs = 0;
-  for (const fact of all) {
-    assert.equal(fact.bucketId, bucket);
-    assert.ok(fact.fromMs < fact.toMs, "a span has a length");
-    assert.ok(fact.fromMs >= reachedMs, "spans do not overlap and come in their order");
-    assert.equal(Math.floor(fact.fromMs / hourMs), Math.floor((fact.toMs - 1) / hourMs), "a span lies within one hour");
-    reachedMs = fact.toMs;
-  }
 }

@@ -55,32 +55,27 @@ export interface ContentSums {
 /** The sums of a body, fed block by block. */
 export class Summing {
   #crc32 = 0;
-  #md5: Hash = createHash("md5");
-  #asked = new Map<ChecksumAlgorithm, RunningChecksum>();
-  #sha256Hex: boolean;
+  readonly #md5: Hash = createHash("md5");
+  readonly #asked = new Map<ChecksumAlgorithm, RunningChecksum>();
+  readonly #sha256: RunningChecksum | undefined;
 
-  constructor(algorithms: Iterable<ChecksumAlgorithm>, sha256Hex: boolean) {
-    this.#sha256Hex = sha256Hex;
+  /** `sha256` is summed on the side, whether it is kept as a checksum or not. */
+  constructor(algorithms: Iterable<ChecksumAlgorithm>, sha256: boolean) {
     for (const algorithm of algorithms) this.#asked.set(algorithm, running(algorithm));
-    if (sha256Hex && !this.#asked.has("sha256")) this.#asked.set("sha256", running("sha256"));
-    this.#hidden = sha256Hex && ![...algorithms].includes("sha256");
+    if (sha256) this.#sha256 = running("sha256");
   }
-  #hidden: boolean;
 
   update(bytes: Uint8Array): void {
     this.#crc32 = crc32(bytes, this.#crc32);
     this.#md5.update(bytes);
+    this.#sha256?.update(bytes);
     for (const sum of this.#asked.values()) sum.update(bytes);
   }
 
   finish(): ContentSums {
     const checksums: Checksums = {};
-    let sha256Hex: string | undefined;
-    for (const [algorithm, sum] of this.#asked) {
-      const digest = sum.digest();
-      if (algorithm === "sha256" && this.#sha256Hex) sha256Hex = digest.toString("hex");
-      if (algorithm !== "sha256" || !this.#hidden) checksums[algorithm] = digest.toString("base64");
-    }
+    for (const [algorithm, sum] of this.#asked) checksums[algorithm] = sum.digest().toString("base64");
+    const sha256Hex = this.#sha256?.digest().toString("hex");
     return { crc32: this.#crc32, md5: this.#md5.digest(), checksums, ...(sha256Hex !== undefined && { sha256Hex }) };
   }
 }

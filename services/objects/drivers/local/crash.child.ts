@@ -5,8 +5,8 @@
  */
 import { writeSync } from "node:fs";
 import type { Id } from "../../../../kernel/ids.ts";
-import { bodyOf, pattern } from "../conformance.ts";
-import { seededRandom } from "../listing.reference.ts";
+import { bodyOf, pattern } from "../conformance.bodies.ts";
+import { seededRandom } from "../conformance.listing.ts";
 import { openLocalStore } from "./index.ts";
 
 const [directory, bucketId, name, seed] = process.argv.slice(2) as [string, Id<"bucket">, string, string];

@@ -110,6 +110,8 @@ export class Database {
       ...binary,
       noSubdir: false,
       overlappingSync: false,
+      // Batches are made here. lmdb-js's own would leave a promise without a handler when a commit fails.
+      eventTurnBatching: false,
       mapSize: mapBytes,
       maxDbs: 32,
       maxReaders: 512,

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
-import type { ObjectStore, StoredObject } from "../../driver.ts";
+import type { ObjectRead, ObjectStore, StoredObject } from "../../driver.ts";
 import {
   book,
   bookRequests,
@@ -15,7 +15,7 @@ import {
   type RequestCounts,
   totalsOf,
 } from "./accounts.ts";
-import { type Checksums, checksumTypeFor, Summing } from "./checksums.ts";
+import { type Checksums, Summing } from "./checksums.ts";
 import { contentIn, isKept, partsIn, share } from "./contents.ts";
 import { Database, type Transaction } from "./database.ts";
 import { isMissing } from "./failures.ts";
@@ -150,7 +150,10 @@ class LocalStore implements ObjectStore {
               : [pieceOf(record.content, content.crc32, content.sizeBytes, content.kind === "inline")];
           return { record, object: storedObject(key, record, parts), pieces };
         });
-        const range = resolveRange(record.sizeBytes, options.partNumber ? partRange(object, options.partNumber) : options.range);
+        const range =
+          options.partNumber === undefined
+            ? resolveRange(record.sizeBytes, options.range)
+            : partRange(object, options.partNumber);
         try {
           const body = await openSegments(this.#files, cut(pieces, range.from, range.sizeBytes));
           return { object, range, body };
@@ -200,7 +203,6 @@ class LocalStore implements ObjectStore {
             metadata: options.metadata ?? from.metadata,
             ...(summed?.checksums && { checksums: summed.checksums, checksumType: "full_object" as const }),
           };
-          objectKey(target.bucketId, target.key);
           // Shared before the previous one is let go: they may be the same.
           share(transaction, from.content);
           writeObject(transaction, target.bucketId, target.key, record, { previous, meter: options.meter });
@@ -254,7 +256,6 @@ class LocalStore implements ObjectStore {
     const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
     return this.#write((transaction) => {
       objectKey(bucketId, key);
-      if (checksumAlgorithm !== undefined) checksumTypeFor(checksumAlgorithm, checksumType);
       const record = {
         key,
         headers,
@@ -394,11 +395,11 @@ class LocalStore implements ObjectStore {
 }
 
 /** The bytes of one part; an object put in one piece is its own part 1. */
-function partRange(object: StoredObject, number: number): { from: number; to: number } | undefined {
-  if (object.parts.length === 0 && number === 1) return undefined;
+function partRange({ parts, sizeBytes }: StoredObject, number: number): ObjectRead["range"] {
+  if (parts.length === 0 && number === 1) return resolveRange(sizeBytes, undefined);
   let from = 0;
-  for (const part of object.parts) {
-    if (part.number === number) return { from, to: from + part.sizeBytes - 1 };
+  for (const part of parts) {
+    if (part.number === number) return { from, to: from + part.sizeBytes - 1, sizeBytes: part.sizeBytes };
     from += part.sizeBytes;
   }
   throw new CloudError("range_not_satisfiable", `The object has no part ${number}.`, { details: { reason: "part_number" } });
