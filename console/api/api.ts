@@ -12,7 +12,7 @@ import {
 } from "@tanstack/react-query";
 import { type Answer, type Arguments as ClientArguments, createClient } from "../../client/client.ts";
 import type { Page } from "../../kernel/contract.ts";
-import type { CloudError } from "../../kernel/errors.ts";
+import { CloudError } from "../../kernel/errors.ts";
 import type { CloudRoutes } from "../../services/contracts.ts";
 
 export const client = createClient({ baseUrl: "" });
@@ -26,14 +26,27 @@ export type Arguments<K extends RouteKey> = {
 /** What a list route lists. */
 export type Item<K extends RouteKey> = Answer<K> extends { items: (infer T)[] } ? T : never;
 
-function call<K extends RouteKey>(key: K, args: Arguments<K>): Promise<Answer<K>> {
-  return (client[key] as unknown as (args: Arguments<K>) => Promise<Answer<K>>)(args);
+const signedOut = new Set<() => void>();
+/** Called when a request finds that nobody is signed in any more. */
+export function onSignedOut(listener: () => void): () => void {
+  signedOut.add(listener);
+  return () => signedOut.delete(listener);
+}
+
+/** Calls a route outside of a component's life; `useApi` and `useChange` stand on it. */
+export async function callApi<K extends RouteKey>(key: K, args: Arguments<K>): Promise<Answer<K>> {
+  try {
+    return await (client[key] as unknown as (args: Arguments<K>) => Promise<Answer<K>>)(args);
+  } catch (error) {
+    if (CloudError.is(error, "unauthenticated")) for (const listener of signedOut) listener();
+    throw error;
+  }
 }
 
 /** For loaders and the like; `useApi` is this in a component. */
 export const apiQuery = <K extends RouteKey>(key: K, args: Arguments<K>) => ({
   queryKey: [key, args] as const,
-  queryFn: () => call(key, args),
+  queryFn: () => callApi(key, args),
 });
 
 interface ReadOptions {
@@ -54,7 +67,7 @@ export function useApi<K extends RouteKey>(
   const { keepPrevious, ...rest } = options;
   return useQuery<Answer<K>, CloudError>({
     queryKey: [key, args],
-    queryFn: () => call(key, args),
+    queryFn: () => callApi(key, args),
     ...(keepPrevious ? { placeholderData: keepPreviousData } : {}),
     ...rest,
   });
@@ -79,7 +92,7 @@ export function useApiList<K extends RouteKey>(
   const query = useInfiniteQuery<Page<Item<K>>, CloudError, InfiniteData<Page<Item<K>>>, readonly unknown[], string | undefined>({
     queryKey: [key, "pages", args],
     queryFn: ({ pageParam }) =>
-      call(key, {
+      callApi(key, {
         ...args,
         limit: options.limit ?? 200,
         ...(pageParam ? { cursor: pageParam } : {}),
@@ -111,12 +124,10 @@ export function useChange<K extends RouteKey>(
 ): UseMutationResult<Answer<K>, CloudError, Arguments<K>> {
   const queries = useQueryClient();
   return useMutation<Answer<K>, CloudError, Arguments<K>>({
-    mutationFn: (args) => call(key, args),
+    mutationFn: (args) => callApi(key, args),
     onSuccess: async (answer, args) => {
       options.onDone?.(answer, args);
       await invalidate(queries, options.refresh ?? []);
     },
   });
 }
-
-export { call as callApi };

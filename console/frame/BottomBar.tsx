@@ -1,12 +1,13 @@
-import { Drawer, Stack } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconLayoutDashboard, IconMenu2 } from "@tabler/icons-react";
 import { Link, useLocation } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { useT } from "../i18n/i18n.ts";
 import css from "./Frame.module.css";
 import { useCan } from "./identity.ts";
 import { useNavigationLinks, useOverviewAddress } from "./navigation.ts";
+
+const MoreDrawer = lazy(() => import("./MoreDrawer.tsx"));
 
 /** On a phone: the first places at the thumb, everything else one touch further. */
 export function BottomBar() {
@@ -40,28 +41,11 @@ export function BottomBar() {
         <IconMenu2 size={22} stroke={1.6} aria-hidden />
         <span>{t("frame.more")}</span>
       </button>
-      <Drawer
-        opened={opened}
-        onClose={close}
-        position="bottom"
-        size="auto"
-        title={t("frame.more")}
-        closeButtonProps={{ "aria-label": t("ui.close") }}
-      >
-        <Stack gap={4} pb="md">
-          {links.slice(3).map(({ to, icon: Icon, label, active }) => (
-            <Link key={to} to={to} className={css.link} style={{ height: 44 }} data-active={active || undefined}>
-              <Icon size={20} stroke={1.6} aria-hidden />
-              {t(label as "frame.overview")}
-            </Link>
-          ))}
-          {cloudAdmin && (
-            <Link to="/cloud" className={css.link} style={{ height: 44 }}>
-              {t("frame.cloud")}
-            </Link>
-          )}
-        </Stack>
-      </Drawer>
+      {opened && (
+        <Suspense>
+          <MoreDrawer onClose={close} links={links.slice(3)} cloudAdmin={cloudAdmin} />
+        </Suspense>
+      )}
     </nav>
   );
 }

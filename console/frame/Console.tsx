@@ -1,11 +1,13 @@
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { cssVariables, theme } from "../ui/theme.ts";
 import { queries } from "./queries.ts";
 import { router } from "./router.tsx";
 
+// Not needed to see the first page.
+const Toasts = lazy(() => import("./Toasts.tsx"));
 const schemes = localStorageColorSchemeManager({ key: "khmara.scheme" });
 
 export function Console() {
@@ -14,7 +16,9 @@ export function Console() {
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
       </QueryClientProvider>
-      <Notifications position="bottom-right" limit={3} autoClose={5000} containerWidth={380} />
+      <Suspense>
+        <Toasts />
+      </Suspense>
     </MantineProvider>
   );
 }

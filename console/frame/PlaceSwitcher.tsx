@@ -1,4 +1,4 @@
-import { Menu, ScrollArea, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { IconCheck, IconPlus, IconSearch, IconSelector } from "@tabler/icons-react";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -102,7 +102,7 @@ function Chooser(props: {
             }}
           />
         )}
-        <ScrollArea.Autosize mah={280} type="auto" offsetScrollbars>
+        <div style={{ maxHeight: 280, overflowY: "auto" }}>
           {found.map(({ id, name, to }) => (
             <Menu.Item
               key={id}
@@ -120,7 +120,7 @@ function Chooser(props: {
               {t("ui.nothingFound")}
             </Text>
           )}
-        </ScrollArea.Autosize>
+        </div>
         <Menu.Divider />
         <Menu.Item onClick={() => go(props.overview.to)}>{props.overview.name}</Menu.Item>
         {props.create && (

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { onSignedOut } from "./queries.ts";
+import { onSignedOut } from "../api/api.ts";
 
 /** The session is over: to the sign-in, and from there back to this very place. */
 export function SignedOutWatch() {

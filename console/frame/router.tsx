@@ -12,7 +12,6 @@ import { isCloudError } from "../api/errors.ts";
 import { loadAreas } from "../i18n/i18n.ts";
 import { ErrorPage } from "../ui/ErrorPage.tsx";
 import { PageSkeleton } from "../ui/PageSkeleton.tsx";
-import { Frame } from "./Frame.tsx";
 import { homeAddress } from "./identity.ts";
 import { NotFoundPage } from "./NotFoundPage.tsx";
 import { queries } from "./queries.ts";
@@ -26,7 +25,7 @@ const rootRoute = createRootRoute({ component: Outlet, notFoundComponent: NotFou
 const frameRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "frame",
-  component: Frame,
+  component: lazyRouteComponent(() => import("./Frame.tsx"), "Frame"),
   beforeLoad: async ({ location }) => {
     try {
       await identity();

@@ -1,1 +1,18 @@
-export default { title: "projects" } as const;
+export default {
+  title: "Projects",
+  text: "A project holds what belongs together: buckets, keys, and who may use them.",
+  slug: "Address",
+  slugHint: "Part of the console's links. Left empty, it is made from the name.",
+  slugChange: "Links with the old address stop working.",
+  create: "New project",
+  createAction: "Create project",
+  createText: "For one website, class, client or department.",
+  renameTitle: "Rename project",
+  none: "No projects yet",
+  noneText: "Everything in the cloud lives in a project. One is enough to begin.",
+  delete: "Delete project",
+  deleteTitle: "Delete {name}?",
+  deleteText: "Only an empty project can be deleted: delete its buckets first.",
+  deleteGoes: "The project, its roles and its access keys, for good",
+  deleteStays: "Its usage and audit entries",
+} as const;

@@ -1,4 +1,40 @@
 import type { Translation } from "./message.ts";
 import type en from "./settings.en.ts";
 
-export default { title: "settings" } satisfies Translation<typeof en>;
+export default {
+  title: "Réglages",
+  text: "Nom, limites et suppression de {organisation}.",
+  general: "Général",
+  slug: "Adresse",
+  slugHint: "Elle figure dans les liens de la console. Si elle change, les anciens liens ne fonctionnent plus.",
+  id: "Identifiant pour l’API et la ligne de commande",
+  quotas: "Quotas",
+  quotasText: "Ce que l’organisation peut utiliser au maximum. Les administrateurs du cloud le fixent.",
+  quotasProjectText: "Ce que ce projet peut utiliser au maximum, dans les limites de l’organisation.",
+  quotasOf: "Quotas de",
+  wholeOrganisation: "Toute l’organisation",
+  usedOf: "{used} sur {limit}",
+  usedShare: "{name} : {share} utilisés",
+  default: "Par défaut",
+  setByHand: "Fixé manuellement",
+  change: "Modifier",
+  changeOf: "Modifier {name}",
+  quotaText: "Une limite inférieure à l’utilisation actuelle ne supprime rien ; seuls les ajouts sont refusés.",
+  limit: "Limite",
+  limitGigabytes: "Limite en gigaoctets",
+  toDefault: "Revenir à la valeur par défaut",
+  "quota.identity.projects": "Projets",
+  "quota.identity.access_keys": "Clés d’accès S3",
+  "quota.objects.buckets": "Compartiments",
+  "quota.objects.storage_bytes": "Données stockées",
+  delete: "Supprimer l’organisation",
+  deleteText: "Seulement sans projets, et définitivement.",
+  deleteFull: {
+    one: "Supprimez d’abord son {count} projet.",
+    many: "Supprimez d’abord ses {count} projets.",
+    other: "Supprimez d’abord ses {count} projets.",
+  },
+  deleteTitle: "Supprimer {name} ?",
+  deleteGoes: "L’organisation, ses rôles, invitations et comptes de service, définitivement",
+  deleteStays: "Les comptes des personnes, la consommation et l’audit",
+} satisfies Translation<typeof en>;

@@ -1,4 +1,41 @@
 import type { Translation } from "./message.ts";
 import type en from "./settings.en.ts";
 
-export default { title: "settings" } satisfies Translation<typeof en>;
+export default {
+  title: "Налаштування",
+  text: "Назва, обмеження та видалення організації {organisation}.",
+  general: "Загальне",
+  slug: "Адреса",
+  slugHint: "Частина посилань консолі. Після зміни старі посилання не діятимуть.",
+  id: "Ідентифікатор для API та командного рядка",
+  quotas: "Квоти",
+  quotasText: "Скільки організація може використати щонайбільше. Це встановлюють адміністратори хмари.",
+  quotasProjectText: "Скільки цей проєкт може використати щонайбільше в межах організації.",
+  quotasOf: "Квоти:",
+  wholeOrganisation: "Уся організація",
+  usedOf: "{used} із {limit}",
+  usedShare: "{name}: використано {share}",
+  default: "Типово",
+  setByHand: "Задано вручну",
+  change: "Змінити",
+  changeOf: "Змінити: {name}",
+  quotaText: "Обмеження, нижче за вже використане, нічого не видаляє; лише нове не приймається.",
+  limit: "Обмеження",
+  limitGigabytes: "Обмеження в гігабайтах",
+  toDefault: "Повернути типове",
+  "quota.identity.projects": "Проєкти",
+  "quota.identity.access_keys": "Ключі доступу S3",
+  "quota.objects.buckets": "Бакети",
+  "quota.objects.storage_bytes": "Збережені дані",
+  delete: "Видалити організацію",
+  deleteText: "Лише без проєктів і назавжди.",
+  deleteFull: {
+    one: "Спершу видаліть її {count} проєкт.",
+    few: "Спершу видаліть її {count} проєкти.",
+    many: "Спершу видаліть її {count} проєктів.",
+    other: "Спершу видаліть її {count} проєкту.",
+  },
+  deleteTitle: "Видалити {name}?",
+  deleteGoes: "Організація, її ролі, запрошення та службові записи, назавжди",
+  deleteStays: "Облікові записи людей, дані про споживання та аудит",
+} satisfies Translation<typeof en>;

@@ -37,7 +37,8 @@ export function CopyField({
     <div>
       {label && <div className={css.label}>{label}</div>}
       <div className={css.field} data-multiline={multiline || undefined}>
-        <code className={css.value} tabIndex={0} aria-label={label ?? t("ui.value")} role="textbox" aria-readonly="true">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: long values scroll, and must do so by keyboard */}
+        <code className={css.value} tabIndex={0}>
           {hidden ? "•".repeat(Math.min(value.length, 40)) : value}
         </code>
         <span className={css.buttons}>

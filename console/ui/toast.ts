@@ -1,19 +1,23 @@
-import { notifications } from "@mantine/notifications";
+import type { NotificationData } from "@mantine/notifications";
 import { createElement } from "react";
 import { errorText } from "../api/errors.ts";
 import { translate } from "../i18n/i18n.ts";
 import { UndoToast } from "./UndoToast.tsx";
 
+// Fetched with the first message: no page needs them to be seen.
+const show = (message: NotificationData) =>
+  void import("@mantine/notifications").then(({ notifications }) => notifications.show({ withBorder: true, ...message }));
+const hide = (id: string) => void import("@mantine/notifications").then(({ notifications }) => notifications.hide(id));
+
 /** Only for what cannot be seen where one looks anyway. */
 export const toastDone = (message: string): void => {
-  notifications.show({ message, color: "green", withBorder: true, closeButtonProps: { "aria-label": translate("ui.close") } });
+  show({ message, color: "green", closeButtonProps: { "aria-label": translate("ui.close") } });
 };
 
 export const toastError = (error: unknown): void => {
-  notifications.show({
+  show({
     message: typeof error === "string" ? error : errorText(error),
     color: "red",
-    withBorder: true,
     autoClose: 8000,
     closeButtonProps: { "aria-label": translate("ui.close") },
   });
@@ -24,15 +28,14 @@ const undoMs = 8000;
 /** What was done, with the way back for a few seconds. */
 export function toastUndo(message: string, undo: () => unknown): void {
   const id = crypto.randomUUID();
-  notifications.show({
+  show({
     id,
-    withBorder: true,
     autoClose: undoMs,
     closeButtonProps: { "aria-label": translate("ui.close") },
     message: createElement(UndoToast, {
       message,
       onUndo: () => {
-        notifications.hide(id);
+        hide(id);
         void Promise.resolve(undo()).catch(toastError);
       },
     }),
