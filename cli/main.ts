@@ -86,10 +86,10 @@ function report(error: unknown, words: string[], terminal: Terminal): number {
       say(JSON.stringify({ code: error.code, detail: error.message, ...error.details }, null, 2));
       return error.code === "unauthenticated" ? 3 : 1;
     }
-    say(`khmara: ${error.message}`);
+    const inRequest = /^(body|query|params|path)\./;
+    say(`khmara: ${error.message.replace(inRequest, "")}`);
     for (const field of fields ?? []) {
-      const name = field.path.replace(/^(body|query|params|path)\./, "");
-      if (field.message !== error.message) say(`  ${name}: ${field.message}`);
+      if (!error.message.includes(field.message)) say(`  ${field.path.replace(inRequest, "")}: ${field.message}`);
     }
     if (retryAfterSeconds) say(`Try again in ${retryAfterSeconds} s.`);
     if (error.code === "internal" && typeof reason === "string") say(`Reason: ${reason}`);

@@ -22,6 +22,8 @@ export interface Run extends Parsed {
   command: Command;
   cloud: Cloud;
   terminal: Terminal;
+  /** Organisation and project as the person named them. */
+  named: Values;
 }
 
 function contextFlag(command: Command, field: "organisation" | "project"): Argument | undefined {
@@ -29,7 +31,7 @@ function contextFlag(command: Command, field: "organisation" | "project"): Argum
 }
 
 /** Puts ids where slugs and names were given, and the defaults where nothing was. */
-async function resolveContext({ command, values, options, cloud }: Run): Promise<void> {
+async function resolveContext({ command, values, options, cloud, named }: Run): Promise<void> {
   const { organisation: defaultOrganisation, project: defaultProject } = cloud.settings;
   for (const field of ["organisation", "project"] as const) {
     const argument = contextFlag(command, field);
@@ -40,6 +42,7 @@ async function resolveContext({ command, values, options, cloud }: Run): Promise
       throw new UsageError(`Which ${field}?`, usageLine(command));
     }
     if (given === undefined && !argument.required) continue;
+    if (given !== undefined) named[field] = given;
     values[field] =
       field === "organisation"
         ? await cloud.organisation(given ?? defaultOrganisation)
@@ -72,7 +75,7 @@ export function requireArguments({ command, values }: Pick<Run, "command" | "val
   );
   if (missing.length === 0) return;
   const names = missing.map((one) =>
-    command.positionals.includes(one) ? one.flag.toUpperCase().replaceAll("-", "_") : `--${one.flag}`,
+    command.positionals.includes(one) ? one.flag.toUpperCase().replaceAll("-", "_") : `--${one.flag}${one.secret ? "-file" : ""}`,
   );
   throw new UsageError(`${names.join(", ")} ${names.length > 1 ? "are" : "is"} missing.`, usageLine(command));
 }
@@ -83,9 +86,9 @@ const isFilledLater = (command: Command, argument: Argument): boolean =>
   (["organisation", "project"].includes(argument.field) && !(command.destructive && command.positionals.includes(argument)));
 
 /** How a person names the thing that a command is about. */
-function subject({ command, values }: Run): string {
-  const named = command.positionals.map((one) => values[one.field]).filter((one) => one !== undefined);
-  return [command.resource.replaceAll("-", " "), ...named].join(" ");
+function subject({ command, values, named }: Run): string {
+  const words = command.positionals.map((one) => named[one.field] ?? values[one.field]).filter((one) => one !== undefined);
+  return [command.resource.replaceAll("-", " "), ...words].join(" ");
 }
 
 async function nameOf({ command, values, cloud }: Run): Promise<string> {
@@ -164,7 +167,7 @@ export async function runCommand(command: Command, words: string[], terminal: Te
   const takesRest = extrasOf(command.key).rest !== undefined;
   if (parsed.rest.length > 0 && !takesRest) throw new UsageError(`"${parsed.rest[0]}" is one word too many.`, usageLine(command));
   if (parsed.options.all && !command.isList) throw new UsageError("--all is for lists.", usageLine(command));
-  const run: Run = { ...parsed, command, terminal, cloud: new Cloud(settings(terminal.env, parsed.options)) };
+  const run: Run = { ...parsed, command, terminal, named: {}, cloud: new Cloud(settings(terminal.env, parsed.options)) };
   fillPeriod(run);
   await askForSecrets(run);
   requireArguments(run);

@@ -54,7 +54,7 @@ function read(record: Fields, field: string): unknown {
 
 /** One value, for people. */
 export function show(field: string, value: unknown, record: Fields): string {
-  if (value === undefined || value === null) return "–";
+  if (value === undefined || value === null || value === "") return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (/Bytes$/.test(field) || (isUnit(record) && bytesFields.has(field))) return formatSize(Number(value));
   if (field === "progress" && typeof value === "number") return `${Math.round(value * 100)} %`;
