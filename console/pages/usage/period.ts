@@ -39,9 +39,11 @@ export function periodOf(
   return { from: new Date(startOfDay(now).getTime() - (days - 1) * day), to: end, step: "day" };
 }
 
-/** The equally long period before. */
+/** As long, and earlier by whole days (or hours), so that the same times of the day are compared. */
 export function periodBefore({ from, to, step }: Period): Period {
-  return { from: new Date(from.getTime() - (to.getTime() - from.getTime())), to: from, step };
+  const unit = step === "hour" ? 3_600_000 : day;
+  const shift = Math.ceil((to.getTime() - from.getTime()) / unit) * unit;
+  return { from: new Date(from.getTime() - shift), to: new Date(to.getTime() - shift), step };
 }
 
 /** How long each step lasted within the period and up to now: averages must not count hours that have not been. */

@@ -1,0 +1,67 @@
+import type { Answer } from "../../api/api.ts";
+import { useFormat } from "../../i18n/format.ts";
+import { translateMaybe, useT } from "../../i18n/i18n.ts";
+import { DataList } from "../../ui/list/DataList.tsx";
+import { averageBytes, measureOf } from "./meters.ts";
+import { type Period, stepHours } from "./period.ts";
+import { meterName } from "./UsageMeter.tsx";
+import css from "./usage.module.css";
+
+type ByResource = Answer<"usageSummarize">["byResource"];
+
+interface Row {
+  id: string;
+  kind: string;
+  name: string;
+  totals: Record<string, number>;
+}
+
+/** Who used it: one line for each resource, one column for each meter. */
+export function ResourceUsage({ rows, period, now }: { rows: ByResource; period: Period; now: Date }) {
+  const t = useT();
+  const format = useFormat();
+  const [hours = 0] = stepHours([period.from.toISOString()], period, now);
+  const byId = new Map<string, Row>();
+  const units = new Map<string, string>();
+  for (const { meter, unit, resource, total } of rows) {
+    units.set(meter, unit);
+    const row = byId.get(resource.id) ?? { id: resource.id, kind: resource.kind, name: resource.name ?? resource.id, totals: {} };
+    const level = measureOf(unit).kind === "level";
+    row.totals[meter] = level ? averageBytes(Number(total), unit, hours) : Number(total);
+    byId.set(resource.id, row);
+  }
+  const kind = (row: Row) => translateMaybe(`usage.kind.${row.kind}`) ?? row.kind;
+  return (
+    <section className={css.resources} aria-labelledby="usage-resources">
+      <h2 id="usage-resources">{t("usage.byResource")}</h2>
+      <DataList
+        id="usage"
+        label={t("usage.byResource")}
+        rows={[...byId.values()]}
+        rowKey={({ id }) => id}
+        rowName={({ name }) => name}
+        search={({ name, id }) => `${name} ${id}`}
+        columns={[
+          {
+            key: "name",
+            header: t("usage.resource"),
+            primary: true,
+            width: "minmax(160px, 2fr)",
+            cell: ({ name }) => name,
+            sort: ({ name }) => name,
+          },
+          { key: "kind", header: t("usage.kind"), width: "minmax(80px, 110px)", cell: kind, sort: kind },
+          ...[...units].map(([meter, unit]) => ({
+            key: meter,
+            header: meterName(meter),
+            align: "right" as const,
+            width: "minmax(96px, 1fr)",
+            cell: ({ totals }: Row) => measureOf(unit).format(totals[meter] ?? 0, format),
+            sort: ({ totals }: Row) => totals[meter] ?? 0,
+          })),
+        ]}
+        empty={null}
+      />
+    </section>
+  );
+}
