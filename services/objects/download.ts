@@ -1,4 +1,4 @@
-import { type Readable, Transform } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { CloudError, notFound } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
 import type { BytesResponse, StreamContext } from "../../kernel/service.ts";
@@ -43,7 +43,12 @@ export async function download(
   }
   if (request.method === "HEAD") {
     store.meter(bucketId, { requestClass: "read" });
-    return { status: 200, headers: { ...describe(object, disposition), "content-length": String(object.sizeBytes) } };
+    // A stream, as Fastify would take the length of anything else for the length of the answer.
+    return {
+      status: 200,
+      headers: { ...describe(object, disposition), "content-length": String(object.sizeBytes) },
+      body: Readable.from([]),
+    };
   }
 
   const ifRange = headers["if-range"] as string | undefined;
