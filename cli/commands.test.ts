@@ -4,7 +4,6 @@ import { routeWords } from "../kernel/contract.ts";
 import { contracts } from "../services/contracts.ts";
 import { parse } from "./arguments.ts";
 import { type Argument, type Command, commands, findCommand } from "./commands.ts";
-import { deriveCommands } from "./derive.ts";
 import { extrasOf } from "./extras.ts";
 import { runCli, temporaryHome } from "./fake-cloud.ts";
 import { commandHelp, overview, resourceHelp, usage } from "./help.ts";
@@ -32,13 +31,6 @@ const command = (resource: string, verb: string): Command => {
   assert.ok(found, `${resource} ${verb}`);
   return found;
 };
-
-test("the written commands are those of the contracts", () => {
-  assert.deepEqual(
-    JSON.parse(JSON.stringify(deriveCommands())),
-    commands().map((one) => ({ ...one, positionals: one.positionals.map((p) => p.field) })),
-  );
-});
 
 test("every route that has a verb is a command, under its own words", () => {
   const words = commands().map((one) => `${one.resource} ${one.verb}`);
