@@ -13,6 +13,7 @@ export function slugOf(name: string, fallback: string): string {
     .toLowerCase()
     .replace(/[а-яґєії]/g, (letter) => cyrillic[letter] ?? "-")
     .normalize("NFKD")
+    .toLowerCase()
     .replace(/\p{M}/gu, "")
     .replace(/['’ʼ]/g, "")
     .replace(/[^a-z0-9]+/g, "-")
