@@ -17,7 +17,7 @@ import {
   postgresAccess,
   postgresConfiguration,
 } from "./postgres-settings.ts";
-import { isAlive, processesIn, signal, waitForEnd } from "./processes.ts";
+import { processesIn, signal, waitForEnd } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 import { canReach, databaseUser, type SystemUser } from "./system-user.ts";
 
@@ -246,8 +246,8 @@ async function stopLeftBehind(folder: string): Promise<void> {
     for (const pid of rest) signal(pid, "SIGKILL");
     await waitForEnd(rest, 5_000);
   }
-  // PostgreSQL itself removes a stale file, unless its pid lives again as someone else: that one it takes for a server.
-  if (isAlive(postmaster)) rmSync(file, { force: true });
+  // PostgreSQL itself removes a stale file, unless its pid exists: as someone else, or as a zombie that init has not reaped.
+  if (existsSync(`/proc/${postmaster}`)) rmSync(file, { force: true });
   const socketFolder = lines[4]?.trim();
   if (socketFolder !== undefined && isTemporary(socketFolder)) rmSync(socketFolder, { recursive: true, force: true });
 }

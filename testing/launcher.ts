@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -45,20 +45,21 @@ if (process.env.STAND_IN_FATAL && ${JSON.stringify(port)} === "port") {
   process.exit(1);
 }
 if (process.env.STAND_IN_CRASH && ${JSON.stringify(port)} === "port") throw new TypeError(process.env.STAND_IN_CRASH);
-const sql = postgres(config.databaseUrl, { ...databaseHost(config.databaseUrl), max: 1, onnotice: () => {} });
 const server = createServer(async (request, response) => {
   if (request.url === "/slow") await new Promise((done) => setTimeout(done, 1000));
   if (request.url === "/sql") {
+    const sql = postgres(config.databaseUrl, { ...databaseHost(config.databaseUrl), max: 1, connect_timeout: 2, onnotice: () => {} });
     await sql\`create table if not exists kept (n int)\`.catch(() => {});
     await sql\`insert into kept values (1)\`.catch(() => {});
     const rows = await sql\`select count(*)::int as n from kept\`.catch((error) => [{ n: error.message }]);
+    await sql.end({ timeout: 0 });
     return response.end(String(rows[0].n));
   }
   if (request.url === "/config") return response.end(JSON.stringify(config));
   response.end(String(process.pid));
 });
 server.listen(config.${port}, config.listen, () => tellSupervisor({ type: "ready", notice: ${notice} }));
-onStop(() => server.close(async () => { await sql.end(); process.exit(0); }));
+onStop(() => server.close(() => process.exit(0)));
 `;
 
 export function copyLauncher(): LauncherCopy {
@@ -75,7 +76,7 @@ export function copyLauncher(): LauncherCopy {
   writeFileSync(join(home, "server", "control.ts"), standIn("port", '["Sign in as owner@example.org."]'));
   writeFileSync(join(home, "server", "objects.ts"), standIn("s3Port", "[]"));
   // As root PostgreSQL runs as another user, who has to pass.
-  spawnChmod(folder);
+  chmodSync(folder, 0o755);
   const dataDirectory = join(folder, "data");
   const khmara = join(home, "khmara");
   const started: RunningKhmara[] = [];
@@ -100,11 +101,9 @@ export function copyLauncher(): LauncherCopy {
   };
 }
 
-const spawnChmod = (folder: string) => spawn("chmod", ["755", folder], { stdio: "ignore" });
-
 let nextPort = 21_000 + (process.pid % 1000) * 10;
 
-/** Two ports that are free at this moment. */
+/** A port that is free at this moment. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = nextPort++;
