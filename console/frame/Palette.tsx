@@ -22,7 +22,8 @@ import { languageNames, languages, setLanguage, useLanguage, useT } from "../i18
 import { organisationAddress, projectAddress, scopedAddress } from "./address.ts";
 import { useCan, useIdentity, usePlace } from "./identity.ts";
 import { useNavigationLinks, useOverviewAddress } from "./navigation.ts";
-import { type PaletteContext, type PaletteItem, services } from "./registry.ts";
+import type { PaletteContext, PaletteItem } from "./registry.ts";
+import { services } from "./services.ts";
 
 const [store, palette] = createSpotlight();
 

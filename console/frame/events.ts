@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { client, type RouteKey } from "../api/api.ts";
 import { isCloudError } from "../api/errors.ts";
-import { eventRefreshes } from "./registry.ts";
+import { eventRefreshes } from "./services.ts";
 
 export type Connection = "live" | "lost";
 

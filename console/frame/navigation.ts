@@ -3,7 +3,8 @@ import { useLocation } from "@tanstack/react-router";
 import type { MessageKey } from "../i18n/message.ts";
 import { organisationAddress, projectAddress, scopedAddress } from "./address.ts";
 import { holds, useIdentity, usePlace } from "./identity.ts";
-import { navigation, type Section } from "./registry.ts";
+import type { Section } from "./registry.ts";
+import { navigation } from "./services.ts";
 
 export interface NavigationLink {
   section: Section | "overview";

@@ -63,17 +63,3 @@ export interface ServicePages {
 
 /** What a `console/pages/<service>/pages.ts` exports; the folder is all the registration there is. */
 export const servicePages = (pages: ServicePages): ServicePages => pages;
-
-const found = import.meta.glob<{ default: ServicePages }>("../pages/*/pages.ts", { eager: true });
-export const services: readonly ServicePages[] = Object.values(found).map((module) => module.default);
-
-export const pages = services.flatMap((service) => service.pages);
-export const navigation = services
-  .flatMap((service) => service.navigation ?? [])
-  .sort((a, b) => sections.indexOf(a.section) - sections.indexOf(b.section) || a.order - b.order);
-export const eventRefreshes = new Map<string, RouteKey[]>();
-for (const service of services) {
-  for (const [type, keys] of Object.entries(service.events ?? {})) {
-    eventRefreshes.set(type, [...(eventRefreshes.get(type) ?? []), ...keys]);
-  }
-}

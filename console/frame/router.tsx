@@ -15,7 +15,8 @@ import { PageSkeleton } from "../ui/PageSkeleton.tsx";
 import { homeAddress } from "./identity.ts";
 import { NotFoundPage } from "./NotFoundPage.tsx";
 import { queries } from "./queries.ts";
-import { type PageDefinition, pages, type Scope } from "./registry.ts";
+import type { PageDefinition, Scope } from "./registry.ts";
+import { pages } from "./services.ts";
 
 const identity = () => queries.ensureQueryData({ ...apiQuery("identityGet", {}), staleTime: 60_000 });
 
