@@ -58,6 +58,7 @@ export interface TestCloud {
   // biome-ignore lint/suspicious/noExplicitAny: its result has any shape.
   ended(id: string): Promise<any>;
   startRunner(): Promise<void>;
+  stopRunner(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -219,6 +220,10 @@ export async function testCloud(
         log: silentLog,
         pollMs: 100,
       });
+    },
+    async stopRunner() {
+      await runner?.stop();
+      runner = undefined;
     },
     async stop() {
       http.server.closeAllConnections();

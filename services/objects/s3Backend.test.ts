@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setQuota } from "../../kernel/quota.ts";
+import type { S3Caller } from "./s3/backend.ts";
+import { type TestCloud, testCloud } from "./testing/fixture.ts";
+
+let cloud: TestCloud;
+let editor: S3Caller;
+let viewer: S3Caller;
+let neighbour: S3Caller;
+let stranger: S3Caller;
+let readOnly: S3Caller;
+before(async () => {
+  cloud = await testCloud({ runner: false });
+  const resolve = async (key: string) => (await cloud.objects.s3Credentials.resolve(key))!.caller;
+  [editor, viewer, neighbour, stranger, readOnly] = (await Promise.all(
+    ["KEYEDITOR", "KEYVIEWER", "KEYNEIGHBOUR", "KEYSTRANGER", "KEYREADONLY"].map(resolve),
+  )) as [S3Caller, S3Caller, S3Caller, S3Caller, S3Caller];
+});
+after(() => cloud.stop());
+
+const isCode = (code: string) => (error: unknown) => (error as { code?: string }).code === code;
+async function* bytesOf(text: string) {
+  yield Buffer.from(text);
+}
+
+test("keys stand for their project", async () => {
+  assert.equal(await cloud.objects.s3Credentials.resolve("KEYNONE"), undefined);
+  assert.equal(editor.canonicalId, viewer.canonicalId);
+  assert.notEqual(editor.canonicalId, neighbour.canonicalId);
+  assert.match(editor.canonicalId, /^[0-9a-f]{64}$/);
+});
+
+test("buckets are made, listed and deleted, with audit and quota", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const made = await backend.bucketCreate(editor, "s3-one");
+  await backend.bucketCreate(editor, "s3-two");
+  await assert.rejects(
+    backend.bucketCreate(editor, "s3-one"),
+    (error: { details: { reason: string } }) => error.details.reason === "bucket_owned_by_you",
+  );
+  await assert.rejects(backend.bucketCreate(stranger, "s3-one"), isCode("already_exists"));
+  await assert.rejects(backend.bucketCreate(viewer, "s3-three"), isCode("permission_denied"));
+  await assert.rejects(backend.bucketCreate(readOnly, "s3-three"), isCode("permission_denied"));
+  const page = await backend.bucketList(viewer, { limit: 1, prefix: "s3-" });
+  assert.deepEqual([page.buckets.map(({ name }) => name), page.next], [["s3-one"], "s3-one"]);
+  assert.deepEqual(
+    (await backend.bucketList(viewer, { limit: 10, after: "s3-one" })).buckets.map(({ name }) => name),
+    ["s3-two"],
+  );
+  assert.deepEqual((await backend.bucketList(stranger, { limit: 10 })).buckets, []);
+
+  assert.deepEqual(await backend.bucketByName(viewer, "s3-one"), made);
+  await assert.rejects(backend.bucketByName(stranger, "s3-one"), isCode("permission_denied"));
+  await assert.rejects(backend.bucketByName(neighbour, "s3-one"), isCode("permission_denied"));
+  await assert.rejects(backend.bucketByName(editor, "s3-none"), isCode("not_found"));
+
+  await backend.store.put(made.bucketId, "a", bytesOf("x"));
+  await assert.rejects(
+    backend.bucketDelete(editor, made),
+    (error: { details: { reason: string } }) => error.details.reason === "bucket_not_empty",
+  );
+  await backend.store.delete(made.bucketId, "a");
+  await assert.rejects(backend.bucketDelete(viewer, made), isCode("permission_denied"));
+  await backend.bucketDelete(editor, made);
+  for (let round = 0; round < 50; round++) {
+    const gone = await backend.bucketByName(editor, "s3-one").then(() => false, isCode("not_found"));
+    if (gone) break;
+    assert.ok(round < 49, "the cache hears of a deletion");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const audited = await cloud.database
+    .sql`select action, user_agent, actor_name from kernel.audit_entries where resource_id = ${made.bucketId} order by sequence`;
+  assert.deepEqual(
+    audited.map((row) => [row["action"], row["user_agent"], row["actor_name"]]),
+    [
+      ["objects.bucket.create", "S3", "editor"],
+      ["objects.bucket.delete", "S3", "editor"],
+    ],
+  );
+});
+
+test("who may do what in a bucket", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const bucket = await backend.bucketCreate(editor, "s3-rights");
+  const may = (caller: S3Caller, action: "read" | "write" | "list" | "delete") =>
+    backend.authorize(caller, `objects.object.${action}`, bucket).then(
+      () => true,
+      (error) => {
+        assert.equal(error.code, "permission_denied");
+        return false;
+      },
+    );
+  for (const action of ["read", "list"] as const) {
+    assert.deepEqual(await Promise.all([editor, viewer, readOnly, neighbour, stranger].map((caller) => may(caller, action))), [
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  }
+  for (const action of ["write", "delete"] as const) {
+    assert.deepEqual(await Promise.all([editor, viewer, readOnly, neighbour, stranger].map((caller) => may(caller, action))), [
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  }
+});
+
+test("the quota of bytes holds at this door too", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const bucket = await backend.bucketCreate(neighbour, "s3-quota");
+  const scope = { organisationId: cloud.organisation, projectId: cloud.otherProject };
+  await cloud.database.transaction("system", (tx) => setQuota(tx, scope, "objects.storage_bytes", 100));
+  await backend.reserve(bucket, 60);
+  await backend.reserve(bucket, 40);
+  await assert.rejects(backend.reserve(bucket, 1), isCode("quota_exceeded"));
+});
+
+test("many puts are told in a few events, and a bucket made by the API is known at once", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const made = await cloud.bucket("s3-live");
+  const bucket = await backend.bucketByName(editor, "s3-live");
+  assert.equal(bucket.bucketId, made.id);
+  const [before] = await cloud.database.sql`select count(*)::int as n from kernel.events where type = 'objects.object.changed'`;
+  await Promise.all(
+    Array.from({ length: 100 }, (_, index) => backend.store.put(bucket.bucketId, `deep/${index}/x`, bytesOf("x"))),
+  );
+  await Promise.all([backend.store.put(bucket.bucketId, "top", bytesOf("x")), backend.store.delete(bucket.bucketId, "deep/1/x")]);
+  let events: { payload: { prefix: string } }[] = [];
+  for (let round = 0; round < 60 && events.length === 0; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    events = await cloud.database
+      .sql`select payload from kernel.events where type = 'objects.object.changed' order by at offset ${before?.["n"]}`;
+  }
+  assert.ok(events.length >= 1 && events.length <= 8, `${events.length} events`);
+  assert.ok(events.some(({ payload }) => payload.prefix === "" || payload.prefix === "deep/"));
+});
+
+test("objects go on while the database is away", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const bucket = await backend.bucketCreate(editor, "s3-outage");
+  await backend.bucketByName(editor, "s3-outage");
+  await backend.reserve(bucket, 1);
+  const { transaction } = cloud.database;
+  const { CloudError } = await import("../../kernel/errors.ts");
+  cloud.database.transaction = async () => {
+    throw new CloudError("unavailable", "away");
+  };
+  try {
+    // Told of a change, it would look, and cannot.
+    await cloud.database.sql`select pg_notify('khmara_objects_buckets', 's3-outage')`;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal((await backend.bucketByName(editor, "s3-outage")).bucketId, bucket.bucketId);
+    await backend.authorize(editor, "objects.object.write", bucket);
+    await backend.reserve(bucket, 1);
+    await assert.rejects(backend.bucketByName(editor, "never-seen"), isCode("unavailable"));
+  } finally {
+    cloud.database.transaction = transaction;
+  }
+});
