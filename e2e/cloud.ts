@@ -131,6 +131,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Without what this machine may have set for such clients. */
+export const clientEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS|RCLONE|KHMARA)_/.test(name)));
+
 /** Runs a client; its standard output, or an error with all that it said. */
 export function exec(
   command: string,
@@ -140,7 +144,7 @@ export function exec(
   return new Promise((done, failed) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...clientEnvironment(), ...options.env },
       timeout: options.timeoutMs ?? 600_000,
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });

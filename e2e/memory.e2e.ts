@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
-import { newCloud } from "./cloud.ts";
+import { clientEnvironment, newCloud } from "./cloud.ts";
 import { processTree, rssBytes } from "./processes.ts";
 
 /** A 5 GiB object goes in and comes out through aws; what the cloud's processes hold stays flat. */
@@ -51,7 +51,7 @@ test("memory stays flat while a 5 GiB object goes in and out", { timeout: 1_500_
     const aws = spawn(
       "/usr/bin/aws",
       ["--endpoint-url", cloud.s3Url, "s3", "cp", "--expected-size", String(sizeBytes), "-", "s3://large/object"],
-      { env: { ...process.env, ...env }, stdio: ["pipe", "inherit", "inherit"] },
+      { env: { ...clientEnvironment(), ...env }, stdio: ["pipe", "inherit", "inherit"] },
     );
     const block = Buffer.alloc(2 ** 20);
     for (let i = 0; i * block.length < sizeBytes; i++) {
@@ -67,7 +67,7 @@ test("memory stays flat while a 5 GiB object goes in and out", { timeout: 1_500_
   const received = createHash("sha256");
   const download = await peakDuring(async () => {
     const aws = spawn("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, "s3", "cp", "s3://large/object", "-"], {
-      env: { ...process.env, ...env },
+      env: { ...clientEnvironment(), ...env },
       stdio: ["ignore", "pipe", "inherit"],
     });
     for await (const chunk of aws.stdout) received.update(chunk as Buffer);

@@ -42,7 +42,15 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
     if (options.migrateFirst) await migrate(database.sql, migrationSources());
     const hub: EventHub = await openEventHub(database);
     closers.push(() => hub.close());
-    const identity = await createIdentity({ database, secrets, log, publicUrl: options.publicUrl, s3Url: options.s3Url, region: options.region, version: options.version });
+    const identity = await createIdentity({
+      database,
+      secrets,
+      log,
+      publicUrl: options.publicUrl,
+      s3Url: options.s3Url,
+      region: options.region,
+      version: options.version,
+    });
     const store = await openLocalStore({ directory: join(options.dataDirectory, "objects") });
     closers.push(() => store.close());
     const objects = await createObjects({
@@ -55,7 +63,13 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       s3Url: options.s3Url,
       region: options.region,
     });
-    const services: AnyService[] = [identity.service, createOperations({ database, hub }), objects.service, createBilling(), createAudit()];
+    const services: AnyService[] = [
+      identity.service,
+      createOperations({ database, hub }),
+      objects.service,
+      createBilling(),
+      createAudit(),
+    ];
     for (const service of services) {
       registerQuotas(service.contract.quotas ?? {});
       closers.push(async () => service.stop?.());
@@ -70,5 +84,8 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
 /** In the order in which their tables refer to each other. */
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects"].map((service) => ({ service, directory: new URL(`../services/${service}/migrations/`, import.meta.url) })),
+  ...["identity", "objects"].map((service) => ({
+    service,
+    directory: new URL(`../services/${service}/migrations/`, import.meta.url),
+  })),
 ];

@@ -24,7 +24,10 @@ export async function serveConsole(http: FastifyInstance, directory: string): Pr
     setHeaders(reply, path) {
       reply.header("content-security-policy", contentSecurityPolicy);
       // Names below assets/ have the hash of their content.
-      reply.header("cache-control", path.startsWith(join(directory, "assets")) ? "public, max-age=31536000, immutable" : "no-cache");
+      reply.header(
+        "cache-control",
+        path.startsWith(join(directory, "assets")) ? "public, max-age=31536000, immutable" : "no-cache",
+      );
     },
   });
   http.get("/*", async (request, reply) => {

@@ -7,6 +7,7 @@ import { createHttpServer } from "../kernel/http/server.ts";
 import type { Log } from "../kernel/log.ts";
 import { openOperationRunner } from "../kernel/operations/runner.ts";
 import { startWorkers } from "../kernel/workers.ts";
+import { contracts, schemas } from "../services/contracts.ts";
 import type { Cloud } from "./cloud.ts";
 import { serveConsole } from "./console-files.ts";
 import { openMetrics } from "./metrics.ts";
@@ -46,20 +47,22 @@ export async function openControlPlane(
     await cloud.identity.admitToMetrics(request.ip, request.headers.authorization);
     return reply.type(metrics.contentType).send(await metrics.text());
   });
-  await registerReference(
-    http,
-    openApiDocument(
-      services.map((service) => service.contract),
-      { version: options.version },
-    ),
-  );
+  await registerReference(http, () => openApiDocument(contracts, { version: options.version, schemas }));
   if (options.consoleDirectory) await serveConsole(http, options.consoleDirectory);
 
-  const runner = await openOperationRunner({ database, definitions: services.flatMap((service) => service.operations ?? []), log: options.log });
+  const runner = await openOperationRunner({
+    database,
+    definitions: services.flatMap((service) => service.operations ?? []),
+    log: options.log,
+  });
   const workers = startWorkers(
     database,
     [
-      { name: "kernel.forget", everySeconds: hour, run: async () => void (await forgetOldEvents(database), await forgetOldIdempotencyKeys(database)) },
+      {
+        name: "kernel.forget",
+        everySeconds: hour,
+        run: async () => void (await forgetOldEvents(database), await forgetOldIdempotencyKeys(database)),
+      },
       ...services.flatMap((service) => service.workers ?? []),
     ],
     options.log,

@@ -7,7 +7,10 @@ export function endOnFailure(log: Log): void {
   const end = (error: unknown) => {
     log.fatal({ err: error }, "ended by an error");
     const message = error instanceof Error ? error.message : String(error);
-    tellSupervisor({ type: "fatal", message: CloudError.is(error) && error.cause instanceof Error ? `${message} (${error.cause.message})` : message });
+    tellSupervisor({
+      type: "fatal",
+      message: CloudError.is(error) && error.cause instanceof Error ? `${message} (${error.cause.message})` : message,
+    });
     // The message to the supervisor goes out first.
     setTimeout(() => process.exit(1), 50);
   };

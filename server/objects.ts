@@ -10,7 +10,13 @@ const config = readServerConfig();
 const log = openLog("objects");
 endOnFailure(log);
 
-const cloud = await openCloud({ ...config, masterKey: readMasterKey(config.masterKeyFile), log, maxConnections: 4, migrateFirst: false });
+const cloud = await openCloud({
+  ...config,
+  masterKey: readMasterKey(config.masterKeyFile),
+  log,
+  maxConnections: 4,
+  migrateFirst: false,
+});
 const door = openObjectDoor(cloud, { ...config, log });
 onStop(async (reason) => {
   log.info({ reason }, "stopping");

@@ -246,10 +246,12 @@ async function stopLeftBehind(folder: string): Promise<void> {
     for (const pid of rest) signal(pid, "SIGKILL");
     await waitForEnd(rest, 5_000);
   }
-  // PostgreSQL itself removes a stale file, unless its pid exists: as someone else, or as a zombie that init has not reaped.
-  if (existsSync(`/proc/${postmaster}`)) rmSync(file, { force: true });
   const socketFolder = lines[4]?.trim();
   if (socketFolder !== undefined && isTemporary(socketFolder)) rmSync(socketFolder, { recursive: true, force: true });
+  // PostgreSQL itself removes stale files, unless their pid exists: as someone else, or as a zombie that init has not reaped.
+  if (!existsSync(`/proc/${postmaster}`)) return;
+  if (socketFolder) rmSync(join(socketFolder, `.s.PGSQL.${databasePort}.lock`), { force: true });
+  rmSync(file, { force: true });
 }
 
 /** A folder that came from another machine, or from a start as another user, still bears its old owner's number. */
