@@ -25,6 +25,8 @@ export interface Database {
   transaction<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Outside any transaction and any tenant: for the kernel's own mechanisms. */
   sql: Sql;
+  /** One statement outside any transaction and any tenant; it fails as `transaction` does. */
+  statement<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** Calls back for each NOTIFY on the channel; listening goes on by itself after a reconnect (`onReady` each time). */
   listen(channel: string, onNotify: (payload: string) => void, onReady?: () => void): Promise<{ close(): Promise<void> }>;
   ping(): Promise<void>;
@@ -104,6 +106,13 @@ export function openDatabase(options: DatabaseOptions): Database {
           }
           throw translated(error);
         }
+      }
+    },
+    async statement(work) {
+      try {
+        return await work(sql);
+      } catch (error) {
+        throw translated(error);
       }
     },
     async listen(channel, onNotify, onReady) {
