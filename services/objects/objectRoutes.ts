@@ -9,7 +9,7 @@ import { download } from "./download.ts";
 import type { StoredObject } from "./driver.ts";
 import { listEntries } from "./entries.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
-import { receiveBody, writeConditionsOf } from "./receive.ts";
+import { answering, receiveBody, writeConditionsOf } from "./receive.ts";
 
 type ObjectRoutes = Pick<
   Handlers<typeof contract>,
@@ -56,26 +56,27 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
       return download(store, context, { bucketId: bucket.id, key: query.key, disposition: query.disposition });
     },
 
-    async objectUpload(context, { params, query }) {
-      const bucket = await openBucketShortly(context, params.bucket);
-      checkWritable(bucket);
-      const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
-      const before = await store.head(bucket.id, query.key);
-      const object = await store.put(bucket.id, query.key, body.bytes, {
-        ...body.options,
-        ...writeConditionsOf(context.request),
-        headers: body.contentType === undefined ? {} : { contentType: body.contentType },
-        meter: body.meter,
-      });
-      context.setHeader("etag", `"${object.etag}"`);
-      await context.transaction((tx) =>
-        tellChange(tx, (fact) => context.audit(tx, fact), bucket, object.key, {
-          before: before && { sizeBytes: before.sizeBytes, etag: before.etag },
-          after: { sizeBytes: object.sizeBytes, etag: object.etag, contentType: object.headers.contentType },
-        }),
-      );
-      return viewObject(object);
-    },
+    objectUpload: (context, { params, query }) =>
+      answering(context.request, async () => {
+        const bucket = await openBucketShortly(context, params.bucket);
+        checkWritable(bucket);
+        const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
+        const before = await store.head(bucket.id, query.key);
+        const object = await store.put(bucket.id, query.key, body.bytes, {
+          ...body.options,
+          ...writeConditionsOf(context.request),
+          headers: body.contentType === undefined ? {} : { contentType: body.contentType },
+          meter: body.meter,
+        });
+        context.setHeader("etag", `"${object.etag}"`);
+        await context.transaction((tx) =>
+          tellChange(tx, (fact) => context.audit(tx, fact), bucket, object.key, {
+            before: before && { sizeBytes: before.sizeBytes, etag: before.etag },
+            after: { sizeBytes: object.sizeBytes, etag: object.etag, contentType: object.headers.contentType },
+          }),
+        );
+        return viewObject(object);
+      }),
 
     async objectDelete(context, { params, query }) {
       const bucket = await openBucket(context, context.tx, params.bucket);

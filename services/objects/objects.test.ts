@@ -65,6 +65,10 @@ test("conditions of writing", async () => {
   assert.equal(first.status, 201);
   assert.equal((await put({ "if-none-match": "*" })).status, 412);
   assert.equal((await put({ "if-match": '"0123"' })).status, 412);
+  // Refused at its first byte, and told so all the same.
+  const big = { method: "PUT", headers: { "if-none-match": "*" }, body: new Uint8Array(20_000_000) };
+  assert.equal((await cloud.fetch("editor", content("cond"), big)).status, 412);
+  assert.equal((await cloud.fetch("viewer", content("cond"), big)).status, 403);
   assert.equal((await put({ "if-match": first.headers.get("etag") as string })).status, 201);
   assert.equal((await put({ "content-md5": Buffer.alloc(16).toString("base64") })).status, 400);
 });

@@ -52,7 +52,8 @@ async function* bounded(
   let received = 0;
   let admitted = admittedAtOnce;
   try {
-    for await (const piece of request as AsyncIterable<Uint8Array>) {
+    // Whoever stops reading has something to answer: the connection stays open for that.
+    for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       received += piece.length;
       if (received > maxBodyBytes) throw tooLarge();
       meter.receivedBytes = received;
@@ -64,6 +65,40 @@ async function* bounded(
     // The client has gone, so nobody reads this answer; it keeps the log free of what is no fault of ours.
     throw new CloudError("cancelled", "The connection broke off before everything was sent.", { cause: error });
   }
+}
+
+const drainedBytes = 64 * 2 ** 20;
+const drainedMs = 3000;
+
+/**
+ * Runs the work of an upload. When it is refused, what is still coming is taken in first, within limits: closing the connection on
+ * somebody who is sending mostly costs them the answer that says why.
+ */
+export async function answering<T>(request: IncomingMessage, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const announced = Number(request.headers["content-length"] ?? 0);
+    if (announced <= drainedBytes) await drain(request);
+    throw error;
+  }
+}
+
+async function drain(request: IncomingMessage): Promise<void> {
+  if (request.readableEnded || request.destroyed) return;
+  let taken = 0;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, drainedMs);
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    request.on("data", (piece: Uint8Array) => {
+      taken += piece.length;
+      if (taken > drainedBytes) end();
+    });
+    request.once("end", end).once("close", end).once("error", end).resume();
+  });
 }
 
 function contentTypeOf(header: string | undefined): string | undefined {

@@ -7,7 +7,7 @@ import type contract from "./contract.ts";
 import type { Upload } from "./driver.ts";
 import { viewObject } from "./objectRoutes.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
-import { receiveBody } from "./receive.ts";
+import { answering, receiveBody } from "./receive.ts";
 import { type BucketRow, uploadStore } from "./store.ts";
 
 type UploadRoutes = Pick<
@@ -75,14 +75,18 @@ export function uploadRoutes({ store, quota }: ObjectsParts): UploadRoutes {
       };
     },
 
-    async uploadPartPut(context, { params }) {
-      const bucket = await openBucketShortly(context, params.bucket);
-      checkWritable(bucket);
-      await store.upload(bucket.id, params.upload);
-      const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
-      const part = await store.partPut(bucket.id, params.upload, params.part, body.bytes, { ...body.options, meter: body.meter });
-      return { number: part.number, sizeBytes: part.sizeBytes, etag: part.etag };
-    },
+    uploadPartPut: (context, { params }) =>
+      answering(context.request, async () => {
+        const bucket = await openBucketShortly(context, params.bucket);
+        checkWritable(bucket);
+        await store.upload(bucket.id, params.upload);
+        const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
+        const part = await store.partPut(bucket.id, params.upload, params.part, body.bytes, {
+          ...body.options,
+          meter: body.meter,
+        });
+        return { number: part.number, sizeBytes: part.sizeBytes, etag: part.etag };
+      }),
 
     async uploadPartList(context, { params, query }) {
       const bucket = await openBucket(context, context.tx, params.bucket);
