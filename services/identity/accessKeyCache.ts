@@ -27,7 +27,15 @@ export function createAccessKeyCache(parts: Parts) {
   let listening = false;
   let listener: Promise<{ close(): Promise<void> }> | undefined;
 
+  /** Something did change: until it is read again nothing that is remembered may be used, not even while the database is away. */
   function forget(): void {
+    generation += 1;
+    underWay.clear();
+    remembered.clear();
+  }
+
+  /** Something may have changed unheard. */
+  function doubt(): void {
     generation += 1;
     underWay.clear();
     for (const entry of remembered.values()) entry.fresh = false;
@@ -36,9 +44,9 @@ export function createAccessKeyCache(parts: Parts) {
   function listen(): void {
     listener ??= accessKeyStore
       .listenForChanges(database, forget, () => {
-        // After each reconnect, too: changes may have gone by unheard.
+        // At first, and again after each reconnect.
         listening = true;
-        forget();
+        doubt();
       })
       .catch((error) => {
         listener = undefined;
@@ -49,7 +57,7 @@ export function createAccessKeyCache(parts: Parts) {
 
   async function load(accessKeyId: string): Promise<Resolved> {
     const before = generation;
-    const bearer = await accessKeyStore.bearer(database.sql, accessKeyId);
+    const bearer = await database.statement((sql) => accessKeyStore.bearer(sql, accessKeyId));
     const value = bearer && resolve(bearer);
     if (generation === before && listening) {
       if (remembered.size >= mostRemembered) remembered.delete(remembered.keys().next().value as string);
@@ -105,7 +113,7 @@ export function createAccessKeyCache(parts: Parts) {
       try {
         return await loading;
       } catch (error) {
-        if (entry && age < usableWithoutDatabaseMs && isDatabaseAway(error)) return entry.value;
+        if (entry && age < usableWithoutDatabaseMs && CloudError.is(error, "unavailable")) return entry.value;
         throw error;
       }
     },
@@ -114,8 +122,3 @@ export function createAccessKeyCache(parts: Parts) {
     },
   };
 }
-
-/** database.sql is bare: its errors are those of the connection. */
-const isDatabaseAway = (error: unknown): boolean =>
-  CloudError.is(error, "unavailable") ||
-  /^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test((error as { code?: string }).code ?? "");

@@ -25,7 +25,9 @@ export function createAuthentication(parts: Parts) {
     const now = new Date(clock.nowMs());
     if (request.authorization !== undefined) {
       const token = /^Bearer +(\S+) *$/i.exec(request.authorization)?.[1];
-      const bearer = token?.startsWith(tokenPrefix) ? await apiTokenStore.bearer(database.sql, hashToken(token), now) : undefined;
+      const bearer = token?.startsWith(tokenPrefix)
+        ? await database.statement((sql) => apiTokenStore.bearer(sql, hashToken(token), now))
+        : undefined;
       if (!bearer)
         throw wrongCredential("This API token is not valid: it was revoked, has expired, or is mistyped.", "token_invalid");
       assertActive(bearer);
@@ -35,7 +37,7 @@ export function createAuthentication(parts: Parts) {
     const cookie = request.cookies[sessionCookie];
     if (!cookie) return undefined;
     const idleSince = new Date(now.getTime() - config.sessionIdleSeconds * 1000);
-    const bearer = await sessionStore.bearer(database.sql, hashToken(cookie), { now, idleSince });
+    const bearer = await database.statement((sql) => sessionStore.bearer(sql, hashToken(cookie), { now, idleSince }));
     if (!bearer) throw wrongCredential("Your session has ended. Sign in again.", "session_ended");
     assertActive(bearer);
     if (isStale(bearer, now)) await sessionStore.seen(database.sql, bearer.id, now).catch(unnoted);

@@ -15,6 +15,8 @@ import { passkeyView } from "./views.ts";
 // Few ever use it, and it is large: loaded when the first one does.
 const webauthn = () => import("@simplewebauthn/server");
 
+/** COSE: EdDSA, ES256, RS256. What every authenticator has one of. */
+const algorithms = [-8, -7, -257];
 const challengeLifeMs = 5 * 60_000;
 
 /**
@@ -149,6 +151,7 @@ export function passkeyHandlers(
         userDisplayName: user.name,
         timeout: challengeLifeMs,
         attestationType: "none",
+        supportedAlgorithmIDs: algorithms,
         excludeCredentials: existing.map((row) => ({
           id: row.credentialId,
           transports: row.transports as AuthenticatorTransport[],
@@ -175,6 +178,7 @@ export function passkeyHandlers(
         expectedOrigin: relyingParty(context.host, config.publicUrl).origins,
         expectedRPID: challenge.rpId,
         requireUserVerification: true,
+        supportedAlgorithmIDs: algorithms,
       }).catch((error: unknown) => {
         throw new CloudError("invalid_argument", "The passkey could not be verified. Begin again.", {
           cause: error,

@@ -86,8 +86,9 @@ export async function openFixture() {
   }
 
   await identity.ensureOwner({ email: ownerEmail, password: ownerPassword });
-  const owner = await signIn(ownerEmail, ownerPassword);
-  const home = owner.answer.body.organisations[0];
+  const { cookie, answer } = await signIn(ownerEmail, ownerPassword);
+  const owner = { cookie: cookie as string, id: answer.body.user.id as string };
+  const home = answer.body.organisations[0];
 
   let people = 0;
   /** A new person with a role, invited as everybody is. */
@@ -124,7 +125,7 @@ export async function openFixture() {
     signIn,
     person,
     tenant,
-    owner: { ...owner, id: owner.answer.body.user.id as string } as Caller & { id: string },
+    owner,
     home: { organisation: home.id as string, project: home.projects[0].id as string },
     async close() {
       await http.close();
