@@ -1,5 +1,6 @@
-import "@mantine/core/styles.layer.css";
+// First: it says in which order the layers stand.
 import "./ui/global.css";
+import "@mantine/core/styles.layer.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Console } from "./frame/Console.tsx";

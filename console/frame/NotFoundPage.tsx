@@ -8,6 +8,7 @@ export function NotFoundPage() {
   const t = useT();
   return (
     <EmptyState
+      page
       picture="lost"
       title={t("frame.notFound")}
       text={t("frame.notFoundText")}

@@ -1,4 +1,4 @@
-import { Avatar, Menu, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Avatar, Menu, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme, VisuallyHidden } from "@mantine/core";
 import { IconCode, IconLogout, IconMoon, IconShieldLock, IconSun, IconUser } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
@@ -23,10 +23,11 @@ export function PersonMenu() {
   return (
     <Menu position="bottom-end" width={240}>
       <Menu.Target>
-        <UnstyledButton aria-label={t("frame.person", { name: principal.name })} style={{ borderRadius: 8 }}>
-          <Avatar size={30} radius="md" color="sky" variant="light" name={principal.name}>
+        <UnstyledButton style={{ borderRadius: 8 }}>
+          <Avatar size={30} radius="md" color="sky" variant="light" name={principal.name} aria-hidden>
             {initials(principal.name)}
           </Avatar>
+          <VisuallyHidden>{t("frame.person", { name: principal.name })}</VisuallyHidden>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

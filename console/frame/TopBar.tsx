@@ -14,18 +14,18 @@ const command = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ K" : "Ctrl K";
 export function TopBar() {
   const t = useT();
   return (
-    <header className={css.top}>
+    <section className={css.top} aria-label={t("frame.topBar")}>
       <PlaceSwitcher />
       <div className={css.spacer} />
-      <UnstyledButton className={css.search} onClick={openPalette} aria-label={t("frame.search")} aria-keyshortcuts="Control+K">
+      <UnstyledButton className={css.search} onClick={openPalette} aria-keyshortcuts="Control+K">
         <IconSearch size={16} stroke={1.8} aria-hidden />
         <span>{t("frame.search")}</span>
-        <kbd>{command}</kbd>
+        <kbd aria-hidden>{command}</kbd>
       </UnstyledButton>
       <OperationsMenu />
       <LanguageMenu />
       <ColorSchemeButton />
       <PersonMenu />
-    </header>
+    </section>
   );
 }

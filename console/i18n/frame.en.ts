@@ -1,6 +1,7 @@
 export default {
   title: "Khmara",
   skip: "Skip to the content",
+  topBar: "Place, search and account",
   navigation: "Main navigation",
   navigationPhone: "Quick navigation",
   overview: "Overview",

@@ -4,6 +4,7 @@ import type { Translation } from "./message.ts";
 export default {
   title: "Khmara",
   skip: "Aller au contenu",
+  topBar: "Emplacement, recherche et compte",
   navigation: "Navigation principale",
   navigationPhone: "Navigation rapide",
   overview: "Vue d’ensemble",

@@ -4,6 +4,7 @@ import type { Translation } from "./message.ts";
 export default {
   title: "Khmara",
   skip: "Перейти до вмісту",
+  topBar: "Місце, пошук і обліковий запис",
   navigation: "Головна навігація",
   navigationPhone: "Швидка навігація",
   overview: "Огляд",

@@ -27,6 +27,7 @@ export default {
   activity: "Recent activity",
   allActivity: "All",
   noActivity: "Nothing has happened here yet.",
+  andMore: { one: "and {count} more", other: "and {count} more" },
   did: "{person} {what} {resource}",
   "action.identity.setup.complete": "started the cloud",
   "action.identity.session.create": "signed in",

@@ -30,6 +30,7 @@ export default {
   activity: "Activité récente",
   allActivity: "Tout voir",
   noActivity: "Il ne s’est encore rien passé ici.",
+  andMore: { one: "et {count} autre", many: "et {count} autres", other: "et {count} autres" },
   did: "{person} {what} {resource}",
   "action.identity.setup.complete": "a démarré le cloud",
   "action.identity.session.create": "s’est connecté",

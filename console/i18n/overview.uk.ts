@@ -30,6 +30,7 @@ export default {
   activity: "Останні події",
   allActivity: "Усі",
   noActivity: "Тут ще нічого не відбулося.",
+  andMore: { one: "і ще {count}", few: "і ще {count}", many: "і ще {count}", other: "і ще {count}" },
   did: "{person}: {what} {resource}",
   "action.identity.setup.complete": "запуск хмари",
   "action.identity.session.create": "вхід",

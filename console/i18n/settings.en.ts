@@ -1,6 +1,6 @@
 export default {
   title: "Settings",
-  text: "Name, limits and the end of {organisation}.",
+  text: "Name, address and limits of {organisation}.",
   general: "General",
   slug: "Address",
   slugHint: "Part of the console's links. When it changes, old links stop working.",

@@ -3,7 +3,7 @@ import type en from "./settings.en.ts";
 
 export default {
   title: "Réglages",
-  text: "Nom, limites et suppression de {organisation}.",
+  text: "Nom, adresse et limites de {organisation}.",
   general: "Général",
   slug: "Adresse",
   slugHint: "Elle figure dans les liens de la console. Si elle change, les anciens liens ne fonctionnent plus.",

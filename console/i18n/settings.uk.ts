@@ -3,7 +3,7 @@ import type en from "./settings.en.ts";
 
 export default {
   title: "Налаштування",
-  text: "Назва, обмеження та видалення організації {organisation}.",
+  text: "Назва, адреса та обмеження організації {organisation}.",
   general: "Загальне",
   slug: "Адреса",
   slugHint: "Частина посилань консолі. Після зміни старі посилання не діятимуть.",

@@ -10,11 +10,14 @@ export function EmptyState(props: {
   text?: ReactNode;
   action?: ReactNode;
   command?: string | undefined;
+  /** Where it is the whole page, its title is the page's. */
+  page?: boolean;
 }) {
+  const Title = props.page ? "h1" : "h2";
   return (
     <div className={css.empty}>
       <Picture name={props.picture} />
-      <h2 className={css.title}>{props.title}</h2>
+      <Title className={css.title}>{props.title}</Title>
       {props.text && <p className={css.text}>{props.text}</p>}
       {props.action && <div className={css.action}>{props.action}</div>}
       {props.command && (

@@ -10,6 +10,7 @@ export function ErrorPage({ error, reset }: ErrorComponentProps) {
   const requestId = isCloudError(error) ? error.details["requestId"] : undefined;
   return (
     <EmptyState
+      page
       picture="storm"
       title={t("ui.errorTitle")}
       text={errorText(error)}

@@ -27,11 +27,7 @@ export function FormDialog(props: {
     >
       <form onSubmit={props.form.onSubmit} noValidate>
         <Stack gap="md">
-          {props.text && (
-            <Text c="dimmed" mt={-8}>
-              {props.text}
-            </Text>
-          )}
+          {props.text && <Text c="dimmed">{props.text}</Text>}
           <FormProblem>{props.form.problem}</FormProblem>
           {props.children}
           <Group justify="flex-end" gap="sm" mt="sm">

@@ -82,6 +82,8 @@ export const theme = createTheme({
       },
     },
     Drawer: { defaultProps: { transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.4 } } },
+    // Half the radius: at 16 px the whole one would make a circle, which means "one of many".
+    Checkbox: { defaultProps: { radius: 4 } },
     Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 80 }, radius: "md" } },
     Popover: { defaultProps: { shadow: "md", transitionProps: { duration: 80 } } },
     Tooltip: { defaultProps: { openDelay: 350, transitionProps: { duration: 80 }, withArrow: false } },

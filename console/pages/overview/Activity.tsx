@@ -1,6 +1,6 @@
 import { Skeleton, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useApi } from "../../api/api.ts";
+import { type Item, useApi } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useOrganisation } from "../../frame/identity.ts";
 import { translateMaybe, useT } from "../../i18n/i18n.ts";
@@ -9,6 +9,20 @@ import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import css from "./Overview.module.css";
 
 const shown = 8;
+const read = 60;
+
+type Entry = Item<"auditEntryList">;
+
+/** A hundred files sent at once are one thing that somebody did. */
+function gather(entries: Entry[]): { entry: Entry; more: number }[] {
+  const groups: { entry: Entry; more: number }[] = [];
+  for (const entry of entries) {
+    const last = groups.at(-1);
+    if (last && last.entry.action === entry.action && last.entry.actor.id === entry.actor.id) last.more++;
+    else groups.push({ entry, more: 0 });
+  }
+  return groups.slice(0, shown);
+}
 
 /** What happened last, in sentences; the whole story is on the audit page. */
 export function Activity({ project }: { project?: string }) {
@@ -16,7 +30,7 @@ export function Activity({ project }: { project?: string }) {
   const organisation = useOrganisation();
   const entries = useApi("auditEntryList", {
     organisation: organisation.id,
-    limit: shown,
+    limit: read,
     ...(project ? { project: project as never } : {}),
   });
   const what = (action: string) => translateMaybe(`overview.action.${action}`) ?? action;
@@ -45,7 +59,7 @@ export function Activity({ project }: { project?: string }) {
           </Text>
         </div>
       )}
-      {entries.data?.items.map((entry) => (
+      {gather(entries.data?.items ?? []).map(({ entry, more }) => (
         <div key={entry.id} className={css.entry}>
           {t.rich("overview.did", {
             person: (
@@ -56,6 +70,7 @@ export function Activity({ project }: { project?: string }) {
             what: what(entry.action),
             resource: <span key="resource">{entry.resource.name ?? ""}</span>,
           })}
+          {more > 0 && ` ${t("overview.andMore", { count: more })}`}
           <span className={css.entryWhen}>
             <TimeAgo at={entry.at} />
           </span>

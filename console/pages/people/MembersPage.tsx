@@ -84,7 +84,8 @@ export default function MembersPage() {
             sort: ({ principal }) => principal.name,
             cell: ({ principal }) => (
               <PersonCell
-                name={principal.id === me.id ? t("people.you", { name: principal.name }) : principal.name}
+                name={principal.name}
+                shown={principal.id === me.id ? t("people.you", { name: principal.name }) : principal.name}
                 detail={principal.kind === "service_account" ? t("people.serviceAccount") : principal.email}
                 machine={principal.kind === "service_account"}
               />

@@ -144,7 +144,7 @@ export function DataList<T>(props: DataListProps<T>) {
   const selectedRows = (rows ?? []).filter((row) => chosen.has(props.rowKey(row)));
   const hasActions = props.rowActions !== undefined;
   const tracks = [
-    ...(selectable ? ["36px"] : []),
+    ...(selectable ? ["20px"] : []),
     ...columns.map(({ width }) => width ?? "minmax(112px, 1fr)"),
     ...(hasActions ? ["44px"] : []),
   ].join(" ");
