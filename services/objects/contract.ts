@@ -206,7 +206,7 @@ export default contract({
       params: inBucket,
       query: z.object({ key: objectKey, disposition: z.enum(["attachment", "inline"]).default("attachment") }),
       stream: { response: "bytes" },
-      errors: ["not_found", "range_not_satisfiable", "precondition_failed"],
+      errors: ["not_found", "range_not_satisfiable", "precondition_failed", "conflict"],
     }),
     objectUpload: route({
       method: "PUT",
@@ -221,7 +221,7 @@ export default contract({
       response: storedObject,
       status: 201,
       stream: { request: "bytes" },
-      errors: ["not_found", "precondition_failed", "payload_too_large", "quota_exceeded", "storage_full"],
+      errors: ["not_found", "precondition_failed", "payload_too_large", "quota_exceeded", "storage_full", "failed_precondition"],
     }),
     objectDelete: route({
       method: "DELETE",
@@ -232,7 +232,7 @@ export default contract({
       roles: ["editor"],
       params: inBucket,
       query: z.object({ key: objectKey }),
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
     objectMove: route({
       method: "POST",
@@ -250,7 +250,7 @@ export default contract({
       }),
       response: operation,
       status: 202,
-      errors: ["not_found", "already_exists"],
+      errors: ["not_found", "already_exists", "failed_precondition"],
     }),
     objectTrash: route({
       method: "POST",
@@ -263,7 +263,7 @@ export default contract({
       body: selection,
       response: operation,
       status: 202,
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
     trashList: route({
       method: "GET",
@@ -287,7 +287,7 @@ export default contract({
       body: z.object({}),
       response: operation,
       status: 202,
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
     trashDelete: route({
       method: "DELETE",
@@ -298,7 +298,7 @@ export default contract({
       params: inBucket.extend({ trash: z.string().max(100) }),
       response: operation,
       status: 202,
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
 
     uploadCreate: route({
@@ -320,7 +320,7 @@ export default contract({
       }),
       response: upload,
       status: 201,
-      errors: ["not_found", "quota_exceeded"],
+      errors: ["not_found", "quota_exceeded", "failed_precondition"],
     }),
     uploadList: route({
       method: "GET",
@@ -342,7 +342,7 @@ export default contract({
       params: inBucket.extend({ upload: id("upload"), part: z.coerce.number().int().min(1).max(10_000) }),
       response: uploadPart,
       stream: { request: "bytes" },
-      errors: ["not_found", "payload_too_large", "quota_exceeded", "storage_full"],
+      errors: ["not_found", "payload_too_large", "quota_exceeded", "storage_full", "failed_precondition"],
       cli: false,
     }),
     uploadPartList: route({
@@ -414,7 +414,7 @@ export default contract({
       }),
       response: share.extend({ link: z.string() }),
       status: 201,
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
     shareDelete: route({
       method: "DELETE",
@@ -451,7 +451,7 @@ export default contract({
       params: z.object({ token: shareToken }),
       query: z.object({ disposition: z.enum(["attachment", "inline"]).default("attachment") }),
       stream: { response: "bytes" },
-      errors: ["not_found", "rate_limited", "range_not_satisfiable", "precondition_failed"],
+      errors: ["not_found", "rate_limited", "range_not_satisfiable", "precondition_failed", "conflict"],
       cli: false,
     }),
   },
