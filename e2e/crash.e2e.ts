@@ -144,13 +144,17 @@ async function killOne(): Promise<string> {
 
 /** Both doors answer again. */
 async function untilServing(): Promise<void> {
+  let last = "";
   for (const end = Date.now() + 30_000; ; await sleep(50)) {
     try {
       const ready = await fetch(`${cloud.url}/readyz`, { signal: AbortSignal.timeout(2000) });
       const door = await fetch(cloud.s3Url, { signal: AbortSignal.timeout(2000) });
+      last = `readyz ${ready.status}, S3 ${door.status}`;
       if (ready.ok && door.status === 403) return;
-    } catch {}
-    if (Date.now() > end) throw new Error(`the cloud does not serve again:\n${cloud.output.slice(-3000)}`);
+    } catch (error) {
+      last = String((error as Error).cause ?? error);
+    }
+    if (Date.now() > end) throw new Error(`the cloud does not serve again (${last}):\n${cloud.output.slice(-3000)}`);
   }
 }
 
@@ -164,6 +168,7 @@ test(`${rounds} rounds of kill -9`, { timeout: 3_000_000 }, async (t) => {
     ];
     await sleep(randomInt(20, 400));
     const kind = await killOne();
+    if (process.env["KHMARA_CRASH_VERBOSE"]) t.diagnostic(`round ${round}: ${kind}`);
     killed[kind] = (killed[kind] ?? 0) + 1;
     await sleep(randomInt(30));
     going = false;

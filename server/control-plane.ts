@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { CloudError } from "../kernel/errors.ts";
 import { forgetOldEvents } from "../kernel/events.ts";
 import { forgetOldIdempotencyKeys } from "../kernel/http/idempotency.ts";
 import { openApiDocument } from "../kernel/http/openapi.ts";
@@ -21,6 +22,7 @@ export interface ControlPlane {
 }
 
 const hour = 3600;
+const readyTimeoutMs = 1500;
 
 export async function openControlPlane(
   cloud: Cloud,
@@ -40,7 +42,15 @@ export async function openControlPlane(
 
   http.get("/healthz", async () => ({ status: "ok" }));
   http.get("/readyz", async () => {
-    await database.ping();
+    // A load balancer must not wait for a database that is not there.
+    const late = AbortSignal.timeout(readyTimeoutMs);
+    const unavailable = new CloudError("unavailable", "The database cannot be reached at the moment.", {
+      details: { retryAfterSeconds: 2 },
+    });
+    await Promise.race([
+      database.ping(),
+      new Promise((_, reject) => late.addEventListener("abort", () => reject(unavailable), { once: true })),
+    ]);
     return { status: "ready" };
   });
   http.get("/metrics", async (request, reply) => {

@@ -68,6 +68,11 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     }
   }
   const socketFolder = options.socketFolder ?? makeSocketFolder(options.folder, user);
+  // A temporary one goes with the PostgreSQL before; the address, which the children know, stays.
+  if (!existsSync(socketFolder)) {
+    makeFolder(socketFolder, 0o700);
+    ownSocketFolder(socketFolder, user);
+  }
   const configuration = postgresConfiguration({
     socketFolder,
     durable: options.durable ?? true,
@@ -274,14 +279,16 @@ const longestSocketFolder = 107 - "/.s.PGSQL.5432".length;
 const temporaryPrefix = "khmara-pg-";
 const isTemporary = (folder: string): boolean => basename(folder).startsWith(temporaryPrefix);
 
+function ownSocketFolder(folder: string, user: SystemUser | undefined): string {
+  chmodSync(folder, 0o700);
+  if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
 /** Beside the data, or in a short place when that path is too long or closed to PostgreSQL's user. Only that user enters. */
 function makeSocketFolder(dataFolder: string, user: SystemUser | undefined): string {
   const beside = join(dirname(dataFolder), "run");
-  const own = (folder: string): string => {
-    chmodSync(folder, 0o700);
-    if (user !== undefined) chownSync(folder, user.uid, user.gid);
-    return folder;
-  };
+  const own = (folder: string): string => ownSocketFolder(folder, user);
   if (Buffer.byteLength(beside) <= longestSocketFolder && canReach(user, dirname(beside))) {
     makeFolder(beside, 0o700);
     return own(beside);

@@ -67,9 +67,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   fastify.addHook("onResponse", async (request, reply) => {
     options.onResponse?.(request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
-    request.log[reply.statusCode >= 500 ? "error" : "debug"](
-      { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
-      "request",
+    // What is out of reach for a moment is no error of ours; the answer says to come again.
+    const level = reply.statusCode === 500 ? "error" : reply.statusCode > 500 ? "warn" : "debug";
+    const route = request.routeOptions.url ?? "none";
+    request.log[level](
+      { status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      `${request.method} ${route} answered ${reply.statusCode}`,
     );
   });
   fastify.setErrorHandler((error, request, reply) => sendError(error, request, reply));
