@@ -30,15 +30,15 @@ before(() => {
 echo "npm $*" >> "$NPM_CALLS"
 if [ -n "$NPM_PROBLEM" ]; then echo "npm error code $NPM_PROBLEM" >&2; exit 1; fi
 sleep 0.3
-case $1 in
-  install)
+case "$*" in
+  *--prefix*)
     while [ "$1" != --prefix ]; do shift; done
     for last; do :; done
     name=\${last%@*}
     mkdir -p "$2/node_modules/$name/bin"
     cp "$REAL_NODE" "$2/node_modules/$name/bin/node"
     ;;
-  ci)
+  *)
     mkdir -p node_modules/a
     cp package-lock.json node_modules/.package-lock.json
     ;;
@@ -99,9 +99,9 @@ test("two first starts at once fetch Node and the dependencies once, and hand ov
   const node = join(folder, ".cache", "khmara", `node-26.10.0-${process.arch}`, "bin", "node");
   assert.deepEqual(JSON.parse(one.stdout), [node, "bucket", "create", "a b"], one.stderr);
   assert.deepEqual(JSON.parse(two.stdout), [node, "login"], two.stderr);
-  assert.equal(calls().filter((call) => call.startsWith("npm install")).length, 1);
-  assert.equal(calls().filter((call) => call.startsWith("npm ci")).length, 1);
-  assert.match(calls().join("\n"), /npm ci --ignore-scripts .*--omit=dev/);
+  assert.equal(calls().filter((call) => call.includes("--prefix")).length, 1);
+  assert.equal(calls().filter((call) => call.includes("--no-save --ignore-scripts")).length, 1);
+  assert.match(calls().join("\n"), /npm install --no-save --ignore-scripts .*--omit=dev/);
 });
 
 test("a later start asks npm for nothing; a changed lock file does, and so does a test", async () => {
