@@ -62,7 +62,7 @@ test("after random work the journal says exactly what was stored, asked and sent
       pass(1);
       return flushUsage({ database: cloud.database, store: cloud.store, log: silentLog });
     };
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 120; round++) {
       const index = random(2);
       const own = truth[index]!;
       const inTrash = random(4) === 0;
