@@ -109,6 +109,8 @@ export default {
   "did.objects.object.write": "wrote {resource}",
   "did.objects.object.delete": "deleted {resource}",
   "did.objects.object.move": "moved objects in {resource}",
+  "did.objects.object.delete.bucket": "deleted objects in {resource}",
+  "did.objects.object.write.bucket": "restored objects in {resource}",
   "did.objects.share.create": "shared {resource} by a link",
   "did.objects.share.delete": "revoked the share link of {resource}",
   "did.identity.session.create": "signed in",

@@ -112,6 +112,8 @@ export default {
   "did.objects.object.write": "a écrit {resource}",
   "did.objects.object.delete": "a supprimé {resource}",
   "did.objects.object.move": "a déplacé des objets dans {resource}",
+  "did.objects.object.delete.bucket": "a supprimé des objets dans {resource}",
+  "did.objects.object.write.bucket": "a restauré des objets dans {resource}",
   "did.objects.share.create": "a partagé {resource} par un lien",
   "did.objects.share.delete": "a révoqué le lien de partage de {resource}",
   "did.identity.session.create": "a ouvert une session",

@@ -127,6 +127,8 @@ export default {
   "did.objects.object.write": "— записано {resource}",
   "did.objects.object.delete": "— видалено {resource}",
   "did.objects.object.move": "— переміщено об’єкти в {resource}",
+  "did.objects.object.delete.bucket": "— видалено об’єкти в {resource}",
+  "did.objects.object.write.bucket": "— відновлено об’єкти в {resource}",
   "did.objects.share.create": "— створено посилання на {resource}",
   "did.objects.share.delete": "— відкликано посилання на {resource}",
   "did.identity.session.create": "— вхід",

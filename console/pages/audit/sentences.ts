@@ -7,8 +7,11 @@ const plain = (action: string): string => action.split(".").slice(1).join(" ").r
 
 /** What was done, as a sentence of the language; `resource` stands where the thing is named. */
 export function sentence(entry: AuditEntry, resource: ReactNode): ReactNode {
-  const key = `audit.did.${entry.action}`;
-  return translateMaybe(key, { resource: "" }) === undefined
+  // The same permission over a whole bucket (many objects at once) reads differently than over one object.
+  const key = [`audit.did.${entry.action}.${entry.resource.kind}`, `audit.did.${entry.action}`].find(
+    (one) => translateMaybe(one, { resource: "" }) !== undefined,
+  );
+  return key === undefined
     ? rich("audit.did", { action: plain(entry.action), resource })
     : rich(key as "audit.did.objects.bucket.create", { resource });
 }

@@ -31,8 +31,10 @@ export function BucketOverview({ bucket, here }: { bucket: Bucket; here: string 
   const number = (label: string, value: string, note?: string, to?: string) => (
     <div className={css.number}>
       <dt>{label}</dt>
-      <dd>{to ? <Link to={to}>{value}</Link> : value}</dd>
-      {note && <small>{note}</small>}
+      <dd>
+        {to ? <Link to={to}>{value}</Link> : value}
+        {note && <small>{note}</small>}
+      </dd>
     </div>
   );
   const waiting = <Skeleton height={20} width={72} />;

@@ -3,6 +3,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Bucket, ObjectEntry } from "../../../services/objects/contract.ts";
 import { errorText } from "../../api/errors.ts";
+import { useCloud } from "../../frame/identity.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../../ui/EmptyState.tsx";
@@ -35,6 +36,7 @@ function sortOf(text: string | undefined): Sort {
 export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boolean }) {
   const t = useT();
   const format = useFormat();
+  const cloud = useCloud();
   const [address, changeAddress] = useAddress();
   const prefix = address["path"] ?? "";
   const [words, setWords] = useState(address["q"] ?? "");
@@ -202,7 +204,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
         onAct={(kind) =>
           kind === "trash" ? trash(selectedEntries) : kind === "download" ? download(selectedEntries) : act(kind, selectedEntries)
         }
-        upload={upload}
+        upload={entries?.length === 0 && !search ? null : upload}
       />
       {listing.stale && (
         <div className={css.note} role="status">
@@ -248,7 +250,11 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
               title={prefix ? t("objects.folder.empty") : t("objects.bucket.empty")}
               text={readOnly ? t("objects.bucket.emptyReader") : t("objects.bucket.emptyText")}
               action={upload}
-              command={readOnly ? undefined : `aws s3 cp report.pdf s3://${bucket.name}/${prefix}`}
+              command={
+                readOnly
+                  ? undefined
+                  : `aws --endpoint-url ${cloud?.s3.endpoint ?? ""} s3 cp report.pdf "s3://${bucket.name}/${prefix}"`
+              }
             />
           )
         ) : grid ? (
@@ -278,7 +284,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
             </>
           ) : (
             <span>
-              {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("objects.count", { count: order.length })}
+              {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("ui.rows", { count: order.length })}
             </span>
           )}
         </div>

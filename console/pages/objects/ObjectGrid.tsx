@@ -78,6 +78,7 @@ export function ObjectGrid(props: EntriesProps & { columns: (count: number) => v
                 </div>
                 <Checkbox
                   size="xs"
+                  radius={4}
                   tabIndex={-1}
                   className={css.cardCheck}
                   aria-label={t("objects.select.one", { name: entry.name })}

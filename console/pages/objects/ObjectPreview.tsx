@@ -73,7 +73,7 @@ export function ObjectPreview({
     >
       <Modal.Content radius={0} aria-label={entry.name} className={css.content}>
         <div className={css.screen}>
-          <header className={css.header}>
+          <div className={css.header}>
             <FileIcon entry={entry} />
             <h2 className={css.title} title={entry.name}>
               {entry.name}
@@ -145,7 +145,7 @@ export function ObjectPreview({
                 <IconX size={20} stroke={1.6} aria-hidden />
               </ActionIcon>
             </Tooltip>
-          </header>
+          </div>
           <div className={css.body}>
             <div className={css.stage}>
               <PreviewContent

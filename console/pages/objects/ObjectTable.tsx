@@ -128,6 +128,7 @@ export function ObjectTable(props: EntriesProps) {
         <Part role="columnheader" className={css.checkCell}>
           <Checkbox
             size="xs"
+            radius={4}
             tabIndex={-1}
             aria-label={t("objects.select.all")}
             checked={all}
@@ -138,7 +139,9 @@ export function ObjectTable(props: EntriesProps) {
         {header("name", t("objects.column.name"), css.nameCell)}
         {header("size", t("objects.column.size"), css.sizeCell)}
         {header("modified", t("objects.column.modified"), css.dateCell)}
-        <Part role="columnheader" className={css.menuCell} aria-label={t("objects.column.actions")} />
+        <Part role="columnheader" className={css.menuCell}>
+          <span className={css.hiddenText}>{t("objects.column.actions")}</span>
+        </Part>
       </Part>
       <div ref={body} role="presentation" style={{ height: rows.getTotalSize(), position: "relative" }}>
         {virtual.map((item) => {
@@ -169,6 +172,7 @@ export function ObjectTable(props: EntriesProps) {
               <Part role="gridcell" className={css.checkCell}>
                 <Checkbox
                   size="xs"
+                  radius={4}
                   tabIndex={-1}
                   aria-label={t("objects.select.one", { name: entry.name })}
                   checked={selected}

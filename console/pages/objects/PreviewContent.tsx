@@ -97,7 +97,13 @@ function Nothing({ name, contentType, sizeBytes, download, text }: Props & { tex
       <FileIcon entry={{ kind: "object", name, contentType }} size={64} />
       <Text fw={600}>{name}</Text>
       <Text c="dimmed">{text}</Text>
-      <Button component="a" href={download} download={name} leftSection={<IconDownload size={16} aria-hidden />}>
+      <Button
+        component="a"
+        href={download}
+        download={name}
+        c="var(--button-color)"
+        leftSection={<IconDownload size={16} aria-hidden />}
+      >
         {t("objects.preview.download", { size: format.bytes(sizeBytes) })}
       </Button>
     </div>

@@ -65,6 +65,7 @@ export default function SharedPage() {
                 href={address("attachment")}
                 download={data.name}
                 size="md"
+                c="var(--button-color)"
                 className={css.download}
                 leftSection={<IconDownload size={18} aria-hidden />}
               >

@@ -92,7 +92,7 @@ export function UsageMeter(props: Props) {
               <dt>{t("usage.billed")}</dt>
               <dd>
                 {t("usage.gigabyteMonths", {
-                  amount: number(format, gigabyteMonths(series.unit === "byte_seconds" ? total / 3600 : total)),
+                  amount: small(format, gigabyteMonths(series.unit === "byte_seconds" ? total / 3600 : total)),
                 })}
               </dd>
             </div>
@@ -109,8 +109,8 @@ export function UsageMeter(props: Props) {
 }
 
 /** Small shares of a gigabyte·month must not look like nothing. */
-const number = (format: Format, value: number) =>
-  format.number(value === 0 ? 0 : Number(value.toPrecision(value >= 100 ? 4 : 3)));
+const small = (format: Format, value: number) =>
+  value > 0 && value < 0.001 ? `< ${format.number(0.001)}` : format.number(value >= 100 ? Math.round(value) : value);
 
 function changeWords(t: ReturnType<typeof useT>, format: Format, change: number | undefined): string {
   if (change === undefined) return t("usage.change.none");
