@@ -118,7 +118,12 @@ export function createAccessKeyCache(parts: Parts) {
       }
     },
     async close(): Promise<void> {
-      await (await listener?.catch(() => undefined))?.close();
+      try {
+        await (await listener)?.close();
+      } catch (error) {
+        // The connection is gone already, and with it what was listened for.
+        log.debug({ err: error }, "listening for credentials ended by itself");
+      }
     },
   };
 }
