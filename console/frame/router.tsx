@@ -3,6 +3,7 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  type ErrorComponentProps,
   lazyRouteComponent,
   Outlet,
   redirect,
@@ -20,12 +21,25 @@ import { pages } from "./services.ts";
 
 const identity = () => queries.ensureQueryData({ ...apiQuery("identityGet", {}), staleTime: 60_000 });
 
-const rootRoute = createRootRoute({ component: Outlet, notFoundComponent: NotFoundPage, errorComponent: ErrorPage });
+/** Outside of the frame a page brings its own landmark. */
+const OuterError = (props: ErrorComponentProps) => (
+  <main>
+    <ErrorPage {...props} />
+  </main>
+);
+const OuterNotFound = () => (
+  <main>
+    <NotFoundPage />
+  </main>
+);
+
+const rootRoute = createRootRoute({ component: Outlet, notFoundComponent: OuterNotFound, errorComponent: OuterError });
 
 /** Everything below it needs somebody signed in. */
 const frameRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "frame",
+  errorComponent: OuterError,
   component: lazyRouteComponent(() => import("./Frame.tsx"), "Frame"),
   beforeLoad: async ({ location }) => {
     try {
