@@ -11,7 +11,8 @@ import {
   IconSearch,
   IconTrash,
 } from "@tabler/icons-react";
-import { type DragEvent, Fragment, type ReactNode, useEffect, useRef, useState } from "react";
+import { type DragEvent, Fragment, type ReactNode, type RefObject, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { ObjectEntry } from "../../../services/objects/contract.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
@@ -42,28 +43,37 @@ interface Props {
 
 /** Where one is and what can be done here; with a selection, what can be done with it, in the same place. */
 export function BrowserBar(props: Props) {
-  return <div className={css.bar}>{props.selected.length > 0 ? <SelectionTools {...props} /> : <PlaceTools {...props} />}</div>;
-}
-
-function PlaceTools(props: Props) {
-  const t = useT();
   const search = useRef<HTMLInputElement>(null);
+  const { onClear } = props;
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
-      const typing = (event.target as HTMLElement).closest("input, textarea, [contenteditable], [role=dialog]");
+      const typing = (event.target as HTMLElement).closest(
+        "input:not([type=checkbox]), textarea, [contenteditable], [role=dialog]",
+      );
       if (event.key !== "/" || typing || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
+      // With a selection the field is not there: it comes back first.
+      if (!search.current) flushSync(onClear);
       search.current?.focus();
     };
     document.addEventListener("keydown", focus);
     return () => document.removeEventListener("keydown", focus);
-  }, []);
+  }, [onClear]);
+  return (
+    <div className={css.bar}>
+      {props.selected.length > 0 ? <SelectionTools {...props} /> : <PlaceTools {...props} searchRef={search} />}
+    </div>
+  );
+}
+
+function PlaceTools(props: Props & { searchRef: RefObject<HTMLInputElement | null> }) {
+  const t = useT();
   return (
     <>
       <Crumbs {...props} />
       <div className={css.tools}>
         <TextInput
-          ref={search}
+          ref={props.searchRef}
           className={css.search}
           aria-label={t("objects.search")}
           placeholder={t("objects.search")}

@@ -49,6 +49,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
   const [selection, setSelection] = useState<Selection>(nothingSelected);
   const [dialog, setDialog] = useState<Dialog>();
   const [menu, setMenu] = useState<{ entry: ObjectEntry; at: { x: number; y: number } }>();
+  const [allWanted, setAllWanted] = useState(false);
   const scrollTo = useRef<((index: number) => void) | null>(null);
   const columns = useRef(1);
   const area = useRef<HTMLDivElement>(null);
@@ -69,6 +70,12 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
   useEffect(() => {
     if (entries && !listing.loading) setSelection((now) => kept(now, new Set(order)));
   }, [entries, order, listing.loading]);
+  // "The rest too" was pressed, and the rest has come.
+  useEffect(() => {
+    if (!allWanted || listing.hasMore) return;
+    setAllWanted(false);
+    setSelection((now) => ({ ...now, selected: new Set(order) }));
+  }, [allWanted, listing.hasMore, order]);
   const selectedEntries = useMemo(
     () => [...selection.selected].flatMap((key) => byKey.get(key) ?? []),
     [selection.selected, byKey],
@@ -195,7 +202,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
         everything={order.length > 0 && selection.selected.size === order.length}
         onSelectAll={async () => {
           await listing.loadAll();
-          setSelection((now) => ({ ...now, selected: new Set([...now.selected, ...order]) }));
+          setAllWanted(true);
         }}
         onClear={() => setSelection(nothingSelected)}
         onGoTo={goTo}

@@ -32,36 +32,42 @@ export function ObjectDetails({
       {!detail ? (
         [70, 40, 55, 60].map((width) => <Skeleton key={width} height={14} width={`${width}%`} mb={20} />)
       ) : (
-        <dl>
-          {line(
-            t("objects.column.size"),
-            detail.sizeBytes < 1000
-              ? format.bytes(detail.sizeBytes)
-              : t("objects.details.size", { size: format.bytes(detail.sizeBytes), count: detail.sizeBytes }),
-          )}
-          {line(t("objects.details.type"), detail.contentType ?? t("objects.details.noType"))}
-          {line(
-            t("objects.column.modified"),
-            <time title={format.exact(detail.modifiedAt)}>{format.dateTime(detail.modifiedAt)}</time>,
-          )}
-          {line(t("objects.details.encoding"), detail.contentEncoding)}
-          {line(t("objects.details.cache"), detail.cacheControl)}
-          {line(t("objects.details.disposition"), detail.contentDisposition)}
-          {detail.parts > 1 && line(t("objects.details.parts"), format.number(detail.parts))}
-          <div>
+        <>
+          <dl>
+            {line(
+              t("objects.column.size"),
+              detail.sizeBytes < 1000
+                ? format.bytes(detail.sizeBytes)
+                : t("objects.details.size", { size: format.bytes(detail.sizeBytes), count: detail.sizeBytes }),
+            )}
+            {line(t("objects.details.type"), detail.contentType ?? t("objects.details.noType"))}
+            {line(
+              t("objects.column.modified"),
+              <time title={format.exact(detail.modifiedAt)}>{format.dateTime(detail.modifiedAt)}</time>,
+            )}
+            {line(t("objects.details.encoding"), detail.contentEncoding)}
+            {line(t("objects.details.cache"), detail.cacheControl)}
+            {line(t("objects.details.disposition"), detail.contentDisposition)}
+            {detail.parts > 1 && line(t("objects.details.parts"), format.number(detail.parts))}
+          </dl>
+          <div className={css.copy}>
             <CopyField label={t("objects.details.uri")} value={`s3://${bucket}/${objectKey}`} />
           </div>
-          <div>
+          <div className={css.copy}>
             <CopyField label="ETag" value={detail.etag} />
           </div>
           {Object.entries(detail.checksums).map(([algorithm, value]) => (
-            <div key={algorithm}>
+            <div key={algorithm} className={css.copy}>
               <CopyField label={t("objects.details.checksum", { algorithm: algorithm.toUpperCase() })} value={value} />
             </div>
           ))}
-          {Object.keys(detail.metadata).length > 0 && <h4>{t("objects.details.metadata")}</h4>}
-          {Object.entries(detail.metadata).map(([name, value]) => line(name, value))}
-        </dl>
+          {Object.keys(detail.metadata).length > 0 && (
+            <>
+              <h4>{t("objects.details.metadata")}</h4>
+              <dl>{Object.entries(detail.metadata).map(([name, value]) => line(name, value))}</dl>
+            </>
+          )}
+        </>
       )}
     </aside>
   );

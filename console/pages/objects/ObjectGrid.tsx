@@ -9,7 +9,7 @@ import { useT } from "../../i18n/i18n.ts";
 import css from "./browser.module.css";
 import { FileIcon } from "./FileIcon.tsx";
 import { kindOf } from "./kinds.ts";
-import { type EntriesProps, modifiersOf, Part, useDropTarget, useLoadAhead, useOffsetTop } from "./ObjectTable.tsx";
+import { type EntriesProps, hiddenEdges, modifiersOf, Part, useDropTarget, useLoadAhead, useOffsetTop } from "./ObjectTable.tsx";
 
 const rowHeight = 186;
 /** A thumbnail is the picture itself: beyond this an icon is kinder to the line. */
@@ -29,6 +29,7 @@ export function ObjectGrid(props: EntriesProps & { columns: (count: number) => v
     estimateSize: () => rowHeight,
     overscan: 3,
     scrollMargin: offset,
+    ...hiddenEdges,
   });
   const virtual = rows.getVirtualItems();
   const lastRow = virtual.at(-1)?.index;

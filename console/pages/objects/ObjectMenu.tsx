@@ -30,9 +30,24 @@ export function ObjectMenu({ at, entries, readOnly, onClose, onOpen, onAct }: Pr
   const one = entries.length === 1;
   const folder = first?.kind === "folder";
   return (
-    <Menu opened onClose={onClose} position="bottom-start" width={220} withinPortal trapFocus returnFocus={false}>
+    <Menu
+      opened
+      onClose={onClose}
+      position="bottom-start"
+      width={220}
+      withinPortal
+      trapFocus
+      returnFocus={false}
+      withInitialFocusPlaceholder={false}
+    >
       <Menu.Target>
-        <span style={{ position: "fixed", left: at.x, top: at.y, width: 0, height: 0 }} />
+        {/* Where the pointer was; the menu hangs on something that can have one. */}
+        <button
+          type="button"
+          tabIndex={-1}
+          aria-label={t("objects.menu.more")}
+          style={{ position: "fixed", left: at.x, top: at.y, width: 0, height: 0, padding: 0, border: 0, opacity: 0 }}
+        />
       </Menu.Target>
       <Menu.Dropdown aria-label={first ? t("objects.menu.of", { name: first.name }) : undefined}>
         {one && (

@@ -60,6 +60,9 @@ export function useOffsetTop(ref: RefObject<HTMLElement | null>): number {
   return offset;
 }
 
+/** What stands over the list while it scrolls: the top bar, the tools and the head; at the end the bar of a phone. */
+export const hiddenEdges = { scrollPaddingStart: 144, scrollPaddingEnd: 80 };
+
 /** Asks for the next page before the person has reached the end of this one. */
 export function useLoadAhead(lastIndex: number | undefined, count: number, hasMore: boolean, onLoadMore: () => void): void {
   useEffect(() => {
@@ -100,7 +103,13 @@ export function ObjectTable(props: EntriesProps) {
   const offset = useOffsetTop(body);
   const narrow = window.matchMedia("(max-width: 820px)").matches;
   const rowHeight = narrow ? 60 : 44;
-  const rows = useWindowVirtualizer({ count: entries.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: offset });
+  const rows = useWindowVirtualizer({
+    count: entries.length,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+    scrollMargin: offset,
+    ...hiddenEdges,
+  });
   const virtual = rows.getVirtualItems();
   useLoadAhead(virtual.at(-1)?.index, entries.length, props.hasMore, props.onLoadMore);
   const drop = useDropTarget(props.onDropInto);

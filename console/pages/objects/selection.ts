@@ -43,7 +43,9 @@ export function toggled(selection: Selection, key: string): Selection {
 export function moved(selection: Selection, order: readonly string[], by: number, shift: boolean): Selection {
   if (order.length === 0) return selection;
   const at = selection.cursor === undefined ? -1 : order.indexOf(selection.cursor);
-  const to = at < 0 ? (by > 0 ? 0 : order.length - 1) : Math.max(0, Math.min(order.length - 1, at + by));
+  // Without a cursor the first step is onto an end; a leap (Home, End) is to the end it means.
+  const to =
+    at < 0 ? (by > 0 === Math.abs(by) < order.length ? 0 : order.length - 1) : Math.max(0, Math.min(order.length - 1, at + by));
   const cursor = order[to] as string;
   if (!shift) return { ...selection, cursor, anchor: cursor };
   const anchor = selection.anchor ?? (at < 0 ? cursor : (order[at] as string));
