@@ -2,7 +2,7 @@ import type en from "./errors.en.ts";
 import type { Translation } from "./message.ts";
 
 export default {
-  unexpected: "Une erreur est survenue. Réessayez ; si elle persiste, prévenez la personne qui gère ce cloud.",
+  unexpected: "Une erreur est survenue. Réessayez ; si elle persiste, prévenez la personne qui gère ce cloud.",
   "code.unauthenticated": "Connectez-vous pour continuer.",
   "code.permission_denied": "Votre rôle ne le permet pas.",
   "code.not_found": "Cet élément n’existe pas, ou vous n’y avez pas accès.",
@@ -21,7 +21,7 @@ export default {
   "code.deadline_exceeded": "Cela a pris trop de temps. Réessayez.",
   "code.cancelled": "L’action a été annulée.",
   "code.not_implemented": "Cette fonction n’existe pas encore.",
-  "code.internal": "Le cloud a rencontré une erreur. Réessayez ; si elle persiste, prévenez la personne qui le gère.",
+  "code.internal": "Le cloud a rencontré une erreur. Réessayez ; si elle persiste, prévenez la personne qui le gère.",
   "already_exists.project": "Un projet porte déjà ce nom ou cette adresse.",
   "already_exists.organisation": "Une organisation porte déjà ce nom ou cette adresse.",
   "already_exists.service_account": "Un compte de service porte déjà ce nom.",

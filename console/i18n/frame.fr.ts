@@ -60,7 +60,7 @@ export default {
   apiReference: "Référence de l’API",
   signOut: "Se déconnecter",
   connectionLost:
-    "Le cloud est injoignable. Les informations affichées ne sont peut-être plus à jour ; la connexion se rétablira d’elle-même.",
+    "Le cloud est injoignable. Les informations affichées ne sont peut-être plus à jour ; la connexion se rétablira d’elle-même.",
   notFound: "Il n’y a rien ici",
   notFoundText: "L’adresse est erronée, l’élément a été supprimé, ou vous n’y avez pas accès.",
   home: "Vers la vue d’ensemble",

@@ -49,7 +49,7 @@ export default {
   errorTitle: "Cela n’a pas fonctionné",
   required: "Ce champ est obligatoire.",
   emailInvalid: "Saisissez une adresse e-mail, comme nom@exemple.org.",
-  passwordShort: "Un mot de passe compte au moins 12 caractères ; quelques mots sans rapport conviennent bien.",
+  passwordShort: "Un mot de passe compte au moins 12 caractères ; quelques mots sans rapport conviennent bien.",
   slugInvalid:
     "Utilisez de 3 à 40 lettres minuscules, chiffres et traits d’union, en commençant par une lettre et sans finir par un trait d’union.",
   never: "Jamais",

@@ -1,0 +1,108 @@
+/** `node console/i18n/check.ts`: every word in every language, and no word outside of these files. Exits 1 and names what is wrong. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+type Message = string | Record<string, string>;
+type Words = Record<string, Message>;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const console_ = dirname(here);
+const languages = ["en", "fr", "uk"];
+const problems: string[] = [];
+
+// French has "many" for whole millions only, where "other" reads well enough.
+const forms = (language: string): string[] => new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+const texts = (message: Message): string[] => (typeof message === "string" ? [message] : Object.values(message));
+const placeholders = (message: Message): string =>
+  [...new Set(texts(message).flatMap((text) => text.match(/\{\w+\}/g) ?? []))]
+    .filter((name) => name !== "{count}")
+    .sort()
+    .join(" ");
+
+/** What a proofreader would mark in any text of the language. */
+const typography: Record<string, [pattern: RegExp, advice: string][]> = {
+  en: [],
+  fr: [
+    [/[^\s\u00a0\u202f/][;!?](?=\s|$)|[ ][;:!?»]|«[ ]/, "a no-break space stands before ; : ! ? and inside of « »"],
+    [/\p{L}'\p{L}/u, "the apostrophe is ’"],
+  ],
+  uk: [
+    [/\p{Script=Cyrillic}['`]\p{Script=Cyrillic}/u, "the apostrophe is ’"],
+    [/\p{Script=Cyrillic}\p{Script=Latin}|[ыэъё]/iu, "a letter that is not Ukrainian"],
+  ],
+};
+
+async function checkWords(): Promise<number> {
+  const areas = [...new Set(readdirSync(here).flatMap((file) => /^(\w+)\.(?:en|fr|uk)\.ts$/.exec(file)?.[1] ?? []))];
+  let count = 0;
+  for (const area of areas) {
+    const read = async (language: string): Promise<Words | undefined> => {
+      try {
+        return ((await import(pathToFileURL(join(here, `${area}.${language}.ts`)).href)) as { default: Words }).default;
+      } catch (error) {
+        problems.push(`${area}.${language}.ts: ${(error as Error).message}`);
+        return undefined;
+      }
+    };
+    const english = await read("en");
+    if (english === undefined) continue;
+    count += Object.keys(english).length;
+    for (const language of languages) {
+      const words = language === "en" ? english : await read(language);
+      if (words === undefined) continue;
+      const say = (key: string, problem: string) => problems.push(`${area}.${language}.ts: "${key}": ${problem}`);
+      for (const key of Object.keys(english)) if (!(key in words)) say(key, "is missing");
+      for (const [key, message] of Object.entries(words)) {
+        const original = english[key];
+        if (original === undefined) say(key, "is not in the English file");
+        else if (typeof original !== typeof message) say(key, "is counted in one language and not in the other");
+        else if (placeholders(original) !== placeholders(message))
+          say(key, `has other placeholders than English (${placeholders(original)})`);
+        if (typeof message !== "string") {
+          const wanted = forms(language);
+          for (const form of wanted)
+            if (!(form in message) && !(language === "fr" && form === "many")) say(key, `lacks the plural form "${form}"`);
+          for (const form of Object.keys(message))
+            if (!wanted.includes(form)) say(key, `has the form "${form}", which the language does not`);
+        }
+        for (const text of texts(message)) {
+          if (text.trim() === "") say(key, "is empty");
+          for (const [pattern, advice] of typography[language] ?? []) if (pattern.test(text)) say(key, `${advice}: ${text}`);
+        }
+      }
+    }
+  }
+  return count;
+}
+
+const spoken = /(?:^|\s)(?:label|title|text|description|placeholder|aria-label|alt|header|action)="([^"{}]*\p{L}{2}[^"{}]*)"/u;
+/** Names of programs and the like are the same in all languages. */
+const names = /^(?:Khmara|ETag|AWS CLI|photos-2026|aws|s3cmd|rclone|QR|API|S3|CSV|JSON|cli|api)$/;
+
+/** Text between tags, and attributes that are read out. */
+function checkSource(file: string): void {
+  const lines = readFileSync(file, "utf8").split("\n");
+  lines.forEach((line, index) => {
+    const bare = line.trim();
+    if (/^(?:\/\/|\*|\/\*|import |export type|type )/.test(bare)) return;
+    const between = /(?<![=-])>([^<>{}()=;&|]*\p{L}{2}[^<>{}()=;&|]*)</u.exec(line)?.[1]?.trim();
+    const attribute = spoken.exec(line)?.[1]?.trim();
+    for (const text of [between, attribute]) {
+      if (text && !names.test(text))
+        problems.push(`${relative(dirname(console_), file)}:${index + 1}: words outside of i18n: "${text}"`);
+    }
+  });
+}
+
+const count = await checkWords();
+for (const entry of readdirSync(console_, { recursive: true, withFileTypes: true })) {
+  if (entry.isFile() && entry.name.endsWith(".tsx")) checkSource(join(entry.parentPath, entry.name));
+}
+if (problems.length > 0) {
+  console.error(problems.join("\n"));
+  console.error(`\n${problems.length} problems in the console's words.`);
+  process.exitCode = 1;
+} else {
+  console.log(`The console's words: ${count} keys in ${languages.length} languages, all there.`);
+}
