@@ -27,8 +27,18 @@ test("a chain verifies, also when its entries were written in parallel", async (
   await Promise.all(
     Array.from({ length: 40 }, (_, i) =>
       database.transaction("system", async (tx) => {
-        audit(tx, { action: "a.b.c", actor: { kind: "system", name: "x" }, organisationId, resource: { kind: "thing", id: `${i}` } });
-        audit(tx, { action: "a.b.d", actor: { kind: "system", name: "x" }, organisationId, resource: { kind: "thing", id: `${i}` } });
+        audit(tx, {
+          action: "a.b.c",
+          actor: { kind: "system", name: "x" },
+          organisationId,
+          resource: { kind: "thing", id: `${i}` },
+        });
+        audit(tx, {
+          action: "a.b.d",
+          actor: { kind: "system", name: "x" },
+          organisationId,
+          resource: { kind: "thing", id: `${i}` },
+        });
       }),
     ),
   );
@@ -49,10 +59,24 @@ test("what was rolled back left no entry", async () => {
 });
 
 for (const [what, tamper, sequence] of [
-  ["changed", (chain: string) => database.sql`update kernel.audit_entries set actor_name = 'Mallory' where chain = ${chain} and sequence = 3`, 3],
-  ["changed in its detail", (chain: string) => database.sql`update kernel.audit_entries set after = '{"size": 2}' where chain = ${chain} and sequence = 4`, 4],
+  [
+    "changed",
+    (chain: string) =>
+      database.sql`update kernel.audit_entries set actor_name = 'Mallory' where chain = ${chain} and sequence = 3`,
+    3,
+  ],
+  [
+    "changed in its detail",
+    (chain: string) =>
+      database.sql`update kernel.audit_entries set after = '{"size": 2}' where chain = ${chain} and sequence = 4`,
+    4,
+  ],
   ["removed", (chain: string) => database.sql`delete from kernel.audit_entries where chain = ${chain} and sequence = 2`, 2],
-  ["cut off at the end", (chain: string) => database.sql`delete from kernel.audit_entries where chain = ${chain} and sequence > 3`, 4],
+  [
+    "cut off at the end",
+    (chain: string) => database.sql`delete from kernel.audit_entries where chain = ${chain} and sequence > 3`,
+    4,
+  ],
 ] as const) {
   test(`an entry that was ${what} is found`, async () => {
     const chain = await chainOf(5);

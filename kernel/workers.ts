@@ -33,7 +33,9 @@ export function startWorkers(database: Database, workers: readonly Worker[], log
 async function exclusively(database: Database, name: string, work: () => Promise<void>): Promise<void> {
   const connection = await database.sql.reserve();
   try {
-    const [row] = await connection<{ locked: boolean }[]>`select pg_try_advisory_lock(hashtextextended(${`khmara worker ${name}`}, 0)) as locked`;
+    const [row] = await connection<
+      { locked: boolean }[]
+    >`select pg_try_advisory_lock(hashtextextended(${`khmara worker ${name}`}, 0)) as locked`;
     if (!row?.locked) return;
     try {
       await work();

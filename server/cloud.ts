@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
 import { kernelMigrations, migrate } from "../kernel/db/migrate.ts";
+import { CloudError } from "../kernel/errors.ts";
 import { type EventHub, openEventHub } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
 import { registerQuotas } from "../kernel/quota.ts";
@@ -39,7 +40,10 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
   };
   try {
     const secrets: Secrets = openSecrets(options.masterKey);
-    if (options.migrateFirst) await migrate(database.sql, migrationSources());
+    if (options.migrateFirst) {
+      await migrate(database.sql, migrationSources());
+      await checkMasterKey(database, secrets);
+    }
     const hub: EventHub = await openEventHub(database);
     closers.push(() => hub.close());
     const identity = await createIdentity({
@@ -79,6 +83,19 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
     await close();
     throw error;
   }
+}
+
+/** The database remembers which master key its secrets were made with: with another one they would be lost, one by one, unnoticed. */
+async function checkMasterKey(database: Database, secrets: Secrets): Promise<void> {
+  const mark = secrets.fingerprint("kernel.master_key", "check");
+  const [row] = await database.sql<{ value: string }[]>`
+    insert into kernel.settings (name, value) values ('kernel.master_key', ${database.sql.json(mark)})
+    on conflict (name) do update set name = excluded.name returning value`;
+  if (row?.value === mark) return;
+  throw new CloudError(
+    "failed_precondition",
+    "The secrets in this database were made with another master key. Put the secrets/master.key that belongs to it into the data folder, then start again.",
+  );
 }
 
 /** In the order in which their tables refer to each other. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import postgres from "postgres";
 import { databaseHost } from "../kernel/config.ts";
+import { postgres } from "../kernel/db/postgres-client.ts";
 import { testDatabase } from "./postgres.ts";
 
 test("databases are fresh, apart, and gone after drop", async () => {

@@ -5,8 +5,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres from "postgres";
 import { databaseHost } from "../kernel/config.ts";
+import type { Sql } from "../kernel/db/database.ts";
+import { postgres } from "../kernel/db/postgres-client.ts";
 
 export interface TestDatabase {
   /** For `postgres(url, { ...databaseHost(url) })`. */
@@ -36,7 +37,7 @@ export async function testDatabase(): Promise<TestDatabase> {
 
 let server: string | Promise<string> | undefined;
 
-async function withAdmin(url: string, work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+async function withAdmin(url: string, work: (sql: Sql) => Promise<unknown>): Promise<void> {
   const sql = postgres(url, { ...databaseHost(url), max: 1, onnotice: () => {} });
   try {
     await work(sql);

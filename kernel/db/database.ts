@@ -1,8 +1,9 @@
-import postgres from "postgres";
+import type postgresTypes from "postgres";
 import { databaseHost } from "../config.ts";
 import { CloudError } from "../errors.ts";
+import { postgres } from "./postgres-client.ts";
 
-export type Sql = postgres.Sql;
+export type Sql = postgresTypes.Sql;
 
 /** Which tenants' rows a transaction may see (PostgreSQL row-level security, the second net behind authorize()). */
 export type Visibility = "system" | { all: true } | { organisationIds: readonly string[] };
@@ -12,7 +13,7 @@ export type Visibility = "system" | { all: true } | { organisationIds: readonly 
  * beforeCommit; what may only happen once it is durable goes through afterCommit.
  */
 export interface Tx {
-  sql: postgres.TransactionSql;
+  sql: postgresTypes.TransactionSql;
   beforeCommit(run: () => Promise<void>): void;
   afterCommit(run: () => void): void;
 }
@@ -62,7 +63,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     ...databaseHost(options.url),
     max: options.maxConnections ?? 10,
     idle_timeout: 30,
-    connect_timeout: 10,
+    connect_timeout: 3,
+    // A database that restarts is back in a second: look often.
+    backoff: () => 0.2,
     onnotice: () => {},
     // bigint counters fit a double here; numeric stays a string, exact.
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
@@ -76,9 +79,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   async function once<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T> {
     const before: (() => Promise<void>)[] = [];
     const after: (() => void)[] = [];
-    const result = await sql.begin(async (transaction) => {
+    let over = false;
+    const running = sql.begin(async (transaction) => {
       const tx: Tx = {
-        sql: transaction,
+        sql: whileOpen(transaction, () => over),
         beforeCommit: (run) => void before.push(run),
         afterCommit: (run) => void after.push(run),
       };
@@ -87,6 +91,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       // By index: a hook may add another one.
       for (let i = 0; i < before.length; i++) await before[i]?.();
       return value;
+    });
+    const result = await running.finally(() => {
+      over = true;
     });
     for (const run of after) run();
     return result as T;
@@ -128,6 +135,29 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     close: () => sql.end({ timeout: 5 }),
   };
+}
+
+/**
+ * When the server ends a connection in the middle of a transaction, postgres.js fails the transaction and takes the connection back
+ * into its pool, while the work may still be under way: what it then writes would be committed on its own. So it is refused.
+ */
+function whileOpen(sql: postgresTypes.TransactionSql, isOver: () => boolean): postgresTypes.TransactionSql {
+  const check = () => {
+    if (isOver())
+      throw new CloudError("unavailable", "The connection to the database was lost. Nothing was changed; try again.", {
+        details: { retryAfterSeconds: 2 },
+      });
+  };
+  return new Proxy(sql, {
+    apply(target, self, args) {
+      check();
+      return Reflect.apply(target, self, args);
+    },
+    get(target, name) {
+      check();
+      return Reflect.get(target, name);
+    },
+  });
 }
 
 /** PostgreSQL's error class (Appendix A of its manual) as one of ours; what is none of the known ones stays as it is. */

@@ -19,7 +19,10 @@ after(async () => {
 const source = { service: "things", directory: pathToFileURL(`${folder}/`) };
 
 test("several processes that start at once migrate once", async () => {
-  await writeFile(join(folder, "0001_things.sql"), "create table things.things (id text primary key, organisation_id text); insert into things.things values ('a');");
+  await writeFile(
+    join(folder, "0001_things.sql"),
+    "create table things.things (id text primary key, organisation_id text); insert into things.things values ('a');",
+  );
   const results = await Promise.all(Array.from({ length: 4 }, () => migrate(database.sql, [kernelMigrations, source])));
   assert.deepEqual(results.map((result) => result.applied > 0).filter(Boolean), [true]);
   assert.equal((await database.sql`select * from things.things`).length, 1);
@@ -37,7 +40,10 @@ test("a database of a newer version and an edited migration are refused", async 
   await writeFile(join(folder, "0002_more.sql"), "create table things.more (id text, other text);");
   await assert.rejects(migrate(database.sql, [kernelMigrations, source]), /Migrations are never edited/);
   await rm(join(folder, "0002_more.sql"));
-  await assert.rejects(migrate(database.sql, [kernelMigrations, source]), /made by a newer version of Khmara \(it has things 0002_more\)/);
+  await assert.rejects(
+    migrate(database.sql, [kernelMigrations, source]),
+    /made by a newer version of Khmara \(it has things 0002_more\)/,
+  );
 });
 
 test("row-level security binds every table of a tenant", async () => {
@@ -45,18 +51,26 @@ test("row-level security binds every table of a tenant", async () => {
     select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id' and not a.attisdropped
     where n.nspname = 'kernel' and c.relkind = 'r' and not c.relrowsecurity`;
-  assert.deepEqual(open.map((row) => row["name"]), []);
+  assert.deepEqual(
+    open.map((row) => row["name"]),
+    [],
+  );
   const organisations = ["org_a", "org_b"];
   for (const organisation of organisations) {
     await database.sql`insert into kernel.quota_usage (scope_id, organisation_id, name, used) values (${organisation}, ${organisation}, 'things', 1)`;
   }
   const seen = (visibility: Parameters<typeof database.transaction>[0]) =>
-    database.transaction(visibility, async (tx) => (await tx.sql`select organisation_id from kernel.quota_usage order by 1`).map((row) => row["organisation_id"]));
+    database.transaction(visibility, async (tx) =>
+      (await tx.sql`select organisation_id from kernel.quota_usage order by 1`).map((row) => row["organisation_id"]),
+    );
   assert.deepEqual(await seen({ organisationIds: ["org_a"] }), ["org_a"]);
   assert.deepEqual(await seen({ organisationIds: [] }), []);
   assert.deepEqual(await seen({ all: true }), organisations);
   await assert.rejects(
-    database.transaction({ organisationIds: ["org_a"] }, (tx) => tx.sql`insert into kernel.quota_usage (scope_id, organisation_id, name, used) values ('x', 'org_b', 'x', 1)`),
+    database.transaction(
+      { organisationIds: ["org_a"] },
+      (tx) => tx.sql`insert into kernel.quota_usage (scope_id, organisation_id, name, used) values ('x', 'org_b', 'x', 1)`,
+    ),
     /row-level security/,
   );
 });

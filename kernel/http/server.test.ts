@@ -13,7 +13,12 @@ import { httpErrors } from "./errors.ts";
 const organisationId = newId("organisation");
 const editor: Principal = { kind: "user", id: newId("user"), name: "Eva", bindings: [{ role: "editor", organisationId }] };
 const viewer: Principal = { kind: "user", id: newId("user"), name: "Vik", bindings: [{ role: "viewer", organisationId }] };
-const stranger: Principal = { kind: "user", id: newId("user"), name: "Stan", bindings: [{ role: "owner", organisationId: newId("organisation") }] };
+const stranger: Principal = {
+  kind: "user",
+  id: newId("user"),
+  name: "Stan",
+  bindings: [{ role: "owner", organisationId: newId("organisation") }],
+};
 
 const things = contract({
   name: "things",
@@ -38,8 +43,20 @@ const things = contract({
       params: z.object({ thing: z.string() }),
       response: z.object({ id: z.string(), ifMatch: z.number().optional(), revision }),
     }),
-    thingForget: route({ method: "POST", path: "/v1/forget", summary: "Forget to check", permission: "things.thing.forget", roles: ["editor"] }),
-    thingBreak: route({ method: "POST", path: "/v1/break", summary: "Break", permission: "public", body: z.object({ code: z.string() }) }),
+    thingForget: route({
+      method: "POST",
+      path: "/v1/forget",
+      summary: "Forget to check",
+      permission: "things.thing.forget",
+      roles: ["editor"],
+    }),
+    thingBreak: route({
+      method: "POST",
+      path: "/v1/break",
+      summary: "Break",
+      permission: "public",
+      body: z.object({ code: z.string() }),
+    }),
   },
   quotas: { "things.things": { unit: "count", summary: "Things", default: 10 } },
 });
@@ -70,7 +87,11 @@ const service = defineService<typeof things>({
 
 const { database } = await migratedDatabase();
 const server = testServer(database, [service], { eva: editor, vik: viewer, stan: stranger });
-const call = (method: "GET" | "POST", url: string, options: { as?: string; body?: object; headers?: Record<string, string> } = {}) =>
+const call = (
+  method: "GET" | "POST",
+  url: string,
+  options: { as?: string; body?: object; headers?: Record<string, string> } = {},
+) =>
   server.inject({
     method,
     url: `/api${url}`,
@@ -127,7 +148,9 @@ test("bad input names the field", async () => {
 test("an Idempotency-Key does the work once, however often and however parallel it comes", async () => {
   const before = made;
   const headers = { "idempotency-key": "key-1" };
-  const answers = await Promise.all(Array.from({ length: 20 }, () => call("POST", "/v1/things", { as: "eva", body: { name: "once" }, headers })));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => call("POST", "/v1/things", { as: "eva", body: { name: "once" }, headers })),
+  );
   assert.deepEqual(new Set(answers.map((answer) => answer.statusCode)), new Set([201]));
   assert.equal(new Set(answers.map((answer) => answer.json().id)).size, 1);
   assert.equal(made, before + 1);
@@ -144,7 +167,12 @@ test("conditional requests: 304 on the same revision, If-Match is handed on", as
 
 test("a session needs our own pages: no foreign origin, and a header that only scripts of ours set", async () => {
   const session = (headers: Record<string, string>) =>
-    server.inject({ method: "POST", url: "/api/v1/things", headers: { cookie: "khmara_session=eva", host: "cloud.test", ...headers }, payload: { name: "csrf" } });
+    server.inject({
+      method: "POST",
+      url: "/api/v1/things",
+      headers: { cookie: "khmara_session=eva", host: "cloud.test", ...headers },
+      payload: { name: "csrf" },
+    });
   assert.equal((await session({})).statusCode, 403);
   assert.equal((await session({ "x-khmara-csrf": "1", origin: "http://evil.test" })).statusCode, 403);
   assert.equal((await session({ "x-khmara-csrf": "1", "sec-fetch-site": "cross-site" })).statusCode, 403);
@@ -154,7 +182,9 @@ test("a session needs our own pages: no foreign origin, and a header that only s
 test("1,000 parallel creates at a quota of 10 give exactly 10, and each has its audit row", async () => {
   await database.sql`delete from kernel.quota_usage`;
   const before = await database.sql`select count(*)::int as n from kernel.audit_entries`;
-  const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => call("POST", "/v1/things", { as: "eva", body: { name: `n${i}` } })));
+  const answers = await Promise.all(
+    Array.from({ length: 1000 }, (_, i) => call("POST", "/v1/things", { as: "eva", body: { name: `n${i}` } })),
+  );
   const count = (status: number) => answers.filter((answer) => answer.statusCode === status).length;
   assert.deepEqual([count(201), count(403)], [10, 990]);
   const [usage] = await database.sql`select used from kernel.quota_usage where scope_id = ${organisationId}`;

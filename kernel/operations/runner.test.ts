@@ -6,7 +6,7 @@ import { CloudError } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { defineOperation, type OperationDefinition } from "./definition.ts";
 import { openOperationRunner } from "./runner.ts";
-import { beginOperation, operationColumns, type OperationRecord, requestCancel } from "./store.ts";
+import { beginOperation, type OperationRecord, operationColumns, requestCancel } from "./store.ts";
 
 const { database } = await migratedDatabase();
 
@@ -21,7 +21,9 @@ const begin = (definition: OperationDefinition<any>, input: Record<string, unkno
 
 async function finished(id: string, within = 20_000): Promise<OperationRecord> {
   for (const end = Date.now() + within; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
-    const [record] = await database.sql<OperationRecord[]>`select ${database.sql.unsafe(operationColumns)} from kernel.operations where id = ${id}`;
+    const [record] = await database.sql<
+      OperationRecord[]
+    >`select ${database.sql.unsafe(operationColumns)} from kernel.operations where id = ${id}`;
     if (record?.finishedAt) return record;
   }
   throw new Error("the operation did not finish");
@@ -32,7 +34,11 @@ test("steps run in order, hand on what they remember, and end with a result", as
     kind: "test.sum.add",
     steps: [
       { name: "one", deadlineSeconds: 5, run: async ({ memory, input }) => void (memory["sum"] = input.start + 1) },
-      { name: "two", deadlineSeconds: 5, run: async ({ memory, progress }) => (progress(0.5, "half"), void (memory["sum"] = (memory["sum"] as number) + 1)) },
+      {
+        name: "two",
+        deadlineSeconds: 5,
+        run: async ({ memory, progress }) => (progress(0.5, "half"), void (memory["sum"] = (memory["sum"] as number) + 1)),
+      },
     ],
     finish: async (_tx, { memory }) => ({ sum: memory["sum"] }),
   });
@@ -77,7 +83,12 @@ test("what is unavailable is tried again; a step past its deadline fails", async
           if (++tries < 3) throw new CloudError("unavailable", "Not now.");
         },
       },
-      { name: "slow", deadlineSeconds: 0.2, attempts: 1, run: ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())) },
+      {
+        name: "slow",
+        deadlineSeconds: 0.2,
+        attempts: 1,
+        run: ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+      },
     ],
   });
   await run(definition);

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { migratedDatabase } from "../../testing/kernel-fixture.ts";
+import { openDatabase } from "./database.ts";
+import { mended } from "./postgres-client.ts";
+
+test("the mended lines of postgres.js are where they were", () => {
+  // Zero or another number: a new version of postgres.js. See whether it still needs the mending.
+  assert.equal(mended, 3);
+});
+
+test("work that goes on after its transaction was lost writes nothing", async () => {
+  const { url } = await migratedDatabase();
+  const database = openDatabase({ url, maxConnections: 1 });
+  const admin = openDatabase({ url, maxConnections: 1 });
+  let late: unknown;
+  await assert.rejects(
+    database.transaction("system", async (tx) => {
+      await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+      // The pool is used by others meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await database.sql`select 1`;
+      try {
+        await tx.sql`insert into kernel.settings (name, value) values ('late', '1')`;
+      } catch (error) {
+        late = error;
+      }
+    }),
+  );
+  for (let i = 0; i < 40 && late === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(late, "the late write was refused");
+  assert.equal((await database.sql`select 1 from kernel.settings where name = 'late'`).length, 0);
+  await database.close();
+  await admin.close();
+});
+
+test("connections that the server ends, again and again, come back and answer", async () => {
+  const { url } = await migratedDatabase();
+  const database = openDatabase({ url, maxConnections: 4 });
+  const admin = openDatabase({ url, maxConnections: 1 });
+  let going = true;
+  let answered = 0;
+  const clients = Array.from({ length: 12 }, async () => {
+    while (going) {
+      await database
+        .transaction("system", (tx) => tx.sql`select 1`)
+        .then(
+          () => answered++,
+          () => new Promise((resolve) => setTimeout(resolve, 5)),
+        );
+    }
+  });
+  for (let round = 0; round < 15; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+  }
+  const before = answered;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  going = false;
+  await Promise.race([
+    Promise.all(clients),
+    new Promise((_, reject) => setTimeout(() => reject(new Error("a query waits for ever")), 10_000).unref()),
+  ]);
+  assert.ok(answered > before);
+  await Promise.all(Array.from({ length: 8 }, () => database.ping()));
+  await database.close();
+  await admin.close();
+});
