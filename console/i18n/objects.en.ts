@@ -179,7 +179,8 @@ export default {
   "uploads.empty": "No unfinished uploads",
   "uploads.emptyText":
     "Large files travel in parts. What breaks off waits here for 7 days to be continued, and is billed until then.",
-  interrupted: "The upload of {name} ({size}) was interrupted {ago}. Choose the same file again and it goes on from there.",
+  interrupted:
+    "The upload of {name} ({size}, begun {date}) was interrupted. Choose the same file again and it goes on from there.",
   "interrupted.more": { one: "One more is waiting.", other: "{count} more are waiting." },
   "interrupted.choose": "Choose the file",
   "interrupted.giveUp": "Give this upload up",

@@ -189,7 +189,7 @@ export default {
   "uploads.emptyText":
     "Les gros fichiers voyagent par parties. Ce qui s’interrompt attend ici 7 jours d’être repris, et est facturé d’ici là.",
   interrupted:
-    "L’envoi de {name} ({size}) s’est interrompu {ago}. Choisissez à nouveau le même fichier et il reprendra où il en était.",
+    "L’envoi de {name} ({size}, commencé le {date}) s’est interrompu. Choisissez à nouveau le même fichier et il reprendra où il en était.",
   "interrupted.more": { one: "Un autre attend.", other: "{count} autres attendent." },
   "interrupted.choose": "Choisir le fichier",
   "interrupted.giveUp": "Abandonner cet envoi",

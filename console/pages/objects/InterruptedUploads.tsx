@@ -43,7 +43,7 @@ export function InterruptedUploads({ bucket }: { bucket: string }) {
           t("objects.interrupted", {
             name: first.fileName,
             size: format.bytes(first.sizeBytes),
-            ago: format.timeAgo(first.startedAt),
+            date: format.dateTime(first.startedAt),
           })}
         {interrupted.length > 1 && ` ${t("objects.interrupted.more", { count: interrupted.length - 1 })}`}
       </span>
