@@ -14,6 +14,20 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
+    rolldownOptions: {
+      output: {
+        // Few files that compress well instead of seventy small ones: the libraries of every page, then the frame with all that it stands on.
+        codeSplitting: {
+          groups: [
+            {
+              name: "base",
+              test: /node_modules\/((react|react-dom|scheduler|use-sync-external-store)\/|@tanstack\/(?!react-virtual|virtual-core))/,
+            },
+            { name: "frame", test: /console\/frame\/(Frame|router)\.tsx$/ },
+          ],
+        },
+      },
+    },
     sourcemap: false,
   },
   server: { proxy: { "/api": { target: api, changeOrigin: false, ws: true } } },

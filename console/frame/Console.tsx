@@ -1,7 +1,7 @@
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { cssVariables, theme } from "../ui/theme.ts";
 import { queries } from "./queries.ts";
 import { router } from "./router.tsx";
@@ -10,15 +10,25 @@ import { router } from "./router.tsx";
 const Toasts = lazy(() => import("./Toasts.tsx"));
 const schemes = localStorageColorSchemeManager({ key: "khmara.scheme" });
 
+const settleMs = 1500;
+
 export function Console() {
+  const [settled, setSettled] = useState(false);
+  useEffect(() => {
+    // A message shown before waits in the store until the corner for it is there.
+    const timer = setTimeout(() => setSettled(true), settleMs);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <MantineProvider theme={theme} cssVariablesResolver={cssVariables} colorSchemeManager={schemes} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
       </QueryClientProvider>
-      <Suspense>
-        <Toasts />
-      </Suspense>
+      {settled && (
+        <Suspense>
+          <Toasts />
+        </Suspense>
+      )}
     </MantineProvider>
   );
 }

@@ -1,4 +1,4 @@
-import { Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Menu, Text, UnstyledButton } from "@mantine/core";
 import { IconCheck, IconPlus, IconSearch, IconSelector } from "@tabler/icons-react";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -89,18 +89,19 @@ function Chooser(props: {
       </Menu.Target>
       <Menu.Dropdown>
         {props.choices.length > 5 && (
-          <TextInput
-            m={4}
-            data-autofocus
-            leftSection={<IconSearch size={14} />}
-            placeholder={t("ui.search")}
-            aria-label={t("ui.search")}
-            value={words}
-            onChange={(event) => setWords(event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key === "Enter" && found[0]) go(found[0].to);
-            }}
-          />
+          <label className={css.find}>
+            <IconSearch size={14} aria-hidden />
+            <input
+              data-autofocus
+              placeholder={t("ui.search")}
+              aria-label={t("ui.search")}
+              value={words}
+              onChange={(event) => setWords(event.currentTarget.value)}
+              onKeyDown={(event) => {
+                if (event.key === "Enter" && found[0]) go(found[0].to);
+              }}
+            />
+          </label>
         )}
         <div style={{ maxHeight: 280, overflowY: "auto" }}>
           {found.map(({ id, name, to }) => (
