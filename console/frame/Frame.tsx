@@ -33,17 +33,16 @@ export function Frame() {
 function Shell() {
   const t = useT();
   const main = useRef<HTMLElement>(null);
-  const { organisation, project } = usePlace();
+  const { organisation, project, missing } = usePlace();
   const matches = useMatches();
   const { pathname } = useLocation();
   const page = matches.at(-1)?.staticData.page;
   const scoped = page?.scope === "organisation" || page?.scope === "project";
-  const missing = scoped && (organisation === undefined || (page.scope === "project" && project === undefined));
   const connection = useCloudEvents(organisation?.id);
 
   useEffect(() => {
-    if (organisation && scoped) rememberPlace(organisation.slug, project?.slug);
-  }, [organisation, project, scoped]);
+    if (organisation && scoped && !missing) rememberPlace(organisation.slug, project?.slug);
+  }, [organisation, project, scoped, missing]);
 
   useEffect(() => {
     if (page === undefined) return;

@@ -49,20 +49,33 @@ export function rememberPlace(organisation: string, project: string | undefined)
   localStorage.setItem(remembered, JSON.stringify(place));
 }
 
-/** The organisation and project of the address; where the address has none, those that one was at last. */
-export function usePlace(): { organisation: Organisation | undefined; project: Project | undefined; inProject: boolean } {
+interface Here {
+  organisation: Organisation | undefined;
+  project: Project | undefined;
+  /** Whether the address itself names a project. */
+  inProject: boolean;
+  /** The address names an organisation or project that is not there. */
+  missing: boolean;
+}
+
+/** The organisation and project of the address; where it has none, those that one was at last. */
+export function usePlace(): Here {
   const identity = useIdentity();
   const params = useParams({ strict: false }) as { org?: string; project?: string };
   return useMemo(() => {
     const place = readPlace();
     const { organisations } = identity;
-    const organisation = params.org
-      ? organisations.find(({ slug }) => slug === params.org)
-      : (organisations.find(({ slug }) => slug === place.organisation) ?? organisations[0]);
-    const wanted = params.project ?? (organisation && place.projects[organisation.slug]);
-    const project =
-      organisation?.projects.find(({ slug }) => slug === wanted) ?? (params.project ? undefined : organisation?.projects[0]);
-    return { organisation, project, inProject: params.project !== undefined };
+    const named = organisations.find(({ slug }) => slug === params.org);
+    const organisation = named ?? organisations.find(({ slug }) => slug === place.organisation) ?? organisations[0];
+    const namedProject = named?.projects.find(({ slug }) => slug === params.project);
+    const last = organisation && place.projects[organisation.slug];
+    const project = namedProject ?? organisation?.projects.find(({ slug }) => slug === last) ?? organisation?.projects[0];
+    return {
+      organisation,
+      project,
+      inProject: namedProject !== undefined,
+      missing: (params.org !== undefined && named === undefined) || (params.project !== undefined && namedProject === undefined),
+    };
   }, [identity, params.org, params.project]);
 }
 

@@ -96,6 +96,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   light: {
     "--k-canvas": "#f7f8fa",
     "--k-surface": "#ffffff",
+    "--k-raised": "#ffffff",
     "--k-sunken": "#f3f5f7",
     "--k-hover": "#f0f2f5",
     "--k-border": "#e5e8ec",
@@ -121,6 +122,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   dark: {
     "--k-canvas": "#0d0f13",
     "--k-surface": "#121419",
+    "--k-raised": "#16191f",
     "--k-sunken": "#0f1115",
     "--k-hover": "#1c2027",
     "--k-border": "#242830",

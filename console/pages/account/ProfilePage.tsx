@@ -9,7 +9,6 @@ import { CopyField } from "../../ui/CopyField.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
 import { required, useForm } from "../../ui/form.ts";
 import { Facts, Section } from "../../ui/Section.tsx";
-import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import { toastDone, toastError } from "../../ui/toast.ts";
 import { AccountHeader } from "./AccountHeader.tsx";
@@ -94,7 +93,7 @@ export default function ProfilePage() {
               <Text style={{ flex: 1 }} truncate>
                 {place(binding)}
               </Text>
-              <StatusBadge tone="off">{t(`ui.role.${binding.role}`)}</StatusBadge>
+              <Text c="dimmed">{t(`ui.role.${binding.role}`)}</Text>
             </Group>
           ))}
         </Stack>
