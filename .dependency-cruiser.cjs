@@ -3,7 +3,7 @@ const no = (name, from, to, comment) => ({ name, severity: "error", comment, fro
 // Erased before anything runs: such an import needs nothing at run time.
 const atRunTime = { dependencyTypesNot: ["type-only"] };
 const contracts = "^services/(contracts|[^/]+/contract)[.]ts$";
-const tests = "[.](test|e2e)[.]tsx?$|^(testing|e2e|bench|tools)/|/(conformance|testing)";
+const tests = "[.](test|e2e|child)[.]tsx?$|^(testing|e2e|bench|tools)/|/(conformance|testing)[./]";
 
 module.exports = {
   forbidden: [
@@ -46,7 +46,7 @@ module.exports = {
     no(
       "sql-only-in-store",
       { path: "^services/", pathNot: [tests, "/store([.]ts$|/)"] },
-      { path: ["^kernel/db/", "node_modules/postgres/"], ...atRunTime },
+      { path: ["^kernel/db/", "node_modules/postgres/"], pathNot: "^kernel/db/visibility[.]ts$", ...atRunTime },
     ),
     no(
       "drivers-implement-only-the-port",

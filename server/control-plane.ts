@@ -71,7 +71,10 @@ export async function openControlPlane(
       {
         name: "kernel.forget",
         everySeconds: hour,
-        run: async () => void (await forgetOldEvents(database), await forgetOldIdempotencyKeys(database)),
+        run: async () => {
+          await forgetOldEvents(database);
+          await forgetOldIdempotencyKeys(database);
+        },
       },
       ...services.flatMap((service) => service.workers ?? []),
     ],

@@ -92,6 +92,13 @@ function readRecord(path: string): RunRecord | undefined {
   }
 }
 
+/** Who runs on this data folder now; undefined when nobody does. */
+export function runningKhmara(dataDirectory: string): RunRecord | undefined {
+  const run = readRecord(dataPaths(dataDirectory).lock);
+  // The record stays when it ends, and the number may be another process's by then.
+  return run !== undefined && commandLine(run.pid).some((word) => word.endsWith("server/supervisor.ts")) ? run : undefined;
+}
+
 /** Children of a supervisor that was killed stop themselves; this waits for them, and ends one that hangs. */
 export async function stopLeftChildren(dataDirectory: string, patienceMs = 15_000): Promise<void> {
   const run = readRecord(dataPaths(dataDirectory).lock);

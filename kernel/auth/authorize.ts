@@ -1,5 +1,5 @@
 import { type Permission, type Role, roleIncludes } from "../contract.ts";
-import type { Visibility } from "../db/database.ts";
+import type { Visibility } from "../db/visibility.ts";
 import { CloudError, notFound } from "../errors.ts";
 import type { Binding, Place, Principal } from "./principal.ts";
 

@@ -33,11 +33,20 @@ test("steps run in order, hand on what they remember, and end with a result", as
   const definition = defineOperation<{ start: number }>({
     kind: "test.sum.add",
     steps: [
-      { name: "one", deadlineSeconds: 5, run: async ({ memory, input }) => void (memory["sum"] = input.start + 1) },
+      {
+        name: "one",
+        deadlineSeconds: 5,
+        run: async ({ memory, input }) => {
+          memory["sum"] = input.start + 1;
+        },
+      },
       {
         name: "two",
         deadlineSeconds: 5,
-        run: async ({ memory, progress }) => (progress(0.5, "half"), void (memory["sum"] = (memory["sum"] as number) + 1)),
+        run: async ({ memory, progress }) => {
+          progress(0.5, "half");
+          memory["sum"] = (memory["sum"] as number) + 1;
+        },
       },
     ],
     finish: async (_tx, { memory }) => ({ sum: memory["sum"] }),
@@ -106,7 +115,9 @@ test("cancelling stops the running step and undoes", async () => {
         name: "long",
         deadlineSeconds: 60,
         run: ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-        undo: async () => void (undone = true),
+        undo: async () => {
+          undone = true;
+        },
       },
     ],
   });

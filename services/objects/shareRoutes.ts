@@ -1,5 +1,5 @@
 import { isoTime } from "../../kernel/clock.ts";
-import { see } from "../../kernel/db/database.ts";
+import { see } from "../../kernel/db/visibility.ts";
 import { CloudError, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";

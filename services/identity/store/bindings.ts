@@ -1,5 +1,6 @@
 import type { Role } from "../../../kernel/contract.ts";
-import { see, type Tx } from "../../../kernel/db/database.ts";
+import type { Tx } from "../../../kernel/db/database.ts";
+import { see } from "../../../kernel/db/visibility.ts";
 import { containing, keeps, type NamePage } from "./tenancy.ts";
 
 export interface BindingRow {

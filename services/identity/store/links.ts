@@ -1,5 +1,6 @@
 import type { Role } from "../../../kernel/contract.ts";
-import { type Sql, see, type Tx } from "../../../kernel/db/database.ts";
+import type { Sql, Tx } from "../../../kernel/db/database.ts";
+import { see } from "../../../kernel/db/visibility.ts";
 
 export interface InvitationRow {
   id: string;
