@@ -33,6 +33,7 @@ export default function SharedPage() {
     const busy = isCloudError(error) && error.code === "rate_limited";
     return (
       <Layout>
+        <h1 className={css.aloud}>{t("objects.shared.title")}</h1>
         <EmptyState
           picture={gone ? "lost" : "storm"}
           title={gone ? t("objects.shared.gone") : busy ? t("objects.shared.busy") : t("objects.shared.failed")}
