@@ -26,8 +26,8 @@ const columnsOf: Record<string, string[]> = {
 };
 
 const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
-const isUnit = (record: Fields): boolean => record["unit"] === "bytes";
-const bytesFields = new Set(["limit", "used", "quantity", "total"]);
+const inBytes = (record: Fields): boolean => ["bytes", "byte_hours"].includes(String(record["unit"]));
+const bytesFields = new Set(["limit", "used", "quantity", "total", "before"]);
 
 /** `sizeBytes` → `size`, `createdAt` → `created`, `principal.email` → `email`. */
 function title(field: string): string {
@@ -56,7 +56,7 @@ function read(record: Fields, field: string): unknown {
 export function show(field: string, value: unknown, record: Fields): string {
   if (value === undefined || value === null || value === "") return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (/Bytes$/.test(field) || (isUnit(record) && bytesFields.has(field))) return formatSize(Number(value));
+  if (/Bytes$/.test(field) || (inBytes(record) && bytesFields.has(field))) return formatSize(Number(value));
   if (field === "progress" && typeof value === "number") return `${Math.round(value * 100)} %`;
   if (typeof value === "string") {
     const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
@@ -91,7 +91,7 @@ export function list(key: string, rows: Fields[], terminalColumns: number): stri
   const fields = columnsOf[key] ?? shortFields(rows);
   const columns: Column[] = fields.map((field) => ({
     title: title(field).toUpperCase(),
-    right: isNumeric(field, rows) || /Bytes$/.test(field) || ["used", "limit", "quantity", "total"].includes(field),
+    right: isNumeric(field, rows) || /Bytes$/.test(field) || bytesFields.has(field),
     whole: ["id", "name", "slug", "key", "accessKeyId"].includes(field.split(".").at(-1) as string) && field !== "principal.name",
   }));
   return table(
