@@ -38,7 +38,10 @@ const firstWords = (): Word[] => [
       .map((one) => one.verb)
       .join(", "),
   })),
-  ...["login", "logout", "completion", "help", "up", "test", "service", "version"].map((word) => ({ word, summary: "" })),
+  ...["login", "logout", "completion", "help", "up", "test", "service", "password-reset-link", "version"].map((word) => ({
+    word,
+    summary: "",
+  })),
 ];
 
 const secondWords = (first: string): Word[] => [

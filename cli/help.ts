@@ -9,15 +9,18 @@ const columns = (rows: [string, string][], indent = 2): string => {
 
 /** The verbs that the launcher handles itself (the `khmara` script), and those of the CLI that no route stands behind. */
 const launcherVerbs: [string, string][] = [
-  ["up", "start a cloud on this machine"],
+  ["up", "start a cloud on this machine and serve it"],
+  ["service install", "let systemd start it at every boot (also: uninstall, status)"],
+  ["password-reset-link EMAIL", "the way back in for an owner who is locked out"],
   ["test", "run all tests"],
-  ["service install", "start the cloud with the machine (systemd)"],
+  ["dev", "start it for development: hot reload, throwaway data"],
+  ["check", "types, lint, format, import rules, translations, OpenAPI"],
   ["version", "show the version"],
 ];
 export const ownVerbs: [string, string][] = [
   ["login", "sign in to a cloud and keep a token"],
   ["logout", "revoke that token and forget it"],
-  ["profile list|show|use|set", "the clouds that you are signed in to, and the defaults there"],
+  ["profile list|show|use|set|delete", "the clouds that you are signed in to, and the defaults there"],
   ["completion bash|zsh|fish", "print a script that completes commands in your shell"],
   ["help [RESOURCE [VERB]]", "show help"],
 ];

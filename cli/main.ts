@@ -13,7 +13,7 @@ export async function main(words: string[], terminal: Terminal): Promise<number>
 }
 
 /** What the `khmara` script does itself. */
-const launcherWords = new Set(["up", "test", "service", "version", "dev", "check"]);
+const launcherWords = new Set(["up", "test", "service", "password-reset-link", "version", "dev", "check"]);
 
 /** Each branch loads only what it needs: the contracts are the most of the start-up time. */
 async function dispatch(words: string[], terminal: Terminal): Promise<number> {
@@ -86,7 +86,7 @@ function report(error: unknown, words: string[], terminal: Terminal): number {
       say(JSON.stringify({ code: error.code, detail: error.message, ...error.details }, null, 2));
       return error.code === "unauthenticated" ? 3 : 1;
     }
-    const inRequest = /^(body|query|params|path)\./;
+    const inRequest = /\b(body|query|params|path)\.(?=\w)/;
     say(`khmara: ${error.message.replace(inRequest, "")}`);
     for (const field of fields ?? []) {
       if (!error.message.includes(field.message)) say(`  ${field.path.replace(inRequest, "")}: ${field.message}`);
