@@ -2,6 +2,7 @@ import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { useT } from "../i18n/i18n.ts";
 import { cssVariables, theme } from "../ui/theme.ts";
 import { queries } from "./queries.ts";
 import { router } from "./router.tsx";
@@ -9,6 +10,12 @@ import { router } from "./router.tsx";
 // Not needed to see the first page.
 const Toasts = lazy(() => import("./Toasts.tsx"));
 const schemes = localStorageColorSchemeManager({ key: "khmara.scheme" });
+
+/** Where dialogs and menus are put. */
+function Layers() {
+  const t = useT();
+  return <section id="layers" aria-label={t("frame.layers")} />;
+}
 
 const settleMs = 1500;
 
@@ -21,6 +28,7 @@ export function Console() {
   }, []);
   return (
     <MantineProvider theme={theme} cssVariablesResolver={cssVariables} colorSchemeManager={schemes} defaultColorScheme="auto">
+      <Layers />
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
       </QueryClientProvider>

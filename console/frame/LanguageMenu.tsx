@@ -7,7 +7,7 @@ export function LanguageMenu({ phone = false }: { phone?: boolean }) {
   const t = useT();
   const current = useLanguage();
   return (
-    <Menu position="bottom-end" width={180}>
+    <Menu position="bottom-end" width={180} withinPortal={false}>
       <Menu.Target>
         <Tooltip label={t("frame.language")}>
           <ActionIcon

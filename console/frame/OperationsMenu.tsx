@@ -28,7 +28,7 @@ export function OperationsMenu() {
   const items = running.data?.items ?? [];
   const label = items.length > 0 ? t("frame.operationsRunning", { count: items.length }) : t("frame.operations");
   return (
-    <Popover opened={opened} onChange={close} position="bottom-end" width={340} trapFocus>
+    <Popover opened={opened} onChange={close} position="bottom-end" width={340} withinPortal={false} trapFocus>
       <Popover.Target>
         <Tooltip label={label} disabled={opened}>
           <Indicator disabled={items.length === 0} label={items.length} size={16} offset={5} color="sky">

@@ -140,12 +140,21 @@ export default function Palette() {
       query={words}
       onQueryChange={setWords}
       shortcut={null}
+      attributes={{ content: { "aria-label": t("frame.searchEverything") } }}
       scrollable
       maxHeight={420}
       transitionProps={{ duration: 100 }}
     >
       <Spotlight.Search
         placeholder={t("frame.searchEverything")}
+        onKeyDown={(event) => {
+          // Enter without having moved means the first one.
+          const first = groups.find(([, items]) => items.length > 0)?.[1][0];
+          if (event.key !== "Enter" || first === undefined || document.querySelector("[data-action][data-selected]")) return;
+          event.preventDefault();
+          palette.close();
+          run(first);
+        }}
         aria-label={t("frame.searchEverything")}
         leftSection={<IconSearch size={18} stroke={1.6} />}
       />

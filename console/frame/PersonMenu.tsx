@@ -21,7 +21,7 @@ export function PersonMenu() {
     queries.clear();
   };
   return (
-    <Menu position="bottom-end" width={240}>
+    <Menu position="bottom-end" width={240} withinPortal={false}>
       <Menu.Target>
         <UnstyledButton style={{ borderRadius: 8 }}>
           <Avatar size={30} radius="md" color="sky" variant="light" name={principal.name} aria-hidden>

@@ -80,7 +80,7 @@ function Chooser(props: {
     void navigate({ to: path as string, search: Object.fromEntries(new URLSearchParams(search)) });
   };
   return (
-    <Menu position="bottom-start" width={280} onClose={() => setWords("")} trapFocus>
+    <Menu position="bottom-start" width={280} withinPortal={false} onClose={() => setWords("")} trapFocus>
       <Menu.Target>
         <UnstyledButton className={css.switcher} aria-label={`${props.label}: ${props.shown}`}>
           <span style={props.muted ? { color: "var(--k-muted)", fontWeight: 450 } : undefined}>{props.shown}</span>
@@ -103,7 +103,8 @@ function Chooser(props: {
             />
           </label>
         )}
-        <div style={{ maxHeight: 280, overflowY: "auto" }}>
+        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is no child of a menu */}
+        <div role="group" aria-label={props.label} style={{ maxHeight: 280, overflowY: "auto" }}>
           {found.map(({ id, name, to }) => (
             <Menu.Item
               key={id}

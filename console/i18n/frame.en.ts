@@ -2,6 +2,7 @@ export default {
   title: "Khmara",
   skip: "Skip to the content",
   topBar: "Place, search and account",
+  layers: "Dialogs and menus",
   navigation: "Main navigation",
   navigationPhone: "Quick navigation",
   overview: "Overview",

@@ -5,6 +5,7 @@ export default {
   title: "Khmara",
   skip: "Aller au contenu",
   topBar: "Emplacement, recherche et compte",
+  layers: "Boîtes de dialogue et menus",
   navigation: "Navigation principale",
   navigationPhone: "Navigation rapide",
   overview: "Vue d’ensemble",

@@ -5,6 +5,7 @@ export default {
   title: "Khmara",
   skip: "Перейти до вмісту",
   topBar: "Місце, пошук і обліковий запис",
+  layers: "Діалоги та меню",
   navigation: "Головна навігація",
   navigationPhone: "Швидка навігація",
   overview: "Огляд",

@@ -84,7 +84,9 @@ export const theme = createTheme({
     Drawer: { defaultProps: { transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.4 } } },
     // Half the radius: at 16 px the whole one would make a circle, which means "one of many".
     Checkbox: { defaultProps: { radius: 4 } },
-    Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 80 }, radius: "md" } },
+    // Inside of a landmark, for those who go from landmark to landmark.
+    Portal: { defaultProps: { target: "#layers" } },
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false, shadow: "md", transitionProps: { duration: 80 }, radius: "md" } },
     Popover: { defaultProps: { shadow: "md", transitionProps: { duration: 80 } } },
     Tooltip: { defaultProps: { openDelay: 350, transitionProps: { duration: 80 }, withArrow: false } },
   },
