@@ -164,17 +164,18 @@ function insert(file: string, pattern: RegExp, text: (match: string) => string):
 }
 insert(
   "services/contracts.ts",
-  /(import \w+ from "\.\/operations\/contract\.ts";\n)/,
-  (match) => `import ${name} from "./${name}/contract.ts";\n${match}`,
+  /(import \* as operations from )/,
+  (match) => `import * as ${name} from "./${name}/contract.ts";\n${match}`,
 );
-insert("services/contracts.ts", /(contracts[^=]*= \[)/, (match) => `${match}${name}, `);
+insert("services/contracts.ts", /(objects\.default, )/, (match) => `${match}${name}.default, `);
+insert("services/contracts.ts", /(\[identity, objects, )/, (match) => `${match}${name}, `);
 insert(
   "server/cloud.ts",
   /(import \{ createOperations \})/,
   (match) => `import { create${title} } from "../services/${name}/index.ts";\n${match}`,
 );
 insert("server/cloud.ts", /(\["identity", "objects")/, (match) => `${match}, "${name}"`);
-insert("server/cloud.ts", /(createBilling\(\), )/, (match) => `${match}create${title}({ identity: identity.identity }), `);
+insert("server/cloud.ts", /(createBilling\(\),\s)/, (match) => `${match}create${title}({ identity: identity.identity }), `);
 
 process.stdout.write(
   `Made services/${name}. Now: npx biome check --write services server, npm run generate, and a case for each route in server/authorization.test.ts.\n`,

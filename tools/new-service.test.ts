@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { bin, repository, run } from "./checks.ts";
+
+const copy = mkdtempSync(join(tmpdir(), "khmara-new-service-"));
+after(() => rmSync(copy, { recursive: true, force: true }));
+
+test("a new service type-checks, keeps the import rules and is in the API", async () => {
+  const left = new Set(["node_modules", ".git", "e2e", "docs", "bench"]);
+  cpSync(repository, copy, {
+    recursive: true,
+    filter: (path) => !left.has(path.slice(repository.length + 1).split("/")[0] as string),
+  });
+  symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"));
+  const made = await run(process.execPath, [join(repository, "tools/new-service.ts"), "volumes", copy]);
+  assert.equal(made.code, 0, made.output);
+  const types = await run(bin("tsc"), ["-p", "."], { cwd: copy });
+  assert.equal(types.code, 0, types.output);
+  const rules = await run(bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "services", "server"], { cwd: copy });
+  assert.equal(rules.code, 0, rules.output);
+  const generated = await run(process.execPath, ["tools/generate.ts"], { cwd: copy });
+  assert.equal(generated.code, 0, generated.output);
+  const found = await run("grep", ["-c", '"/api/v1/volumes"', "openapi.json"], { cwd: copy });
+  assert.equal(found.output.trim(), "1");
+  const again = await run(process.execPath, [join(repository, "tools/new-service.ts"), "volumes", copy]);
+  assert.equal(again.code, 2);
+});
