@@ -116,9 +116,15 @@ export function readFlags(
       throw new UsageError(`There is no flag ${word.split("=")[0]} here.`, suggestion(name, known())?.replace('"', '"--'));
     }
     if (inline !== undefined) flags.push([flag, inline]);
-    else if (!valued) flags.push([flag, true]);
     else {
       const next = words[at + 1];
+      if (!valued) {
+        // `--enabled false` is what many write; an argument with such a name goes after `--`.
+        const said = next === "true" || next === "false";
+        flags.push([flag, said ? next : true]);
+        if (said) at++;
+        continue;
+      }
       if (next === undefined || (next.startsWith("--") && next.length > 2)) throw new UsageError(`--${flag} needs a value.`);
       flags.push([flag, next]);
       at++;
@@ -177,6 +183,9 @@ export function parse(command: Command, words: string[], extras: ExtraFlag[] = [
       const read = readValue(argument, value === true ? "true" : value);
       if (argument.list) values[argument.field] = [...((values[argument.field] as unknown[]) ?? []), read];
       else values[argument.field] = read;
+    } else if (own.get(flag)?.value === false) {
+      if (isOn(value)) extra[flag] = true;
+      else delete extra[flag];
     } else if (own.has(flag) || files.has(flag)) extra[flag] = value;
   }
   const left = [...rest];

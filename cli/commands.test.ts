@@ -110,6 +110,12 @@ test("values are read as what the contract says they are", () => {
     accessKey: "key_1",
     enabled: false,
   });
+  const update = parse(command("access-key", "update"), ["--enabled", "false", "--read-only", "key_1"]);
+  assert.deepEqual(update.values, { accessKey: "key_1", enabled: false, readOnly: true });
+  const flags = [{ flag: "recursive", value: false, summary: "" }];
+  assert.deepEqual(parse(command("object", "list"), ["--recursive", "photos"], flags).extra, {});
+  const upload = parse(command("object", "upload"), ["photos", "--recursive", "false", "--no-recursive", "folder"], flags);
+  assert.deepEqual([upload.extra, upload.rest], [{}, ["folder"]]);
   assert.deepEqual(
     parse(command("api-token", "create"), ["ci", "--scope", "objects.*", "--scope=*.read", "--expires-in-days", "30"]).values,
     {

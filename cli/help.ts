@@ -114,7 +114,7 @@ export function commandHelp(command: Command): string {
     .filter((one) => one.place !== "path" || !command.positionals.includes(one))
     .filter((one) => !["organisation", "project"].includes(one.field))
     .flatMap((one): [string, string][] => {
-      const left = `--${one.flag}${one.value.kind === "boolean" ? "" : ` ${valueName(one)}`}`;
+      const left = one.value.kind === "boolean" ? `--[no-]${one.flag}` : `--${one.flag} ${valueName(one)}`;
       const rows: [string, string][] = [[left, describe(one)]];
       if (one.secret) rows.push([`--${one.flag}-file FILE`, "reads it from a file (- is the input); otherwise it is asked for"]);
       return rows;

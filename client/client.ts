@@ -156,7 +156,7 @@ export function createClient(options: ClientOptions): Client {
         error = await problemError(response);
       } catch (cause) {
         if (given.signal?.aborted) throw given.signal.reason;
-        error = unreachable(cause);
+        error = unreachable(cause, baseUrl);
       }
       if (error.code !== "unavailable" || attempt >= attempts) throw error;
       const backOffMs = (options.retryDelayMs ?? 250) * 2 ** (attempt - 1);
@@ -172,7 +172,7 @@ export function createClient(options: ClientOptions): Client {
       const text = await response.text();
       return text === "" ? undefined : JSON.parse(text);
     } catch (cause) {
-      throw given.signal?.aborted ? given.signal.reason : unreachable(cause);
+      throw given.signal?.aborted ? given.signal.reason : unreachable(cause, baseUrl);
     }
   }
 

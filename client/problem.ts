@@ -41,7 +41,12 @@ export async function problemError(response: Response): Promise<CloudError> {
   );
 }
 
-export const unreachable = (cause: unknown): CloudError =>
+/** Without an address it is the cloud that the page came from. */
+export const unreachable = (cause: unknown, address = ""): CloudError =>
   CloudError.is(cause)
     ? cause
-    : new CloudError("unavailable", "The cloud cannot be reached. Check the connection and try again.", { cause });
+    : new CloudError(
+        "unavailable",
+        `The cloud ${address && `at ${address} `}cannot be reached. Check the connection and try again.`,
+        { cause },
+      );
