@@ -143,6 +143,8 @@ export default function Palette() {
       attributes={{ content: { "aria-label": t("frame.searchEverything") } }}
       scrollable
       maxHeight={420}
+      yOffset="14vh"
+      overlayProps={{ blur: 0, backgroundOpacity: 0.4 }}
       transitionProps={{ duration: 100 }}
     >
       <Spotlight.Search
