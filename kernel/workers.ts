@@ -30,9 +30,8 @@ export function startWorkers(database: Database, workers: readonly Worker[], log
 }
 
 /** Skips the round when another process is at it. The lock goes with its connection, so a killed process leaves none. */
-async function exclusively(database: Database, name: string, work: () => Promise<void>): Promise<void> {
-  const connection = await database.sql.reserve();
-  try {
+function exclusively(database: Database, name: string, work: () => Promise<void>): Promise<void> {
+  return database.exclusive(async (connection) => {
     const [row] = await connection<
       { locked: boolean }[]
     >`select pg_try_advisory_lock(hashtextextended(${`khmara worker ${name}`}, 0)) as locked`;
@@ -42,9 +41,7 @@ async function exclusively(database: Database, name: string, work: () => Promise
     } finally {
       await connection`select pg_advisory_unlock(hashtextextended(${`khmara worker ${name}`}, 0))`;
     }
-  } finally {
-    connection.release();
-  }
+  });
 }
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>

@@ -33,6 +33,8 @@ const longestPauseMs = 10_000;
 /** Whoever served for so long has recovered: the next restart is quick again. */
 const steadyMs = 30_000;
 const errorLevel = 50;
+/** Ends the process: its reason is told when it has ended, once. */
+const fatalLevel = 60;
 
 /** What the settings say is in the configuration; secrets among them are not for every child. */
 const inheritedEnvironment = (): NodeJS.ProcessEnv =>
@@ -73,7 +75,7 @@ export function superviseChild(options: ChildOptions): Child {
       createInterface({ input }).on("line", (line) => {
         const record = childRecord(line, stream, options.name);
         options.log.write(record.text);
-        if (record.level >= errorLevel) options.onProblem(`${options.name}: ${record.message}`);
+        if (record.level >= errorLevel && record.level < fatalLevel) options.onProblem(`${options.name}: ${record.message}`);
         if (record.level >= errorLevel || /^\w*Error\b.*: /.test(line)) lastError = record.message;
       });
     };

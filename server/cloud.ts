@@ -41,7 +41,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
   try {
     const secrets: Secrets = openSecrets(options.masterKey);
     if (options.migrateFirst) {
-      await migrate(database.sql, migrationSources());
+      await migrate(database, migrationSources());
       await checkMasterKey(database, secrets);
     }
     const hub: EventHub = await openEventHub(database);

@@ -15,7 +15,7 @@ import { testDatabase } from "./postgres.ts";
 export async function migratedDatabase(sources: MigrationSource[] = []): Promise<{ database: Database; url: string }> {
   const { url, drop } = await testDatabase();
   const database = openDatabase({ url });
-  await migrate(database.sql, [kernelMigrations, ...sources]);
+  await migrate(database, [kernelMigrations, ...sources]);
   after(async () => {
     await database.close();
     await drop();

@@ -1,6 +1,7 @@
 import type postgresTypes from "postgres";
 import { databaseHost } from "../config.ts";
 import { CloudError } from "../errors.ts";
+import { openPool } from "./pool.ts";
 import { postgres } from "./postgres-client.ts";
 import { see, type Visibility } from "./visibility.ts";
 
@@ -24,6 +25,8 @@ export interface Database {
   transaction<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Outside any transaction and any tenant: for the kernel's own mechanisms. */
   sql: Sql;
+  /** One connection to itself, for what belongs to the connection, as an advisory lock does. */
+  exclusive<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** One statement outside any transaction and any tenant; it fails as `transaction` does. */
   statement<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** Calls back for each NOTIFY on the channel; listening goes on by itself after a reconnect (`onReady` each time). */
@@ -42,10 +45,12 @@ export interface DatabaseOptions {
 const retried = new Set(["40001", "40P01"]);
 const attempts = 5;
 
+/** How long a server may take to begin a transaction; then it is held for gone. */
+const beginMs = 8000;
+
 export function openDatabase(options: DatabaseOptions): Database {
-  const sql = postgres(options.url, {
+  const settings = {
     ...databaseHost(options.url),
-    max: options.maxConnections ?? 10,
     idle_timeout: 30,
     connect_timeout: 3,
     // A database that restarts is back in a second: look often.
@@ -58,26 +63,41 @@ export function openDatabase(options: DatabaseOptions): Database {
       statement_timeout: options.statementTimeoutMs ?? 30_000,
       idle_in_transaction_session_timeout: 60_000,
     },
+  };
+  // Single statements and LISTEN; transactions have connections of their own.
+  const sql = postgres(options.url, { ...settings, max: 2 });
+  const pool = openPool({
+    size: options.maxConnections ?? 10,
+    connect: () => postgres(options.url, { ...settings, max: 1, max_lifetime: null }),
+    isBroken,
   });
 
   async function once<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T> {
     const before: (() => Promise<void>)[] = [];
     const after: (() => void)[] = [];
     let over = false;
-    const running = sql.begin(async (transaction) => {
-      const tx: Tx = {
-        sql: whileOpen(transaction, () => over),
-        beforeCommit: (run) => void before.push(run),
-        afterCommit: (run) => void after.push(run),
-      };
-      if (visibility !== "system") await see(tx, visibility);
-      const value = await work(tx);
-      // By index: a hook may add another one.
-      for (let i = 0; i < before.length; i++) await before[i]?.();
-      return value;
-    });
-    const result = await running.finally(() => {
-      over = true;
+    const result = await pool.use(async (client) => {
+      let begun = false;
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => begun || late.reject(unreachable()), beginMs);
+      const running = client.begin(async (transaction) => {
+        begun = true;
+        const tx: Tx = {
+          sql: whileOpen(transaction, () => over),
+          beforeCommit: (run) => void before.push(run),
+          afterCommit: (run) => void after.push(run),
+        };
+        if (visibility !== "system") await see(tx, visibility);
+        const value = await work(tx);
+        // By index: a hook may add another one.
+        for (let i = 0; i < before.length; i++) await before[i]?.();
+        return value;
+      });
+      return Promise.race([running, late.promise]).finally(() => {
+        over = true;
+        clearTimeout(timer);
+        running.catch(() => {});
+      });
     });
     for (const run of after) run();
     return result as T;
@@ -99,6 +119,13 @@ export function openDatabase(options: DatabaseOptions): Database {
         }
       }
     },
+    async exclusive(work) {
+      try {
+        return await pool.use(work);
+      } catch (error) {
+        throw translated(error);
+      }
+    },
     async statement(work) {
       try {
         return await work(sql);
@@ -117,7 +144,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         throw translated(error);
       }
     },
-    close: () => sql.end({ timeout: 5 }),
+    async close() {
+      await Promise.all([sql.end({ timeout: 5 }), pool.close()]);
+    },
   };
 }
 
@@ -144,16 +173,22 @@ function whileOpen(sql: postgresTypes.TransactionSql, isOver: () => boolean): po
   });
 }
 
+const unreachable = (cause?: unknown): CloudError =>
+  new CloudError("unavailable", "The database cannot be reached at the moment. Try again in a few seconds.", {
+    cause,
+    details: { retryAfterSeconds: 2 },
+  });
+
+/** Whether an error says that the connection is gone, or cannot be trusted any more. */
+const isBroken = (error: unknown): boolean =>
+  CloudError.is(error, "unavailable") ||
+  /^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test((error as { code?: string } | undefined)?.code ?? "");
+
 /** PostgreSQL's error class (Appendix A of its manual) as one of ours; what is none of the known ones stays as it is. */
 function translated(error: unknown): unknown {
   if (error instanceof CloudError) return error;
   const code = (error as { code?: string }).code ?? "";
-  if (/^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test(code)) {
-    return new CloudError("unavailable", "The database cannot be reached at the moment. Try again in a few seconds.", {
-      cause: error,
-      details: { retryAfterSeconds: 2 },
-    });
-  }
+  if (isBroken(error)) return unreachable(error);
   if (code === "57014")
     return new CloudError("deadline_exceeded", "The database took too long. Ask for less at once, or try again.", {
       cause: error,

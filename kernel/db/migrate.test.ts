@@ -23,25 +23,25 @@ test("several processes that start at once migrate once", async () => {
     join(folder, "0001_things.sql"),
     "create table things.things (id text primary key, organisation_id text); insert into things.things values ('a');",
   );
-  const results = await Promise.all(Array.from({ length: 4 }, () => migrate(database.sql, [kernelMigrations, source])));
+  const results = await Promise.all(Array.from({ length: 4 }, () => migrate(database, [kernelMigrations, source])));
   assert.deepEqual(results.map((result) => result.applied > 0).filter(Boolean), [true]);
   assert.equal((await database.sql`select * from things.things`).length, 1);
 });
 
 test("a migration that fails leaves nothing, and the next start tries it again", async () => {
   await writeFile(join(folder, "0002_more.sql"), "create table things.more (id text); select 1/0;");
-  await assert.rejects(migrate(database.sql, [kernelMigrations, source]), /0*2_more failed; nothing of it was kept/);
+  await assert.rejects(migrate(database, [kernelMigrations, source]), /0*2_more failed; nothing of it was kept/);
   assert.equal((await database.sql`select to_regclass('things.more') as name`)[0]?.["name"], null);
   await writeFile(join(folder, "0002_more.sql"), "create table things.more (id text);");
-  assert.equal((await migrate(database.sql, [kernelMigrations, source])).applied, 1);
+  assert.equal((await migrate(database, [kernelMigrations, source])).applied, 1);
 });
 
 test("a database of a newer version and an edited migration are refused", async () => {
   await writeFile(join(folder, "0002_more.sql"), "create table things.more (id text, other text);");
-  await assert.rejects(migrate(database.sql, [kernelMigrations, source]), /Migrations are never edited/);
+  await assert.rejects(migrate(database, [kernelMigrations, source]), /Migrations are never edited/);
   await rm(join(folder, "0002_more.sql"));
   await assert.rejects(
-    migrate(database.sql, [kernelMigrations, source]),
+    migrate(database, [kernelMigrations, source]),
     /made by a newer version of Khmara \(it has things 0002_more\)/,
   );
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { CloudError } from "../errors.ts";
-import type { Sql } from "./database.ts";
+import type { Database, Sql } from "./database.ts";
 
 export interface MigrationSource {
   /** The service's name; also the schema that its tables live in. */
@@ -47,10 +47,9 @@ const lockId = 7_240_114_201;
  * Brings the database up to this version: forward only, each migration in a transaction of its own, one process at a time.
  * failed_precondition when the database was made by a newer version, or when an applied migration was edited.
  */
-export async function migrate(sql: Sql, sources: MigrationSource[]): Promise<{ applied: number }> {
-  const connection = await sql.reserve();
-  let applied = 0;
-  try {
+export function migrate(database: Pick<Database, "exclusive">, sources: MigrationSource[]): Promise<{ applied: number }> {
+  return database.exclusive(async (connection) => {
+    let applied = 0;
     await connection`select pg_advisory_lock(${lockId})`;
     try {
       await bootstrap(connection);
@@ -82,10 +81,8 @@ export async function migrate(sql: Sql, sources: MigrationSource[]): Promise<{ a
     } finally {
       await connection`select pg_advisory_unlock(${lockId})`;
     }
-  } finally {
-    connection.release();
-  }
-  return { applied };
+    return { applied };
+  });
 }
 
 async function bootstrap(sql: Sql): Promise<void> {

@@ -12,6 +12,8 @@ const mendings = [
   },
   // A query for a connection that is closed and not yet made anew has nowhere to go; it is told so.
   { faulty: "\n    if (terminated)\n", right: "\n    if (terminated || !socket)\n" },
+  // The connection's own first query, when it fails, fails what waits for it instead of the whole process.
+  { faulty: "return fetchArrayTypes()\n", right: "return fetchArrayTypes().catch(errored)\n" },
 ];
 /** How many places were mended. */
 export let mended = 0;

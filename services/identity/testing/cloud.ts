@@ -30,7 +30,7 @@ export async function openFixture() {
   const base = await testDatabase();
   const database = openDatabase({ url: base.url, maxConnections: 10 });
   const secrets = openSecrets(new Uint8Array(32).fill(7));
-  await migrate(database.sql, [kernelMigrations, { service: "identity", directory: new URL("../migrations/", import.meta.url) }]);
+  await migrate(database, [kernelMigrations, { service: "identity", directory: new URL("../migrations/", import.meta.url) }]);
   registerQuotas(contract.quotas);
   const clock = { aheadMs: 0, nowMs: () => Date.now() + clock.aheadMs };
   const identity = createIdentity({

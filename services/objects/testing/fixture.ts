@@ -72,7 +72,7 @@ export async function testCloud(
   const directory = await mkdtemp(join(tmpdir(), "khmara-objects-"));
   const database = openDatabase({ url: throwaway.url });
   const migrations = (service: string) => ({ service, directory: new URL(`../../${service}/migrations/`, import.meta.url) });
-  await migrate(database.sql, [kernelMigrations, migrations("identity"), migrations("objects")]);
+  await migrate(database, [kernelMigrations, migrations("identity"), migrations("objects")]);
 
   const organisation = newId("organisation");
   const otherOrganisation = newId("organisation");
