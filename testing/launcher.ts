@@ -38,7 +38,7 @@ const repository = resolve(import.meta.dirname, "..");
 const standIn = (port: "port" | "s3Port", notice: string) => `
 import { createServer } from "node:http";
 import { databaseHost, onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
-import { postgres } from "../kernel/db/postgres-client.ts";
+import postgres from "postgres";
 const config = readServerConfig();
 if (process.env.STAND_IN_FATAL && ${JSON.stringify(port)} === "port") {
   tellSupervisor({ type: "fatal", message: process.env.STAND_IN_FATAL });
