@@ -1,0 +1,9 @@
+/** The floor of the API: Fastify with one route for each method, which answers what it is told to. Prints its port. */
+import Fastify from "fastify";
+
+const answer = JSON.parse(process.argv[2] as string);
+const fastify = Fastify();
+fastify.get("/*", async () => answer.get);
+fastify.post("/*", async (_request, reply) => reply.code(201).send(answer.post));
+await fastify.listen({ host: "127.0.0.1", port: 0 });
+process.stdout.write(`${(fastify.server.address() as { port: number }).port}\n`);
