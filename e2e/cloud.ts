@@ -20,9 +20,13 @@ export class TestCloud {
   output = "";
   #supervisor: ChildProcess | undefined;
 
-  constructor(port: number, s3Port: number) {
+  readonly #owned: boolean;
+
+  /** `owned: false`: nobody's yet, its first person becomes the owner by the link that it prints. */
+  constructor(port: number, s3Port: number, { owned = true }: { owned?: boolean } = {}) {
     this.port = port;
     this.s3Port = s3Port;
+    this.#owned = owned;
   }
 
   get url(): string {
@@ -49,10 +53,7 @@ export class TestCloud {
         String(this.port),
         "--s3-port",
         String(this.s3Port),
-        "--owner-email",
-        owner.email,
-        "--owner-password-file",
-        passwordFile,
+        ...(this.#owned ? ["--owner-email", owner.email, "--owner-password-file", passwordFile] : []),
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, KHMARA_NODE: process.execPath } },
     );
@@ -117,9 +118,9 @@ export class TestCloud {
 }
 
 /** Two ports that are free now. */
-export async function newCloud(): Promise<TestCloud> {
+export async function newCloud(options: { owned?: boolean } = {}): Promise<TestCloud> {
   const ports = await Promise.all([freePort(), freePort()]);
-  return new TestCloud(...ports);
+  return new TestCloud(...ports, options);
 }
 
 export async function freePort(): Promise<number> {
