@@ -9,6 +9,16 @@ test("the mended lines of postgres.js are where they were", () => {
   assert.equal(mended, 4);
 });
 
+test("however many ask at once, there are no more connections than allowed", async () => {
+  const { url } = await migratedDatabase();
+  const database = openDatabase({ url, maxConnections: 3 });
+  const backends = await Promise.all(
+    Array.from({ length: 100 }, () => database.transaction("system", (tx) => tx.sql`select pg_backend_pid() as pid`)),
+  );
+  assert.equal(new Set(backends.map(([row]) => row?.["pid"])).size, 3);
+  await database.close();
+});
+
 test("work that goes on after its transaction was lost writes nothing", async () => {
   const { url } = await migratedDatabase();
   const database = openDatabase({ url, maxConnections: 1 });

@@ -23,7 +23,11 @@ export function openPool(options: { size: number; connect: () => Sql; isBroken: 
   async function take(): Promise<Sql> {
     if (closed) throw new CloudError("unavailable", "The cloud is stopping.");
     const free = idle.pop() ?? (lent.size < options.size ? options.connect() : undefined);
-    if (free) return free;
+    if (free) {
+      // At once, not after the await of whoever asked: a thousand who ask in one go must not each find room for one more.
+      lent.add(free);
+      return free;
+    }
     return new Promise((resolve, reject) => {
       const waiter = {
         take: resolve,
@@ -55,7 +59,6 @@ export function openPool(options: { size: number; connect: () => Sql; isBroken: 
   return {
     async use(work) {
       const sql = await take();
-      lent.add(sql);
       let broken = false;
       try {
         return await work(sql);
