@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../kernel/db/migrate.ts";
+import { awaitMigrations, kernelMigrations, migrate } from "../kernel/db/migrate.ts";
 import { CloudError } from "../kernel/errors.ts";
 import { type EventHub, openEventHub } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
@@ -29,7 +29,7 @@ export type Cloud = Awaited<ReturnType<typeof openCloud>>;
 
 /**
  * All services of the cloud, wired to each other: the one place that knows them all. Every process that serves something makes its
- * own over the same database and folders; `migrateFirst` is for the control plane, which starts before the others.
+ * own over the same database and folders; `migrateFirst` is for the control plane; the others, which start beside it, wait for that.
  */
 export async function openCloud(options: CloudOptions & { migrateFirst: boolean }) {
   const { log } = options;
@@ -40,10 +40,9 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
   };
   try {
     const secrets: Secrets = openSecrets(options.masterKey);
-    if (options.migrateFirst) {
-      await migrate(database, migrationSources());
-      await checkMasterKey(database, secrets);
-    }
+    if (options.migrateFirst) await migrate(database, migrationSources());
+    else await awaitMigrations(database, migrationSources());
+    await checkMasterKey(database, secrets);
     const hub: EventHub = await openEventHub(database);
     closers.push(() => hub.close());
     const identity = await createIdentity({

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { join } from "node:path";
 import { warmUpVariable } from "../kernel/config.ts";
 import { makeFolder } from "./durable-file.ts";
+import { filesBelow } from "./source-files.ts";
 
 /**
  * Node strips TypeScript's types with a WebAssembly module that costs 25 MB in each process which meets a file that is not in
@@ -52,7 +53,11 @@ function stampOf(repository: string): string | undefined {
   const cache = getCompileCacheDir();
   if (cache === undefined) return undefined;
   const hash = createHash("sha256").update(process.version);
-  for (const file of globSync("{server,kernel,services,client}/**/*.ts", { cwd: repository }).sort()) {
+  const files = ["server", "kernel", "services", "client"]
+    .filter((folder) => existsSync(join(repository, folder)))
+    .flatMap((folder) => filesBelow(repository, folder));
+  for (const file of files) {
+    if (!file.endsWith(".ts")) continue;
     const { mtimeMs, size } = statSync(join(repository, file));
     hash.update(`${file} ${mtimeMs} ${size}\n`);
   }

@@ -1,13 +1,17 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "./durable-file.ts";
 import { openLogFile } from "./log-file.ts";
+import { filesBelow } from "./source-files.ts";
 import { errorCode, StartError } from "./start-error.ts";
 
 /** What a build of the console depends on; services and kernel take part with what a browser may import. */
-const sources = ["console/**/*", "client/**/*.ts", "kernel/*.ts", "services/**/contract*.ts", "package-lock.json"];
+const isSource = (file: string): boolean =>
+  (/^console\/|^client\/.*\.ts$|^kernel\/[^/]*\.ts$|^services\/.*\/contract[^/]*\.ts$/.test(file) &&
+    !/\.(test|e2e)\.tsx?$|\/(node_modules|dist)\//.test(file)) ||
+  file === "package-lock.json";
 const keptBuilds = 3;
 
 /** The folder of the built console, from the cache when nothing has changed; undefined while there is no console. */
@@ -42,13 +46,13 @@ export async function buildConsole(options: {
 
 export function sourceHash(repository: string): string {
   const hash = createHash("sha256");
-  const excluded = (name: string) => name === "node_modules" || name === "dist";
-  const files = globSync(sources, { cwd: repository, exclude: excluded }).sort();
-  for (const file of files) {
-    const path = join(repository, file);
-    if (!statSync(path).isFile() || /\.(test|e2e)\.tsx?$/.test(file)) continue;
-    hash.update(`${file}\0`).update(readFileSync(path)).update("\0");
-  }
+  const folders = ["console", "client", "kernel", "services"].filter((folder) => existsSync(join(repository, folder)));
+  const files = [...folders.flatMap((folder) => filesBelow(repository, folder)), "package-lock.json"].filter(isSource);
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(repository, file)))
+      .update("\0");
   return hash.digest("hex").slice(0, 20);
 }
 

@@ -11,6 +11,7 @@ import { startWorkers } from "../kernel/workers.ts";
 import { contracts, schemas } from "../services/contracts.ts";
 import type { Cloud } from "./cloud.ts";
 import { serveConsole } from "./console-files.ts";
+import { drain } from "./drain.ts";
 import { openMetrics } from "./metrics.ts";
 
 export interface ControlPlane {
@@ -23,6 +24,7 @@ export interface ControlPlane {
 
 const hour = 3600;
 const readyTimeoutMs = 1500;
+const patienceMs = 5000;
 
 export async function openControlPlane(
   cloud: Cloud,
@@ -87,11 +89,8 @@ export async function openControlPlane(
       return (http.server.address() as { port: number }).port;
     },
     async close() {
-      // Streams of events never end by themselves.
-      const forced = setTimeout(() => http.server.closeAllConnections(), 10_000);
-      http.server.closeIdleConnections();
-      await Promise.all([http.close(), workers.stop(), runner.stop()]);
-      clearTimeout(forced);
+      // Streams of events never end by themselves: they are cut off, and the console comes back to the next process.
+      await drain(http.server, patienceMs, () => Promise.all([http.close(), workers.stop(), runner.stop()]));
     },
   };
 }

@@ -1,6 +1,10 @@
 import type { Log } from "../kernel/log.ts";
 import { s3Server } from "../services/objects/index.ts";
 import type { Cloud } from "./cloud.ts";
+import { drain } from "./drain.ts";
+
+/** A long upload may end; the supervisor waits a little longer. */
+const patienceMs = 20_000;
 
 export interface ObjectDoor {
   /** Resolves with the port, which is another than asked for when that is 0. */
@@ -26,11 +30,6 @@ export function openObjectDoor(cloud: Cloud, options: { s3Url: string; region: s
           resolve((server.address() as { port: number }).port);
         });
       }),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-        setTimeout(() => server.closeAllConnections(), 20_000).unref();
-      }),
+    close: () => drain(server, patienceMs, () => new Promise((resolve) => server.close(resolve))),
   };
 }

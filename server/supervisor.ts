@@ -81,8 +81,11 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
   };
-  const notice = await startChild("control", "Control plane", "migrations");
-  await startChild("objects", "Objects", "starting");
+  // Both at once: most of a start is loading modules, and the object door waits for the migrations by itself.
+  const [notice] = await Promise.all([
+    startChild("control", "Control plane", "migrations"),
+    startChild("objects", "Objects", "starting"),
+  ]);
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
 

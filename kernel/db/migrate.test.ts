@@ -3,10 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { testDatabase } from "../../testing/postgres.ts";
 import { openDatabase } from "./database.ts";
-import { kernelMigrations, migrate } from "./migrate.ts";
+import { awaitMigrations, kernelMigrations, migrate } from "./migrate.ts";
 
 const { url, drop } = await testDatabase();
 const database = openDatabase({ url });
@@ -23,7 +24,14 @@ test("several processes that start at once migrate once", async () => {
     join(folder, "0001_things.sql"),
     "create table things.things (id text primary key, organisation_id text); insert into things.things values ('a');",
   );
+  let waited = false;
+  const waiting = awaitMigrations(database, [kernelMigrations, source]).then(() => {
+    waited = true;
+  });
+  await sleep(150);
+  assert.equal(waited, false, "whoever starts beside them waits");
   const results = await Promise.all(Array.from({ length: 4 }, () => migrate(database, [kernelMigrations, source])));
+  await waiting;
   assert.deepEqual(results.map((result) => result.applied > 0).filter(Boolean), [true]);
   assert.equal((await database.sql`select * from things.things`).length, 1);
 });
@@ -40,10 +48,12 @@ test("a database of a newer version and an edited migration are refused", async 
   await writeFile(join(folder, "0002_more.sql"), "create table things.more (id text, other text);");
   await assert.rejects(migrate(database, [kernelMigrations, source]), /Migrations are never edited/);
   await rm(join(folder, "0002_more.sql"));
-  await assert.rejects(
-    migrate(database, [kernelMigrations, source]),
-    /made by a newer version of Khmara \(it has things 0002_more\)/,
-  );
+  for (const refuse of [migrate, awaitMigrations]) {
+    await assert.rejects(
+      refuse(database, [kernelMigrations, source]),
+      /made by a newer version of Khmara \(it has things 0002_more\)/,
+    );
+  }
 });
 
 test("row-level security binds every table of a tenant", async () => {

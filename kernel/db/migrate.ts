@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CloudError } from "../errors.ts";
 import type { Database, Sql } from "./database.ts";
@@ -54,35 +55,64 @@ export function migrate(database: Pick<Database, "exclusive">, sources: Migratio
     try {
       await bootstrap(connection);
       const known = await Promise.all(sources.map(read));
-      const rows = await connection<{ service: string; number: number; name: string; checksum: string }[]>`
-        select service, number, name, checksum from kernel.migrations`;
-      for (const row of rows) {
-        const migration = known.flat().find((each) => each.service === row.service && each.number === row.number);
-        if (!migration) {
-          throw new CloudError(
-            "failed_precondition",
-            `This database was made by a newer version of Khmara (it has ${row.service} ${String(row.number).padStart(4, "0")}_${row.name}). Start that version, or restore a backup from before the update.`,
-          );
-        }
-        if (migration.checksum !== row.checksum) {
-          throw new CloudError(
-            "failed_precondition",
-            `The migration ${row.service} ${row.number}_${row.name} differs from the one that this database was made with. Migrations are never edited: add a new one.`,
-          );
-        }
-      }
+      const rows = await readApplied(connection);
+      check(rows, known.flat());
       for (const [index, source] of sources.entries()) {
         const done = rows.filter((row) => row.service === source.service).length;
         const open = (known[index] as Migration[]).slice(done);
         for (const migration of open) await apply(connection, migration);
         applied += open.length;
-        if (open.length > 0) await grant(connection, source.service);
       }
     } finally {
       await connection`select pg_advisory_unlock(${lockId})`;
     }
     return { applied };
   });
+}
+
+const awaitPauseMs = 50;
+
+/**
+ * For a process that starts beside the one that migrates: resolves once the database is at this version.
+ * failed_precondition as in `migrate`.
+ */
+export async function awaitMigrations(database: Pick<Database, "statement">, sources: MigrationSource[]): Promise<void> {
+  const known = (await Promise.all(sources.map(read))).flat();
+  for (;;) {
+    const [existing] = await database.statement((sql) => sql`select to_regclass('kernel.migrations') as name`);
+    const rows = existing?.["name"] ? await database.statement(readApplied) : [];
+    check(rows, known);
+    if (rows.length === known.length) return;
+    await sleep(awaitPauseMs);
+  }
+}
+
+interface Applied {
+  service: string;
+  number: number;
+  name: string;
+  checksum: string;
+}
+
+const readApplied = async (sql: Sql): Promise<Applied[]> =>
+  sql<Applied[]>`select service, number, name, checksum from kernel.migrations`;
+
+function check(rows: Applied[], known: Migration[]): void {
+  for (const row of rows) {
+    const migration = known.find((each) => each.service === row.service && each.number === row.number);
+    if (!migration) {
+      throw new CloudError(
+        "failed_precondition",
+        `This database was made by a newer version of Khmara (it has ${row.service} ${String(row.number).padStart(4, "0")}_${row.name}). Start that version, or restore a backup from before the update.`,
+      );
+    }
+    if (migration.checksum !== row.checksum) {
+      throw new CloudError(
+        "failed_precondition",
+        `The migration ${row.service} ${row.number}_${row.name} differs from the one that this database was made with. Migrations are never edited: add a new one.`,
+      );
+    }
+  }
 }
 
 async function bootstrap(sql: Sql): Promise<void> {
@@ -95,9 +125,27 @@ async function bootstrap(sql: Sql): Promise<void> {
       await createFoundations(sql);
       return;
     } catch (error) {
+      if ((error as { code?: string }).code === "42501") throw await lacksRight(sql, error as Error);
       if (attempt === 5 || !/concurrently updated|already exists/.test((error as Error).message)) throw error;
     }
   }
+}
+
+/** On a server of the operator's own, whose user was not given what we need once. */
+async function lacksRight(sql: Sql, error: Error): Promise<CloudError> {
+  const [names] = await sql<{ user: string; database: string }[]>`
+    select quote_ident(current_user) as user, quote_ident(current_database()) as database`;
+  const { user, database } = names as { user: string; database: string };
+  const remedy = /create role/.test(error.message)
+    ? `alter role ${user} createrole`
+    : /role/.test(error.message)
+      ? `grant khmara_tenant to ${user}`
+      : `alter database ${database} owner to ${user}`;
+  return new CloudError(
+    "failed_precondition",
+    `The database's user ${user} lacks a right. Let the administrator of that PostgreSQL run: ${remedy};`,
+    { cause: error },
+  );
 }
 
 async function createFoundations(sql: Sql): Promise<void> {
@@ -127,6 +175,8 @@ async function apply(sql: Sql, migration: Migration): Promise<void> {
   try {
     await sql.unsafe(`create schema if not exists ${migration.service}`);
     await sql.unsafe(migration.sql);
+    // With it, not after all of them: whoever sees the migration can use its tables, also when we are killed in between.
+    await grant(sql, migration.service);
     await sql`insert into kernel.migrations ${sql({ service: migration.service, number: migration.number, name: migration.name, checksum: migration.checksum })}`;
     await sql`commit`;
   } catch (error) {

@@ -82,9 +82,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   // Bodies of byte routes stay unread; everything else must be JSON.
   fastify.addContentTypeParser("*", (_request, _payload, done) => done(null));
 
+  // Streams of events have no end of their own: they end when the server closes, and their readers come back.
+  const streams = new Set<AbortController>();
+  fastify.addHook("preClose", async () => {
+    for (const stream of streams) stream.abort();
+  });
   for (const service of options.services) {
     for (const [name, route] of Object.entries(service.contract.routes as Record<string, RouteDefinition>)) {
-      mount(fastify, options, name, route, service.handlers[name] as never);
+      mount(fastify, options, streams, name, route, service.handlers[name] as never);
     }
   }
   return fastify;
@@ -95,6 +100,7 @@ type AnyHandler = (context: unknown, input: unknown) => Promise<unknown>;
 function mount(
   fastify: FastifyInstance,
   options: HttpServerOptions,
+  streams: Set<AbortController>,
   name: string,
   route: RouteDefinition,
   handler: AnyHandler,
@@ -110,7 +116,7 @@ function mount(
       handler: async (request, reply) => {
         const call = await begin(options, route, request, reply);
         const input = read({ params: request.params, query: request.query, body: hasBytesBody ? {} : request.body });
-        if (route.stream) return streamed(options.database, route, handler, call, input, request, reply, status);
+        if (route.stream) return streamed(options.database, streams, route, handler, call, input, request, reply, status);
         const answer = await transacted(options, route, handler, call, input, request, status);
         for (const [header, value] of call.headers) reply.header(header, value);
         if (answer.replayed) reply.header("idempotency-replayed", "true");
@@ -243,6 +249,7 @@ async function transacted(
 
 async function streamed(
   database: Database,
+  streams: Set<AbortController>,
   route: RouteDefinition,
   handler: AnyHandler,
   call: Call,
@@ -269,6 +276,8 @@ async function streamed(
     return reply.send(body ?? "");
   }
   if (route.stream?.response === "events") {
+    streams.add(gone);
+    reply.raw.once("close", () => streams.delete(gone));
     reply.headers({ "content-type": "text/event-stream", "x-accel-buffering": "no" });
     return reply.send(Readable.from(eventLines(answer as AsyncIterable<ServerSentEvent>, gone.signal)));
   }
