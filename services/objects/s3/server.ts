@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { authenticate } from "./authenticate.ts";
 import type { S3Backend, S3Credentials, S3Log } from "./backend.ts";
@@ -9,6 +9,9 @@ import { parseRequest, type S3Request } from "./request.ts";
 import { refuseConnection, send, sendError } from "./respond.ts";
 import { findRoute, type Route } from "./routes.ts";
 import { SigningKeys } from "./signature.ts";
+
+// Not an import: that evaluates all that node:http exports, the WebSocket and with it undici, which costs 16 MB and a tenth of a second.
+const { createServer } = process.getBuiltinModule("node:http");
 
 export interface S3ServerOptions {
   backend: S3Backend;
