@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, globSync, rmSync, writeFileSync } from "node:fs";
 
 /** What the end-to-end tests drive: real clients that we did not write, as Debian packages. */
 const tools: Record<string, string> = {
@@ -7,22 +7,38 @@ const tools: Record<string, string> = {
   "/usr/bin/s3cmd": "s3cmd",
   "/usr/bin/rclone": "rclone",
   "/usr/bin/chromium": "chromium",
+  "/usr/lib/postgresql/*/bin/initdb": "postgresql",
 };
+
+/** Debian starts a service when it installs it, unless this says no: the tests start a PostgreSQL of their own. */
+const servicePolicy = "/usr/sbin/policy-rc.d";
+
+function withoutServices<T>(work: () => T): T {
+  const made = !existsSync(servicePolicy);
+  if (made) writeFileSync(servicePolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    return work();
+  } finally {
+    if (made) rmSync(servicePolicy);
+  }
+}
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
 export async function installTestTools(): Promise<string[]> {
-  const missing = () => Object.entries(tools).filter(([file]) => !existsSync(file));
+  const missing = () => Object.entries(tools).filter(([file]) => globSync(file).length === 0);
   const packages = missing().map(([, name]) => name);
   if (packages.length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
     process.stdout.write(`Installing for the tests: ${packages.join(", ")}\n`);
     const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env: environment, timeout: 300_000 });
-    const { status, stderr } = spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
-      env: environment,
-      timeout: 900_000,
-      encoding: "utf8",
-    });
+    const { status, stderr } = withoutServices(() =>
+      spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
+        env: environment,
+        timeout: 900_000,
+        encoding: "utf8",
+      }),
+    );
     if (status !== 0) process.stdout.write(`${stderr}\n`);
   }
   const left = missing().map(([, name]) => name);
