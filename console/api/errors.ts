@@ -7,16 +7,23 @@ export const isCloudError = (error: unknown): error is CloudError =>
 /** One sentence for people: by reason, then code and resource where we have words, else what the API says. */
 export function errorText(error: unknown): string {
   if (!isCloudError(error)) return translateMaybe("errors.unexpected") ?? "Something went wrong.";
-  const seconds = error.details.retryAfterSeconds ?? 0;
-  const values = { seconds, count: seconds };
   return (
-    translateMaybe(`errors.reason.${error.details.reason ?? ""}`, values) ??
-    translateMaybe(`errors.${error.code}.${error.details.resource ?? ""}`, values) ??
+    ownWords(error) ??
     (speaksForItself.has(error.code) && error.message ? error.message : undefined) ??
-    translateMaybe(`errors.code.${error.code}`, values) ??
+    translateMaybe(`errors.code.${error.code}`, valuesOf(error)) ??
     error.message
   );
 }
+
+/** In the language of the person, where the reason or the resource is known here. */
+const ownWords = (error: CloudError): string | undefined =>
+  translateMaybe(`errors.reason.${error.details.reason ?? ""}`, valuesOf(error)) ??
+  translateMaybe(`errors.${error.code}.${error.details.resource ?? ""}`, valuesOf(error));
+
+const valuesOf = ({ details }: CloudError) => ({
+  count: details.retryAfterSeconds ?? 0,
+  suspendedReason: String(details["suspendedReason"] ?? ""),
+});
 
 /** Codes of which only the API's own sentence says what is wrong. */
 const speaksForItself = new Set(["invalid_argument", "failed_precondition", "conflict", "quota_exceeded"]);
@@ -25,8 +32,9 @@ const speaksForItself = new Set(["invalid_argument", "failed_precondition", "con
 export function fieldProblems(error: unknown): Record<string, string> {
   if (!isCloudError(error)) return {};
   const problems: Record<string, string> = {};
-  for (const { path, message } of error.details.fields ?? []) {
-    problems[path.replace(/^(body|query|params)\./, "")] ??= message;
+  const fields = error.details.fields ?? [];
+  for (const { path, message } of fields) {
+    problems[path.replace(/^(body|query|params)\./, "")] ??= (fields.length === 1 ? ownWords(error) : undefined) ?? message;
   }
   return problems;
 }

@@ -67,7 +67,7 @@ export function authorize(
   const open = holding.find((binding) => binding.suspendedReason === undefined);
   if (!open && permission !== "identity.organisation.read") {
     throw new CloudError("permission_denied", `This organisation is suspended: ${holding[0]?.suspendedReason}`, {
-      details: { reason: "organisation_suspended" },
+      details: { reason: "organisation_suspended", suspendedReason: holding[0]?.suspendedReason },
     });
   }
 }

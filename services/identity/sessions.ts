@@ -170,6 +170,6 @@ export function sessionHandlers(
 function assertNotSuspended(user: UserRow): void {
   if (user.state === "active") return;
   throw new CloudError("permission_denied", `Your account is suspended: ${user.suspendedReason}`, {
-    details: { reason: "account_suspended" },
+    details: { reason: "account_suspended", suspendedReason: user.suspendedReason },
   });
 }
