@@ -107,6 +107,16 @@ test("two first starts at once fetch Node and the dependencies once, and hand ov
 test("a later start asks npm for nothing; a changed lock file does, and so does a test", async () => {
   rmSync(join(folder, "calls"), { force: true });
   assert.equal((await launch(["login"])).stderr, "");
+  // What knows all resources is here now: the help is its own.
+  for (const [words, handedOver] of [
+    [[], ["help"]],
+    [["--help"], ["help"]],
+    [
+      ["help", "bucket"],
+      ["help", "bucket"],
+    ],
+  ] as const)
+    assert.deepEqual(JSON.parse((await launch([...words])).stdout).slice(1), handedOver);
   assert.deepEqual(calls(), []);
   writeFileSync(join(home, "package-lock.json"), '{"packages": {"": {}, "node_modules/a": {"version": "1.0.1"}}}');
   assert.match((await launch(["login"])).stderr, /^Dependencies: installing, once$/m);
