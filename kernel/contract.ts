@@ -52,7 +52,6 @@ export const route = <const R extends RouteDefinition>(definition: R): R => defi
 export type Routes = Record<string, RouteDefinition>;
 
 type Output<S> = S extends z.ZodType ? z.output<S> : Record<string, never>;
-type Input<S> = S extends z.ZodType ? z.input<S> : undefined;
 
 /** What a handler receives: validated, defaults filled in. */
 export interface RouteInput<R extends RouteDefinition> {
@@ -64,10 +63,11 @@ export interface RouteInput<R extends RouteDefinition> {
 /** What a handler returns and a client gets. */
 export type RouteResponse<R extends RouteDefinition> = R["response"] extends z.ZodType ? z.output<R["response"]> : undefined;
 
+// An empty object's type has every name, as `never`: merged with another one it would forbid all of that one's.
+type Fields<S> = S extends z.ZodType ? (string extends keyof z.input<S> ? unknown : z.input<S>) : unknown;
+
 /** What a caller gives: parameters, query and body merged into one object, as their names never collide (checked). */
-export type RouteArguments<R extends RouteDefinition> = (Input<R["params"]> extends undefined ? unknown : Input<R["params"]>) &
-  (Input<R["query"]> extends undefined ? unknown : Input<R["query"]>) &
-  (Input<R["body"]> extends undefined ? unknown : Input<R["body"]>);
+export type RouteArguments<R extends RouteDefinition> = Fields<R["params"]> & Fields<R["query"]> & Fields<R["body"]>;
 
 /** One page of a list. `nextCursor` is absent on the last page. */
 export interface Page<T> {

@@ -936,6 +936,8 @@ export interface IdentityService {
     sourceIp: string;
     userAgent: string;
   }): Promise<Authentication | undefined>;
+  /** Whether an organisation may be used: a suspended one serves nothing, to nobody. */
+  organisationActive(tx: Tx, organisationId: string): Promise<boolean>;
   /** Where a project lives; undefined when there is none that this transaction may see. */
   projectPlace(
     tx: Tx,

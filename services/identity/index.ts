@@ -12,7 +12,7 @@ import type { IdentityService } from "./contract.ts";
 import type { IdentityConfig, Parts } from "./parts.ts";
 import { type Argon2Parameters, createPasswords } from "./passwords.ts";
 import { identityService } from "./service.ts";
-import { projectStore } from "./store/tenancy.ts";
+import { organisationStore, projectStore } from "./store/tenancy.ts";
 import { createThrottle } from "./throttle.ts";
 import { passwordResetLinkFor } from "./users.ts";
 
@@ -55,6 +55,8 @@ export function createIdentity(options: IdentityOptions) {
   const identity: IdentityService = {
     authenticate,
     accessKey: accessKeys.accessKey,
+    organisationActive: async (tx: Tx, organisationId: string) =>
+      (await organisationStore.find(tx, organisationId))?.state === "active",
     async projectPlace(tx: Tx, projectId: string) {
       const row = await projectStore.find(tx, projectId);
       return row && { organisationId: row.organisationId, projectId: row.id, name: row.name, slug: row.slug };

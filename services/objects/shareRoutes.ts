@@ -1,4 +1,5 @@
 import { isoTime } from "../../kernel/clock.ts";
+import type { Tx } from "../../kernel/db/database.ts";
 import { see } from "../../kernel/db/visibility.ts";
 import { CloudError, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
@@ -42,7 +43,7 @@ const subjectOfShare = (share: ShareRow) => ({
   resource: { kind: "share", id: share.id, name: share.key },
 });
 
-export function shareRoutes({ database, store, publicUrl, log }: ObjectsParts): ShareRoutes {
+export function shareRoutes({ database, identity, store, publicUrl, log }: ObjectsParts): ShareRoutes {
   const requests = new AddressLimit(requestsPerMinute);
   const misses = new AddressLimit(missesPerMinute);
 
@@ -56,6 +57,12 @@ export function shareRoutes({ database, store, publicUrl, log }: ObjectsParts): 
     throw new CloudError("not_found", "This link does not work: it has expired, was revoked, or what it led to is gone.", {
       details: { resource: "share" },
     });
+  }
+
+  /** The share of a token; none while its organisation is suspended. */
+  async function open(tx: Tx, token: string): Promise<ShareRow | undefined> {
+    const share = await shareStore.ofToken(tx, hashToken(token));
+    return share && (await identity.organisationActive(tx, share.organisationId)) ? share : undefined;
   }
 
   return {
@@ -110,7 +117,7 @@ export function shareRoutes({ database, store, publicUrl, log }: ObjectsParts): 
       admitted(context.sourceIp, async () => {
         // Whoever has the token has proven the right to this one share.
         await see(context.tx, "system");
-        const share = await shareStore.ofToken(context.tx, hashToken(params.token));
+        const share = await open(context.tx, params.token);
         const object = share && (await store.head(share.bucketId, share.key));
         if (!share || !object) return undefined;
         store.meter(share.bucketId, { requestClass: "read" });
@@ -126,7 +133,7 @@ export function shareRoutes({ database, store, publicUrl, log }: ObjectsParts): 
 
     async sharedObjectDownload(context, { params, query }) {
       const share = await admitted(context.sourceIp, async () => {
-        const found = await database.transaction("system", (tx) => shareStore.ofToken(tx, hashToken(params.token)));
+        const found = await database.transaction("system", (tx) => open(tx, params.token));
         return found && (await store.head(found.bucketId, found.key)) ? found : undefined;
       });
       return download(store, context, {

@@ -66,6 +66,17 @@ test("an expired, revoked or wrong link opens nothing, and all of them look the 
   assert.equal((await cloud.call("editor", "POST", `/buckets/${third.bucket.id}/shares`, { key: "c.txt" })).status, 404);
 });
 
+test("a suspended organisation shares nothing, and again when it is resumed", async () => {
+  const { token } = await shared("d.txt");
+  const set = (state: string) =>
+    cloud.database
+      .sql`update identity.organisations set state = ${state}, suspended_reason = ${state === "active" ? null : "Unpaid."}`;
+  await set("suspended");
+  assert.equal((await cloud.fetch(undefined, `/shared/${token}/content`)).status, 404);
+  await set("active");
+  assert.equal((await cloud.fetch(undefined, `/shared/${token}/content`)).status, 200);
+});
+
 test("guessing is slowed down, each address for itself", async () => {
   const limit = new AddressLimit(3);
   for (let index = 0; index < 3; index++) limit.take("192.0.2.1");

@@ -121,6 +121,8 @@ export async function testCloud(
       const name = authorization?.replace("Bearer ", "") as Caller | undefined;
       return name === undefined ? undefined : { principal: principals[name], ambient: false };
     },
+    organisationActive: async (tx, id) =>
+      (await tx.sql`select 1 from identity.organisations where id = ${id} and state = 'active'`).length > 0,
     async projectPlace(tx, projectId) {
       const [row] = await tx.sql<
         { organisationId: string; projectId: string; name: string; slug: string }[]
