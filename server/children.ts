@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { type ChildMessage, configVariable, type ServerConfig } from "../kernel/config.ts";
+import { childWords } from "./compile-cache.ts";
 import { childRecord, type LogFile } from "./log-file.ts";
 import { optionVariables } from "./options.ts";
 import { StartError } from "./start-error.ts";
@@ -51,7 +52,7 @@ export function superviseChild(options: ChildOptions): Child {
 
   const start = () => {
     const began = performance.now();
-    const child = spawn(process.execPath, [...process.execArgv, options.entry], {
+    const child = spawn(process.execPath, childWords(options.entry), {
       // A session of its own: Ctrl-C in the terminal is for the supervisor, which lets the children drain.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
