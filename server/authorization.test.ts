@@ -355,3 +355,9 @@ test("another's token cannot be revoked, nor that of another's service account",
   assert.equal((await request("apiTokenList", "stranger", { query: { serviceAccount } })).statusCode, 404);
   assert.ok(ownerId);
 });
+
+test("the cloud's own audit entries are for those who administer it", async () => {
+  assert.equal((await request("auditEntryList", "admin", {})).statusCode, 403);
+  const { items } = await as("owner", "auditEntryList", { query: { limit: 1000 } });
+  assert.ok(items.length > 0 && items.every((entry: { organisationId?: string }) => entry.organisationId === undefined));
+});

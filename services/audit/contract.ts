@@ -35,7 +35,9 @@ export default contract({
       permission: "audit.entry.list",
       roles: ["admin"],
       query: pageQuery.extend({
-        organisation: id("organisation"),
+        organisation: id("organisation")
+          .optional()
+          .describe("Absent: what belongs to no organisation, such as sign-ins (cloud admins)."),
         project: id("project").optional(),
         action: z.string().max(100).optional().describe("An action or the start of one: `objects.bucket`."),
         actor: z.string().max(100).optional().describe("The id of a user or service account."),

@@ -23,7 +23,8 @@ export interface AuditRecord {
 }
 
 export interface AuditFilter {
-  organisationId: string;
+  /** Absent: the chain of the cloud itself. */
+  organisationId: string | undefined;
   projectId: string | undefined;
   action: string | undefined;
   actor: string | undefined;
@@ -46,7 +47,7 @@ export const auditStore = {
       select id, sequence, at, actor_kind as "actorKind", actor_id as "actorId", actor_name as "actorName", action, organisation_id as "organisationId",
         project_id as "projectId", resource_kind as "resourceKind", resource_id as "resourceId", resource_name as "resourceName", source_ip as "sourceIp",
         user_agent as "userAgent", request_id as "requestId", before, after, hash
-      from kernel.audit_entries where chain = ${filter.organisationId} and organisation_id = ${filter.organisationId}
+      from kernel.audit_entries where chain = ${filter.organisationId ?? cloudChain} and organisation_id is not distinct from ${filter.organisationId ?? null}
         ${filter.projectId ? sql`and project_id = ${filter.projectId}` : sql``}
         ${filter.action ? sql`and (action = ${filter.action} or action like ${`${likePattern(filter.action)}.%`})` : sql``}
         ${filter.actor ? sql`and actor_id = ${filter.actor}` : sql``}
