@@ -221,81 +221,82 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
           </Button>
         </div>
       )}
-      <Part
-        ref={area}
-        role={entries && entries.length > 0 ? "grid" : undefined}
-        aria-label={prefix ? nameOf(prefix) : bucket.name}
-        aria-multiselectable={entries && entries.length > 0 ? true : undefined}
-        aria-rowcount={entries && entries.length > 0 ? (listing.hasMore || grid ? -1 : order.length + 1) : undefined}
-        aria-activedescendant={selection.cursor === undefined ? undefined : rowId(selection.cursor)}
-        tabIndex={0}
-        className={css.area}
-        {...drops.area(prefix)}
-      >
+      <Part className={css.place} {...drops.area(prefix)}>
         {drops.over && (
           <div className={css.dropping}>{t("objects.drop.here", { place: prefix ? nameOf(prefix) : bucket.name })}</div>
         )}
-        {listing.error && !entries ? (
-          <EmptyState
-            picture="storm"
-            title={t("objects.list.failed")}
-            text={errorText(listing.error)}
-            action={<Button onClick={() => void listing.refresh()}>{t("objects.retry")}</Button>}
-          />
-        ) : !entries ? (
-          <FilesSkeleton />
-        ) : entries.length === 0 && !listing.hasMore ? (
-          search ? (
+        <Part
+          ref={area}
+          role={entries && entries.length > 0 ? "grid" : undefined}
+          aria-label={prefix ? nameOf(prefix) : bucket.name}
+          aria-multiselectable={entries && entries.length > 0 ? true : undefined}
+          aria-rowcount={entries && entries.length > 0 ? (listing.hasMore || grid ? -1 : order.length + 1) : undefined}
+          aria-activedescendant={selection.cursor === undefined ? undefined : rowId(selection.cursor)}
+          tabIndex={0}
+          className={css.area}
+        >
+          {listing.error && !entries ? (
             <EmptyState
-              picture="search"
-              title={t("objects.search.none", { words: search })}
-              text={t("objects.search.noneText", { count: listing.searchedKeys })}
+              picture="storm"
+              title={t("objects.list.failed")}
+              text={errorText(listing.error)}
+              action={<Button onClick={() => void listing.refresh()}>{t("objects.retry")}</Button>}
+            />
+          ) : !entries ? (
+            <FilesSkeleton />
+          ) : entries.length === 0 && !listing.hasMore ? (
+            search ? (
+              <EmptyState
+                picture="search"
+                title={t("objects.search.none", { words: search })}
+                text={t("objects.search.noneText", { count: listing.searchedKeys })}
+              />
+            ) : (
+              <EmptyState
+                picture="bucket"
+                title={prefix ? t("objects.folder.empty") : t("objects.bucket.empty")}
+                text={readOnly ? t("objects.bucket.emptyReader") : t("objects.bucket.emptyText")}
+                action={upload}
+                command={
+                  readOnly
+                    ? undefined
+                    : `aws --endpoint-url ${cloud?.s3.endpoint ?? ""} s3 cp report.pdf "s3://${bucket.name}/${prefix}"`
+                }
+              />
+            )
+          ) : grid ? (
+            <ObjectGrid
+              {...entriesProps}
+              columns={(count) => {
+                columns.current = count;
+              }}
             />
           ) : (
-            <EmptyState
-              picture="bucket"
-              title={prefix ? t("objects.folder.empty") : t("objects.bucket.empty")}
-              text={readOnly ? t("objects.bucket.emptyReader") : t("objects.bucket.emptyText")}
-              action={upload}
-              command={
-                readOnly
-                  ? undefined
-                  : `aws --endpoint-url ${cloud?.s3.endpoint ?? ""} s3 cp report.pdf "s3://${bucket.name}/${prefix}"`
-              }
-            />
-          )
-        ) : grid ? (
-          <ObjectGrid
-            {...entriesProps}
-            columns={(count) => {
-              columns.current = count;
-            }}
-          />
-        ) : (
-          <ObjectTable {...entriesProps} />
+            <ObjectTable {...entriesProps} />
+          )}
+        </Part>
+        {entries && (entries.length > 0 || listing.hasMore) && (
+          <div className={css.foot} role="status">
+            {listing.loading && listing.hasMore && (
+              <Progress value={100} animated size="xs" w={80} aria-label={t("objects.loading")} />
+            )}
+            {search ? (
+              <>
+                <span>{t("objects.search.found", { count: order.length, looked: format.number(listing.searchedKeys) })}</span>
+                {listing.hasMore && (
+                  <Button size="compact-sm" variant="subtle" loading={listing.loading} onClick={listing.loadMore}>
+                    {t("objects.search.more")}
+                  </Button>
+                )}
+              </>
+            ) : (
+              <span>
+                {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("ui.rows", { count: order.length })}
+              </span>
+            )}
+          </div>
         )}
       </Part>
-      {entries && (entries.length > 0 || listing.hasMore) && (
-        <div className={css.foot} role="status">
-          {listing.loading && listing.hasMore && (
-            <Progress value={100} animated size="xs" w={80} aria-label={t("objects.loading")} />
-          )}
-          {search ? (
-            <>
-              <span>{t("objects.search.found", { count: order.length, looked: format.number(listing.searchedKeys) })}</span>
-              {listing.hasMore && (
-                <Button size="compact-sm" variant="subtle" loading={listing.loading} onClick={listing.loadMore}>
-                  {t("objects.search.more")}
-                </Button>
-              )}
-            </>
-          ) : (
-            <span>
-              {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("ui.rows", { count: order.length })}
-            </span>
-          )}
-        </div>
-      )}
       {menu && (
         <ObjectMenu
           at={menu.at}

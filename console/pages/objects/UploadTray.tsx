@@ -10,7 +10,7 @@ import {
   IconX,
 } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { errorText } from "../../api/errors.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
@@ -31,10 +31,11 @@ export function UploadTray() {
   const conflicts = items.filter(({ state }) => state === "conflict");
   const busy = unfinishedStates.some((state) => counts[state] > 0);
   const running = counts.sending + counts.waiting + counts.retrying > 0;
+  const tray = useRoomBelow();
   if (items.length === 0) return null;
   return (
     <>
-      <section className={css.tray} aria-label={t("objects.tray")}>
+      <section ref={tray} className={css.tray} aria-label={t("objects.tray")}>
         <header className={css.header}>
           <Summary snapshot={snapshot} busy={busy} />
           {running && <TrayButton label={t("objects.tray.pauseAll")} icon={IconPlayerPause} act={uploads.pauseAll} />}
@@ -72,6 +73,20 @@ export function UploadTray() {
       {conflicts[0] && <ConflictDialog item={conflicts[0]} others={sameBatch(items, conflicts[0])} />}
     </>
   );
+}
+
+/** The page gets as much room below as the tray covers, so that the last rows of a list can be scrolled out from under it. */
+function useRoomBelow() {
+  return useCallback((tray: HTMLElement | null) => {
+    if (!tray) return;
+    const root = document.documentElement.style;
+    const observer = new ResizeObserver(() => root.setProperty("--k-covered", `${tray.offsetHeight + 24}px`));
+    observer.observe(tray);
+    return () => {
+      observer.disconnect();
+      root.removeProperty("--k-covered");
+    };
+  }, []);
 }
 
 /** How many of the same drop may meet the same question. */
