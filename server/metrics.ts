@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Gauge } from "prom-client";
 import type { AnyService } from "../kernel/service.ts";
 
 /** What Prometheus reads at /metrics (text format 0.0.4). */
@@ -9,6 +9,21 @@ export interface Metrics {
 }
 
 export function openMetrics(process: string, services: AnyService[]): Metrics {
+  // Loaded after the first answer: it has eighty modules, which would be a tenth of a start.
+  let opened: ReturnType<typeof openRegistry> | undefined;
+  const open = () => {
+    opened ??= openRegistry(process, services);
+    return opened;
+  };
+  return {
+    observe: (...request) => void open().then(({ observe }) => observe(...request)),
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+    text: async () => (await open()).text(),
+  };
+}
+
+async function openRegistry(process: string, services: AnyService[]): Promise<Omit<Metrics, "contentType">> {
+  const { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import("prom-client");
   const registry = new Registry();
   registry.setDefaultLabels({ process });
   collectDefaultMetrics({ register: registry, prefix: "khmara_" });
@@ -31,7 +46,6 @@ export function openMetrics(process: string, services: AnyService[]): Metrics {
       requests.inc({ route, status: String(status) });
       seconds.observe({ route }, duration);
     },
-    contentType: registry.contentType,
     async text() {
       for (const service of services) {
         for (const { name, help, value, labels } of (await service.metrics?.()) ?? []) {
