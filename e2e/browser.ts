@@ -89,6 +89,10 @@ export class TestBrowser {
       ...(signedInAs ? { storageState: signedInAs } : {}),
     });
     context.setDefaultTimeout(patienceMs);
+    // What a person has chosen here before; without it the console takes the language of the account.
+    await context.addInitScript(
+      `if (location.protocol === "http:") localStorage["khmara.language"] ??= ${JSON.stringify(language)}`,
+    );
     context.on("weberror", (error) => this.#problems.push(`${error.page()?.url()}: ${error.error().stack ?? error.error()}`));
     context.on("console", (message) => {
       // A refused request is an answer like any other; everything else is a fault of ours, violations of the CSP among them.

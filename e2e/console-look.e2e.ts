@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { eventually } from "../testing/launcher.ts";
+import { assertAccessible, languages, phone, shown, signInByApi, TestBrowser, type Visit, wide } from "./browser.ts";
+import { newCloud, repository } from "./cloud.ts";
+
+/**
+ * Every page, wide and on a phone, in every language, light and dark: it loads without an error, nothing sticks out, no word is
+ * missing, and axe is content. With KHMARA_PICTURES=folder it keeps a picture of each, to look through.
+ */
+const cloud = await newCloud();
+const browser = await TestBrowser.start();
+const pictures = process.env["KHMARA_PICTURES"];
+const firstViewBytes = 200_000;
+
+const bucket = "photographs-of-the-whole-school-year-2026-with-a-very-long-name";
+const organisation = "/o/home";
+const project = `${organisation}/p/default`;
+const inBucket = `${project}/buckets/${bucket}`;
+/** By the definition of each page, as `scope path` of its pages.ts: the addresses at which it is looked at. */
+const addresses: Record<string, string[]> = {
+  "public setup": ["/setup#token"],
+  "public sign-in": ["/sign-in", "/sign-in?expired=1"],
+  "public sign-up": ["/sign-up"],
+  "public invitation": ["/invitation#INVITATION", "/invitation#wrong"],
+  "public password-reset": ["/password-reset#token", "/password-reset"],
+  "public s/$token": ["SHARE", "/s/wrong-and-much-too-short-or-not"],
+  "account ": ["/account"],
+  "account security": ["/account/security"],
+  "account tokens": ["/account/tokens"],
+  "cloud ": ["/cloud"],
+  "cloud organisations": ["/cloud/organisations", "/cloud/organisations?create=1"],
+  "cloud people": ["/cloud/people"],
+  "organisation ": [organisation],
+  "organisation projects": [`${organisation}/projects`, `${organisation}/projects?create=1`],
+  "organisation people": [`${organisation}/people`, `${organisation}/people?member=OWNER`],
+  "organisation people/invitations": [`${organisation}/people/invitations`, `${organisation}/people/invitations?create=1`],
+  "organisation people/service-accounts": [`${organisation}/people/service-accounts`],
+  "organisation people/service-accounts/$account": [`${organisation}/people/service-accounts/ACCOUNT`],
+  "organisation usage": [`${organisation}/usage`],
+  "organisation audit": [`${organisation}/audit`],
+  "organisation operations": [`${organisation}/operations`],
+  "organisation operations/$operation": [`${organisation}/operations/OPERATION`],
+  "organisation settings": [`${organisation}/settings`],
+  "project ": [project, `${organisation}/p/empty`],
+  "project buckets": [`${project}/buckets`, `${project}/buckets?new=1`, `${organisation}/p/empty/buckets`],
+  "project buckets/$bucket": [
+    inBucket,
+    `${inBucket}?view=grid`,
+    `${inBucket}?q=nothing`,
+    `${inBucket}?preview=read me.txt`,
+    `${project}/buckets/empty-bucket`,
+    `${project}/buckets/no-such-bucket`,
+  ],
+  "project buckets/$bucket/$tab": ["trash", "shares", "uploads", "connect", "overview"].map((tab) => `${inBucket}/${tab}`),
+  "project access-keys": [`${project}/access-keys`, `${project}/access-keys?create=1`, `${organisation}/p/empty/access-keys`],
+};
+/** What stands in addresses for things that are made before. */
+const made: Record<string, string> = {};
+const real = (address: string) => address.replace(/[A-Z]{5,}/, (name) => made[name] ?? name);
+const isPublic = (page: string) => page.startsWith("public");
+
+before(async () => {
+  await cloud.start();
+  const { client, projectId, organisationId } = await cloud.signIn();
+  const place = { organisation: organisationId as never };
+  const inProject = { project: projectId as never };
+  await client.bucketCreate({ ...inProject, name: bucket });
+  await client.bucketCreate({ ...inProject, name: "empty-bucket" });
+  const put = (key: string, bytes: string | Buffer<ArrayBuffer>, type: string) =>
+    client.objectUpload({ bucket, key }, { rawBody: new Blob([bytes], { type }) });
+  await put("read me.txt", "Some words.\n".repeat(200), "text/plain");
+  await put("Фотографії/2026/вересень.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "image/svg+xml");
+  await put(`${"an-unbroken-name-that-is-far-too-long-for-any-column-".repeat(3)}.pdf`, "%PDF-1.4", "application/pdf");
+  await put("gone.txt", "gone", "text/plain");
+  for (let i = 0; i < 40; i++)
+    await put(`Minutes of the council, meeting ${i + 1}.docx`, "x".repeat(i * 999), "application/msword");
+  const trashed = await client.objectTrash({ bucket, keys: ["gone.txt"] });
+  await client.operationWait({ operation: trashed.id, timeoutSeconds: 30 });
+  made["OPERATION"] = trashed.id;
+  made["SHARE"] = (await client.shareCreate({ bucket, key: "read me.txt", expiresInHours: 24 })).link.replace(cloud.url, "");
+  await client.uploadCreate({ bucket, key: "a long film.mp4", sizeBytes: 50_000_000 });
+  const invitation = await client.invitationCreate({
+    ...place,
+    email: "somebody.with.a.long.name@lyceum.example",
+    role: "editor",
+  });
+  made["INVITATION"] = new URL(invitation.link).hash.slice(1);
+  made["ACCOUNT"] = (await client.serviceAccountCreate({ ...place, name: "Backups of the night" })).id;
+  await client.accessKeyCreate({ ...inProject, name: "Laptop" });
+  await client.accessKeyCreate({ ...inProject, name: "Backups of the whole school, every night", readOnly: true });
+  await client.projectCreate({ ...place, name: "A project without anything", slug: "empty" });
+  made["OWNER"] = (await client.identityGet({})).principal.id;
+  // The usage page shall have something to draw.
+  await eventually(
+    () =>
+      client.usageSummarize({ ...place, from: new Date(Date.now() - 86_400_000).toISOString(), to: new Date().toISOString() }),
+    ({ series }) => series.length > 0,
+    60_000,
+  );
+  if (pictures) mkdirSync(pictures, { recursive: true });
+});
+after(async () => {
+  await browser.close();
+  await cloud.remove();
+});
+
+test("every page of the console has an address here", () => {
+  const defined = globSync("console/pages/*/pages.ts", { cwd: repository }).flatMap((file) => {
+    const text = readFileSync(join(repository, file), "utf8");
+    return [...text.matchAll(/scope: "(\w+)",\s*path: "([^"]*)",\s*title/g)].map(([, scope, path]) => `${scope} ${path}`);
+  });
+  assert.deepEqual(Object.keys(addresses).sort(), [...new Set(defined)].sort());
+});
+
+/** Keys of the console's words, to be found where a message is missing. */
+async function messageKeys(): Promise<string[]> {
+  const files = globSync("console/i18n/*.en.ts", { cwd: repository });
+  const areas = await Promise.all(
+    files.map(async (file) => {
+      const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+      const words = ((await import(join(repository, file))) as { default: object }).default;
+      return Object.keys(words).map((key) => `${area}.${key}`);
+    }),
+  );
+  return areas.flat();
+}
+
+const sizes = { wide, phone };
+const keys = await messageKeys();
+
+for (const [sizeName, size] of Object.entries(sizes)) {
+  for (const language of languages) {
+    test(`${sizeName}, ${language}`, async () => {
+      const problems: string[] = [];
+      // Dialogs and empty pages have the same words around them: they are looked at in one language.
+      const all = Object.entries(addresses).flatMap(([name, paths]) =>
+        (language === "en" ? paths : paths.slice(0, 1)).map((path) => ({ name, path })),
+      );
+      const visitor = async (wanted: typeof all, signedIn: boolean) => {
+        const page = await browser.visit({ url: cloud.url, language, size });
+        if (signedIn) await signInByApi(page.context());
+        for (let next = wanted.shift(); next; next = wanted.shift())
+          problems.push(...(await look(page, next.name, next.path, { language, size })));
+        await page.context().close();
+      };
+      const outside = all.filter(({ name }) => isPublic(name));
+      const inside = all.filter(({ name }) => !isPublic(name));
+      // Two at once, for two cores.
+      await Promise.all([visitor(outside, false).then(() => visitor(inside, true)), visitor(inside, true)]);
+      assert.deepEqual(problems, []);
+    });
+  }
+}
+
+/** What is wrong with one page, in both appearances. */
+async function look(page: Page, name: string, path: string, { language, size }: Required<Pick<Visit, "language" | "size">>) {
+  const problems: string[] = [];
+  const narrow = size === phone;
+  if (name === "public setup") await page.route("**/api/v1/cloud", unowned);
+  if (language === "en" || isPublic(name) || page.url() === "about:blank") await open(page, real(path));
+  else await goInside(page, real(path));
+  await shown(page);
+  // It begins as the page before has ended: each switch paints everything anew, without a graphics card.
+  const dark = await page.evaluate<boolean>('matchMedia("(prefers-color-scheme: dark)").matches');
+  for (const scheme of dark ? (["dark", "light"] as const) : (["light", "dark"] as const)) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
+    const at = `${path} (${scheme})`;
+    const [visible, room] = await page.evaluate<[number, number]>(
+      "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+    );
+    if (visible > room) problems.push(`${at}: ${visible - room} px wider than the window`);
+    // Each page meets axe in both appearances and both sizes; other languages only change the words.
+    if (language === "en" && (scheme === "dark") === narrow) {
+      await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+      await assertAccessible(page, at).catch((error: Error) => problems.push(error.message));
+    }
+    if (pictures) {
+      const file = `${narrow ? "phone" : "wide"}-${language}-${scheme}-${path.replace(bucket, "long").replaceAll(/[^\w]+/g, "_")}.png`;
+      await page.screenshot({ path: join(pictures, file) });
+    }
+  }
+  const words = await page.evaluate<string>(
+    `[document.title, ...[...document.querySelectorAll("body *")]
+      .filter((element) => !element.closest("code, pre, script, style"))
+      .flatMap((element) => [...element.childNodes].filter(({ nodeType }) => nodeType === 3).map(({ data }) => data)
+        .concat(element.getAttribute("aria-label") ?? "", element.getAttribute("placeholder") ?? ""))].join("\\n")`,
+  );
+  const shownKeys = keys.filter(
+    (key) => words.includes(key) && new RegExp(`(^|[^\\w.])${RegExp.escape(key)}($|[^\\w.])`, "m").test(words),
+  );
+  if (shownKeys.length > 0) problems.push(`${path}: words are missing for ${shownKeys.join(", ")}`);
+  if (name === "public setup") await page.unroute("**/api/v1/cloud");
+  problems.push(...browser.takeProblems());
+  return problems;
+}
+
+async function open(page: Page, path: string) {
+  // Another hash alone is no new page for the browser.
+  if (path.includes("#")) await page.goto("about:blank");
+  await page.goto(path);
+}
+
+/** As a click on a link does it, which spares starting the console anew; the heading of the page before goes. */
+async function goInside(page: Page, path: string) {
+  await page.locator("h1").first().waitFor();
+  await page.evaluate(`document.querySelector("h1").dataset.before = ""; history.pushState({}, "", ${JSON.stringify(path)})`);
+  await page.locator("h1:not([data-before])").first().waitFor();
+  await page.locator("h1[data-before]").waitFor({ state: "detached" });
+}
+
+/** As if nobody owned the cloud yet: the rest of this file needs an owner. */
+const unowned: Parameters<Page["route"]>[1] = async (route) => {
+  const response = await route.fetch();
+  await route.fulfill({ response, json: { ...(await response.json()), setupNeeded: true } });
+};
+
+test("the first view is light: at most 200 kB of script, gzipped", async () => {
+  for (const signedIn of [false, true]) {
+    const page = await browser.visit({ url: cloud.url });
+    if (signedIn) await signInByApi(page.context());
+    const scripts = new Map<string, Promise<number>>();
+    page.on("response", (response) => {
+      if (/\.m?js(\?|$)/.test(response.url()))
+        scripts.set(
+          response.url(),
+          response.body().then((bytes) => gzipSync(bytes).length),
+        );
+    });
+    await page.goto("/");
+    await shown(page);
+    const total = (await Promise.all(scripts.values())).reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(scripts.size > 0);
+    assert.ok(total <= firstViewBytes, `${signedIn ? "overview" : "sign-in"}: ${total} bytes in ${scripts.size} files`);
+    await page.context().close();
+  }
+});
