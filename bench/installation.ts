@@ -4,7 +4,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { freePort, owner } from "../e2e/cloud.ts";
-import { tell } from "./report.ts";
+import { processTree } from "../e2e/processes.ts";
+import { cpuSeconds, tell } from "./report.ts";
 
 const repository = resolve(import.meta.dirname, "..");
 
@@ -56,7 +57,8 @@ export class Installation {
       }
       child.once("close", (code) => failed(new Error(`khmara up ended with ${code}:\n${output}`)));
     });
-    return { readyMs, child, pid: child.pid as number, end: (signal = "SIGTERM") => end(child, signal) };
+    const cpuMs = processTree(child.pid as number).reduce((sum, { pid }) => sum + cpuSeconds(pid, true) * 1000, 0);
+    return { readyMs, cpuMs, child, pid: child.pid as number, end: (signal = "SIGTERM") => end(child, signal) };
   }
 
   remove(): void {
@@ -66,6 +68,8 @@ export class Installation {
 
 export interface RunningCloud {
   readyMs: number;
+  /** Processor time of all that took part until then: what a busy machine changes least. */
+  cpuMs: number;
   child: ChildProcess;
   pid: number;
   end(signal?: NodeJS.Signals): Promise<void>;

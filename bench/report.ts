@@ -40,12 +40,12 @@ export function table(head: string[], rows: string[][]): string {
   return [line(head), rule, ...rows.map(line)].join("\n");
 }
 
-/** Processor time of a process so far, of all its threads, in seconds. */
-export function cpuSeconds(pid: number): number {
+/** Processor time of a process so far, of all its threads, in seconds; on demand with its children that have ended. */
+export function cpuSeconds(pid: number, withEnded = false): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // After the name in brackets, which may hold spaces: fields 14 and 15, in ticks of a hundredth of a second.
+  // After the name in brackets, which may hold spaces: fields 14 and 15 (16 and 17), in ticks of a hundredth of a second.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  return fields.slice(11, withEnded ? 15 : 13).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
 }
 
 /** Progress, out of the way of the tables. */

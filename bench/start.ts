@@ -1,10 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startPostgres } from "../server/postgres.ts";
 import { Installation } from "./installation.ts";
 import { median, seconds, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
+
+interface Start {
+  readyMs: number;
+  cpuMs?: number;
+}
 
 /** From `./khmara up` to its line that it is ready; beside it what nothing on this machine can go below. */
 export async function run({ rounds = 7 }: BenchOptions): Promise<string> {
@@ -12,25 +17,23 @@ export async function run({ rounds = 7 }: BenchOptions): Promise<string> {
   try {
     tell("start: everything for the first time");
     const whole = installation.newDataFolder();
-    const wholeMs = await startOnce(installation, whole);
+    const first = await startOnce(installation, whole);
 
     // The same with npm's part done: what an update costs.
     const builds = join(installation.cache, "console");
-    const rebuilt: number[] = [];
-    const cached: number[] = [];
+    const rebuilt: Start[] = [];
+    const cached: Start[] = [];
     for (let round = 0; round < Math.min(rounds, 3); round++) {
       tell(`start: new data, round ${round + 1}`);
-      const aside = join(installation.folder, `console-${round}`);
-      if (existsSync(builds)) renameSync(builds, aside);
+      rmSync(builds, { recursive: true, force: true });
       rebuilt.push(await startOnce(installation, installation.newDataFolder()));
-      rmSync(aside, { recursive: true, force: true });
       cached.push(await startOnce(installation, installation.newDataFolder()));
     }
 
-    const later: number[] = [];
-    const killed: number[] = [];
-    const postgres: number[] = [];
-    const node: number[] = [];
+    const later: Start[] = [];
+    const killed: Start[] = [];
+    const postgres: Start[] = [];
+    const node: Start[] = [];
     const cluster = await newCluster(installation);
     // Taken in turns, so that whatever else the machine does falls on all of them.
     for (let round = 0; round < rounds; round++) {
@@ -38,21 +41,28 @@ export async function run({ rounds = 7 }: BenchOptions): Promise<string> {
       later.push(await startOnce(installation, whole, "SIGKILL"));
       killed.push(await startOnce(installation, whole));
       postgres.push(await cluster());
-      node.push(time(() => execFileSync(process.execPath, ["-e", "0"])));
+      const began = performance.now();
+      execFileSync(process.execPath, ["-e", "0"]);
+      node.push({ readyMs: performance.now() - began });
     }
-    const floor = median(postgres) + median(node);
-    const row = (name: string, values: number[]) => [
-      name,
-      seconds(median(values)),
-      seconds(Math.min(...values)),
-      seconds(Math.max(...values)),
-      String(values.length),
-      (median(values) / floor).toFixed(1),
-    ];
+    const floor = median(postgres.map(({ readyMs }) => readyMs)) + median(node.map(({ readyMs }) => readyMs));
+    const row = (name: string, starts: Start[]) => {
+      const values = starts.map(({ readyMs }) => readyMs);
+      const cpu = starts.flatMap(({ cpuMs }) => cpuMs ?? []);
+      return [
+        name,
+        seconds(median(values)),
+        seconds(Math.min(...values)),
+        seconds(Math.max(...values)),
+        cpu.length === 0 ? "" : seconds(median(cpu)),
+        (median(values) / floor).toFixed(1),
+        String(values.length),
+      ];
+    };
     return table(
-      ["start", "median", "least", "most", "measured", "× floor"],
+      ["start", "median", "least", "most", "processor time", "× both floors", "measured"],
       [
-        row("first: empty folder and cache, npm's own cache warm", [wholeMs]),
+        row("first: empty folder and cache, npm's own cache warm", [first]),
         row("first: new data, console to be built", rebuilt),
         row("first: new data, console built before", cached),
         row("later", later),
@@ -66,20 +76,14 @@ export async function run({ rounds = 7 }: BenchOptions): Promise<string> {
   }
 }
 
-async function startOnce(installation: Installation, dataFolder: string, signal?: NodeJS.Signals): Promise<number> {
-  const cloud = await installation.up(dataFolder);
-  await cloud.end(signal);
-  return cloud.readyMs;
-}
-
-function time(work: () => void): number {
-  const began = performance.now();
-  work();
-  return performance.now() - began;
+async function startOnce(installation: Installation, dataFolder: string, signal?: NodeJS.Signals): Promise<Start> {
+  const { readyMs, cpuMs, end } = await installation.up(dataFolder);
+  await end(signal);
+  return { readyMs, cpuMs };
 }
 
 /** A cluster of its own; each call starts PostgreSQL on it, to the line that it takes connections. */
-async function newCluster(installation: Installation): Promise<() => Promise<number>> {
+async function newCluster(installation: Installation): Promise<() => Promise<Start>> {
   const folder = join(installation.folder, "cluster");
   mkdirSync(folder, { mode: 0o711 });
   const start = () =>
@@ -92,8 +96,8 @@ async function newCluster(installation: Installation): Promise<() => Promise<num
   return async () => {
     const began = performance.now();
     const server = await start();
-    const ms = performance.now() - began;
+    const readyMs = performance.now() - began;
     await server.stop();
-    return ms;
+    return { readyMs };
   };
 }
