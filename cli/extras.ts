@@ -8,9 +8,16 @@ export interface Extras {
   examples?: string[];
   /** Arguments of the route that this command works out itself. */
   optional?: string[];
+  /** The organisation of the profile is meant where none is given, unless the flag \`--cloud\` says otherwise. */
+  ownContext?: boolean;
 }
 
 const extras: Record<string, Extras> = {
+  auditEntryList: {
+    flags: [{ flag: "cloud", value: false, summary: "what belongs to no organisation, such as sign-ins (admins of the cloud)" }],
+    examples: ["khmara audit-entry list --action objects.bucket --from 7d", "khmara audit-entry list --cloud"],
+    ownContext: true,
+  },
   objectUpload: {
     rest: "FILE...",
     flags: [

@@ -31,7 +31,7 @@ function contextFlag(command: Command, field: "organisation" | "project"): Argum
 }
 
 /** Puts ids where slugs and names were given, and the defaults where nothing was. */
-async function resolveContext({ command, values, options, cloud, named }: Run): Promise<void> {
+async function resolveContext({ command, values, options, cloud, named, extra }: Run): Promise<void> {
   const { organisation: defaultOrganisation, project: defaultProject } = cloud.settings;
   for (const field of ["organisation", "project"] as const) {
     const argument = contextFlag(command, field);
@@ -41,7 +41,8 @@ async function resolveContext({ command, values, options, cloud, named }: Run): 
     if (given === undefined && command.destructive && command.positionals.includes(argument)) {
       throw new UsageError(`Which ${field}?`, usageLine(command));
     }
-    if (given === undefined && !argument.required) continue;
+    const isMeant = field === "organisation" && extrasOf(command.key).ownContext && !extra["cloud"];
+    if (given === undefined && !argument.required && !isMeant) continue;
     if (given !== undefined) named[field] = given;
     values[field] =
       field === "organisation"

@@ -128,14 +128,18 @@ function runToEnd(child: ChildProcess, what: string): Promise<string> {
     child.on("error", (cause) => reject(startFailure(what, cause.message, cause)));
     child.on("close", (code, signalName) => {
       if (code === 0) resolve(output);
+      // The last problem may be only a consequence: PostgreSQL that cannot write panics in several ways.
+      else if (isDiskFull(output)) reject(startFailure(what, "no space left on device"));
       else reject(startFailure(what, lastProblem(output.split("\n")) ?? `it ended with ${code ?? signalName}`));
     });
   });
 }
 
+const isDiskFull = (text: string): boolean => /no space left on device/i.test(text);
+
 const startFailure = (what: string, problem: string, cause?: unknown): StartError =>
   new StartError(
-    /no space left on device/i.test(problem)
+    isDiskFull(problem)
       ? `The disk is full: ${what}. Free some space, then start again.`
       : `${what}: ${problem.replace(/\.$/, "")}.`,
     { cause },
