@@ -9,6 +9,7 @@ import { openSecrets, type Secrets } from "../kernel/secrets.ts";
 import type { AnyService } from "../kernel/service.ts";
 import { createAudit } from "../services/audit/index.ts";
 import { createBilling } from "../services/billing/index.ts";
+import { createCompute } from "../services/compute/index.ts";
 import { createIdentity } from "../services/identity/index.ts";
 import { createObjects, openLocalStore } from "../services/objects/index.ts";
 import { createOperations } from "../services/operations/index.ts";
@@ -66,8 +67,19 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       s3Url: options.s3Url,
       region: options.region,
     });
+    const compute = createCompute({
+      database,
+      secrets,
+      log,
+      identity: identity.identity,
+      objects: objects.objects,
+      dataDirectory: options.dataDirectory,
+      engine: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
+      network: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
+    });
     const services: AnyService[] = [
       identity.service,
+      compute.service,
       createOperations({ database, hub }),
       objects.service,
       createBilling(),
@@ -77,7 +89,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       registerQuotas(service.contract.quotas ?? {});
       closers.push(async () => service.stop?.());
     }
-    return { database, secrets, hub, identity, objects, services, close };
+    return { database, secrets, hub, identity, objects, compute, services, close };
   } catch (error) {
     await close();
     throw error;
@@ -100,7 +112,7 @@ async function checkMasterKey(database: Database, secrets: Secrets): Promise<voi
 /** In the order in which their tables refer to each other. */
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects"].map((service) => ({
+  ...["identity", "objects", "compute"].map((service) => ({
     service,
     directory: new URL(`../services/${service}/migrations/`, import.meta.url),
   })),

@@ -1,17 +1,34 @@
 import type { z } from "zod";
 import * as audit from "./audit/contract.ts";
 import * as billing from "./billing/contract.ts";
+import * as access from "./compute/access/contract.ts";
+import * as compute from "./compute/contract.ts";
+import * as engine from "./compute/engine/contract.ts";
+import * as images from "./compute/images/contract.ts";
+import * as instances from "./compute/instances/contract.ts";
+import * as jobs from "./compute/jobs/contract.ts";
+import * as networks from "./compute/networks/contract.ts";
+import * as volumes from "./compute/volumes/contract.ts";
+import * as watch from "./compute/watch/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
 import * as operations from "./operations/contract.ts";
 
 /** Every service of the cloud, in the order in which help and the API reference show them. */
-export const contracts = [identity.default, objects.default, operations.default, billing.default, audit.default] as const;
+export const contracts = [
+  identity.default,
+  compute.default,
+  objects.default,
+  operations.default,
+  billing.default,
+  audit.default,
+] as const;
 
 /** The objects that contracts export by name: the API reference shows them as shared components. */
 export const schemas: Record<string, z.ZodType> = Object.fromEntries(
-  [identity, objects, operations, billing, audit].flatMap((module) =>
-    Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
+  [identity, instances, access, images, volumes, networks, jobs, watch, engine, objects, operations, billing, audit].flatMap(
+    (module) =>
+      Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
   ),
 );
 

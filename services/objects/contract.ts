@@ -471,3 +471,37 @@ export default contract({
     "objects.traffic_out": { unit: "bytes", summary: "Bytes sent" },
   },
 });
+
+/** Buckets as other services of the cloud use them, inside the process: an export, a backup, the output of a job. */
+export interface ObjectsService {
+  /** A bucket of this project by id or name, when the transaction may see it. Whoever asks checks the person's permission first. */
+  findBucket(
+    tx: import("../../kernel/db/database.ts").Tx,
+    projectId: string,
+    idOrName: string,
+  ): Promise<{ id: string; name: string } | undefined>;
+  /** Durable when it resolves; counted and billed like any other write. Content of unknown length is fine. */
+  write(request: {
+    bucketId: string;
+    key: string;
+    content: import("node:stream").Readable;
+    contentType?: string;
+    metadata?: Record<string, string>;
+    signal?: AbortSignal;
+  }): Promise<{ sizeBytes: number; etag: string }>;
+  /** not_found when there is none. */
+  read(request: { bucketId: string; key: string; signal?: AbortSignal }): Promise<{
+    sizeBytes: number;
+    contentType: string | undefined;
+    metadata: Record<string, string>;
+    content: import("node:stream").Readable;
+  }>;
+  list(request: {
+    bucketId: string;
+    prefix: string;
+    after?: string;
+    limit: number;
+  }): Promise<{ key: string; sizeBytes: number }[]>;
+  /** One that is not there is deleted already. */
+  delete(request: { bucketId: string; key: string }): Promise<void>;
+}

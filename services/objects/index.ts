@@ -6,6 +6,7 @@ import type { ServiceDefinition } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import { openBucketCache } from "./bucketCache.ts";
 import { collectChanges } from "./changes.ts";
+import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
 import { defineObjectOperations } from "./operations.ts";
@@ -33,6 +34,8 @@ export interface ObjectsOptions {
 
 export interface Objects {
   service: ServiceDefinition<typeof contract>;
+  /** For other services of this process. */
+  objects: ObjectsService;
   s3Backend: S3Backend;
   s3Credentials: S3Credentials;
 }
@@ -73,6 +76,7 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
         },
       },
     ),
+    objects: {} as never,
     s3Backend: createS3Backend({ database, store, buckets, quota, changes, region }),
     s3Credentials: createS3Credentials(identity),
   };

@@ -1,0 +1,179 @@
+import { actorOf, type Place, type Principal } from "../../kernel/auth/principal.ts";
+import type { Actor, Routes } from "../../kernel/contract.ts";
+import type { Database, Tx } from "../../kernel/db/database.ts";
+import { notFound } from "../../kernel/errors.ts";
+import type { Id } from "../../kernel/ids.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { OperationDefinition } from "../../kernel/operations/definition.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
+import type { Handler, RequestContext, ServiceDefinition, Worker } from "../../kernel/service.ts";
+import type { IdentityService } from "../identity/contract.ts";
+import type { ObjectsService } from "../objects/contract.ts";
+import type { ComputeDriver, InterfaceSpec, NetworkDriver } from "./driver.ts";
+
+/** What every part of the service works with. */
+export interface ComputeParts {
+  database: Database;
+  identity: IdentityService;
+  objects: ObjectsService;
+  secrets: Secrets;
+  log: Log;
+  dataDirectory: string;
+  /** Throws failed_precondition, saying what is missing and how to add it, while there is no engine. */
+  engine(): ComputeDriver;
+  /** The same for networks: they need root on the host. */
+  network(): NetworkDriver;
+  /** The parts as each other sees them; set once all are made. */
+  instances: InstancesPart;
+  images: ImagesPart;
+  networks: NetworksPart;
+  volumes: VolumesPart;
+}
+
+/** What a part brings to the service. */
+export interface Area<R extends Routes> {
+  handlers: { [K in keyof R]: Handler<R[K]> };
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has an input of its own.
+  operations?: OperationDefinition<any>[];
+  workers?: Worker[];
+  metrics?: NonNullable<ServiceDefinition["metrics"]>;
+  stop?: () => Promise<void>;
+}
+
+/** Where a project is; ids only. */
+export interface ProjectPlace {
+  organisationId: string;
+  projectId: string;
+}
+
+/** An instance as the other parts see it. */
+export interface InstanceView extends ProjectPlace {
+  id: Id<"instance">;
+  name: string;
+  /** Its name in the engine. */
+  engineName: string;
+  state: string;
+  kind: "container" | "vm";
+  member: string | undefined;
+}
+
+export interface InstancesPart {
+  /** Sees what the transaction may see; undefined otherwise. `lock`: the row stays locked until the commit. */
+  find(tx: Tx, id: string, options?: { lock?: boolean }): Promise<InstanceView | undefined>;
+  /** Of the whole cloud or one project, not those being deleted; in pages of ids (`after`). */
+  list(tx: Tx, filter: { projectId?: string; states?: string[]; after?: string; limit: number }): Promise<InstanceView[]>;
+  /** Throws failed_precondition with the reason, as the state rules say (instances/contract.ts, instanceActions). */
+  checkAction(instance: InstanceView, action: string): void;
+  /**
+   * Creates an instance in the caller's transaction and begins its operation: what instanceCreate does, for parts that need one of
+   * their own (a job, a restore drill). `hidden` ones are in no list and in no quota; `labels` say whose they are.
+   */
+  create(
+    tx: Tx,
+    request: {
+      place: ProjectPlace;
+      actor: Actor;
+      name: string;
+      imageId: string;
+      sizeId?: string | undefined;
+      capacity?: { vcpus: number; memoryBytes: number; diskBytes: number } | undefined;
+      networkIds?: string[];
+      userData?: string | undefined;
+      labels?: Record<string, string>;
+      hidden?: boolean;
+      start: boolean;
+      /** Instead of the image: a backup or snapshot that the disk comes from, fetched by the driver call given to the operation. */
+      source?: { kind: "clone"; instance: string; snapshot?: string } | { kind: "backup"; backupId: string };
+    },
+  ): Promise<{ instance: InstanceView; operationId: string }>;
+  /** Deletes, with force, in the caller's transaction; answers the operation. */
+  remove(tx: Tx, request: { instanceId: string; actor: Actor }): Promise<{ operationId: string }>;
+  /** Sets a state while an operation of another part is at work (restoring, …), and back to what the engine says afterwards. */
+  setState(tx: Tx, instanceId: string, state: string, reason?: string): Promise<void>;
+  /** Asks the engine and writes down what it says, usage included. */
+  refresh(instanceId: string): Promise<void>;
+}
+
+/** An image that instances can be made from. */
+export interface ImageView {
+  id: Id<"image">;
+  name: string;
+  /** Its alias in the engine. */
+  engineName: string;
+  kind: "container" | "vm";
+  minimumDiskBytes: number;
+  /** The user that cloud-init makes: debian, ubuntu, root. */
+  defaultUser: string;
+}
+
+export interface ImagesPart {
+  /** By id or name among those the project may use (its own, shared ones, the cloud's); throws a clear error for none, or one not ready. */
+  resolve(tx: Tx, place: ProjectPlace, idOrName: string): Promise<ImageView>;
+  find(tx: Tx, id: string): Promise<ImageView | undefined>;
+}
+
+export interface PortView {
+  id: Id<"port">;
+  instanceId: string;
+  networkId: Id<"network">;
+  networkName: string;
+  ipv4: string;
+  macAddress: string;
+  floatingAddress: string | undefined;
+  securityGroupIds: Id<"securityGroup">[];
+  /** For the engine. */
+  interface: InterfaceSpec;
+}
+
+export interface NetworksPart {
+  /** Makes a port in each network (the project's default network and group where none is given, made if needed), with free addresses. */
+  createPorts(
+    tx: Tx,
+    request: { place: ProjectPlace; instanceId: string; hostName: string; networkIds: string[]; securityGroupIds: string[] },
+  ): Promise<PortView[]>;
+  ports(tx: Tx, instanceIds: readonly string[]): Promise<Map<string, PortView[]>>;
+  /** Ports with all that leads to them: floating addresses are detached, forwards and memberships deleted. */
+  deletePorts(tx: Tx, instanceId: string): Promise<void>;
+  rename(tx: Tx, instanceId: string, hostName: string): Promise<void>;
+  /** Brings the host's network of a project to what the records say. Calls for one project line up; cheap when nothing changed. */
+  apply(projectId: string, signal?: AbortSignal): Promise<void>;
+  /** A TCP connection to a port of an instance, from the control plane (`khmara ssh`). */
+  connect(instanceId: string, port: number, signal?: AbortSignal): Promise<import("node:net").Socket>;
+}
+
+export interface VolumesPart {
+  /** What is attached, for the engine: a rebuilt or restored instance gets it back. */
+  attachments(tx: Tx, instanceId: string): Promise<{ volumeId: string; engineName: string; path: string }[]>;
+  /** In the transaction that deletes the instance: volumes become free, records of snapshots go, spans end. Backups stay. */
+  instanceDeleted(tx: Tx, instanceId: string): Promise<void>;
+}
+
+export const actorIn = (context: { principal: Principal }): Actor => actorOf(context.principal);
+
+/** The project of a route, once it is sure that the caller may do there what the route does. */
+export async function openProject(
+  parts: Pick<ComputeParts, "identity">,
+  context: Pick<RequestContext, "authorize" | "tx">,
+  projectId: string,
+): Promise<ProjectPlace & { name: string; slug: string }> {
+  const place = await parts.identity.projectPlace(context.tx, projectId);
+  if (!place) throw notFound("project");
+  context.authorize(place, "project");
+  return place;
+}
+
+/** The same for an instance. */
+export async function openInstance(
+  parts: Pick<ComputeParts, "instances">,
+  context: Pick<RequestContext, "authorize">,
+  tx: Tx,
+  instanceId: string,
+  options: { lock?: boolean } = {},
+): Promise<InstanceView> {
+  const instance = await parts.instances.find(tx, instanceId, options);
+  if (!instance) throw notFound("instance");
+  context.authorize(placeOf(instance), "instance");
+  return instance;
+}
+
+export const placeOf = ({ organisationId, projectId }: ProjectPlace): Place => ({ organisationId, projectId });

@@ -1,0 +1,7 @@
+export const volumeRoutes = {};
+
+export const volumeEvents = {};
+
+export const volumeQuotas = {} as const;
+
+export const volumeMeters = {} as const;
