@@ -219,7 +219,14 @@ test("without a token nothing is sent but what is public", async () => {
   const home = temporaryHome();
   const cloud = await fakeCloud({
     "GET /cloud": () => ({
-      body: { name: "Khmara", version: "1", setupNeeded: false, signUpOpen: false, s3: { endpoint: "e", region: "r" } },
+      body: {
+        name: "Khmara",
+        version: "1",
+        setupNeeded: false,
+        signUpOpen: false,
+        currency: "EUR",
+        s3: { endpoint: "e", region: "r" },
+      },
     }),
   });
   try {

@@ -11,6 +11,8 @@ export default {
   signUpHint: "Off: people join by invitation only.",
   signUpNowOpen: "Sign-up is open",
   signUpNowClosed: "Sign-up is closed",
+  currency: "Currency",
+  currencyHint: "All prices are in it; they are not converted when it changes.",
   about: "About this cloud",
   version: "Version",
   endpoint: "S3 endpoint",

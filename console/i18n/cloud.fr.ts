@@ -14,6 +14,8 @@ export default {
   signUpHint: "Désactivé : on ne rejoint le cloud que sur invitation.",
   signUpNowOpen: "Les inscriptions sont ouvertes",
   signUpNowClosed: "Les inscriptions sont fermées",
+  currency: "Devise",
+  currencyHint: "Celle de tous les prix ; ils ne sont pas convertis quand elle change.",
   about: "À propos de ce cloud",
   version: "Version",
   endpoint: "Point d’accès S3",

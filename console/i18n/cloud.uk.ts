@@ -14,6 +14,8 @@ export default {
   signUpHint: "Вимкнено: приєднатися можна лише за запрошенням.",
   signUpNowOpen: "Реєстрацію відкрито",
   signUpNowClosed: "Реєстрацію закрито",
+  currency: "Валюта",
+  currencyHint: "У ній указано всі ціни; після зміни вони не перераховуються.",
   about: "Про цю хмару",
   version: "Версія",
   endpoint: "Адреса S3",

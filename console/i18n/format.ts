@@ -65,6 +65,26 @@ function create(language: Language) {
       if (seconds < 3600) return unit(Math.round(seconds / 60), "minute");
       return unit(Math.round(seconds / 360) / 10, "hour");
     },
+    /** `amount` in units of the currency; small prices keep the digits that make them differ. */
+    money: (amount: number, currency: string) =>
+      new Intl.NumberFormat(language, {
+        style: "currency",
+        currency,
+        ...(amount !== 0 && Math.abs(amount) < 1
+          ? { minimumFractionDigits: 2, maximumSignificantDigits: 3, roundingPriority: "morePrecision" }
+          : {}),
+      }).format(amount),
+    /** 1024 bytes to the KiB, as memory and disks of servers are counted. */
+    memory: (bytes: number) => {
+      const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+      let unit = 0;
+      let rest = bytes;
+      while (rest >= 1024 && unit < units.length - 1) {
+        rest /= 1024;
+        unit++;
+      }
+      return `${new Intl.NumberFormat(language, { maximumFractionDigits: rest >= 100 ? 0 : 1 }).format(rest)}\u00a0${units[unit]}`;
+    },
     list: (items: string[]) => list.format(items),
     compare: (a: string, b: string) => collator.compare(a, b),
   };

@@ -126,7 +126,11 @@ export function cloudHandlers(parts: Parts): Some<"cloudGet" | "cloudUpdate" | "
     async cloudUpdate(context, { body }) {
       context.authorize({}, "cloud");
       const before = await cloudStore.settings(context.tx);
-      const after = { name: body.name ?? before.name, signUpOpen: body.signUpOpen ?? before.signUpOpen };
+      const after = {
+        name: body.name ?? before.name,
+        signUpOpen: body.signUpOpen ?? before.signUpOpen,
+        currency: body.currency ?? before.currency,
+      };
       await cloudStore.saveSettings(context.tx, after);
       context.audit({ resource: { kind: "cloud", id: "cloud", name: after.name }, before: { ...before }, after });
       return view(context.tx);

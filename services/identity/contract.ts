@@ -21,6 +21,7 @@ const totpCode = z.string().regex(/^\d{6}$/, "Enter the 6 digits that the authen
 
 // ── The cloud itself ────────────────────────────────────────────────────────────────────────────────────────────
 
+const currency = z.string().regex(/^[A-Z]{3}$/, "Three capital letters of ISO 4217, such as EUR, UAH or USD.");
 export const cloud = z.object({
   name: z.string(),
   version: z.string(),
@@ -28,6 +29,8 @@ export const cloud = z.object({
   setupNeeded: z.boolean(),
   /** Whether anybody may make an account and an organisation. */
   signUpOpen: z.boolean(),
+  /** Of all prices: ISO 4217. */
+  currency: z.string(),
   s3: z.object({ endpoint: z.string(), region: z.string() }),
 });
 
@@ -213,7 +216,7 @@ export default contract({
       summary: "Change the cloud's settings",
       permission: "identity.cloud.update",
       roles: ["admin"],
-      body: z.object({ name: displayName.optional(), signUpOpen: z.boolean().optional() }),
+      body: z.object({ name: displayName.optional(), signUpOpen: z.boolean().optional(), currency: currency.optional() }),
       response: cloud,
     }),
     setupComplete: route({

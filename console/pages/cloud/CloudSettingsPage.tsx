@@ -1,9 +1,9 @@
-import { Button, Group, Skeleton, Stack, Switch, TextInput } from "@mantine/core";
+import { Button, Group, Select, Skeleton, Stack, Switch, TextInput } from "@mantine/core";
 import { type Answer, callApi, invalidate } from "../../api/api.ts";
 import { useCan, useCloud } from "../../frame/identity.ts";
 import { NotFoundPage } from "../../frame/NotFoundPage.tsx";
 import { queries } from "../../frame/queries.ts";
-import { useT } from "../../i18n/i18n.ts";
+import { useLanguage, useT } from "../../i18n/i18n.ts";
 import { ApiHint } from "../../ui/ApiHint.tsx";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
@@ -38,7 +38,8 @@ export default function CloudSettingsPage() {
 
 function Settings({ cloud }: { cloud: Answer<"cloudGet"> }) {
   const t = useT();
-  const update = async (changes: { name?: string; signUpOpen?: boolean }) => {
+  const language = useLanguage();
+  const update = async (changes: { name?: string; signUpOpen?: boolean; currency?: string }) => {
     queries.setQueryData(["cloudGet", {}], { ...cloud, ...changes });
     try {
       await callApi("cloudUpdate", changes);
@@ -74,9 +75,25 @@ function Settings({ cloud }: { cloud: Answer<"cloudGet"> }) {
             checked={cloud.signUpOpen}
             onChange={(event) => void setOpen(event.currentTarget.checked)}
           />
+          <Select
+            label={t("cloud.currency")}
+            description={t("cloud.currencyHint")}
+            searchable
+            allowDeselect={false}
+            maw={320}
+            data={currencies(language)}
+            value={cloud.currency}
+            onChange={(currency) => currency && void update({ currency }).catch(toastError)}
+          />
           <ApiHint route="cloudUpdate" args={{ name: form.values.name, signUpOpen: cloud.signUpOpen }} />
         </Stack>
       </form>
     </Section>
   );
+}
+
+/** All that the browser knows, by their names in the language. */
+function currencies(language: string): { value: string; label: string }[] {
+  const names = new Intl.DisplayNames(language, { type: "currency" });
+  return Intl.supportedValuesOf("currency").map((value) => ({ value, label: `${value} · ${names.of(value) ?? value}` }));
 }

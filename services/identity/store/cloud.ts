@@ -3,9 +3,10 @@ import type { Database, Tx } from "../../../kernel/db/database.ts";
 export interface CloudSettings {
   name: string;
   signUpOpen: boolean;
+  currency: string;
 }
 
-const defaults: CloudSettings = { name: "Khmara", signUpOpen: false };
+const defaults: CloudSettings = { name: "Khmara", signUpOpen: false, currency: "EUR" };
 
 // Any fixed number: all processes on one database take the same lock.
 const ownerLock = 7_240_114_202;
