@@ -43,8 +43,11 @@ export interface InstanceSpec {
   size: Capacity;
   /** What the guest calls itself. */
   hostName: string;
-  /** cloud-init's NoCloud seeds; vendor data is ours (keys, password), user data the person's. */
-  cloudInit: { userData?: string | undefined; vendorData?: string | undefined };
+  /**
+   * cloud-init's NoCloud seeds; vendor data is ours, user data the person's. The keys go into the metadata (`public-keys`), where user
+   * data that has keys or users of its own adds to them instead of replacing them.
+   */
+  cloudInit: { userData?: string | undefined; vendorData?: string | undefined; sshKeys?: readonly string[] | undefined };
   interfaces: InterfaceSpec[];
   autoRestart: boolean;
   /** Kept at the instance for people who look at the engine itself: ids of record, project, organisation. */
@@ -81,7 +84,19 @@ export interface InstanceReport {
   member: string;
   labels: Record<string, string>;
   createdAt: Date;
+  /** When it was last started, where the engine knows. */
+  startedAt?: Date | undefined;
   size: Partial<Capacity>;
+}
+
+/**
+ * What the engine tells of a change. `stopped` was asked for from outside, `shutdown` by the guest itself, `crashed` by nobody; an
+ * engine that cannot tell the last two apart says `shutdown`.
+ */
+export interface InstanceChange {
+  kind: "created" | "started" | "stopped" | "shutdown" | "crashed" | "restarted" | "frozen" | "unfrozen" | "deleted" | "other";
+  /** By the engine's clock. */
+  at: Date;
 }
 
 /** Counters grow from the instance's start; bytes, and seconds of one processor. */
@@ -184,7 +199,7 @@ export interface ComputeDriver {
   /** Cold, or live where the engine can. */
   instanceMove(name: string, member: string, options?: CallOptions): Promise<void>;
   /** Told at once when an instance changes state by itself (a shutdown inside, a crash). Ends with the signal; reconnects by itself. */
-  watch(onChange: (name: string) => void, signal: AbortSignal): void;
+  watch(onChange: (name: string, change?: InstanceChange) => void, signal: AbortSignal): void;
 
   /** Runs a command to its end; output is bounded by `maxOutputBytes`, then cut (`truncated`). */
   instanceExec(
