@@ -83,7 +83,7 @@ export interface ClientRoute {
   query?: readonly string[];
   body?: true;
   sends?: "bytes";
-  receives?: "bytes" | "events";
+  receives?: "bytes" | "events" | "socket";
 }
 
 /** Splits merged arguments into the path, the query and the body of a request. */

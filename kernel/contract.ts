@@ -39,8 +39,11 @@ export interface RouteDefinition {
   status?: 200 | 201 | 202 | 204;
   /** Codes beyond those that any route may answer (invalid_argument, unauthenticated, permission_denied, internal, unavailable). */
   errors?: readonly ErrorCode[];
-  /** Bodies that are bytes or server-sent events instead of JSON. Present, even empty, the handler runs outside any transaction of the request's. */
-  stream?: { request?: "bytes"; response?: "bytes" | "events" };
+  /**
+   * Bodies that are bytes or server-sent events instead of JSON, or a GET that becomes a WebSocket (RFC 6455): its binary messages are
+   * bytes, its text messages JSON objects that steer. Present, even empty, the handler runs outside any transaction of the request's.
+   */
+  stream?: { request?: "bytes"; response?: "bytes" | "events" | "socket" };
   /** False where no CLI verb makes sense (a browser ceremony, say). */
   cli?: false;
 }

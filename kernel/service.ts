@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { AuditFact } from "./audit.ts";
 import type { Place, Principal } from "./auth/principal.ts";
 import type { Contract, RouteDefinition, RouteInput, RouteResponse } from "./contract.ts";
@@ -49,12 +49,43 @@ export interface BytesResponse {
 /** One server-sent event; `comment` keeps the connection alive. */
 export type ServerSentEvent = { id: string; event: string; data: string } | { comment: string };
 
+/**
+ * A WebSocket that a route has become. It is watched over: a dead peer, a session that ended, a role that was taken away and the stop
+ * of the server all close it, which `signal` tells.
+ */
+export interface SocketConnection {
+  /**
+   * Binary messages, both ways. Reading it slowly slows the sender; a write is done when the peer can take more. Each write is a
+   * message of its own. It ends when the peer closes; destroying it closes the socket.
+   */
+  bytes: Duplex;
+  /** Called for each text message; one that is no JSON object closes the socket before it comes here. */
+  onControl(listener: (message: Record<string, unknown>) => void): void;
+  /** Sends a text message. */
+  control(message: Record<string, unknown>): void;
+  /** Aborted when the socket is closed, by whomever. */
+  signal: AbortSignal;
+  /** Bytes of binary messages so far. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  /** Why it was closed, once it is: for the audit. */
+  readonly closedBecause: string | undefined;
+}
+
+/**
+ * What the handler of a socket route returns once it has authorized: it runs after the upgrade, and the socket is closed when it
+ * ends (1000). A CloudError that it throws is sent as `{ error: <problem document> }`, then the socket is closed with 4000 + its HTTP status.
+ */
+export type SocketHandler = (socket: SocketConnection) => Promise<void>;
+
 type PrincipalOf<R extends RouteDefinition> = R["permission"] extends "public" ? Principal | undefined : Principal;
 type ResponseOf<R extends RouteDefinition> = R["stream"] extends { response: "bytes" }
   ? BytesResponse
   : R["stream"] extends { response: "events" }
     ? AsyncIterable<ServerSentEvent>
-    : RouteResponse<R>;
+    : R["stream"] extends { response: "socket" }
+      ? SocketHandler
+      : RouteResponse<R>;
 type ContextOf<R extends RouteDefinition> = R["stream"] extends object
   ? StreamContext<PrincipalOf<R>>
   : RequestContext<PrincipalOf<R>>;

@@ -190,6 +190,15 @@ function success(route: RouteDefinition, schemas: SchemaWriter): Record<string, 
     const schema = { type: "string", description: "Server-sent events: `event` is the type, `data` the payload as JSON." };
     return { 200: { description: "Events, as they happen.", content: { "text/event-stream": { schema } } } };
   }
+  if (route.stream?.response === "socket") {
+    return {
+      101: { description: "It is a WebSocket now." },
+      426: {
+        description: "All is well, but the request did not ask for a WebSocket.",
+        content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+      },
+    };
+  }
   if (route.stream?.response === "bytes") {
     const content = { "application/octet-stream": { schema: {} } };
     return { 200: { description: "The bytes.", content }, 206: { description: "The range that was asked for.", content } };
