@@ -8,6 +8,7 @@ import * as images from "./compute/images/contract.ts";
 import * as instances from "./compute/instances/contract.ts";
 import * as jobs from "./compute/jobs/contract.ts";
 import * as networks from "./compute/networks/contract.ts";
+import * as networkEdge from "./compute/networks/edge/contract.ts";
 import * as volumes from "./compute/volumes/contract.ts";
 import * as watch from "./compute/watch/contract.ts";
 import * as identity from "./identity/contract.ts";
@@ -26,9 +27,23 @@ export const contracts = [
 
 /** The objects that contracts export by name: the API reference shows them as shared components. */
 export const schemas: Record<string, z.ZodType> = Object.fromEntries(
-  [identity, instances, access, images, volumes, networks, jobs, watch, engine, objects, operations, billing, audit].flatMap(
-    (module) =>
-      Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
+  [
+    identity,
+    instances,
+    access,
+    images,
+    volumes,
+    networks,
+    networkEdge,
+    jobs,
+    watch,
+    engine,
+    objects,
+    operations,
+    billing,
+    audit,
+  ].flatMap((module) =>
+    Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
   ),
 );
 
