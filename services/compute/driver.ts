@@ -160,6 +160,14 @@ export interface ImageReport {
   labels: Record<string, string>;
 }
 
+/** What the bare content of a root disk does not tell by itself. */
+export interface BareImage {
+  kind: InstanceKind;
+  /** amd64, arm64. */
+  architecture: string;
+  description: string;
+}
+
 export type Progress = (fraction: number, message?: string) => void;
 export interface CallOptions {
   signal?: AbortSignal;
@@ -230,16 +238,31 @@ export interface ComputeDriver {
     options?: CallOptions & { mode?: number; uid?: number; gid?: number; makeParents?: boolean },
   ): Promise<void>;
 
-  /** A tarball as the engine takes it (unified, or of a VM); the name becomes the image's alias. */
-  imageImport(name: string, content: Readable, options?: CallOptions & { labels?: Record<string, string> }): Promise<ImageReport>;
-  /** From the public image server: `debian/12`. unavailable without internet. */
+  /**
+   * A tarball as the engine exports it (unified, of a container or a virtual machine); the name becomes the image's alias. With `bare` it is
+   * only the content of a root disk, to which the driver adds what the engine wants to know of an image: of a container the tarball of a
+   * root file system, of a virtual machine a qcow2. invalid_argument for what is neither.
+   */
+  imageImport(
+    name: string,
+    content: Readable,
+    options?: CallOptions & { labels?: Record<string, string>; bare?: BareImage | undefined },
+  ): Promise<ImageReport>;
+  /**
+   * From a server that speaks simplestreams: `debian/12`; absent, the public one of the engine. unavailable without internet, not_found
+   * for an alias that it does not have.
+   */
   imageFetch(
     name: string,
-    source: { server: string; alias: string; kind: InstanceKind },
-    options?: CallOptions,
+    source: { server?: string | undefined; alias: string; kind: InstanceKind },
+    options?: CallOptions & { labels?: Record<string, string> },
   ): Promise<ImageReport>;
-  /** From a stopped (or snapshotted) instance. */
-  imageFromInstance(name: string, instance: string, options?: CallOptions): Promise<ImageReport>;
+  /** From a stopped instance, or from a snapshot of any. */
+  imageFromInstance(
+    name: string,
+    from: { instance: string; snapshot?: string | undefined },
+    options?: CallOptions & { labels?: Record<string, string> },
+  ): Promise<ImageReport>;
   imageExport(name: string, options?: CallOptions): Promise<{ sizeBytes?: number; content: Readable }>;
   imageDelete(name: string, options?: CallOptions): Promise<void>;
   imageList(options?: CallOptions): Promise<ImageReport[]>;
@@ -288,6 +311,34 @@ export interface ComputeDriver {
   memberRestore(name: string, options?: CallOptions): Promise<void>;
 
   close(): Promise<void>;
+}
+
+/** One system that can be built from its distribution's own mirror. */
+export interface ImageRecipe {
+  /** debian-12 */
+  name: string;
+  /** Debian 12 (bookworm) */
+  title: string;
+  distribution: string;
+  release: string;
+  kind: InstanceKind;
+  /** The user that cloud-init makes inside. */
+  defaultUser: string;
+  minimumDiskBytes: number;
+  /** The address of the mirror. */
+  mirror: string;
+}
+
+/** Builds images on this host: with sshd and cloud-init inside. */
+export interface ImageBuilder {
+  recipes(): readonly ImageRecipe[];
+  /** Whether it can be built here, now: the mirror answers, the tools are there; the reason why not is for people. */
+  check(recipe: string, options?: CallOptions): Promise<{ available: true } | { available: false; reason: string }>;
+  /**
+   * A tarball as imageImport takes it, inside `directory`, which is empty, belongs to this one call, and is deleted by the caller
+   * whatever comes. unavailable when the mirror does not answer.
+   */
+  build(recipe: string, options: CallOptions & { directory: string }): Promise<{ file: string }>;
 }
 
 export interface ExecStream {
