@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { actorOf, type Place, type Principal } from "../../kernel/auth/principal.ts";
 import type { Actor, Routes } from "../../kernel/contract.ts";
 import type { Database, Tx } from "../../kernel/db/database.ts";
@@ -146,6 +147,13 @@ export interface VolumesPart {
   attachments(tx: Tx, instanceId: string): Promise<{ volumeId: string; engineName: string; path: string }[]>;
   /** In the transaction that deletes the instance: volumes become free, records of snapshots go, spans end. Backups stay. */
   instanceDeleted(tx: Tx, instanceId: string): Promise<void>;
+  /**
+   * The bytes of a backup, for the step that gives them to `instanceImport`. The stream fails at its end when they are not those that
+   * were written (checksum): undo what was made of it.
+   */
+  backupContent(backupId: string, signal?: AbortSignal): Promise<{ content: Readable; sizeBytes: number }>;
+  /** Names in the engine of the copies that restore drills work with now: they have no record of an instance, and are no orphans. */
+  drillCopies(tx: Tx): Promise<string[]>;
 }
 
 export const actorIn = (context: { principal: Principal }): Actor => actorOf(context.principal);
