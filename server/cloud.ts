@@ -76,6 +76,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       dataDirectory: options.dataDirectory,
       engine: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
       network: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
+      imageBuilder: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
     });
     const services: AnyService[] = [
       identity.service,

@@ -7,7 +7,7 @@ import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import { createAccess } from "./access/area.ts";
 import contract from "./contract.ts";
-import type { ComputeDriver, NetworkDriver } from "./driver.ts";
+import type { ComputeDriver, ImageBuilder, NetworkDriver } from "./driver.ts";
 import { createEngine } from "./engine/area.ts";
 import { createImages } from "./images/area.ts";
 import { createInstances } from "./instances/area.ts";
@@ -29,14 +29,16 @@ export interface ComputeOptions {
   dataDirectory: string;
   engine: Available<ComputeDriver>;
   network: Available<NetworkDriver>;
+  imageBuilder: Available<ImageBuilder>;
 }
 
 export function createCompute(options: ComputeOptions): { service: ServiceDefinition<typeof contract> } {
-  const { engine, network, ...shared } = options;
+  const { engine, network, imageBuilder, ...shared } = options;
   const parts: ComputeParts = {
     ...shared,
     engine: () => available(engine, "engine_missing"),
     network: () => available(network, "network_missing"),
+    imageBuilder: () => available(imageBuilder, "image_builder_missing"),
     instances: undefined as never,
     images: undefined as never,
     networks: undefined as never,

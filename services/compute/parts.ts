@@ -10,7 +10,7 @@ import type { Secrets } from "../../kernel/secrets.ts";
 import type { Handler, RequestContext, ServiceDefinition, Worker } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
-import type { ComputeDriver, InterfaceSpec, NetworkDriver } from "./driver.ts";
+import type { ComputeDriver, ImageBuilder, InterfaceSpec, NetworkDriver } from "./driver.ts";
 
 /** What every part of the service works with. */
 export interface ComputeParts {
@@ -24,6 +24,8 @@ export interface ComputeParts {
   engine(): ComputeDriver;
   /** The same for networks: they need root on the host. */
   network(): NetworkDriver;
+  /** The same for building images: that too is work of the host. */
+  imageBuilder(): ImageBuilder;
   /** The parts as each other sees them; set once all are made. */
   instances: InstancesPart;
   images: ImagesPart;
