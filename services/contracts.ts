@@ -9,7 +9,10 @@ import * as instances from "./compute/instances/contract.ts";
 import * as jobs from "./compute/jobs/contract.ts";
 import * as networks from "./compute/networks/contract.ts";
 import * as networkEdge from "./compute/networks/edge/contract.ts";
+import * as volumeBackups from "./compute/volumes/backups/contract.ts";
 import * as volumes from "./compute/volumes/contract.ts";
+import * as volumeSchedules from "./compute/volumes/schedules/contract.ts";
+import * as volumeSnapshots from "./compute/volumes/snapshots/contract.ts";
 import * as watch from "./compute/watch/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
@@ -33,6 +36,9 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     access,
     images,
     volumes,
+    volumeSnapshots,
+    volumeSchedules,
+    volumeBackups,
     networks,
     networkEdge,
     jobs,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../../kernel/contract.ts";
 import { id } from "../../../../kernel/ids.ts";
 import { bucketName } from "../../../objects/contract.ts";
-import { act, description, diskSource, listOfDisk, makes, newInstance, ofDisk } from "../snapshots/contract.ts";
+import { act, description, diskSource, makes, newInstance, ofDisk } from "../snapshots/contract.ts";
 
 /** `missing`: its object was deleted from the bucket. */
 export const backupState = z.enum(["creating", "available", "deleting", "error", "missing"]);
@@ -79,7 +79,7 @@ export const backupRoutes = {
     description: "Of a project, or of one instance or volume of it (deleted ones too); newest first.",
     permission: "compute.backup.list",
     roles: ["viewer"],
-    query: listOfDisk,
+    query: pageQuery.extend({ project: id("project"), ...ofDisk }),
     response: page(backup),
     errors: ["not_found"],
   }),

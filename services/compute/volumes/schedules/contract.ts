@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { displayName, event, page, revision, route, timestamp } from "../../../../kernel/contract.ts";
+import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../../kernel/contract.ts";
 import { id } from "../../../../kernel/ids.ts";
 import { inBucket, verifyCommand } from "../backups/contract.ts";
-import { diskSource, listOfDisk, ofDisk } from "../snapshots/contract.ts";
+import { diskSource, ofDisk } from "../snapshots/contract.ts";
 
 export const weekday = z.enum(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]);
 export const scheduleKind = z.enum(["snapshot", "backup"]);
@@ -86,7 +86,7 @@ export const scheduleRoutes = {
     summary: "List schedules of snapshots and backups",
     permission: "compute.snapshot_schedule.list",
     roles: ["viewer"],
-    query: listOfDisk,
+    query: pageQuery.extend({ project: id("project"), ...ofDisk }),
     response: page(snapshotSchedule),
     errors: ["not_found"],
   }),

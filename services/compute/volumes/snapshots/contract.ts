@@ -46,7 +46,6 @@ export const ofDisk = {
   instance: id("instance").optional().describe("This, or `volume`."),
   volume: id("volume").optional().describe("This, or `instance`."),
 };
-export const listOfDisk = pageQuery.extend({ project: id("project"), ...ofDisk });
 export const act = {
   status: 202,
   response: operation,
@@ -73,7 +72,7 @@ export const snapshotRoutes = {
     description: "Of a project, or of one instance or volume of it; newest first.",
     permission: "compute.snapshot.list",
     roles: ["viewer"],
-    query: listOfDisk,
+    query: pageQuery.extend({ project: id("project"), ...ofDisk }),
     response: page(snapshot),
     errors: ["not_found"],
   }),
