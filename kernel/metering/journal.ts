@@ -71,3 +71,10 @@ export async function closeUsageSpans(tx: Tx, resourceId: string, to: Date, mete
   await tx.sql`update kernel.usage_records set to_at = greatest(${to}, from_at)
     where resource_id = ${resourceId} and is_span and to_at is null ${meter ? tx.sql`and meter = ${meter}` : tx.sql``}`;
 }
+
+/** The same for spans by their ids: where several that are written down under one resource end at different times. */
+export async function closeUsageSpansOf(tx: Tx, ids: readonly string[], to: Date): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.sql`update kernel.usage_records set to_at = greatest(${to}, from_at)
+    where id = any (${ids as string[]}::text[]) and is_span and to_at is null`;
+}

@@ -85,6 +85,11 @@ export interface InstancesPart {
       labels?: Record<string, string>;
       hidden?: boolean;
       start: boolean;
+      /**
+       * Under whose name its usage is written down instead of its own: that of a job. Several instances may have the same one, so
+       * their spans are closed by the ids of the spans (closeUsageSpansOf), not by the resource.
+       */
+      usageOf?: { kind: string; id: string; name: string } | undefined;
       /** Instead of the image: a backup or snapshot that the disk comes from, fetched by the driver call given to the operation. */
       source?: { kind: "clone"; instance: string; snapshot?: string } | { kind: "backup"; backupId: string };
     },
