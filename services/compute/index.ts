@@ -32,7 +32,13 @@ export interface ComputeOptions {
   imageBuilder: Available<ImageBuilder>;
 }
 
-export function createCompute(options: ComputeOptions): { service: ServiceDefinition<typeof contract> } {
+export interface Compute {
+  service: ServiceDefinition<typeof contract>;
+  /** For other services of this process, and for tests. */
+  parts: ComputeParts;
+}
+
+export function createCompute(options: ComputeOptions): Compute {
   const { engine, network, imageBuilder, ...shared } = options;
   const parts: ComputeParts = {
     ...shared,
@@ -60,6 +66,7 @@ export function createCompute(options: ComputeOptions): { service: ServiceDefini
     createEngine(parts),
   ];
   return {
+    parts,
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
