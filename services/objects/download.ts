@@ -105,7 +105,7 @@ const describe = (object: StoredObject, disposition: DownloadRequest["dispositio
 });
 
 /** Counts what really flowed, also when the client goes in the middle. */
-function metered(body: Readable, count: (sentBytes: number) => void): Readable {
+export function metered(body: Readable, count: (sentBytes: number) => void): Readable {
   let sentBytes = 0;
   const counter = new Transform({
     transform(piece: Buffer, _encoding, done) {

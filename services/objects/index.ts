@@ -9,6 +9,7 @@ import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
+import { createObjectsService } from "./inProcess.ts";
 import { defineObjectOperations } from "./operations.ts";
 import type { S3Backend, S3Credentials } from "./s3/backend.ts";
 import { createS3Backend, createS3Credentials } from "./s3Backend.ts";
@@ -76,7 +77,7 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
         },
       },
     ),
-    objects: {} as never,
+    objects: createObjectsService({ database, store, quota, changes }),
     s3Backend: createS3Backend({ database, store, buckets, quota, changes, region }),
     s3Credentials: createS3Credentials(identity),
   };
