@@ -2,6 +2,7 @@ import type access from "./access.en.ts";
 import type account from "./account.en.ts";
 import type audit from "./audit.en.ts";
 import type cloud from "./cloud.en.ts";
+import type compute from "./compute.en.ts";
 import type entry from "./entry.en.ts";
 import type errors from "./errors.en.ts";
 import type frame from "./frame.en.ts";
@@ -20,6 +21,7 @@ export interface Areas {
   account: typeof account;
   audit: typeof audit;
   cloud: typeof cloud;
+  compute: typeof compute;
   entry: typeof entry;
   errors: typeof errors;
   frame: typeof frame;

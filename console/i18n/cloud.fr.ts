@@ -15,7 +15,7 @@ export default {
   signUpNowOpen: "Les inscriptions sont ouvertes",
   signUpNowClosed: "Les inscriptions sont fermées",
   currency: "Devise",
-  currencyHint: "Celle de tous les prix ; ils ne sont pas convertis quand elle change.",
+  currencyHint: "Celle de tous les prix ; ils ne sont pas convertis quand elle change.",
   about: "À propos de ce cloud",
   version: "Version",
   endpoint: "Point d’accès S3",

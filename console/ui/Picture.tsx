@@ -81,6 +81,39 @@ const pictures = {
       <circle cx="58" cy="70" r="3.5" {...soft} />
     </>
   ),
+  server: (
+    <>
+      <rect x="42" y="22" width="76" height="24" rx="5" {...soft} />
+      <rect x="42" y="54" width="76" height="24" rx="5" {...line} />
+      <path d="M54 34h14M54 66h14" {...soft} />
+      <circle cx="106" cy="34" r="2.5" {...soft} fill="var(--k-accent)" />
+      <circle cx="106" cy="66" r="2.5" {...line} />
+      <path d="M80 78v10M62 92h36" {...line} />
+    </>
+  ),
+  disk: (
+    <>
+      <ellipse cx="80" cy="32" rx="34" ry="11" {...soft} />
+      <path d="M46 32v20c0 6 15 11 34 11s34-5 34-11V32" {...line} />
+      <path d="M46 52v20c0 6 15 11 34 11s34-5 34-11V52" {...line} />
+    </>
+  ),
+  network: (
+    <>
+      <rect x="66" y="18" width="28" height="20" rx="4" {...soft} />
+      <rect x="34" y="66" width="28" height="20" rx="4" {...line} />
+      <rect x="98" y="66" width="28" height="20" rx="4" {...line} />
+      <path d="M80 38v14M48 66V52h64v14" {...line} />
+    </>
+  ),
+  image: (
+    <>
+      <circle cx="80" cy="52" r="32" {...line} />
+      <circle cx="80" cy="52" r="12" {...soft} />
+      <circle cx="80" cy="52" r="3" {...soft} fill="var(--k-surface)" />
+      <path d="M80 28a24 24 0 0 1 22 14" {...soft} fill="none" />
+    </>
+  ),
   search: (
     <>
       <circle cx="74" cy="48" r="22" {...soft} />

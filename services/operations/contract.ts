@@ -53,6 +53,7 @@ export default contract({
         organisation: id("organisation"),
         project: id("project").optional(),
         state: z.enum(operationStates).optional(),
+        resource: z.string().max(200).optional().describe("The id of what they are about."),
         active: z.stringbool().optional().describe("Only those not finished (true) or finished (false)."),
       }),
       response: page(operation),

@@ -41,6 +41,7 @@ export function createOperations({ database, hub }: { database: Database; hub: E
           organisationId: query.organisation,
           projectIds: query.project ? [query.project] : projectsOf(context.principal, query.organisation),
           state: query.state,
+          resource: query.resource,
           active: query.active,
           before: cursor && { at: String(cursor[0]), id: String(cursor[1]) },
           limit: query.limit + 1,

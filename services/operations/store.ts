@@ -6,6 +6,7 @@ export interface OperationFilter {
   /** Only these projects, and, when `wholeOrganisation`, what belongs to none. */
   projectIds: readonly string[] | undefined;
   state: OperationState | undefined;
+  resource: string | undefined;
   active: boolean | undefined;
   before: { at: string; id: string } | undefined;
   limit: number;
@@ -22,6 +23,7 @@ export const operationStore = {
     where organisation_id = ${filter.organisationId}
       ${filter.projectIds ? tx.sql`and project_id in ${tx.sql([...filter.projectIds])}` : tx.sql``}
       ${filter.state ? tx.sql`and state = ${filter.state}` : tx.sql``}
+      ${filter.resource ? tx.sql`and resource_id = ${filter.resource}` : tx.sql``}
       ${filter.active === undefined ? tx.sql`` : filter.active ? tx.sql`and state not in ${tx.sql(finished)}` : tx.sql`and state in ${tx.sql(finished)}`}
       ${filter.before ? tx.sql`and (created_at, id) < (${filter.before.at}::timestamptz, ${filter.before.id})` : tx.sql``}
     order by created_at desc, id desc limit ${filter.limit}`,
