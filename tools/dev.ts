@@ -37,7 +37,11 @@ const cloud: ChildProcess = spawn(
 const vite = await createServer({
   root: join(repository, "console"),
   configFile: join(repository, "console", "vite.config.ts"),
-  server: { port: consolePort, strictPort: true, proxy: { "/api": { target: `http://127.0.0.1:${port}`, xfwd: true } } },
+  server: {
+    port: consolePort,
+    strictPort: true,
+    proxy: { "/api": { target: `http://127.0.0.1:${port}`, xfwd: true, ws: true } },
+  },
 });
 await vite.listen();
 process.stdout.write(

@@ -3,17 +3,18 @@ import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { audit } from "../audit.ts";
 import { authorize, visibilityOf } from "../auth/authorize.ts";
-import { actorOf, type Principal } from "../auth/principal.ts";
+import { actorOf, type Place, type Principal } from "../auth/principal.ts";
 import type { RouteDefinition } from "../contract.ts";
 import type { Database, Tx } from "../db/database.ts";
 import { CloudError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Secrets } from "../secrets.ts";
-import type { AnyService, BytesResponse, RequestContext, ServerSentEvent, StreamContext } from "../service.ts";
+import type { AnyService, BytesResponse, RequestContext, ServerSentEvent, SocketHandler, StreamContext } from "../service.ts";
 import { parseCookies, serializeCookie } from "./cookies.ts";
 import { problemType, toCloudError, toProblem } from "./errors.ts";
 import { claimIdempotencyKey, keepIdempotentAnswer } from "./idempotency.ts";
 import { inputReader } from "./input.ts";
+import { createSockets, type Sockets, type SocketTimings, shouldUpgrade } from "./sockets.ts";
 
 export interface Authentication {
   principal: Principal;
@@ -37,6 +38,8 @@ export interface HttpServerOptions {
   secure: boolean;
   /** Observes every answered request, for metrics. */
   onResponse?(route: string, status: number, seconds: number): void;
+  /** How WebSockets are watched over, where it is other than usual. */
+  sockets?: Partial<SocketTimings>;
 }
 
 const bodyLimitBytes = 1024 * 1024;
@@ -53,6 +56,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: 2048, ignoreTrailingSlash: true },
     trustProxy: "loopback",
     forceCloseConnections: "idle",
+    http: { shouldUpgradeCallback: shouldUpgrade } as never,
   }) as unknown as FastifyInstance;
   fastify.server.headersTimeout = 20_000;
   fastify.server.keepAliveTimeout = 65_000;
@@ -87,9 +91,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   fastify.addHook("preClose", async () => {
     for (const stream of streams) stream.abort();
   });
+  const sockets = createSockets(fastify, options.sockets);
   for (const service of options.services) {
     for (const [name, route] of Object.entries(service.contract.routes as Record<string, RouteDefinition>)) {
-      mount(fastify, options, streams, name, route, service.handlers[name] as never);
+      mount(fastify, options, { events: streams, sockets }, name, route, service.handlers[name] as never);
     }
   }
   return fastify;
@@ -97,10 +102,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
 type AnyHandler = (context: unknown, input: unknown) => Promise<unknown>;
 
+/** What lasts longer than an answer. */
+interface Lasting {
+  events: Set<AbortController>;
+  sockets: Sockets;
+}
+
 function mount(
   fastify: FastifyInstance,
   options: HttpServerOptions,
-  streams: Set<AbortController>,
+  lasting: Lasting,
   name: string,
   route: RouteDefinition,
   handler: AnyHandler,
@@ -116,7 +127,7 @@ function mount(
       handler: async (request, reply) => {
         const call = await begin(options, route, request, reply);
         const input = read({ params: request.params, query: request.query, body: hasBytesBody ? {} : request.body });
-        if (route.stream) return streamed(options.database, streams, route, handler, call, input, request, reply, status);
+        if (route.stream) return streamed(options, lasting, route, handler, call, input, request, reply, status);
         const answer = await transacted(options, route, handler, call, input, request, status);
         for (const [header, value] of call.headers) reply.header(header, value);
         if (answer.replayed) reply.header("idempotency-replayed", "true");
@@ -139,6 +150,8 @@ interface Call {
   base: Omit<RequestContext<Principal | undefined>, "tx" | "audit">;
   route: RouteDefinition;
   authorized: boolean;
+  /** Where it was authorized. */
+  places: { place: Place; resource: string }[];
 }
 
 async function begin(
@@ -151,12 +164,7 @@ async function begin(
   const userAgent = request.headers["user-agent"] ?? "";
   let authentication: Authentication | undefined;
   try {
-    authentication = await options.authenticate({
-      cookies,
-      authorization: request.headers.authorization,
-      sourceIp: request.ip,
-      userAgent,
-    });
+    authentication = await authenticate(options, request);
   } catch (error) {
     // A page that anybody may see stays visible to whoever has an old cookie.
     if (route.permission !== "public" || !CloudError.is(error, "unauthenticated")) throw error;
@@ -164,11 +172,21 @@ async function begin(
   if (!authentication && route.permission !== "public") {
     throw new CloudError("unauthenticated", "Sign in first, or send an API token as `Authorization: Bearer …`.");
   }
+  // Browsers let pages of other sites open WebSockets to us, cookies included.
+  if (route.stream?.response === "socket" && (authentication?.ambient || route.permission === "public"))
+    refuseForeignPages(request, { origin: authentication?.ambient === true && request.headers.upgrade !== undefined });
   if (request.method !== "GET" && (authentication?.ambient || route.permission === "public"))
-    refuseForeignPages(request, authentication?.ambient ?? false);
+    refuseForeignPages(request, { header: authentication?.ambient ?? false });
   const headers: Call["headers"] = [];
   const cookieHeaders: string[] = [];
-  const call: Call = { principal: authentication?.principal, headers, route, authorized: false, base: undefined as never };
+  const call: Call = {
+    principal: authentication?.principal,
+    headers,
+    route,
+    authorized: false,
+    places: [],
+    base: undefined as never,
+  };
   call.base = {
     principal: call.principal,
     requestId: request.id,
@@ -191,6 +209,7 @@ async function begin(
       if (!call.principal) throw new CloudError("unauthenticated", "Sign in first.");
       authorize(call.principal, route.permission, route.roles ?? [], place, resource);
       call.authorized = true;
+      call.places.push({ place, resource });
     },
     allows(permission, roles, place) {
       if (!call.principal) return false;
@@ -248,8 +267,8 @@ async function transacted(
 }
 
 async function streamed(
-  database: Database,
-  streams: Set<AbortController>,
+  options: HttpServerOptions,
+  lasting: Lasting,
   route: RouteDefinition,
   handler: AnyHandler,
   call: Call,
@@ -263,7 +282,7 @@ async function streamed(
   reply.raw.once("close", () => gone.abort());
   const context: StreamContext<Principal | undefined> = {
     ...call.base,
-    transaction: (work) => database.transaction(visibilityOf(call.principal), work),
+    transaction: (work) => options.database.transaction(visibilityOf(call.principal), work),
     audit: (tx, fact) => recordAudit(tx, call, fact as never),
     request: request.raw,
     signal: gone.signal,
@@ -276,13 +295,61 @@ async function streamed(
     return reply.send(body ?? "");
   }
   if (route.stream?.response === "events") {
-    streams.add(gone);
-    reply.raw.once("close", () => streams.delete(gone));
+    lasting.events.add(gone);
+    reply.raw.once("close", () => lasting.events.delete(gone));
     reply.headers({ "content-type": "text/event-stream", "x-accel-buffering": "no" });
     return reply.send(Readable.from(eventLines(answer as AsyncIterable<ServerSentEvent>, gone.signal)));
   }
+  if (route.stream?.response === "socket")
+    return upgraded(options, lasting.sockets, call, answer as SocketHandler, request, reply, gone);
   return send(reply, route, request, status, answer);
 }
+
+/** All is allowed: the request becomes a WebSocket, or learns that it should have asked to (RFC 9110, 15.5.22). */
+async function upgraded(
+  options: HttpServerOptions,
+  sockets: Sockets,
+  call: Call,
+  handler: SocketHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  gone: AbortController,
+): Promise<unknown> {
+  if (!sockets.isUpgrade(request)) {
+    const error = new CloudError("failed_precondition", "This address is a WebSocket: ask for the upgrade (RFC 6455).", {
+      details: { reason: "websocket_required" },
+    });
+    const problem = { ...toProblem(error, request.id), title: "Upgrade required", status: 426 };
+    return reply.code(426).headers({ upgrade: "websocket" }).type(problemType).send(JSON.stringify(problem));
+  }
+  const url = request.routeOptions.url ?? "none";
+  await sockets.open(request, reply, {
+    handler,
+    principalId: call.principal?.id ?? request.ip,
+    recheck: () => recheck(options, call, request),
+    gone,
+    log: call.base.log,
+  });
+  options.onResponse?.(url, 101, reply.elapsedTime / 1000);
+  return reply;
+}
+
+/** Whether the caller of something that lasts may still do it: throws as the first time, when not. */
+async function recheck(options: HttpServerOptions, call: Call, request: FastifyRequest): Promise<void> {
+  if (!call.principal) return;
+  const now = await authenticate(options, request);
+  if (now?.principal.id !== call.principal.id) throw new CloudError("unauthenticated", "Your session has ended. Sign in again.");
+  for (const { place, resource } of call.places)
+    authorize(now.principal, call.route.permission, call.route.roles ?? [], place, resource);
+}
+
+const authenticate = (options: HttpServerOptions, request: FastifyRequest): Promise<Authentication | undefined> =>
+  options.authenticate({
+    cookies: parseCookies(request.headers.cookie),
+    authorization: request.headers.authorization,
+    sourceIp: request.ip,
+    userAgent: request.headers["user-agent"] ?? "",
+  });
 
 /** The wire form of HTML's "Server-sent events", 9.2.6. */
 async function* eventLines(events: AsyncIterable<ServerSentEvent>, signal: AbortSignal): AsyncGenerator<string> {
@@ -327,13 +394,15 @@ function assertAuthorized(call: Call): void {
  * Cross-site request forgery: a browser tells where a request comes from (Fetch Metadata, Origin), and only our own scripts can set
  * the header, for no other origin gets a CORS answer from us.
  */
-function refuseForeignPages(request: FastifyRequest, needsHeader: boolean): void {
+function refuseForeignPages(request: FastifyRequest, needs: { header?: boolean; origin?: boolean }): void {
   const site = request.headers["sec-fetch-site"];
   const origin = request.headers.origin;
   const foreign =
     (site !== undefined && site !== "same-origin" && site !== "none") ||
     (origin !== undefined && hostOf(origin) !== request.host);
-  if (foreign || (needsHeader && request.headers["x-khmara-csrf"] === undefined)) {
+  const unproven =
+    (needs.header && request.headers["x-khmara-csrf"] === undefined) || (needs.origin && request.headers.origin === undefined);
+  if (foreign || unproven) {
     throw new CloudError(
       "permission_denied",
       "This request did not come from the console's own pages. Programs use an API token instead of a session.",
