@@ -40,7 +40,10 @@ export interface OperationDefinition<Input extends Record<string, unknown> = Rec
   /** In the transaction that ends the operation: the record takes its final state together with it. `result` is what the caller sees. */
   finish?(
     tx: Tx,
-    context: Omit<StepContext<Input>, "signal" | "progress" | "remember">,
+    context: Omit<StepContext<Input>, "signal" | "progress" | "remember"> & {
+      /** What went wrong, for people; set unless it succeeded. */
+      error?: { code: string; message: string; step?: string } | undefined;
+    },
     outcome: "succeeded" | "failed" | "cancelled",
   ): Promise<Record<string, unknown> | undefined>;
 }

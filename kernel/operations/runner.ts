@@ -268,7 +268,7 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
   async function finish(definition: OperationDefinition, record: OperationRecord, worker: string): Promise<void> {
     const outcome = record.state === "running" ? "succeeded" : record.error?.code === "cancelled" ? "cancelled" : "failed";
     await database.transaction("system", async (tx) => {
-      const result = await definition.finish?.(tx, stepBasics(record), outcome);
+      const result = await definition.finish?.(tx, { ...stepBasics(record), error: record.error ?? undefined }, outcome);
       if (!(await conclude(tx, record, worker, outcome, result))) throw new LeaseLost();
     });
   }
