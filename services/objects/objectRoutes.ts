@@ -1,5 +1,6 @@
 import { isoTime } from "../../kernel/clock.ts";
 import { notFound } from "../../kernel/errors.ts";
+import { answering } from "../../kernel/http/answering.ts";
 import { decodeCursor } from "../../kernel/http/cursor.ts";
 import type { Handlers } from "../../kernel/service.ts";
 import { tellChange } from "./audited.ts";
@@ -9,7 +10,7 @@ import { download } from "./download.ts";
 import type { StoredObject } from "./driver.ts";
 import { listEntries } from "./entries.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
-import { answering, receiveBody, writeConditionsOf } from "./receive.ts";
+import { receiveBody, writeConditionsOf } from "./receive.ts";
 
 type ObjectRoutes = Pick<
   Handlers<typeof contract>,
