@@ -1,4 +1,5 @@
 import { isoTime } from "../../kernel/clock.ts";
+import { answering } from "../../kernel/http/answering.ts";
 import { decodeCursor, encodeCursor } from "../../kernel/http/cursor.ts";
 import type { Handlers } from "../../kernel/service.ts";
 import { tellChange } from "./audited.ts";
@@ -7,7 +8,7 @@ import type contract from "./contract.ts";
 import type { Upload } from "./driver.ts";
 import { viewObject } from "./objectRoutes.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
-import { answering, receiveBody } from "./receive.ts";
+import { receiveBody } from "./receive.ts";
 import { type BucketRow, uploadStore } from "./store.ts";
 
 type UploadRoutes = Pick<
