@@ -9,6 +9,10 @@ export interface StepContext<Input> {
   actor: Actor;
   organisationId: string | undefined;
   projectId: string | undefined;
+  /** 1, or more when it was begun before: after a crash, or after a failure that is tried again. */
+  attempt: number;
+  /** When this step was first begun. */
+  begunAt: Date;
   /** What earlier steps left; a change is kept when the step ends, or at once with `remember`. */
   memory: Record<string, unknown>;
   remember(): Promise<void>;
@@ -40,7 +44,7 @@ export interface OperationDefinition<Input extends Record<string, unknown> = Rec
   /** In the transaction that ends the operation: the record takes its final state together with it. `result` is what the caller sees. */
   finish?(
     tx: Tx,
-    context: Omit<StepContext<Input>, "signal" | "progress" | "remember"> & {
+    context: Omit<StepContext<Input>, "signal" | "progress" | "remember" | "attempt" | "begunAt"> & {
       /** What went wrong, for people; set unless it succeeded. */
       error?: { code: string; message: string; step?: string } | undefined;
     },

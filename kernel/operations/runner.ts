@@ -225,8 +225,11 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
     let writing: Promise<unknown> = Promise.resolve();
     const deadline = AbortSignal.timeout(step.deadlineSeconds * 1000);
     const signal = AbortSignal.any([controller.signal, deadline]);
+    const state = record.steps[index] as StepRecord;
     const context: StepContext<Record<string, unknown>> = {
       ...stepBasics(record),
+      attempt: state.attempts,
+      begunAt: new Date(state.startedAt ?? record.createdAt),
       remember: () => keep(record, worker),
       signal,
       progress(fraction, message) {

@@ -86,6 +86,20 @@ export async function hasActiveOperation(tx: Tx, resourceId: string): Promise<bo
   return rows.length > 0;
 }
 
+/** The work under way on each of some resources, the oldest first. */
+export async function activeOperations(
+  tx: Tx,
+  resourceIds: readonly string[],
+): Promise<Map<string, { id: Id<"operation">; kind: string }[]>> {
+  const found = new Map<string, { id: Id<"operation">; kind: string }[]>();
+  if (resourceIds.length === 0) return found;
+  const rows = await tx.sql<{ id: Id<"operation">; kind: string; resourceId: string }[]>`
+    select id, kind, resource_id as "resourceId" from kernel.operations
+    where resource_id = any (${resourceIds as string[]}::text[]) and state in ('pending', 'running', 'undoing') order by created_at, id`;
+  for (const { id, kind, resourceId } of rows) found.set(resourceId, [...(found.get(resourceId) ?? []), { id, kind }]);
+  return found;
+}
+
 export async function requestCancel(tx: Tx, id: string): Promise<OperationRecord | undefined> {
   const [record] = await tx.sql<OperationRecord[]>`update kernel.operations set cancel_requested = true, updated_at = now()
     where id = ${id} and state in ('pending', 'running') returning ${tx.sql.unsafe(operationColumns)}`;

@@ -145,6 +145,8 @@ function stepContext<Input extends Record<string, unknown>>(
     actor: { kind: "system", name: "test" },
     organisationId: undefined,
     projectId: undefined,
+    attempt: 1,
+    begunAt: new Date(),
     memory: {},
     remember: async () => {},
     signal: new AbortController().signal,
