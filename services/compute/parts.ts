@@ -58,6 +58,8 @@ export interface InstanceView extends ProjectPlace {
   state: string;
   kind: "container" | "vm";
   member: string | undefined;
+  /** What it was made from; that may be deleted by now. */
+  imageId?: string | undefined;
 }
 
 export interface InstancesPart {
@@ -69,7 +71,8 @@ export interface InstancesPart {
   checkAction(instance: InstanceView, action: string): void;
   /**
    * Creates an instance in the caller's transaction and begins its operation: what instanceCreate does, for parts that need one of
-   * their own (a job, a restore drill). `hidden` ones are in no list and in no quota; `labels` say whose they are.
+   * their own (a job, a restore drill). `hidden` ones are in no list and in no quota, and metered only under `usageOf`; `labels` say
+   * whose they are.
    */
   create(
     tx: Tx,
@@ -98,8 +101,21 @@ export interface InstancesPart {
   remove(tx: Tx, request: { instanceId: string; actor: Actor }): Promise<{ operationId: string }>;
   /** Sets a state while an operation of another part is at work (restoring, …), and back to what the engine says afterwards. */
   setState(tx: Tx, instanceId: string, state: string, reason?: string): Promise<void>;
-  /** Asks the engine and writes down what it says, usage included. */
+  /** Asks the engine and writes down what it says, usage included; also while an operation of yours is at work on the instance. */
   refresh(instanceId: string): Promise<void>;
+  /**
+   * Compares all records with the engine. States that differ are written down, records without an instance become `missing`;
+   * instances of the engine that carry our labels and have no record are answered. What an operation works on is left alone.
+   */
+  reconcile(signal?: AbortSignal): Promise<InstanceDifferences>;
+}
+
+export interface InstanceDifferences {
+  /** Ids of instances whose record was changed to what the engine says. */
+  refreshed: Id<"instance">[];
+  missing: Id<"instance">[];
+  /** By name in the engine. */
+  orphans: { name: string; labels: Record<string, string>; createdAt: Date }[];
 }
 
 /** An image that instances can be made from. */
