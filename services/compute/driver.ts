@@ -283,6 +283,8 @@ export interface ComputeDriver {
   /** The volume takes the content of the snapshot; refused (failed_precondition) while a running instance has it. */
   volumeRestore(name: string, snapshot: string, options?: CallOptions): Promise<void>;
   volumeSnapshotDelete(name: string, snapshot: string, options?: CallOptions): Promise<void>;
+  /** `sizeBytes` is what each takes by itself and would be free without it; absent where the engine does not know. */
+  volumeSnapshotList(name: string, options?: CallOptions): Promise<{ name: string; sizeBytes?: number | undefined }[]>;
   /** One tarball with everything that volumeImport needs. */
   volumeExport(name: string, options?: CallOptions): Promise<{ sizeBytes?: number; content: Readable }>;
   volumeImport(spec: VolumeSpec, content: Readable, options?: CallOptions): Promise<void>;
@@ -290,8 +292,10 @@ export interface ComputeDriver {
   volumeList(options?: CallOptions): Promise<VolumeReport[]>;
 
   instanceSnapshot(name: string, snapshot: string, options?: CallOptions): Promise<void>;
+  /** The root disk takes the content of the snapshot, the instance being stopped; cards, size, labels and volumes stay what they are now. */
   instanceRestore(name: string, snapshot: string, options?: CallOptions): Promise<void>;
   instanceSnapshotDelete(name: string, snapshot: string, options?: CallOptions): Promise<void>;
+  /** `sizeBytes` as of volumeSnapshotList. */
   instanceSnapshotList(
     name: string,
     options?: CallOptions,

@@ -425,6 +425,8 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
       it.content = volumeSnapshotOf(name, snapshot);
     },
     volumeSnapshotDelete: async (name, snapshot) => void volumes.get(name)?.snapshots.delete(snapshot),
+    volumeSnapshotList: async (name) =>
+      [...volume(name).snapshots].map(([snapshot, content]) => ({ name: snapshot, sizeBytes: content.length })),
     async volumeExport(name) {
       const { content } = volume(name);
       return { sizeBytes: Buffer.byteLength(content), content: Readable.from([Buffer.from(content)]) };
