@@ -3,6 +3,7 @@ import type account from "./account.en.ts";
 import type audit from "./audit.en.ts";
 import type cloud from "./cloud.en.ts";
 import type compute from "./compute.en.ts";
+import type disks from "./disks.en.ts";
 import type entry from "./entry.en.ts";
 import type errors from "./errors.en.ts";
 import type frame from "./frame.en.ts";
@@ -33,4 +34,5 @@ export interface Areas {
   settings: typeof settings;
   ui: typeof ui;
   usage: typeof usage;
+  disks: typeof disks;
 }

@@ -54,8 +54,6 @@ export default {
   "why.protected": "It is protected from deletion: take the protection off in its settings first",
   "why.busy": "Something is being done with it: wait until that is finished",
   "why.state": "Not possible in the state “{state}”",
-  working: "Work in progress",
-  workingText: "You can leave this page; it goes on by itself.",
   restartNeeded: "The new size is fully there after the next restart.",
   "name.rules": "Small letters, digits and hyphens, at most 63; it is the server’s host name.",
   "name.take": "Use this",

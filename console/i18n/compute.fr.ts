@@ -57,8 +57,6 @@ export default {
   "why.protected": "Elle est protégée contre la suppression : retirez d’abord la protection dans ses réglages",
   "why.busy": "Une opération est en cours : attendez qu’elle soit finie",
   "why.state": "Impossible dans l’état « {state} »",
-  working: "Opération en cours",
-  workingText: "Vous pouvez quitter cette page, l’opération continue.",
   restartNeeded: "La nouvelle taille sera entièrement là après le prochain redémarrage.",
   "name.rules": "Minuscules, chiffres et traits d’union, 63 au plus ; c’est le nom d’hôte du serveur.",
   "name.take": "Prendre",

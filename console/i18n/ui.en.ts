@@ -73,4 +73,6 @@ export default {
   "strength.good": "Good",
   "strength.strong": "Very good",
   passwordHint: "At least 12 characters. A few unrelated words are easy to remember and hard to guess.",
+  working: "Work in progress",
+  workingText: "You can leave this page; it goes on by itself.",
 } as const;

@@ -77,4 +77,6 @@ export default {
   "strength.good": "Bon",
   "strength.strong": "Très bon",
   passwordHint: "Au moins 12 caractères. Quelques mots sans rapport se retiennent bien et se devinent mal.",
+  working: "Opération en cours",
+  workingText: "Vous pouvez quitter cette page, l’opération continue.",
 } satisfies Translation<typeof en>;

@@ -76,4 +76,6 @@ export default {
   "strength.good": "Добрий",
   "strength.strong": "Дуже добрий",
   passwordHint: "Щонайменше 12 символів. Кілька не пов’язаних слів легко запам’ятати й важко вгадати.",
+  working: "Триває робота",
+  workingText: "Сторінку можна залишити: робота триває сама.",
 } satisfies Translation<typeof en>;

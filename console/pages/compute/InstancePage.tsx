@@ -1,3 +1,4 @@
+import { Alert } from "@mantine/core";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { type ComponentType, lazy, Suspense, useState } from "react";
 import type { Instance } from "../../../services/compute/instances/contract.ts";
@@ -67,7 +68,16 @@ export default function InstancePage() {
         }))}
         actions={<InstanceButtons instance={instance} here={here} may={may} onDelete={() => setRemoving(true)} />}
       />
-      <WorkInProgress instance={instance} />
+      <WorkInProgress
+        operationId={instance.operationId}
+        problem={instance.stateReason && { title: t(`compute.state.${instance.state}`), text: instance.stateReason }}
+        refresh={["instanceGet", "instanceList"]}
+      />
+      {instance.restartNeeded && (
+        <Alert color="yellow" mb="lg">
+          {t("compute.restartNeeded")}
+        </Alert>
+      )}
       {Content ? (
         <Suspense fallback={<PageSkeleton />}>
           <Content instance={instance} here={here} may={may} />

@@ -1,8 +1,7 @@
 import { Alert, Progress } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
-import type { Instance } from "../../../services/compute/instances/contract.ts";
-import { invalidate, useApi } from "../../api/api.ts";
+import { invalidate, type RouteKey, useApi } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useOrganisation } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
@@ -10,43 +9,44 @@ import { useT } from "../../i18n/i18n.ts";
 import { kindTitle, over, progressWords } from "../operations/words.ts";
 import css from "./compute.module.css";
 
-/** What is being done with an instance, how far it is, or why it failed. */
-export function WorkInProgress({ instance }: { instance: Instance }) {
+/** What is being done with a thing, how far it is, or why it is not well. */
+export function WorkInProgress(props: {
+  operationId: string | undefined;
+  problem?: { title: string; text: string } | "" | undefined;
+  /** What is old once the operation is over. */
+  refresh: readonly RouteKey[];
+}) {
   const t = useT();
   const organisation = useOrganisation();
+  const { operationId, refresh } = props;
   const operation = useApi(
     "operationGet",
-    { operation: instance.operationId as never },
+    { operation: operationId as never },
     {
-      enabled: instance.operationId !== undefined,
-      refetchInterval: 1000,
+      enabled: operationId !== undefined,
+      refetchInterval: operationId === undefined ? false : 1000,
     },
   ).data;
   const ended = operation !== undefined && over(operation.state);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the list of keys is the same in every render
   useEffect(() => {
-    if (ended) void invalidate(queries, ["instanceGet", "instanceList"]);
+    if (ended) void invalidate(queries, refresh);
   }, [ended]);
-  if (instance.operationId !== undefined && operation && !ended) {
+  if (operationId !== undefined && operation && !ended) {
     return (
-      <section className={css.working} aria-label={t("compute.working")}>
+      <section className={css.working} aria-label={t("ui.working")}>
         <Link to={organisationAddress(organisation.slug, `operations/${operation.id}`)}>{kindTitle(operation.kind)}</Link>
-        <Progress value={Math.max(operation.progress * 100, 4)} animated aria-label={t("compute.working")} />
-        <span role="status">{progressWords(operation.message) ?? t("compute.workingText")}</span>
+        <Progress value={Math.max(operation.progress * 100, 4)} animated aria-label={t("ui.working")} />
+        <span role="status">{progressWords(operation.message) ?? t("ui.workingText")}</span>
       </section>
     );
   }
-  if (instance.stateReason) {
+  if (props.problem) {
     return (
-      <Alert color="red" mb="lg" title={t(`compute.state.${instance.state}`)}>
-        {instance.stateReason}
+      <Alert color="red" mb="lg" title={props.problem.title}>
+        {props.problem.text}
       </Alert>
     );
   }
-  if (instance.restartNeeded)
-    return (
-      <Alert color="yellow" mb="lg">
-        {t("compute.restartNeeded")}
-      </Alert>
-    );
   return null;
 }
