@@ -357,11 +357,13 @@ export interface ExecStream {
 export interface RouterSpec {
   /** Ours, short, and part of names of interfaces: 8 hex digits. */
   id: string;
+  /** No two overlap. */
   networks: RouterNetwork[];
   ports: RouterPort[];
   securityGroups: { id: string; rules: SecurityRule[] }[];
-  /** Addresses of the cloud's pools that lead to one port each, both ways. */
+  /** Addresses of the cloud's pools that lead to one port each, both ways; in no other router. */
   floatingAddresses: { address: string; portId: string }[];
+  /** From a port of the host; `0.0.0.0` is every address of it. */
   portForwards: { protocol: "tcp" | "udp"; listenAddress: string; listenPort: number; portId: string; targetPort: number }[];
   loadBalancers: LoadBalancerSpec[];
 }
@@ -405,6 +407,7 @@ export interface SecurityRule {
 
 export interface LoadBalancerSpec {
   id: string;
+  /** An address in one of the networks; `0.0.0.0` for a port of the host; else one of the cloud's pools, which leads to no port then. */
   listenAddress: string;
   listenPort: number;
   algorithm: "round_robin" | "least_connections" | "source";
@@ -413,39 +416,61 @@ export interface LoadBalancerSpec {
   check: { intervalSeconds: number; failures: number };
 }
 
-/** Bytes that crossed the edge of the cloud (not between networks of the project), since the router was made or last taken. */
-export interface PortTraffic {
+/**
+ * Bytes that crossed the edge of the cloud (not between networks of the project) since the router was made: of a port, or of a load
+ * balancer that listens outside. They only grow while `epoch` stays the same; a router made anew begins at zero with another one.
+ */
+export interface RouterTraffic {
+  epoch: string;
+  counters: { id: string; receivedBytes: number; sentBytes: number }[];
+}
+
+/** Addresses that lead to this host. `interface`: where it answers ARP for them; else they are routed to it, or known to it alone (`local`). */
+export interface PublishedPool {
+  /** `203.0.113.0/28`, or first and last address: `203.0.113.10-203.0.113.20`. */
+  range: string;
+  interface?: string | undefined;
+  /** Nobody outside answers to these: what leaves the host under one is masqueraded. */
+  local: boolean;
+}
+
+/** What the host itself has, for those who choose what to listen on. */
+export interface HostNetworkInfo {
+  interfaces: string[];
+  addresses: string[];
+  /** Ports that processes of the host listen on; `0.0.0.0` is every address. */
+  listening: { protocol: "tcp" | "udp"; address: string; port: number }[];
+  /** Ranges that no network and no pool may overlap, and why. */
+  reserved: { cidr: string; reason: string }[];
+}
+
+export interface LoadBalancerMemberState {
+  loadBalancerId: string;
   portId: string;
-  receivedBytes: number;
-  sentBytes: number;
+  health: "up" | "down" | "unknown";
+  connections: number;
+  totalConnections: number;
+  bytesIn: number;
+  bytesOut: number;
 }
 
 export interface NetworkDriver {
   /** Whether networks work on this host; the reason why not is for people. */
   check(): Promise<{ available: true } | { available: false; reason: string }>;
+  host(): Promise<HostNetworkInfo>;
   /** Bridges, namespace, DHCP, DNS, firewall, addresses: all as in the specification when it resolves. */
   apply(router: RouterSpec, options?: CallOptions): Promise<void>;
   /** Nothing of it is left. One that is not there is removed already. */
   remove(routerId: string, options?: CallOptions): Promise<void>;
   /** Which routers are there, whoever made them of us. */
   list(): Promise<string[]>;
-  /** Reads and, in the same moment, resets the counters of a router. */
-  takeTraffic(routerId: string): Promise<PortTraffic[]>;
-  /** State of each member of each load balancer of a router: up or down, as its checks say. */
-  loadBalancerState(routerId: string): Promise<
-    {
-      loadBalancerId: string;
-      portId: string;
-      up: boolean;
-      connections: number;
-      totalConnections: number;
-      bytesIn: number;
-      bytesOut: number;
-    }[]
-  >;
-  /** Makes the addresses of a pool reach this host (a route or an answer to ARP on the outer interface), or no longer. */
-  publishAddresses(addresses: readonly string[]): Promise<void>;
-  /** A connection from the control plane into a network of a router (the terminal of `khmara ssh`, checks). */
+  /** Undefined where there is no such router. Counters of what the next apply takes away go with it: read them before. */
+  traffic(routerId: string): Promise<RouterTraffic | undefined>;
+  /** State of each member of each load balancer of a router, as its checks say. */
+  loadBalancerState(routerId: string): Promise<LoadBalancerMemberState[]>;
+  /** Makes exactly these pools reach this host. failed_precondition for a range that would cut the host itself off. */
+  publishPools(pools: readonly PublishedPool[]): Promise<void>;
+  /** A connection from the control plane into a network of a router (the terminal of `khmara ssh`, checks); no security group is asked. */
   connect(routerId: string, ipv4: string, port: number, options?: CallOptions): Promise<import("node:net").Socket>;
   close(): Promise<void>;
 }
