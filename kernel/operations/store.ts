@@ -100,6 +100,13 @@ export async function activeOperations(
   return found;
 }
 
+/** Which of these operations are not over yet. */
+export async function activeOperations(database: Database, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await database.sql<{ id: string }[]>`
+    select id from kernel.operations where id in ${database.sql([...ids])} and state in ('pending', 'running', 'undoing')`;
+  return new Set(rows.map(({ id }) => id));
+}
+
 export async function requestCancel(tx: Tx, id: string): Promise<OperationRecord | undefined> {
   const [record] = await tx.sql<OperationRecord[]>`update kernel.operations set cancel_requested = true, updated_at = now()
     where id = ${id} and state in ('pending', 'running') returning ${tx.sql.unsafe(operationColumns)}`;
