@@ -101,7 +101,7 @@ export async function activeOperations(
 }
 
 /** Which of these operations are not over yet. */
-export async function activeOperations(database: Database, ids: readonly string[]): Promise<Set<string>> {
+export async function unfinishedOperations(database: Database, ids: readonly string[]): Promise<Set<string>> {
   const rows = await database.sql<{ id: string }[]>`
     select id from kernel.operations where id in ${database.sql([...ids])} and state in ('pending', 'running', 'undoing')`;
   return new Set(rows.map(({ id }) => id));
