@@ -220,6 +220,10 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
       const view: ImageView = { id, name, engineName: `kh-${id.slice(-12)}`, kind, minimumDiskBytes, defaultUser };
       engine.addImage(view.engineName, kind);
       simple.images.add(view);
+      await database.sql`insert into compute.images (id, name, engine_name, kind, state, architecture, size_bytes, minimum_disk_bytes, default_user,
+          fingerprint, visibility, source_kind, source_name, created_at)
+        values (${id}, ${name}, ${view.engineName}, ${kind}, 'ready', 'amd64', ${100 * 1024 ** 2}, ${minimumDiskBytes}, ${defaultUser},
+          ${"0".repeat(64)}, 'public', 'recipe', ${name}, ${now})`;
       return view;
     },
     async instance(body = {}) {
