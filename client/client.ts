@@ -4,6 +4,7 @@ import type { CloudRoutes } from "../services/contracts.ts";
 import { type CloudEvent, eventStream } from "./events.ts";
 import { problemError, unreachable } from "./problem.ts";
 import { routes } from "./routes.ts";
+import { CloudSocket, openBrowserSocket, type SocketOpener, type SocketOptions } from "./socket.ts";
 import { countedBody, type RawBody, sendWithProgress } from "./upload.ts";
 
 type RouteKey = keyof CloudRoutes;
@@ -24,6 +25,8 @@ export type Answer<K extends RouteKey> = Definition<K>["stream"] extends { respo
 
 /** The routes that answer in pages, and what is on them. */
 export type ListKey = { [K in RouteKey]: Answer<K> extends Page<unknown> ? K : never }[RouteKey];
+/** The routes that become WebSockets. */
+export type SocketKey = { [K in RouteKey]: Definition<K>["stream"] extends { response: "socket" } ? K : never }[RouteKey];
 type PageArguments<K extends RouteKey> = Omit<Arguments<K>, "cursor">;
 type Item<K extends RouteKey> = Answer<K> extends Page<infer T> ? T : never;
 
@@ -41,8 +44,9 @@ export interface RequestOptions {
   onProgress?: (sentBytes: number) => void;
 }
 
-type Method<K extends RouteKey> =
-  Record<never, never> extends Arguments<K>
+type Method<K extends RouteKey> = K extends SocketKey
+  ? (args: Arguments<K>, options: SocketOptions) => Promise<CloudSocket>
+  : Record<never, never> extends Arguments<K>
     ? (args?: Arguments<K>, options?: RequestOptions) => Promise<Answer<K>>
     : (args: Arguments<K>, options?: RequestOptions) => Promise<Answer<K>>;
 
@@ -70,6 +74,8 @@ export interface ClientOptions {
   fetch?: typeof fetch;
   /** Asked before each request: `{ authorization: "Bearer …" }`. */
   headers?: () => Record<string, string>;
+  /** Opens WebSockets; otherwise as a browser does, by its cookies. */
+  openSocket?: SocketOpener;
   /** How often a request that may be repeated is repeated. */
   retries?: number;
   /** The first pause before that; each later one is twice as long. */
@@ -185,6 +191,19 @@ export function createClient(options: ClientOptions): Client {
     } while (cursor !== undefined);
   }
 
+  const requestMethod = (route: ClientRoute) => (args?: Record<string, unknown>, given?: RequestOptions) =>
+    call(route, args, given);
+  const openSocket = options.openSocket ?? openBrowserSocket;
+  const socketMethod =
+    (route: ClientRoute) =>
+    (args: Record<string, unknown>, given: SocketOptions): Promise<CloudSocket> =>
+      openSocket(
+        baseUrl + requestParts(route, args).path,
+        options.headers?.() ?? {},
+        (wire) => new CloudSocket(wire, given),
+        given.signal,
+      );
+
   const client: Record<string, unknown> = {
     pages,
     async *all(key: ListKey, args: Record<string, unknown>, given?: RequestOptions) {
@@ -195,7 +214,7 @@ export function createClient(options: ClientOptions): Client {
     url: (key: RouteKey, args: Record<string, unknown>) => baseUrl + requestParts(routes[key], args).path,
   };
   for (const [key, route] of Object.entries(routes)) {
-    client[key] = (args?: Record<string, unknown>, given?: RequestOptions) => call(route, args, given);
+    client[key] = (route as ClientRoute).receives === "socket" ? socketMethod(route) : requestMethod(route);
   }
   return client as Client;
 }

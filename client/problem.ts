@@ -10,6 +10,7 @@ const codeOfStatus: Record<number, ErrorCode> = {
   412: "precondition_failed",
   413: "payload_too_large",
   416: "range_not_satisfiable",
+  426: "failed_precondition",
   429: "rate_limited",
   499: "cancelled",
   501: "not_implemented",
@@ -27,18 +28,18 @@ export async function problemError(response: Response): Promise<CloudError> {
   } catch {
     // Not JSON: the status has to do.
   }
+  const retryAfter = Number(response.headers.get("retry-after"));
+  if (retryAfter > 0) problem["retryAfterSeconds"] ??= retryAfter;
+  return errorOfProblem(problem, response.status);
+}
+
+/** The same for a problem document that came another way. */
+export function errorOfProblem(problem: Record<string, unknown>, status: number): CloudError {
   const { type: _type, title, status: _status, detail, code, ...members } = problem;
   const known = errorCodes.find((one) => one === code);
-  const details: ErrorDetails = members;
-  const retryAfter = Number(response.headers.get("retry-after"));
-  if (retryAfter > 0) details.retryAfterSeconds ??= retryAfter;
-  details["status"] = response.status;
+  const details: ErrorDetails = { ...members, status };
   const message = [detail, title].find((text) => typeof text === "string" && text !== "") as string | undefined;
-  return new CloudError(
-    known ?? codeOfStatus[response.status] ?? "internal",
-    message ?? `The cloud answered ${response.status}.`,
-    { details },
-  );
+  return new CloudError(known ?? codeOfStatus[status] ?? "internal", message ?? `The cloud answered ${status}.`, { details });
 }
 
 /** Without an address it is the cloud that the page came from. */
