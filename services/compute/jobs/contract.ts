@@ -20,8 +20,8 @@ export const finishedTaskStates = ["succeeded", "failed", "cancelled", "timed_ou
 export const taskTransitions: Record<TaskState, readonly TaskState[]> = {
   queued: ["starting", "cancelled"],
   starting: ["running", "queued", "failed", "cancelled"],
-  running: ["uploading", "queued", "failed", "timed_out", "cancelled"],
-  uploading: ["succeeded", "queued", "failed", "timed_out", "cancelled"],
+  running: ["uploading", "succeeded", "queued", "failed", "timed_out", "cancelled"],
+  uploading: ["succeeded", "queued", "failed", "cancelled"],
   succeeded: [],
   failed: [],
   cancelled: [],
