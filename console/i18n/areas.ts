@@ -7,6 +7,7 @@ import type disks from "./disks.en.ts";
 import type entry from "./entry.en.ts";
 import type errors from "./errors.en.ts";
 import type frame from "./frame.en.ts";
+import type images from "./images.en.ts";
 import type networks from "./networks.en.ts";
 import type objects from "./objects.en.ts";
 import type operations from "./operations.en.ts";
@@ -37,4 +38,5 @@ export interface Areas {
   usage: typeof usage;
   disks: typeof disks;
   networks: typeof networks;
+  images: typeof images;
 }
