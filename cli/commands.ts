@@ -27,6 +27,24 @@ export interface Argument {
   example?: string;
   secret: boolean;
   place: "path" | "query" | "body";
+  /** An id, instead of which a name may be given. */
+  named?: NamedKind;
+}
+
+/** How the name of a thing leads to its id. */
+export interface NamedKind {
+  /** What ids of the kind begin with. */
+  prefix: string;
+  /** The kind, for people: "security group". */
+  kind: string;
+  /** The route that lists them. */
+  list: string;
+  /** The field that people call it by. */
+  by: "name" | "address";
+  /** Whether the list can look for part of a name. */
+  search: boolean;
+  /** What the list wants to know. */
+  within?: "organisation" | "project";
 }
 
 export interface Command {

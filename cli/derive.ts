@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import { type RouteDefinition, routeWords } from "../kernel/contract.ts";
+import { idKinds } from "../kernel/ids.ts";
 import { contracts } from "../services/contracts.ts";
-import { type Argument, kebab, type ValueKind, type WrittenCommand } from "./commands.ts";
+import { type Argument, kebab, type NamedKind, type ValueKind, type WrittenCommand } from "./commands.ts";
 import { extrasOf } from "./extras.ts";
 
 const destructiveVerbs = new Set(["delete", "empty", "clear", "suspend"]);
@@ -57,6 +58,29 @@ function exampleOf(schema: z.ZodType): string | undefined {
   return first ?? definitionOf(schema).options?.map(exampleOf).find(Boolean);
 }
 
+const routeOf = new Map(contracts.flatMap((contract) => Object.entries(contract.routes as Record<string, RouteDefinition>)));
+const kindOfPrefix = new Map(Object.entries(idKinds).map(([kind, prefix]) => [prefix as string, kind]));
+
+/** For a plain id whose kind has a list of named things; what else can tell an organisation or project has rules of its own. */
+function namedKind(schema: z.ZodType): NamedKind | undefined {
+  if (definitionOf(schema).type !== "string") return undefined;
+  const prefix = /^([a-z]+)_[0-9a-f]{32}$/.exec(exampleOf(schema) ?? "")?.[1];
+  const kind = prefix === undefined ? undefined : kindOfPrefix.get(prefix);
+  if (prefix === undefined || kind === undefined || kind === "organisation" || kind === "project") return undefined;
+  const list = `${kind}List`;
+  const route = routeOf.get(list);
+  const query = route?.query?.shape ?? {};
+  const page = route?.response as z.ZodObject | undefined;
+  const items = page?.shape?.["items"] as z.ZodType | undefined;
+  const item = items && (definitionOf(items).element as z.ZodObject | undefined);
+  const by = (["name", "address"] as const).find((field) => item?.shape?.[field] !== undefined);
+  const needs = Object.entries(query).filter(([, one]) => !(one as z.ZodType).safeParse(undefined).success);
+  if (!by || !("cursor" in query) || route?.params || needs.some(([field]) => !["project", "organisation"].includes(field)))
+    return undefined;
+  const within = (["project", "organisation"] as const).find((field) => field in query);
+  return { prefix, kind: kebab(kind).replaceAll("-", " "), list, by, search: "search" in query, ...(within && { within }) };
+}
+
 function argument(field: string, given: z.ZodType, place: Argument["place"]): Argument {
   let schema = given;
   let description = given.description;
@@ -77,11 +101,14 @@ function argument(field: string, given: z.ZodType, place: Argument["place"]): Ar
     description ??= schema.description;
   }
   const flag = kebab(field);
+  // `--project` is where a thing lives, also where `projects` are given.
+  const one = list && !["organisation", "project"].includes(singular(flag)) ? singular(flag) : flag;
   const example = exampleOf(schema);
+  const named = namedKind(schema);
   return {
     field,
-    flag: list ? singular(flag) : flag,
-    aliases: list ? [flag] : [],
+    flag: one,
+    aliases: one === flag ? [] : [flag],
     value: valueKind(schema),
     list,
     nullable,
@@ -91,6 +118,7 @@ function argument(field: string, given: z.ZodType, place: Argument["place"]): Ar
     ...(example !== undefined && { example }),
     secret: /password|secret/i.test(field),
     place,
+    ...(named && { named }),
   };
 }
 

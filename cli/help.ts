@@ -60,15 +60,20 @@ export function usage(command: Command): string {
   return words.join(" ");
 }
 
+function spoken(value: unknown): string {
+  if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 function describe(argument: Argument): string {
   const parts: string[] = [];
   if (argument.description) parts.push(argument.description);
+  if (argument.named && !argument.description) parts.push(`The ${argument.named.by} or id of the ${argument.named.kind}.`);
   if (argument.list) parts.push("May be repeated.");
   if (argument.value.kind === "time") parts.push("2026-11-21, 2026-11-21T15:00, now, or how long ago: 24h, 7d.");
   const fallback = argument.default;
-  if (fallback !== undefined && fallback !== "" && !(Array.isArray(fallback) && fallback.length === 0)) {
-    parts.push(`Otherwise ${Array.isArray(fallback) ? fallback.join(", ") : String(fallback)}.`);
-  }
+  const isEmpty = typeof fallback === "object" && fallback !== null && Object.keys(fallback).length === 0;
+  if (fallback !== undefined && fallback !== "" && !isEmpty) parts.push(`Otherwise ${spoken(fallback)}.`);
   return parts.join(" ");
 }
 
@@ -87,7 +92,8 @@ function example(argument: Argument): string {
     prefix: "holiday/",
   };
   if (argument.field === "name") return "photos";
-  return examples[argument.field] ?? argument.example ?? shouted(argument);
+  const names: Record<string, string> = { instance: "web", network: "inside", volume: "data", image: "debian-12" };
+  return examples[argument.field] ?? names[argument.named?.kind ?? ""] ?? argument.example ?? shouted(argument);
 }
 
 function examples(command: Command): string[] {
@@ -124,7 +130,11 @@ export function commandHelp(command: Command): string {
     .filter(([name]) =>
       name === "all" ? command.isList : name === "yes" ? command.destructive : name === "no-wait" ? command.isOperation : true,
     )
-    .filter(([name]) => !["organisation", "project"].includes(name) || command.arguments.some((one) => one.field === name))
+    .filter(
+      ([name]) =>
+        !["organisation", "project"].includes(name) ||
+        command.arguments.some((one) => one.field === name || one.named?.within === name || one.named?.within === "project"),
+    )
     .map(([name, one]): [string, string] => [
       `${"short" in one ? `-${one.short}, ` : ""}--${name}${one.value ? ` ${name.toUpperCase()}` : ""}`,
       one.summary,

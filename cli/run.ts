@@ -5,6 +5,7 @@ import { Cloud } from "./cloud.ts";
 import { type Argument, type Command, findCommand } from "./commands.ts";
 import { extrasOf } from "./extras.ts";
 import { commandHelp, usage } from "./help.ts";
+import { resolveNames } from "./names.ts";
 import { follow, isFinished, outcome } from "./operation.ts";
 import { settings } from "./profiles.ts";
 import { readSecret } from "./secret.ts";
@@ -176,6 +177,16 @@ export async function runCommand(command: Command, words: string[], terminal: Te
     throw new CloudError("unauthenticated", `You are not signed in to ${run.cloud.settings.endpoint}.`);
   }
   await resolveContext(run);
+  await resolveNames(
+    run.cloud,
+    command.arguments,
+    run.values,
+    {
+      organisation: parsed.options.organisation ?? run.cloud.settings.organisation,
+      project: parsed.options.project ?? run.cloud.settings.project,
+    },
+    run.named,
+  );
   const own = await ownRunner(command.key);
   if (own) return own(run);
   await confirmDestruction(run);

@@ -271,7 +271,7 @@ export const routes = {
   operationList: {
     method: "GET",
     path: "/v1/operations",
-    query: ["active", "cursor", "limit", "organisation", "project", "state"],
+    query: ["active", "cursor", "limit", "organisation", "project", "resource", "state"],
   },
   operationGet: { method: "GET", path: "/v1/operations/{operation}" },
   operationWait: { method: "GET", path: "/v1/operations/{operation}/wait", query: ["timeoutSeconds"] },
