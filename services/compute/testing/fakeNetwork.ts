@@ -1,48 +1,54 @@
+import { randomUUID } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import { CloudError } from "../../../kernel/errors.ts";
-import type { NetworkDriver, PortTraffic, RouterSpec } from "../driver.ts";
+import type { HostNetworkInfo, LoadBalancerMemberState, NetworkDriver, PublishedPool, RouterSpec } from "../driver.ts";
 import { type Faults, withFaults } from "./faults.ts";
-
-type BalancerState = Awaited<ReturnType<NetworkDriver["loadBalancerState"]>>[number];
 
 /** A host's network in memory, and what a test does to it from outside. */
 export interface FakeNetwork extends NetworkDriver {
   faults: Faults;
   /** What was applied last, by router. */
   routers: Map<string, RouterSpec>;
-  published: string[];
-  /** Bytes that the next takeTraffic hands over. */
-  addTraffic(routerId: string, traffic: PortTraffic): void;
-  setBalancerState(routerId: string, states: BalancerState[]): void;
+  published: PublishedPool[];
+  hostInfo: HostNetworkInfo;
+  /** Makes the counters of a port or load balancer grow. */
+  addTraffic(routerId: string, id: string, receivedBytes: number, sentBytes: number): void;
+  setBalancerState(routerId: string, states: LoadBalancerMemberState[]): void;
   /** Where `connect` leads, by address and port: a real listener on 127.0.0.1. */
   listeners: Map<string, number>;
 }
 
 export function createFakeNetwork(options: { available?: boolean; reason?: string } = {}): FakeNetwork {
   const routers = new Map<string, RouterSpec>();
-  const traffic = new Map<string, PortTraffic[]>();
-  const balancers = new Map<string, BalancerState[]>();
+  const epochs = new Map<string, string>();
+  const counters = new Map<string, Map<string, { id: string; receivedBytes: number; sentBytes: number }>>();
+  const balancers = new Map<string, LoadBalancerMemberState[]>();
   const listeners = new Map<string, number>();
-  const published: string[] = [];
+  const published: PublishedPool[] = [];
+  const hostInfo: HostNetworkInfo = { interfaces: ["eth0"], addresses: ["192.0.2.1"], listening: [], reserved: [] };
   const driver: NetworkDriver = {
     check: async () =>
       options.available === false
         ? { available: false, reason: options.reason ?? "Networks need root on the host." }
         : { available: true },
-    apply: async (router) => void routers.set(router.id, structuredClone(router)),
+    host: async () => hostInfo,
+    async apply(router) {
+      if (!routers.has(router.id)) epochs.set(router.id, randomUUID());
+      routers.set(router.id, structuredClone(router));
+    },
     async remove(routerId) {
       routers.delete(routerId);
-      traffic.delete(routerId);
+      counters.delete(routerId);
       balancers.delete(routerId);
     },
     list: async () => [...routers.keys()],
-    async takeTraffic(routerId) {
-      const taken = traffic.get(routerId) ?? [];
-      traffic.delete(routerId);
-      return taken;
+    async traffic(routerId) {
+      if (!routers.has(routerId)) return undefined;
+      const found = [...(counters.get(routerId)?.values() ?? [])].map((each) => ({ ...each }));
+      return { epoch: epochs.get(routerId) as string, counters: found };
     },
     loadBalancerState: async (routerId) => balancers.get(routerId) ?? [],
-    publishAddresses: async (addresses) => void published.splice(0, published.length, ...addresses),
+    publishPools: async (pools) => void published.splice(0, published.length, ...pools),
     async connect(routerId, ipv4, port) {
       const local = listeners.get(`${ipv4}:${port}`);
       if (!routers.has(routerId) || local === undefined)
@@ -56,8 +62,18 @@ export function createFakeNetwork(options: { available?: boolean; reason?: strin
     faults: wrapped.faults,
     routers,
     published,
+    hostInfo,
     listeners,
-    addTraffic: (routerId: string, each: PortTraffic) => void traffic.set(routerId, [...(traffic.get(routerId) ?? []), each]),
-    setBalancerState: (routerId: string, states: BalancerState[]) => void balancers.set(routerId, states),
+    addTraffic(routerId: string, id: string, receivedBytes: number, sentBytes: number) {
+      const all = counters.get(routerId) ?? new Map();
+      counters.set(routerId, all);
+      const before = all.get(id) ?? { id, receivedBytes: 0, sentBytes: 0 };
+      all.set(id, {
+        id,
+        receivedBytes: before.receivedBytes + receivedBytes,
+        sentBytes: before.sentBytes + sentBytes,
+      });
+    },
+    setBalancerState: (routerId: string, states: LoadBalancerMemberState[]) => void balancers.set(routerId, states),
   });
 }
