@@ -84,6 +84,7 @@ export interface InstancesPart {
       sizeId?: string | undefined;
       capacity?: { vcpus: number; memoryBytes: number; diskBytes: number } | undefined;
       networkIds?: string[];
+      securityGroupIds?: string[];
       userData?: string | undefined;
       labels?: Record<string, string>;
       hidden?: boolean;
@@ -93,8 +94,13 @@ export interface InstancesPart {
        * their spans are closed by the ids of the spans (closeUsageSpansOf), not by the resource.
        */
       usageOf?: { kind: string; id: string; name: string } | undefined;
-      /** Instead of the image: a backup or snapshot that the disk comes from, fetched by the driver call given to the operation. */
+      /**
+       * Instead of the image: a backup or snapshot that the disk comes from; `instance` and `snapshot` are names in the engine. The
+       * image may be deleted by then: `kind` and `imageName` say what it was.
+       */
       source?: { kind: "clone"; instance: string; snapshot?: string } | { kind: "backup"; backupId: string };
+      kind?: "container" | "vm";
+      imageName?: string;
     },
   ): Promise<{ instance: InstanceView; operationId: string }>;
   /** Deletes, with force, in the caller's transaction; answers the operation. */

@@ -200,7 +200,7 @@ export const instanceGroup = z.object({
 
 const byInstance = z.object({ instance: id("instance") });
 const project = id("project");
-const reference = (what: string, kind: z.ZodType<unknown, string>) =>
+const reference = <T extends string>(what: string, kind: z.ZodType<T, string>) =>
   z.union([kind, z.string().min(1).max(100)]).describe(`The id or the name of ${what}.`);
 const act = {
   status: 202,
@@ -303,7 +303,7 @@ export const instanceRoutes = {
     method: "GET",
     path: "/v1/instances/{instance}",
     summary: "Show an instance",
-    permission: "compute.instance.get",
+    permission: "compute.instance.read",
     roles: ["viewer"],
     params: byInstance,
     response: instance,

@@ -11,6 +11,18 @@ create table compute.sizes (
   revision integer not null default 1
 );
 
+-- What a new cloud offers; administrators change prices, retire these and add their own.
+insert into compute.sizes (id, name, vcpus, memory_bytes, disk_bytes, price_per_hour)
+select 'siz_' || replace(gen_random_uuid()::text, '-', ''), name, vcpus, memory_mib * 1048576, disk_gib * 1073741824, price
+from (values
+  ('nano', 1, 512::bigint, 5::bigint, 0.003),
+  ('small', 1, 1024, 10, 0.005),
+  ('medium', 2, 2048, 20, 0.009),
+  ('large', 2, 4096, 40, 0.015),
+  ('xlarge', 4, 8192, 80, 0.029),
+  ('2xlarge', 8, 16384, 160, 0.056)
+) as defaults (name, vcpus, memory_mib, disk_gib, price);
+
 create table compute.ssh_keys (
   id text primary key,
   organisation_id text not null,
@@ -39,7 +51,8 @@ create table compute.instances (
   id text primary key,
   organisation_id text not null,
   project_id text not null,
-  name text not null,
+  -- In byte order, as lists are.
+  name text collate "C" not null,
   engine_name text not null unique,
   description text not null default '',
   kind text not null check (kind in ('container', 'vm')),
@@ -60,18 +73,31 @@ create table compute.instances (
   restart_needed boolean not null default false,
   -- Of a job or a restore drill: in no list and no quota.
   hidden boolean not null default false,
+  -- {kind, id, name}: under whose name its usage is written down instead of its own.
+  usage_of jsonb,
   member text,
   ssh_key_ids text[] not null default '{}',
+  -- The keys themselves: a rebuild needs them, also when they were deleted since.
+  ssh_public_keys text[] not null default '{}',
   -- cloud-init's, sealed: people write secrets into it.
   user_data bytea,
   created_at timestamptz not null,
   started_at timestamptz,
+  -- Since when the spans of usage that are open now are open: processors and memory; root disk.
+  running_from timestamptz,
+  held_from timestamptz,
+  -- The moment of the last change of power, by the engine's clock: what the engine tells of earlier ones is old.
+  power_at timestamptz,
+  -- Automatic restarts since it last ran for a while, and when the next one is due.
+  restarts integer not null default 0,
+  restart_at timestamptz,
   revision integer not null default 1,
-  constraint instances_name unique (project_id, name),
   constraint instances_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id)
 );
+create unique index instances_name on compute.instances (project_id, name) where not hidden;
 create index on compute.instances (project_id, id);
 create index on compute.instances (organisation_id);
+create index on compute.instances (restart_at) where restart_at is not null;
 create index on compute.instances (state);
 create index on compute.instances (group_id) where group_id is not null;
 

@@ -1,0 +1,101 @@
+import type { Tx } from "../../../kernel/db/database.ts";
+import type { InstanceReport } from "../driver.ts";
+import type { ComputeParts, InstanceDifferences } from "../parts.ts";
+import { observe, observedOf, settleObserved } from "./operations/outcome.ts";
+import { workOn } from "./presentation.ts";
+import type { Observed } from "./states.ts";
+import { type InstanceRow, instanceStore } from "./store/instances.ts";
+
+/** Instances compared at a time. */
+const pageSize = 500;
+/** How far the engine's word for a start may lie after ours and still mean the same one. */
+const startToleranceMs = 2000;
+
+export type Reconciling = ReturnType<typeof createReconciling>;
+
+export function createReconciling(parts: ComputeParts) {
+  const { database } = parts;
+
+  /**
+   * Writes down what the engine says; answers the record if that changed it. Nothing happens where an operation is at work (unless
+   * `evenBusy`), nor on what the engine said before the record was changed.
+   */
+  async function refresh(instanceId: string, options: { evenBusy?: boolean } = {}): Promise<InstanceRow | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const before = await database.transaction("system", (tx) => ours(tx, instanceId, options));
+      if (!before) return undefined;
+      const observed = await observe(parts.engine(), before.engineName);
+      const result = await database.transaction("system", async (tx) => {
+        const row = await ours(tx, instanceId, options);
+        if (!row) return { changed: undefined };
+        if (row.revision !== before.revision && attempt < 5) return undefined;
+        if (!options.evenBusy && !differs(row, observed)) return { changed: undefined };
+        return { changed: await settleObserved(tx, row, observed) };
+      });
+      if (result) return result.changed;
+    }
+  }
+
+  /** The record, locked, if it is nobody else's at the moment. */
+  async function ours(tx: Tx, id: string, { evenBusy = false }: { evenBusy?: boolean }): Promise<InstanceRow | undefined> {
+    const row = await instanceStore.find(tx, id, { lock: true });
+    if (!row) return undefined;
+    if (evenBusy) return row.state === "creating" || row.state === "deleting" ? undefined : row;
+    return (await workOn(tx, [id])).has(id) ? undefined : row;
+  }
+
+  async function reconcile(signal?: AbortSignal): Promise<InstanceDifferences> {
+    const list = await parts.engine().instanceList(signal ? { signal } : {});
+    const reports = new Map(list.map((report) => [report.name, report]));
+    const differences: InstanceDifferences = { refreshed: [], missing: [], orphans: [] };
+    const known = new Set<string>();
+    for (let after: string | undefined, more = true; more; ) {
+      const { rows, busy } = await database.transaction("system", async (tx) => {
+        const page = await instanceStore.each(tx, { after, limit: pageSize });
+        const ids = page.map((row) => row.id);
+        return { rows: page, busy: await workOn(tx, ids) };
+      });
+      for (const row of rows) {
+        signal?.throwIfAborted();
+        known.add(row.engineName);
+        if (busy.has(row.id) || !differs(row, observedOf(reports.get(row.engineName)))) continue;
+        const changed = await refresh(row.id);
+        if (changed) (changed.state === "missing" ? differences.missing : differences.refreshed).push(row.id);
+      }
+      after = rows.at(-1)?.id;
+      more = rows.length === pageSize;
+    }
+    differences.orphans = await orphansAmong(list.filter(({ name }) => !known.has(name)));
+    return differences;
+  }
+
+  /** Those that are still there, and still have no record: between two looks something may have been made or deleted. */
+  async function orphansAmong(strangers: readonly InstanceReport[]): Promise<InstanceDifferences["orphans"]> {
+    const orphans: InstanceDifferences["orphans"] = [];
+    if (strangers.length === 0) return orphans;
+    const copies = new Set(await database.transaction("system", (tx) => parts.volumes.drillCopies(tx)));
+    for (const { name, labels, createdAt } of strangers) {
+      if (copies.has(name) || labels["instance"] === undefined) continue;
+      const row = await database.transaction("system", (tx) => instanceStore.byEngineName(tx, name));
+      if (!row && (await parts.engine().instanceGet(name))) orphans.push({ name, labels, createdAt });
+    }
+    return orphans;
+  }
+
+  return { refresh, reconcile };
+}
+
+/** Whether the engine says something else than the record. */
+function differs(row: InstanceRow, observed: Observed): boolean {
+  // What went wrong is not mended by looking at it: it stays in error until it runs again, or is gone.
+  if (row.state === "error" && (observed.state === "stopped" || observed.state === "error"))
+    return observed.state === "stopped" && row.runningFrom !== null;
+  if (row.state !== observed.state) return true;
+  if (observed.member !== undefined && observed.member !== row.member) return true;
+  return (
+    observed.state === "running" &&
+    observed.startedAt !== undefined &&
+    row.startedAt !== null &&
+    observed.startedAt.getTime() - row.startedAt.getTime() > startToleranceMs
+  );
+}
