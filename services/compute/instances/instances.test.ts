@@ -27,14 +27,11 @@ test("an instance is created, runs, and is deleted; usage is its life", async ()
   assert.match(atEngine?.spec.cloudInit.vendorData ?? "", /^#cloud-config\n/);
 
   const held = await cloud.usage(instance.id);
-  assert.deepEqual(
-    held.map(({ meter, unit, quantity, to }) => [meter, unit, quantity, to]).sort(),
-    [
-      ["compute.disk", "byte", String(20 * gib), null],
-      ["compute.memory", "byte", String(2 * gib), null],
-      ["compute.vcpus", "vcpu", "2", null],
-    ],
-  );
+  assert.deepEqual(held.map(({ meter, unit, quantity, to }) => [meter, unit, quantity, to]).sort(), [
+    ["compute.disk", "byte", String(20 * gib), null],
+    ["compute.memory", "byte", String(2 * gib), null],
+    ["compute.vcpus", "vcpu", "2", null],
+  ]);
   const answer = await cloud.call("editor", "DELETE", `/instances/${instance.id}`);
   assert.equal(answer.status, 202);
   await cloud.done(answer.body.id);
