@@ -39,11 +39,13 @@ export const idKinds = {
   snapshot: "snp",
   snapshotSchedule: "sch",
   backup: "bak",
+  backupVerification: "bkv",
   job: "job",
   task: "tsk",
   alertRule: "arl",
   alert: "alt",
   difference: "dif",
+  webhookCall: "whk",
 } as const;
 
 export type IdKind = keyof typeof idKinds;
