@@ -4,10 +4,12 @@ import type audit from "./audit.en.ts";
 import type cloud from "./cloud.en.ts";
 import type compute from "./compute.en.ts";
 import type disks from "./disks.en.ts";
+import type engine from "./engine.en.ts";
 import type entry from "./entry.en.ts";
 import type errors from "./errors.en.ts";
 import type frame from "./frame.en.ts";
 import type images from "./images.en.ts";
+import type jobs from "./jobs.en.ts";
 import type networks from "./networks.en.ts";
 import type objects from "./objects.en.ts";
 import type operations from "./operations.en.ts";
@@ -17,6 +19,7 @@ import type projects from "./projects.en.ts";
 import type settings from "./settings.en.ts";
 import type ui from "./ui.en.ts";
 import type usage from "./usage.en.ts";
+import type watch from "./watch.en.ts";
 
 /** Every area of the console's words; a page names those it needs and only they are loaded. */
 export interface Areas {
@@ -39,4 +42,7 @@ export interface Areas {
   disks: typeof disks;
   networks: typeof networks;
   images: typeof images;
+  watch: typeof watch;
+  jobs: typeof jobs;
+  engine: typeof engine;
 }

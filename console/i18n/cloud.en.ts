@@ -1,6 +1,9 @@
 export default {
   title: "Cloud administration",
   text: "All organisations and people of this cloud, and its settings.",
+  engine: "Engine",
+  sizes: "Sizes",
+  pools: "Address pools",
   settings: "Settings",
   organisations: "Organisations",
   people: "People",

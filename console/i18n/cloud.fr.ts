@@ -4,6 +4,9 @@ import type { Translation } from "./message.ts";
 export default {
   title: "Administration du cloud",
   text: "Toutes les organisations et personnes de ce cloud, et ses réglages.",
+  engine: "Moteur",
+  sizes: "Tailles",
+  pools: "Réserves d’adresses",
   settings: "Réglages",
   organisations: "Organisations",
   people: "Personnes",

@@ -4,6 +4,9 @@ import type { Translation } from "./message.ts";
 export default {
   title: "Керування хмарою",
   text: "Усі організації та люди цієї хмари, а також її налаштування.",
+  engine: "Рушій",
+  sizes: "Розміри",
+  pools: "Пули адрес",
   settings: "Налаштування",
   organisations: "Організації",
   people: "Люди",

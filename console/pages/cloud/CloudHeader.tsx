@@ -16,6 +16,9 @@ export function CloudHeader({ actions }: { actions?: ReactNode }) {
         tab("/cloud", t("cloud.settings")),
         tab("/cloud/organisations", t("cloud.organisations")),
         tab("/cloud/people", t("cloud.people")),
+        tab("/cloud/engine", t("cloud.engine")),
+        tab("/cloud/sizes", t("cloud.sizes")),
+        tab("/cloud/address-pools", t("cloud.pools")),
       ]}
     />
   );
