@@ -1,14 +1,39 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-/** What the end-to-end tests drive: real clients that we did not write, as Debian packages. */
-const tools: Record<string, string> = {
+/** A file, and the Debian package that brings it. */
+type Tools = Readonly<Record<string, string>>;
+
+/** What the compute engine and the networks around it need: unit tests drive real ones (testing/lxd.ts). */
+export const engineTools: Tools = {
+  // Debian 13 and Ubuntu have Incus instead; an engine of either kind will do.
+  "/usr/{bin/lxd,libexec/incus/incusd}": existsSync("/etc/apt") && isOldDebian() ? "lxd" : "incus-base",
+  "/usr/bin/lxcfs": "lxcfs",
+  "/usr/sbin/dnsmasq": "dnsmasq-base",
+  "/usr/sbin/nft": "nftables",
+  "/usr/sbin/iptables": "iptables",
+  "/{usr/,}{s,}bin/ip": "iproute2",
+  "/{usr/,}{s,}bin/mkfs.btrfs": "btrfs-progs",
+  "/usr/bin/mmdebstrap": "mmdebstrap",
+  "/usr/sbin/haproxy": "haproxy",
+  "/{usr/,}bin/setpriv": "util-linux",
+  "/usr/bin/ssh": "openssh-client",
+};
+
+/** What the end-to-end tests drive: real clients that we did not write. */
+const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
   "/usr/bin/s3cmd": "s3cmd",
   "/usr/bin/rclone": "rclone",
   "/usr/bin/chromium": "chromium",
   "/usr/lib/postgresql/*/bin/initdb": "postgresql",
 };
+
+/** LXD came with Debian 12; from 13 on Incus is the one that is kept up. */
+function isOldDebian(): boolean {
+  const text = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
+  return /^ID=debian$/m.test(text) && /^VERSION_ID="1[12]"$/m.test(text);
+}
 
 /** Debian starts a service when it installs it, unless this says no: the tests start a PostgreSQL of their own. */
 const servicePolicy = "/usr/sbin/policy-rc.d";
@@ -24,7 +49,7 @@ function withoutServices<T>(work: () => T): T {
 }
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
-export async function installTestTools(): Promise<string[]> {
+export async function installTestTools(tools: Tools = { ...clientTools, ...engineTools }): Promise<string[]> {
   const missing = () => Object.entries(tools).filter(([file]) => globSync(file).length === 0);
   const packages = missing().map(([, name]) => name);
   if (packages.length === 0) return [];
@@ -44,7 +69,7 @@ export async function installTestTools(): Promise<string[]> {
   const left = missing().map(([, name]) => name);
   if (left.length > 0)
     process.stdout.write(
-      `Missing for the end-to-end tests: ${left.join(", ")}. Install them (Debian: apt-get install ${left.join(" ")}).\n`,
+      `Missing for the tests: ${left.join(", ")}. Install them (Debian: apt-get install ${left.join(" ")}).\n`,
     );
   return left;
 }

@@ -1,0 +1,133 @@
+/**
+ * An engine on a machine without systemd: a process of its own that outlives Khmara. It is never our child in the sense that it ends with
+ * us, as servers run on while Khmara restarts.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeFolder } from "../durable-file.ts";
+import { errorCode, StartError } from "../start-error.ts";
+import { askEngine, EngineAnswer } from "./ask.ts";
+import { type EngineKind, engineKinds, programOf, socketIn } from "./kinds.ts";
+
+export interface DaemonOptions {
+  kind: EngineKind;
+  /** Absent: the usual one. */
+  folder?: string;
+  logFile: string;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
+/** Starts the daemon and waits until it answers. Whoever runs already is taken. Returns the path of its socket. */
+export async function startDaemon(options: DaemonOptions): Promise<string> {
+  const { kind, logFile, signal } = options;
+  const facts = engineKinds[kind];
+  const folder = options.folder ?? facts.folder;
+  const socket = socketIn(folder);
+  if (await answers(socket)) return socket;
+  const program = programOf(kind);
+  if (program === undefined) throw new StartError(`${facts.title} is not installed.`);
+  if (existsSync(facts.prepare)) spawnSync(facts.prepare, { stdio: "ignore", timeout: 30_000 });
+  startLxcfs(logFile);
+  makeFolder(dirname(folder));
+  // The daemon sets the mode of what exists itself.
+  if (!existsSync(folder)) mkdirSync(folder, { mode: 0o711 });
+  const group = hasGroup(facts.group) ? ["--group", facts.group] : [];
+  const ended = detach(
+    "/bin/sh",
+    // As in its unit file: many instances mean many open files.
+    ["-c", 'ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", program, ...group],
+    logFile,
+    { [facts.folderVariable]: folder },
+  );
+  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    if (await ready(socket)) return socket;
+    signal?.throwIfAborted();
+    // Another one may have been started at the same moment; then ours ends, and that one answers.
+    const end = await Promise.race([ended, sleep(pauseMs, undefined)]);
+    if (end !== undefined && !(await answers(socket)))
+      throw new StartError(`${facts.title} could not be started: ${lastLine(logFile) ?? end}. See ${logFile}.`);
+    if (Date.now() > deadline) throw new StartError(`${facts.title} does not answer. See ${logFile}.`);
+  }
+}
+
+/** Whether anybody listens there. */
+export async function answers(socket: string, timeoutMs = 5_000): Promise<boolean> {
+  try {
+    await askEngine({ endpoint: socket }, "GET", "/1.0", { timeoutMs });
+    return true;
+  } catch (error) {
+    return error instanceof EngineAnswer || !["ENOENT", "ECONNREFUSED", "ETIMEDOUT"].includes(errorCode(error) ?? "");
+  }
+}
+
+/** It listens before it has looked after its networks, pools and instances; then it says so. */
+async function ready(socket: string): Promise<boolean> {
+  try {
+    await askEngine({ endpoint: socket }, "GET", "/internal/ready", { timeoutMs: 5_000 });
+    return true;
+  } catch (error) {
+    return error instanceof EngineAnswer && error.status === 404;
+  }
+}
+
+/** Shows each instance its own limits in /proc. The engines do without, so a failure is no failure. */
+function startLxcfs(logFile: string): void {
+  const place = "/var/lib/lxcfs";
+  if (!existsSync("/usr/bin/lxcfs") || readFileSync("/proc/self/mounts", "utf8").includes(` ${place} `)) return;
+  makeFolder(place);
+  void detach("/usr/bin/lxcfs", [place], `${logFile.replace(/\.log$/, "")}-lxcfs.log`, {});
+}
+
+/** A session of its own, no terminal, and a log file that it holds open itself. Resolves with how it ended, while we live. */
+function detach(program: string, words: string[], logFile: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  makeFolder(dirname(logFile), 0o750);
+  const log = openSync(logFile, "a", 0o640);
+  const child = spawn(program, words, {
+    cwd: "/",
+    detached: true,
+    stdio: ["ignore", log, log],
+    env: {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: "/root",
+      LANG: "C.UTF-8",
+      ...environment,
+    },
+  });
+  closeSync(log);
+  child.unref();
+  return new Promise((resolve) => {
+    child.on("error", (error) => resolve(error.message));
+    child.on("exit", (code, signalName) => resolve(`it ended with ${code ?? signalName}`));
+  });
+}
+
+const hasGroup = (name: string): boolean =>
+  readFileSync("/etc/group", "utf8")
+    .split("\n")
+    .some((line) => line.startsWith(`${name}:`));
+
+function lastLine(logFile: string): string | undefined {
+  const line = readFileSync(logFile, "utf8")
+    .trim()
+    .split("\n")
+    .findLast((each) => /level=(error|fatal)|^Error: /.test(each));
+  return line === undefined ? undefined : (/(?:err|msg)="((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line.replace(/^Error: /, ""));
+}
+
+/** Ends a daemon together with its instances, and takes its folder away: for one that was only lent, such as that of the tests. */
+export async function removeDaemon(kind: EngineKind, folder: string): Promise<void> {
+  const { folderVariable } = engineKinds[kind];
+  const program = programOf(kind);
+  if (program !== undefined)
+    spawnSync(program, ["shutdown", "--timeout=60"], { env: { ...process.env, [folderVariable]: folder }, stdio: "ignore" });
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((place) => place.startsWith(`${folder}/`));
+  for (const place of mounts.reverse()) spawnSync("umount", ["-l", place], { stdio: "ignore" });
+  rmSync(folder, { recursive: true, force: true });
+}
