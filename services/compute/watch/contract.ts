@@ -66,7 +66,7 @@ const timeRange = {
     .int()
     .optional()
     .describe(
-      "Seconds between points: 10, 60, 900 or 3600. Absent: the finest that is kept so long and gives at most 720 points.",
+      "Seconds between points: 10, 60, 900 or 3600. Absent: the finest that is kept so long and gives at most 1500 points.",
     ),
 };
 

@@ -1,0 +1,107 @@
+import { lookup } from "node:dns/promises";
+import { BlockList, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import { CloudError } from "../../../kernel/errors.ts";
+
+/**
+ * Where a webhook may not go: whoever may make an alert rule would otherwise reach through the cloud what is open only to it, such as
+ * its database, the engine's API or a neighbour's router (server-side request forgery).
+ */
+
+/** IANA's special-purpose registries (RFC 6890 and what was added since), and what is no single host. */
+const special: readonly [string, number][] = [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.0.0.0", 24],
+  ["192.0.2.0", 24],
+  ["192.88.99.0", 24],
+  ["192.168.0.0", 16],
+  ["198.18.0.0", 15],
+  ["198.51.100.0", 24],
+  ["203.0.113.0", 24],
+  ["224.0.0.0", 4],
+  ["240.0.0.0", 4],
+  ["::", 128],
+  ["::1", 128],
+  // IPv4 in IPv6, in all its forms: it would lead to any of the above.
+  ["::ffff:0:0", 96],
+  ["::", 96],
+  ["64:ff9b::", 96],
+  ["64:ff9b:1::", 48],
+  ["2002::", 16],
+  ["2001::", 32],
+  ["100::", 64],
+  ["2001:db8::", 32],
+  ["fc00::", 7],
+  ["fe80::", 10],
+  ["fec0::", 10],
+  ["ff00::", 8],
+];
+const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
+
+function listOf(networks: Iterable<readonly [string, number]>): BlockList {
+  const list = new BlockList();
+  for (const [address, prefix] of networks) list.addSubnet(address, prefix, familyOf(address));
+  return list;
+}
+const refused = listOf(special);
+
+/** Addresses of this host: services that listen on all of them rely on its firewall, which does not see calls from inside. */
+function isOurOwn(address: string): boolean {
+  return Object.values(networkInterfaces()).some((cards) => cards?.some((card) => card.address.split("%")[0] === address));
+}
+
+export function isAllowed(address: string, allowedNetworks: readonly string[]): boolean {
+  const allowed = listOf(
+    allowedNetworks.map((network) => {
+      const [base = "", prefix = ""] = network.split("/");
+      return [base, Number(prefix)] as const;
+    }),
+  );
+  const family = familyOf(address);
+  if (allowed.check(address, family)) return true;
+  return !refused.check(address, family) && !isOurOwn(address);
+}
+
+const bare = (host: string): string => host.replace(/^\[|\]$/g, "");
+
+/** What is plain from the address itself, before anything is asked of DNS; failed_precondition when it may not be. */
+export function checkUrl(url: string, allowedNetworks: readonly string[]): void {
+  const host = bare(new URL(url).hostname);
+  const isLocal = host === "localhost" || host.endsWith(".localhost");
+  if (isIP(host) ? isAllowed(host, allowedNetworks) : !isLocal || isAllowed("127.0.0.1", allowedNetworks)) return;
+  throw privateAddress(host);
+}
+
+export const privateAddress = (host: string): CloudError =>
+  new CloudError(
+    "failed_precondition",
+    `Webhooks may not go to ${host}: it is an address inside of the cloud's own network. Use a public one, or ask an administrator to allow this network.`,
+    {
+      details: {
+        reason: "private_address",
+        fields: [{ path: "body.webhook.url", message: "An address inside of the cloud's own network." }],
+      },
+    },
+  );
+
+/**
+ * The address to connect to: of all that the name has, each must be allowed. It is used as it is, so that a name that means something
+ * else a moment later (DNS rebinding) changes nothing.
+ */
+export async function resolveAllowed(
+  url: URL,
+  allowedNetworks: readonly string[],
+  resolve: (host: string) => Promise<{ address: string; family: number }[]> = (host) => lookup(host, { all: true }),
+): Promise<{ address: string; family: number }> {
+  const host = bare(url.hostname);
+  const found = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolve(host);
+  const [first] = found;
+  if (!first) throw new CloudError("unavailable", `The name ${host} has no address.`);
+  if (!found.every(({ address }) => isAllowed(address, allowedNetworks))) throw privateAddress(host);
+  return first;
+}

@@ -1,0 +1,143 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { CloudError } from "../../../kernel/errors.ts";
+import { resolveAllowed } from "./addresses.ts";
+
+export interface WebhookResult {
+  delivered: boolean;
+  status?: number | undefined;
+  message: string;
+  durationMs: number;
+  /** Trying again would not help. */
+  final: boolean;
+}
+
+const timeoutMs = 10_000;
+const answerBytes = 2048;
+
+export const newWebhookSecret = (): string => `whsec_${randomBytes(24).toString("base64url")}`;
+
+/** `t=<seconds>,v1=<hex>`: HMAC-SHA-256 over `<seconds>.<body>`. The time is in it, so that an old call cannot be sent again later. */
+export function signatureOf(secret: string, body: string, atMs: number): string {
+  const seconds = Math.floor(atMs / 1000);
+  return `t=${seconds},v1=${createHmac("sha256", secret).update(`${seconds}.${body}`).digest("hex")}`;
+}
+
+/** POSTs a body once. Any 2xx is a success; redirects are not followed, as they may lead to where we would not go. */
+export async function callWebhook(call: {
+  id: string;
+  url: string;
+  secret: string;
+  body: string;
+  allowedNetworks: readonly string[];
+  signal?: AbortSignal;
+}): Promise<WebhookResult> {
+  const began = Date.now();
+  const result = (rest: Omit<WebhookResult, "durationMs">): WebhookResult => ({ ...rest, durationMs: Date.now() - began });
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(call.signal ? [call.signal] : [])]);
+  try {
+    const url = new URL(call.url);
+    const target = await Promise.race([resolveAllowed(url, call.allowedNetworks), rejectAt(signal)]);
+    const response = await send(url, target, call, signal);
+    const status = response.statusCode ?? 0;
+    const text = await beginningOf(response);
+    if (status >= 200 && status < 300)
+      return result({ delivered: true, status, message: `It answered ${status}.`, final: false });
+    if (status >= 300 && status < 400)
+      return result({
+        delivered: false,
+        status,
+        message: `It answered ${status}: redirects are not followed. Use the address it leads to.`,
+        final: true,
+      });
+    return result({
+      delivered: false,
+      status,
+      message: `It answered ${status}${text ? `: ${text}` : ""}.`,
+      final: status === 410,
+    });
+  } catch (error) {
+    if (CloudError.is(error))
+      return result({ delivered: false, message: error.message, final: error.code === "failed_precondition" });
+    if (signal.aborted)
+      return result({ delivered: false, message: `It did not answer within ${timeoutMs / 1000} seconds.`, final: false });
+    return result({ delivered: false, message: reasonOf(error), final: false });
+  }
+}
+
+function send(
+  url: URL,
+  target: { address: string; family: number },
+  call: { id: string; secret: string; body: string },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
+      method: "POST",
+      signal,
+      // A connection of its own to the very address that was checked.
+      agent: false,
+      lookup: (_host, options, answer) =>
+        options.all
+          ? answer(null, [target])
+          : (answer as (error: null, address: string, family: number) => void)(null, target.address, target.family),
+      headers: {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(call.body),
+        "user-agent": "Khmara-Webhook/1",
+        "khmara-delivery": call.id,
+        "khmara-signature": signatureOf(call.secret, call.body, Date.now()),
+      },
+    });
+    request.on("response", resolve).on("error", reject);
+    request.end(call.body);
+  });
+}
+
+const rejectAt = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+
+/** One printable line for people; the rest is not read. */
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  let text = "";
+  response.setEncoding("utf8");
+  try {
+    for await (const piece of response) {
+      text += piece;
+      if (text.length >= answerBytes) break;
+    }
+  } catch {
+    // The status has been read; the body is only for people.
+  }
+  response.destroy();
+  return text
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .trim()
+    .slice(0, 200);
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  switch (code) {
+    case "ECONNREFUSED":
+      return "Nobody listens there: the connection was refused.";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "Its name could not be resolved.";
+    case "ECONNRESET":
+      return "It closed the connection without an answer.";
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return "It cannot be reached from here.";
+    case "CERT_HAS_EXPIRED":
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `Its certificate is not valid: ${message}`;
+    default:
+      return `It could not be called: ${message ?? code ?? "unknown error"}`;
+  }
+}
