@@ -183,6 +183,21 @@ export interface VolumesPart {
   backupContent(backupId: string, signal?: AbortSignal): Promise<{ content: Readable; sizeBytes: number }>;
   /** Names in the engine of the copies that restore drills work with now: they have no record of an instance, and are no orphans. */
   drillCopies(tx: Tx): Promise<string[]>;
+  /**
+   * Compares all records with the engine. Attachments and sizes that differ are repaired, what drills left is deleted, records without
+   * a volume become `missing` (or are found again); volumes of the engine that carry our labels and have no record are answered. What
+   * an operation works on is left alone.
+   */
+  reconcile(signal?: AbortSignal): Promise<VolumeDifferences>;
+  /** The record of a `missing` volume goes, with those of its snapshots and schedules; failed_precondition in another state. */
+  forget(tx: Tx, volumeId: string): Promise<void>;
+}
+
+export interface VolumeDifferences {
+  /** Ids of volumes whose record or attachment was put right. */
+  repaired: Id<"volume">[];
+  missing: Id<"volume">[];
+  orphans: { kind: "volume"; name: string; labels: Record<string, string> }[];
 }
 
 export const actorIn = (context: { principal: Principal }): Actor => actorOf(context.principal);

@@ -53,7 +53,7 @@ export type Backup = z.output<typeof backup>;
 
 /** One restore drill. */
 export const backupVerification = z.object({
-  id: z.string(),
+  id: id("backupVerification"),
   backupId: id("backup"),
   ...verificationFields,
   command: z.string().optional(),
