@@ -11,6 +11,9 @@ export interface Fault {
   /** Thrown after the work is done instead of before it: what a process that dies between the two sees. */
   afterwards?: boolean | undefined;
   delayMs?: number | undefined;
+  /** Never answers: waits until its signal is aborted, as a process does that is killed then. */
+  hangs?: "before" | "after" | undefined;
+  onHang?: (() => void) | undefined;
   /** How many calls it meets; Infinity unless said. */
   times: number;
 }
@@ -20,6 +23,8 @@ export interface Faults {
   fail(call: string, options?: Partial<Omit<Fault, "call">>): void;
   /** Every call takes so long, or until its signal is aborted. */
   slow(call: string, delayMs: number, options?: Partial<Omit<Fault, "call">>): void;
+  /** The next call waits for its end before or after its work is done; resolves when it does. */
+  hang(call: string, when: "before" | "after"): Promise<void>;
   /** All is well again. */
   clear(call?: string): void;
   /** What was called, in order: `["instanceCreate", { name: … }]`. */
@@ -37,6 +42,7 @@ export function withFaults<D extends object>(driver: D, unfaulted: readonly stri
     fail: (call, { error = new CloudError("unavailable", `${call} was told to fail.`), times = 1, ...rest } = {}) =>
       void planned.push({ call, error, times, ...rest }),
     slow: (call, delayMs, options = {}) => void planned.push({ call, delayMs, times: Number.POSITIVE_INFINITY, ...options }),
+    hang: (call, hangs) => new Promise((resolve) => void planned.push({ call, hangs, times: 1, onHang: resolve })),
     clear: (call) => void planned.splice(0, planned.length, ...planned.filter((fault) => call && fault.call !== call)),
     count: (call) => calls.filter(([name]) => name === call).length,
   };
@@ -55,8 +61,10 @@ export function withFaults<D extends object>(driver: D, unfaulted: readonly stri
         const signal = signalIn(args);
         signal?.throwIfAborted();
         if (fault?.delayMs) await pause(fault.delayMs, signal);
+        if (fault?.hangs === "before") await untilAborted(fault, signal);
         if (fault?.error && !fault.afterwards) throw fault.error;
         const result: unknown = await value.apply(target, args);
+        if (fault?.hangs === "after") await untilAborted(fault, signal);
         if (fault?.error) throw fault.error;
         return result;
       };
@@ -72,6 +80,13 @@ const signalIn = (args: unknown[]): AbortSignal | undefined => {
   }
   return undefined;
 };
+
+const untilAborted = ({ onHang }: Fault, signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason);
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    onHang?.();
+  });
 
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {

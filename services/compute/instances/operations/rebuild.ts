@@ -22,13 +22,15 @@ export function defineRebuild(parts: ComputeParts, power: Pick<PowerOperations, 
       {
         name: "stop",
         deadlineSeconds: 120,
-        async run({ input, memory, signal }) {
+        async run({ input, memory, signal, attempt, begunAt }) {
           const { state, at } = await observe(driver(), input.engineName, signal);
           if (state === "missing")
             throw new CloudError("failed_precondition", "The engine does not have it any more: create a new instance instead.");
           // Its disk is lost anyway: no need to shut down in good order.
           if (state !== "stopped") await driver().instanceStop(input.engineName, { timeoutSeconds: 0, signal });
-          memory["stoppedAt"] ??= state === "stopped" ? at.getTime() : Date.now();
+          // Begun before, it stopped while nobody looked, soon after it was told to.
+          const stoppedAt = state !== "stopped" ? new Date() : attempt > 1 ? begunAt : at;
+          memory["stoppedAt"] ??= stoppedAt.getTime();
         },
         async undo(context) {
           // Its old disk is still there: it goes on as before.
