@@ -1,0 +1,131 @@
+/**
+ * What the engine's API cannot do, and root on its machine can: a few repairs after failures of the engine itself.
+ * Nothing but what belongs to our own instances and volumes is touched.
+ */
+import { execFile } from "node:child_process";
+import { access } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { Log } from "../../../../kernel/log.ts";
+import type { LxdClient } from "./client.ts";
+
+const run = promisify(execFile);
+const toolMs = 20_000;
+
+export type Subvolume = { kind: "instance" | "vm" | "volume"; name: string };
+
+export interface DiskUse {
+  /** What counts against the limit: also what it shares with its image, or with its snapshots. */
+  usedBytes: number;
+  /** What it shares with nothing, and would be free without it. */
+  ownBytes: number;
+  limitBytes: number | undefined;
+}
+
+export interface Host {
+  /** The name of the machine as a member of the engine. */
+  member: string;
+  /** A failed start can leave its network card behind, and then no start succeeds any more. */
+  removeLink(device: string): Promise<void>;
+  /** Of a btrfs pool, by `subvolumePath`; undefined for other pools. */
+  diskUse(): Promise<Map<string, DiskUse> | undefined>;
+  /**
+   * A disk that is full to the last byte: the engine can then neither start it nor make it larger, as it keeps notes of its own
+   * on it. Allows `roomBytes` more than is used, up to `mostBytes`; false where that cannot be done.
+   */
+  makeRoom(disk: Subvolume, roomBytes: number, mostBytes: number): Promise<boolean>;
+  /** What is left of a snapshot that failed; a next one of the same name would fail for it. */
+  removeSnapshotRemains(disk: Subvolume, snapshot: string): Promise<void>;
+}
+
+const folders = { instance: "containers", vm: "virtual-machines", volume: "custom" } as const;
+
+export function subvolumePath(project: string, { kind, name }: Subvolume, snapshot?: string): string {
+  const own = project === "default" && kind !== "volume" ? name : `${project}_${name}`;
+  return snapshot === undefined ? `${folders[kind]}/${own}` : `${folders[kind]}-snapshots/${own}/${snapshot}`;
+}
+
+/** Undefined where the engine is not on this machine, or we are not root. */
+export function openHost(
+  client: LxdClient,
+  options: { pool: string; member: string; storageDriver: string; log: Log },
+): Host | undefined {
+  const { endpoint } = client.address;
+  if (endpoint.startsWith("https:") || process.getuid?.() !== 0) return undefined;
+  const { pool, member, storageDriver, log } = options;
+  const project = client.project ?? "default";
+
+  const poolPath = async (): Promise<string | undefined> => {
+    if (storageDriver !== "btrfs") return undefined;
+    const path = join(dirname(endpoint), "storage-pools", pool);
+    if (await exists(join(path, "containers"))) return path;
+    // A packaged engine may have mounted it where only itself sees it.
+    const { environment } = await client.readServer();
+    const hidden = `/proc/${String(environment["server_pid"])}/root${path}`;
+    return (await exists(join(hidden, "containers"))) ? hidden : undefined;
+  };
+  const btrfs = async (...args: string[]): Promise<string> =>
+    (await run("btrfs", args, { timeout: toolMs, maxBuffer: 64 << 20 })).stdout;
+
+  async function read(path: string): Promise<Map<string, DiskUse & { group: string }>> {
+    const [groups, list] = await Promise.all([btrfs("qgroup", "show", "--raw", "-r", path), btrfs("subvolume", "list", path)]);
+    const byGroup = new Map<string, DiskUse>();
+    for (const line of groups.split("\n")) {
+      const [group = "", referenced = "", exclusive = "", limit = ""] = line.trim().split(/\s+/);
+      if (!/^0\/\d+$/.test(group)) continue;
+      const limitBytes = /^\d+$/.test(limit) ? Number(limit) : undefined;
+      byGroup.set(group, { usedBytes: Number(referenced), ownBytes: Number(exclusive), limitBytes });
+    }
+    const found = new Map<string, DiskUse & { group: string }>();
+    for (const line of list.split("\n")) {
+      const [, id, subvolume] = /^ID (\d+) gen \d+ top level \d+ path (.*)$/.exec(line) ?? [];
+      const group = `0/${id}`;
+      const use = byGroup.get(group);
+      if (subvolume !== undefined && use !== undefined) found.set(subvolume, { ...use, group });
+    }
+    return found;
+  }
+
+  return {
+    member,
+    async removeLink(device) {
+      await run("ip", ["link", "delete", "dev", device], { timeout: toolMs }).catch((error) =>
+        log.debug({ error, device }, "no link"),
+      );
+    },
+    async diskUse() {
+      const path = await poolPath();
+      return path === undefined ? undefined : await read(path).catch((error) => void log.debug({ error }, "no quota groups"));
+    },
+    async makeRoom(disk, roomBytes, mostBytes) {
+      const path = await poolPath();
+      if (path === undefined) return false;
+      try {
+        const use = (await read(path)).get(subvolumePath(project, disk));
+        if (use?.limitBytes === undefined || use.usedBytes + roomBytes / 2 < use.limitBytes) return false;
+        const limitBytes = Math.max(use.usedBytes, use.limitBytes) + roomBytes;
+        if (limitBytes > mostBytes) return false;
+        // On the pool: asked for on the full disk itself, even this is refused.
+        await btrfs("qgroup", "limit", String(limitBytes), use.group, path);
+        log.info({ disk, limitBytes }, "a disk that was full got a little more room, for the engine's own notes");
+        return true;
+      } catch (error) {
+        log.warn({ error, disk }, "no more room could be made on a full disk");
+        return false;
+      }
+    },
+    async removeSnapshotRemains(disk, snapshot) {
+      const path = await poolPath();
+      if (path === undefined) return;
+      const remains = join(path, subvolumePath(project, disk, snapshot));
+      if (!(await exists(remains))) return;
+      await btrfs("subvolume", "delete", remains).catch((error) => log.warn({ error, remains }, "remains of a failed snapshot"));
+    },
+  };
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,267 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CloudError } from "../../../../kernel/errors.ts";
+import type { CallOptions, ComputeDriver } from "../../driver.ts";
+import { at } from "./client.ts";
+import {
+  cardDevices,
+  type EngineInstance,
+  engineKind,
+  instanceConfiguration,
+  isCard,
+  isLabel,
+  isMetaData,
+  isSeed,
+  labelConfiguration,
+  labelsOf,
+  limitConfiguration,
+  metaDataConfiguration,
+  metaDataOf,
+  powerStateOf,
+  reportOf,
+  restartConfiguration,
+  rootDevice,
+  sameLabels,
+  seedConfiguration,
+  sizeOf,
+  without,
+} from "./configuration.ts";
+import {
+  changeInstance,
+  deadlines,
+  type Engine,
+  findInstance,
+  isAbsent,
+  noInstance,
+  refused,
+  settings,
+  settled,
+  whenFree,
+  wordsOf,
+} from "./engine.ts";
+import { deleteKept } from "./keep.ts";
+import type { Power } from "./power.ts";
+import { withRoom } from "./room.ts";
+import { deleteAllScratch, findVisible, isMarked, visible } from "./scratch.ts";
+
+export type Instances = Pick<
+  ComputeDriver,
+  "instanceCreate" | "instanceResize" | "instanceConfigure" | "instanceDelete" | "instanceGet" | "instanceList" | "instanceMove"
+>;
+
+/** How often a deletion is tried before the engine's own error is believed. */
+const mostDeletions = 5;
+
+export function createInstances(engine: Engine, power: Power): Instances {
+  const { client } = engine;
+
+  const instances: Instances = {
+    async instanceCreate(spec, options) {
+      await createOnce(engine, spec, spec.member, { type: "image", alias: spec.image.name }, options);
+    },
+
+    async instanceResize(name, size, options) {
+      const change = () =>
+        changeInstance(
+          engine,
+          name,
+          (instance) => {
+            const now = sizeOf(instance);
+            if (now.diskBytes !== undefined && size.diskBytes < now.diskBytes)
+              throw refused("A disk only grows: choose a size whose disk is at least as large as now.", "disk_shrinks");
+            return {
+              config: { ...instance.config, ...limitConfiguration(size) },
+              devices: { ...instance.devices, root: rootDevice(engine.pool, size.diskBytes) },
+            };
+          },
+          options,
+        );
+      try {
+        await withRoom(engine, "instance", name, change, options);
+      } catch (error) {
+        throw resizeFailure(error);
+      }
+      return { restartNeeded: false };
+    },
+
+    async instanceConfigure(name, change, options) {
+      const instance = await changeInstance(
+        engine,
+        name,
+        ({ config, devices }) => ({
+          config: {
+            ...without(
+              config,
+              (key) =>
+                isMetaData(key) ||
+                (change.labels !== undefined && isLabel(key)) ||
+                (change.cloudInit !== undefined && isSeed(key)),
+            ),
+            ...metaDataConfiguration({
+              hostName: change.hostName ?? metaDataOf(config).hostName,
+              sshKeys: change.cloudInit === undefined ? metaDataOf(config).sshKeys : (change.cloudInit.sshKeys ?? []),
+            }),
+            ...(change.labels === undefined ? {} : labelConfiguration(change.labels)),
+            ...(change.autoRestart === undefined ? {} : restartConfiguration(change.autoRestart)),
+            ...(change.cloudInit === undefined ? {} : seedConfiguration(change.cloudInit)),
+          },
+          devices:
+            change.interfaces === undefined
+              ? devices
+              : {
+                  ...Object.fromEntries(Object.entries(devices).filter(([, device]) => !isCard(device))),
+                  ...cardDevices(change.interfaces, engine.can.filterMac),
+                },
+        }),
+        options,
+      );
+      if (change.hostName !== undefined) await renameGuest(engine, instance, change.hostName, options);
+    },
+
+    async instanceDelete(name, options) {
+      await deleteInstance(engine, power, name, options);
+      await Promise.all([deleteAllScratch(engine, name, options), deleteKept(engine, name, options)]);
+    },
+
+    async instanceGet(name, options) {
+      const instance = await findVisible(engine, name, options);
+      return instance === undefined ? undefined : reportOf(instance);
+    },
+
+    async instanceList(options) {
+      const all = await client.list<EngineInstance>("/1.0/instances", { signal: options?.signal });
+      return visible(all).map(reportOf);
+    },
+
+    async instanceMove(name, member, options) {
+      const instance = await findInstance(engine, name, options);
+      if (instance === undefined) throw noInstance(name);
+      if (instance.location === member) return;
+      if (engine.server.environment.server_clustered !== true)
+        throw refused("The engine is on one machine only: there is no other member to move to.", "engine_not_clustered");
+      const running = powerStateOf(instance.status) === "running";
+      const live = running && instance.config["migration.stateful"] === "true";
+      if (running && !live) await power.instanceStop(name, { ...options, timeoutSeconds: 30 });
+      try {
+        await whenFree(
+          () =>
+            client.post(
+              at`/1.0/instances/${name}`,
+              { name, migration: true, live },
+              { ...settings(options, deadlines.copy), query: { target: member } },
+            ),
+          options,
+        );
+      } finally {
+        // Where it is now, or where it was: it ran, so it runs.
+        if (running && !live) await power.instanceStart(name);
+      }
+    },
+  };
+  return instances;
+}
+
+/** Makes it, unless it is there already with the same labels; what an interrupted call left half made is made anew. */
+export async function createOnce(
+  engine: Engine,
+  spec: Parameters<typeof instanceConfiguration>[0],
+  member: string | undefined,
+  source: Record<string, unknown>,
+  options?: CallOptions,
+): Promise<void> {
+  const create = async (): Promise<void> => {
+    const { config, devices } = instanceConfiguration(spec, {
+      pool: engine.pool,
+      isolated: engine.can.isolate,
+      macFiltering: engine.can.filterMac,
+    });
+    const body = { name: spec.name, type: engineKind(spec.kind), profiles: [], config, devices, source };
+    await engine.client.post("/1.0/instances", body, { ...settings(options, deadlines.create), query: { target: member } });
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await create();
+    } catch (error) {
+      if (attempt === 4) throw error;
+      if (CloudError.is(error, "already_exists")) {
+        if (await isMade(engine, spec.name, spec.labels, options)) return;
+        await engine.client.delete(at`/1.0/instances/${spec.name}`, settings(options, deadlines.change));
+      } else if (/not enough uid\/gid/i.test(wordsOf(error)) && engine.can.isolate) {
+        engine.log.warn(
+          { name: spec.name },
+          "no range of user ids is left for a container of its own; it shares one. Enlarge root's ranges in /etc/subuid and /etc/subgid",
+        );
+        engine.can.isolate = false;
+      } else throw createFailure(spec, error);
+    }
+  }
+}
+
+/** Whether it is there and whole. One that somebody else made is not taken for ours. */
+async function isMade(engine: Engine, name: string, labels: Record<string, string>, options?: CallOptions): Promise<boolean> {
+  await settled(engine, "instances", name, options);
+  const instance = await findInstance(engine, name, options);
+  if (instance === undefined || isMarked(instance)) return false;
+  if (!sameLabels(labelsOf(instance.config), labels))
+    throw new CloudError("already_exists", `The engine has another instance called ${name}.`, {
+      details: { resource: "instance" },
+    });
+  return isWhole(instance);
+}
+
+/** The last thing that the engine writes when it makes one; until its first start. */
+const isWhole = ({ config }: EngineInstance): boolean =>
+  config["volatile.apply_template"] !== undefined || config["volatile.last_state.power"] !== undefined;
+
+export async function deleteInstance(engine: Engine, power: Power, name: string, options?: CallOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await whenFree(() => engine.client.delete(at`/1.0/instances/${name}`, settings(options, deadlines.start)), options);
+      return;
+    } catch (error) {
+      if (attempt === mostDeletions || CloudError.is(error, "cancelled") || CloudError.is(error, "unavailable")) throw error;
+      engine.log.debug({ name, error }, "not deleted yet");
+      await power.instanceStop(name, { ...options, timeoutSeconds: 0 }).catch((failure) => {
+        if (CloudError.is(failure, "cancelled") || CloudError.is(failure, "unavailable")) throw failure;
+      });
+      if (attempt > 1) await sleep(attempt * 250);
+    }
+  }
+}
+
+/** The guest's own file: it is read at its next start. cloud-init leaves alone what differs from what it wrote itself. */
+async function renameGuest(engine: Engine, instance: EngineInstance, hostName: string, options?: CallOptions): Promise<void> {
+  const neverStarted = instance.config["volatile.last_state.power"] === undefined;
+  if (neverStarted || instance.type !== "container") return;
+  const headers = { "x-lxd-type": "file", "x-lxd-write": "overwrite", "x-incus-type": "file", "x-incus-write": "overwrite" };
+  await engine.client.upload("POST", at`/1.0/instances/${instance.name}/files`, Buffer.from(`${hostName}\n`), {
+    ...settings(options, deadlines.change),
+    query: { path: "/etc/hostname" },
+    headers,
+  });
+}
+
+function createFailure(spec: Parameters<typeof instanceConfiguration>[0], error: unknown): unknown {
+  const words = wordsOf(error);
+  if (/image|alias/i.test(words) && CloudError.is(error, "not_found"))
+    return new CloudError("not_found", "The engine does not have this image. Fetch or import it again.", {
+      cause: error,
+      details: { resource: "image", reason: "image_missing" },
+    });
+  if (/type .*(not supported|not operational)|KVM/i.test(words))
+    return refused(`This host cannot run instances of the kind ${spec.kind}.`, "kind_unavailable", error);
+  if (isAbsent(error))
+    return refused("The engine lacks something that the instance needs, such as its pool or the member.", "create_failed", error);
+  return error;
+}
+
+function resizeFailure(error: unknown): unknown {
+  if (!CloudError.is(error) || CloudError.is(error, "storage_full")) return error;
+  const words = wordsOf(error);
+  if (/memory/i.test(words))
+    return refused(
+      "The instance uses more memory than that, or takes the change only while stopped. Stop it, resize it, then start it.",
+      "memory_in_use",
+      error,
+    );
+  return error;
+}

@@ -1,0 +1,137 @@
+import { CloudError } from "../../../../kernel/errors.ts";
+import type { CallOptions, ComputeDriver } from "../../driver.ts";
+import { at } from "./client.ts";
+import { type Configuration, isEngines, powerStateOf, without } from "./configuration.ts";
+import {
+  changeInstance,
+  deadlines,
+  type Engine,
+  getInstance,
+  isAbsent,
+  noInstance,
+  refused,
+  settings,
+  whenFree,
+} from "./engine.ts";
+import { deleteKept, findKept, type Kept, keep } from "./keep.ts";
+import { diskOf, withRoom } from "./room.ts";
+
+export type Snapshots = Pick<
+  ComputeDriver,
+  "instanceSnapshot" | "instanceRestore" | "instanceSnapshotDelete" | "instanceSnapshotList"
+>;
+
+interface EngineSnapshot {
+  name: string;
+  created_at: string;
+  size?: number;
+}
+
+export const noSnapshot = (name: string, cause?: unknown): CloudError =>
+  new CloudError("not_found", `The engine has no snapshot ${name}.`, { cause, details: { resource: "snapshot" } });
+
+export function createSnapshots(engine: Engine): Snapshots {
+  const { client } = engine;
+
+  return {
+    async instanceSnapshot(name, snapshot, options) {
+      const take = () =>
+        whenFree(
+          () =>
+            client.post(
+              at`/1.0/instances/${name}/snapshots`,
+              { name: snapshot, stateful: false },
+              settings(options, deadlines.create),
+            ),
+          options,
+        );
+      let failedBefore = false;
+      try {
+        await withRoom(
+          engine,
+          "instance",
+          name,
+          async () => {
+            // Its first failure leaves half of it behind, in the way of the second attempt.
+            if (failedBefore)
+              await engine.host?.removeSnapshotRemains(diskOf(await getInstance(engine, name, options)), snapshot);
+            failedBefore = true;
+            await take();
+          },
+          options,
+        );
+      } catch (error) {
+        if (CloudError.is(error, "already_exists")) return;
+        throw isAbsent(error) ? noInstance(name, error) : error;
+      }
+    },
+
+    async instanceRestore(name, snapshot, options) {
+      const there = await client.find(at`/1.0/instances/${name}/snapshots/${snapshot}`, { signal: options?.signal });
+      const { status } = await getInstance(engine, name, options);
+      if (there === undefined) throw noSnapshot(snapshot);
+      if (powerStateOf(status) !== "stopped")
+        throw refused(`The instance ${name} has to be stopped before.`, "engine_power_state");
+      const kept = await keepNow(engine, name, options);
+      const restore = () =>
+        client.put(at`/1.0/instances/${name}`, { restore: snapshot, stateful: false }, settings(options, deadlines.copy));
+      try {
+        await withRoom(engine, "instance", name, () => whenFree(restore, options), options);
+      } catch (error) {
+        // As it was before, as far as that goes; what went wrong is what counts.
+        await putBack(engine, name, kept).catch((failure) => engine.log.warn({ error: failure, name }, "after a failed restore"));
+        throw error;
+      }
+      await putBack(engine, name, kept, options);
+    },
+
+    async instanceSnapshotDelete(name, snapshot, options) {
+      await whenFree(
+        () => client.delete(at`/1.0/instances/${name}/snapshots/${snapshot}`, settings(options, deadlines.create)),
+        options,
+      );
+    },
+
+    async instanceSnapshotList(name, options) {
+      const found = await client
+        .list<EngineSnapshot>(at`/1.0/instances/${name}/snapshots`, { signal: options?.signal })
+        .catch((error) => {
+          throw isAbsent(error) ? noInstance(name, error) : error;
+        });
+      return found.map(({ name: full, created_at, size }) => ({
+        name: full.slice(full.lastIndexOf("/") + 1),
+        createdAt: new Date(created_at),
+        ...(size !== undefined && size > 0 ? { sizeBytes: size } : {}),
+      }));
+    },
+  };
+}
+
+const ours = (config: Configuration): Configuration => without(config, isEngines);
+
+/** Of an interrupted restore, what was kept then: the instance itself may be the old one by now. */
+async function keepNow(engine: Engine, name: string, options?: CallOptions): Promise<Kept> {
+  const before = await findKept(engine, name, options);
+  if (before !== undefined) return before;
+  const { config, devices } = await getInstance(engine, name, options);
+  const kept = { config: ours(config), devices, atMs: Date.now() };
+  await keep(engine, name, kept, options);
+  return kept;
+}
+
+async function putBack(engine: Engine, name: string, kept: Kept, options?: CallOptions): Promise<void> {
+  await withRoom(
+    engine,
+    "instance",
+    name,
+    () =>
+      changeInstance(
+        engine,
+        name,
+        ({ config }) => ({ config: { ...without(config, (key) => !isEngines(key)), ...kept.config }, devices: kept.devices }),
+        options,
+      ),
+    options,
+  );
+  await deleteKept(engine, name, options);
+}
