@@ -131,13 +131,16 @@ async function hashOf(file: string): Promise<string> {
 
 const ownerKey = "user.khmara-test";
 
-/** A project with a name of its own, whose instances get their disk from the shared pool; it sees the images of `default`. */
-export async function testProject(lxd: TestLxd, prefix = "khtest"): Promise<TestProject> {
+/**
+ * A project with a name of its own, whose instances get their disk from the shared pool; it sees the images of `default`, unless it is
+ * to have images of its own.
+ */
+export async function testProject(lxd: TestLxd, prefix = "khtest", { ownImages = false } = {}): Promise<TestProject> {
   const client = openLxdClient({ endpoint: lxd.socket });
   const name = `${prefix}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
   await client.post("/1.0/projects", {
     name,
-    config: { "features.images": "false", [ownerKey]: `${process.pid}:${startTicks(process.pid)}` },
+    config: { "features.images": String(ownImages), [ownerKey]: `${process.pid}:${startTicks(process.pid)}` },
   });
   const inside = client.inProject(name);
   await inside.put("/1.0/profiles/default", { devices: { root: { type: "disk", path: "/", pool: lxd.poolName } } });
