@@ -113,7 +113,7 @@ export function assertReady(row: ImageRow, action: keyof typeof imageActions): v
   throw new CloudError(
     "failed_precondition",
     row.state === "error"
-      ? `The image ${row.name} could not be made${row.stateReason ? `: ${row.stateReason}` : ""}. Delete it and make it again.`
+      ? `The image ${row.name} could not be made${row.stateReason ? `: ${row.stateReason.replace(/\.$/, "")}` : ""}. Delete it and make it again.`
       : `The image ${row.name} is ${row.state}. Wait until that is finished.`,
     { details: { resource: "image", reason: "image_state", state: row.state } },
   );
