@@ -1,9 +1,10 @@
 import type { InstanceChange } from "../driver.ts";
 import type { ComputeParts } from "../parts.ts";
+import { settleObserved } from "./operations/outcome.ts";
 import { workOn } from "./presentation.ts";
 import type { Reconciling } from "./reconciling.ts";
 import { planRestart } from "./restarts.ts";
-import { type Observed, settle } from "./states.ts";
+import type { Observed } from "./states.ts";
 import { instanceStore } from "./store/instances.ts";
 
 /** What a change leaves the instance in; those that are missing here change no state. */
@@ -39,8 +40,7 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
         if (!row || (await workOn(tx, [row.id])).has(row.id)) return undefined;
         const state = change && leadsTo[change.kind];
         if (!change || !state || state === row.state || (row.powerAt && change.at <= row.powerAt)) return row.id;
-        const stillWrong = row.state === "error" && state === "stopped";
-        await settle(tx, row, { state, at: change.at }, stillWrong ? { state: "error", stateReason: row.stateReason } : {});
+        await settleObserved(tx, row, { state, at: change.at });
         if (change.kind === "crashed") await planRestart(tx, row.id, row.startedAt);
         return row.id;
       });

@@ -56,6 +56,8 @@ export interface FakeEngine extends ComputeDriver {
   /** What a command inside an instance answers; absent: exit code 0 and no output. */
   onExec: ((name: string, options: ExecOptions & { input?: Uint8Array }) => ExecAnswer | Promise<ExecAnswer>) | undefined;
   addImage(name: string, kind?: InstanceKind): void;
+  /** Tells whoever watches of a change, without making it. */
+  tells(name: string, change: InstanceChange): void;
   /** Changes that nobody asked for through the port, told to whoever watches (not `quietly`). */
   happens(name: string, what: "shutdown" | "crashed" | "started" | "frozen" | "deleted", at?: Date, quietly?: "quietly"): void;
 }
@@ -490,6 +492,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     metrics,
     onExec: undefined,
     addImage: (name: string, kind: InstanceKind = "container") => void addImage(name, kind, `disk of ${name}`),
+    tells: (name: string, change: InstanceChange) => tell(name, change.kind, change.at),
     happens(
       name: string,
       what: "shutdown" | "crashed" | "started" | "frozen" | "deleted",

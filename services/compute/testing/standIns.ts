@@ -63,6 +63,7 @@ export function standIns(): StandIns {
     volumes: {
       freed,
       attachments: async () => [],
+      drillCopies: async () => [],
       instanceDeleted: async (_tx, instanceId) => void freed.push(instanceId),
     } as Partial<StandIns["volumes"]> as StandIns["volumes"],
   };

@@ -1,0 +1,238 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLog } from "../../../kernel/log.ts";
+import type { RouterNetwork, RouterPort, RouterSpec } from "../driver.ts";
+import { type HostNetwork, openHostNetwork } from "../drivers/host/network.ts";
+
+/** Why real packets cannot be tested here; undefined where they can. */
+export function packetsMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return "needs root";
+  const programs = ["ip", "nft", "dnsmasq", "haproxy", "busybox"];
+  const paths = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  const missing = programs.filter((name) => !paths.some((path) => existsSync(join(path, name))));
+  return missing.length > 0 ? `needs ${missing.join(", ")}` : undefined;
+}
+
+const id = () => randomBytes(4).toString("hex");
+
+export function run(...words: string[]): string {
+  const [command = "", ...rest] = words;
+  const { status, stdout, stderr } = spawnSync(command, rest, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${words.join(" ")}: ${stderr || stdout}`);
+  return stdout;
+}
+
+/** A machine in a network namespace, with one card. */
+export interface Machine {
+  namespace: string;
+  device: string;
+  /** Runs to its end; what it printed, or undefined when it failed. */
+  try(script: string): Promise<string | undefined>;
+  /** Like it, but throws. */
+  run(script: string): Promise<string>;
+  /** Answers everybody who connects with `word` and the address that they come from. */
+  serve(port: number, word: string): Promise<void>;
+  /** What a TCP port answers; undefined for none within two seconds. */
+  ask(address: string, port: number): Promise<string | undefined>;
+  ping(address: string): Promise<boolean>;
+}
+
+const script = (
+  namespace: string,
+  text: string,
+  timeoutMs: number,
+): Promise<{ code: number | null; stdout: string; stderr: string }> =>
+  new Promise((resolve) => {
+    const child = spawn("ip", ["netns", "exec", namespace, "sh", "-c", text], { stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr });
+    });
+  });
+
+/**
+ * A cloud's network on this machine, with machines that stand for instances (a veth in place of the engine's card) and one that stands
+ * for the world outside. All names are of this run alone; `stop` leaves nothing.
+ */
+export class PacketLab {
+  readonly cloudId = `test-${id()}`;
+  readonly directory = mkdtempSync(join(tmpdir(), "khmara-net-"));
+  readonly transitCidr = `100.${randomInt(64, 127)}.${randomInt(0, 250)}.0/24`;
+  /** TEST-NET-2 (RFC 5737), a piece for this run. */
+  readonly #worldBase = randomInt(0, 32) * 8;
+  readonly worldAddress = `198.51.100.${this.#worldBase + 2}`;
+  readonly hostAddress = `198.51.100.${this.#worldBase + 1}`;
+  readonly outer = `khw${id()}`;
+  /** TEST-NET-3: floating addresses that are routed here. */
+  readonly poolRange = `203.0.113.${randomInt(0, 32) * 8}/29`;
+  readonly #namespaces: string[] = [];
+  network: HostNetwork = this.open();
+  world: Machine = undefined as never;
+
+  open(): HostNetwork {
+    this.network = openHostNetwork({
+      directory: this.directory,
+      cloudId: this.cloudId,
+      transitCidr: this.transitCidr,
+      outerInterfaces: [this.outer],
+      log: silentLog,
+      allowForwarding: async () => void run("sysctl", "-qw", "net.ipv4.ip_forward=1"),
+    });
+    return this.network;
+  }
+
+  floating(index: number): string {
+    const [a, b, c, d] = (this.poolRange.split("/")[0] as string).split(".").map(Number) as [number, number, number, number];
+    return `${a}.${b}.${c}.${d + index}`;
+  }
+
+  start(): void {
+    const namespace = this.#newNamespace();
+    run("ip", "link", "add", this.outer, "type", "veth", "peer", "name", "eth0", "netns", namespace);
+    run("ip", "addr", "add", `${this.hostAddress}/29`, "dev", this.outer);
+    run("ip", "link", "set", this.outer, "up");
+    run("ip", "-n", namespace, "link", "set", "lo", "up");
+    run("ip", "-n", namespace, "addr", "add", `${this.worldAddress}/29`, "dev", "eth0");
+    run("ip", "-n", namespace, "link", "set", "eth0", "up");
+    run("ip", "-n", namespace, "route", "add", this.poolRange, "via", this.hostAddress);
+    this.world = machine(namespace, "eth0");
+  }
+
+  /** A specification of a router with one network, to add to. */
+  router(cidr = "10.64.0.0/24", network: Partial<RouterNetwork> = {}): RouterSpec {
+    return {
+      id: id(),
+      networks: [this.newNetwork(cidr, network)],
+      ports: [],
+      securityGroups: [],
+      floatingAddresses: [],
+      portForwards: [],
+      loadBalancers: [],
+    };
+  }
+
+  newNetwork(cidr: string, network: Partial<RouterNetwork> = {}): RouterNetwork {
+    return {
+      id: `net_${id()}`,
+      bridge: `khb${id()}0000`,
+      cidr,
+      dnsDomain: "default.internal",
+      dnsServers: [],
+      internet: true,
+      routed: true,
+      ...network,
+    };
+  }
+
+  /** Adds a port; the machine for it is made once the specification is applied (`plug`). */
+  addPort(router: RouterSpec, ipv4: string, port: Partial<RouterPort> = {}): RouterPort {
+    const mac = randomBytes(5).toString("hex").match(/../g) as string[];
+    const made: RouterPort = {
+      id: `prt_${id()}`,
+      networkId: (router.networks[0] as RouterNetwork).id,
+      macAddress: `02:${mac.join(":")}`,
+      ipv4,
+      hostName: `m${id()}`,
+      hostDevice: `khi${id()}`,
+      securityGroupIds: [],
+      ...port,
+    };
+    router.ports.push(made);
+    return made;
+  }
+
+  /** An instance's card, as the engine makes it: a veth on the bridge, isolated. With its address, unless it is to ask for one. */
+  plug(router: RouterSpec, port: RouterPort, options: { address?: boolean } = {}): Machine {
+    const network = router.networks.find(({ id }) => id === port.networkId) as RouterNetwork;
+    const namespace = this.#newNamespace();
+    run(
+      "ip",
+      "link",
+      "add",
+      port.hostDevice,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "eth0",
+      "address",
+      port.macAddress,
+      "netns",
+      namespace,
+    );
+    run("ip", "link", "set", port.hostDevice, "master", network.bridge, "up");
+    run("bridge", "link", "set", "dev", port.hostDevice, "isolated", "on");
+    run("ip", "-n", namespace, "link", "set", "lo", "up");
+    run("ip", "-n", namespace, "link", "set", "eth0", "up");
+    if (options.address !== false) {
+      const prefix = network.cidr.split("/")[1];
+      run("ip", "-n", namespace, "addr", "add", `${port.ipv4}/${prefix}`, "dev", "eth0");
+      run("ip", "-n", namespace, "route", "add", "default", "via", gatewayOf(network));
+    }
+    return machine(namespace, "eth0");
+  }
+
+  unplug(port: RouterPort): void {
+    spawnSync("ip", ["link", "del", port.hostDevice]);
+  }
+
+  async stop(): Promise<void> {
+    for (const namespace of this.#namespaces) {
+      for (const pid of spawnSync("ip", ["netns", "pids", namespace], { encoding: "utf8" }).stdout.split("\n"))
+        if (pid !== "") process.kill(Number(pid), "SIGKILL");
+      spawnSync("ip", ["netns", "del", namespace]);
+    }
+    spawnSync("ip", ["link", "del", this.outer]);
+    await this.network.removeAll();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #newNamespace(): string {
+    const namespace = `kht-${id()}`;
+    run("ip", "netns", "add", namespace);
+    this.#namespaces.push(namespace);
+    return namespace;
+  }
+}
+
+export const gatewayOf = (network: RouterNetwork): string =>
+  network.cidr.replace(/\d+\/\d+$/, (tail) => String(Number(tail.split("/")[0]) + 1));
+
+function machine(namespace: string, device: string): Machine {
+  return {
+    namespace,
+    device,
+    async try(text) {
+      const { code, stdout } = await script(namespace, text, 10_000);
+      return code === 0 ? stdout : undefined;
+    },
+    async run(text) {
+      const { code, stdout, stderr } = await script(namespace, text, 10_000);
+      if (code !== 0) throw new Error(`${text}: ${stderr || stdout}`);
+      return stdout;
+    },
+    async serve(port, word) {
+      const socket = `ss -Htn state established state close-wait '( sport = :${port} )'`;
+      const peer = `${socket} | awk '{ who = $NF; sub(/\\]?:[0-9]+$/, "", who); sub(/.*:/, "", who); print who; exit }'`;
+      const answer = ["busybox", "nc", "-ll", "-p", String(port), "-e", "sh", "-c", `echo "${word} $(${peer})"`];
+      spawn("ip", ["netns", "exec", namespace, ...answer], { stdio: "ignore" });
+      for (let attempt = 0; attempt < 100; attempt++) {
+        if ((await script(namespace, `ss -Hltn '( sport = :${port} )'`, 2000)).stdout.includes(`:${port}`)) return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      throw new Error(`nothing listens on ${port}`);
+    },
+    async ask(address, port) {
+      const { code, stdout } = await script(namespace, `busybox nc -w 2 ${address} ${port} </dev/null`, 4000);
+      return code === 0 ? stdout.trim() : undefined;
+    },
+    ping: async (address) => (await script(namespace, `busybox ping -c 1 -W 1 ${address}`, 4000)).code === 0,
+  };
+}
