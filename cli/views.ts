@@ -7,6 +7,29 @@ type Fields = Record<string, unknown>;
 
 /** What tables of these lists show, where that is not simply every short field. `a.b` reaches into an object. */
 const columnsOf: Record<string, string[]> = {
+  addressList: ["id", "address", "instanceName", "poolName", "description", "createdAt"],
+  addressPoolList: ["id", "name", "range", "interface", "used", "total"],
+  alertList: ["id", "ruleName", "instanceName", "state", "metric", "worstValue", "firedAt", "resolvedAt"],
+  alertRuleList: ["id", "name", "enabled", "metric", "comparison", "threshold", "forSeconds", "firing"],
+  backupList: ["id", "name", "source", "state", "sizeBytes", "bucketName", "verification", "createdAt"],
+  differenceList: ["id", "kind", "resource", "detail", "allowedActions", "firstSeenAt"],
+  engineMemberList: ["name", "state", "address", "instances", "vcpus", "cpus", "memoryUsedBytes", "memoryBytes"],
+  imageList: ["id", "name", "state", "visibility", "sizeBytes", "minimumDiskBytes", "defaultUser", "createdAt"],
+  imageRecipeList: ["name", "title", "available", "mirror", "reason"],
+  instanceGroupList: ["id", "name", "policy", "instances"],
+  instanceList: ["id", "name", "state", "sizeName", "imageName", "ports.0.ipv4", "ports.0.floatingAddress", "createdAt"],
+  jobList: ["id", "name", "state", "array", "tasks.succeeded", "tasks.failed", "priority", "createdAt"],
+  loadBalancerList: ["id", "name", "listenAddress", "listenPort", "algorithm", "createdAt"],
+  networkList: ["id", "name", "state", "cidr", "ports", "internet", "routed", "dnsDomain"],
+  portForwardList: ["id", "protocol", "listenAddress", "listenPort", "instanceName", "targetAddress", "targetPort"],
+  portList: ["id", "networkName", "instanceName", "ipv4", "floatingAddress", "dnsName"],
+  securityGroupList: ["id", "name", "description", "default", "ports"],
+  sizeList: ["name", "vcpus", "memoryBytes", "diskBytes", "pricePerHour"],
+  snapshotList: ["id", "name", "source", "state", "usedBytes", "createdAt"],
+  snapshotScheduleList: ["id", "name", "source", "kind", "frequency", "at", "keepLast", "enabled", "nextRunAt"],
+  sshKeyList: ["id", "name", "type", "fingerprint", "createdAt"],
+  taskList: ["id", "index", "state", "attempt", "exitCode", "startedAt", "finishedAt"],
+  volumeList: ["id", "name", "state", "sizeBytes", "usedBytes", "attachment.instanceName", "attachment.path", "createdAt"],
   accessKeyList: ["id", "accessKeyId", "name", "owner", "readOnly", "enabled", "lastUsedAt"],
   apiTokenList: ["id", "name", "prefix", "owner", "scopes", "lastUsedAt", "expiresAt"],
   auditEntryList: ["sequence", "at", "actor", "action", "resource", "sourceIp"],
@@ -49,7 +72,9 @@ function read(record: Fields, field: string): unknown {
     );
     return [...new Set(roles)].join(", ");
   }
-  return field.split(".").reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), record);
+  return field
+    .split(".")
+    .reduce<unknown>((value, name) => (isObject(value) || Array.isArray(value) ? (value as Fields)[name] : undefined), record);
 }
 
 /** One value, for people. */

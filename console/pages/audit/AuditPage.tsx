@@ -17,6 +17,14 @@ import { ExportAudit } from "./ExportAudit.tsx";
 import { VerifyButton } from "./VerifyButton.tsx";
 
 const actions = [
+  "compute.instance",
+  "compute.volume",
+  "compute.backup",
+  "compute.image",
+  "compute.network",
+  "compute.security_group",
+  "compute.address",
+  "compute.job",
   "objects.bucket",
   "objects.object",
   "objects.share",

@@ -2,7 +2,7 @@ import type { Answer } from "../../api/api.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { translateMaybe, useT } from "../../i18n/i18n.ts";
 import { DataList } from "../../ui/list/DataList.tsx";
-import { averageBytes, measureOf } from "./meters.ts";
+import { averageOf, measureOf } from "./meters.ts";
 import { type Period, stepHours } from "./period.ts";
 import { meterName } from "./UsageMeter.tsx";
 import css from "./usage.module.css";
@@ -27,7 +27,7 @@ export function ResourceUsage({ rows, period, now }: { rows: ByResource; period:
     units.set(meter, unit);
     const row = byId.get(resource.id) ?? { id: resource.id, kind: resource.kind, name: resource.name ?? resource.id, totals: {} };
     const level = measureOf(unit).kind === "level";
-    row.totals[meter] = level ? averageBytes(Number(total), unit, hours) : Number(total);
+    row.totals[meter] = level ? averageOf(Number(total), unit, hours) : Number(total);
     byId.set(resource.id, row);
   }
   const kind = (row: Row) => translateMaybe(`usage.kind.${row.kind}`) ?? row.kind;

@@ -3,7 +3,7 @@ import { lazy, Suspense } from "react";
 import type { Answer } from "../../api/api.ts";
 import { type Format, useFormat } from "../../i18n/format.ts";
 import { translateMaybe, useT } from "../../i18n/i18n.ts";
-import { averageBytes, changeOf, gigabyteMonths, measureOf } from "./meters.ts";
+import { averageOf, changeOf, inHours, measureOf } from "./meters.ts";
 import { type Period, periodBefore, stepHours } from "./period.ts";
 import css from "./usage.module.css";
 
@@ -39,16 +39,16 @@ export function UsageMeter(props: Props) {
   const beforeHours = props.previousBuckets ? stepHours(props.previousBuckets, beforePeriod, now) : [];
 
   const total = Number(series.total);
-  const amount = level ? averageBytes(total, series.unit, sum(hours)) : total;
+  const amount = level ? averageOf(total, series.unit, sum(hours)) : total;
   const beforeTotal = Number(props.previous?.total ?? 0);
   const beforeAmount = level
-    ? averageBytes(beforeTotal, series.unit, (beforePeriod.to.getTime() - beforePeriod.from.getTime()) / 3_600_000)
+    ? averageOf(beforeTotal, series.unit, (beforePeriod.to.getTime() - beforePeriod.from.getTime()) / 3_600_000)
     : beforeTotal;
   const values = series.values.map((value, index) =>
-    level ? averageBytes(Number(value), series.unit, hours[index] ?? 0) : Number(value),
+    level ? averageOf(Number(value), series.unit, hours[index] ?? 0) : Number(value),
   );
   const earlier = props.previous?.values.map((value, index) =>
-    level ? averageBytes(Number(value), series.unit, beforeHours[index] ?? 0) : Number(value),
+    level ? averageOf(Number(value), series.unit, beforeHours[index] ?? 0) : Number(value),
   );
   const change = changeWords(t, format, changeOf(amount, beforeAmount));
   const title =
@@ -90,11 +90,7 @@ export function UsageMeter(props: Props) {
             </div>
             <div>
               <dt>{t("usage.billed")}</dt>
-              <dd>
-                {t("usage.gigabyteMonths", {
-                  amount: small(format, gigabyteMonths(series.unit === "byte_seconds" ? total / 3600 : total)),
-                })}
-              </dd>
+              <dd>{measure.billed?.(inHours(total, series.unit), format)}</dd>
             </div>
           </>
         ) : (
@@ -107,10 +103,6 @@ export function UsageMeter(props: Props) {
     </section>
   );
 }
-
-/** Small shares of a gigabyte·month must not look like nothing. */
-const small = (format: Format, value: number) =>
-  value > 0 && value < 0.001 ? `< ${format.number(0.001)}` : format.number(value >= 100 ? Math.round(value) : value);
 
 function changeWords(t: ReturnType<typeof useT>, format: Format, change: number | undefined): string {
   if (change === undefined) return t("usage.change.none");

@@ -18,7 +18,22 @@ import css from "./usage.module.css";
 
 const choices: PeriodChoice[] = ["month", "last7", "last30", "custom"];
 /** What one asks first comes first; a meter of a service newer than this list follows. */
-const order = ["objects.storage", "objects.traffic_out", "objects.traffic_in", "objects.requests_write", "objects.requests_read"];
+const order = [
+  "compute.vcpus",
+  "compute.memory",
+  "compute.disk",
+  "compute.volumes",
+  "compute.snapshots",
+  "compute.images",
+  "compute.addresses",
+  "compute.traffic_out",
+  "compute.traffic_in",
+  "objects.storage",
+  "objects.traffic_out",
+  "objects.traffic_in",
+  "objects.requests_write",
+  "objects.requests_read",
+];
 const rank = (meter: string) => (order.includes(meter) ? order.indexOf(meter) : order.length);
 
 export default function UsagePage() {

@@ -1,18 +1,36 @@
 import type { Format } from "../../i18n/format.ts";
+import { translate } from "../../i18n/i18n.ts";
 
 /** How a unit of the usage journal becomes a number that people know. */
 export interface Measure {
   /** A level is averaged over time (what lies there); an amount adds up (what happened). */
   kind: "level" | "amount";
   format: (value: number, format: Format) => string;
+  /** What a level comes to on the bill, from its amount times hours. */
+  billed?: (hours: number, format: Format) => string;
 }
 
 export function measureOf(unit: string): Measure {
   switch (unit) {
     case "byte_hours":
-      return { kind: "level", format: (value, format) => format.bytes(value) };
     case "byte_seconds":
-      return { kind: "level", format: (value, format) => format.bytes(value) };
+      return {
+        kind: "level",
+        format: (value, format) => format.bytes(value),
+        billed: (hours, format) => translate("usage.gigabyteMonths", { amount: small(format, gigabyteMonths(hours)) }),
+      };
+    case "vcpu_seconds":
+      return {
+        kind: "level",
+        format: (value, format) => translate("usage.vcpus", { amount: small(format, rounded(value)) }),
+        billed: (hours, format) => translate("usage.vcpuHours", { amount: small(format, rounded(hours)) }),
+      };
+    case "address_seconds":
+      return {
+        kind: "level",
+        format: (value) => translate("usage.addresses", { count: rounded(value) }),
+        billed: (hours, format) => translate("usage.addressHours", { amount: small(format, rounded(hours)) }),
+      };
     case "bytes":
       return { kind: "amount", format: (value, format) => format.bytes(value) };
     default:
@@ -28,11 +46,18 @@ const hoursPerMonth = 730;
 /** Byte-hours as invoices have them: one GB·month is 10⁹ bytes kept for 730 hours. */
 export const gigabyteMonths = (byteHours: number): number => byteHours / 1e9 / hoursPerMonth;
 
-/** The average that lay there: bytes over time, divided by the time. */
-export function averageBytes(quantity: number, unit: string, hours: number): number {
-  if (hours <= 0) return 0;
-  return unit === "byte_seconds" ? quantity / 3600 / hours : quantity / hours;
-}
+const rounded = (value: number): number => (value >= 100 ? Math.round(value) : Math.round(value * 100) / 100);
+
+/** Small shares must not look like nothing. */
+const small = (format: Format, value: number): string =>
+  value > 0 && value < 0.001 ? `< ${format.number(0.001)}` : format.number(value >= 100 ? Math.round(value) : value);
+
+/** A quantity over time in amount times hours, whatever time it is counted in. */
+export const inHours = (quantity: number, unit: string): number => (unit.endsWith("_seconds") ? quantity / 3600 : quantity);
+
+/** The average that was there: amount over time, divided by the time. */
+export const averageOf = (quantity: number, unit: string, hours: number): number =>
+  hours <= 0 ? 0 : inHours(quantity, unit) / hours;
 
 /** The relative difference to what was before; undefined where there was nothing to compare with. */
 export function changeOf(now: number, before: number): number | undefined {
