@@ -2,6 +2,7 @@ import { type Client, createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
 import type { Identity } from "../services/identity/contract.ts";
 import type { Settings } from "./profiles.ts";
+import { openSocket } from "./socket.ts";
 import { suggestion, UsageError } from "./usage-error.ts";
 
 /** The cloud as one command sees it: the client, and the organisation and project that were meant. */
@@ -15,6 +16,7 @@ export class Cloud {
     const { token } = settings;
     this.client = createClient({
       baseUrl: settings.endpoint,
+      openSocket,
       headers: () => ({ "user-agent": "khmara-cli", ...(token && { authorization: `Bearer ${token}` }) }),
     });
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ownCommands } from "./own-commands.ts";
 
 /** What a value on the command line may look like. */
 export type ValueKind =
@@ -73,12 +74,15 @@ export const kebab = (word: string): string => word.replace(/[A-Z]/g, (letter) =
 
 let read: Command[] | undefined;
 
-/** Every command that stands for a route, in the order of the contracts. */
+/** Every command: those that stand for a route, in the order of the contracts, and a few that stand for several. */
 export function commands(): Command[] {
-  read ??= (JSON.parse(readFileSync(new URL("commands.json", import.meta.url), "utf8")) as WrittenCommand[]).map((one) => ({
-    ...one,
-    positionals: one.positionals.map((field) => one.arguments.find((argument) => argument.field === field) as Argument),
-  }));
+  read ??= [
+    ...(JSON.parse(readFileSync(new URL("commands.json", import.meta.url), "utf8")) as WrittenCommand[]).map((one) => ({
+      ...one,
+      positionals: one.positionals.map((field) => one.arguments.find((argument) => argument.field === field) as Argument),
+    })),
+    ...ownCommands,
+  ];
   return read;
 }
 

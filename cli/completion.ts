@@ -38,7 +38,7 @@ const firstWords = (): Word[] => [
       .map((one) => one.verb)
       .join(", "),
   })),
-  ...["login", "logout", "completion", "help", "up", "test", "service", "password-reset-link", "version"].map((word) => ({
+  ...["login", "logout", "ssh", "completion", "help", "up", "test", "service", "password-reset-link", "version"].map((word) => ({
     word,
     summary: "",
   })),

@@ -18,6 +18,45 @@ const extras: Record<string, Extras> = {
     examples: ["khmara audit-entry list --action objects.bucket --from 7d", "khmara audit-entry list --cloud"],
     ownContext: true,
   },
+  instanceTerminal: {
+    flags: [],
+    examples: ["khmara instance terminal web", 'khmara instance terminal web --user postgres --command "psql shop"'],
+    optional: ["columns", "rows"],
+  },
+  instanceConsole: { flags: [], examples: ["khmara instance console web"] },
+  instanceExec: {
+    flags: [],
+    rest: "-- COMMAND…",
+    examples: [
+      "khmara instance exec web -- systemctl status nginx",
+      "khmara instance exec web --user postgres -- pg_dump shop > shop.sql",
+      "cat shop.sql | khmara instance exec web --user postgres -- psql shop",
+    ],
+    optional: ["command"],
+  },
+  instanceTunnel: {
+    flags: [
+      {
+        flag: "listen",
+        value: true,
+        summary: "a port here (or ADDRESS:PORT) that leads there; otherwise the standard input and output do",
+      },
+    ],
+    examples: [
+      "khmara instance tunnel web --port 5432 --listen 5432",
+      "ssh -o ProxyCommand='khmara instance tunnel web' root@web",
+    ],
+  },
+  instanceCp: {
+    flags: [],
+    rest: "FROM... TO",
+    examples: [
+      "khmara instance cp site/ web:/srv/",
+      "khmara instance cp index.html style.css web:/srv/site/ --user www-data",
+      "khmara instance cp web:/var/log/nginx ./logs",
+      "khmara instance cp web:/etc/hostname -",
+    ],
+  },
   objectUpload: {
     rest: "FILE...",
     flags: [

@@ -1,9 +1,11 @@
+import type { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
 import { main } from "./main.ts";
 import type { Environment } from "./profiles.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,6 +27,8 @@ export type Reply = {
   raw?: Buffer | string;
   breakOff?: boolean;
 };
+/** What a WebSocket of the fake cloud does; the first word of its route is SOCKET. */
+export type Connecting = (websocket: WebSocket, seen: Seen, match: string[]) => void;
 export type Answering = (seen: Seen, match: string[]) => Reply | Promise<Reply>;
 
 export const problem = (status: number, code: string, detail: string, more: Record<string, unknown> = {}): Reply => ({
@@ -34,7 +38,7 @@ export const problem = (status: number, code: string, detail: string, more: Reco
 });
 
 /** An API that answers what a test tells it to; for tests of the client and the CLI. */
-export async function fakeCloud(routes: Record<string, Answering>) {
+export async function fakeCloud(routes: Record<string, Answering>, sockets: Record<string, Connecting> = {}) {
   const seen: Seen[] = [];
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
@@ -72,6 +76,22 @@ export async function fakeCloud(routes: Record<string, Answering>) {
       setTimeout(() => response.destroy(), 20);
     } else response.end(reply.raw ?? (reply.body === undefined ? undefined : JSON.stringify(reply.body)));
   });
+  const accepting = new WebSocketServer({ noServer: true });
+  server.on("upgrade", (request, socket, head) => {
+    const url = new URL(request.url ?? "/", "http://fake");
+    const query = Object.fromEntries(url.searchParams);
+    const one: Seen = { method: "SOCKET", path: url.pathname, query, headers: request.headers, body: undefined, bytes: head };
+    seen.push(one);
+    for (const [path, connect] of Object.entries(sockets)) {
+      const match = new RegExp(`^/api/v1${path.replace(/\{\w+\}/g, "([^/]+)")}$`).exec(one.path);
+      if (!match) continue;
+      accepting.handleUpgrade(request, socket, head, (websocket) => connect(websocket, one, match.slice(1)));
+      return;
+    }
+    const { body } = problem(404, "not_found", `The fake cloud has no WebSocket ${one.path}.`);
+    const text = JSON.stringify(body);
+    socket.end(`HTTP/1.1 404 Not Found\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -86,13 +106,26 @@ export async function fakeCloud(routes: Record<string, Answering>) {
 /** Runs the CLI in this process, with a home of its own and what was typed, and keeps what it prints. */
 export async function runCli(
   words: string[],
-  options: { env?: Environment; input?: string | Buffer; interactive?: boolean; columns?: number } = {},
+  options: {
+    env?: Environment;
+    input?: string | Buffer | Readable;
+    interactive?: boolean;
+    columns?: number;
+    /** The size of the window; a test changes it and emits `resize` on `events`. */
+    window?: { columns: number; rows: number };
+    events?: EventEmitter;
+  } = {},
 ) {
+  const resized = new Set<() => void>();
+  options.events?.on("resize", () => {
+    for (const listener of resized) listener();
+  });
   let out = "";
   let notes = "";
   const stdin = new PassThrough();
   // Lines come one by one, as a person types them: a question reads only its own answer.
-  if (options.interactive) for (const line of String(options.input ?? "").split(/(?<=\n)/)) stdin.write(line);
+  if (options.input instanceof Readable) options.input.pipe(stdin);
+  else if (options.interactive) for (const line of String(options.input ?? "").split(/(?<=\n)/)) stdin.write(line);
   else stdin.end(options.input ?? "");
   const bytes: Buffer[] = [];
   const stdout = new PassThrough();
@@ -104,6 +137,11 @@ export async function runCli(
     stdoutIsTerminal: options.columns !== undefined,
     interactive: options.interactive ?? false,
     columns: options.columns ?? 120,
+    windowSize: () => options.window,
+    onResize(listener) {
+      resized.add(listener);
+      return () => void resized.delete(listener);
+    },
     out: (text) => {
       out += text;
     },

@@ -21,6 +21,7 @@ export const ownVerbs: [string, string][] = [
   ["login", "sign in to a cloud and keep a token"],
   ["logout", "revoke that token and forget it"],
   ["profile list|show|use|set|delete", "the clouds that you are signed in to, and the defaults there"],
+  ["ssh NAME [COMMAND…]", "sign in to an instance, whatever network it is in"],
   ["completion bash|zsh|fish", "print a script that completes commands in your shell"],
   ["help [RESOURCE [VERB]]", "show help"],
 ];

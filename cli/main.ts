@@ -26,6 +26,8 @@ async function dispatch(words: string[], terminal: Terminal): Promise<number> {
     case "profile":
       if (second !== "update") return (await import("./profile-commands.ts")).profileCommand(words.slice(1), terminal);
       break;
+    case "ssh":
+      return (await import("./ssh.ts")).ssh(words.slice(1), terminal);
     case "completion":
       return (await import("./completion.ts")).completionCommand(words.slice(1), terminal);
     case undefined:
@@ -39,7 +41,7 @@ async function dispatch(words: string[], terminal: Terminal): Promise<number> {
   if (resource.startsWith("-")) throw new UsageError("A command begins with a resource.", "khmara --help lists them.");
   const verbs = verbsOf(resource).map((one) => one.verb);
   if (verbs.length === 0) {
-    const known = [...resources(), "login", "logout", "profile", "completion", "help", ...launcherWords];
+    const known = [...resources(), "login", "logout", "profile", "ssh", "completion", "help", ...launcherWords];
     throw new UsageError(`There is no resource "${resource}".`, suggestion(resource, known) ?? "khmara --help lists them.");
   }
   if (second === undefined || second === "--help" || second === "-h" || second === "help") return help([resource], terminal);
@@ -64,7 +66,7 @@ async function help([resource, verb]: string[], terminal: Terminal): Promise<num
   if (resource === "profile" && verb !== "update") {
     return (await import("./profile-commands.ts")).profileCommand(["--help"], terminal);
   }
-  if (resource === "login" || resource === "logout" || resource === "completion") return dispatch([resource, "--help"], terminal);
+  if (["login", "logout", "completion", "ssh"].includes(resource)) return dispatch([resource, "--help"], terminal);
   if (verbsOf(resource).length === 0) {
     throw new UsageError(`There is no resource "${resource}".`, suggestion(resource, resources()) ?? "khmara --help lists them.");
   }

@@ -218,6 +218,12 @@ export function printOperation(run: Run, operation: Operation): number {
 async function ownRunner(key: string): Promise<((run: Run) => Promise<number>) | undefined> {
   if (key === "objectUpload") return (await import("./upload.ts")).runUpload;
   if (key === "objectDownload") return (await import("./download.ts")).runDownload;
+  if (key === "instanceTerminal") return (await import("./instance-terminal.ts")).runTerminal;
+  if (key === "instanceConsole") return (await import("./instance-terminal.ts")).runConsole;
+  if (key === "instanceLog") return (await import("./instance-terminal.ts")).runLog;
+  if (key === "instanceExec") return (await import("./instance-exec.ts")).runExec;
+  if (key === "instanceTunnel") return (await import("./instance-tunnel.ts")).runTunnel;
+  if (key === "instanceCp") return (await import("./instance-copy.ts")).runCopy;
   if (key === "eventWatch") return (await import("./watch.ts")).runWatch;
   if (key === "operationWait") {
     return async (run) => {

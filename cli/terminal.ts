@@ -12,6 +12,10 @@ export interface Terminal {
   /** Whether somebody is there to answer questions and to watch a progress bar. */
   interactive: boolean;
   columns: number;
+  /** The size of the window at this moment; undefined where there is none. */
+  windowSize(): { columns: number; rows: number } | undefined;
+  /** Called when the window changes, until the function that is returned is called. */
+  onResize(listener: () => void): () => void;
   /** Results. */
   out(text: string): void;
   /** Notes, questions, progress and errors. */
@@ -32,6 +36,11 @@ export function processTerminal(): Terminal {
     interactive: stdin.isTTY === true && stderr.isTTY === true,
     // A terminal that does not know its size says 0.
     columns: stdout.columns || stderr.columns || 120,
+    windowSize: () => (stdout.isTTY && stdout.columns ? { columns: stdout.columns, rows: stdout.rows } : undefined),
+    onResize(listener) {
+      stdout.on("resize", listener);
+      return () => void stdout.off("resize", listener);
+    },
     out: (text) => void stdout.write(text),
     note: (text) => void stderr.write(text),
   };

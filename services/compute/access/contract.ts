@@ -177,6 +177,8 @@ export const accessRoutes = {
     query: z.object({ path }),
     errors,
     stream: { response: "bytes" },
+    // `khmara instance cp` is for both.
+    cli: false,
   }),
   instanceFileUpload: route({
     method: "PUT",
@@ -197,6 +199,7 @@ export const accessRoutes = {
     }),
     errors: [...errors, "payload_too_large", "storage_full"],
     stream: { request: "bytes" },
+    cli: false,
   }),
   instanceSshGet: route({
     method: "GET",
