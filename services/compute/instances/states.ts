@@ -76,10 +76,20 @@ export function checkState(instance: { name: string; state: string }, action: st
 /** What may be done while an operation is at work on it, if the state allows it: it stands in nobody's way. */
 const besideOperations: ReadonlySet<InstanceAction> = new Set(["rename", "terminal", "passwordReset", "forceDelete"]);
 
-export const allowedActions = (state: InstanceState, busy: boolean): InstanceAction[] =>
+const rulesFor = (state: InstanceState, busy: boolean): InstanceAction[] =>
   (Object.keys(instanceActions) as InstanceAction[]).filter(
     (action) => instanceActions[action].includes(state) && (!busy || besideOperations.has(action)),
   );
+const allowed = new Map(
+  (Object.keys(stateWords) as InstanceState[]).map((state) => [
+    state,
+    { idle: rulesFor(state, false), busy: rulesFor(state, true) },
+  ]),
+);
+
+/** What may be done now. */
+export const allowedActions = (state: InstanceState, busy: boolean): InstanceAction[] =>
+  allowed.get(state)?.[busy ? "busy" : "idle"] ?? [];
 
 const orList = (words: readonly string[]): string =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;

@@ -79,7 +79,7 @@ export interface TestCompute {
 export interface TestComputeOptions extends FakeEngineOptions {
   /** False: no operation runs before startRunner. */
   runner?: boolean;
-  /** Which parts are replaced by simple ones in memory; by default those that are not there. */
+  /** Which parts are replaced by simple ones in memory, besides those that are not there yet. */
   standIns?: readonly (keyof StandIns)[];
   /** Instead of the fakes. */
   drivers?: { engine?: Available<ComputeDriver>; network?: Available<NetworkDriver>; imageBuilder?: Available<ImageBuilder> };
@@ -172,7 +172,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
   const probes = { images: "resolve", networks: "apply", volumes: "attachments" } as const;
   for (const part of Object.keys(probes) as (keyof StandIns)[]) {
     const isThere = probes[part] in compute.parts[part];
-    if (options.standIns?.includes(part) ?? !isThere) Object.assign(compute.parts, { [part]: simple[part] });
+    if (options.standIns?.includes(part) || !isThere) Object.assign(compute.parts, { [part]: simple[part] });
   }
   const services: AnyService[] = [compute.service, objects.service];
   for (const service of services) registerQuotas(service.contract.quotas ?? {});
