@@ -173,12 +173,7 @@ const inBucket = z.object({
     .refine((prefix) => prefix === "" || prefix.endsWith("/"), "A folder is named with its slash: results/")
     .default(""),
 });
-const variableName = z
-  .string()
-  .regex(
-    /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
-    "A variable's name has letters, digits and underscores, and does not begin with a digit.",
-  );
+const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 export const jobRoutes = {
   jobList: route({
@@ -225,7 +220,17 @@ export const jobRoutes = {
           .optional()
           .describe("A shell script (or another one, with its #! line)."),
         environment: z
-          .record(variableName, z.string().max(32_768))
+          .record(
+            z.string(),
+            z
+              .string()
+              .max(32_768)
+              .refine((value) => !value.includes("\0"), "A value cannot contain a null byte."),
+          )
+          .refine(
+            (all) => Object.keys(all).every((name) => variableName.test(name)),
+            "A variable's name has letters, digits and underscores, and does not begin with a digit.",
+          )
           .refine((all) => Object.keys(all).length <= 100, "At most 100 variables.")
           .refine(
             (all) => !Object.keys(all).some((name) => name.startsWith("KHMARA_")),

@@ -95,6 +95,7 @@ export async function endAttempt(
     instanceId: null,
     operationId: null,
     leaseOwner: null,
+    leaseUntil: null,
     finishedAt: state === "queued" ? null : now,
   });
   await settle(tx, ended.job);

@@ -97,20 +97,26 @@ export function createSupervisor(parts: ComputeParts, times: JobTimes, guestRoot
     }
   }
 
+  function take(task: TaskRow): void {
+    const before = attended.get(task.id);
+    if (before) {
+      // The loop of the attempt before has not quite ended yet.
+      void before.done.then(() => stopping || take(task));
+      return;
+    }
+    const controller = new AbortController();
+    const done = run(task, controller)
+      .catch((error) => log.error({ err: error, task: task.id }, "a task is not looked after any more; another try follows"))
+      .finally(() => attended.delete(task.id));
+    attended.set(task.id, { controller, done });
+  }
+
   return {
     async claim() {
       const room = Math.min(claimedAtOnce, attendedAtOnce - attended.size);
       if (stopping || room <= 0) return;
       const tasks = await database.transaction("system", (tx) => taskStore.claim(tx, owner, room));
-      for (const task of tasks) {
-        // Ours was lost and came back while the old loop still ends.
-        if (attended.has(task.id)) continue;
-        const controller = new AbortController();
-        const done = run(task, controller)
-          .catch((error) => log.error({ err: error, task: task.id }, "a task is not looked after any more; another try follows"))
-          .finally(() => attended.delete(task.id));
-        attended.set(task.id, { controller, done });
-      }
+      for (const task of tasks) take(task);
       renewing ??= setInterval(hurry, times.renewMs).unref();
     },
     hurry,

@@ -35,6 +35,7 @@ export interface TaskRow {
   operationId: Id<"operation"> | null;
   cancelRequested: boolean;
   leaseOwner: string | null;
+  leaseUntil: Date | null;
   createdAt: Date;
   startedAt: Date | null;
   runningAt: Date | null;
@@ -44,7 +45,7 @@ export interface TaskRow {
 const columns = `id, organisation_id as "organisationId", project_id as "projectId", job_id as "jobId", index, state, state_reason as "stateReason",
   attempt, retries_used as "retriesUsed", interruptions, exit_code as "exitCode", log_bytes as "logBytes", log_truncated as "logTruncated",
   output_objects as "outputObjects", output_bytes as "outputBytes", attempts, waits_until as "waitsUntil", instance_id as "instanceId",
-  operation_id as "operationId", cancel_requested as "cancelRequested", lease_owner as "leaseOwner", created_at as "createdAt",
+  operation_id as "operationId", cancel_requested as "cancelRequested", lease_owner as "leaseOwner", lease_until as "leaseUntil", created_at as "createdAt",
   started_at as "startedAt", running_at as "runningAt", finished_at as "finishedAt"`;
 
 const changeable = {
@@ -63,6 +64,7 @@ const changeable = {
   instanceId: "instance_id",
   operationId: "operation_id",
   leaseOwner: "lease_owner",
+  leaseUntil: "lease_until",
   startedAt: "started_at",
   runningAt: "running_at",
   finishedAt: "finished_at",
