@@ -140,6 +140,24 @@ export interface ImagesPart {
   /** By id or name among those the project may use (its own, shared ones, the cloud's); throws a clear error for none, or one not ready. */
   resolve(tx: Tx, place: ProjectPlace, idOrName: string): Promise<ImageView>;
   find(tx: Tx, id: string): Promise<ImageView | undefined>;
+  /** While the cloud has no image that is everybody's: which one to build first, and whether that works here. */
+  first(): Promise<{ recipe: string; title: string; available: boolean; reason?: string | undefined } | undefined>;
+  /** Begins building that one for everybody, unless there is one or its building was begun before. Answers the operation. */
+  buildFirst(): Promise<string | undefined>;
+  /**
+   * Compares all records with the engine. An image that is gone is in error until it is there again; images of the engine that carry
+   * our labels and have no record are answered. What an operation works on is left alone.
+   */
+  reconcile(signal?: AbortSignal): Promise<ImageDifferences>;
+  /** The record of an image that is gone from the engine goes; failed_precondition in another state. */
+  forget(tx: Tx, imageId: string): Promise<void>;
+}
+
+export interface ImageDifferences {
+  /** All that are gone, not only those that were found now. */
+  missing: (Partial<ProjectPlace> & { id: Id<"image">; name: string })[];
+  /** By name in the engine. */
+  orphans: { name: string; labels: Record<string, string>; sizeBytes: number }[];
 }
 
 export interface PortView {

@@ -1,11 +1,14 @@
-import { CloudError } from "../../../kernel/errors.ts";
+import { CloudError, notFound } from "../../../kernel/errors.ts";
 import type { Area, ComputeParts, ImagesPart, ImageView } from "../parts.ts";
 import { changingImages } from "./changing.ts";
 import type { imageRoutes } from "./contract.ts";
+import { firstImage } from "./first.ts";
 import { makingImages } from "./making.ts";
 import { defineImageOperations } from "./operations.ts";
 import { assertReady, readingImages } from "./reading.ts";
 import { openRecipes } from "./recipes.ts";
+import { reconcileImages } from "./reconcile.ts";
+import { isGone, removeImage } from "./records.ts";
 import { openScratch } from "./scratch.ts";
 import { type ImageRow, imageStore } from "./store.ts";
 import { imageUpkeep } from "./upkeep.ts";
@@ -39,6 +42,18 @@ export function createImages(parts: ComputeParts): Area<typeof imageRoutes> & { 
       async find(tx, id) {
         const row = await imageStore.find(tx, id);
         return row && viewOf(row);
+      },
+      ...firstImage(parts, operations, recipes),
+      reconcile: (signal) => reconcileImages(parts, signal),
+      async forget(tx, imageId) {
+        const row = await imageStore.find(tx, imageId, { lock: true });
+        if (!row) throw notFound("image");
+        if (!isGone(row)) {
+          throw new CloudError("failed_precondition", `The image ${row.name} is not gone. Delete it, if it is not needed.`, {
+            details: { resource: "image", reason: "image_state", state: row.state },
+          });
+        }
+        await removeImage(tx, row);
       },
     },
   };

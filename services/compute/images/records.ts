@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
@@ -94,18 +95,39 @@ export async function becomeReady(
   minimumDiskBytes?: number | undefined,
 ): Promise<void> {
   await imageStore.setState(tx, row, { state: "ready", found, minimumDiskBytes });
+  await hold(tx, row, found.sizeBytes, new Date());
+}
+
+async function hold(tx: Tx, row: ImageRow, sizeBytes: number, from: Date): Promise<void> {
   if (row.organisationId === null || row.projectId === null) return;
   await openUsageSpan(tx, {
-    id: `use_${row.id.slice(4)}`,
+    // Derived, so that the same one is not opened twice.
+    id: `use_${createHash("sha256").update(`${row.id} ${from.getTime()}`).digest("hex").slice(0, 32)}`,
     organisationId: row.organisationId,
     projectId: row.projectId,
     service: "compute",
     resource: { kind: "image", id: row.id, name: row.name },
     meter: "compute.images",
     unit: "byte",
-    from: new Date(),
-    rate: found.sizeBytes,
+    from,
+    rate: sizeBytes,
   });
+}
+
+const goneReason = "It is gone from the engine without our doing. Delete it, and make it again.";
+export const isGone = (row: Pick<ImageRow, "state" | "stateReason">): boolean =>
+  row.state === "error" && row.stateReason === goneReason;
+
+/** Its bytes are not in the engine any more; what is not there costs nothing. */
+export async function becomeGone(tx: Tx, row: ImageRow): Promise<void> {
+  await imageStore.setState(tx, row, { state: "error", reason: goneReason });
+  await closeUsageSpans(tx, row.id, new Date());
+}
+
+/** They are there again: somebody put them back, or the engine was not all there. */
+export async function becomeFound(tx: Tx, row: ImageRow): Promise<void> {
+  await imageStore.setState(tx, row, { state: "ready" });
+  await hold(tx, row, row.sizeBytes, new Date());
 }
 
 /** The record goes, with its shares, its quota and its billing. */

@@ -5,8 +5,9 @@ create table compute.engine_members (
   address text not null,
   state text not null check (state in ('online', 'offline', 'evacuated')),
   message text not null default '',
-  -- Since when it has been offline, and whether its instances have been seen to since then.
+  -- Since when it has been offline, which instances ran on it then, and whether they have been seen to.
   offline_since timestamptz,
+  running text[] not null default '{}',
   failed_over boolean not null default false,
   seen_at timestamptz not null
 );
