@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Role } from "../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../kernel/db/database.ts";
@@ -85,26 +84,13 @@ export interface TestComputeOptions extends FakeEngineOptions {
   drivers?: { engine?: Available<ComputeDriver>; network?: Available<NetworkDriver>; imageBuilder?: Available<ImageBuilder> };
 }
 
-/** The parts are written at the same time: the migration of one that is not there yet is an empty one. */
-async function withoutGaps(migrations: URL, directory: string): Promise<URL> {
-  const files = (await readdir(migrations)).filter((name) => name.endsWith(".sql")).sort();
-  const folder = join(directory, "migrations");
-  await cp(migrations, folder, { recursive: true });
-  for (let number = 1; number < Number(files.at(-1)?.slice(0, 4)); number++) {
-    const prefix = String(number).padStart(4, "0");
-    if (!files.some((name) => name.startsWith(prefix))) await writeFile(join(folder, `${prefix}_nothing.sql`), "select 1;");
-  }
-  return pathToFileURL(`${folder}/`);
-}
-
 /** The whole compute service over a database of its own and an engine in memory; identity is a table of callers. */
 export async function testCompute(options: TestComputeOptions = {}): Promise<TestCompute> {
   const throwaway = await testDatabase();
   const directory = await mkdtemp(join(tmpdir(), "khmara-compute-"));
   const database = openDatabase({ url: throwaway.url });
   const migrations = (service: string) => ({ service, directory: new URL(`../../${service}/migrations/`, import.meta.url) });
-  const parts = { service: "compute", directory: await withoutGaps(migrations("compute").directory, directory) };
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("objects"), parts]);
+  await migrate(database, [kernelMigrations, migrations("identity"), migrations("objects"), migrations("compute")]);
 
   const [organisation, otherOrganisation] = [newId("organisation"), newId("organisation")];
   const [project, otherProject, strangersProject] = [newId("project"), newId("project"), newId("project")];
