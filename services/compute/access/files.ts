@@ -90,17 +90,13 @@ export function createFiles(parts: ComputeParts) {
           throw new CloudError("failed_precondition", Buffer.from(stderr).toString().trim() || `${path} could not be written.`);
       } catch (error) {
         await run(removeCommand(aside)).catch(() => {});
-        if (CloudError.is(error, "not_found") && !makeParents) {
-          throw new CloudError(
-            "not_found",
-            `The folder ${posix.dirname(path)} does not exist inside the instance. Make it first, or ask for makeParents.`,
-            {
-              cause: error,
-              details: { resource: "folder" },
-            },
-          );
-        }
-        throw error;
+        if (!CloudError.is(error)) throw error;
+        const folder = posix.dirname(path);
+        const message =
+          error.code === "not_found" && !makeParents
+            ? `There is no folder ${folder} inside the instance. Make it first, or ask for makeParents.`
+            : error.message.replaceAll(aside, path);
+        throw new CloudError(error.code, message, { cause: error, details: error.details });
       }
     },
   };
