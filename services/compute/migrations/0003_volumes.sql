@@ -82,6 +82,7 @@ create table compute.snapshots (
   state_reason text,
   disk_bytes bigint not null,
   used_bytes bigint,
+  measured_at timestamptz,
   schedule_id text references compute.snapshot_schedules on delete set null,
   operation_id text,
   created_at timestamptz not null,

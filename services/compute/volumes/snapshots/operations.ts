@@ -95,10 +95,10 @@ export function defineSnapshotOperations(parts: Pick<ComputeParts, "engine" | "i
       {
         name: "stop",
         deadlineSeconds: 300,
-        async run({ input, signal }) {
+        async run({ input, database, signal }) {
           if (!input.instance || !input.running) return;
           await parts.engine().instanceStop(input.instance.engineName, { timeoutSeconds: stopSeconds, signal });
-          await parts.instances.refresh(input.instance.id);
+          await writeDown(input.instance.id, database);
         },
         undo: (context) => startAgain(context),
       },
@@ -117,8 +117,7 @@ export function defineSnapshotOperations(parts: Pick<ComputeParts, "engine" | "i
     async finish(tx, { input }, outcome) {
       const { instance, running } = input;
       const now = instance && (await parts.instances.find(tx, instance.id, { lock: true }));
-      // One that is being deleted meanwhile stays that.
-      if (now?.state === "restoring") {
+      if (now) {
         await parts.instances.setState(tx, now.id, running ? "running" : "stopped");
         // The engine knows it better.
         tx.afterCommit(() => void parts.instances.refresh(now.id).catch(() => {}));
@@ -143,9 +142,16 @@ export function defineSnapshotOperations(parts: Pick<ComputeParts, "engine" | "i
     const { instance, running } = input;
     if (!instance || !running) return;
     const now = await database.transaction("system", (tx) => parts.instances.find(tx, instance.id));
-    if (now?.state !== "restoring") return;
+    // One that is being deleted meanwhile stays off.
+    if (!now || now.state === "deleting") return;
     await parts.engine().instanceStart(instance.engineName, { signal });
-    await parts.instances.refresh(instance.id);
+    await writeDown(instance.id, database);
+  }
+
+  /** What it holds from now on is written down as the engine says it; the state stays the one of this work. */
+  async function writeDown(instanceId: string, database: Database): Promise<void> {
+    await parts.instances.refresh(instanceId);
+    await database.transaction("system", (tx) => parts.instances.setState(tx, instanceId, "restoring"));
   }
 
   const remove = defineOperation<SnapshotInput>({

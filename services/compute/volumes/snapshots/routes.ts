@@ -99,7 +99,8 @@ export function snapshotHandlers(
           running,
         },
         actor: actorIn(context),
-        ...subjectOf(disk.kind, disk),
+        // Of the instance, whoever's disk it is: nothing else is done with it meanwhile.
+        ...(instance ? subjectOf("instance", instance) : subjectOf(disk.kind, disk)),
       });
       await snapshotStore.update(context.tx, row.id, { state: "restoring", operationId: operation.id });
       if (disk.kind === "volume") {
