@@ -100,6 +100,17 @@ export async function activeOperations(
   return found;
 }
 
+/** How an operation stands: for one that waits for another. */
+export async function operationOutcome(
+  database: Database,
+  id: string,
+): Promise<Pick<OperationRecord, "state" | "error" | "result"> | undefined> {
+  const [row] = await database.sql<
+    Pick<OperationRecord, "state" | "error" | "result">[]
+  >`select state, error, result from kernel.operations where id = ${id}`;
+  return row;
+}
+
 /** Which of these operations are not over yet. */
 export async function unfinishedOperations(database: Database, ids: readonly string[]): Promise<Set<string>> {
   const rows = await database.sql<{ id: string }[]>`
