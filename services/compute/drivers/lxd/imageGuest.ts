@@ -1,48 +1,32 @@
 /** What is put into a fresh root file system so that it is a good guest: files, and a script that runs once around it. */
 import type { ImageRecipe } from "./imageRecipes.ts";
 
-export const aptPackages: Record<"debian" | "ubuntu", readonly string[]> = {
-  debian: [
-    "systemd",
-    "systemd-sysv",
-    "systemd-resolved",
-    "libpam-systemd",
-    "udev",
-    "dbus",
-    "openssh-server",
-    "cloud-init",
-    "iproute2",
-    "iputils-ping",
-    "curl",
-    "ca-certificates",
-    "sudo",
-    "netcat-openbsd",
-    "locales",
-    "less",
-    "nano",
-    "procps",
-  ],
-  ubuntu: [
-    "systemd",
-    "systemd-sysv",
-    "libpam-systemd",
-    "udev",
-    "dbus",
-    "netplan.io",
-    "openssh-server",
-    "cloud-init",
-    "iproute2",
-    "iputils-ping",
-    "curl",
-    "ca-certificates",
-    "sudo",
-    "netcat-openbsd",
-    "locales",
-    "less",
-    "nano",
-    "procps",
-  ],
-};
+const basePackages = [
+  "systemd",
+  "systemd-sysv",
+  "libpam-systemd",
+  "udev",
+  "dbus",
+  "openssh-server",
+  "cloud-init",
+  "iproute2",
+  "iputils-ping",
+  "curl",
+  "ca-certificates",
+  "sudo",
+  "netcat-openbsd",
+  "locales",
+  "less",
+  "nano",
+  "procps",
+];
+
+export const aptPackages = (recipe: ImageRecipe): readonly string[] => [
+  ...basePackages,
+  // Until 22.04 Ubuntu had it in the package systemd.
+  ...(recipe.release === "jammy" ? [] : ["systemd-resolved"]),
+  ...(recipe.distribution === "ubuntu" ? ["netplan.io"] : []),
+];
 
 export const alpinePackages = [
   "alpine-base",
@@ -130,7 +114,7 @@ export function guestFiles(recipe: ImageRecipe, sources: readonly string[]): Rec
 /** $1: the root file system. What is in it runs in it; what every guest must have of its own is taken out. */
 export const aptScript = `set -eu
 root=$1
-chroot "$root" systemctl enable systemd-networkd.service systemd-resolved.service ssh.service >/dev/null 2>&1
+chroot "$root" systemctl --quiet enable systemd-networkd.service systemd-resolved.service ssh.service
 rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
 chroot "$root" apt-get clean
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old
