@@ -29,11 +29,13 @@ export async function digestTar(content: Readable): Promise<TarDigest> {
     let sizeBytes = 0;
     for await (const entry of reader) {
       const hash = createHash("sha256").update(wordsOf(entry.header));
+      let bytes = 0;
       for await (const piece of entry as AsyncIterable<Buffer>) {
         hash.update(piece);
-        sizeBytes += piece.length;
+        bytes += piece.length;
       }
       if (isDescription(entry.header.name)) continue;
+      sizeBytes += bytes;
       sum = (sum + BigInt(`0x${hash.digest("hex")}`)) % modulus;
       files++;
     }
