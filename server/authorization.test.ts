@@ -154,6 +154,22 @@ const onInstance = (body?: object, state?: string): Case => ({
   ownerStatus: 409,
   input: async () => ({ params: { instance: await newInstance(state) }, ...(body ? { body } : {}) }),
 });
+const newImage = async () => {
+  const id = newId("image");
+  await cloud.database
+    .sql`insert into compute.images (id, organisation_id, project_id, name, engine_name, kind, state, size_bytes, default_user, visibility,
+      source_kind, source_name, created_at)
+    values (${id}, ${organisation}, ${project}, ${unique("walked")}, ${`kh-${id.slice(-12)}`}, 'container', 'ready', 1, 'root', 'private',
+      'upload', 'walked', now())`;
+  return id;
+};
+const newDifference = async () => {
+  const id = newId("difference");
+  await cloud.database
+    .sql`insert into compute.differences (id, kind, resource_kind, resource_id, resource_name, detail, first_seen_at, last_seen_at)
+    values (${id}, 'volume_orphan', 'volume', ${unique("kh")}, 'walked', 'A test.', now(), now())`;
+  return id;
+};
 const newSize = async () =>
   (
     await as("owner", "sizeCreate", {
@@ -337,6 +353,50 @@ const cases: Record<string, Case> = {
     input: async () => ({
       params: { instanceGroup: (await as("owner", "instanceGroupCreate", { body: { project, name: unique("group") } }))["id"] },
     }),
+  },
+
+  // compute: images
+  imageList: { input: () => ({ query: { project } }) },
+  imageGet: { input: async () => ({ params: { image: await newImage() } }) },
+  imageBuild: { ownerStatus: 409, input: () => ({ body: { project, recipe: "debian-12" } }) },
+  imageFetch: { ownerStatus: 409, input: () => ({ body: { project, alias: "debian/12" } }) },
+  imageUpload: { ownerStatus: 409, input: () => ({ query: { project, name: unique("image") }, bytes: "no image" }) },
+  imageImport: { ownerStatus: 409, input: () => ({ body: { project, bucket, key: "image.tar.gz", name: unique("image") } }) },
+  imageCreate: { ownerStatus: 409, input: async () => ({ body: { instance: await newInstance(), name: unique("image") } }) },
+  imageUpdate: { input: async () => ({ params: { image: await newImage() }, body: { description: "Walked." } }) },
+  imageShare: { input: async () => ({ params: { image: await newImage() }, body: { visibility: "organisation" } }) },
+  imageDownload: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() } }) },
+  imageExport: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() }, body: { project, bucket } }) },
+  imageDelete: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() } }) },
+
+  // compute: the engine
+  engineReconcile: { atCloud: true, ownerStatus: 409, input: () => ({ body: {} }) },
+  engineMemberList: { atCloud: true, ownerStatus: 409, input: () => ({}) },
+  engineMemberGet: { atCloud: true, foreignStatus: 403, ownerStatus: 409, input: () => ({ params: { member: "host" } }) },
+  engineMemberEvacuate: {
+    atCloud: true,
+    foreignStatus: 403,
+    ownerStatus: 409,
+    input: () => ({ params: { member: "host" }, body: {} }),
+  },
+  engineMemberRestore: {
+    atCloud: true,
+    foreignStatus: 403,
+    ownerStatus: 409,
+    input: () => ({ params: { member: "host" }, body: {} }),
+  },
+  instanceMove: { ...onInstance({ member: "host" }), atCloud: true },
+  differenceList: { atCloud: true, input: () => ({}) },
+  differenceRepair: {
+    atCloud: true,
+    foreignStatus: 403,
+    ownerStatus: 409,
+    input: async () => ({ params: { difference: await newDifference() }, body: { action: "delete" } }),
+  },
+  differenceUpdate: {
+    atCloud: true,
+    foreignStatus: 403,
+    input: async () => ({ params: { difference: await newDifference() }, body: { ignored: true } }),
   },
 };
 
