@@ -24,7 +24,33 @@ export interface ServerConfig {
   consoleDirectory?: string;
   /** For an unattended first start; ignored once an owner exists. */
   owner?: OwnerConfig;
+  computeEngine: ComputeEngineConfig;
 }
+
+/** What runs virtual servers, or why there is nothing; the hint is for people and says what to do. */
+export type ComputeEngineConfig =
+  | {
+      kind: "lxd" | "incus";
+      /** The path of a Unix socket, or `https://host:8443`. */
+      endpoint: string;
+      /** Of storage. */
+      pool: string;
+      /** For HTTPS: files, PEM. */
+      tls?: { certificateFile: string; keyFile: string; serverCertificateFile?: string };
+    }
+  | { missing: MissingEngine; hint: string };
+
+export type MissingEngine =
+  | "disabled"
+  | "not_installed"
+  | "not_running"
+  | "not_permitted"
+  | "not_trusted"
+  | "unreachable"
+  | "unsupported"
+  | "install_failed"
+  | "start_failed"
+  | "pool_failed";
 
 export interface OwnerConfig {
   email?: string;

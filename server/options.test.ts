@@ -16,6 +16,7 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     publicUrl: "http://127.0.0.1:8080",
     s3Url: "http://127.0.0.1:9000",
     region: "us-east-1",
+    engine: {},
   });
 });
 
@@ -50,6 +51,28 @@ test("the owner's password comes from a file, without the line's end", (t) => {
   });
 });
 
+test("the engine: a word that stands alone, sockets, addresses with certificates, disks and pools", (t) => {
+  const engine = (words: string[], environment: NodeJS.ProcessEnv = {}) => readSettings(words, environment).engine;
+  assert.deepEqual(engine(["--install-engines", "--port", "21000"]), { install: true });
+  assert.deepEqual(engine(["--install-engines=no"], { KHMARA_INSTALL_ENGINES: "1" }), { install: false });
+  assert.deepEqual(engine([], { KHMARA_INSTALL_ENGINES: "1", KHMARA_ENGINE_POOL: "/dev/sdb" }), {
+    install: true,
+    pool: "/dev/sdb",
+  });
+  assert.deepEqual(engine([], { LXD_SOCKET: "/run/lxd.socket" }), { endpoint: "/run/lxd.socket" });
+  assert.deepEqual(engine(["--engine-socket", "none"], { INCUS_SOCKET: "/run/incus.socket" }), { endpoint: "none" });
+  const folder = mkdtempSync(join(tmpdir(), "khmara-options-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "client.pem");
+  writeFileSync(file, "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n");
+  const words = ["--engine-socket", "https://10.0.0.2:8443/", "--engine-certificate", file, "--engine-pool", "fast"];
+  assert.deepEqual(engine([...words, "--engine-server-certificate", file]), {
+    endpoint: "https://10.0.0.2:8443",
+    pool: "fast",
+    tls: { certificateFile: file, keyFile: file, serverCertificateFile: file },
+  });
+});
+
 const wrong: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
   ["an unknown option", ["--prot", "1"], {}, /Unknown option --prot\. Did you mean --port\?/],
   ["a word without an option", ["now"], {}, /Unknown option now\. See/],
@@ -68,6 +91,26 @@ const wrong: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
     /cannot be read \(ENOENT\)/,
   ],
   ["a database address that is none", [], { KHMARA_DATABASE_URL: "mysql://x/y" }, /KHMARA_DATABASE_URL is not the address/],
+  ["an engine that is none", ["--engine-socket", "lxd"], {}, /--engine-socket is lxd, which is no engine\. Give the path/],
+  ["an engine over plain HTTP", [], { LXD_SOCKET: "http://10.0.0.2:8443" }, /LXD_SOCKET is http:.*which is no engine/],
+  ["a socket with a path too long", ["--engine-socket", `/${"x".repeat(120)}`], {}, /no engine/],
+  ["an engine at an address without a certificate", ["--engine-socket", "https://a:8443"], {}, /Add --engine-certificate FILE/],
+  ["a certificate without an address", ["--engine-certificate", "/x"], {}, /is for an engine at a URL\. Add --engine-socket/],
+  [
+    "a certificate that is not there",
+    ["--engine-socket", "https://a:8443", "--engine-certificate", "/nowhere"],
+    {},
+    /cannot be read \(ENOENT\)\. Check --engine-certificate/,
+  ],
+  [
+    "a certificate without its key",
+    ["--engine-socket", "https://a:8443", "--engine-certificate", join(import.meta.dirname, "options.ts")],
+    {},
+    /has no certificate \(PEM\)/,
+  ],
+  ["a pool that is none", ["--engine-pool", "../x"], {}, /neither a disk .* nor the name of a storage pool/],
+  ["a half-hearted yes", [], { KHMARA_INSTALL_ENGINES: "maybe" }, /KHMARA_INSTALL_ENGINES is maybe\. Give yes or no\./],
+  ["a value for nothing", ["--install-engines="], {}, /--install-engines needs a value: --install-engines yes/],
   ["a web address that is none", ["--public-url", "cloud"], {}, /not a web address/],
 ];
 
@@ -89,6 +132,9 @@ test("the help names every option", () => {
     "--owner-email",
     "--owner-password-file",
     "KHMARA_DATABASE_URL",
+    "--install-engines",
+    "--engine-socket",
+    "--engine-pool",
   ]) {
     assert.ok(optionHelp().includes(word), word);
   }

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { homedir, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import type { OwnerConfig } from "../kernel/config.ts";
+import type { EngineTls } from "./engines/ask.ts";
 import { errorCode, StartError } from "./start-error.ts";
 
 /** What `./khmara up` was asked to do. */
@@ -17,12 +18,25 @@ export interface Settings {
   /** Absent: the embedded PostgreSQL. */
   databaseUrl?: string;
   owner?: OwnerConfig;
+  engine: EngineSettings;
+}
+
+/** The engine of virtual servers. */
+export interface EngineSettings {
+  /** The path of a socket, `https://host:8443`, or `none`. Absent: where the distributions put it. */
+  endpoint?: string;
+  /** A disk (/dev/sdb), or the name of a pool. */
+  pool?: string;
+  tls?: EngineTls;
+  /** Whether packages may be installed and the engine be started. Absent: as it was said before. */
+  install?: boolean;
 }
 
 interface Option {
   /** Absent: in the environment only, as the value is a secret. */
   flag?: string;
-  value: string;
+  /** Absent: a word that stands alone; `--install-engines=no` takes it back. */
+  value?: string;
   variable: string;
   help: string;
 }
@@ -59,6 +73,35 @@ const options = {
   },
   ownerPassword: { value: "SECRET", variable: "KHMARA_OWNER_PASSWORD", help: "the owner's password itself" },
   databaseUrl: { value: "URL", variable: "KHMARA_DATABASE_URL", help: "a PostgreSQL of your own instead of the embedded one" },
+  installEngines: {
+    flag: "--install-engines",
+    variable: "KHMARA_INSTALL_ENGINES",
+    help: "install and start LXD or Incus for virtual servers",
+  },
+  engineSocket: {
+    flag: "--engine-socket",
+    value: "PATH|URL",
+    variable: "KHMARA_ENGINE_SOCKET",
+    help: "an LXD or Incus of your own; none: no virtual servers",
+  },
+  enginePool: {
+    flag: "--engine-pool",
+    value: "DISK|POOL",
+    variable: "KHMARA_ENGINE_POOL",
+    help: "an empty disk, or a pool of the engine (default: a file)",
+  },
+  engineCertificate: {
+    flag: "--engine-certificate",
+    value: "FILE",
+    variable: "KHMARA_ENGINE_CERTIFICATE",
+    help: "certificate and key for an engine at a URL (PEM)",
+  },
+  engineServerCertificate: {
+    flag: "--engine-server-certificate",
+    value: "FILE",
+    variable: "KHMARA_ENGINE_SERVER_CERTIFICATE",
+    help: "certificate that this engine shows (PEM)",
+  },
 } as const satisfies Record<string, Option>;
 
 type OptionName = keyof typeof options;
@@ -67,11 +110,11 @@ export const optionVariables: string[] = Object.values(options).map((option) => 
 
 export const optionHelp = (): string => {
   const lines = Object.values<Option>(options).map(({ flag, value, variable, help }) => {
-    const name = flag === undefined ? "" : `${flag} ${value}`;
-    return `  ${name.padEnd(28)}${variable.padEnd(29)}${help}`;
+    const name = flag === undefined ? "" : `${flag} ${value ?? ""}`;
+    return `  ${name.padEnd(34)}${variable.padEnd(34)}${help}`;
   });
   return [
-    `  ${"option".padEnd(28)}${"or in the environment".padEnd(29)}`,
+    `  ${"option".padEnd(34)}${"or in the environment".padEnd(34)}`,
     ...lines,
     "",
     "Data lies in /var/lib/khmara when started as root, and in ~/.local/share/khmara otherwise.",
@@ -102,6 +145,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     region: regionName(given.region),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(owner === undefined ? {} : { owner }),
+    engine: engineSettings(given, environment),
   };
 }
 
@@ -123,9 +167,9 @@ function readWords(words: string[]): Partial<Record<OptionName, Given>> {
       throw new StartError(`Unknown option ${word}.${hint} See ./khmara up --help.`);
     }
     const [name, option] = found;
-    const value = attached ?? words[++i];
+    const value = attached ?? (option.value === undefined ? "yes" : words[++i]);
     if (value === undefined || value === "" || (attached === undefined && value.startsWith("--"))) {
-      throw new StartError(`${flag} needs a value: ${flag} ${option.value}. See ./khmara up --help.`);
+      throw new StartError(`${flag} needs a value: ${flag} ${option.value ?? "yes"}. See ./khmara up --help.`);
     }
     given[name] = { value, from: flag };
   }
@@ -212,6 +256,84 @@ function databaseAddress(given: Given | undefined): string | undefined {
     );
   }
   return given.value;
+}
+
+function engineSettings(given: Partial<Record<OptionName, Given>>, environment: NodeJS.ProcessEnv): EngineSettings {
+  const { installEngines, enginePool } = given;
+  const socket = given.engineSocket ?? fromEnvironment(environment, "LXD_SOCKET") ?? fromEnvironment(environment, "INCUS_SOCKET");
+  const endpoint = socket === undefined ? undefined : engineEndpoint(socket);
+  const remote = endpoint?.startsWith("https:") === true;
+  const tls = engineTls(given, remote);
+  const install = installEngines === undefined ? undefined : yesOrNo(installEngines);
+  if (enginePool !== undefined && !/^(\/dev\/\S+|[A-Za-z0-9][A-Za-z0-9_.-]{0,62})$/.test(enginePool.value)) {
+    throw new StartError(
+      `${enginePool.from} is ${enginePool.value}, which is neither a disk (/dev/sdb) nor the name of a storage pool of the engine.`,
+    );
+  }
+  if (remote && enginePool?.value.startsWith("/") === true) {
+    throw new StartError(
+      `${enginePool.from} is a disk of this machine, and the engine is at ${endpoint}. Give the name of a pool there.`,
+    );
+  }
+  return {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(enginePool === undefined ? {} : { pool: enginePool.value }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(install === undefined ? {} : { install }),
+  };
+}
+
+const fromEnvironment = (environment: NodeJS.ProcessEnv, variable: string): Given | undefined =>
+  environment[variable] ? { value: environment[variable], from: variable } : undefined;
+
+function engineEndpoint({ value, from }: Given): string {
+  if (value === "none") return value;
+  // A Unix address holds 107 bytes.
+  if (value.startsWith("/") && Buffer.byteLength(value) <= 107) return value;
+  const url = URL.parse(value);
+  if (url?.protocol === "https:" && url.pathname === "/" && url.search === "") return url.origin;
+  throw new StartError(
+    `${from} is ${value}, which is no engine. Give the path of its socket (/var/lib/lxd/unix.socket), https://host:8443, or none.`,
+  );
+}
+
+function engineTls(given: Partial<Record<OptionName, Given>>, remote: boolean): EngineTls | undefined {
+  const { engineCertificate: own, engineServerCertificate: server } = given;
+  const unneeded = own ?? server;
+  if (!remote) {
+    if (unneeded === undefined) return undefined;
+    throw new StartError(`${unneeded.from} is for an engine at a URL. Add --engine-socket https://host:8443, or leave it out.`);
+  }
+  if (own === undefined) {
+    throw new StartError(
+      "An engine at a URL is entered with a certificate. Add --engine-certificate FILE (certificate and key, PEM).",
+    );
+  }
+  checkPem(own, ["CERTIFICATE", "PRIVATE KEY"]);
+  if (server !== undefined) checkPem(server, ["CERTIFICATE"]);
+  const file = resolve(own.value);
+  return {
+    certificateFile: file,
+    keyFile: file,
+    ...(server === undefined ? {} : { serverCertificateFile: resolve(server.value) }),
+  };
+}
+
+function checkPem({ value, from }: Given, parts: string[]): void {
+  let text: string;
+  try {
+    text = readFileSync(value, "utf8");
+  } catch (error) {
+    throw new StartError(`The certificate ${value} cannot be read (${errorCode(error)}). Check ${from}.`, { cause: error });
+  }
+  const lacking = parts.find((part) => !new RegExp(`-----BEGIN [A-Z ]*${part}-----`).test(text));
+  if (lacking !== undefined) throw new StartError(`${value} has no ${lacking.toLowerCase()} (PEM). Check ${from}.`);
+}
+
+function yesOrNo({ value, from }: Given): boolean {
+  if (/^(1|yes|true|on)$/i.test(value)) return true;
+  if (/^(0|no|false|off)$/i.test(value)) return false;
+  throw new StartError(`${from} is ${value}. Give yes or no.`);
 }
 
 function ownerOf(given: Partial<Record<OptionName, Given>>): OwnerConfig | undefined {

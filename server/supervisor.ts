@@ -6,6 +6,8 @@ import { type Child, superviseChild } from "./children.ts";
 import { restartCompiled, warmCompileCache } from "./compile-cache.ts";
 import { buildConsole } from "./console-build.ts";
 import { type DataFolder, dataPaths, ensureMasterKey, openDataFolder, stopLeftChildren } from "./data-folder.ts";
+import { keepDaemon } from "./engines/daemon.ts";
+import { planEngine, provideEngine } from "./engines/provide.ts";
 import { calm, openLogFile, postgresRecord } from "./log-file.ts";
 import { optionHelp, readSettings, type Settings } from "./options.ts";
 import { checkDatabaseAddress, checkPort } from "./ports.ts";
@@ -34,6 +36,17 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   ensureMasterKey(dataDirectory);
   progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
 
+  // It may ask the operator something: before lines of several steps come at once.
+  const enginePlan = await planEngine(settings.engine, dataDirectory, { input: process.stdin, output: process.stdout });
+  if (running.stopping) return;
+  const engine = (async () => {
+    const step = progress.step("Engine", "looking for LXD or Incus");
+    const onStep = (message: string) => step.update(message);
+    const provided = await provideEngine(enginePlan, { logFolder: paths.logs, signal: running.signal, onStep });
+    step.done(provided.message);
+    if (provided.daemon !== undefined) keepDaemon(provided.daemon, running.signal, problem);
+    return provided.config;
+  })();
   const console_ = (async () => {
     const step = progress.step("Console", "looking for a build");
     const onBuild = () => step.update("building it, once");
@@ -64,7 +77,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     return url;
   })();
   // The first failure is told at once; what else runs is ended with it.
-  const [databaseUrl, consoleDirectory] = await Promise.all([database, console_, warm]);
+  const [databaseUrl, consoleDirectory, computeEngine] = await Promise.all([database, console_, engine, warm]);
   if (running.stopping) return;
 
   const config: ServerConfig = {
@@ -78,6 +91,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     s3Url: settings.s3Url,
     region: settings.region,
     masterKeyFile: paths.masterKey,
+    computeEngine,
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
   };

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../server/processes.ts";
 
@@ -69,8 +69,10 @@ export function copyLauncher(): LauncherCopy {
   for (const file of ["khmara", "package.json", "package-lock.json", "kernel/config.ts"]) {
     cpSync(join(repository, file), join(home, file), { preserveTimestamps: true });
   }
-  for (const file of globSync("server/*.ts", { cwd: repository })) {
-    if (!file.endsWith(".test.ts")) cpSync(join(repository, file), join(home, file), { preserveTimestamps: true });
+  for (const file of globSync("server/**/*.ts", { cwd: repository })) {
+    if (file.endsWith(".test.ts")) continue;
+    mkdirSync(dirname(join(home, file)), { recursive: true });
+    cpSync(join(repository, file), join(home, file), { preserveTimestamps: true });
   }
   symlinkSync(join(repository, "node_modules"), join(home, "node_modules"));
   writeFileSync(join(home, "server", "control.ts"), standIn("port", '["Sign in as owner@example.org."]'));
@@ -127,6 +129,8 @@ function run(khmara: string, words: string[], environment: NodeJS.ProcessEnv, da
       KHMARA_NODE: process.execPath,
       KHMARA_PORT: String(port),
       KHMARA_S3_PORT: String(s3Port),
+      // Whatever engine this machine has, it is not for tests of the launcher.
+      KHMARA_ENGINE_SOCKET: "none",
       ...environment,
     },
   });

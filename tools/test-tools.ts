@@ -1,21 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-
-/** A file, and the Debian package that brings it. */
-type Tools = Readonly<Record<string, string>>;
+import { existsSync, globSync, rmSync, writeFileSync } from "node:fs";
+import { hostSystem, hostTools, type Tools } from "../server/engines/packages.ts";
 
 /** What the compute engine and the networks around it need: unit tests drive real ones (testing/lxd.ts). */
 export const engineTools: Tools = {
   // Debian 13 and Ubuntu have Incus instead; an engine of either kind will do.
-  "/usr/{bin/lxd,libexec/incus/incusd}": existsSync("/etc/apt") && isOldDebian() ? "lxd" : "incus-base",
-  "/usr/bin/lxcfs": "lxcfs",
-  "/usr/sbin/dnsmasq": "dnsmasq-base",
-  "/usr/sbin/nft": "nftables",
-  "/usr/sbin/iptables": "iptables",
-  "/{usr/,}{s,}bin/ip": "iproute2",
-  "/{usr/,}{s,}bin/mkfs.btrfs": "btrfs-progs",
-  "/usr/bin/mmdebstrap": "mmdebstrap",
-  "/usr/sbin/haproxy": "haproxy",
+  "/usr/{bin/lxd,libexec/incus/incusd}": isOldDebian() ? "lxd" : "incus-base",
+  ...hostTools,
   "/{usr/,}bin/setpriv": "util-linux",
   "/usr/bin/ssh": "openssh-client",
 };
@@ -31,8 +22,8 @@ const clientTools: Tools = {
 
 /** LXD came with Debian 12; from 13 on Incus is the one that is kept up. */
 function isOldDebian(): boolean {
-  const text = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
-  return /^ID=debian$/m.test(text) && /^VERSION_ID="1[12]"$/m.test(text);
+  const { id, versionId } = hostSystem();
+  return id === "debian" && Number(versionId) <= 12;
 }
 
 /** Debian starts a service when it installs it, unless this says no: the tests start a PostgreSQL of their own. */

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder } from "../durable-file.ts";
 import { errorCode, StartError } from "../start-error.ts";
 import { askEngine, EngineAnswer } from "./ask.ts";
-import { type EngineKind, engineKinds, programOf, socketIn } from "./kinds.ts";
+import { type EngineKind, engineKinds, folderOf, programOf, socketIn } from "./kinds.ts";
 
 export interface DaemonOptions {
   kind: EngineKind;
@@ -24,7 +24,7 @@ export interface DaemonOptions {
 export async function startDaemon(options: DaemonOptions): Promise<string> {
   const { kind, logFile, signal } = options;
   const facts = engineKinds[kind];
-  const folder = options.folder ?? facts.folder;
+  const folder = options.folder ?? folderOf(kind);
   const socket = socketIn(folder);
   if (await answers(socket)) return socket;
   const program = programOf(kind);
@@ -54,14 +54,34 @@ export async function startDaemon(options: DaemonOptions): Promise<string> {
   }
 }
 
-/** Whether anybody listens there. */
+/** Whether anybody listens there, however slowly: a second daemon beside one that hangs would make things worse. */
 export async function answers(socket: string, timeoutMs = 5_000): Promise<boolean> {
   try {
     await askEngine({ endpoint: socket }, "GET", "/1.0", { timeoutMs });
     return true;
   } catch (error) {
-    return error instanceof EngineAnswer || !["ENOENT", "ECONNREFUSED", "ETIMEDOUT"].includes(errorCode(error) ?? "");
+    return error instanceof EngineAnswer || !["ENOENT", "ECONNREFUSED"].includes(errorCode(error) ?? "");
   }
+}
+
+const checkEveryMs = 10_000;
+
+/** Starts it again when it ends, until the signal says that nobody looks any more; the daemon itself goes on then. */
+export function keepDaemon(
+  daemon: { kind: EngineKind; socket: string; logFile: string },
+  signal: AbortSignal,
+  problem: (line: string) => void,
+): void {
+  const { kind, socket, logFile } = daemon;
+  const { title } = engineKinds[kind];
+  void (async () => {
+    while (!signal.aborted) {
+      await sleep(checkEveryMs, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted || (await answers(socket))) continue;
+      problem(`${title} has ended; starting it again.`);
+      await startDaemon({ kind, logFile, signal }).catch((error: Error) => problem(error.message));
+    }
+  })();
 }
 
 /** It listens before it has looked after its networks, pools and instances; then it says so. */

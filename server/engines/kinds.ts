@@ -47,11 +47,14 @@ export const socketIn = (folder: string): string => join(folder, "unix.socket");
 
 export const programOf = (kind: EngineKind): string | undefined => engineKinds[kind].programs.find((file) => existsSync(file));
 
+/** Where its data lies: its own variable moves it, as it does for its own programs. */
+export const folderOf = (kind: EngineKind): string => process.env[engineKinds[kind].folderVariable] || engineKinds[kind].folder;
+
 /** Sockets of engines that somebody else may have installed, in the order in which they are tried. */
-export const knownSockets: readonly string[] = [
-  socketIn(engineKinds.lxd.folder),
+export const knownSockets = (): readonly string[] => [
+  socketIn(folderOf("lxd")),
   "/var/snap/lxd/common/lxd/unix.socket",
-  socketIn(engineKinds.incus.folder),
+  socketIn(folderOf("incus")),
 ];
 
 export const systemdRuns = (): boolean => existsSync("/run/systemd/system");

@@ -2,6 +2,8 @@
 import type { ImageRecipe } from "./imageRecipes.ts";
 
 const basePackages = [
+  // In Ubuntu it is not among what every system has.
+  "apt",
   "systemd",
   "systemd-sysv",
   "libpam-systemd",
