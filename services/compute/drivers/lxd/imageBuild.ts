@@ -142,7 +142,8 @@ const unreachable = (recipe: ImageRecipe, address: string, reason: string): Clou
     { details: { reason: "mirror_unreachable", address } },
   );
 
-function checkHost(recipe: ImageRecipe): void {
+/** Throws failed_precondition, saying what is missing, where this host cannot build. */
+export function checkHost(recipe: ImageRecipe): void {
   if (process.getuid?.() !== 0)
     throw new CloudError("failed_precondition", "Images can be built only by a Khmara that runs as root.", {
       details: { reason: "not_root" },
