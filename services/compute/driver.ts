@@ -447,6 +447,7 @@ export interface HostNetworkInfo {
 export interface LoadBalancerMemberState {
   loadBalancerId: string;
   portId: string;
+  targetPort: number;
   health: "up" | "down" | "unknown";
   connections: number;
   totalConnections: number;

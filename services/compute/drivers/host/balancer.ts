@@ -69,6 +69,7 @@ export async function memberStates(directory: string): Promise<LoadBalancerMembe
     return {
       loadBalancerId: value(px),
       portId: value(sv).replace(/_\d+$/, ""),
+      targetPort: Number(/\d+$/.exec(value(sv))?.[0]),
       // Before its first check a member counts as up for HAProxy, not for people.
       health: value(checked) === "" || value(checked) === "INI" ? "unknown" : state.startsWith("UP") ? "up" : "down",
       connections: Number(value(scur)),

@@ -111,6 +111,13 @@ export const poolStore = {
     return row;
   },
 
+  /** Whether a network of any project has some of these addresses. */
+  async overlapsNetwork(tx: Tx, range: Ipv4Range): Promise<boolean> {
+    const rows = await tx.sql`select 1 from compute.networks
+      where host(range)::inet <= ${formatIpv4(range.last)}::inet and host(broadcast(range))::inet >= ${formatIpv4(range.first)}::inet limit 1`;
+    return rows.length > 0;
+  },
+
   /** The pool that an address is of, and whether it is taken. */
   async addressState(tx: Tx, address: string): Promise<{ poolId: string; taken: boolean } | undefined> {
     const [row] = await tx.sql<

@@ -151,6 +151,11 @@ export const balancerStore = {
       ${filter.after ? tx.sql`and b.name > ${filter.after} collate "C"` : tx.sql``}
     order by b.name collate "C" limit ${filter.limit}`,
 
+  async named(tx: Tx, projectId: string, name: string): Promise<boolean> {
+    const rows = await tx.sql`select 1 from compute.load_balancers where project_id = ${projectId} and name = ${name}`;
+    return rows.length > 0;
+  },
+
   /** Those of an address, or of a network. */
   listening: (tx: Tx, place: { addressId: string } | { networkId: string }): Promise<BalancerRow[]> => tx.sql<BalancerRow[]>`
     select ${tx.sql.unsafe(balancerColumns)} from compute.load_balancers b

@@ -43,6 +43,11 @@ export const groupStore = {
     return row;
   },
 
+  async named(tx: Tx, projectId: string, name: string): Promise<boolean> {
+    const rows = await tx.sql`select 1 from compute.security_groups where project_id = ${projectId} and name = ${name}`;
+    return rows.length > 0;
+  },
+
   /** Which of these are of the project. */
   async known(tx: Tx, projectId: string, ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();

@@ -1,5 +1,6 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
 import type { Id } from "../../../../kernel/ids.ts";
+import type { ProjectPlace } from "../../parts.ts";
 
 export interface PortRow {
   id: Id<"port">;
@@ -63,6 +64,13 @@ export const portStore = {
       ? Promise.resolve([])
       : tx.sql<ListedPort[]>`select ${tx.sql.unsafe(listed)} from ${tx.sql.unsafe(joined)}
           where p.instance_id in ${tx.sql(instanceIds)} and not p.leaving order by p.instance_id, p.position`,
+
+  /** Where an instance's cards are; undefined when it has none. */
+  async place(tx: Tx, instanceId: string): Promise<ProjectPlace | undefined> {
+    const [row] = await tx.sql<ProjectPlace[]>`
+      select organisation_id as "organisationId", project_id as "projectId" from compute.ports where instance_id = ${instanceId} limit 1`;
+    return row;
+  },
 
   /** Of one instance, leaving ones too; locked until the commit. */
   lockAll: (tx: Tx, instanceId: string): Promise<PortRow[]> =>

@@ -53,6 +53,10 @@ export const routerStore = {
     return rows.map(({ projectId }) => projectId);
   },
 
-  all: (tx: Tx): Promise<RouterRow[]> =>
-    tx.sql<RouterRow[]>`select ${tx.sql.unsafe(columns)} from compute.routers order by project_id`,
+  /** `inUse`: there is something on the host for it. */
+  all: (tx: Tx): Promise<(RouterRow & { inUse: boolean })[]> =>
+    tx.sql<(RouterRow & { inUse: boolean })[]>`select ${tx.sql.unsafe(columns)},
+        exists (select 1 from compute.ports p where p.project_id = r.project_id)
+          or exists (select 1 from compute.load_balancers b where b.project_id = r.project_id) as "inUse"
+      from compute.routers r order by project_id`,
 };

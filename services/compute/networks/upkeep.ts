@@ -1,0 +1,79 @@
+import { CloudError } from "../../../kernel/errors.ts";
+import type { Worker } from "../../../kernel/service.ts";
+import type { ComputeParts } from "../parts.ts";
+import type { Applying } from "./applying.ts";
+import { publishPools } from "./pools.ts";
+import { routerStore } from "./store/routers.ts";
+import { collectTraffic } from "./traffic.ts";
+
+/** How often all of the host is compared with the records; between, only what waits is tried again. */
+const everythingMs = 60_000;
+
+export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[] {
+  const { database, log } = parts;
+  let comparedAt = Number.NEGATIVE_INFINITY;
+
+  /** Without a driver there is nothing to look after. */
+  const driver = () => {
+    try {
+      return parts.network();
+    } catch (error) {
+      if (CloudError.is(error, "failed_precondition")) return undefined;
+      throw error;
+    }
+  };
+  const tried = (projectId: string, signal: AbortSignal) =>
+    applying
+      .apply(projectId, signal)
+      .catch((error) =>
+        log.warn({ err: error, projectId }, "the network of a project is not as its records say; it is tried again"),
+      );
+
+  return [
+    {
+      // The first round comes soon after the start: a host that was restarted has nothing left of its networks.
+      name: "compute.networks",
+      everySeconds: 5,
+      async run(signal) {
+        const network = driver();
+        if (!network) return;
+        const everything = performance.now() - comparedAt >= everythingMs;
+        if (!everything) {
+          for (const projectId of await database.transaction("system", routerStore.waiting)) {
+            if (signal.aborted) return;
+            await tried(projectId, signal);
+          }
+          return;
+        }
+        await publishPools(parts).catch((error) => log.warn({ err: error }, "the pools of addresses could not be published"));
+        const routers = await database.transaction("system", routerStore.all);
+        const there = new Set(await network.list());
+        for (const { projectId, routerId, inUse } of routers) {
+          if (signal.aborted) return;
+          if (inUse || there.has(routerId)) await tried(projectId, signal);
+        }
+        const known = new Set(routers.map(({ routerId }) => routerId));
+        for (const routerId of there) {
+          if (known.has(routerId) || signal.aborted) continue;
+          log.warn({ routerId }, "removing a router that belongs to no project");
+          await network.remove(routerId);
+        }
+        comparedAt = performance.now();
+      },
+    },
+    {
+      name: "compute.networks.traffic",
+      everySeconds: 60,
+      async run(signal) {
+        if (!driver()) return;
+        for (const { projectId, routerId, inUse } of await database.transaction("system", routerStore.all)) {
+          if (signal.aborted) return;
+          if (!inUse) continue;
+          await collectTraffic(parts, projectId, routerId).catch((error) =>
+            log.warn({ err: error, projectId }, "the traffic of a project was not counted; the next round does"),
+          );
+        }
+      },
+    },
+  ];
+}
