@@ -25,6 +25,8 @@ export interface ServerConfig {
   /** For an unattended first start; ignored once an owner exists. */
   owner?: OwnerConfig;
   computeEngine: ComputeEngineConfig;
+  /** The operator agreed to what the engine needs: the first image is built without another word. */
+  buildFirstImage?: boolean;
 }
 
 /** What runs virtual servers, or why there is nothing; the hint is for people and says what to do. */

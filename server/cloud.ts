@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
 import { awaitMigrations, kernelMigrations, migrate } from "../kernel/db/migrate.ts";
@@ -9,7 +10,7 @@ import { openSecrets, type Secrets } from "../kernel/secrets.ts";
 import type { AnyService } from "../kernel/service.ts";
 import { createAudit } from "../services/audit/index.ts";
 import { createBilling } from "../services/billing/index.ts";
-import { createCompute } from "../services/compute/index.ts";
+import { createCompute, type Drivers } from "../services/compute/index.ts";
 import { createIdentity } from "../services/identity/index.ts";
 import { createObjects, openLocalStore } from "../services/objects/index.ts";
 import { createOperations } from "../services/operations/index.ts";
@@ -24,7 +25,11 @@ export interface CloudOptions {
   region: string;
   log: Log;
   maxConnections: number;
+  /** What virtual servers run on, in the process that manages them; the others leave the engine alone. */
+  computeDrivers?: (cloudId: string) => Promise<Drivers>;
 }
+
+const noDrivers = { missing: "Virtual servers are managed by the control plane, not by this process." };
 
 export type Cloud = Awaited<ReturnType<typeof openCloud>>;
 
@@ -67,6 +72,11 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       s3Url: options.s3Url,
       region: options.region,
     });
+    const drivers = (await options.computeDrivers?.(await cloudId(database))) ?? {
+      engine: noDrivers,
+      network: noDrivers,
+      imageBuilder: noDrivers,
+    };
     const compute = createCompute({
       database,
       secrets,
@@ -74,9 +84,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       identity: identity.identity,
       objects: objects.objects,
       dataDirectory: options.dataDirectory,
-      engine: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
-      network: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
-      imageBuilder: { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" },
+      ...drivers,
     });
     const services: AnyService[] = [
       identity.service,
@@ -108,6 +116,14 @@ async function checkMasterKey(database: Database, secrets: Secrets): Promise<voi
     "failed_precondition",
     "The secrets in this database were made with another master key. Put the secrets/master.key that belongs to it into the data folder, then start again.",
   );
+}
+
+/** Made once: it tells apart the clouds of one machine, and stays when the data are put back from a backup. */
+async function cloudId(database: Database): Promise<string> {
+  const [row] = await database.sql<{ value: string }[]>`
+    insert into kernel.settings (name, value) values ('kernel.cloud_id', ${database.sql.json(randomBytes(4).toString("hex"))})
+    on conflict (name) do update set name = excluded.name returning value`;
+  return row?.value as string;
 }
 
 /** In the order in which their tables refer to each other. */

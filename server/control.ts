@@ -2,9 +2,12 @@
 import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
+import { openDrivers } from "../services/compute/index.ts";
 import { openCloud } from "./cloud.ts";
 import { openControlPlane } from "./control-plane.ts";
 import { endOnFailure } from "./fatal.ts";
+
+const isLoopback = (address: string) => address === "::1" || address === "localhost" || address.startsWith("127.");
 
 const config = readServerConfig();
 const log = openLog("control");
@@ -17,6 +20,15 @@ const cloud = await openCloud({
   log,
   maxConnections: 10,
   migrateFirst: true,
+  computeDrivers: (cloudId) =>
+    openDrivers({
+      engine: config.computeEngine,
+      cloudId,
+      runDirectory: "/run/khmara",
+      // Instances reach our doors as the world does; what listens on loopback alone is not for them.
+      openPorts: isLoopback(config.listen) ? [] : [config.port, config.s3Port],
+      log,
+    }),
 });
 const notice = await cloud.identity.firstStart(config.owner);
 const plane = await openControlPlane(cloud, { ...config, log });
@@ -28,3 +40,10 @@ onStop(async (reason) => {
 });
 await plane.listen(config.listen, config.port);
 tellSupervisor({ type: "ready", notice });
+if (config.buildFirstImage) {
+  // Seen in the console as any other operation; whether it works is not what a start waits for.
+  cloud.compute.parts.images
+    .buildFirst()
+    .then((operation) => operation && log.info({ operation }, "building the first image"))
+    .catch((error) => log.warn({ err: error }, "the first image is not built"));
+}

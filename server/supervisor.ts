@@ -92,6 +92,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     region: settings.region,
     masterKeyFile: paths.masterKey,
     computeEngine,
+    ...(enginePlan.consent ? { buildFirstImage: true } : {}),
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
   };

@@ -7,12 +7,20 @@ import { silentLog } from "../kernel/log.ts";
 import { openCloud } from "../server/cloud.ts";
 import { openControlPlane } from "../server/control-plane.ts";
 import { openObjectDoor } from "../server/object-door.ts";
+import type { Drivers } from "../services/compute/index.ts";
 import { testDatabase } from "./postgres.ts";
 
 export const testOwner = { email: "owner@example.org", password: "correct horse battery staple" };
 
+export interface TestCloudOptions {
+  /** An engine and what belongs to it; without one there are no virtual servers. */
+  computeDrivers?: (cloudId: string) => Promise<Drivers>;
+}
+
+const noEngine = { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" };
+
 /** The real services in this process, on a throwaway database and folder; ended with the test file. */
-export async function startCloud() {
+export async function startCloud({ computeDrivers }: TestCloudOptions = {}) {
   const { url: databaseUrl, drop } = await testDatabase();
   const dataDirectory = mkdtempSync(join(tmpdir(), "khmara-cloud-"));
   const options = {
@@ -25,7 +33,12 @@ export async function startCloud() {
     region: "us-east-1",
     log: silentLog,
   };
-  const cloud = await openCloud({ ...options, maxConnections: 8, migrateFirst: true });
+  const cloud = await openCloud({
+    ...options,
+    maxConnections: 8,
+    migrateFirst: true,
+    computeDrivers: computeDrivers ?? (async () => ({ engine: noEngine, network: noEngine, imageBuilder: noEngine })),
+  });
   await cloud.identity.ensureOwner(testOwner);
   const plane = await openControlPlane(cloud, options);
   const port = await plane.listen("127.0.0.1", 0);

@@ -17,6 +17,8 @@ import type { ComputeParts } from "./parts.ts";
 import { createVolumes } from "./volumes/area.ts";
 import { createWatch } from "./watch/area.ts";
 
+export { type Drivers, openDrivers } from "./drivers/open.ts";
+
 /** A port, or why there is none: what is missing, and the command that adds it. */
 export type Available<T> = { driver: T } | { missing: string };
 

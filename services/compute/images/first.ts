@@ -33,8 +33,8 @@ export function firstImage(
         .find(({ name }) => name === firstRecipe);
       if (!recipe) return undefined;
       return parts.database.transaction("system", async (tx) => {
-        // Also one that failed: a person decides whether it is tried again.
-        if ((await imageStore.countPublic(tx)) > 0 || (await imageStore.ofCloud(tx, recipe.name))) return undefined;
+        // Once, and never again: what was deleted, or failed, is for a person to decide.
+        if ((await imageStore.countPublic(tx)) > 0 || (await imageStore.everBuilt(tx))) return undefined;
         const row = await addImage(tx, undefined, {
           name: recipe.name,
           description: "",

@@ -192,6 +192,11 @@ export const imageStore = {
   /** All records, as far as the reconciler needs them. */
   all: (tx: Tx): Promise<ImageRow[]> => tx.sql<ImageRow[]>`select ${tx.sql.unsafe(columns)} from compute.images i`,
 
+  /** Whether one was ever begun to be built, whatever became of it. */
+  async everBuilt(tx: Tx): Promise<boolean> {
+    return (await tx.sql`select 1 from kernel.operations where kind = 'compute.image.build' limit 1`).length > 0;
+  },
+
   /** How many are ready for everybody. */
   async countPublic(tx: Tx): Promise<number> {
     const [row] = await tx.sql<
