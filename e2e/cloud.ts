@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createClient } from "../client/client.ts";
+import { type TestLxd, testLxd } from "../testing/lxd.ts";
 
 export const repository = resolve(import.meta.dirname, "..");
 export const owner = { email: "owner@example.org", password: "correct horse battery staple" };
@@ -21,12 +22,15 @@ export class TestCloud {
   #supervisor: ChildProcess | undefined;
 
   readonly #owned: boolean;
+  /** The engine of virtual servers that it uses. */
+  readonly lxd: TestLxd | undefined;
 
   /** `owned: false`: nobody's yet, its first person becomes the owner by the link that it prints. */
-  constructor(port: number, s3Port: number, { owned = true }: { owned?: boolean } = {}) {
+  constructor(port: number, s3Port: number, { owned = true, lxd }: { owned?: boolean; lxd?: TestLxd | undefined } = {}) {
     this.port = port;
     this.s3Port = s3Port;
     this.#owned = owned;
+    this.lxd = lxd;
   }
 
   get url(): string {
@@ -53,6 +57,7 @@ export class TestCloud {
         String(this.port),
         "--s3-port",
         String(this.s3Port),
+        ...(this.lxd ? ["--engine-socket", this.lxd.socket, "--engine-pool", this.lxd.poolName] : []),
         ...(this.#owned ? ["--owner-email", owner.email, "--owner-password-file", passwordFile] : []),
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, KHMARA_NODE: process.execPath } },
@@ -117,10 +122,27 @@ export class TestCloud {
   }
 }
 
-/** Two ports that are free now. */
-export async function newCloud(options: { owned?: boolean } = {}): Promise<TestCloud> {
+/** Two ports that are free now; with `engine` one that can make virtual servers, on the LXD of the tests. */
+export async function newCloud({ engine = false, ...options }: { owned?: boolean; engine?: boolean } = {}): Promise<TestCloud> {
   const ports = await Promise.all([freePort(), freePort()]);
-  return new TestCloud(...ports, options);
+  return new TestCloud(...ports, { ...options, lxd: engine ? await testLxd() : undefined });
+}
+
+/** Gives the cloud the Debian that the tests have built already: building it again would take minutes. */
+export async function uploadDebian(cloud: TestCloud, token: string): Promise<void> {
+  const file = cloud.lxd?.imageFile as string;
+  const query = new URLSearchParams({
+    scope: "cloud",
+    name: "debian-12",
+    defaultUser: "debian",
+    minimumDiskBytes: String(2 ** 30),
+  });
+  const response = await fetch(`${cloud.url}/api/v1/images/upload?${query}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/octet-stream" },
+    body: await openAsBlob(file),
+  });
+  if (response.status !== 201) throw new Error(`image: ${response.status} ${await response.text()}`);
 }
 
 export async function freePort(): Promise<number> {

@@ -6,13 +6,13 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { eventually } from "../testing/launcher.ts";
 import { assertAccessible, languages, phone, shown, signInByApi, TestBrowser, type Visit, wide } from "./browser.ts";
-import { newCloud, repository } from "./cloud.ts";
+import { newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
  * Every page, wide and on a phone, in every language, light and dark: it loads without an error, nothing sticks out, no word is
  * missing, and axe is content. With KHMARA_PICTURES=folder it keeps a picture of each, to look through.
  */
-const cloud = await newCloud();
+const cloud = await newCloud({ engine: true });
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const firstViewBytes = 200_000;
@@ -20,6 +20,8 @@ const firstViewBytes = 200_000;
 const bucket = "photographs-of-the-whole-school-year-2026-with-a-very-long-name";
 const organisation = "/o/home";
 const project = `${organisation}/p/default`;
+const empty = `${organisation}/p/empty`;
+const instance = `${project}/instances/INSTANCE`;
 const inBucket = `${project}/buckets/${bucket}`;
 /** By the definition of each page, as `scope path` of its pages.ts: the addresses at which it is looked at. */
 const addresses: Record<string, string[]> = {
@@ -35,6 +37,9 @@ const addresses: Record<string, string[]> = {
   "cloud ": ["/cloud"],
   "cloud organisations": ["/cloud/organisations", "/cloud/organisations?create=1"],
   "cloud people": ["/cloud/people"],
+  "cloud engine": ["/cloud/engine"],
+  "cloud sizes": ["/cloud/sizes", "/cloud/sizes?new=1"],
+  "cloud address-pools": ["/cloud/address-pools", "/cloud/address-pools?new=1"],
   "organisation ": [organisation],
   "organisation projects": [`${organisation}/projects`, `${organisation}/projects?create=1`],
   "organisation people": [`${organisation}/people`, `${organisation}/people?member=OWNER`],
@@ -47,6 +52,26 @@ const addresses: Record<string, string[]> = {
   "organisation operations/$operation": [`${organisation}/operations/OPERATION`],
   "organisation settings": [`${organisation}/settings`],
   "project ": [project, `${organisation}/p/empty`],
+  "project instances": [`${project}/instances`, `${empty}/instances`],
+  "project instances/new": [`${project}/instances/new`],
+  "project instances/$instance": [instance],
+  "project instances/$instance/$tab": ["terminal", "disks", "network", "metrics", "activity", "settings"].map(
+    (tab) => `${instance}/${tab}`,
+  ),
+  "project images": [`${project}/images`],
+  "project volumes": [`${project}/volumes`, `${project}/volumes?new=1`, `${empty}/volumes`],
+  "project volumes/$volume": [`${project}/volumes/VOLUME`],
+  "project backups": [`${project}/backups`],
+  "project networks": [`${project}/networks`, `${project}/networks?new=1`, `${empty}/networks`],
+  "project networks/$network": [`${project}/networks/NETWORK`],
+  "project security-groups": [`${project}/security-groups`, `${project}/security-groups?new=1`],
+  "project security-groups/$group": [`${project}/security-groups/GROUP`],
+  "project addresses": [`${project}/addresses`, `${project}/addresses?new=1`, `${empty}/addresses`],
+  "project port-forwards": [`${project}/port-forwards`, `${project}/port-forwards?new=1`, `${empty}/port-forwards`],
+  "project load-balancers": [`${project}/load-balancers`, `${project}/load-balancers?new=1`, `${empty}/load-balancers`],
+  "project jobs": [`${project}/jobs`, `${project}/jobs?new=1`, `${empty}/jobs`],
+  "project jobs/$job": [`${project}/jobs/BATCHJOB`],
+  "project alerts": [`${project}/alerts`, `${project}/alerts?new=1`, `${empty}/alerts`],
   "project buckets": [`${project}/buckets`, `${project}/buckets?new=1`, `${organisation}/p/empty/buckets`],
   "project buckets/$bucket": [
     inBucket,
@@ -95,6 +120,7 @@ before(async () => {
   await client.accessKeyCreate({ ...inProject, name: "Backups of the whole school, every night", readOnly: true });
   await client.projectCreate({ ...place, name: "A project without anything", slug: "empty" });
   made["OWNER"] = (await client.identityGet({})).principal.id;
+  await makeServers(cloud.signIn.bind(cloud));
   // The usage page shall have something to draw.
   await eventually(
     () =>
@@ -108,6 +134,57 @@ after(async () => {
   await browser.close();
   await cloud.remove();
 });
+
+/** A server with everything around it. */
+async function makeServers(signIn: typeof cloud.signIn): Promise<void> {
+  const { client, projectId, token } = await signIn();
+  const inProject = { project: projectId as never };
+  const done = async (operation: { id: string }) => {
+    const { state, error } = await eventually(
+      () => client.operationWait({ operation: operation.id as never, timeoutSeconds: 30 }),
+      (now) => now.state === "succeeded" || now.state === "failed",
+      120_000,
+    );
+    assert.equal(state, "succeeded", error?.message);
+  };
+  await uploadDebian(cloud, token);
+  const server = await client.instanceCreate({
+    ...inProject,
+    name: "web-server-of-the-lyceum-with-a-long-name",
+    description: "Timetable and homework",
+    size: "small",
+    image: "debian-12",
+    labels: { env: "production", owner: "informatics" },
+  } as never);
+  await done(server);
+  made["INSTANCE"] = server.resource?.id as string;
+  const attached = { instance: made["INSTANCE"] as never };
+  const volume = await client.volumeCreate({ ...inProject, name: "homework", sizeBytes: 2 ** 31 } as never);
+  await done(volume);
+  made["VOLUME"] = volume.resource?.id as string;
+  await done(await client.volumeAttach({ volume: made["VOLUME"] as never, ...attached, path: "/mnt/homework" }));
+  await done(await client.snapshotCreate({ volume: made["VOLUME"], name: "before the holidays" } as never));
+  await done(await client.snapshotCreate({ ...attached, name: "fresh" } as never));
+  await client.snapshotScheduleCreate({ ...attached, name: "nightly", kind: "snapshot", frequency: "day", at: "03:30" } as never);
+  made["NETWORK"] = (await client.networkList(inProject)).items[0]?.id as string;
+  made["GROUP"] = (await client.securityGroupList(inProject)).items[0]?.id as string;
+  const address = await client.addressCreate(inProject as never);
+  await done(await client.addressAttach({ address: address.id, ...attached } as never));
+  await done(await client.portForwardCreate({ ...attached, targetPort: 80 } as never));
+  await done(
+    await client.loadBalancerCreate({ ...inProject, name: "front", members: [{ ...attached, targetPort: 80 }] } as never),
+  );
+  await client.alertRuleCreate({ ...inProject, name: "Busy for long", metric: "cpu_percent", threshold: 90 } as never);
+  made["BATCHJOB"] = (
+    await client.jobCreate({
+      ...inProject,
+      name: "Marks of the year",
+      image: "debian-12",
+      size: "nano",
+      script: "echo done",
+    } as never)
+  ).id;
+}
 
 test("every page of the console has an address here", () => {
   const defined = globSync("console/pages/*/pages.ts", { cwd: repository }).flatMap((file) => {
