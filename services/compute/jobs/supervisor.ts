@@ -7,10 +7,12 @@ import type { JobTimes } from "./settings.ts";
 import { type JobRow, jobStore } from "./store/jobs.ts";
 import { type TaskRow, taskStore } from "./store/tasks.ts";
 import { attend } from "./taskRun.ts";
+import { createTurns, type Turns } from "./turns.ts";
 
 /** So many tasks one process looks after at the most. */
 const attendedAtOnce = 500;
 const claimedAtOnce = 50;
+const transfersAtOnce = 4;
 const stopMs = 10_000;
 
 /** Why a task is let go of in the middle. */
@@ -29,6 +31,8 @@ export interface Attendance {
   /** In one transaction with the job and the task locked (in this order), as long as the task is still ours. */
   change<T>(work: (tx: Tx, task: TaskRow, job: JobRow) => Promise<T>): Promise<T>;
   end(outcome: Outcome): Promise<void>;
+  /** Bytes of buckets flow through this process: a few streams at a time. */
+  inTurn: Turns;
 }
 
 export interface Supervisor {
@@ -46,6 +50,7 @@ export interface Supervisor {
 export function createSupervisor(parts: ComputeParts, times: JobTimes, guestRoot: (instance: string) => string): Supervisor {
   const { database, log } = parts;
   const owner = randomUUID();
+  const inTurn = createTurns(transfersAtOnce);
   const attended = new Map<string, { controller: AbortController; done: Promise<void> }>();
   let renewing: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -76,7 +81,7 @@ export function createSupervisor(parts: ComputeParts, times: JobTimes, guestRoot
     for (let pauseMs = 500; ; pauseMs = Math.min(10_000, pauseMs * 2)) {
       try {
         if (signal.aborted) throw signal.reason;
-        await attend(parts, times, { taskId: task.id, signal, change, end }, guestRoot);
+        await attend(parts, times, { taskId: task.id, signal, change, end, inTurn }, guestRoot);
         return;
       } catch (error) {
         const reason = signal.aborted ? signal.reason : error;

@@ -29,34 +29,6 @@ const behindTheEnd = 2 ** 50;
 /** What the runner inside the guest has not done by then it does not do any more. */
 const overdueSeconds = 60;
 const transferSeconds = 12 * 3600;
-const transfersAtOnce = 4;
-
-let transfers = 0;
-const waitingTransfers = new Set<() => void>();
-/** Bytes of buckets flow through this process: a few streams at a time. */
-async function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  while (transfers >= transfersAtOnce) {
-    signal.throwIfAborted();
-    await new Promise<void>((resolve) => {
-      const go = () => {
-        waitingTransfers.delete(go);
-        signal.removeEventListener("abort", go);
-        resolve();
-      };
-      waitingTransfers.add(go);
-      signal.addEventListener("abort", go);
-    });
-  }
-  transfers++;
-  try {
-    return await work();
-  } finally {
-    transfers--;
-    // All of them look again: whoever was told to stop meanwhile must not keep the turn.
-    for (const go of [...waitingTransfers]) go();
-  }
-}
-
 export const logLimitOf = ({ arraySize }: Pick<JobRow, "arraySize">): number =>
   Math.min(maximumLogBytes, Math.floor(maximumJobLogBytes / arraySize));
 
@@ -79,7 +51,7 @@ export async function attend(
     if (task.state === "starting") {
       // A process that died may have begun it without writing that down.
       const before = await patient(() => guest.poll(behindTheEnd, 1024, 0, signal));
-      if (before.state === "none") await prepare(parts, patient, guest, task, job, signal);
+      if (before.state === "none") await prepare(parts, attendance, patient, guest, task, job);
       task = await attendance.change(async (tx, row) => (await enter(tx, row, "running", { runningAt: new Date() })).task);
     }
     if (task.state === "running") {
@@ -102,11 +74,13 @@ export async function attend(
     const output = { bucketId: job.outputBucketId as string, prefix };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(transferSeconds * 1000)]);
     const done = await patient(() =>
-      inTurn(signal, () => guest.fetchOutput(parts.objects, output, limited)).catch((error) => {
-        throw CloudError.is(error) && final.has(error.code)
-          ? new Failed(`The output could not be stored: ${error.message}`, true)
-          : error;
-      }),
+      attendance
+        .inTurn(signal, () => guest.fetchOutput(parts.objects, output, limited))
+        .catch((error) => {
+          throw CloudError.is(error) && final.has(error.code)
+            ? new Failed(`The output could not be stored: ${error.message}`, true)
+            : error;
+        }),
     );
     await end({ kind: "succeeded", objects: done.objects, bytes: done.bytes, note: noteOf("output", done) });
   } catch (error) {
@@ -139,10 +113,11 @@ function noteOf(what: string, { skipped, skippedCount }: Transferred): string | 
 async function untilRunning(parts: ComputeParts, times: JobTimes, task: TaskRow, signal: AbortSignal): Promise<InstanceView> {
   const deadline = Date.now() + times.createSeconds * 1000;
   for (let pauseMs = 50; ; pauseMs = Math.min(1000, pauseMs * 1.5)) {
-    const { instance, operation } = await parts.database.transaction("system", async (tx) => ({
-      instance: task.instanceId ? await parts.instances.find(tx, task.instanceId) : undefined,
-      operation: task.operationId ? await taskStore.operation(tx, task.operationId) : undefined,
-    }));
+    const { instance, operation } = await parts.database.transaction("system", async (tx) => {
+      // In this order: when the operation is seen to be over, the instance is seen as it left it.
+      const operation = task.operationId ? await taskStore.operation(tx, task.operationId) : undefined;
+      return { operation, instance: task.instanceId ? await parts.instances.find(tx, task.instanceId) : undefined };
+    });
     if (instance?.state === "running") return instance;
     if (operation?.state === "failed" || operation?.state === "cancelled")
       throw new Interrupted(`its server could not be made: ${operation.message ?? "the making was cancelled"}`);
@@ -189,22 +164,25 @@ function patience(parts: ComputeParts, times: JobTimes, instance: InstanceView, 
 
 async function prepare(
   parts: ComputeParts,
+  attendance: Attendance,
   patient: Patience,
   guest: Guest,
   task: TaskRow,
   job: JobRow,
-  signal: AbortSignal,
 ): Promise<void> {
+  const { signal } = attendance;
   await patient(() => guest.ready(signal));
   if (job.inputBucketId) {
     const input = { bucketId: job.inputBucketId, prefix: job.inputPrefix ?? "" };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(transferSeconds * 1000)]);
     await patient(() =>
-      inTurn(signal, () => guest.bringInput(parts.objects, input, limited)).catch((error) => {
-        throw CloudError.is(error) && final.has(error.code)
-          ? new Failed(`The input could not be brought in: ${error.message}`, false)
-          : error;
-      }),
+      attendance
+        .inTurn(signal, () => guest.bringInput(parts.objects, input, limited))
+        .catch((error) => {
+          throw CloudError.is(error) && final.has(error.code)
+            ? new Failed(`The input could not be brought in: ${error.message}`, false)
+            : error;
+        }),
     );
   }
   const sealed = await parts.database.transaction("system", (tx) => jobStore.environment(tx, job.id));

@@ -22,6 +22,7 @@ export interface JobProcess {
   round(): Promise<void>;
   /** One round after the other until it is killed or stopped. */
   work(): void;
+  readonly isDead: boolean;
   /** As kill -9: nothing it has under way ever comes back, and nobody is told. */
   kill(): void;
   stop(): Promise<void>;
@@ -29,12 +30,15 @@ export interface JobProcess {
 
 export interface JobCloud extends TestCompute {
   guests: FolderGuests;
-  newProcess(times?: Partial<JobTimes>): JobProcess;
+  /** `diesAt`: in that call of the database, the engine or the buckets, just before it or (every other) just after it has done its work. */
+  newProcess(times?: Partial<JobTimes>, options?: { diesAt?: number }): JobProcess;
   job(body: Record<string, unknown>): Promise<Json>;
   jobOver(id: string): Promise<Json>;
   tasks(job: string): Promise<Json[]>;
   log(task: string, query?: string): Promise<Json>;
   bucket(objects?: Record<string, string>): Promise<string>;
+  /** As kill -9 of all processes that work on jobs. */
+  killAll(): void;
   objects(bucket: string): Promise<Record<string, string>>;
   /** What lasts until somebody else looks after the tasks of a dead process is over now. */
   leasesEnd(): Promise<void>;
@@ -48,7 +52,7 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
   const processes: JobProcess[] = [];
   let buckets = 0;
 
-  const mortal = (parts: ComputeParts, isDead: () => boolean): ComputeParts => {
+  const mortal = (parts: ComputeParts, isDead: (call?: { after: number }) => { dead: boolean; call: number }): ComputeParts => {
     const never = () => new Promise<never>(() => {});
     const until = <T extends object>(target: T): T =>
       new Proxy(target, {
@@ -56,14 +60,15 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
           const value = Reflect.get(of, name) as unknown;
           if (typeof value !== "function") return value;
           return (...args: unknown[]) => {
-            if (isDead()) return never();
+            const { dead, call } = isDead();
+            if (dead) return never();
             const answer: unknown = (value as (...all: unknown[]) => unknown).apply(of, args);
-            return answer instanceof Promise
-              ? answer.then(
-                  (one) => (isDead() ? never() : one),
-                  (error) => (isDead() ? never() : Promise.reject(error)),
-                )
-              : answer;
+            if (!(answer instanceof Promise)) return answer;
+            const gone = () => isDead({ after: call }).dead;
+            return answer.then(
+              (one) => (gone() ? never() : one),
+              (error) => (gone() ? never() : Promise.reject(error)),
+            );
           };
         },
       });
@@ -73,10 +78,16 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
   const all: JobCloud = {
     ...cloud,
     guests,
-    newProcess(times = {}) {
+    newProcess(times = {}, options = {}) {
       let dead = false;
+      let calls = 0;
       const area: Area<typeof jobRoutes> = createJobs(
-        mortal(cloud.compute.parts, () => dead),
+        mortal(cloud.compute.parts, (over) => {
+          const call = over?.after ?? ++calls;
+          // Of a call that is under way it is not known whether it happens: both kinds are tried.
+          if (call === options.diesAt && (call % 2 === 0) === (over === undefined)) process.kill();
+          return { dead, call };
+        }),
         {
           times: { ...quickTimes, ...times },
           guestRoot: guests.root,
@@ -85,6 +96,9 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
       const worker = area.workers?.find(({ name }) => name === "compute.jobs");
       const controller = new AbortController();
       const process: JobProcess = {
+        get isDead() {
+          return dead;
+        },
         round: async () => void (await worker?.run(controller.signal)),
         work() {
           void (async () => {
@@ -120,6 +134,9 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
     },
     tasks: async (job) => (await cloud.call("viewer", "GET", `/jobs/${job}/tasks?limit=1000`)).body.items,
     log: async (task, query = "") => (await cloud.call("viewer", "GET", `/tasks/${task}/log${query}`)).body,
+    killAll() {
+      for (const each of processes) each.kill();
+    },
     async bucket(objects = {}) {
       const { body } = await cloud.call("editor", "POST", "/buckets", { project: cloud.project, name: `bucket-${++buckets}` });
       for (const [key, content] of Object.entries(objects))
