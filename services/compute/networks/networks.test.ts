@@ -253,7 +253,10 @@ describe("networks, ports and security groups", () => {
     assert.equal(ended.state, "failed");
     const network = await ok("GET", `/networks/${port.networkId}`);
     assert.equal(network.state, "error");
+    const stray = { ...(router() as NonNullable<ReturnType<typeof router>>), id: "deadbeef" };
+    await cloud.network.apply(stray);
     await cloud.work("compute.networks");
+    assert.ok(!cloud.network.routers.has("deadbeef"), "a router of no project is removed");
     assert.equal((await ok("GET", `/networks/${port.networkId}`)).state, "ready");
     assert.deepEqual(
       [...cloud.network.routers.values()].flatMap(({ ports }) => ports).find(({ id }) => id === port.id)?.securityGroupIds,
