@@ -220,7 +220,9 @@ async function sourceOf(
       throw invalid("body.snapshot", `The snapshot ${row.name} is of an instance: clone it to an instance (snapshotClone).`);
     }
     checkSnapshot(row, "clone");
-    return { source: { kind: "volume", volume: row.sourceEngineName, snapshot: row.engineName }, atLeast: row.diskBytes };
+    const { engineName, sizeBytes } = there(await volumeStore.find(tx, row.sourceId), "volume");
+    // The engine makes a clone as large as the volume is now, not as it was then.
+    return { source: { kind: "volume", volume: engineName, snapshot: row.engineName }, atLeast: sizeBytes };
   }
   if (backup !== undefined) {
     const row = await backupStore.find(tx, backup, { lock: true });

@@ -30,7 +30,7 @@ export const snapshot = z.object({
   stateReason: z.string().optional(),
   allowedActions: z.array(snapshotAction),
   operationId: id("operation").optional(),
-  /** The size of the disk when it was taken: a clone is at least that large. */
+  /** The size of the disk when it was taken; a clone is as large as the disk is now. */
   diskBytes: z.number().int(),
   /** What the engine says that it takes by itself; it grows as the disk changes. Absent until measured. */
   usedBytes: z.number().int().optional(),

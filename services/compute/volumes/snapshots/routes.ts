@@ -125,7 +125,7 @@ export function snapshotHandlers(
           actor,
           name: body.name,
           description: "",
-          sizeBytes: row.diskBytes,
+          sizeBytes: disk.sizeBytes,
           labels: {},
           protected: false,
           source: { kind: "volume", volume: disk.engineName, snapshot: row.engineName },
