@@ -170,6 +170,38 @@ const newDifference = async () => {
     values (${id}, 'volume_orphan', 'volume', ${unique("kh")}, 'walked', 'A test.', now(), now())`;
   return id;
 };
+const newNetwork = async () => (await as("owner", "networkCreate", { body: { project, name: unique("walk") } }))["id"];
+const newSecurityGroup = async () =>
+  (await as("owner", "securityGroupCreate", { body: { project, name: unique("walk") } }))["id"];
+const newAddress = async () => (await as("owner", "addressCreate", { body: { project } }))["id"];
+const newPort = async () => {
+  const [id, network] = [newId("port"), await newNetwork()];
+  await cloud.database
+    .sql`insert into compute.ports (id, organisation_id, project_id, network_id, instance_id, host_name, ipv4, mac_address, position, created_at)
+    values (${id}, ${organisation}, ${project}, ${network}, ${await newInstance()}, 'walked', '10.64.0.2', ${id.slice(-12)}, 0, now())`;
+  return id;
+};
+const newPortForward = async () => {
+  const id = newId("portForward");
+  await cloud.database
+    .sql`insert into compute.port_forwards (id, organisation_id, project_id, port_id, protocol, listen_address, listen_port, target_port, created_at)
+    values (${id}, ${organisation}, ${project}, ${await newPort()}, 'tcp', '0.0.0.0', 20000, 80, now())`;
+  return id;
+};
+const newLoadBalancer = async () => {
+  const id = newId("loadBalancer");
+  await cloud.database
+    .sql`insert into compute.load_balancers (id, organisation_id, project_id, name, listen_address, listen_port, algorithm,
+      check_interval_seconds, check_failures, created_at)
+    values (${id}, ${organisation}, ${project}, ${unique("walked")}, '0.0.0.0', 20000, 'source', 5, 3, now())`;
+  return id;
+};
+const newAddressPool = async () => {
+  const id = newId("addressPool");
+  await cloud.database.sql`insert into compute.address_pools (id, name, range, created_at)
+    values (${id}, ${unique("walked")}, '198.51.100.0/28', now())`;
+  return id;
+};
 const newSize = async () =>
   (
     await as("owner", "sizeCreate", {
@@ -368,6 +400,69 @@ const cases: Record<string, Case> = {
   imageDownload: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() } }) },
   imageExport: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() }, body: { project, bucket } }) },
   imageDelete: { ownerStatus: 409, input: async () => ({ params: { image: await newImage() } }) },
+
+  // compute: networks
+  networkList: { input: () => ({ query: { project } }) },
+  networkCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  networkGet: { input: async () => ({ params: { network: await newNetwork() } }) },
+  networkUpdate: {
+    ownerStatus: 409,
+    input: async () => ({ params: { network: await newNetwork() }, body: { internet: false } }),
+  },
+  networkDelete: { input: async () => ({ params: { network: await newNetwork() } }) },
+  portList: { input: () => ({ query: { project } }) },
+  portCreate: {
+    ownerStatus: 409,
+    input: async () => ({ body: { instance: await newInstance(), network: await newNetwork() } }),
+  },
+  portGet: { input: async () => ({ params: { port: await newPort() } }) },
+  portUpdate: { ownerStatus: 409, input: async () => ({ params: { port: await newPort() }, body: { securityGroups: [] } }) },
+  portDelete: { ownerStatus: 409, input: async () => ({ params: { port: await newPort() } }) },
+  securityGroupList: { input: () => ({ query: { project } }) },
+  securityGroupCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  securityGroupGet: { input: async () => ({ params: { securityGroup: await newSecurityGroup() } }) },
+  securityGroupUpdate: {
+    ownerStatus: 409,
+    input: async () => ({ params: { securityGroup: await newSecurityGroup() }, body: { rules: [] } }),
+  },
+  securityGroupDelete: { input: async () => ({ params: { securityGroup: await newSecurityGroup() } }) },
+  addressPoolCreate: {
+    atCloud: true,
+    ownerStatus: 409,
+    input: () => ({ body: { name: unique("walk"), range: "203.0.113.0/28" } }),
+  },
+  addressPoolUpdate: {
+    atCloud: true,
+    foreignStatus: 403,
+    input: async () => ({ params: { addressPool: await newAddressPool() }, body: { description: "Walked." } }),
+  },
+  addressPoolDelete: {
+    atCloud: true,
+    foreignStatus: 403,
+    input: async () => ({ params: { addressPool: await newAddressPool() } }),
+  },
+  addressList: { input: () => ({ query: { project } }) },
+  addressCreate: { input: () => ({ body: { project } }) },
+  addressGet: { input: async () => ({ params: { address: await newAddress() } }) },
+  addressUpdate: { input: async () => ({ params: { address: await newAddress() }, body: { description: "Walked." } }) },
+  addressAttach: {
+    ownerStatus: 409,
+    input: async () => ({ params: { address: await newAddress() }, body: { port: await newPort() } }),
+  },
+  addressDetach: { ownerStatus: 409, input: async () => ({ params: { address: await newAddress() } }) },
+  addressDelete: { ownerStatus: 409, input: async () => ({ params: { address: await newAddress() } }) },
+  portForwardList: { input: () => ({ query: { project } }) },
+  portForwardCreate: { ownerStatus: 409, input: async () => ({ body: { port: await newPort(), targetPort: 80 } }) },
+  portForwardGet: { input: async () => ({ params: { portForward: await newPortForward() } }) },
+  portForwardDelete: { ownerStatus: 409, input: async () => ({ params: { portForward: await newPortForward() } }) },
+  loadBalancerList: { input: () => ({ query: { project } }) },
+  loadBalancerCreate: { ownerStatus: 409, input: () => ({ body: { project, name: unique("walk") } }) },
+  loadBalancerGet: { input: async () => ({ params: { loadBalancer: await newLoadBalancer() } }) },
+  loadBalancerUpdate: {
+    ownerStatus: 409,
+    input: async () => ({ params: { loadBalancer: await newLoadBalancer() }, body: { description: "Walked." } }),
+  },
+  loadBalancerDelete: { ownerStatus: 409, input: async () => ({ params: { loadBalancer: await newLoadBalancer() } }) },
 
   // compute: the engine
   engineReconcile: { atCloud: true, ownerStatus: 409, input: () => ({ body: {} }) },

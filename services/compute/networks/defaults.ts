@@ -22,15 +22,20 @@ export const defaultRules = (groupId: GroupRow["id"]): SecurityRule[] => [
   { direction: "in", protocol: "icmp", description: "Ping" },
 ];
 
-/** Ranges of the host, where there is a driver to ask: records can be made before there is one. */
-export async function reservedOf(parts: Pick<ComputeParts, "network">): Promise<HostNetworkInfo["reserved"]> {
+/** Whether this host has networks at all. */
+export function hasNetworks(parts: Pick<ComputeParts, "network">): boolean {
   try {
-    return (await parts.network().host()).reserved;
+    parts.network();
+    return true;
   } catch (error) {
-    if (CloudError.is(error, "failed_precondition")) return [];
+    if (CloudError.is(error, "failed_precondition")) return false;
     throw error;
   }
 }
+
+/** Ranges of the host, where there is a driver to ask: records can be made before there is one. */
+export const reservedOf = async (parts: Pick<ComputeParts, "network">): Promise<HostNetworkInfo["reserved"]> =>
+  hasNetworks(parts) ? (await parts.network().host()).reserved : [];
 
 const names = function* (): Generator<string> {
   yield "default";

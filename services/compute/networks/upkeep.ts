@@ -1,7 +1,7 @@
-import { CloudError } from "../../../kernel/errors.ts";
 import type { Worker } from "../../../kernel/service.ts";
 import type { ComputeParts } from "../parts.ts";
 import type { Applying } from "./applying.ts";
+import { hasNetworks } from "./defaults.ts";
 import { publishPools } from "./pools.ts";
 import { routerStore } from "./store/routers.ts";
 import { collectTraffic } from "./traffic.ts";
@@ -13,15 +13,6 @@ export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[
   const { database, log } = parts;
   let comparedAt = Number.NEGATIVE_INFINITY;
 
-  /** Without a driver there is nothing to look after. */
-  const driver = () => {
-    try {
-      return parts.network();
-    } catch (error) {
-      if (CloudError.is(error, "failed_precondition")) return undefined;
-      throw error;
-    }
-  };
   const tried = (projectId: string, signal: AbortSignal) =>
     applying
       .apply(projectId, signal)
@@ -35,8 +26,8 @@ export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[
       name: "compute.networks",
       everySeconds: 5,
       async run(signal) {
-        const network = driver();
-        if (!network) return;
+        if (!hasNetworks(parts)) return;
+        const network = parts.network();
         const everything = performance.now() - comparedAt >= everythingMs;
         if (!everything) {
           for (const projectId of await database.transaction("system", routerStore.waiting)) {
@@ -65,7 +56,7 @@ export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[
       name: "compute.networks.traffic",
       everySeconds: 60,
       async run(signal) {
-        if (!driver()) return;
+        if (!hasNetworks(parts)) return;
         for (const { projectId, routerId, inUse } of await database.transaction("system", routerStore.all)) {
           if (signal.aborted) return;
           if (!inUse) continue;

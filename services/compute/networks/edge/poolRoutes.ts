@@ -6,6 +6,7 @@ import { contains, parseIpv4, parseRange } from "../../../../kernel/ipv4.ts";
 import { beginOperation } from "../../../../kernel/operations/store.ts";
 import type { RequestContext } from "../../../../kernel/service.ts";
 import { type Area, actorIn, type ComputeParts } from "../../parts.ts";
+import { hasNetworks } from "../defaults.ts";
 import type { NetworkOperations } from "../operations.ts";
 import { checkPoolRange } from "../ranges.ts";
 import { type PoolRow, poolStore } from "../store/addresses.ts";
@@ -45,12 +46,15 @@ export const poolHandlers = (parts: ComputeParts, operations: NetworkOperations)
         `${range} overlaps the range of a project's network. Choose another range.`,
       );
   }
-  const publish = (context: RequestContext, pool: PoolRow) =>
-    beginOperation(context.tx, operations.poolPublish, {
+  /** Where there are no networks on the host yet, all pools are published once there are. */
+  const publish = async (context: RequestContext, pool: PoolRow) => {
+    if (!hasNetworks(parts)) return;
+    await beginOperation(context.tx, operations.poolPublish, {
       input: {},
       actor: actorIn(context),
       resource: auditOf(poolSubject(pool)).resource,
     });
+  };
 
   return {
     async addressPoolList({ tx }, { query }) {
@@ -111,7 +115,7 @@ export const poolHandlers = (parts: ComputeParts, operations: NetworkOperations)
       await poolStore.update(tx, after);
       await announce(tx, poolSubject(after));
       context.audit({ ...auditOf(poolSubject(after)), before: termsOf(before), after: termsOf(after) });
-      await publish(context, after);
+      if (after.range !== before.range || after.interface !== before.interface) await publish(context, after);
       const listed = await poolStore.find(tx, before.id);
       if (!listed) throw notFound("address pool");
       return viewPool(listed);
