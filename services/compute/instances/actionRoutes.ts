@@ -167,7 +167,7 @@ export const actionRoutes = (
       });
       const password = newPassword();
       const { exitCode, stderr } = await parts.engine().instanceExec(row.engineName, {
-        command: ["chpasswd"],
+        command: ["sh", "-c", `id -u "$1" >/dev/null 2>&1 || exit ${noSuchUser}; exec chpasswd`, "sh", body.user],
         environment: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
         input: Buffer.from(`${body.user}:${password}\n`),
         maxOutputBytes: 4096,
@@ -205,6 +205,8 @@ function checkUnprotected(row: InstanceRow): void {
 }
 
 const passwordTimeoutMs = 20_000;
+/** EX_NOUSER of sysexits(3). */
+const noSuchUser = 67;
 /** Without those that are taken for each other when somebody types them off. */
 const alphabet = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -213,7 +215,7 @@ const newPassword = (): string =>
   Array.from({ length: 4 }, () => Array.from({ length: 5 }, () => alphabet[randomInt(alphabet.length)]).join("")).join("-");
 
 function passwordRefused(user: string, exitCode: number, said: string): CloudError {
-  const unknown = /does not exist|unknown user|not found in|no such user/i.test(said);
+  const unknown = exitCode === noSuchUser;
   return new CloudError(
     "failed_precondition",
     unknown

@@ -3,6 +3,7 @@ import type { InstanceReport } from "../driver.ts";
 import type { ComputeParts, InstanceDifferences } from "../parts.ts";
 import { observe, observedOf, settleObserved } from "./operations/outcome.ts";
 import { workOn } from "./presentation.ts";
+import { considerRestart } from "./restarts.ts";
 import type { Observed } from "./states.ts";
 import { type InstanceRow, instanceStore } from "./store/instances.ts";
 
@@ -30,9 +31,11 @@ export function createReconciling(parts: ComputeParts) {
         if (!row) return { changed: undefined };
         if (row.revision !== before.revision && attempt < 5) return undefined;
         if (!options.evenBusy && !differs(row, observed)) return { changed: undefined };
-        return { changed: await settleObserved(tx, row, observed) };
+        return { changed: await settleObserved(tx, row, observed), from: row };
       });
-      if (result) return result.changed;
+      if (!result) continue;
+      if (result.changed?.state === "stopped" && result.from && !options.evenBusy) await considerRestart(parts, result.from);
+      return result.changed;
     }
   }
 

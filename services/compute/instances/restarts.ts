@@ -2,10 +2,12 @@ import { audit } from "../../../kernel/audit.ts";
 import { systemActor } from "../../../kernel/auth/principal.ts";
 import type { Database, Tx } from "../../../kernel/db/database.ts";
 import { beginOperation } from "../../../kernel/operations/store.ts";
+import type { ComputeParts } from "../parts.ts";
 import type { InstanceOperations } from "./operations.ts";
 import { subjectOf, workOn } from "./presentation.ts";
+import { shutItselfDown } from "./shutdownRecord.ts";
 import { setState } from "./states.ts";
-import { instanceStore } from "./store/instances.ts";
+import { type InstanceRow, instanceStore } from "./store/instances.ts";
 
 /** What has run for so long has recovered: the next crash is a first one again. */
 const recoveredMs = 10 * 60_000;
@@ -25,6 +27,13 @@ export async function planRestart(tx: Tx, instanceId: string, ranSince?: Date | 
   if (restarts >= mostRestarts) return;
   const seconds = restarts === 0 ? 0 : Math.min(longestPauseSeconds, 2 ** restarts);
   await instanceStore.update(tx, row.id, { restarts, restartAt: new Date(Date.now() + seconds * 1000) });
+}
+
+/** After a stop that nobody asked for, where the engine cannot tell a crash from the guest's own shutdown: the guest's records can. */
+export async function considerRestart(parts: Pick<ComputeParts, "database" | "engine">, before: InstanceRow): Promise<void> {
+  if (!before.autoRestart || before.kind !== "container" || !before.runningFrom) return;
+  if ((await shutItselfDown(parts.engine(), before.engineName)) !== false) return;
+  await parts.database.transaction("system", (tx) => planRestart(tx, before.id, before.startedAt));
 }
 
 /** Begins the starts that are due. */

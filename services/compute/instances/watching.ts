@@ -3,7 +3,7 @@ import type { ComputeParts } from "../parts.ts";
 import { settleObserved } from "./operations/outcome.ts";
 import { workOn } from "./presentation.ts";
 import type { Reconciling } from "./reconciling.ts";
-import { planRestart } from "./restarts.ts";
+import { considerRestart, planRestart } from "./restarts.ts";
 import type { Observed } from "./states.ts";
 import { instanceStore } from "./store/instances.ts";
 
@@ -34,16 +34,21 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
     let instanceId: string | undefined;
     while (changes.length > 0 && !over.signal.aborted) {
       const change = changes.shift();
-      instanceId = await database.transaction("system", async (tx) => {
-        const row = await instanceStore.byEngineName(tx, engineName);
+      // The engine itself deletes one of that name when it is rebuilt: only what is really gone is missing.
+      const state = change && leadsTo[change.kind];
+      const untrue = state === "missing" && (await parts.engine().instanceGet(engineName)) !== undefined;
+      const { row, stopped } = await database.transaction("system", async (tx) => {
+        const found = await instanceStore.byEngineName(tx, engineName);
         // What an operation does is written down by it.
-        if (!row || (await workOn(tx, [row.id])).has(row.id)) return undefined;
-        const state = change && leadsTo[change.kind];
-        if (!change || !state || state === row.state || (row.powerAt && change.at <= row.powerAt)) return row.id;
-        await settleObserved(tx, row, { state, at: change.at });
-        if (change.kind === "crashed") await planRestart(tx, row.id, row.startedAt);
-        return row.id;
+        if (!found || (await workOn(tx, [found.id])).has(found.id)) return {};
+        const old = change && found.powerAt && change.at <= found.powerAt;
+        if (!change || !state || untrue || old || state === found.state) return { row: found };
+        await settleObserved(tx, found, { state, at: change.at });
+        if (change.kind === "crashed") await planRestart(tx, found.id, found.startedAt);
+        return { row: found, stopped: change.kind === "shutdown" };
       });
+      instanceId = row?.id;
+      if (stopped && row) await considerRestart(parts, row);
     }
     if (instanceId !== undefined && !over.signal.aborted) await reconciling.refresh(instanceId);
   }

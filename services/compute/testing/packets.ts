@@ -1,11 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../../../kernel/log.ts";
 import type { RouterNetwork, RouterPort, RouterSpec } from "../driver.ts";
 import { type HostNetwork, openHostNetwork } from "../drivers/host/network.ts";
+import { RouterStates } from "../drivers/host/state.ts";
+import { TransitRange } from "../drivers/host/transit.ts";
 
 /** Why real packets cannot be tested here; undefined where they can. */
 export function packetsMissing(): string | undefined {
@@ -38,6 +41,22 @@ export interface Machine {
   /** What a TCP port answers; undefined for none within two seconds. */
   ask(address: string, port: number): Promise<string | undefined>;
   ping(address: string): Promise<boolean>;
+  /** Counts packets that come in and match, from now on. `bridge-free`: before the network layer, ARP too. */
+  counts(match: string, where?: "bridge-free"): Promise<() => Promise<number>>;
+  /** A connection that stays, to a server on another machine. */
+  talk(address: string, server: Machine, port: number, before: () => Promise<void>): Promise<Talk>;
+  /** What a DHCP server gives it, by names of udhcpc's; throws when none answers. */
+  dhcp(): Promise<Record<string, string>>;
+  /** The address of a name, as a DNS server says; undefined when it knows none. */
+  resolve(name: string, server: string): Promise<string | undefined>;
+}
+
+export interface Talk {
+  /** A question, and the same words back, within two seconds. */
+  echo(words: string): Promise<boolean>;
+  /** Words that the server sends unasked arrive within two seconds. */
+  serverSpeaksFirst(words: string): Promise<boolean>;
+  end(): void;
 }
 
 const script = (
@@ -149,7 +168,7 @@ export class PacketLab {
   }
 
   /** An instance's card, as the engine makes it: a veth on the bridge, isolated. With its address, unless it is to ask for one. */
-  plug(router: RouterSpec, port: RouterPort, options: { address?: boolean } = {}): Machine {
+  plug(router: RouterSpec, port: RouterPort, options: { address?: boolean; isolated?: boolean } = {}): Machine {
     const network = router.networks.find(({ id }) => id === port.networkId) as RouterNetwork;
     const namespace = this.#newNamespace();
     run(
@@ -168,7 +187,7 @@ export class PacketLab {
       namespace,
     );
     run("ip", "link", "set", port.hostDevice, "master", network.bridge, "up");
-    run("bridge", "link", "set", "dev", port.hostDevice, "isolated", "on");
+    if (options.isolated !== false) run("bridge", "link", "set", "dev", port.hostDevice, "isolated", "on");
     run("ip", "-n", namespace, "link", "set", "lo", "up");
     run("ip", "-n", namespace, "link", "set", "eth0", "up");
     if (options.address !== false) {
@@ -181,6 +200,17 @@ export class PacketLab {
 
   unplug(port: RouterPort): void {
     spawnSync("ip", ["link", "del", port.hostDevice]);
+  }
+
+  /** Of all routers of this cloud: what they are known by on the host. */
+  transitAddresses(): { address: string; control: string }[] {
+    const range = new TransitRange(this.transitCidr);
+    return new RouterStates(this.directory).all().map(({ index }) => range.at(index));
+  }
+
+  async eventually(check: () => Promise<boolean>, seconds = 5): Promise<void> {
+    for (const until = Date.now() + seconds * 1000; Date.now() < until; await sleep(50)) if (await check()) return;
+    throw new Error(`it was not so within ${seconds} seconds`);
   }
 
   async stop(): Promise<void> {
@@ -205,6 +235,14 @@ export class PacketLab {
 export const gatewayOf = (network: RouterNetwork): string =>
   network.cidr.replace(/\d+\/\d+$/, (tail) => String(Number(tail.split("/")[0]) + 1));
 
+async function listens(namespace: string, port: number): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await script(namespace, `ss -Hltn '( sport = :${port} )'`, 2000)).stdout.includes(`:${port}`)) return;
+    await sleep(20);
+  }
+  throw new Error(`nothing listens on ${port}`);
+}
+
 function machine(namespace: string, device: string): Machine {
   return {
     namespace,
@@ -223,15 +261,73 @@ function machine(namespace: string, device: string): Machine {
       const peer = `${socket} | awk '{ who = $NF; sub(/\\]?:[0-9]+$/, "", who); sub(/.*:/, "", who); print who; exit }'`;
       const answer = ["busybox", "nc", "-ll", "-p", String(port), "-e", "sh", "-c", `echo "${word} $(${peer})"`];
       spawn("ip", ["netns", "exec", namespace, ...answer], { stdio: "ignore" });
-      for (let attempt = 0; attempt < 100; attempt++) {
-        if ((await script(namespace, `ss -Hltn '( sport = :${port} )'`, 2000)).stdout.includes(`:${port}`)) return;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      throw new Error(`nothing listens on ${port}`);
+      await listens(namespace, port);
     },
     async ask(address, port) {
       const { code, stdout } = await script(namespace, `busybox nc -w 2 ${address} ${port} </dev/null`, 4000);
       return code === 0 ? stdout.trim() : undefined;
+    },
+    async counts(match, where) {
+      const table = `c${id()}`;
+      const [family, hook] = where ? ["netdev", `ingress device eth0 priority 0`] : ["inet", "input priority 0"];
+      await this.run(
+        `nft 'table ${family} ${table} { counter all { }; chain in { type filter hook ${hook}; policy accept; ${match} counter name all; } }'`,
+      );
+      return async () => {
+        const text = await this.run(`nft list counter ${family} ${table} all`);
+        return Number(/packets (\d+)/.exec(text)?.[1]);
+      };
+    },
+    async talk(address, server, port, begin) {
+      await begin();
+      const listener = spawn("ip", ["netns", "exec", server.namespace, "busybox", "nc", "-l", "-p", String(port)]);
+      await listens(server.namespace, port);
+      const client = spawn("ip", ["netns", "exec", namespace, "busybox", "nc", address, String(port)]);
+      const arrives = async (stream: NodeJS.ReadableStream, words: string): Promise<boolean> => {
+        let heard = "";
+        const listen = (chunk: Buffer) => {
+          heard += chunk;
+        };
+        stream.on("data", listen);
+        for (let waited = 0; waited < 2000 && !heard.includes(words); waited += 20) await sleep(20);
+        stream.off("data", listen);
+        return heard.includes(words);
+      };
+      return {
+        async echo(words) {
+          const asked = arrives(listener.stdout, words);
+          client.stdin.write(`${words}\n`);
+          if (!(await asked)) return false;
+          const answered = arrives(client.stdout, words);
+          listener.stdin.write(`${words}\n`);
+          return answered;
+        },
+        serverSpeaksFirst(words) {
+          const answered = arrives(client.stdout, words);
+          listener.stdin.write(`${words}\n`);
+          return answered;
+        },
+        end() {
+          client.kill("SIGKILL");
+          listener.kill("SIGKILL");
+        },
+      };
+    },
+    async dhcp() {
+      const file = join(tmpdir(), `khmara-dhcp-${id()}`);
+      writeFileSync(file, '#!/bin/sh\n[ "$1" = bound ] && env\nexit 0\n', { mode: 0o755 });
+      try {
+        const text = await this.run(`busybox udhcpc -i eth0 -n -q -f -t 4 -T 1 -O search -O hostname -s ${file}`);
+        return Object.fromEntries(
+          text.split("\n").flatMap((line) => (/^\w+=/.test(line) ? [line.split(/=(.*)/s).slice(0, 2)] : [])),
+        );
+      } finally {
+        rmSync(file, { force: true });
+      }
+    },
+    async resolve(name, server) {
+      const text = (await script(namespace, `busybox nslookup -type=a ${name} ${server}`, 6000)).stdout;
+      return /Name:\s+\S+\s+Address(?: 1)?:\s+([\d.]+)/.exec(text)?.[1];
     },
     ping: async (address) => (await script(namespace, `busybox ping -c 1 -W 1 ${address}`, 4000)).code === 0,
   };

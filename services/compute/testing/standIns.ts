@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
 import type { ImagesPart, ImageView, NetworksPart, PortView, VolumesPart } from "../parts.ts";
@@ -5,7 +6,13 @@ import type { ImagesPart, ImageView, NetworksPart, PortView, VolumesPart } from 
 /** Parts in memory, for tests of the others: they keep no records, so nothing of them is rolled back. */
 export interface StandIns {
   images: ImagesPart & { add(image: ImageView): void };
-  networks: NetworksPart & { applied: string[]; failNext(error: Error): void; held: Map<string, PortView[]> };
+  networks: NetworksPart & {
+    applied: string[];
+    failNext(error: Error): void;
+    held: Map<string, PortView[]>;
+    /** What cards are put on; a real one where the engine is real. */
+    bridge: string;
+  };
   volumes: VolumesPart & { freed: string[] };
 }
 
@@ -16,7 +23,7 @@ export function standIns(): StandIns {
   const freed: string[] = [];
   let counter = 0;
   let failing: Error | undefined;
-  return {
+  const parts: StandIns = {
     images: {
       add: (image) => void all.set(image.id, image),
       async resolve(_tx, _place, idOrName) {
@@ -27,6 +34,7 @@ export function standIns(): StandIns {
       find: async (_tx, id) => all.get(id),
     } as Partial<StandIns["images"]> as StandIns["images"],
     networks: {
+      bridge: "br-test",
       applied,
       held,
       failNext(error) {
@@ -35,16 +43,22 @@ export function standIns(): StandIns {
       async createPorts(_tx, { instanceId, networkIds }) {
         const networkId = networkIds[0] ?? newId("network");
         const number = ++counter;
+        const macAddress = `02:${randomBytes(5).toString("hex").match(/../g)?.join(":")}`;
         const port: PortView = {
           id: newId("port"),
           instanceId,
           networkId: networkId as PortView["networkId"],
           networkName: "default",
           ipv4: `10.0.${number >> 8}.${number & 255}`,
-          macAddress: "02:00:00:00:00:01",
+          macAddress,
           floatingAddress: undefined,
           securityGroupIds: [],
-          interface: { device: "eth0", bridge: "br-test", macAddress: "02:00:00:00:00:01", hostDevice: `kh${number}` },
+          interface: {
+            device: "eth0",
+            bridge: parts.networks.bridge,
+            macAddress,
+            hostDevice: `kh${macAddress.replaceAll(":", "").slice(2)}`,
+          },
         };
         held.set(instanceId, [port]);
         return [port];
@@ -67,4 +81,5 @@ export function standIns(): StandIns {
       instanceDeleted: async (_tx, instanceId) => void freed.push(instanceId),
     } as Partial<StandIns["volumes"]> as StandIns["volumes"],
   };
+  return parts;
 }

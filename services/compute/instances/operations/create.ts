@@ -71,8 +71,9 @@ export function defineCreate(parts: ComputeParts, facts: EngineFacts, power: Pic
               else {
                 // Begun again, it cannot go on in the middle of a stream.
                 await driver().instanceDelete(input.engineName, { signal });
-                const { content } = await parts.volumes.backupContent(source.backupId, signal);
-                await driver().instanceImport(spec, content, options);
+                await parts.volumes.readBackup(source.backupId, options, (content) =>
+                  driver().instanceImport(spec, content, { signal }),
+                );
               }
               memory["madeAt"] ??= Date.now();
             };
