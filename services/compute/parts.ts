@@ -10,7 +10,7 @@ import type { Secrets } from "../../kernel/secrets.ts";
 import type { Handler, RequestContext, ServiceDefinition, Worker } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
-import type { ComputeDriver, ImageBuilder, InterfaceSpec, NetworkDriver } from "./driver.ts";
+import type { ComputeDriver, ImageBuilder, InterfaceSpec, NetworkDriver, Progress } from "./driver.ts";
 
 /** What every part of the service works with. */
 export interface ComputeParts {
@@ -195,10 +195,14 @@ export interface VolumesPart {
   /** In the transaction that deletes the instance: volumes become free, records of snapshots go, spans end. Backups stay. */
   instanceDeleted(tx: Tx, instanceId: string): Promise<void>;
   /**
-   * The bytes of a backup, for the step that gives them to `instanceImport`. The stream fails at its end when they are not those that
-   * were written (checksum): undo what was made of it.
+   * Gives the bytes of a backup to the step that makes an instance of them (`instanceImport`), and tells the progress. The stream fails
+   * at its end when they are not those that were written (checksum); then, whatever `use` says, this fails with words about the backup.
    */
-  backupContent(backupId: string, signal?: AbortSignal): Promise<{ content: Readable; sizeBytes: number }>;
+  readBackup<T>(
+    backupId: string,
+    options: { signal?: AbortSignal | undefined; progress?: Progress | undefined },
+    use: (content: Readable) => Promise<T>,
+  ): Promise<T>;
   /** Names in the engine of the copies that restore drills work with now: they have no record of an instance, and are no orphans. */
   drillCopies(tx: Tx): Promise<string[]>;
   /**

@@ -67,10 +67,7 @@ function volumesPart(parts: ComputeParts, contents: ReturnType<typeof openBackup
       await scheduleStore.deleteOfSource(tx, instanceId);
     },
 
-    async backupContent(backupId, signal) {
-      const { content, sizeBytes } = await contents.open(backupId, { signal });
-      return { content, sizeBytes };
-    },
+    readBackup: (backupId, options, use) => contents.read(backupId, options, use),
 
     drillCopies: (tx) => verificationStore.running(tx),
 

@@ -6,61 +6,54 @@ import type { ObjectsService } from "../../../objects/contract.ts";
 import type { Progress } from "../../driver.ts";
 import { type BackupRow, backupStore } from "./store.ts";
 
+type ReadOptions = { signal?: AbortSignal | undefined; progress?: Progress | undefined };
+
 /** The bytes of backups, checked while they flow. */
 export interface BackupContents {
-  /** The stream fails at its end, instead of ending, when its bytes are not those that were written. */
-  open(
-    backupId: string,
-    options?: { signal?: AbortSignal | undefined; progress?: Progress | undefined },
-  ): Promise<{ content: Readable; sizeBytes: number; backup: BackupRow }>;
-  /** Gives them to `use`; when that fails because the content does, with what is wrong with the content. */
-  read<T>(
-    backupId: string,
-    options: { signal?: AbortSignal | undefined; progress?: Progress | undefined },
-    use: (content: Readable, backup: BackupRow) => Promise<T>,
-  ): Promise<T>;
+  /**
+   * The stream fails at its end, instead of ending, when its bytes are not those that were written. Then, whatever `use` makes of
+   * that, this fails with words about the backup. What `use` has not read is read to the end, and checked.
+   */
+  read<T>(backupId: string, options: ReadOptions, use: (content: Readable, backup: BackupRow) => Promise<T>): Promise<T>;
 }
 
 export function openBackupContents(parts: { database: Database; objects: ObjectsService }): BackupContents {
   const { database, objects } = parts;
 
-  const contents: BackupContents = {
-    async open(backupId, { signal, progress } = {}) {
+  return {
+    async read(backupId, { signal, progress }, use) {
       const backup = await database.transaction("system", (tx) => backupStore.find(tx, backupId));
       if (!backup) throw notFound("backup");
-      const { content, sizeBytes } = await openObject(backup, signal);
-      const total = backup.sizeBytes ?? sizeBytes;
-      const checked = checkedBytes(backup, (bytes) => progress?.(total === 0 ? 1 : bytes / total));
-      content.once("error", (error) =>
-        checked.destroy(CloudError.is(error, "unavailable") || signal?.aborted ? error : damaged(backup, error)),
+      const object = await openObject(backup, signal);
+      const total = backup.sizeBytes ?? object.sizeBytes;
+      let wrong: CloudError | undefined;
+      const content = checkedBytes(
+        backup,
+        (bytes) => progress?.(total === 0 ? 1 : bytes / total),
+        (error) => {
+          wrong = error;
+        },
       );
-      checked.once("close", () => content.destroy());
-      return { content: content.pipe(checked), sizeBytes, backup };
-    },
-
-    async read(backupId, options, use) {
-      const { content, backup } = await contents.open(backupId, options);
-      let failure: Error | undefined;
-      content.on("error", (error) => {
-        failure ??= error;
+      object.content.once("error", (error) => {
+        if (!CloudError.is(error, "unavailable") && !signal?.aborted) wrong ??= damaged(backup, error);
+        content.destroy(wrong ?? error);
       });
+      content.once("close", () => object.content.destroy());
+      // It is looked at where it is read; an error must not end the process where nobody does.
+      content.on("error", () => {});
+      object.content.pipe(content);
       try {
         const result = await use(content, backup);
-        if (failure) throw failure;
-        // Whoever did not want all of it has not seen whether it is whole.
-        if (!content.readableEnded) {
-          for await (const _ of content);
-          if (failure) throw failure;
-        }
+        if (!content.readableEnded && !content.destroyed) for await (const _ of content);
+        if (wrong) throw wrong;
         return result;
       } catch (error) {
-        throw failure && !options.signal?.aborted ? failure : error;
+        throw signal?.aborted ? error : (wrong ?? error);
       } finally {
         content.destroy();
       }
     },
   };
-  return contents;
 
   async function openObject(backup: BackupRow, signal: AbortSignal | undefined) {
     try {
@@ -92,7 +85,7 @@ const damaged = (backup: BackupRow, cause?: unknown): CloudError =>
     { details: { resource: "backup", reason: "object_damaged" }, cause },
   );
 
-function checkedBytes(backup: BackupRow, progress: (bytes: number) => void): Transform {
+function checkedBytes(backup: BackupRow, progress: (bytes: number) => void, onDamage: (error: CloudError) => void): Transform {
   const hash = createHash("sha256");
   let bytes = 0;
   return new Transform({
@@ -103,8 +96,10 @@ function checkedBytes(backup: BackupRow, progress: (bytes: number) => void): Tra
       done(null, piece);
     },
     flush(done) {
-      const whole = bytes === backup.sizeBytes && hash.digest("hex") === backup.sha256;
-      done(whole ? null : damaged(backup));
+      if (bytes === backup.sizeBytes && hash.digest("hex") === backup.sha256) return done();
+      const error = damaged(backup);
+      onDamage(error);
+      done(error);
     },
   });
 }
