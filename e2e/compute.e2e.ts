@@ -107,7 +107,7 @@ test("its terminal installs a package and serves a page", async () => {
   await page.getByRole("link", { name: "Terminal", exact: true }).first().click();
   const terminal = page.locator(".xterm");
   await terminal.waitFor();
-  const screen = () => page.locator(".xterm-rows").textContent();
+  const screen = async () => (await page.locator(".xterm-rows").textContent()) ?? "";
   await eventually(screen, (text) => /web-1/.test(text));
   await terminal.click();
   const type = async (line: string) => {

@@ -145,7 +145,7 @@ async function makeServers(signIn: typeof cloud.signIn): Promise<void> {
       (now) => now.state === "succeeded" || now.state === "failed",
       120_000,
     );
-    assert.equal(state, "succeeded", error?.message);
+    assert.equal(state, "succeeded", error?.message ?? "");
   };
   await uploadDebian(cloud, token);
   const server = await client.instanceCreate({

@@ -97,6 +97,8 @@ export const isLabel = (key: string): boolean => key.startsWith(labelPrefix);
 export const isEngines = (key: string): boolean => key.startsWith("volatile.") || key.startsWith("image.");
 
 const metaDataKey = "user.meta-data";
+/** Our images write it to /etc/hostname before the first boot: cloud-init comes seconds later. */
+const hostNameKey = "user.host-name";
 const cloudInitKeys = { userData: "cloud-init.user-data", vendorData: "cloud-init.vendor-data" } as const;
 
 /** What cloud-init's metadata has of ours. */
@@ -113,7 +115,10 @@ export function metaDataConfiguration({ hostName, sshKeys }: MetaData): Configur
   const lines = hostName === undefined ? [] : [`local-hostname: ${hostName}`];
   // A string of JSON is one of YAML too.
   if (sshKeys.length > 0) lines.push("public-keys:", ...sshKeys.map((key) => `- ${JSON.stringify(key.trim())}`));
-  return lines.length === 0 ? {} : { [metaDataKey]: `${lines.join("\n")}\n` };
+  return {
+    ...(lines.length === 0 ? {} : { [metaDataKey]: `${lines.join("\n")}\n` }),
+    ...(hostName === undefined ? {} : { [hostNameKey]: hostName }),
+  };
 }
 
 /** What metaDataConfiguration wrote. */
@@ -124,7 +129,7 @@ export function metaDataOf(config: Configuration): MetaData {
     sshKeys: [...text.matchAll(/^- (".*")$/gm)].map(([, key]) => JSON.parse(key as string) as string),
   };
 }
-export const isMetaData = (key: string): boolean => key === metaDataKey;
+export const isMetaData = (key: string): boolean => key === metaDataKey || key === hostNameKey;
 
 export function seedConfiguration(cloudInit: InstanceSpec["cloudInit"]): Configuration {
   const config: Configuration = {};

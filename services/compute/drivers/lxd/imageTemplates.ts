@@ -7,12 +7,15 @@ import type { ImageRecipe } from "./imageRecipes.ts";
 const seed = (name: "user" | "vendor") =>
   `{% if config_get("cloud-init.${name}-data", "") == "" %}{{ config_get("user.${name}-data", properties.default) }}{% else %}{{ config_get("cloud-init.${name}-data", "") }}{% endif %}\n`;
 
+/** The person's name for it, from the first moment on; made by hand in the engine it has the engine's. */
+const hostName = '{{ config_get("user.host-name", container.name) }}';
+
 export const templates: Record<string, string> = {
-  "hostname.tpl": "{{ container.name }}\n",
+  "hostname.tpl": `${hostName}\n`,
   "hosts.tpl":
-    "127.0.0.1\tlocalhost\n127.0.1.1\t{{ container.name }}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+    `127.0.0.1\tlocalhost\n127.0.1.1\t${hostName}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
   "cloud-init-meta.tpl":
-    'instance-id: {{ container.name }}\nlocal-hostname: {{ container.name }}\n{{ config_get("user.meta-data", "") }}\n',
+    `instance-id: {{ container.name }}\nlocal-hostname: ${hostName}\n{{ config_get("user.meta-data", "") }}\n`,
   "cloud-init-user.tpl": seed("user"),
   "cloud-init-vendor.tpl": seed("vendor"),
   "cloud-init-network.tpl": `{% if config_get("cloud-init.network-config", "") != "" %}{{ config_get("cloud-init.network-config", "") }}{% elif config_get("user.network-config", "") != "" %}{{ config_get("user.network-config", "") }}{% else %}version: 1
