@@ -48,7 +48,11 @@ function listOf(networks: Iterable<readonly [string, number]>): BlockList {
   for (const [address, prefix] of networks) list.addSubnet(address, prefix, familyOf(address));
   return list;
 }
-const refused = listOf(special);
+// A list for each family: Node's would take every IPv4 address for one in ::ffff:0:0/96.
+const refused = {
+  ipv4: listOf(special.filter(([address]) => isIP(address) === 4)),
+  ipv6: listOf(special.filter(([address]) => isIP(address) === 6)),
+};
 
 /** Addresses of this host: services that listen on all of them rely on its firewall, which does not see calls from inside. */
 function isOurOwn(address: string): boolean {
@@ -64,7 +68,7 @@ export function isAllowed(address: string, allowedNetworks: readonly string[]): 
   );
   const family = familyOf(address);
   if (allowed.check(address, family)) return true;
-  return !refused.check(address, family) && !isOurOwn(address);
+  return !refused[family].check(address, family) && !isOurOwn(address);
 }
 
 const bare = (host: string): string => host.replace(/^\[|\]$/g, "");

@@ -51,8 +51,9 @@ const valueColumns = [
   "sent_per_second",
   "processes",
 ] as const;
-const named = valueColumns.map((column, index) => `${column} as "${valueNames[index]}"`).join(", ");
-const means = valueColumns.map((column, index) => `avg(${column})::real as "${valueNames[index]}"`).join(", ");
+// As doubles: the text of a `real` has too few digits for what it holds.
+const named = valueColumns.map((column, index) => `${column}::double precision as "${valueNames[index]}"`).join(", ");
+const means = valueColumns.map((column, index) => `avg(${column}) as "${valueNames[index]}"`).join(", ");
 const listed = valueColumns.join(", ");
 
 export interface MeasuredInstance {
@@ -178,7 +179,7 @@ export const metricStore = {
     (Values & { instanceId: string; name: string; state: string; at: Date | null })[]
   >`
     select i.id as "instanceId", i.name, i.state, s.at, ${tx.sql.unsafe(
-      valueColumns.map((each, index) => `s.${each} as "${valueNames[index]}"`).join(", "),
+      valueColumns.map((each, index) => `s.${each}::double precision as "${valueNames[index]}"`).join(", "),
     )} from compute.instances i
       left join compute.metric_series s on s.key = i.id and s.at > now() - interval '1 minute' and i.state in ('running', 'frozen')
     where i.project_id = ${filter.projectId} and not i.hidden ${filter.after === undefined ? tx.sql`` : tx.sql`and i.name > ${filter.after}`}
