@@ -4,9 +4,10 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder } from "../durable-file.ts";
+import { lockFile } from "../file-lock.ts";
 import { errorCode, StartError } from "../start-error.ts";
 import { askEngine, EngineAnswer } from "./ask.ts";
 import { type EngineKind, engineKinds, folderOf, programOf, socketIn } from "./kinds.ts";
@@ -22,45 +23,71 @@ export interface DaemonOptions {
 
 /** Starts the daemon and waits until it answers. Whoever runs already is taken. Returns the path of its socket. */
 export async function startDaemon(options: DaemonOptions): Promise<string> {
-  const { kind, logFile, signal } = options;
-  const facts = engineKinds[kind];
+  const { kind } = options;
+  const { title } = engineKinds[kind];
   const folder = options.folder ?? folderOf(kind);
   const socket = socketIn(folder);
   if (await answers(socket)) return socket;
   const program = programOf(kind);
-  if (program === undefined) throw new StartError(`${facts.title} is not installed.`);
-  if (existsSync(facts.prepare)) spawnSync(facts.prepare, { stdio: "ignore", timeout: 30_000 });
-  startLxcfs(logFile);
+  if (program === undefined) throw new StartError(`${title} is not installed.`);
+  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
   makeFolder(dirname(folder));
   // The daemon sets the mode of what exists itself.
   if (!existsSync(folder)) mkdirSync(folder, { mode: 0o711 });
-  const group = hasGroup(facts.group) ? ["--group", facts.group] : [];
-  const ended = detach(
-    "/bin/sh",
-    // As in its unit file: many instances mean many open files.
-    ["-c", 'ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", program, ...group],
-    logFile,
-    { [facts.folderVariable]: folder },
-  );
-  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
-    if (await ready(socket)) return socket;
-    signal?.throwIfAborted();
-    // Another one may have been started at the same moment; then ours ends, and that one answers.
-    const end = await Promise.race([ended, sleep(pauseMs, undefined)]);
-    if (end !== undefined && !(await answers(socket)))
-      throw new StartError(`${facts.title} could not be started: ${lastLine(logFile) ?? end}. See ${logFile}.`);
-    if (Date.now() > deadline) throw new StartError(`${facts.title} does not answer. See ${logFile}.`);
+  // Two daemons in one folder would both run, and spoil what is in it.
+  let lock = lockFile(join(folder, "start.lock"));
+  while (lock === undefined) {
+    options.signal?.throwIfAborted();
+    if (Date.now() > deadline) throw new StartError(`${title} is being started by somebody else, and does not answer.`);
+    await sleep(100);
+    lock = lockFile(join(folder, "start.lock"));
+  }
+  try {
+    return (await answers(socket)) ? socket : await launch(options, { program, folder, socket, deadline });
+  } finally {
+    lock.release();
   }
 }
 
-/** Whether anybody listens there, however slowly: a second daemon beside one that hangs would make things worse. */
+async function launch(
+  { kind, logFile, signal }: DaemonOptions,
+  { program, folder, socket, deadline }: { program: string; folder: string; socket: string; deadline: number },
+): Promise<string> {
+  const { title, group, prepare, folderVariable } = engineKinds[kind];
+  if (existsSync(prepare)) spawnSync(prepare, { stdio: "ignore", timeout: 30_000 });
+  startLxcfs(logFile);
+  const ended = detach(
+    "/bin/sh",
+    // As in its unit file: many instances mean many open files.
+    [
+      "-c",
+      'ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"',
+      "sh",
+      program,
+      ...(hasGroup(group) ? ["--group", group] : []),
+    ],
+    logFile,
+    { [folderVariable]: folder },
+  );
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    if (await ready(socket)) return socket;
+    signal?.throwIfAborted();
+    const end = await Promise.race([ended, sleep(pauseMs, undefined)]);
+    if (end !== undefined) throw new StartError(`${title} could not be started: ${lastLine(logFile) ?? end}. See ${logFile}.`);
+    if (Date.now() > deadline) throw new StartError(`${title} does not answer. See ${logFile}.`);
+  }
+}
+
+/**
+ * Whether anybody listens there, however slowly: a second daemon beside one that hangs would make things worse. One that is being killed
+ * still takes connections for a moment, and breaks them.
+ */
 export async function answers(socket: string, timeoutMs = 5_000): Promise<boolean> {
   try {
     await askEngine({ endpoint: socket }, "GET", "/1.0", { timeoutMs });
     return true;
   } catch (error) {
-    return error instanceof EngineAnswer || !["ENOENT", "ECONNREFUSED"].includes(errorCode(error) ?? "");
+    return error instanceof EngineAnswer || !["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(errorCode(error) ?? "");
   }
 }
 
