@@ -92,7 +92,7 @@ export const routes = {
     receives: "socket",
   },
   instanceConsole: { method: "GET", path: "/v1/instances/{instance}/console", query: ["columns", "rows"], receives: "socket" },
-  instanceDisplay: { method: "GET", path: "/v1/instances/{instance}/display", receives: "socket" },
+  instanceDisplay: { method: "GET", path: "/v1/instances/{instance}/display", query: ["protocol"], receives: "socket" },
   instanceExec: { method: "POST", path: "/v1/instances/{instance}/exec", body: true },
   instanceExecStream: { method: "GET", path: "/v1/instances/{instance}/exec", receives: "socket" },
   instanceLog: { method: "GET", path: "/v1/instances/{instance}/log", query: ["maxBytes"] },

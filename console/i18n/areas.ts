@@ -17,6 +17,7 @@ import type overview from "./overview.en.ts";
 import type people from "./people.en.ts";
 import type projects from "./projects.en.ts";
 import type settings from "./settings.en.ts";
+import type terminal from "./terminal.en.ts";
 import type ui from "./ui.en.ts";
 import type usage from "./usage.en.ts";
 import type watch from "./watch.en.ts";
@@ -37,6 +38,7 @@ export interface Areas {
   people: typeof people;
   projects: typeof projects;
   settings: typeof settings;
+  terminal: typeof terminal;
   ui: typeof ui;
   usage: typeof usage;
   disks: typeof disks;

@@ -3,7 +3,7 @@ import { callApi } from "../../api/api.ts";
 import { type ServicePages, servicePages } from "../../frame/registry.ts";
 
 const instancePage = () => import("./InstancePage.tsx");
-const instanceAreas = ["compute", "operations", "usage", "disks", "objects", "networks", "watch"] as const;
+const instanceAreas = ["compute", "operations", "usage", "disks", "objects", "networks", "watch", "terminal"] as const;
 
 const pages: ServicePages = servicePages({
   pages: [

@@ -150,10 +150,16 @@ test("serial console and log; a container has no screen", async () => {
   assert.equal(await display.end, 4501);
   const image = await cloud.image({ kind: "vm" });
   const vm = await cloud.instance({ kind: "vm", image: image.id });
-  const screen = await open(`/instances/${vm.id}/display`);
+  const screen = await open(`/instances/${vm.id}/display?protocol=vnc`);
   await until(() => screen.text() === "RFB", "no screen");
-  assert.deepEqual(screen.control, [{ protocol: "vnc" }]);
+  screen.send(Buffer.from(" 003.008\n"));
+  await until(() => screen.text() === "RFB 003.008\n", screen.text());
   screen.close();
+  // Nothing but the protocol's own bytes comes: what a client cannot speak it does not get.
+  assert.deepEqual(screen.control, []);
+  const other = await open(`/instances/${vm.id}/display`);
+  assert.equal(await other.end, 4501);
+  assert.match(other.control[0].error.detail, /speaks VNC, not SPICE/);
 });
 
 test("exec: what the command gets and what it answers", async () => {

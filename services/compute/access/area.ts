@@ -16,7 +16,7 @@ export function createAccess(parts: ComputeParts): Area<typeof accessRoutes> {
     handlers: {
       instanceTerminal: (context, { params, query }) => sessions.terminal(context, params.instance, query),
       instanceConsole: (context, { params, query }) => sessions.console(context, params.instance, query),
-      instanceDisplay: (context, { params }) => sessions.display(context, params.instance),
+      instanceDisplay: (context, { params, query }) => sessions.display(context, params.instance, query.protocol),
       instanceExec: (context, { params, body }) => exec.run(context, params.instance, body),
       instanceExecStream: (context, { params }) => exec.stream(context, params.instance),
       async instanceLog(context, { params, query }) {

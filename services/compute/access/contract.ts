@@ -92,11 +92,13 @@ export const accessRoutes = {
     path: "/v1/instances/{instance}/display",
     summary: "Open the screen of a virtual machine",
     description:
-      'A WebSocket. The first message is the text `{protocol: "spice"}` or `{protocol: "vnc"}`; then binary messages are the bytes of ' +
-      "that protocol. Each connection is one channel of SPICE: a client opens as many as it needs. Containers have no screen.",
+      "A WebSocket whose binary messages are the bytes of the protocol. Each connection is one channel of SPICE: a client opens as many " +
+      "as it needs. LXD and Incus speak SPICE; asked for another protocol than the engine has, it answers not_implemented. Containers " +
+      "have no screen.",
     permission: "compute.instance.display",
     roles: ["editor"],
     params: byInstance,
+    query: z.object({ protocol: z.enum(["spice", "vnc"]).default("spice") }),
     errors: [...errors, "not_implemented"],
     stream: { response: "socket" },
     cli: false,

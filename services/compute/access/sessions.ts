@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
+import { CloudError } from "../../../kernel/errors.ts";
 import type { SocketConnection, SocketHandler, StreamContext } from "../../../kernel/service.ts";
 import type { TerminalSession } from "../driver.ts";
 import type { ComputeParts } from "../parts.ts";
@@ -51,13 +52,19 @@ export function createSessions(parts: ComputeParts) {
         );
     },
 
-    async display(context: StreamContext, instanceId: string): Promise<SocketHandler> {
+    async display(context: StreamContext, instanceId: string, wanted: "spice" | "vnc"): Promise<SocketHandler> {
       const { instance, engine } = await enter(parts, context, instanceId);
       return (socket) =>
         auditedSession(context, "compute.instance.display", instance, socket, {}, async () => {
           const { protocol, input, output, close } = await engine.instanceDisplay(instance.engineName);
           whenGone(socket, close);
-          socket.control({ protocol });
+          if (protocol !== wanted) {
+            close();
+            throw new CloudError(
+              "not_implemented",
+              `The screen of this machine speaks ${protocol.toUpperCase()}, not ${wanted.toUpperCase()}.`,
+            );
+          }
           await both(socket, input, output);
           return undefined;
         });
