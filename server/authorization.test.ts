@@ -202,6 +202,36 @@ const newAddressPool = async () => {
     values (${id}, ${unique("walked")}, '198.51.100.0/28', now())`;
   return id;
 };
+const newVolume = async () => {
+  const id = newId("volume");
+  await cloud.database
+    .sql`insert into compute.volumes (id, organisation_id, project_id, name, engine_name, size_bytes, state, created_at)
+    values (${id}, ${organisation}, ${project}, ${unique("walked")}, ${`kh-${id.slice(-12)}`}, 1073741824, 'available', now())`;
+  return id;
+};
+const newSnapshot = async () => {
+  const id = newId("snapshot");
+  await cloud.database
+    .sql`insert into compute.snapshots (id, organisation_id, project_id, volume_id, name, engine_name, state, disk_bytes, created_at)
+    values (${id}, ${organisation}, ${project}, ${await newVolume()}, 'walked', ${`kh-${id.slice(-12)}`}, 'available', 1073741824, now())`;
+  return id;
+};
+const newBackup = async () => {
+  const id = newId("backup");
+  await cloud.database
+    .sql`insert into compute.backups (id, organisation_id, project_id, source_kind, source_id, source_name, name, state, bucket_id, bucket_name,
+      key, size_bytes, sha256, disk_bytes, created_at)
+    values (${id}, ${organisation}, ${project}, 'volume', ${newId("volume")}, 'walked', 'walked', 'available', ${bucket}, 'walked', ${id}, 1, '00',
+      1073741824, now())`;
+  return id;
+};
+const scheduleBody = async () => ({ volume: await newVolume(), name: "walked", kind: "snapshot", frequency: "day", at: "03:00" });
+const newSchedule = async () => (await as("owner", "snapshotScheduleCreate", { body: await scheduleBody() }))["id"];
+/** Whoever may do it is told that there is no engine. */
+const onDisk = (params: () => Promise<Record<string, string>>, body?: object): Case => ({
+  ownerStatus: 409,
+  input: async () => ({ params: await params(), ...(body ? { body } : {}) }),
+});
 const newSize = async () =>
   (
     await as("owner", "sizeCreate", {
@@ -493,6 +523,43 @@ const cases: Record<string, Case> = {
     foreignStatus: 403,
     input: async () => ({ params: { difference: await newDifference() }, body: { ignored: true } }),
   },
+
+  // compute: volumes, snapshots, schedules, backups
+  volumeList: { input: () => ({ query: { project } }) },
+  volumeCreate: { ownerStatus: 409, input: () => ({ body: { project, name: unique("walk"), sizeBytes: 1024 ** 3 } }) },
+  volumeGet: { input: async () => ({ params: { volume: await newVolume() } }) },
+  volumeUpdate: { input: async () => ({ params: { volume: await newVolume() }, body: { description: "Walked." } }) },
+  volumeAttach: {
+    ownerStatus: 409,
+    input: async () => ({ params: { volume: await newVolume() }, body: { instance: await newInstance(), path: "/mnt/data" } }),
+  },
+  volumeDetach: onDisk(async () => ({ volume: await newVolume() })),
+  volumeResize: onDisk(async () => ({ volume: await newVolume() }), { sizeBytes: 2 * 1024 ** 3 }),
+  volumeDelete: {
+    ownerStatus: 409,
+    input: async () => ({ params: { volume: await newVolume() }, query: { confirm: "walked" } }),
+  },
+  snapshotList: { input: () => ({ query: { project } }) },
+  snapshotCreate: { ownerStatus: 409, input: async () => ({ body: { instance: await newInstance() } }) },
+  snapshotGet: { input: async () => ({ params: { snapshot: await newSnapshot() } }) },
+  snapshotUpdate: { input: async () => ({ params: { snapshot: await newSnapshot() }, body: { description: "Walked." } }) },
+  snapshotRestore: onDisk(async () => ({ snapshot: await newSnapshot() }), { confirm: "walked" }),
+  snapshotClone: onDisk(async () => ({ snapshot: await newSnapshot() }), { name: "walked-clone" }),
+  snapshotDelete: onDisk(async () => ({ snapshot: await newSnapshot() })),
+  snapshotScheduleList: { input: () => ({ query: { project } }) },
+  snapshotScheduleCreate: { input: async () => ({ body: await scheduleBody() }) },
+  snapshotScheduleGet: { input: async () => ({ params: { snapshotSchedule: await newSchedule() } }) },
+  snapshotScheduleUpdate: {
+    input: async () => ({ params: { snapshotSchedule: await newSchedule() }, body: { enabled: false } }),
+  },
+  snapshotScheduleDelete: { input: async () => ({ params: { snapshotSchedule: await newSchedule() } }) },
+  backupList: { input: () => ({ query: { project } }) },
+  backupCreate: { ownerStatus: 409, input: async () => ({ body: { volume: await newVolume(), bucket } }) },
+  backupGet: { input: async () => ({ params: { backup: await newBackup() } }) },
+  backupRestore: onDisk(async () => ({ backup: await newBackup() }), { name: "walked-again" }),
+  backupVerify: onDisk(async () => ({ backup: await newBackup() }), {}),
+  backupVerificationList: { input: async () => ({ params: { backup: await newBackup() } }) },
+  backupDelete: { input: async () => ({ params: { backup: await newBackup() } }) },
 };
 
 const spares: string[] = [];
