@@ -105,7 +105,7 @@ export const ruleStore = {
       on conflict (project_id, name) do nothing returning id`;
     return rows.length > 0;
   },
-  /** Undefined when another rule of the project has the new name; the transaction can only be rolled back then. */
+  /** At least one change. Undefined when another rule of the project has the new name; the transaction can only be rolled back then. */
   async update(tx: Tx, id: string, change: RuleChange): Promise<RuleRow | undefined> {
     const values = Object.fromEntries(
       Object.entries(change).map(([field, value]) => [
@@ -114,8 +114,7 @@ export const ruleStore = {
       ]),
     );
     try {
-      const [row] = await tx.sql<RuleRow[]>`update compute.alert_rules r set
-        ${Object.keys(values).length > 0 ? tx.sql`${tx.sql(values as never)},` : tx.sql``} revision = revision + 1
+      const [row] = await tx.sql<RuleRow[]>`update compute.alert_rules r set ${tx.sql(values as never)}, revision = revision + 1
         where id = ${id} returning ${tx.sql.unsafe(ruleColumns)}`;
       return row;
     } catch (error) {
@@ -188,8 +187,8 @@ export const alertStore = {
     if (pending.length === 0) return;
     await tx.sql`insert into compute.alerts_pending (rule_id, instance_id, began_at, worst_value, seen_at)
       select * from unnest(${pending.map(({ ruleId }) => ruleId)}::text[], ${pending.map(({ instanceId }) => instanceId)}::text[],
-        ${pending.map(({ beganAt }) => beganAt) as never}::timestamptz[], ${pending.map(({ worstValue }) => worstValue)}::double precision[],
-        ${pending.map(({ seenAt }) => seenAt) as never}::timestamptz[])`;
+        ${pending.map(({ beganAt }) => beganAt.toISOString())}::timestamptz[], ${pending.map(({ worstValue }) => worstValue)}::double precision[],
+        ${pending.map(({ seenAt }) => seenAt.toISOString())}::timestamptz[])`;
   },
 
   firing: (tx: Tx, ruleId?: string): Promise<Firing[]> => tx.sql<
@@ -202,8 +201,8 @@ export const alertStore = {
     if (firing.length === 0) return;
     await tx.sql`update compute.alerts a set worst_value = new.worst, last_value = new.last, seen_at = new.seen, recovering_since = new.since
       from unnest(${firing.map(({ id }) => id)}::text[], ${firing.map(({ worstValue }) => worstValue)}::double precision[],
-        ${firing.map(({ lastValue }) => lastValue)}::double precision[], ${firing.map(({ seenAt }) => seenAt) as never}::timestamptz[],
-        ${firing.map(({ recoveringSince }) => recoveringSince) as never}::timestamptz[]) as new (id, worst, last, seen, since)
+        ${firing.map(({ lastValue }) => lastValue)}::double precision[], ${firing.map(({ seenAt }) => seenAt.toISOString())}::timestamptz[],
+        ${firing.map(({ recoveringSince }) => recoveringSince?.toISOString() ?? null)}::timestamptz[]) as new (id, worst, last, seen, since)
       where a.id = new.id`;
   },
   async insert(tx: Tx, alert: NewAlert): Promise<AlertRow | undefined> {
