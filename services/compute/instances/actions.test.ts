@@ -9,7 +9,7 @@ let larger: string;
 
 /** No operation runs: what is begun stays pending, and is taken away again. */
 before(async () => {
-  cloud = await testCompute({ standIns: ["networks", "volumes", "images"] });
+  cloud = await testCompute();
   const size = await cloud.size({ vcpus: 1 });
   larger = await cloud.size({ vcpus: 2, diskBytes: 20 * 1024 ** 3 });
   instance = await cloud.instance({ size });
@@ -91,7 +91,6 @@ test("a protected instance is neither deleted nor rebuilt, not even by force", a
 test("without an engine everything that needs one says what is missing, and the rest works", async () => {
   const bare = await testCompute({
     runner: false,
-    standIns: ["networks", "volumes", "images"],
     drivers: { engine: { missing: "There is no engine. Add one." } },
   });
   try {

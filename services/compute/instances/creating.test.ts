@@ -6,7 +6,6 @@ import { type TestCompute, testCompute } from "../testing/fixture.ts";
 let cloud: TestCompute;
 before(async () => {
   cloud = await testCompute({
-    standIns: ["networks", "volumes", "images"],
     noVms: "Virtual machines need KVM, and this host has none.",
   });
 });
@@ -210,7 +209,7 @@ test("a strict group refuses a second instance where there is only one member; a
 });
 
 test("in a cluster the instances of a group are put on different members, also when they are created at once", async () => {
-  const cluster = await testCompute({ members: ["a", "b", "c"], standIns: ["networks", "volumes", "images"] });
+  const cluster = await testCompute({ members: ["a", "b", "c"] });
   try {
     const offline = cluster.engine.memberList[1];
     if (offline) offline.state = "offline";

@@ -7,9 +7,12 @@ import { type TestCompute, testCompute } from "../testing/fixture.ts";
 
 let cloud: TestCompute;
 before(async () => {
-  cloud = await testCompute({ standIns: ["networks", "volumes", "images"] });
+  cloud = await testCompute();
 });
-afterEach(() => cloud.engine.faults.clear());
+afterEach(() => {
+  cloud.engine.faults.clear();
+  cloud.network.faults.clear();
+});
 after(() => cloud.stop());
 
 const broken = new CloudError("storage_full", "The pool of the engine is full.");
@@ -27,8 +30,8 @@ async function beginCreate(name: string) {
 }
 const used = async () =>
   JSON.stringify(
-    await cloud.database
-      .sql`select name, used from kernel.quota_usage where scope_id = ${cloud.project} and used <> 0 order by name`,
+    await cloud.database.sql`select name, used from kernel.quota_usage where scope_id = ${cloud.project}
+      and name in ('compute.instances', 'compute.vcpus', 'compute.memory', 'compute.disk') and used <> 0 order by name`,
   );
 const running = async (id: string) =>
   (await cloud.usage(id)).filter(({ meter, to }) => meter === "compute.vcpus" && to === null).length;
@@ -36,7 +39,7 @@ const running = async (id: string) =>
 async function nothingIsLeft(id: string, quotas: string): Promise<void> {
   assert.equal((await cloud.call("viewer", "GET", `/instances/${id}`)).status, 404);
   assert.equal(atEngine(id), undefined);
-  assert.equal(cloud.standIns.networks.held.has(id), false);
+  assert.equal((await cloud.database.sql`select 1 from compute.ports where instance_id = ${id}`).length, 0);
   assert.equal(await used(), quotas);
   assert.ok((await cloud.usage(id)).every(({ to }) => to !== null));
 }
@@ -44,7 +47,7 @@ async function nothingIsLeft(id: string, quotas: string): Promise<void> {
 for (const call of ["instanceCreate", "instanceStart", "the network"]) {
   test(`creating fails at ${call}: all is undone, nothing is paid, and the name is free`, async () => {
     const quotas = await used();
-    if (call === "the network") cloud.standIns.networks.failNext(broken);
+    if (call === "the network") cloud.network.faults.fail("apply", { error: broken });
     else cloud.engine.faults.fail(call, { error: broken, afterwards: call === "instanceCreate" });
     const operation = await cloud.ended((await beginCreate("unlucky")).id);
     assert.deepEqual(
@@ -184,7 +187,7 @@ test("a deletion that fails leaves the instance as the engine says, deletable; o
   assert.equal((await show(instance.id)).state, "running");
   assert.equal(await running(instance.id), 1);
   cloud.engine.happens(atEngine(instance.id).spec.name, "deleted", new Date(), "quietly");
-  cloud.standIns.networks.failNext(broken);
+  for (const call of ["apply", "remove"]) cloud.network.faults.fail(call, { error: broken });
   await cloud.done((await begin("DELETE", `/instances/${instance.id}`)).id);
   await nothingIsLeft(instance.id, quotas);
 });

@@ -5,7 +5,7 @@ import { type TestCompute, testCompute } from "../testing/fixture.ts";
 
 let cloud: TestCompute;
 before(async () => {
-  cloud = await testCompute({ standIns: ["networks", "volumes", "images"] });
+  cloud = await testCompute();
 });
 after(() => cloud.stop());
 

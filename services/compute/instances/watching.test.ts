@@ -6,7 +6,7 @@ import { type TestCompute, testCompute } from "../testing/fixture.ts";
 
 let cloud: TestCompute;
 before(async () => {
-  cloud = await testCompute({ standIns: ["networks", "volumes", "images"] });
+  cloud = await testCompute();
   await cloud.work("compute.instances.watch");
 });
 after(() => cloud.stop());

@@ -26,9 +26,10 @@ const goneMeanwhile = () => new CloudError("failed_precondition", "The instance 
  */
 export function defineCreate(parts: ComputeParts, facts: EngineFacts, power: Pick<PowerOperations, "start">) {
   const driver = () => parts.engine();
-  const define = (kind: string, diskSeconds: number): OperationDefinition<CreateInput> =>
+  const define = (kind: string, diskSeconds: number, long?: true): OperationDefinition<CreateInput> =>
     defineOperation<CreateInput>({
       kind,
+      ...(long ? { long } : {}),
       steps: [
         {
           name: "place",
@@ -136,6 +137,6 @@ export function defineCreate(parts: ComputeParts, facts: EngineFacts, power: Pic
     });
   return {
     create: define("compute.instance.create", 1800),
-    import: define("compute.instance.import", 12 * 3600),
+    import: define("compute.instance.import", 12 * 3600, true),
   };
 }
