@@ -232,6 +232,37 @@ const onDisk = (params: () => Promise<Record<string, string>>, body?: object): C
   ownerStatus: 409,
   input: async () => ({ params: await params(), ...(body ? { body } : {}) }),
 });
+/** As there is no engine that could run it: only the record, with one task. */
+const newJob = async (state = "queued") => {
+  const [id, task] = [newId("job"), newId("task")];
+  const over = state === "queued" ? null : new Date();
+  await cloud.database
+    .sql`insert into compute.jobs (id, organisation_id, project_id, name, state, image_id, image_name, size_name, vcpus, memory_bytes, disk_bytes,
+      script, array_size, priority, maximum_retries, timeout_seconds, created_by, queued, created_at, finished_at)
+    values (${id}, ${organisation}, ${project}, 'walked', ${state}, ${newId("image")}, 'debian-12', 'small', 1, 1073741824, 10737418240,
+      'true', 1, 50, 0, 60, ${cloud.database.sql.json({ kind: "system", name: "walk" })}, ${over ? 0 : 1}, now(), ${over})`;
+  await cloud.database.sql`insert into compute.tasks (id, organisation_id, project_id, job_id, index, state, created_at)
+    values (${task}, ${organisation}, ${project}, ${id}, 0, ${state}, now())`;
+  return { job: id, task };
+};
+const onJob = (state?: string): Case => ({ input: async () => ({ params: { job: (await newJob(state)).job } }) });
+const onTask: Case = { input: async () => ({ params: { task: (await newJob()).task } }) };
+const newAlertRule = async () =>
+  (await as("owner", "alertRuleCreate", { body: { project, name: unique("walk"), metric: "cpu_percent", threshold: 90 } }))["id"];
+const onRule = (body?: object, more?: Partial<Case>): Case => ({
+  input: async () => ({ params: { alertRule: await newAlertRule() }, ...(body ? { body } : {}) }),
+  ...more,
+});
+const newAlert = async () => {
+  const id = newId("alert");
+  await cloud.database
+    .sql`insert into compute.alerts (id, organisation_id, project_id, rule_name, instance_id, instance_name, state, metric, comparison, threshold,
+      value, worst_value, last_value, began_at, fired_at, seen_at)
+    values (${id}, ${organisation}, ${project}, 'walked', ${newId("instance")}, 'walked', 'firing', 'cpu_percent', 'above', 90, 91, 91, 91, now(),
+      now(), now())`;
+  return id;
+};
+const onAlert: Case = { input: async () => ({ params: { alert: await newAlert() } }) };
 const newSize = async () =>
   (
     await as("owner", "sizeCreate", {
@@ -244,6 +275,12 @@ const anOperation = async () =>
   (await as("owner", "objectTrash", { params: { bucket }, body: { keys: [await newObject()] } }))["id"];
 const period = () => ({ organisation, from: new Date(Date.now() - 86_400_000).toISOString(), to: new Date().toISOString() });
 const inOrganisation = { input: () => ({ params: { organisation } }) };
+
+/** Into an instance: without an engine that ends there, once it is clear that the owner may. */
+const inside = (query?: Input["query"]): Case => ({
+  ownerStatus: 409,
+  input: async () => ({ params: { instance: await newInstance() }, ...(query ? { query } : {}) }),
+});
 
 const cases: Record<string, Case> = {
   cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
@@ -417,6 +454,19 @@ const cases: Record<string, Case> = {
     }),
   },
 
+  // compute: access
+  instanceTerminal: inside(),
+  instanceConsole: inside(),
+  instanceDisplay: inside(),
+  instanceExec: { ...inside(), input: async () => ({ ...(await inside().input()), body: { command: ["true"] } }) },
+  instanceExecStream: inside(),
+  instanceLog: inside(),
+  instanceFileList: inside(),
+  instanceFileDownload: inside({ path: "/etc/hostname" }),
+  instanceFileUpload: { ...inside(), input: async () => ({ ...(await inside({ path: "/srv/x" }).input()), bytes: "text" }) },
+  instanceSshGet: inside(),
+  instanceTunnel: inside(),
+
   // compute: images
   imageList: { input: () => ({ query: { project } }) },
   imageGet: { input: async () => ({ params: { image: await newImage() } }) },
@@ -560,6 +610,39 @@ const cases: Record<string, Case> = {
   backupVerify: onDisk(async () => ({ backup: await newBackup() }), {}),
   backupVerificationList: { input: async () => ({ params: { backup: await newBackup() } }) },
   backupDelete: { input: async () => ({ params: { backup: await newBackup() } }) },
+
+  // compute: jobs
+  jobList: { input: () => ({ query: { project } }) },
+  jobCreate: {
+    ownerStatus: 409,
+    input: () => ({ body: { project, name: "walked", image: "debian-12", size: "small", script: "true" } }),
+  },
+  jobGet: onJob(),
+  jobCancel: onJob(),
+  jobDelete: onJob("failed"),
+  taskList: onJob(),
+  taskGet: onTask,
+  taskLogGet: onTask,
+  taskLogDownload: onTask,
+  jobCapacityGet: { atCloud: true, input: () => ({}) },
+  jobCapacityUpdate: { atCloud: true, input: () => ({ body: { vcpuPercent: 90 } }) },
+
+  // compute: metrics and alerts
+  instanceMetricsGet: { input: async () => ({ params: { instance: await newInstance() } }) },
+  instanceMetricsList: { input: () => ({ query: { project } }) },
+  engineMetricsGet: { atCloud: true, input: () => ({}) },
+  alertRuleList: { input: () => ({ query: { project } }) },
+  alertRuleCreate: { input: () => ({ body: { project, name: unique("walk"), metric: "cpu_percent", threshold: 90 } }) },
+  alertRuleGet: onRule(),
+  alertRuleUpdate: onRule({ enabled: false }),
+  alertRuleDelete: onRule(),
+  // It has no webhook that could be tried.
+  alertRuleTest: onRule(undefined, { ownerStatus: 409 }),
+  alertList: { input: () => ({ query: { project } }) },
+  alertGet: onAlert,
+  alertAcknowledge: onAlert,
+  webhookSettingsGet: { atCloud: true, input: () => ({}) },
+  webhookSettingsUpdate: { atCloud: true, input: () => ({ body: { allowedNetworks: ["10.0.0.0/8"] } }) },
 };
 
 const spares: string[] = [];
