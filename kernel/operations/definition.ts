@@ -41,6 +41,8 @@ export interface OperationDefinition<Input extends Record<string, unknown> = Rec
   /** `<service>.<resource>.<verb>` */
   kind: string;
   steps: OperationStep<Input>[];
+  /** It moves so many bytes that it may take hours: only a few places of a process are for such, so that short ones need not wait. */
+  long?: true;
   /** In the transaction that ends the operation: the record takes its final state together with it. `result` is what the caller sees. */
   finish?(
     tx: Tx,

@@ -158,3 +158,44 @@ test("what a stopped or dead process left is carried on by the next one", async 
   assert.equal((await finished(id)).state, "succeeded");
   assert.deepEqual(seen, ["done", "interrupted", "interrupted"]);
 });
+
+test("long operations leave room for short ones", async () => {
+  const { promise: end, resolve } = Promise.withResolvers<void>();
+  let running = 0;
+  let most = 0;
+  const long = defineOperation({
+    kind: "test.bytes.move",
+    long: true,
+    steps: [
+      {
+        name: "move",
+        deadlineSeconds: 60,
+        async run() {
+          most = Math.max(most, ++running);
+          await end;
+          running--;
+        },
+      },
+    ],
+  });
+  const short = defineOperation({
+    kind: "test.light.switch",
+    steps: [{ name: "switch", deadlineSeconds: 5, run: async () => {} }],
+  });
+  const runner = await openOperationRunner({
+    database,
+    definitions: [long, short],
+    log: silentLog,
+    pollMs: 100,
+    concurrency: 3,
+    longConcurrency: 2,
+  });
+  after(() => runner.stop());
+  const begun: string[] = [];
+  for (let count = 0; count < 5; count++) begun.push((await begin(long)).id);
+  assert.equal((await finished((await begin(short)).id)).state, "succeeded");
+  assert.equal(running, 2);
+  resolve();
+  for (const id of begun) assert.equal((await finished(id)).state, "succeeded");
+  assert.equal(most, 2);
+});

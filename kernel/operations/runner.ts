@@ -26,6 +26,8 @@ interface RunnerOptions {
   definitions: OperationDefinition<any>[];
   log: Log;
   concurrency?: number;
+  /** How many of these may be long ones; 3 unless said. */
+  longConcurrency?: number;
   /** How often to look for work that no notification told of: what a dead process left, what waits for its time. */
   pollMs?: number;
 }
@@ -44,16 +46,21 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
   const { database, log } = options;
   const byKind = new Map(options.definitions.map((definition) => [definition.kind, definition]));
   const kinds = [...byKind.keys()];
-  const active = new Map<string, { controller: AbortController; done: Promise<void> }>();
+  const shortKinds = kinds.filter((kind) => !byKind.get(kind)?.long);
+  const active = new Map<string, { kind: string; controller: AbortController; done: Promise<void> }>();
   const concurrency = options.concurrency ?? 8;
+  const longConcurrency = options.longConcurrency ?? 3;
   let stopping = false;
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
   async function look(): Promise<void> {
-    while (!stopping && active.size < concurrency && kinds.length > 0) {
+    while (!stopping && active.size < concurrency) {
+      const longOnes = [...active.values()].filter(({ kind }) => byKind.get(kind)?.long).length;
+      const wanted = longOnes < longConcurrency ? kinds : shortKinds;
+      if (wanted.length === 0) return;
       const worker = randomUUID();
-      const record = await claim(database, worker, kinds);
+      const record = await claim(database, worker, wanted);
       if (!record) return;
       const controller = new AbortController();
       const done = carryOut(record, worker, controller)
@@ -62,7 +69,7 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
           active.delete(record.id);
           wake();
         });
-      active.set(record.id, { controller, done });
+      active.set(record.id, { kind: record.kind, controller, done });
     }
   }
 

@@ -43,69 +43,73 @@ export function defineVolumeOperations(
   contents: BackupContents,
 ): {
   create: OperationDefinition<CreateInput>;
+  import: OperationDefinition<CreateInput>;
   attach: OperationDefinition<AttachInput>;
   detach: OperationDefinition<AttachInput>;
   resize: OperationDefinition<ResizeInput>;
   delete: OperationDefinition<DeleteInput>;
 } {
-  const create = defineOperation<CreateInput>({
-    kind: "compute.volume.create",
-    steps: [
-      {
-        name: "create",
-        deadlineSeconds: day,
-        async run({ input, memory, database, signal, progress, attempt }) {
-          const row = await readVolume(database, input.volumeId);
-          const driver = parts.engine();
-          const { pool } = await driver.info({ signal });
-          if (pool.totalBytes > 0 && row.sizeBytes > pool.totalBytes) {
-            throw new CloudError(
-              "storage_full",
-              `The engine's disk has ${gibibytes(pool.totalBytes)} in all: a volume of ${gibibytes(row.sizeBytes)} does not fit. Ask for a smaller one, or give the engine a larger disk.`,
-              { details: { resource: "volume", totalBytes: pool.totalBytes } },
-            );
-          }
-          memory["left"] = true;
-          const spec = { name: row.engineName, sizeBytes: row.sizeBytes, labels: volumeLabels(row) };
-          const { source } = input;
-          if (source.kind === "empty") return driver.volumeCreate(spec, { signal });
-          if (source.kind === "volume") {
-            const { volume, snapshot } = source;
-            await driver.volumeClone(spec.name, { volume, snapshot }, spec.labels, { signal, progress });
-          } else {
-            // What a process that died has brought in is whole or not: nobody knows.
-            if (attempt > 1) await driver.volumeDelete(spec.name, { signal });
-            await contents.read(source.backupId, { signal, progress }, (content) =>
-              driver.volumeImport(spec, content, { signal }),
-            );
-          }
-          await driver.volumeResize(spec.name, spec.sizeBytes, { signal });
+  /** From a backup it may take hours, so that is a kind of its own. */
+  const making = (kind: string, long?: true) =>
+    defineOperation<CreateInput>({
+      kind,
+      ...(long ? { long } : {}),
+      steps: [
+        {
+          name: "create",
+          deadlineSeconds: day,
+          async run({ input, memory, database, signal, progress, attempt }) {
+            const row = await readVolume(database, input.volumeId);
+            const driver = parts.engine();
+            const { pool } = await driver.info({ signal });
+            if (pool.totalBytes > 0 && row.sizeBytes > pool.totalBytes) {
+              throw new CloudError(
+                "storage_full",
+                `The engine's disk has ${gibibytes(pool.totalBytes)} in all: a volume of ${gibibytes(row.sizeBytes)} does not fit. Ask for a smaller one, or give the engine a larger disk.`,
+                { details: { resource: "volume", totalBytes: pool.totalBytes } },
+              );
+            }
+            memory["left"] = true;
+            const spec = { name: row.engineName, sizeBytes: row.sizeBytes, labels: volumeLabels(row) };
+            const { source } = input;
+            if (source.kind === "empty") return driver.volumeCreate(spec, { signal });
+            if (source.kind === "volume") {
+              const { volume, snapshot } = source;
+              await driver.volumeClone(spec.name, { volume, snapshot }, spec.labels, { signal, progress });
+            } else {
+              // What a process that died has brought in is whole or not: nobody knows.
+              if (attempt > 1) await driver.volumeDelete(spec.name, { signal });
+              await contents.read(source.backupId, { signal, progress }, (content) =>
+                driver.volumeImport(spec, content, { signal }),
+              );
+            }
+            await driver.volumeResize(spec.name, spec.sizeBytes, { signal });
+          },
+          async undo({ input, memory, database, signal }) {
+            const row = await readVolume(database, input.volumeId);
+            await parts.engine().volumeDelete(row.engineName, { signal });
+            memory["left"] = false;
+          },
         },
-        async undo({ input, memory, database, signal }) {
-          const row = await readVolume(database, input.volumeId);
-          await parts.engine().volumeDelete(row.engineName, { signal });
-          memory["left"] = false;
-        },
-      },
-    ],
-    async finish(tx, { input, memory, error }, outcome) {
-      const row = await volumeStore.find(tx, input.volumeId, { lock: true });
-      if (!row) return undefined;
-      if (outcome === "succeeded") {
-        await volumeStore.update(tx, row.id, { state: "available", operationId: null });
-        await holdVolume(tx, row, new Date());
-        return { volumeId: row.id };
-      }
-      if (memory["left"] === true) {
-        const reason = `It could not be created, and what there is of it could not be removed; delete it. ${error?.message ?? "It was cancelled."}`;
-        await volumeStore.update(tx, row.id, { state: "error", stateReason: reason, operationId: null });
+      ],
+      async finish(tx, { input, memory, error }, outcome) {
+        const row = await volumeStore.find(tx, input.volumeId, { lock: true });
+        if (!row) return undefined;
+        if (outcome === "succeeded") {
+          await volumeStore.update(tx, row.id, { state: "available", operationId: null });
+          await holdVolume(tx, row, new Date());
+          return { volumeId: row.id };
+        }
+        if (memory["left"] === true) {
+          const reason = `It could not be created, and what there is of it could not be removed; delete it. ${error?.message ?? "It was cancelled."}`;
+          await volumeStore.update(tx, row.id, { state: "error", stateReason: reason, operationId: null });
+          return undefined;
+        }
+        await giveBack(tx, row);
+        await volumeStore.delete(tx, row);
         return undefined;
-      }
-      await giveBack(tx, row);
-      await volumeStore.delete(tx, row);
-      return undefined;
-    },
-  });
+      },
+    });
 
   const attach = defineOperation<AttachInput>({
     kind: "compute.volume.attach",
@@ -238,7 +242,14 @@ export function defineVolumeOperations(
     },
   });
 
-  return { create, attach, detach, resize, delete: remove };
+  return {
+    create: making("compute.volume.create"),
+    import: making("compute.volume.import", true),
+    attach,
+    detach,
+    resize,
+    delete: remove,
+  };
 }
 
 /** The record goes, and with it what hangs on it and what it held. */
@@ -297,7 +308,8 @@ export async function createVolume(
     createdAt: new Date(),
     revision: 1,
   };
-  const operation = await beginOperation(tx, operations.create, {
+  const definition = source.kind === "backup" ? operations.import : operations.create;
+  const operation = await beginOperation(tx, definition, {
     input: { volumeId: id, source },
     actor,
     ...subjectOf("volume", row),

@@ -124,6 +124,7 @@ export function defineDrill(parts: Pick<ComputeParts, "engine">, contents: Backu
 
   return defineOperation<DrillInput>({
     kind: "compute.backup.verify",
+    long: true,
     steps: [
       {
         name: "restore",

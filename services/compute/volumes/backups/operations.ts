@@ -32,6 +32,7 @@ export function defineBackupOperations(
 ): { create: OperationDefinition<CreateInput>; delete: OperationDefinition<DeleteInput>; verify: DrillOperation } {
   const create = defineOperation<CreateInput>({
     kind: "compute.backup.create",
+    long: true,
     steps: [
       {
         name: "export",
