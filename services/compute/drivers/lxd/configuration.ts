@@ -141,7 +141,10 @@ export function seedConfiguration(cloudInit: InstanceSpec["cloudInit"]): Configu
 }
 export const isSeed = (key: string): boolean => Object.values(cloudInitKeys).some((name) => name === key);
 
-export const restartConfiguration = (autoRestart: boolean): Configuration => ({ "boot.autostart": String(autoRestart) });
+/** Empty: started with the host if it ran when that went down. `true` would start what people stopped, too. */
+export const restartConfiguration = (autoRestart: boolean): Configuration => ({
+  "boot.autostart": autoRestart ? "" : "false",
+});
 
 export const limitConfiguration = (size: Capacity): Configuration => ({
   "limits.cpu": String(size.vcpus),
