@@ -9,11 +9,11 @@ import type { RequestContext } from "../../../kernel/service.ts";
 import { type Area, actorIn, type ComputeParts, placeOf } from "../parts.ts";
 import type { InstanceAction, InstanceState, instanceRoutes } from "./contract.ts";
 import { gib, resolveSize } from "./creation.ts";
+import type { Removal } from "./deletion.ts";
 import type { OnInstance } from "./operations/outcome.ts";
 import { capacityQuotas } from "./operations/resize.ts";
 import type { InstanceOperations } from "./operations.ts";
 import { checkIdle, subjectOf } from "./presentation.ts";
-import type { Removal } from "./removing.ts";
 import { checkState, setState } from "./states.ts";
 import { type InstanceRow, instanceStore } from "./store/instances.ts";
 

@@ -2,12 +2,13 @@ import type { Area, ComputeParts, InstancesPart } from "../parts.ts";
 import { actionRoutes } from "./actionRoutes.ts";
 import type { instanceRoutes as routes } from "./contract.ts";
 import { createCreation } from "./creation.ts";
+import { createRemoval } from "./deletion.ts";
+import { groupRoutes } from "./groupRoutes.ts";
 import { instanceRoutes } from "./instanceRoutes.ts";
 import { keyRoutes } from "./keyRoutes.ts";
 import { defineInstanceOperations } from "./operations.ts";
 import { createPart } from "./part.ts";
 import { createReconciling } from "./reconciling.ts";
-import { createRemoval } from "./removing.ts";
 import { restartDue } from "./restarts.ts";
 import { sizeRoutes } from "./sizeRoutes.ts";
 import { instanceStore } from "./store/instances.ts";
@@ -23,6 +24,7 @@ export function createInstances(parts: ComputeParts): Area<typeof routes> & { pa
     handlers: {
       ...sizeRoutes(),
       ...keyRoutes(parts),
+      ...groupRoutes(parts),
       ...instanceRoutes(parts, operations, creation),
       ...actionRoutes(parts, operations, removal),
     },

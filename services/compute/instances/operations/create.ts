@@ -2,7 +2,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import { defineOperation, type OperationDefinition } from "../../../../kernel/operations/definition.ts";
 import type { ComputeParts } from "../../parts.ts";
 import { choosePlace, type EngineFacts } from "../engineFacts.ts";
-import { removeRecord } from "../removal.ts";
+import { removeRecord } from "../recordRemoval.ts";
 import { specOf } from "../spec.ts";
 import { hold, setState, settle } from "../states.ts";
 import { groupStore } from "../store/groups.ts";

@@ -2,7 +2,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import { defineOperation, type StepContext } from "../../../../kernel/operations/definition.ts";
 import { activeOperations } from "../../../../kernel/operations/store.ts";
 import type { ComputeParts } from "../../parts.ts";
-import { removeRecord } from "../removal.ts";
+import { removeRecord } from "../recordRemoval.ts";
 import { instanceStore } from "../store/instances.ts";
 import { endWith, lookAgain, momentIn, type OnInstance, observe } from "./outcome.ts";
 
