@@ -19,7 +19,7 @@ interface Source {
 }
 
 /**
- * Compares records and engine: each part puts right what is safe (states, attachments, routers, half-deleted things) and answers the
+ * Compares records and engine: each part puts right what is safe (states, attachments, half-deleted things) and answers the
  * rest, which is kept for a person to decide. What does not carry our labels is never looked at.
  */
 export function createReconciler(parts: ComputeParts, watch: MemberWatch, options: { orphanGraceMs?: number } = {}): Reconciler {
@@ -120,49 +120,22 @@ export function createReconciler(parts: ComputeParts, watch: MemberWatch, option
     },
   };
 
+  /** Networks look after their routers themselves, in a round of their own; what they cannot mend is shown with the rest. */
   const routers: Source = {
     kinds: ["router_broken"],
-    async look(signal) {
-      const network = parts.network();
-      const there = await network.list();
-      const records = await database.transaction("system", recordStore.routers);
-      const known = new Set(records.map(({ routerId }) => routerId));
-      // A router holds nothing but what the records say: one that no record knows is only in the way.
-      for (const { name } of settled(
-        "router",
-        there.filter((id) => !known.has(id)).map((name) => ({ name })),
-      )) {
-        log.warn({ router: name }, "the host had a router that no record knows; it is taken away");
-        await network.remove(name, { signal });
-      }
-      const found: Finding[] = [];
-      for (const record of records) {
-        signal.throwIfAborted();
-        const isThere = there.includes(record.routerId);
-        const reason = isThere ? record.error : await restore(record.projectId, signal);
-        if (reason === null) continue;
-        found.push({
+    async look() {
+      const broken = await database.transaction("system", recordStore.brokenRouters);
+      return broken.map(
+        ({ organisationId, projectId, projectName, error }): Finding => ({
           kind: "router_broken",
-          resource: { kind: "project", id: record.projectId, name: record.projectName },
-          organisationId: record.organisationId,
-          projectId: record.projectId,
-          detail: `The networks of the project ${record.projectName} could not be brought to what the records say: ${reason}`,
-        });
-      }
-      return found;
+          resource: { kind: "project", id: projectId, name: projectName },
+          organisationId,
+          projectId,
+          detail: `The networks of the project ${projectName} are not what their records say: ${error}`,
+        }),
+      );
     },
   };
-
-  /** As after a restart of the host: the reason if it fails. */
-  async function restore(projectId: string, signal: AbortSignal): Promise<string | null> {
-    try {
-      await parts.networks.apply(projectId, signal);
-      return null;
-    } catch (error) {
-      signal.throwIfAborted();
-      return (error as Error).message;
-    }
-  }
 
   let running: Promise<void> | undefined;
 
@@ -192,10 +165,8 @@ export function createReconciler(parts: ComputeParts, watch: MemberWatch, option
       at = new Date();
       await write({ kinds: ["member_offline", "instance_unavailable"] }, await watch.failOver(members));
     }
-    if (attempt(() => parts.network())) {
-      at = new Date();
-      await one(routers, write, signal);
-    }
+    at = new Date();
+    await one(routers, write, signal);
   }
 
   /** What one part cannot find out keeps the others from nothing; what was known of it stays. */

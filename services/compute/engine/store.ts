@@ -182,12 +182,8 @@ export const recordStore = {
       { id: string; name: string; organisationId: string; projectId: string }[]
     >`select id, name, organisation_id as "organisationId", project_id as "projectId" from compute.volumes where state = 'missing'`,
 
-  routers: (
-    tx: Tx,
-  ): Promise<
-    { routerId: string; organisationId: string; projectId: string; projectName: string; error: string | null }[]
-  > => tx.sql<
-    { routerId: string; organisationId: string; projectId: string; projectName: string; error: string | null }[]
-  >`select r.router_id as "routerId", r.organisation_id as "organisationId", r.project_id as "projectId", p.name as "projectName", r.error
-    from compute.routers r join identity.projects p on p.id = r.project_id order by r.project_id`,
+  brokenRouters: (tx: Tx): Promise<{ organisationId: string; projectId: string; projectName: string; error: string }[]> => tx.sql<
+    { organisationId: string; projectId: string; projectName: string; error: string }[]
+  >`select r.organisation_id as "organisationId", r.project_id as "projectId", p.name as "projectName", r.error
+    from compute.routers r join identity.projects p on p.id = r.project_id where r.error is not null order by r.project_id`,
 };
