@@ -147,9 +147,11 @@ test("so many unfinished jobs, and no more", async () => {
 
 test("a suspended organisation starts nothing; an image that is gone ends the job", async () => {
   await cloud.job({ name: "suspended", array: 2, script: "true" });
-  await cloud.database.sql`update identity.organisations set state = 'suspended', suspended_reason = 'x' where id = ${cloud.organisation}`;
+  await cloud.database
+    .sql`update identity.organisations set state = 'suspended', suspended_reason = 'x' where id = ${cloud.organisation}`;
   await worker.round();
-  await cloud.database.sql`update identity.organisations set state = 'active', suspended_reason = null where id = ${cloud.organisation}`;
+  await cloud.database
+    .sql`update identity.organisations set state = 'active', suspended_reason = null where id = ${cloud.organisation}`;
   assert.deepEqual(await begun(), { suspended: 0 });
   assert.equal(await reason("suspended"), "Waits: The organisation is suspended.");
   const image = await cloud.image({ name: "passing" });

@@ -44,6 +44,7 @@ export interface JobCloud extends TestCompute {
   leasesEnd(): Promise<void>;
 }
 
+/** Over the fake engine servers are folders, and commands run here; over another one (`drivers`) they are what they are. */
 export async function jobCloud(options: TestComputeOptions = {}): Promise<JobCloud> {
   const cloud = await testCompute({ standIns: ["networks", "volumes"], ...options });
   const guests = folderGuests(cloud.engine);
@@ -78,19 +79,19 @@ export async function jobCloud(options: TestComputeOptions = {}): Promise<JobClo
   const all: JobCloud = {
     ...cloud,
     guests,
-    newProcess(times = {}, options = {}) {
+    newProcess(times = {}, { diesAt } = {}) {
       let dead = false;
       let calls = 0;
       const area: Area<typeof jobRoutes> = createJobs(
         mortal(cloud.compute.parts, (over) => {
           const call = over?.after ?? ++calls;
           // Of a call that is under way it is not known whether it happens: both kinds are tried.
-          if (call === options.diesAt && (call % 2 === 0) === (over === undefined)) process.kill();
+          if (call === diesAt && (call % 2 === 0) === (over === undefined)) process.kill();
           return { dead, call };
         }),
         {
           times: { ...quickTimes, ...times },
-          guestRoot: guests.root,
+          guestRoot: options.drivers?.engine ? () => "" : guests.root,
         },
       );
       const worker = area.workers?.find(({ name }) => name === "compute.jobs");
