@@ -144,6 +144,8 @@ export interface VolumeReport {
   sizeBytes: number;
   /** What it really takes; absent where the pool does not know. */
   usedBytes?: number | undefined;
+  /** Of a cluster: on whose disk it is; absent where all members reach it. An instance elsewhere cannot have it. */
+  member?: string | undefined;
   labels: Record<string, string>;
   /** Names of instances that have it. */
   attachedTo: string[];

@@ -14,6 +14,8 @@ create table compute.volumes (
   state_reason text,
   labels jsonb not null default '{}',
   protected boolean not null default false,
+  -- Empty for sure: no instance had it yet.
+  pristine boolean not null default false,
   -- Checked at the commit: the instance's row may go before its volumes are set free, in one transaction.
   instance_id text references compute.instances deferrable initially deferred,
   mount_path text,

@@ -179,10 +179,14 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     startedAt: it.startedAt,
     size: it.spec.size,
   });
+  /** Disks of members are not shared. */
+  const memberOf = (it: FakeVolume): string | undefined =>
+    memberList.length > 1 ? (it.spec.member ?? memberList[0]?.name) : undefined;
   const volumeReport = (it: FakeVolume): VolumeReport => ({
     name: it.spec.name,
     sizeBytes: it.spec.sizeBytes,
     usedBytes: it.content.length,
+    ...(memberOf(it) === undefined ? {} : { member: memberOf(it) }),
     labels: it.spec.labels,
     attachedTo: [...it.attached.keys()],
     snapshots: [...it.snapshots.keys()],
@@ -406,6 +410,9 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
       it.spec.sizeBytes = sizeBytes;
     },
     async volumeAttach(name, to, path) {
+      const member = memberOf(volume(name));
+      if (member !== undefined && instance(to).member !== member)
+        throw new CloudError("failed_precondition", `The volume ${name} is on the member ${member}.`);
       instance(to);
       volume(name).attached.set(to, path);
     },

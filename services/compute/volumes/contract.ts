@@ -141,6 +141,11 @@ export const volumeRoutes = {
       snapshot: id("snapshot").optional(),
       backup: id("backup").optional(),
       volume: id("volume").optional(),
+      instance: id("instance")
+        .optional()
+        .describe(
+          "Of a cluster whose members do not share their disks: the instance that it is for, so that it is made where that is. An empty one follows the instance that it is first attached to.",
+        ),
       labels: labels.default({}),
       protected: z.boolean().default(false).describe("It cannot be deleted until this is taken off."),
     }),

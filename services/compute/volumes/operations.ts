@@ -5,6 +5,7 @@ import { type Id, newId } from "../../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition } from "../../../kernel/operations/definition.ts";
 import { beginOperation, type OperationRecord } from "../../../kernel/operations/store.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
+import type { ComputeDriver, VolumeReport, VolumeSpec } from "../driver.ts";
 import type { ComputeParts, ProjectPlace } from "../parts.ts";
 import type { BackupContents } from "./backups/content.ts";
 import { engineNameOf, subjectOf, volumeLabels } from "./disks.ts";
@@ -19,8 +20,18 @@ export type VolumeSource =
   | { kind: "volume"; volume: string; snapshot?: string }
   | { kind: "backup"; backupId: string };
 
-type CreateInput = { volumeId: string; source: VolumeSource };
-type AttachInput = { volumeId: string; instanceId: string; instanceEngineName: string; path: string };
+type CreateInput = {
+  volumeId: string;
+  source: VolumeSource;
+  /** The engine's name of the instance that it is for. */
+  near: string | null;
+};
+type AttachInput = {
+  volumeId: string;
+  instanceId: string;
+  instanceEngineName: string;
+  path: string;
+};
 type ResizeInput = { volumeId: string; fromBytes: number; toBytes: number };
 type DeleteInput = { volumeId: string };
 
@@ -61,7 +72,7 @@ export function defineVolumeOperations(
           async run({ input, memory, database, signal, progress, attempt }) {
             const row = await readVolume(database, input.volumeId);
             const driver = parts.engine();
-            const { pool } = await driver.info({ signal });
+            const { pool, clustered } = await driver.info({ signal });
             if (pool.totalBytes > 0 && row.sizeBytes > pool.totalBytes) {
               throw new CloudError(
                 "storage_full",
@@ -70,7 +81,8 @@ export function defineVolumeOperations(
               );
             }
             memory["left"] = true;
-            const spec = { name: row.engineName, sizeBytes: row.sizeBytes, labels: volumeLabels(row) };
+            const member = clustered && input.near ? (await driver.instanceGet(input.near, { signal }))?.member : undefined;
+            const spec = specOf(row, member);
             const { source } = input;
             if (source.kind === "empty") return driver.volumeCreate(spec, { signal });
             if (source.kind === "volume") {
@@ -119,11 +131,16 @@ export function defineVolumeOperations(
         deadlineSeconds: 300,
         async run({ input, database, signal }) {
           const row = await readVolume(database, input.volumeId);
-          await parts.engine().volumeAttach(row.engineName, input.instanceEngineName, input.path, { signal });
+          const driver = parts.engine();
+          await bringToMember(driver, row, input.instanceEngineName, signal);
+          await driver.volumeAttach(row.engineName, input.instanceEngineName, input.path, { signal });
         },
         async undo({ input, database, signal }) {
           const row = await readVolume(database, input.volumeId);
-          await ignoringGone(parts.engine().volumeDetach(row.engineName, input.instanceEngineName, { signal }));
+          const driver = parts.engine();
+          await ignoringGone(driver.volumeDetach(row.engineName, input.instanceEngineName, { signal }));
+          // On its way from one member to another it may be on none.
+          if (row.pristine && !(await findReport(driver, row, signal))) await driver.volumeCreate(specOf(row), { signal });
         },
       },
     ],
@@ -134,7 +151,7 @@ export function defineVolumeOperations(
       await volumeStore.update(tx, row.id, {
         state: kept ? "attached" : "available",
         operationId: null,
-        ...(kept ? {} : { instanceId: null, mountPath: null }),
+        ...(kept ? { pristine: false } : { instanceId: null, mountPath: null }),
       });
       return kept ? { volumeId: row.id, instanceId: input.instanceId, path: input.path } : undefined;
     },
@@ -184,8 +201,7 @@ export function defineVolumeOperations(
         /** A disk does not shrink: what the engine has done stays, and the record says so. */
         async undo({ input, database, memory, signal }) {
           const row = await readVolume(database, input.volumeId);
-          const all = await parts.engine().volumeList({ signal });
-          const report = all.find(({ name }) => name === row.engineName);
+          const report = await findReport(parts.engine(), row, signal);
           memory["grown"] = report !== undefined && report.sizeBytes >= input.toBytes;
         },
       },
@@ -220,8 +236,7 @@ export function defineVolumeOperations(
         /** Nothing brings it back: only whether it is still there counts. */
         async undo({ input, database, memory, signal }) {
           const row = await readVolume(database, input.volumeId);
-          const all = await parts.engine().volumeList({ signal });
-          memory["gone"] = !all.some(({ name }) => name === row.engineName);
+          memory["gone"] = (await findReport(parts.engine(), row, signal)) === undefined;
         },
       },
     ],
@@ -250,6 +265,32 @@ export function defineVolumeOperations(
     resize,
     delete: remove,
   };
+}
+
+const specOf = (row: VolumeRow, member?: string): VolumeSpec => ({
+  name: row.engineName,
+  sizeBytes: row.sizeBytes,
+  labels: volumeLabels(row),
+  ...(member === undefined ? {} : { member }),
+});
+
+const findReport = async (driver: ComputeDriver, row: VolumeRow, signal: AbortSignal): Promise<VolumeReport | undefined> =>
+  (await driver.volumeList({ signal })).find(({ name }) => name === row.engineName);
+
+/** Where members do not share their disks, a volume has to be where its instance is. An empty one is just made there. */
+async function bringToMember(driver: ComputeDriver, row: VolumeRow, instance: string, signal: AbortSignal): Promise<void> {
+  if (!(await driver.info({ signal })).clustered) return;
+  const [report, target] = await Promise.all([findReport(driver, row, signal), driver.instanceGet(instance, { signal })]);
+  if (!target || target.member === report?.member || (report && report.member === undefined)) return;
+  if (!row.pristine || row.snapshots > 0) {
+    throw new CloudError(
+      "failed_precondition",
+      `The volume ${row.name} is on the member ${report?.member} and the instance on ${target.member}, and these do not share their disks. Ask an administrator to move the instance there, or make a new volume for it from a backup of this one.`,
+      { details: { resource: "volume", reason: "other_member" } },
+    );
+  }
+  await driver.volumeDelete(row.engineName, { signal });
+  await driver.volumeCreate(specOf(row, target.member), { signal });
 }
 
 /** The record goes, and with it what hangs on it and what it held. */
@@ -281,6 +322,7 @@ export async function createVolume(
     labels: Record<string, string>;
     protected: boolean;
     source: VolumeSource;
+    near?: string | undefined;
   },
 ): Promise<{ row: VolumeRow; operation: OperationRecord }> {
   const { place, actor, source, name, description, sizeBytes, labels } = wanted;
@@ -300,6 +342,7 @@ export async function createVolume(
     stateReason: null,
     labels,
     protected: wanted.protected,
+    pristine: source.kind === "empty",
     instanceId: null,
     instanceName: null,
     mountPath: null,
@@ -310,7 +353,7 @@ export async function createVolume(
   };
   const definition = source.kind === "backup" ? operations.import : operations.create;
   const operation = await beginOperation(tx, definition, {
-    input: { volumeId: id, source },
+    input: { volumeId: id, source, near: wanted.near ?? null },
     actor,
     ...subjectOf("volume", row),
   });

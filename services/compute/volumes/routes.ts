@@ -45,6 +45,8 @@ export function volumeHandlers(parts: ComputeParts, operations: VolumeOperations
       const place = await openProject(parts, context, body.project);
       parts.engine();
       const { source, atLeast } = await sourceOf(context.tx, place.projectId, body);
+      const instance = body.instance === undefined ? undefined : await parts.instances.find(context.tx, body.instance);
+      if (body.instance !== undefined && instance?.projectId !== place.projectId) throw notFound("instance");
       const sizeBytes = body.sizeBytes ?? atLeast;
       if (sizeBytes === undefined) throw invalid("body.sizeBytes", "Say how large the volume is to be, in bytes.");
       if (atLeast !== undefined && sizeBytes < atLeast) {
@@ -59,6 +61,7 @@ export function volumeHandlers(parts: ComputeParts, operations: VolumeOperations
         labels: body.labels,
         protected: body.protected,
         source,
+        near: instance?.engineName,
       });
       const { name } = row;
       context.audit({ ...subjectOf("volume", row), after: { name, sizeBytes, source: sourceWords(body), labels: body.labels } });

@@ -19,6 +19,8 @@ export interface VolumeRow {
   stateReason: string | null;
   labels: Record<string, string>;
   protected: boolean;
+  /** Empty for sure: no instance had it yet. */
+  pristine: boolean;
   instanceId: Id<"instance"> | null;
   instanceName: string | null;
   mountPath: string | null;
@@ -29,7 +31,7 @@ export interface VolumeRow {
 }
 
 const columns = `v.id, v.organisation_id as "organisationId", v.project_id as "projectId", v.name, v.engine_name as "engineName", v.description,
-  v.size_bytes as "sizeBytes", v.used_bytes as "usedBytes", v.state, v.state_reason as "stateReason", v.labels, v.protected,
+  v.size_bytes as "sizeBytes", v.used_bytes as "usedBytes", v.state, v.state_reason as "stateReason", v.labels, v.protected, v.pristine,
   v.instance_id as "instanceId", (select i.name from compute.instances i where i.id = v.instance_id) as "instanceName",
   v.mount_path as "mountPath", v.operation_id as "operationId",
   (select count(*) from compute.snapshots s where s.source_id = v.id) as snapshots,
@@ -44,6 +46,7 @@ const changeable = {
   stateReason: "state_reason",
   labels: "labels",
   protected: "protected",
+  pristine: "pristine",
   instanceId: "instance_id",
   mountPath: "mount_path",
   operationId: "operation_id",
@@ -68,10 +71,11 @@ export const volumeStore = {
   /** False when the project has one of that name. */
   async insert(tx: Tx, row: VolumeRow): Promise<boolean> {
     const rows = await tx.sql`
-      insert into compute.volumes (id, organisation_id, project_id, name, engine_name, description, size_bytes, state, labels, protected, operation_id,
+      insert into compute.volumes (id, organisation_id, project_id, name, engine_name, description, size_bytes, state, labels, protected, pristine,
+        operation_id,
         created_at)
       values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.name}, ${row.engineName}, ${row.description}, ${row.sizeBytes}, ${row.state},
-        ${tx.sql.json(row.labels)}, ${row.protected}, ${row.operationId}, ${row.createdAt})
+        ${tx.sql.json(row.labels)}, ${row.protected}, ${row.pristine}, ${row.operationId}, ${row.createdAt})
       on conflict (project_id, name) do nothing returning id`;
     if (rows.length > 0) await announce(tx, row);
     return rows.length > 0;

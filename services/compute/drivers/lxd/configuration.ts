@@ -263,6 +263,8 @@ export const volumeReportOf = (volume: EngineVolume, snapshots: string[], usedBy
   name: volume.name,
   sizeBytes: bytesOf(volume.config["size"]) ?? 0,
   ...(usedBytes === undefined ? {} : { usedBytes }),
+  // A single host calls itself "none".
+  ...(volume.location && volume.location !== "none" ? { member: volume.location } : {}),
   labels: labelsOf(volume.config),
   attachedTo: [...new Set((volume.used_by ?? []).map(userOf).filter((name) => name !== undefined))],
   snapshots,
