@@ -115,12 +115,12 @@ test("its terminal installs a package and serves a page", async () => {
     await page.keyboard.press("Enter");
   };
   // A fresh package list needs the network of the server: names, routes and masquerading.
-  await type("apt-get -qq update && apt-get -qq install -y darkhttpd >/dev/null && clear && echo installed-$?");
+  await type("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light >/dev/null 2>&1 && clear && echo installed-$?");
   await eventually(screen, (text) => text.includes("installed-0"), 180_000);
   await type(
-    "mkdir -p /srv/www && echo hello from $(hostname) > /srv/www/index.html && darkhttpd /srv/www --port 80 --daemon; clear",
+    "clear; echo hello from $(hostname) > /var/www/html/index.html; rm -f /var/www/html/index.nginx-debian.html",
   );
-  await type("wget -qO- http://127.0.0.1/");
+  await type("curl -s http://127.0.0.1/");
   await eventually(screen, (text) => text.includes("hello from web-1"));
 });
 

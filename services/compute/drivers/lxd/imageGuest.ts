@@ -117,7 +117,7 @@ export function guestFiles(recipe: ImageRecipe, sources: readonly string[]): Rec
 export const aptScript = `set -eu
 root=$1
 chroot "$root" systemctl --quiet enable systemd-networkd.service systemd-resolved.service ssh.service
-rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap" "$root/usr/sbin/policy-rc.d"
 chroot "$root" apt-get clean
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old
 `;

@@ -12,10 +12,8 @@ const hostName = '{{ config_get("user.host-name", container.name) }}';
 
 export const templates: Record<string, string> = {
   "hostname.tpl": `${hostName}\n`,
-  "hosts.tpl":
-    `127.0.0.1\tlocalhost\n127.0.1.1\t${hostName}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
-  "cloud-init-meta.tpl":
-    `instance-id: {{ container.name }}\nlocal-hostname: ${hostName}\n{{ config_get("user.meta-data", "") }}\n`,
+  "hosts.tpl": `127.0.0.1\tlocalhost\n127.0.1.1\t${hostName}\n\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
+  "cloud-init-meta.tpl": `instance-id: {{ container.name }}\nlocal-hostname: ${hostName}\n{{ config_get("user.meta-data", "") }}\n`,
   "cloud-init-user.tpl": seed("user"),
   "cloud-init-vendor.tpl": seed("vendor"),
   "cloud-init-network.tpl": `{% if config_get("cloud-init.network-config", "") != "" %}{{ config_get("cloud-init.network-config", "") }}{% elif config_get("user.network-config", "") != "" %}{{ config_get("user.network-config", "") }}{% else %}version: 1
