@@ -43,7 +43,7 @@ export function createInstances(parts: ComputeParts): Area<typeof routes> & { pa
       }));
     },
     stop: watching.stop,
-    part: createPart(parts, { creation, removal, reconciling }),
+    part: createPart(parts, { creation, removal, reconciling, operations }),
     watching,
   };
 }

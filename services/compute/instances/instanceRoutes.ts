@@ -1,4 +1,3 @@
-import { brokenConstraint } from "../../../kernel/db/database.ts";
 import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, encodeCursor } from "../../../kernel/http/cursor.ts";
 import { beginOperation } from "../../../kernel/operations/store.ts";
@@ -110,12 +109,8 @@ export const instanceRoutes = (
       checkState(before, "rename");
     }
     if (Object.keys(change).length === 0) return viewInstance(tx, parts, before);
-    let after: InstanceRow;
-    try {
-      after = await instanceStore.update(tx, before.id, change);
-    } catch (error) {
-      throw brokenConstraint(error) === "instances_name" ? nameTaken(body.name as string) : error;
-    }
+    const after = await instanceStore.rename(tx, before.id, change);
+    if (!after) throw nameTaken(body.name as string);
     if (renamed) await parts.networks.rename(tx, after.id, after.name);
     if (atEngine)
       await beginOperation(tx, operations.instanceConfigure, {

@@ -1,9 +1,11 @@
 import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { beginOperation } from "../../../kernel/operations/store.ts";
 import type { ComputeParts, InstancesPart } from "../parts.ts";
 import type { InstanceState } from "./contract.ts";
 import type { Creation } from "./creation.ts";
 import type { Removal } from "./deletion.ts";
-import { partView } from "./presentation.ts";
+import type { InstanceOperations } from "./operations.ts";
+import { checkIdle, partView, subjectOf } from "./presentation.ts";
 import type { Reconciling } from "./reconciling.ts";
 import { checkState, isPassing, isState, setState, settle } from "./states.ts";
 import { instanceStore } from "./store/instances.ts";
@@ -12,7 +14,12 @@ import { sizeStore } from "./store/sizes.ts";
 /** Instances as the other parts of the service use them. */
 export function createPart(
   parts: ComputeParts,
-  { creation, removal, reconciling }: { creation: Creation; removal: Removal; reconciling: Reconciling },
+  {
+    creation,
+    removal,
+    reconciling,
+    operations,
+  }: { creation: Creation; removal: Removal; reconciling: Reconciling; operations: Pick<InstanceOperations, "instanceRebuild"> },
 ): InstancesPart {
   return {
     async find(tx, id, options = {}) {
@@ -63,6 +70,34 @@ export function createPart(
       const row = await instanceStore.find(tx, instanceId, { lock: true });
       if (!row) throw notFound("instance");
       const operation = await removal.begin(tx, row, actor, true);
+      return { operationId: operation.id };
+    },
+
+    async recreate(tx, { instanceId, actor }) {
+      const row = await instanceStore.find(tx, instanceId, { lock: true });
+      if (!row) throw notFound("instance");
+      await checkIdle(tx, row);
+      const refuse = (message: string) =>
+        new CloudError("failed_precondition", message, { details: { resource: "instance", reason: `state_${row.state}` } });
+      if (row.state !== "missing") throw refuse(`The instance ${row.name} is not gone from the engine.`);
+      const image = row.imageId === null ? undefined : await parts.images.find(tx, row.imageId);
+      if (!image)
+        throw refuse(
+          `The image ${row.imageName} that ${row.name} was made from is deleted. Forget it, and create a new instance.`,
+        );
+      const { id, name, engineName, defaultUser } = image;
+      const operation = await beginOperation(tx, operations.instanceRebuild, {
+        input: {
+          instanceId: row.id,
+          engineName: row.engineName,
+          image: { id, name, engineName, defaultUser },
+          start: true,
+          recreate: true,
+        },
+        actor,
+        ...subjectOf(row),
+      });
+      await setState(tx, row, "rebuilding");
       return { operationId: operation.id };
     },
 

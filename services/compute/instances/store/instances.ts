@@ -1,4 +1,4 @@
-import type { Tx } from "../../../../kernel/db/database.ts";
+import { brokenConstraint, type Tx } from "../../../../kernel/db/database.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { InstanceState } from "../contract.ts";
 
@@ -124,7 +124,7 @@ export const instanceStore = {
     return rows.length > 0;
   },
 
-  /** Writes what changes (something does) and answers the row as it is then. A taken name fails with the constraint instances_name. */
+  /** Writes what changes (something does) and answers the row as it is then. */
   async update(tx: Tx, id: string, change: InstanceChange): Promise<InstanceRow> {
     const entries = Object.entries(change).filter(([, value]) => value !== undefined);
     const values = Object.fromEntries(
@@ -136,6 +136,16 @@ export const instanceStore = {
     const [row] = await tx.sql<InstanceRow[]>`update compute.instances set ${tx.sql(values as never)}, revision = revision + 1
       where id = ${id} returning ${tx.sql.unsafe(columns)}`;
     return row as InstanceRow;
+  },
+
+  /** The same where the name may change; undefined when the project has one of that name, and then nothing more can be done in `tx`. */
+  async rename(tx: Tx, id: string, change: InstanceChange): Promise<InstanceRow | undefined> {
+    try {
+      return await instanceStore.update(tx, id, change);
+    } catch (error) {
+      if (brokenConstraint(error) === "instances_name") return undefined;
+      throw error;
+    }
   },
 
   async delete(tx: Tx, id: string): Promise<boolean> {
