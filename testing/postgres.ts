@@ -30,7 +30,15 @@ export async function testDatabase(): Promise<TestDatabase> {
   return {
     url: url.href,
     drop: async () => {
-      await withAdmin(base, (sql) => sql`drop database if exists ${sql(name)} with (force)`);
+      for (let round = 1; ; round++) {
+        try {
+          return await withAdmin(base, (sql) => sql`drop database if exists ${sql(name)} with (force)`);
+        } catch (error) {
+          // Autovacuum works in it just now, and only a superuser may end that.
+          if ((error as { code?: string }).code !== "42501" || round === 40) throw error;
+          await sleep(100);
+        }
+      }
     },
   };
 }
