@@ -221,6 +221,7 @@ test("bad input gets a clear answer and leaves nothing behind", async () => {
     [{ environment: { KHMARA_X: "y" } }, 400, /cloud's own/],
     [{ input: { bucket: "nowhere" } }, 404, /There is no bucket nowhere in this project/],
     [{ output: { bucket: "nowhere" } }, 404, /There is no bucket nowhere in this project/],
+    [{ networks: ["net_0192f0c1d2e37a4b8c5d6e7f80912a3b"] }, 404, /no such network in this project/],
     [{ array: 0 }, 400, /./],
     [{ input: { bucket: "b", prefix: "no-slash" } }, 400, /slash/],
   ];
@@ -248,7 +249,7 @@ test("bad input gets a clear answer and leaves nothing behind", async () => {
   assert.deepEqual(await cloud.database.sql`select count(*) from compute.jobs`, before);
   const [quota] = await cloud.database
     .sql`select used from kernel.quota_usage where name = 'compute.jobs' and scope_id = ${cloud.project}`;
-  assert.equal(quota?.["used"], 0);
+  assert.equal(quota?.["used"] ?? 0, 0);
 });
 
 test("lists: newest first, by state and name, page by page", async () => {

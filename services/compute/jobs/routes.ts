@@ -136,6 +136,11 @@ export function jobRouteHandlers(parts: ComputeParts, hurry: () => void): JobRou
             },
           },
         );
+      const networks = await jobStore.networksOf(context.tx, place.projectId, body.networks);
+      if (networks.size < new Set(body.networks).size)
+        throw new CloudError("not_found", "There is no such network in this project.", {
+          details: { resource: "network", fields: [{ path: "body.networks", message: "No such network in this project." }] },
+        });
       const [input, output] = [
         await openLocation(context, place, "input", body.input),
         await openLocation(context, place, "output", body.output),

@@ -9,6 +9,7 @@ import { taskStore } from "./store/tasks.ts";
 /** So many servers are begun in one round, lest their making keeps all else waiting. */
 const startedAtOnce = 20;
 const capacityFreshMs = 3000;
+const engineMs = 8000;
 /** What the quota has refused is not asked for again in every round. */
 const refusedMs = 3000;
 
@@ -35,7 +36,9 @@ export function createScheduler(parts: ComputeParts, times: JobTimes): Scheduler
 
   async function seeEngine(signal: AbortSignal): Promise<NonNullable<typeof engine>> {
     if (engine && Date.now() - engine.at < capacityFreshMs) return engine;
-    const members = (await parts.engine().members({ signal })).filter(({ state }) => state === "online");
+    const members = (await parts.engine().members({ signal: AbortSignal.any([signal, AbortSignal.timeout(engineMs)]) })).filter(
+      ({ state }) => state === "online",
+    );
     const sum = (of: (member: (typeof members)[number]) => number) => members.reduce((total, member) => total + of(member), 0);
     engine = {
       at: Date.now(),
@@ -206,7 +209,7 @@ export function createScheduler(parts: ComputeParts, times: JobTimes): Scheduler
       });
     } catch (error) {
       if (!CloudError.is(error)) throw error;
-      if (error.code === "quota_exceeded" || error.code === "storage_full" || error.code === "unavailable") {
+      if (isPassing(error)) {
         await say(waiting, `Waits: ${error.message}`);
         return "refused";
       }
@@ -233,5 +236,12 @@ export function createScheduler(parts: ComputeParts, times: JobTimes): Scheduler
 
   return { round };
 }
+
+/** What a later round may find changed. */
+const isPassing = ({ code, details }: CloudError): boolean =>
+  ["quota_exceeded", "storage_full", "unavailable", "deadline_exceeded", "conflict", "rate_limited"].includes(code) ||
+  details.retryAfterSeconds !== undefined ||
+  details.reason === "network_full" ||
+  details.reason === "engine_missing";
 
 const gibibytes = (bytes: number): string => `${Number((bytes / 1024 ** 3).toFixed(1))} GiB`;

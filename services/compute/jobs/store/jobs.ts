@@ -154,6 +154,13 @@ export const jobStore = {
     >`select name from compute.sizes where not retired order by vcpus, memory_bytes, disk_bytes, name limit 50`;
     return rows.map(({ name }) => name);
   },
+  /** Which of these networks the project has. */
+  async networksOf(tx: Tx, projectId: string, ids: readonly string[]): Promise<Set<string>> {
+    const rows = await tx.sql<
+      { id: string }[]
+    >`select id from compute.networks where project_id = ${projectId} and id = any (${ids as string[]}::text[])`;
+    return new Set(rows.map(({ id }) => id));
+  },
 };
 
 export interface SizeRow {
