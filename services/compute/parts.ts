@@ -105,6 +105,11 @@ export interface InstancesPart {
   ): Promise<{ instance: InstanceView; operationId: string }>;
   /** Deletes, with force, in the caller's transaction; answers the operation. */
   remove(tx: Tx, request: { instanceId: string; actor: Actor }): Promise<{ operationId: string }>;
+  /**
+   * Makes a `missing` one anew in the engine, with an empty disk from its image, and its cards, addresses and volumes; answers the
+   * operation. failed_precondition in another state, or when its image is deleted.
+   */
+  recreate(tx: Tx, request: { instanceId: string; actor: Actor }): Promise<{ operationId: string }>;
   /** Sets a state while an operation of another part is at work (restoring, …), and back to what the engine says afterwards. */
   setState(tx: Tx, instanceId: string, state: string, reason?: string): Promise<void>;
   /** Asks the engine and writes down what it says, usage included; also while an operation of yours is at work on the instance. */

@@ -197,6 +197,26 @@ test("an instance that somebody deleted in the engine: seen, and its record forg
   assert.deepEqual(entry?.["after"], { action: "forget" });
 });
 
+test("a missing instance is made anew, with its addresses and volumes", async () => {
+  const instance = await cloud.instance();
+  const name = `kh-${instance.id.slice(-12)}`;
+  const image = engine.instances.get(name)?.image;
+  engine.happens(name, "deleted", new Date(), "quietly");
+  await round();
+  const { id } = await differenceOf(instance.id);
+  engine.faults.fail("instanceCreate", { error: new CloudError("storage_full", "The pool is full.") });
+  const failed = await cloud.ended((await call("admin", "POST", `/differences/${id}/repair`, { action: "recreate" })).body.id);
+  assert.match(failed.error.message, /The pool is full/);
+  assert.equal((await instanceNow(instance.id)).state, "missing");
+  await cloud.done((await call("admin", "POST", `/differences/${id}/repair`, { action: "recreate" })).body.id);
+  const now = await instanceNow(instance.id);
+  assert.deepEqual([now.state, now.name], ["running", instance.name]);
+  assert.deepEqual([engine.instances.get(name)?.image, engine.instances.get(name)?.state], [image, "running"]);
+  const open = (await cloud.usage(instance.id)).filter(({ to }) => to === null).map(({ meter }) => meter);
+  assert.deepEqual(open.toSorted(), ["compute.disk", "compute.memory", "compute.vcpus"]);
+  assert.equal(await differenceOf(instance.id), undefined);
+});
+
 /** What a process leaves that died at the wrong moment, or a database that was put back from a backup. */
 async function orphan(labels: Record<string, string> = {}): Promise<string> {
   const id = newId("instance");

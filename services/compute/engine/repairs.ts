@@ -59,6 +59,14 @@ export function defineRepair(parts: ComputeParts) {
         }),
       ),
 
+    "instance_missing recreate": (context) =>
+      finished(context, "recreation", () =>
+        database.transaction("system", async (tx) => {
+          const request = { instanceId: context.input.resourceId, actor: context.actor };
+          return (await parts.instances.recreate(tx, request)).operationId;
+        }),
+      ),
+
     "instance_orphan delete": async (context) => {
       const orphan = await orphanInstance(context);
       if (orphan) await parts.engine().instanceDelete(orphan.name, { signal: context.signal });
