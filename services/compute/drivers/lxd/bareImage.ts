@@ -1,10 +1,11 @@
-import { PassThrough, type Readable } from "node:stream";
+import { createHash } from "node:crypto";
+import { pipeline, type Readable, Transform } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
 import { pack } from "tar-stream";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { BareImage } from "../../driver.ts";
 import { imageMetadata, templates } from "./imageTemplates.ts";
+import type { ImageUpload } from "./imageUpload.ts";
 
 const boundary = "khmara-5f1c2a8e9b7d4036";
 
@@ -12,11 +13,7 @@ const boundary = "khmara-5f1c2a8e9b7d4036";
  * The content of a root disk as the engine takes it: an image of two parts (multipart/form-data, RFC 7578), the first being the
  * metadata and templates that were missing. https://documentation.ubuntu.com/lxd/en/latest/reference/image_format/
  */
-export async function wrapBare(
-  start: Buffer,
-  content: Readable,
-  bare: BareImage,
-): Promise<{ body: Readable; headers: Record<string, string> }> {
+export async function wrapBare(start: Buffer, content: Readable, bare: BareImage): Promise<ImageUpload> {
   const qcow2 = start.subarray(0, 4).toString("latin1") === "QFI\xfb";
   if ((bare.kind === "vm") !== qcow2)
     throw new CloudError(
@@ -32,19 +29,27 @@ export async function wrapBare(
     });
   const part = (field: string, file: string): string =>
     `Content-Disposition: form-data; name="${field}"; filename="${file}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
-  const body = new PassThrough();
+  const metadata = await metadataTarball(bare);
+  const hash = createHash("sha256").update(metadata).update(start);
   const root = bare.kind === "vm" ? part("rootfs.img", "rootfs.img") : part("rootfs", "rootfs.tar");
-  body.write(`--${boundary}\r\n${part("metadata", "metadata.tar")}`);
-  body.write(await metadataTarball(bare));
-  body.write(`\r\n--${boundary}\r\n${root}`);
-  body.write(start);
-  const closing = () => body.end(`\r\n--${boundary}--\r\n`);
-  if (content.readableEnded) closing();
-  else
-    pipeline(content, body, { end: false }).then(closing, (error) => {
-      body.destroy(error as Error);
-    });
-  return { body, headers: { "content-type": `multipart/form-data; boundary=${boundary}` } };
+  const body = new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      hash.update(chunk);
+      callback(null, chunk);
+    },
+    flush: (callback) => callback(null, Buffer.from(`\r\n--${boundary}--\r\n`)),
+  });
+  body.push(`--${boundary}\r\n${part("metadata", "metadata.tar")}`);
+  body.push(metadata);
+  body.push(`\r\n--${boundary}\r\n${root}`);
+  body.push(start);
+  if (content.readableEnded) body.end();
+  else pipeline(content, body, () => {});
+  return {
+    body,
+    headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+    fingerprint: () => hash.digest("hex"),
+  };
 }
 
 /** By the first bytes: gzip, xz, bzip2, zstd, or `ustar` at its place in a tar header (POSIX.1-1988). */
@@ -61,14 +66,17 @@ function isTarball(start: Buffer): boolean {
 
 const engineArchitectures: Record<string, string> = { amd64: "x86_64", arm64: "aarch64", armhf: "armv7l", i386: "i686" };
 
+const made = new Date(Date.UTC(2000, 0, 1));
+
 async function metadataTarball({ architecture, description }: BareImage): Promise<Buffer> {
   const word = engineArchitectures[architecture] ?? architecture;
   const recipe = { id: "imported", title: description, distribution: "debian", release: "", minimumDiskBytes: 0 } as const;
-  const metadata = JSON.parse(imageMetadata(recipe, word, new Date())) as { properties: Record<string, string> };
+  // The same bytes each time: an import that is repeated makes the same image.
+  const metadata = JSON.parse(imageMetadata(recipe, word, made)) as { properties: Record<string, string> };
   metadata.properties = { architecture: word, description };
   const tarball = pack();
-  tarball.entry({ name: "metadata.yaml" }, JSON.stringify(metadata));
-  for (const [name, text] of Object.entries(templates)) tarball.entry({ name: `templates/${name}` }, text);
+  tarball.entry({ name: "metadata.yaml", mtime: made }, JSON.stringify(metadata));
+  for (const [name, text] of Object.entries(templates)) tarball.entry({ name: `templates/${name}`, mtime: made }, text);
   tarball.finalize();
   return await buffer(tarball);
 }

@@ -102,10 +102,9 @@ export async function changeInstance(
   }
 }
 
-const same = (one: Configuration, other: Configuration): boolean => {
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
-};
+/** Empty is as good as absent. */
+const same = (one: Configuration, other: Configuration): boolean =>
+  Object.keys({ ...one, ...other }).every((key) => (one[key] ?? "") === (other[key] ?? ""));
 const sameDevices = (one: Devices, other: Devices): boolean => {
   const names = Object.keys(one);
   return (

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { WebSocket } from "ws";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { ComputeDriver, ExecOptions, ExecStream, TerminalSession } from "../../driver.ts";
+import type { ComputeDriver, ExecOptions, ExecStream } from "../../driver.ts";
 import { at, type EngineOperation } from "./client.ts";
-import { type Engine, isAbsent, noInstance, refused } from "./engine.ts";
+import { type Engine, isAbsent, noInstance, refused, wordsOf } from "./engine.ts";
 import { readSocket, writeSocket } from "./sockets.ts";
 
 export type Exec = Pick<ComputeDriver, "instanceExec" | "instanceExecStream" | "instanceTerminal">;
@@ -13,12 +13,19 @@ const signals = { hangUp: 1, kill: 9 } as const;
 /** After hanging up, before killing. */
 const graceMs = 1000;
 
+interface Channel {
+  socket: WebSocket;
+  output: Readable;
+}
+
 interface Session {
   /** By their numbers: 0 input (or both ways), 1 output, 2 errors. */
-  sockets: WebSocket[];
+  channels: Channel[];
   control: WebSocket;
   exited: Promise<number>;
   signal(number: number): void;
+  /** Kills the command and lets go of it, whatever it has started and left running. */
+  kill(): void;
 }
 
 export function createExec(engine: Engine): Exec {
@@ -46,22 +53,40 @@ export function createExec(engine: Engine): Exec {
     }
     const fds = (operation.metadata?.["fds"] ?? {}) as Record<string, string>;
     const open = (fd: string) => client.operationSocket(operation.id, fds[fd] ?? "", { signal });
-    const exited = client
+    const gone = Promise.withResolvers<number>();
+    const ended = client
       .wait(operation.id, { operationTimeoutMs: Number.POSITIVE_INFINITY })
       .then(({ metadata }) => Number(metadata?.["return"] ?? -1))
-      .catch((error) => {
-        throw execFailure(name, error);
-      });
+      .catch((error) => notRunnable(error) ?? Promise.reject(execFailure(name, error)));
+    const exited = Promise.race([ended, gone.promise]);
     // Whoever asked may hear of it later only.
+    ended.catch(() => {});
     exited.catch(() => {});
     try {
       // The command starts when all of its own are open: by then it has to be possible to stop it.
       const control = await open("control");
-      const sockets = await Promise.all((interactive ? ["0"] : ["0", "1", "2"]).map(open));
+      // Each is read from the moment it is open: the command starts with the last of them, and may have said all before we know of that.
+      const channels = await Promise.all(
+        (interactive ? ["0"] : ["0", "1", "2"]).map(async (fd) => {
+          const socket = await open(fd);
+          return { socket, output: readSocket(socket, { ending: interactive }) };
+        }),
+      );
       const send = (message: unknown) => {
         if (control.readyState === control.OPEN) control.send(JSON.stringify(message));
       };
-      return { sockets, control, exited, signal: (number) => send({ command: "signal", signal: number }) };
+      const signal = (number: number) => send({ command: "signal", signal: number });
+      const kill = () => {
+        signal(signals.kill);
+        // Its children may hold the streams open, and then the engine waits for them.
+        const timer = setTimeout(() => {
+          for (const { socket } of channels) socket.terminate();
+          control.terminate();
+          gone.resolve(128 + signals.kill);
+        }, graceMs);
+        ended.catch(() => {}).finally(() => clearTimeout(timer));
+      };
+      return { channels, control, exited, signal, kill };
     } catch (error) {
       await client.cancel(operation.id);
       throw error;
@@ -70,13 +95,12 @@ export function createExec(engine: Engine): Exec {
 
   async function stream(name: string, options: ExecOptions): Promise<ExecStream> {
     const session = await begin(name, options);
-    const [stdin, stdout, stderr] = session.sockets as [WebSocket, WebSocket, WebSocket];
-    const exited = endedBy(session, options.signal);
+    const [stdin, stdout, stderr] = session.channels as [Channel, Channel, Channel];
     return {
-      stdin: writeSocket(stdin),
-      stdout: readSocket(stdout),
-      stderr: readSocket(stderr),
-      exited,
+      stdin: writeSocket(stdin.socket),
+      stdout: stdout.output,
+      stderr: stderr.output,
+      exited: endedBy(session, options.signal),
       close: () => hangUp(session),
     };
   }
@@ -98,35 +122,27 @@ export function createExec(engine: Engine): Exec {
 
     async instanceTerminal(name, { columns, rows, ...options }) {
       const session = await begin(name, options, { columns, rows });
-      return terminalOf(session.sockets[0] as WebSocket, session.control, endedBy(session, options.signal), () =>
-        hangUp(session),
-      );
+      const { control } = session;
+      const [{ socket, output }] = session.channels as [Channel];
+      return {
+        output,
+        input: writeSocket(socket),
+        resize: async (columns, rows) => resize(control, columns, rows),
+        exited: endedBy(session, options.signal),
+        close: () => hangUp(session),
+      };
     },
   };
 }
 
-export function terminalOf(data: WebSocket, control: WebSocket, exited: Promise<number>, close: () => void): TerminalSession {
-  return {
-    output: readSocket(data),
-    input: writeSocket(data),
-    async resize(columns, rows) {
-      if (control.readyState !== control.OPEN) return;
-      control.send(JSON.stringify({ command: "window-resize", args: { width: String(columns), height: String(rows) } }));
-    },
-    exited,
-    close,
-  };
+export function resize(control: WebSocket, columns: number, rows: number): void {
+  if (control.readyState !== control.OPEN) return;
+  control.send(JSON.stringify({ command: "window-resize", args: { width: String(columns), height: String(rows) } }));
 }
 
-function hangUp({ exited, signal, sockets, control }: Session): void {
+function hangUp({ exited, signal, kill }: Session): void {
   signal(signals.hangUp);
-  const timer = setTimeout(() => {
-    signal(signals.kill);
-    // What the command has started may hold the streams open.
-    setTimeout(() => {
-      for (const socket of [...sockets, control]) socket.terminate();
-    }, graceMs).unref();
-  }, graceMs);
+  const timer = setTimeout(kill, graceMs);
   exited.catch(() => {}).finally(() => clearTimeout(timer));
 }
 
@@ -136,10 +152,7 @@ async function endedBy(session: Session, signal: AbortSignal | undefined): Promi
   const ended = new AbortController();
   const aborted = signal.aborted ? Promise.resolve() : once(signal, "abort", { signal: ended.signal });
   const cancelledFirst = aborted.then(() => {
-    session.signal(signals.kill);
-    setTimeout(() => {
-      for (const socket of [...session.sockets, session.control]) socket.terminate();
-    }, graceMs).unref();
+    session.kill();
     throw new CloudError("cancelled", "The command was cancelled.", { cause: signal.reason });
   });
   try {
@@ -164,6 +177,13 @@ async function take(stream: Readable, mostBytes: number): Promise<{ bytes: Uint8
     length += kept.length;
   }
   return { bytes: Buffer.concat(chunks), truncated };
+}
+
+/** As a shell has it (POSIX.1-2024, 2.8.2): no such command, or one that may not be executed. */
+function notRunnable(error: unknown): number | undefined {
+  const words = wordsOf(error);
+  if (/command not found/i.test(words)) return 127;
+  return /command not executable/i.test(words) ? 126 : undefined;
 }
 
 export function execFailure(name: string, error: unknown): unknown {

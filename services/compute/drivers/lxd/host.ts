@@ -3,14 +3,17 @@
  * Nothing but what belongs to our own instances and volumes is touched.
  */
 import { execFile } from "node:child_process";
-import { access } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, open, readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Log } from "../../../../kernel/log.ts";
 import type { LxdClient } from "./client.ts";
 
 const run = promisify(execFile);
 const toolMs = 20_000;
+
+/** BTRFS_MAX_LEVEL: no tree is higher. */
+const highestTree = "8";
 
 export type Subvolume = { kind: "instance" | "vm" | "volume"; name: string };
 
@@ -34,6 +37,13 @@ export interface Host {
    * on it. Allows `roomBytes` more than is used, up to `mostBytes`; false where that cannot be done.
    */
   makeRoom(disk: Subvolume, roomBytes: number, mostBytes: number): Promise<boolean>;
+  /**
+   * Kernels of late stop counting what large deleted disks had, and with it stop enforcing any limit of the pool. Tells them not to,
+   * and has them count anew where that has happened.
+   */
+  keepLimits(): Promise<void>;
+  /** The tail of the file that the engine keeps of a container's console; undefined when it is elsewhere. */
+  consoleLog(name: string, maxBytes: number): Promise<Buffer | undefined>;
   /** What is left of a snapshot that failed; a next one of the same name would fail for it. */
   removeSnapshotRemains(disk: Subvolume, snapshot: string): Promise<void>;
 }
@@ -113,6 +123,36 @@ export function openHost(
         log.warn({ error, disk }, "no more room could be made on a full disk");
         return false;
       }
+    },
+    async keepLimits() {
+      const path = await poolPath();
+      if (path === undefined) return;
+      const uuid = /uuid: ([0-9a-f-]+)/.exec(await btrfs("filesystem", "show", path))?.[1];
+      const folder = `/sys/fs/btrfs/${uuid}/qgroups`;
+      // Older kernels have no such file, and always count.
+      await writeFile(`${folder}/drop_subtree_threshold`, highestTree).catch(() => {});
+      if ((await readFile(`${folder}/inconsistent`, "utf8").catch(() => "0")).trim() !== "1") return;
+      log.warn(
+        { pool },
+        "the kernel lost count of what the disks of the pool hold; it counts anew, and their limits hold again then",
+      );
+      await btrfs("quota", "rescan", path).catch((error) => log.debug({ error }, "it counts already"));
+    },
+    async consoleLog(name, maxBytes) {
+      const own = project === "default" ? name : `${project}_${name}`;
+      for (const folder of [join(dirname(endpoint), "logs"), `/var/log/${basename(dirname(endpoint))}`]) {
+        const file = await open(join(folder, own, "console.log")).catch(() => undefined);
+        if (file === undefined) continue;
+        try {
+          const { size } = await file.stat();
+          const length = Math.min(size, maxBytes);
+          const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+          return buffer.subarray(0, bytesRead);
+        } finally {
+          await file.close();
+        }
+      }
+      return undefined;
     },
     async removeSnapshotRemains(disk, snapshot) {
       const path = await poolPath();

@@ -81,16 +81,17 @@ export function createImages(engine: Engine): Images {
         content.destroy();
         return before.report;
       }
-      const { body, headers } = await imageUpload(content, options?.bare);
+      const upload = await imageUpload(content, options?.bare);
       let fingerprint: string;
       try {
-        const operation = await client.upload<EngineOperation>("POST", "/1.0/images", body, {
+        const operation = await client.upload<EngineOperation>("POST", "/1.0/images", upload.body, {
           ...settings(options, deadlines.copy),
-          headers: { ...headers, "x-lxd-public": "false", "x-incus-public": "false" },
+          headers: { ...upload.headers, "x-lxd-public": "false", "x-incus-public": "false" },
         });
         fingerprint = String(operation.metadata?.["fingerprint"]);
       } catch (error) {
-        fingerprint = sameFingerprint(error) ?? refuseImage(error);
+        // The same bytes under another name, or from an earlier call that was cut off before the name.
+        fingerprint = CloudError.is(error, "already_exists") ? upload.fingerprint() : refuseImage(error);
       }
       await nameIt(fingerprint, name, options?.labels ?? {}, options);
       return (await get(name, options)).report;
@@ -181,11 +182,6 @@ const reportOf = (image: EngineImage, name: string, description: string): ImageR
   labels: labelsIn(description),
 });
 
-/** The same bytes under another name, or from an earlier call that was cut off before the name. */
-function sameFingerprint(error: unknown): string | undefined {
-  return CloudError.is(error, "already_exists") ? /[0-9a-f]{64}/.exec(wordsOf(error))?.[0] : undefined;
-}
-
 function refuseImage(error: unknown): never {
   if (CloudError.is(error, "internal") || CloudError.is(error, "failed_precondition") || CloudError.is(error, "not_found"))
     throw new CloudError(
@@ -210,4 +206,15 @@ function fetchFailure(server: string, alias: string, error: unknown): unknown {
       details: { resource: "image" },
     });
   return error;
+}
+
+/** An image that never got its name: the call that uploaded it was cut off, and not repeated. */
+const namelessMs = 24 * 3_600_000;
+
+export async function sweepImages({ client, log }: Engine): Promise<void> {
+  for (const image of await client.list<EngineImage & { uploaded_at: string }>("/1.0/images")) {
+    if ((image.aliases ?? []).length > 0 || new Date(image.uploaded_at).getTime() > Date.now() - namelessMs) continue;
+    log.info({ fingerprint: image.fingerprint }, "an image without a name is deleted");
+    await client.delete(at`/1.0/images/${image.fingerprint}`);
+  }
 }

@@ -9,7 +9,7 @@ import { type Engine, refused } from "./engine.ts";
 import { createExec } from "./exec.ts";
 import { createFiles } from "./files.ts";
 import { openHost } from "./host.ts";
-import { architectureOf, createImages } from "./images.ts";
+import { architectureOf, createImages, sweepImages } from "./images.ts";
 import { createInstances } from "./instances.ts";
 import { createMetrics } from "./metrics.ts";
 import { createPower } from "./power.ts";
@@ -58,7 +58,7 @@ export async function openLxdDriver(options: LxdDriverOptions): Promise<ComputeD
 function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
   const { client } = engine;
   const power = createPower(engine);
-  sweepBackups(engine).catch((error) => engine.log.warn({ error }, "backups that were left behind could not be deleted"));
+  const stopCare = care(engine);
   return {
     info: (options) => readInfo(engine, storageDriver, options?.signal),
     ...createCluster(engine),
@@ -74,7 +74,29 @@ function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
     ...createVolumes(engine),
     ...createSnapshots(engine),
     ...createCopies(engine),
-    close: async () => client.close(),
+    async close() {
+      await stopCare();
+      client.close();
+    },
+  };
+}
+
+const careMs = 60_000;
+
+/** What a crash may have left is taken away at the beginning; what the host may forget is looked after all the time. */
+function care(engine: Engine): () => Promise<void> {
+  const { host, log } = engine;
+  const note = (error: unknown) => log.warn({ error }, "the engine could not be tidied up");
+  const began = Promise.allSettled([
+    sweepBackups(engine).catch(note),
+    sweepImages(engine).catch(note),
+    host?.keepLimits().catch(note),
+  ]);
+  const timer = setInterval(() => void host?.keepLimits().catch(note), careMs);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await began;
   };
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { CallOptions, ComputeDriver } from "../../driver.ts";
+import type { CallOptions, Capacity, ComputeDriver } from "../../driver.ts";
 import { at } from "./client.ts";
 import {
   cardDevices,
@@ -56,17 +56,19 @@ export function createInstances(engine: Engine, power: Power): Instances {
 
   const instances: Instances = {
     async instanceCreate(spec, options) {
+      if (spec.kind === "vm" && !String(engine.server.environment["driver"] ?? "").includes("qemu")) throw noKind(spec.kind);
       await createOnce(engine, spec, spec.member, { type: "image", alias: spec.image.name }, options);
     },
 
     async instanceResize(name, size, options) {
+      let before: Partial<Capacity> = {};
       const change = () =>
         changeInstance(
           engine,
           name,
           (instance) => {
-            const now = sizeOf(instance);
-            if (now.diskBytes !== undefined && size.diskBytes < now.diskBytes)
+            before = sizeOf(instance);
+            if (before.diskBytes !== undefined && size.diskBytes < before.diskBytes)
               throw refused("A disk only grows: choose a size whose disk is at least as large as now.", "disk_shrinks");
             return {
               config: { ...instance.config, ...limitConfiguration(size) },
@@ -78,7 +80,7 @@ export function createInstances(engine: Engine, power: Power): Instances {
       try {
         await withRoom(engine, "instance", name, change, options);
       } catch (error) {
-        throw resizeFailure(error);
+        throw resizeFailure(error, before, size);
       }
       return { restartNeeded: false };
     },
@@ -240,6 +242,9 @@ async function renameGuest(engine: Engine, instance: EngineInstance, hostName: s
   });
 }
 
+const noKind = (kind: string, cause?: unknown): CloudError =>
+  refused(`This host cannot run instances of the kind ${kind}.`, "kind_unavailable", cause);
+
 function createFailure(spec: Parameters<typeof instanceConfiguration>[0], error: unknown): unknown {
   const words = wordsOf(error);
   if (/image|alias/i.test(words) && CloudError.is(error, "not_found"))
@@ -247,21 +252,22 @@ function createFailure(spec: Parameters<typeof instanceConfiguration>[0], error:
       cause: error,
       details: { resource: "image", reason: "image_missing" },
     });
-  if (/type .*(not supported|not operational)|KVM/i.test(words))
-    return refused(`This host cannot run instances of the kind ${spec.kind}.`, "kind_unavailable", error);
+  if (/image's type .* doesn't match/i.test(words))
+    return refused(`This image is not one of the kind ${spec.kind}. Choose another image.`, "image_kind", error);
+  if (/type .*(not supported|not operational)|KVM/i.test(words)) return noKind(spec.kind, error);
   if (isAbsent(error))
     return refused("The engine lacks something that the instance needs, such as its pool or the member.", "create_failed", error);
   return error;
 }
 
-function resizeFailure(error: unknown): unknown {
-  if (!CloudError.is(error) || CloudError.is(error, "storage_full")) return error;
-  const words = wordsOf(error);
-  if (/memory/i.test(words))
-    return refused(
-      "The instance uses more memory than that, or takes the change only while stopped. Stop it, resize it, then start it.",
-      "memory_in_use",
-      error,
-    );
-  return error;
+/** The kernel refuses to take memory that is in use; of a virtual machine, the engine may refuse to give more while it runs. */
+function resizeFailure(error: unknown, before: Partial<Capacity>, size: Capacity): unknown {
+  const sameMemory = before.memoryBytes === size.memoryBytes;
+  if (!CloudError.is(error, "internal") || !(/memory/i.test(wordsOf(error)) || (/cgroup/i.test(wordsOf(error)) && !sameMemory)))
+    return error;
+  return refused(
+    "The instance cannot take this size while it runs: it uses more memory than that. Stop it, resize it, then start it.",
+    "memory_in_use",
+    error,
+  );
 }

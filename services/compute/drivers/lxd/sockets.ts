@@ -2,8 +2,11 @@
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
 
-/** Ends when the engine says so or hangs up. Whoever reads slowly slows the command down, and nothing piles up here. */
-export function readSocket(socket: WebSocket): Readable {
+/**
+ * Ends when the engine says so or hangs up. Whoever reads slowly slows the command down, and nothing piles up here. `ending`: of a
+ * terminal the engine ends its side only when we have ended ours.
+ */
+export function readSocket(socket: WebSocket, { ending = false } = {}): Readable {
   let ended = false;
   const readable = new Readable({
     read: () => socket.resume(),
@@ -18,7 +21,10 @@ export function readSocket(socket: WebSocket): Readable {
     readable.push(null);
   };
   socket.on("message", (data: Buffer, isBinary: boolean) => {
-    if (!isBinary) return end();
+    if (!isBinary) {
+      if (ending) socket.close();
+      return end();
+    }
     if (!ended && !readable.destroyed && !readable.push(data)) socket.pause();
   });
   socket.on("close", end);
@@ -42,6 +48,3 @@ export function writeSocket(socket: WebSocket): Writable {
     },
   });
 }
-
-export const closed = (socket: WebSocket): Promise<void> =>
-  socket.readyState === socket.CLOSED ? Promise.resolve() : new Promise((resolve) => socket.once("close", () => resolve()));

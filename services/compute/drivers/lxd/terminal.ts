@@ -1,15 +1,21 @@
+import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { ComputeDriver } from "../../driver.ts";
+import type { CallOptions, ComputeDriver } from "../../driver.ts";
 import { at, type EngineOperation } from "./client.ts";
+import { powerStateOf } from "./configuration.ts";
 import { type Engine, getInstance, isAbsent, noInstance } from "./engine.ts";
-import { execFailure, terminalOf } from "./exec.ts";
+import { execFailure, resize } from "./exec.ts";
 import { readSocket, writeSocket } from "./sockets.ts";
 
 export type Consoles = Pick<ComputeDriver, "instanceConsole" | "instanceConsoleLog" | "instanceDisplay">;
 
 const graceMs = 1000;
+/** As large as the engine's own ring. */
+const longestTail = 128 * 1024;
+const mostTails = 200;
+const empty: Buffer = Buffer.alloc(0);
 
 export function createConsoles(engine: Engine): Consoles {
   const { client } = engine;
@@ -35,6 +41,20 @@ export function createConsoles(engine: Engine): Consoles {
     }
   }
 
+  /** What has been read of those whose file is on another machine. */
+  const tails = new Map<string, Buffer>();
+
+  /** What was written since it was asked last; undefined when there is nothing, which the engine calls a failure. */
+  async function readConsole(name: string, options?: CallOptions): Promise<Buffer | undefined> {
+    try {
+      const { content } = await client.download(at`/1.0/instances/${name}/console`, { signal: options?.signal });
+      return await buffer(content);
+    } catch (error) {
+      if (CloudError.is(error, "cancelled") || CloudError.is(error, "unavailable")) throw error;
+      return undefined;
+    }
+  }
+
   return {
     async instanceConsole(name, { columns, rows }) {
       const { data, control, operation } = await open(name, { type: "console", width: columns, height: rows });
@@ -50,25 +70,40 @@ export function createConsoles(engine: Engine): Consoles {
           control.terminate();
         });
       };
-      return terminalOf(data, control, exited, close);
+      return {
+        output: readSocket(data, { ending: true }),
+        input: writeSocket(data),
+        resize: async (width, height) => resize(control, width, height),
+        exited,
+        close,
+      };
     },
 
     async instanceConsoleLog(name, maxBytes, options) {
-      let content: AsyncIterable<Buffer>;
-      try {
-        ({ content } = await client.download(at`/1.0/instances/${name}/console`, { signal: options?.signal }));
-      } catch (error) {
-        if (isAbsent(error)) {
-          // Nothing has been written yet, and the engine has no file of it.
-          await getInstance(engine, name, options);
-          return new Uint8Array();
-        }
-        throw error;
-      }
-      // The engine keeps a small ring of it; the tail is what is asked for.
-      let tail: Buffer = Buffer.alloc(0);
-      for await (const chunk of content) tail = Buffer.concat([tail, chunk]).subarray(-maxBytes);
-      return tail;
+      const { type, status, location } = await getInstance(engine, name, options);
+      const running = powerStateOf(status) === "running";
+      const fresh = await readConsole(name, options);
+      if (fresh === undefined && type === "virtual-machine")
+        throw new CloudError(
+          "not_implemented",
+          "The engine keeps no log of the consoles of virtual machines. Open the console instead.",
+          {
+            details: { reason: "no_console_log" },
+          },
+        );
+      // Of one that runs, the engine tells each byte once, and writes it to its file then.
+      const { host } = engine;
+      const kept =
+        host !== undefined && (location === host.member || location === "none")
+          ? await host.consoleLog(name, maxBytes)
+          : undefined;
+      if (kept !== undefined) return kept;
+      const tail = Buffer.concat([running ? (tails.get(name) ?? empty) : empty, fresh ?? empty]).subarray(-longestTail);
+      tails.delete(name);
+      tails.set(name, tail);
+      const [oldest] = tails.keys();
+      if (tails.size > mostTails && oldest !== undefined) tails.delete(oldest);
+      return tail.subarray(-maxBytes);
     },
 
     async instanceDisplay(name) {

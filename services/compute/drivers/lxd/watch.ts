@@ -20,7 +20,7 @@ const kinds: Record<string, InstanceChange["kind"]> = {
 };
 
 /** Its end may be told a little before the event that it caused. */
-const memoryMs = 5_000;
+const memoryMs = 1_000;
 
 export function createWatch(engine: Engine): Pick<ComputeDriver, "watch"> {
   const { client, log } = engine;
@@ -45,6 +45,7 @@ export function createWatch(engine: Engine): Pick<ComputeDriver, "watch"> {
         const name = nameIn(String(metadata["source"] ?? ""));
         if (kind === undefined || name === undefined) return;
         known?.delete(name);
+        if (kind === "started") stopping.delete(name);
         const asked = kind === "shutdown" && (stopping.get(name) ?? 0) > Date.now();
         onChange(name, { kind: asked ? "stopped" : kind, at: new Date(timestamp) });
       };
