@@ -156,9 +156,15 @@ function Tabs(props: {
     requestAnimationFrame(() => document.getElementById(`tab-${next.id}`)?.focus());
   };
   return (
-    <div className={css.tabs} role="tablist" aria-label={t("terminal.title", { name: instance.name })}>
+    <div className={css.tabs}>
+      {/* The buttons that close stand beside the tabs, where a list of tabs has only tabs: it owns them from here. */}
+      <div
+        role="tablist"
+        aria-label={t("terminal.title", { name: instance.name })}
+        aria-owns={sessions.map((one) => `tab-${one.id}`).join(" ")}
+      />
       {sessions.map((one, at) => (
-        <div key={one.id} className={css.tab} data-active={one.id === active || undefined} role="presentation">
+        <div key={one.id} className={css.tab} data-active={one.id === active || undefined}>
           <button
             type="button"
             role="tab"
