@@ -1,12 +1,12 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../../../kernel/log.ts";
 import type { RouterNetwork, RouterPort, RouterSpec } from "../driver.ts";
-import { type HostNetwork, openHostNetwork } from "../drivers/host/network.ts";
+import { type HostNetwork, type HostNetworkOptions, openHostNetwork } from "../drivers/host/network.ts";
 import { RouterStates } from "../drivers/host/state.ts";
 import { TransitRange } from "../drivers/host/transit.ts";
 
@@ -38,13 +38,20 @@ export interface Machine {
   run(script: string): Promise<string>;
   /** Answers everybody who connects with `word` and the address that they come from. */
   serve(port: number, word: string): Promise<void>;
+  /** A DNS server that knows one address for all names of a domain. */
+  answerNames(domain: string, address: string): Promise<void>;
   /** What a TCP port answers; undefined for none within two seconds. */
   ask(address: string, port: number): Promise<string | undefined>;
   ping(address: string): Promise<boolean>;
   /** Counts packets that come in and match, from now on. `bridge-free`: before the network layer, ARP too. */
   counts(match: string, where?: "bridge-free"): Promise<() => Promise<number>>;
   /** A connection that stays, to a server on another machine. */
-  talk(address: string, server: Machine, port: number, before: () => Promise<void>): Promise<Talk>;
+  talk(address: string, server: Machine, port: number, before: () => Promise<void>, kind?: "held"): Promise<Talk>;
+  /** Like `talk`, with this machine as the server behind a load balancer. */
+  talkThrough(client: Machine, address: string, port: number, before: () => Promise<void>): Promise<Talk>;
+  /** Nobody gets through to a TCP port any more, until `unblock`. */
+  block(port: number): void;
+  unblock(): void;
   /** What a DHCP server gives it, by names of udhcpc's; throws when none answers. */
   dhcp(): Promise<Record<string, string>>;
   /** The address of a name, as a DNS server says; undefined when it knows none. */
@@ -65,7 +72,7 @@ const script = (
   timeoutMs: number,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> =>
   new Promise((resolve) => {
-    const child = spawn("ip", ["netns", "exec", namespace, "sh", "-c", text], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("ip", ["netns", "exec", namespace, "sh", "-c", text]);
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (chunk) => (stdout += chunk));
     child.stderr.on("data", (chunk) => (stderr += chunk));
@@ -95,14 +102,16 @@ export class PacketLab {
   network: HostNetwork = this.open();
   world: Machine = undefined as never;
 
-  open(): HostNetwork {
+  open(more: Partial<HostNetworkOptions> = {}): HostNetwork {
     this.network = openHostNetwork({
       directory: this.directory,
       cloudId: this.cloudId,
       transitCidr: this.transitCidr,
       outerInterfaces: [this.outer],
+      resolvers: [this.worldAddress],
       log: silentLog,
       allowForwarding: async () => void run("sysctl", "-qw", "net.ipv4.ip_forward=1"),
+      ...more,
     });
     return this.network;
   }
@@ -113,6 +122,7 @@ export class PacketLab {
   }
 
   start(): void {
+    chmodSync(this.directory, 0o755);
     const namespace = this.#newNamespace();
     run("ip", "link", "add", this.outer, "type", "veth", "peer", "name", "eth0", "netns", namespace);
     run("ip", "addr", "add", `${this.hostAddress}/29`, "dev", this.outer);
@@ -208,6 +218,11 @@ export class PacketLab {
     return new RouterStates(this.directory).all().map(({ index }) => range.at(index));
   }
 
+  /** What the host is to its routers. */
+  get transitHost(): string {
+    return new TransitRange(this.transitCidr).host;
+  }
+
   async eventually(check: () => Promise<boolean>, seconds = 5): Promise<void> {
     for (const until = Date.now() + seconds * 1000; Date.now() < until; await sleep(50)) if (await check()) return;
     throw new Error(`it was not so within ${seconds} seconds`);
@@ -263,25 +278,31 @@ function machine(namespace: string, device: string): Machine {
       spawn("ip", ["netns", "exec", namespace, ...answer], { stdio: "ignore" });
       await listens(namespace, port);
     },
+    async answerNames(domain, address) {
+      await this.run(`dnsmasq --conf-file=/dev/null --pid-file= --no-resolv --no-hosts --address=/${domain}/${address}`);
+    },
     async ask(address, port) {
-      const { code, stdout } = await script(namespace, `busybox nc -w 2 ${address} ${port} </dev/null`, 4000);
+      const { code, stdout } = await script(namespace, `busybox nc -w 2 ${address} ${port}`, 4000);
       return code === 0 ? stdout.trim() : undefined;
     },
     async counts(match, where) {
       const table = `c${id()}`;
       const [family, hook] = where ? ["netdev", `ingress device eth0 priority 0`] : ["inet", "input priority 0"];
       await this.run(
-        `nft 'table ${family} ${table} { counter all { }; chain in { type filter hook ${hook}; policy accept; ${match} counter name all; } }'`,
+        `nft 'table ${family} ${table} { counter seen { }; chain in { type filter hook ${hook}; policy accept; ${match} counter name seen; }; }'`,
       );
       return async () => {
-        const text = await this.run(`nft list counter ${family} ${table} all`);
+        const text = await this.run(`nft list counter ${family} ${table} seen`);
         return Number(/packets (\d+)/.exec(text)?.[1]);
       };
     },
-    async talk(address, server, port, begin) {
-      await begin();
-      const listener = spawn("ip", ["netns", "exec", server.namespace, "busybox", "nc", "-l", "-p", String(port)]);
+    async talk(address, server, port, begin, kind) {
+      if (kind !== "held") await begin();
+      // Checks of a load balancer connect as well: a server that stays for all of them, and echoes by itself.
+      const words = kind === "held" ? ["-ll", "-p", String(port), "-e", "cat"] : ["-l", "-p", String(port)];
+      const listener = spawn("ip", ["netns", "exec", server.namespace, "busybox", "nc", ...words]);
       await listens(server.namespace, port);
+      if (kind === "held") await begin();
       const client = spawn("ip", ["netns", "exec", namespace, "busybox", "nc", address, String(port)]);
       const arrives = async (stream: NodeJS.ReadableStream, words: string): Promise<boolean> => {
         let heard = "";
@@ -295,6 +316,11 @@ function machine(namespace: string, device: string): Machine {
       };
       return {
         async echo(words) {
+          if (kind === "held") {
+            const echoed = arrives(client.stdout, words);
+            client.stdin.write(`${words}\n`);
+            return echoed;
+          }
           const asked = arrives(listener.stdout, words);
           client.stdin.write(`${words}\n`);
           if (!(await asked)) return false;
@@ -312,6 +338,16 @@ function machine(namespace: string, device: string): Machine {
           listener.kill("SIGKILL");
         },
       };
+    },
+    async talkThrough(client, address, port, begin) {
+      return client.talk(address, this, port, begin, "held");
+    },
+    block(port) {
+      const rules = `table ip blocked { chain in { type filter hook input priority 0; tcp dport ${port} drop; }; }`;
+      run("ip", "netns", "exec", namespace, "nft", rules);
+    },
+    unblock() {
+      run("ip", "netns", "exec", namespace, "nft", "delete table ip blocked");
     },
     async dhcp() {
       const file = join(tmpdir(), `khmara-dhcp-${id()}`);

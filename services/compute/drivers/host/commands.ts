@@ -17,11 +17,16 @@ const path = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sb
   .filter((folder, index, all) => folder !== "" && all.indexOf(folder) === index)
   .join(delimiter);
 
+const found = new Map<string, string>();
+
 export function findProgram(name: string): string | undefined {
+  const known = found.get(name);
+  if (known !== undefined) return known;
   for (const folder of path.split(delimiter)) {
     const file = join(folder, name);
     try {
       accessSync(file, constants.X_OK);
+      found.set(name, file);
       return file;
     } catch {}
   }

@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { CloudError } from "../../../../kernel/errors.ts";
 import { quote } from "./commands.ts";
 
 /** A program that we started, maybe in an earlier life: its pid file, and what its command line has that no other one's has. */
@@ -62,6 +64,22 @@ export function daemonUser(own: string): { user: string; group: string } {
   const entry = users.find((line) => line.startsWith(`${user}:`))?.split(":");
   const group = groups.find((line) => line.split(":")[2] === entry?.[3])?.split(":")[0];
   return { user, group: group ?? "nogroup" };
+}
+
+const reachable = new Set<string>();
+
+/** failed_precondition where a daemon, as a user of its own, could not come to its files. */
+export function needReachable(folder: string): void {
+  if (reachable.has(folder)) return;
+  for (let path = folder; path !== "/"; path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) !== 0) continue;
+    throw new CloudError(
+      "failed_precondition",
+      `The folder ${path} is closed to all other users, and dnsmasq has to read files below it. Open it (chmod o+x ${path}), or give another folder.`,
+      { details: { reason: "folder_closed" } },
+    );
+  }
+  reachable.add(folder);
 }
 
 export const command = (...words: string[]): string =>

@@ -30,7 +30,7 @@ export function dnsFiles(plan: RouterPlan, directory: string, resolvers: readonl
     "dhcp-authoritative",
     "dhcp-ignore-names",
     "dhcp-lease-max=100000",
-    "leasefile-ro",
+    `dhcp-leasefile=${file("leases")}`,
     "no-ping",
     "quiet-dhcp",
     "domain-needed",
@@ -55,10 +55,19 @@ export function dnsFiles(plan: RouterPlan, directory: string, resolvers: readonl
     // Whatever the networks' own ranges are: the way to a resolver of the host is the way out.
     resolvers: resolvers.map((address) => `server=${address}@${up}\n`).join(""),
     names: plan.ports.map(({ ipv4, hostName, network }) => `${ipv4} ${hostName}.${network.dnsDomain}\n`).join(""),
-    cards: plan.ports
-      .map(({ macAddress, ipv4, hostName, network }) => `${macAddress},set:${network.inner},${ipv4},${hostName},24h\n`)
-      .join(""),
+    // Without `set:`, which the range has said already: read again, it ends dnsmasq 2.90 with a segmentation fault.
+    cards: plan.ports.map(({ macAddress, ipv4, hostName }) => `${macAddress},${ipv4},${hostName},24h\n`).join(""),
   };
+}
+
+/**
+ * Whether a card has gone, or has another address: dnsmasq would not give the address to anybody else for as long as it was promised to
+ * that card. It forgets promises when it starts anew; all cards that are left get theirs again, always the same.
+ */
+export function losesCards(before: string, after: string): boolean {
+  const pairs = (text: string) => text.split("\n").flatMap((line) => (line === "" ? [] : line.split(",").slice(0, 2).join(",")));
+  const left = new Set(pairs(after));
+  return pairs(before).some((pair) => !left.has(pair));
 }
 
 /** Nobody's resolvers are better than the host's; these two only answer where it has none that its routers can reach. */

@@ -16,8 +16,8 @@ import type {
 } from "../../driver.ts";
 import { balancerConfig, balancerMark, memberStates } from "./balancer.ts";
 import { findProgram, ipBatch, needProgram, packages, quote, runScript } from "./commands.ts";
-import { daemonPid, signalDaemon, stopDaemon } from "./daemons.ts";
-import { dnsFiles, dnsMark, hostResolvers } from "./dns.ts";
+import { daemonPid, needReachable, signalDaemon, stopDaemon } from "./daemons.ts";
+import { dnsFiles, dnsMark, hostResolvers, losesCards } from "./dns.ts";
 import { hostAddresses, listeningPorts } from "./hostInfo.ts";
 import { hostElements } from "./hostRules.ts";
 import { HostSide } from "./hostSide.ts";
@@ -38,7 +38,7 @@ import {
   tableHandles,
 } from "./router.ts";
 import { routerRules } from "./ruleset.ts";
-import { differing, type RouterState, RouterStates, writeFiles, writeReplacing } from "./state.ts";
+import { differing, type RouterState, RouterStates, readText, writeFiles, writeReplacing } from "./state.ts";
 import { parseTraffic, readTraffic, trafficChanges, trafficIds, trafficTable } from "./traffic.ts";
 import { defaultTransit, reservedRanges, TransitRange } from "./transit.ts";
 
@@ -53,6 +53,8 @@ export interface HostNetworkOptions {
   outerInterfaces?: readonly string[] | undefined;
   /** TCP ports of the host itself that instances may reach: none unless said. */
   openPorts?: readonly number[] | undefined;
+  /** Whom the routers' DNS asks for other names, instead of the host's own resolvers. */
+  resolvers?: readonly string[] | undefined;
   /** Turns forwarding on, where other software of the host stands against it. */
   allowForwarding(): Promise<void>;
   log: Log;
@@ -74,16 +76,20 @@ const lookAgainMs = 5000;
 
 class Host implements HostNetwork {
   readonly #log: Log;
+  readonly #resolvers: readonly string[] | undefined;
   readonly #names: Names;
   readonly #transit: TransitRange;
   readonly #states: RouterStates;
   readonly #side: HostSide;
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Numbers of routers that are being made, and are not written down yet. */
+  readonly #reserved = new Set<number>();
   readonly #lookedAt = new Map<string, { at: number; tables: string }>();
 
   constructor(options: HostNetworkOptions) {
     mkdirSync(options.directory, { recursive: true, mode: 0o755 });
     this.#log = options.log;
+    this.#resolvers = options.resolvers;
     this.#names = new Names(options.cloudId);
     this.#states = new RouterStates(options.directory);
     const ours = (name: string) => name.startsWith(`khr${this.#names.cloud}`);
@@ -131,12 +137,26 @@ class Host implements HostNetwork {
 
   async #apply(spec: RouterSpec, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
+    for (const program of ["ip", "nft", "nsenter"]) needProgram(program);
     // Of a life that nothing is known of.
     if (!this.#states.read(spec.id) && this.#remains(spec.id)) await this.#remove(spec.id);
     const before = this.#states.read(spec.id);
     const index = before?.index ?? this.#freeIndex();
+    try {
+      await this.#applyAt(spec, index, before, signal);
+    } finally {
+      this.#reserved.delete(index);
+    }
+  }
+
+  async #applyAt(
+    spec: RouterSpec,
+    index: number,
+    before: RouterState | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const plan = planRouter(spec, this.#names, this.#transit.at(index));
-    const resolvers = hostResolvers(this.#log);
+    const resolvers = this.#resolvers ?? hostResolvers(this.#log);
     const specification = createHash("sha256")
       .update(JSON.stringify([spec, resolvers, this.#transit.cidr]))
       .digest("base64url");
@@ -235,12 +255,17 @@ class Host implements HostNetwork {
     const [dns, balancer] = [dnsMark(folder), balancerMark(folder)];
     const start: string[] = [];
     const reloads: (() => void)[] = [];
-    const changed = plan.networks.length > 0 ? writeFiles(folder, dnsFiles(plan, folder, request.resolvers)) : [];
-    if (plan.networks.length === 0 || !request.linked || changed.includes("dnsmasq.conf")) await stopDaemon(dns);
+    const files: Record<string, string> = plan.networks.length > 0 ? dnsFiles(plan, folder, request.resolvers) : {};
+    const forgetful = losesCards(readText(join(folder, "cards")), files["cards"] ?? "");
+    const changed = writeFiles(folder, files);
+    if (plan.networks.length === 0 || !request.linked || forgetful || changed.includes("dnsmasq.conf")) await stopDaemon(dns);
     if (plan.networks.length > 0) {
       needProgram("dnsmasq");
-      if (daemonPid(dns) === undefined) start.push(startDns(folder));
-      else if (changed.length > 0) reloads.push(() => signalDaemon(dns, "SIGHUP"));
+      needReachable(folder);
+      if (daemonPid(dns) === undefined) {
+        rmSync(join(folder, "leases"), { force: true });
+        start.push(startDns(folder));
+      } else if (changed.length > 0) reloads.push(() => signalDaemon(dns, "SIGHUP"));
     }
     const config = balancerConfig(plan, folder);
     if (config === undefined || request.missing.namespace) await stopDaemon(balancer);
@@ -352,7 +377,11 @@ class Host implements HostNetwork {
 
   #freeIndex(): number {
     const taken = new Set(this.#states.all().map(({ index }) => index));
-    for (let index = 0; index < this.#transit.capacity; index++) if (!taken.has(index)) return index;
+    for (let index = 0; index < this.#transit.capacity; index++) {
+      if (taken.has(index) || this.#reserved.has(index)) continue;
+      this.#reserved.add(index);
+      return index;
+    }
     throw new CloudError("failed_precondition", `The range ${this.#transit.cidr} between the host and its routers is used up.`);
   }
 

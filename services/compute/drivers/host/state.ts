@@ -90,6 +90,15 @@ export function writeReplacing(file: string, content: string): void {
   renameSync(`${file}.new`, file);
 }
 
+/** Nothing where there is no such file. */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /** The names of those that are not as given. */
 export const differing = (directory: string, files: Record<string, string>): string[] =>
   Object.entries(files).flatMap(([name, content]) => {

@@ -349,7 +349,7 @@ export const edgeRoutes = {
     summary: "Create a load balancer",
     description:
       "On TCP. It listens on a floating address (`address`), in a network (`network`), or, with neither, on a port of the host. " +
-      "The members' security groups have to let in the gateway of their network, from which it connects to them.",
+      "Its members see it as the gateway of their network, and need no rule of a security group for it.",
     permission: "compute.load_balancer.create",
     roles: ["editor"],
     body: z.object({
