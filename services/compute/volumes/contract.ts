@@ -155,7 +155,7 @@ export const volumeRoutes = {
     method: "GET",
     path: "/v1/volumes/{volume}",
     summary: "Show a volume",
-    permission: "compute.volume.get",
+    permission: "compute.volume.read",
     roles: ["viewer"],
     params: byVolume,
     response: volume,

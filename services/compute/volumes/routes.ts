@@ -9,6 +9,7 @@ import { backupStore } from "./backups/store.ts";
 import type { volumeRoutes } from "./contract.ts";
 import { openVolume, subjectOf } from "./disks.ts";
 import { beginOnVolume, createVolume, type VolumeOperations, type VolumeSource } from "./operations.ts";
+import { checkRight } from "./rights.ts";
 import { snapshotStore } from "./snapshots/store.ts";
 import { checkBackup, checkRevision, checkSnapshot, checkVolume, nameTaken, there } from "./states.ts";
 import { type VolumeChange, type VolumeRow, volumeStore } from "./store.ts";
@@ -44,6 +45,7 @@ export function volumeHandlers(parts: ComputeParts, operations: VolumeOperations
     async volumeCreate(context, { body }) {
       const place = await openProject(parts, context, body.project);
       parts.engine();
+      if (body.backup !== undefined) checkRight(context, "readObjects", place);
       const { source, atLeast } = await sourceOf(context.tx, place.projectId, body);
       const instance = body.instance === undefined ? undefined : await parts.instances.find(context.tx, body.instance);
       if (body.instance !== undefined && instance?.projectId !== place.projectId) throw notFound("instance");

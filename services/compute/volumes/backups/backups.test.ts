@@ -242,3 +242,29 @@ test("backups of another project are not there; a viewer makes none", async () =
   const foreign = await cloud.call("owner", "POST", "/volumes", { project: cloud.otherProject, name: "mine", backup: backup.id });
   assert.equal(foreign.status, 404);
 });
+
+test("a token that may do backups but no objects gets no way around that", async () => {
+  const volume = await cloud.volume();
+  fakeVolume(volume).content = "x";
+  const backup = await cloud.backup({ volume: volume.id }, bucket.name);
+  const editor = cloud.principals.editor;
+  try {
+    Object.assign(editor, { scopes: ["compute.*"] });
+    for (const [method, path, body] of [
+      ["POST", "/backups", { volume: volume.id, bucket: bucket.name }],
+      ["POST", `/backups/${backup.id}/restore`, { name: "around" }],
+      ["POST", `/backups/${backup.id}/verify`, {}],
+      ["POST", "/volumes", { project: cloud.project, name: "around", backup: backup.id }],
+      ["DELETE", `/backups/${backup.id}`, undefined],
+    ] as const) {
+      const answer = await cloud.call("editor", method, path, body);
+      assert.deepEqual([answer.status, answer.body.code], [403, "permission_denied"], path);
+      assert.match(answer.body.detail, /objects: a backup is one/);
+    }
+    Object.assign(editor, { scopes: ["*.read", "*.list"] });
+    assert.equal((await cloud.call("editor", "GET", `/backups/${backup.id}`)).status, 200);
+    assert.equal((await cloud.call("editor", "POST", `/backups/${backup.id}/verify`, {})).status, 403);
+  } finally {
+    Object.assign(editor, { scopes: undefined });
+  }
+});

@@ -109,7 +109,7 @@ export const backupRoutes = {
     method: "GET",
     path: "/v1/backups/{backup}",
     summary: "Show a backup",
-    permission: "compute.backup.get",
+    permission: "compute.backup.read",
     roles: ["viewer"],
     params: byBackup,
     response: backup,
@@ -132,7 +132,7 @@ export const backupRoutes = {
     summary: "Prove that a backup can be restored",
     description:
       "A restore drill. An instance is really restored, without a network, started and waited for; a volume is restored and read. The copy is deleted afterwards. It costs nothing and is in no quota.",
-    permission: "compute.backup.verify",
+    permission: "compute.backup.drill",
     roles: ["editor"],
     params: byBackup,
     body: z.object({ command: verifyCommand.optional() }),

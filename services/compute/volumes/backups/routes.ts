@@ -7,6 +7,7 @@ import { actorIn, type ComputeParts, openProject, placeOf } from "../../parts.ts
 import { openDisk, subjectOf } from "../disks.ts";
 import { likeInstance } from "../likeInstance.ts";
 import { createVolume, type VolumeOperations } from "../operations.ts";
+import { checkRight } from "../rights.ts";
 import { checkBackup, checkVolume, there } from "../states.ts";
 import { findOperation } from "../store.ts";
 import type { backupRoutes } from "./contract.ts";
@@ -39,6 +40,7 @@ export function backupHandlers(
       parts.engine();
       if (disk.kind === "instance") parts.instances.checkAction(disk.instance, "snapshot");
       else checkVolume(disk.volume, "backup");
+      checkRight(context, "writeObjects", disk);
       await checkNoneIsMade(context.tx, disk);
       const bucket = await findBucket(parts, context.tx, disk.projectId, body.bucket);
       const { row, operation } = await makeBackup(context.tx, operations.backups, {
@@ -62,6 +64,7 @@ export function backupHandlers(
     async backupRestore(context, { params, body }) {
       const row = await openBackup(context, params.backup);
       parts.engine();
+      checkRight(context, "readObjects", row);
       checkBackup(row, "restore");
       const actor = actorIn(context);
       if (row.sourceKind === "volume") {
@@ -92,6 +95,7 @@ export function backupHandlers(
     async backupVerify(context, { params, body }) {
       const row = await openBackup(context, params.backup);
       parts.engine();
+      checkRight(context, "readObjects", row);
       checkBackup(row, "verify");
       checkIdle(row);
       const operation = await beginDrill(context.tx, operations.backups.verify, row, {
@@ -116,6 +120,7 @@ export function backupHandlers(
 
     async backupDelete(context, { params }) {
       const row = await openBackup(context, params.backup);
+      checkRight(context, "deleteObjects", row);
       checkBackup(row, "delete");
       checkIdle(row);
       const operation = await beginBackupDelete(context.tx, operations.backups, row, actorIn(context));
@@ -150,7 +155,6 @@ export async function checkNoneIsMade(tx: Tx, disk: { id: string; kind: string; 
   );
 }
 
-/** The caller may write into the buckets of its project: compute.backup.create and objects.object.write have the same roles. */
 export async function findBucket(
   parts: Pick<ComputeParts, "objects">,
   tx: Tx,

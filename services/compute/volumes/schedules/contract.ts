@@ -120,7 +120,7 @@ export const scheduleRoutes = {
     method: "GET",
     path: "/v1/snapshot-schedules/{snapshotSchedule}",
     summary: "Show a schedule",
-    permission: "compute.snapshot_schedule.get",
+    permission: "compute.snapshot_schedule.read",
     roles: ["viewer"],
     params: bySchedule,
     response: snapshotSchedule,

@@ -6,6 +6,7 @@ import type { Handler } from "../../../../kernel/service.ts";
 import { type ComputeParts, openProject, placeOf } from "../../parts.ts";
 import { findBucket } from "../backups/routes.ts";
 import { openDisk, subjectOf } from "../disks.ts";
+import { checkRight } from "../rights.ts";
 import { checkRevision, nameTaken, there } from "../states.ts";
 import type { SnapshotSchedule, scheduleRoutes } from "./contract.ts";
 import { type ScheduleChange, type ScheduleRow, scheduleStore } from "./store.ts";
@@ -51,6 +52,8 @@ export function scheduleHandlers(parts: ComputeParts): { [K in keyof Routes]: Ha
         throw invalid("body.bucket", "Say in which bucket of the project the backups are to be kept.");
       }
       if (body.kind === "snapshot") refuseForSnapshots(body);
+      else checkRight(context, "writeObjects", disk);
+      if (body.verify !== "never") checkRight(context, "drill", disk);
       const bucket =
         body.kind === "backup" && body.bucket !== undefined
           ? await findBucket(parts, context.tx, disk.projectId, body.bucket)
@@ -102,6 +105,8 @@ export function scheduleHandlers(parts: ComputeParts): { [K in keyof Routes]: Ha
       context.authorize(placeOf(row), "schedule");
       checkRevision("schedule", context.ifMatch, row);
       if (row.kind === "snapshot") refuseForSnapshots(body);
+      if (body.bucket !== undefined) checkRight(context, "writeObjects", row);
+      if (body.verify !== undefined || body.verifyCommand !== undefined) checkRight(context, "drill", row);
       const times = timesOf(
         { ...body, frequency: body.frequency ?? row.frequency, timeZone: body.timeZone ?? row.timeZone },
         row,

@@ -175,6 +175,11 @@ test("retention: the newest so many, and whatever is younger; what people made s
     (await of(undefined)).map(({ id }) => id),
     [own.id],
   );
+  const audited = await cloud.database.sql`select actor_kind, action from kernel.audit_entries
+    where coalesce(after, before)->>'schedule' = ${made.id} order by sequence`;
+  const count = (action: string) =>
+    audited.filter((entry) => entry["action"] === action && entry["actor_kind"] === "system").length;
+  assert.deepEqual([count("compute.snapshot.create"), count("compute.snapshot.delete")], [5, 3]);
   await cloud.call("editor", "PATCH", `/snapshot-schedules/${made.id}`, { keepLast: 1, keepDays: 7 });
   await round(now);
   // Both are younger than a week, whatever the clock of this test says.

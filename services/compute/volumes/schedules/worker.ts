@@ -1,3 +1,4 @@
+import { audit } from "../../../../kernel/audit.ts";
 import { systemActor } from "../../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../../kernel/db/database.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
@@ -8,7 +9,7 @@ import { beginDrill } from "../backups/drill.ts";
 import { type BackupOperations, beginBackupDelete, makeBackup } from "../backups/operations.ts";
 import { checkNoneIsMade } from "../backups/routes.ts";
 import { backupStore } from "../backups/store.ts";
-import { findDisk } from "../disks.ts";
+import { findDisk, subjectOf } from "../disks.ts";
 import { beginSnapshotDelete, type SnapshotOperations, takeSnapshot } from "../snapshots/operations.ts";
 import { snapshotStore } from "../snapshots/store.ts";
 import { checkVolume } from "../states.ts";
@@ -67,8 +68,9 @@ export function scheduleWorkers(
     const wanted = { disk, actor: systemActor, description: "", scheduleId: row.id };
     const moment = `${now().toISOString().slice(0, 19).replace("T", " ")} UTC`;
     if (row.kind === "snapshot") {
-      const { operation } = await takeSnapshot(tx, operations.snapshots, { ...wanted, name: `${row.name} ${moment}` });
-      return operation.id;
+      const made = await takeSnapshot(tx, operations.snapshots, { ...wanted, name: `${row.name} ${moment}` });
+      tell(tx, "compute.snapshot.create", subjectOf("snapshot", made.row), { after: { source: disk.id, schedule: row.id } });
+      return made.operation.id;
     }
     await checkNoneIsMade(tx, disk);
     const bucket = row.bucketId ? await parts.objects.findBucket(tx, row.projectId, row.bucketId) : undefined;
@@ -76,8 +78,20 @@ export function scheduleWorkers(
       throw new CloudError("not_found", "The bucket for these backups does not exist any more. Give the schedule another one.");
     }
     const name = `${disk.name} ${moment}`;
-    const { operation } = await makeBackup(tx, operations.backups, { ...wanted, bucket, name, prefix: "backups/" });
-    return operation.id;
+    const made = await makeBackup(tx, operations.backups, { ...wanted, bucket, name, prefix: "backups/" });
+    const after = { source: disk.id, schedule: row.id, bucket: bucket.name, key: made.row.key };
+    tell(tx, "compute.backup.create", subjectOf("backup", made.row), { after });
+    return made.operation.id;
+  }
+
+  /** What nobody asked for by hand is in the audit log like what somebody did. */
+  function tell(
+    tx: Tx,
+    action: string,
+    subject: ReturnType<typeof subjectOf>,
+    facts: { before?: Record<string, unknown>; after?: Record<string, unknown> },
+  ): void {
+    audit(tx, { action, actor: systemActor, ...subject, ...facts });
   }
 
   /** It could not even be begun. Nothing of that is left, so this is written down in a transaction of its own. */
@@ -119,15 +133,19 @@ export function scheduleWorkers(
     for (const { id } of snapshots) {
       await database.transaction("system", async (tx) => {
         const row = await snapshotStore.find(tx, id, { lock: true });
-        if (row?.state === "available") await beginSnapshotDelete(tx, operations.snapshots, row, systemActor);
+        if (row?.state !== "available") return;
+        await beginSnapshotDelete(tx, operations.snapshots, row, systemActor);
+        const before = { name: row.name, source: row.sourceId, schedule: row.scheduleId };
+        tell(tx, "compute.snapshot.delete", subjectOf("snapshot", row), { before });
       });
     }
     for (const { id } of backups) {
       await database.transaction("system", async (tx) => {
         const row = await backupStore.find(tx, id, { lock: true });
-        if (row?.state === "available" && row.operationId === null) {
-          await beginBackupDelete(tx, operations.backups, row, systemActor);
-        }
+        if (row?.state !== "available" || row.operationId !== null) return;
+        await beginBackupDelete(tx, operations.backups, row, systemActor);
+        const before = { name: row.name, key: row.key, bucket: row.bucketName, schedule: row.scheduleId };
+        tell(tx, "compute.backup.delete", subjectOf("backup", row), { before });
       });
     }
   }

@@ -95,7 +95,7 @@ export const snapshotRoutes = {
     method: "GET",
     path: "/v1/snapshots/{snapshot}",
     summary: "Show a snapshot",
-    permission: "compute.snapshot.get",
+    permission: "compute.snapshot.read",
     roles: ["viewer"],
     params: bySnapshot,
     response: snapshot,
