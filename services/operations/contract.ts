@@ -50,7 +50,9 @@ export default contract({
       permission: "operations.operation.list",
       roles: ["viewer"],
       query: pageQuery.extend({
-        organisation: id("organisation"),
+        organisation: id("organisation")
+          .optional()
+          .describe("Absent: what belongs to no organisation, such as the evacuation of a host (administrators of the cloud)."),
         project: id("project").optional(),
         state: z.enum(operationStates).optional(),
         resource: z.string().max(200).optional().describe("The id of what they are about."),
@@ -100,7 +102,7 @@ export default contract({
       path: "/v1/events",
       summary: "Watch events live",
       description:
-        "Server-sent events (text/event-stream) of everything that the caller may see in an organisation. Give `Last-Event-ID` to get what was missed; an event may then come twice.",
+        "Server-sent events (text/event-stream) of everything that the caller may see in an organisation, and, for administrators of the cloud, of what belongs to none. Give `Last-Event-ID` to get what was missed; an event may then come twice.",
       permission: "operations.event.watch",
       roles: ["viewer", "billing"],
       query: z.object({ organisation: id("organisation"), project: id("project").optional() }),

@@ -2,7 +2,7 @@ import { covers } from "../../kernel/auth/authorize.ts";
 import type { Principal } from "../../kernel/auth/principal.ts";
 import { isoTime } from "../../kernel/clock.ts";
 import type { Database } from "../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../kernel/errors.ts";
+import { CloudError, invalid, notFound } from "../../kernel/errors.ts";
 import type { CloudEvent, EventHub } from "../../kernel/events.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { finishedStates, type OperationRecord } from "../../kernel/operations/store.ts";
@@ -34,12 +34,19 @@ export function createOperations({ database, hub }: { database: Database; hub: E
     contract,
     handlers: {
       async operationList(context, { query }) {
-        const place = placeOf(context.principal, query.organisation, query.project);
+        const { organisation } = query;
+        const place = organisation === undefined ? {} : placeOf(context.principal, organisation, query.project);
         context.authorize(place, query.project ? "project" : "organisation");
+        if (organisation === undefined && query.project !== undefined)
+          throw invalid("query.organisation", "Say of which organisation the project is.");
         const cursor = decodeCursor(query.cursor, 2);
         const rows = await operationStore.list(context.tx, {
-          organisationId: query.organisation,
-          projectIds: query.project ? [query.project] : projectsOf(context.principal, query.organisation),
+          organisationId: organisation,
+          projectIds: query.project
+            ? [query.project]
+            : organisation === undefined
+              ? undefined
+              : projectsOf(context.principal, organisation),
           state: query.state,
           resource: query.resource,
           active: query.active,
@@ -82,9 +89,13 @@ export function createOperations({ database, hub }: { database: Database; hub: E
         );
         const lastId = context.request.headers["last-event-id"];
         const projectIds = query.project ? [query.project] : projectsOf(context.principal, query.organisation);
+        // What belongs to no organisation (the engine, images of the whole cloud) is for those who administer the cloud.
+        const ofCloud = query.project === undefined && context.allows(contract.routes.eventWatch.permission, ["viewer"], {});
         const filter = (event: CloudEvent) =>
-          event.organisationId === query.organisation &&
-          (projectIds === undefined || (event.projectId !== undefined && projectIds.includes(event.projectId)));
+          event.organisationId === undefined
+            ? ofCloud
+            : event.organisationId === query.organisation &&
+              (projectIds === undefined || (event.projectId !== undefined && projectIds.includes(event.projectId)));
         return watch(hub, filter, typeof lastId === "string" ? lastId : undefined, context);
       },
     },

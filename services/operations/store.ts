@@ -2,7 +2,8 @@ import type { Tx } from "../../kernel/db/database.ts";
 import { type OperationRecord, type OperationState, operationColumns, requestCancel } from "../../kernel/operations/store.ts";
 
 export interface OperationFilter {
-  organisationId: string;
+  /** Absent: those that belong to none. */
+  organisationId: string | undefined;
   /** Only these projects, and, when `wholeOrganisation`, what belongs to none. */
   projectIds: readonly string[] | undefined;
   state: OperationState | undefined;
@@ -20,7 +21,7 @@ export const operationStore = {
 
   list: (tx: Tx, filter: OperationFilter): Promise<OperationRecord[]> => tx.sql<OperationRecord[]>`
     select ${tx.sql.unsafe(operationColumns)} from kernel.operations
-    where organisation_id = ${filter.organisationId}
+    where ${filter.organisationId ? tx.sql`organisation_id = ${filter.organisationId}` : tx.sql`organisation_id is null`}
       ${filter.projectIds ? tx.sql`and project_id in ${tx.sql([...filter.projectIds])}` : tx.sql``}
       ${filter.state ? tx.sql`and state = ${filter.state}` : tx.sql``}
       ${filter.resource ? tx.sql`and resource_id = ${filter.resource}` : tx.sql``}
