@@ -19,10 +19,13 @@ export default function Display({ session, onConsole }: { session: TerminalSessi
     let connection: { stop: () => void } | undefined;
     let left = false;
     const address = client.url("instanceDisplay", { instance: session.instance as never });
-    const open = async () => {
+    const failed = async (error: unknown) => {
+      session.report({ phase: "ended", good: false });
       // A browser tells nothing of why a WebSocket was refused; an ordinary request does.
       const answer = await fetch(address);
-      if (answer.status !== 426) throw await problemError(answer);
+      setProblem(errorText(answer.status === 426 ? error : await problemError(answer)));
+    };
+    const open = async () => {
       const { SpiceMainConn } = await import("@spice-project/spice-html5");
       if (left) return;
       const uri = new URL(address, location.href);
@@ -31,10 +34,14 @@ export default function Display({ session, onConsole }: { session: TerminalSessi
         uri: uri.href,
         password: "",
         screen_id: screen,
-        onerror: (error) => setProblem(error.message),
+        onsuccess: () => session.report({ phase: "open" }),
+        onerror: (error) => {
+          if (!left) failed(error).catch(setUnknown);
+        },
       });
     };
-    open().catch((error) => setProblem(errorText(error)));
+    const setUnknown = (error: unknown) => setProblem(errorText(error));
+    open().catch(setUnknown);
     return () => {
       left = true;
       connection?.stop();

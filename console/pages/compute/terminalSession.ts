@@ -256,6 +256,11 @@ export class TerminalSession {
     return true;
   }
 
+  /** For the screen, whose connections are not ours. */
+  report(state: SessionState): void {
+    this.become(state);
+  }
+
   private become(state: SessionState): void {
     this.state = state;
     this.changed();
