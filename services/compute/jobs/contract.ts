@@ -173,6 +173,8 @@ const inBucket = z.object({
     .refine((prefix) => prefix === "" || prefix.endsWith("/"), "A folder is named with its slash: results/")
     .default(""),
 });
+const noNull = (text: string): boolean => !text.includes("\0");
+const nullMessage = "It cannot contain a null byte.";
 const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 export const jobRoutes = {
@@ -208,7 +210,7 @@ export const jobRoutes = {
         image: z.union([id("image"), z.string().min(1).max(100)]).describe("The id or the name of an image."),
         size: z.union([id("size"), z.string().min(1).max(100)]).describe("The id or the name of a size; each task gets so much."),
         command: z
-          .array(z.string().max(131_072))
+          .array(z.string().max(131_072).refine(noNull, nullMessage))
           .min(1)
           .max(1000)
           .optional()
@@ -217,16 +219,11 @@ export const jobRoutes = {
           .string()
           .min(1)
           .max(262_144, "A script has at most 256 KiB; put more into the input bucket.")
+          .refine(noNull, nullMessage)
           .optional()
           .describe("A shell script (or another one, with its #! line)."),
         environment: z
-          .record(
-            z.string(),
-            z
-              .string()
-              .max(32_768)
-              .refine((value) => !value.includes("\0"), "A value cannot contain a null byte."),
-          )
+          .record(z.string(), z.string().max(32_768).refine(noNull, nullMessage))
           .refine(
             (all) => Object.keys(all).every((name) => variableName.test(name)),
             "A variable's name has letters, digits and underscores, and does not begin with a digit.",

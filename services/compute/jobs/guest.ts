@@ -107,10 +107,12 @@ export function openGuest(driver: ComputeDriver, instance: string, root = ""): G
       // Without a script nobody has begun anything there yet.
       if (end < 0 || !["none", "running", "exited", "timed_out", "lost"].includes(state))
         return { state: "none", exitCode: undefined, sizeBytes: 0, cut: false, log: Buffer.alloc(0) };
+      // What comes from inside may be anything: the command may have replaced the script itself.
+      const sizeBytes = Number(size);
       return {
         state: state as Poll["state"],
-        exitCode: code === "-" ? undefined : Number(code),
-        sizeBytes: Number(size),
+        exitCode: code === "-" ? undefined : exitCodeOf(code),
+        sizeBytes: Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 ? sizeBytes : 0,
         cut: cut === "yes",
         log: bytes.subarray(end + 1),
       };
@@ -132,6 +134,10 @@ export function openGuest(driver: ComputeDriver, instance: string, root = ""): G
       }),
   };
 }
+
+/** 0 to 255, as a process can have it; whatever else was written there is a failure. */
+const exitCodeOf = (text: string | undefined): number =>
+  /^\d{1,3}$/.test(text ?? "") && Number(text) <= 255 ? Number(text) : 255;
 
 const lastLines = (bytes: Uint8Array): string =>
   Buffer.from(bytes).toString().trim().split("\n").slice(-3).join(" ").slice(0, 500);

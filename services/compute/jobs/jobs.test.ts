@@ -217,6 +217,9 @@ test("bad input gets a clear answer and leaves nothing behind", async () => {
     [{ image: "none" }, 404, /image/],
     [{ command: ["a"], script: "b" }, 400, /Give a command or a script/],
     [{ script: undefined }, 400, /Give a command or a script/],
+    [{ script: "echo \0" }, 400, /null byte/],
+    [{ script: undefined, command: ["echo", "\0"] }, 400, /null byte/],
+    [{ environment: { X: "\0" } }, 400, /null byte/],
     [{ environment: { "1X": "y" } }, 400, /variable/],
     [{ environment: { KHMARA_X: "y" } }, 400, /cloud's own/],
     [{ input: { bucket: "nowhere" } }, 404, /There is no bucket nowhere in this project/],
@@ -250,6 +253,27 @@ test("bad input gets a clear answer and leaves nothing behind", async () => {
   const [quota] = await cloud.database
     .sql`select used from kernel.quota_usage where name = 'compute.jobs' and scope_id = ${cloud.project}`;
   assert.equal(quota?.["used"] ?? 0, 0);
+});
+
+test("a command that lies about itself harms only itself", async () => {
+  const job = await cloud.job({
+    name: "liar",
+    array: 3,
+    script: `cd "$KHMARA_TEST_GUEST/khmara"
+case "$KHMARA_TASK_INDEX" in
+0) printf '#!/bin/sh\\necho "exited 99999999999 88888888888888888888 no"\\n' > poll ;;
+1) printf '#!/bin/sh\\necho "exited 0 1000000 no"\\nprintf x\\n' > poll ;;
+2) printf '#!/bin/sh\\necho "nonsense \\\\000"\\n' > poll ;;
+esac
+sleep 3`,
+  });
+  const over = await cloud.jobOver(job.id);
+  const [huge, short, nonsense] = await cloud.tasks(job.id);
+  assert.deepEqual([huge.state, huge.exitCode], ["failed", 255]);
+  assert.equal(short.state, "succeeded");
+  assert.equal(nonsense.state, "failed");
+  assert.match(nonsense.stateReason, /^Broken off 5 times/);
+  assert.equal(over.state, "failed");
 });
 
 test("lists: newest first, by state and name, page by page", async () => {

@@ -77,12 +77,12 @@ export async function endAttempt(
   await removeServer(tx, parts, task.instanceId);
   await reserveForTask(tx, job, -1);
   const now = new Date();
-  const { state, reason, change } = next(job, task, outcome, times, now);
+  const { state, reason, change } = next(job, task, printable(outcome), times, now);
   const record: AttemptRecord = {
     attempt: task.attempt,
     outcome: outcome.kind,
     exitCode: exitCodeOf(outcome),
-    reason: "reason" in outcome ? outcome.reason : undefined,
+    reason: "reason" in outcome ? printed(outcome.reason) : undefined,
     startedAt: (task.startedAt as Date).toISOString(),
     runningAt: task.runningAt?.toISOString(),
     finishedAt: now.toISOString(),
@@ -100,6 +100,14 @@ export async function endAttempt(
   });
   await settle(tx, ended.job);
 }
+
+/** Words from inside a guest, names of its files: one line without control characters, which PostgreSQL would not take all of. */
+const printed = (text: string): string => text.replace(/\p{Cc}+/gu, " ").slice(0, 2000);
+const printable = (outcome: Outcome): Outcome => ({
+  ...outcome,
+  ...("reason" in outcome ? { reason: printed(outcome.reason) } : {}),
+  ...("note" in outcome && outcome.note !== undefined ? { note: printed(outcome.note) } : {}),
+});
 
 const exitCodeOf = (outcome: Outcome): number | undefined =>
   outcome.kind === "succeeded" ? 0 : "exitCode" in outcome ? outcome.exitCode : undefined;

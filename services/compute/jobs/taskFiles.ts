@@ -1,6 +1,7 @@
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract } from "tar-stream";
+import { CloudError } from "../../../kernel/errors.ts";
 import type { ObjectsService } from "../../objects/contract.ts";
 
 /**
@@ -139,15 +140,16 @@ export async function receiveOutput(
       const path = name.replace(/^(\.\/)+/, "");
       const key = to.prefix + path;
       if (type === "directory") entry.resume();
-      else if (
-        type !== "file" ||
-        !isSafePath(path) ||
-        Buffer.byteLength(key) > maximumKeyBytes ||
-        done.objects >= maximumOutputFiles
-      ) {
+      else if (type !== "file" || !isSafePath(path) || Buffer.byteLength(key) > maximumKeyBytes) {
         skip(done, path);
         entry.resume();
       } else {
+        if (done.objects >= maximumOutputFiles)
+          throw new CloudError(
+            "failed_precondition",
+            `There are more than ${maximumOutputFiles} files below /output. Pack them into an archive there.`,
+            { details: { reason: "too_many_files" } },
+          );
         const { sizeBytes } = await objects.write({ bucketId: to.bucketId, key, content: Readable.from(entry), signal });
         done.objects++;
         done.bytes += sizeBytes;

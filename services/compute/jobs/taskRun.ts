@@ -24,6 +24,7 @@ class Failed extends Error {
 }
 
 const logReadBytes = 512 * 1024;
+const leastPollMs = 250;
 /** Far behind the end of any log: a poll that asks from here gets none of it. */
 const behindTheEnd = 2 ** 50;
 /** What the runner inside the guest has not done by then it does not do any more. */
@@ -99,7 +100,7 @@ const reasonOf = (exitCode: number): string =>
     ? "The command cannot be executed (exit code 126)."
     : exitCode === 127
       ? "The command was not found (exit code 127)."
-      : exitCode > 128
+      : exitCode > 128 && exitCode <= 128 + 64
         ? `It was ended by signal ${exitCode - 128} (exit code ${exitCode})${exitCode === 137 ? ": the memory may have been too small" : ""}.`
         : `Exit code ${exitCode}.`;
 
@@ -226,6 +227,7 @@ async function follow(
   let truncated = begun.logTruncated;
   for (;;) {
     const from = truncated ? behindTheEnd : offset;
+    const asked = Date.now();
     const poll: Poll = await patient(() => guest.poll(from, logReadBytes, times.pollWaits, signal));
     signal.throwIfAborted();
     if (poll.log.length > 0) {
@@ -234,13 +236,17 @@ async function follow(
       if (kept < poll.log.length) truncated = true;
     }
     if (poll.state === "lost" || poll.state === "none") throw new Interrupted("its server was restarted.");
-    const complete = truncated || offset >= poll.sizeBytes;
+    // A log that is shorter than it says it is has no more to give.
+    const complete = truncated || offset >= poll.sizeBytes || poll.log.length < logReadBytes;
     if (poll.state !== "running" && complete) {
       if ((poll.cut || truncated) && !begun.logTruncated)
         await attendance.change((tx, task) => taskStore.update(tx, task.id, { logTruncated: true }));
       return { state: poll.state, exitCode: poll.exitCode };
     }
     if (poll.state === "running" && Date.now() > overdueAt) return { state: "timed_out", exitCode: undefined };
+    // It waits inside; where it does not, whatever the reason, we do.
+    const early = leastPollMs - (Date.now() - asked);
+    if (poll.state === "running" && early > 0) await sleep(early, undefined, { signal });
   }
 }
 
