@@ -96,8 +96,15 @@ async function downloadFolder(run: Run, bucket: string, given: string, into: str
   return failures.length > 0 ? 1 : 0;
 }
 
-/** Written aside and renamed: what has the name is whole. */
-async function downloadFile(run: Run, bucket: string, { key, path }: Wanted, progress: TransferProgress): Promise<number> {
+const downloadFile = (run: Run, bucket: string, { key, path }: Wanted, progress: TransferProgress): Promise<number> =>
+  writeWhole(run, path, (sink) => transfer(run, bucket, key, progress, sink));
+
+/** Written aside and renamed: what has the name is whole. `write` ends the stream, and answers how many bytes came. */
+export async function writeWhole(
+  run: Run,
+  path: string,
+  write: (sink: NodeJS.WritableStream) => Promise<number>,
+): Promise<number> {
   if (
     run.extra["force"] === undefined &&
     (await stat(path).then(
@@ -109,7 +116,7 @@ async function downloadFile(run: Run, bucket: string, { key, path }: Wanted, pro
   }
   const aside = join(dirname(path), `.${basename(path)}.${process.pid}.khmara`);
   try {
-    const bytes = await transfer(run, bucket, key, progress, createWriteStream(aside));
+    const bytes = await write(createWriteStream(aside));
     const file = await open(aside, "r");
     await file.sync().finally(() => file.close());
     await rename(aside, path);

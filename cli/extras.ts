@@ -8,8 +8,10 @@ export interface Extras {
   examples?: string[];
   /** Arguments of the route that this command works out itself. */
   optional?: string[];
-  /** The organisation of the profile is meant where none is given, unless the flag \`--cloud\` says otherwise. */
+  /** The organisation of the profile is meant where none is given, unless the flag `--cloud` says otherwise. */
   ownContext?: boolean;
+  /** The same of the profile's project, where the route can do without: unless `--cloud` or `--scope cloud` is given. */
+  ownProject?: boolean;
 }
 
 const extras: Record<string, Extras> = {
@@ -56,6 +58,49 @@ const extras: Record<string, Extras> = {
       "khmara instance cp web:/var/log/nginx ./logs",
       "khmara instance cp web:/etc/hostname -",
     ],
+  },
+  operationList: {
+    flags: [
+      {
+        flag: "cloud",
+        value: false,
+        summary: "what belongs to no organisation, such as the evacuation of a host (admins of the cloud)",
+      },
+    ],
+    examples: ["khmara operation list --active", "khmara operation list --cloud"],
+    ownContext: true,
+  },
+  imageList: {
+    flags: [{ flag: "cloud", value: false, summary: "those of the whole cloud (its admins)" }],
+    examples: ["khmara image list", "khmara image list --search debian --json", "khmara image list --cloud"],
+    ownProject: true,
+  },
+  imageBuild: {
+    flags: [],
+    examples: ["khmara image build debian-12", "khmara image build ubuntu-24.04 --scope cloud"],
+    ownProject: true,
+  },
+  imageFetch: {
+    flags: [],
+    examples: ["khmara image fetch alpine/3.22", "khmara image fetch debian/12 --kind vm --name debian-12-vm"],
+    ownProject: true,
+  },
+  imageUpload: {
+    flags: [],
+    rest: "FILE",
+    examples: [
+      "khmara image upload debian.tar.gz --name debian-own --default-user debian",
+      "docker export web | khmara image upload - --name web",
+    ],
+    optional: ["name"],
+    ownProject: true,
+  },
+  imageDownload: {
+    flags: [
+      { flag: "output", value: true, summary: "the file to write (also -o); - is the standard output" },
+      { flag: "force", value: false, summary: "overwrite a file that exists" },
+    ],
+    examples: ["khmara image download debian-own", "khmara image download debian-own --output ./debian.image"],
   },
   objectUpload: {
     rest: "FILE...",

@@ -42,7 +42,8 @@ async function resolveContext({ command, values, options, cloud, named, extra }:
     if (given === undefined && command.destructive && command.positionals.includes(argument)) {
       throw new UsageError(`Which ${field}?`, usageLine(command));
     }
-    const isMeant = field === "organisation" && extrasOf(command.key).ownContext && !extra["cloud"];
+    const { ownContext, ownProject } = extrasOf(command.key);
+    const isMeant = (field === "organisation" ? ownContext : ownProject) && !extra["cloud"] && values["scope"] !== "cloud";
     if (given === undefined && !argument.required && !isMeant) continue;
     if (given !== undefined) named[field] = given;
     values[field] =
@@ -218,6 +219,8 @@ export function printOperation(run: Run, operation: Operation): number {
 async function ownRunner(key: string): Promise<((run: Run) => Promise<number>) | undefined> {
   if (key === "objectUpload") return (await import("./upload.ts")).runUpload;
   if (key === "objectDownload") return (await import("./download.ts")).runDownload;
+  if (key === "imageUpload") return (await import("./image-files.ts")).runImageUpload;
+  if (key === "imageDownload") return (await import("./image-files.ts")).runImageDownload;
   if (key === "instanceTerminal") return (await import("./instance-terminal.ts")).runTerminal;
   if (key === "instanceConsole") return (await import("./instance-terminal.ts")).runConsole;
   if (key === "instanceLog") return (await import("./instance-terminal.ts")).runLog;
