@@ -35,6 +35,7 @@ export class Connection implements SocketConnection {
   /** Called when more may be sent. */
   private resumeWrite: (() => void) | undefined;
   private heardMs = Date.now();
+  private watchedMs = Date.now();
   private movedMs = Date.now();
   private peerEnded = false;
 
@@ -176,6 +177,9 @@ export class Connection implements SocketConnection {
 
   private watch({ pingSeconds, idleSeconds }: SocketTimings): void {
     const now = Date.now();
+    // When it was us who did nothing for a while, an answer may be waiting unread.
+    if (now - this.watchedMs > 1.5 * pingSeconds * 1000) this.heardMs = now;
+    this.watchedMs = now;
     if (!this.websocket.isPaused && now - this.heardMs > 2.5 * pingSeconds * 1000) {
       this.closedBecause ??= "the client no longer answered";
       this.websocket.terminate();
