@@ -128,7 +128,10 @@ export function volumeHandlers(parts: ComputeParts, operations: VolumeOperations
       parts.engine();
       checkVolume(row, "detach");
       if (!instance || instance.id !== row.instanceId || row.mountPath === null) throw changedNow();
-      parts.instances.checkAction(instance, "attachVolume");
+      // What is on the volume can be saved from an instance that is lost.
+      if (instance.state !== "error" && instance.state !== "missing") {
+        parts.instances.checkAction(instance, "attachVolume");
+      }
       const operation = await beginOnVolume(context.tx, operations.detach, row, {
         input: {
           volumeId: row.id,

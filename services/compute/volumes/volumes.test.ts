@@ -351,3 +351,14 @@ test("an instance that is deleted sets its volumes free and takes its snapshots 
   const used = await cloud.used();
   assert.equal(used["compute.snapshots"], (before["compute.snapshots"] ?? 0) + 1);
 });
+
+test("a volume is saved from an instance that is gone from the engine", async () => {
+  const [instance, volume] = [await cloud.instance(), await cloud.volume()];
+  await cloud.attach(volume.id, instance.id);
+  cloud.engine.happens(cloud.engineName(instance.id), "deleted");
+  await cloud.compute.parts.instances.reconcile();
+  assert.equal((await cloud.get(`/instances/${instance.id}`)).state, "missing");
+  await cloud.act("POST", `/volumes/${volume.id}/detach`, {});
+  const now = await cloud.get(`/volumes/${volume.id}`);
+  assert.deepEqual([now.state, now.attachment], ["available", undefined]);
+});

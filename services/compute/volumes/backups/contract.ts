@@ -131,7 +131,7 @@ export const backupRoutes = {
     path: "/v1/backups/{backup}/verify",
     summary: "Prove that a backup can be restored",
     description:
-      "A restore drill. An instance is really restored, without a network, started and waited for; a volume is restored and read. The copy is deleted afterwards. It costs nothing and is in no quota.",
+      "A restore drill. An instance is really restored, without a network, started and waited for; a volume is restored and read. The copy is deleted afterwards; it costs nothing and is in no quota. Reading the object counts like any reading.",
     permission: "compute.backup.drill",
     roles: ["editor"],
     params: byBackup,
