@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../../../kernel/log.ts";
 import type { RouterNetwork, RouterPort, RouterSpec } from "../driver.ts";
+import { Names } from "../drivers/host/names.ts";
 import { type HostNetwork, type HostNetworkOptions, openHostNetwork } from "../drivers/host/network.ts";
 import { RouterStates } from "../drivers/host/state.ts";
 import { TransitRange } from "../drivers/host/transit.ts";
@@ -102,18 +103,45 @@ export class PacketLab {
   network: HostNetwork = this.open();
   world: Machine = undefined as never;
 
-  open(more: Partial<HostNetworkOptions> = {}): HostNetwork {
-    this.network = openHostNetwork({
+  /** Of its driver; they can be handed to another process. */
+  get options() {
+    return {
       directory: this.directory,
       cloudId: this.cloudId,
       transitCidr: this.transitCidr,
       outerInterfaces: [this.outer],
       resolvers: [this.worldAddress],
+    };
+  }
+
+  static network(options: PacketLab["options"], more: Partial<HostNetworkOptions> = {}): HostNetwork {
+    return openHostNetwork({
+      ...options,
       log: silentLog,
       allowForwarding: async () => void run("sysctl", "-qw", "net.ipv4.ip_forward=1"),
       ...more,
     });
+  }
+
+  /** As another process would open it. */
+  open(more: Partial<HostNetworkOptions> = {}): HostNetwork {
+    this.network = PacketLab.network(this.options, more);
     return this.network;
+  }
+
+  /** In all names of this cloud on the host. */
+  get cloudMark(): string {
+    return new Names(this.cloudId).cloud;
+  }
+
+  namesOf(router: RouterSpec) {
+    const names = new Names(this.cloudId);
+    return {
+      table: names.table,
+      namespace: names.namespace(router.id),
+      uplink: names.uplink(router.id),
+      peers: router.networks?.map(({ bridge }) => names.peer(bridge)) ?? [],
+    };
   }
 
   floating(index: number): string {

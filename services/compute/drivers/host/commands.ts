@@ -56,6 +56,9 @@ const throughInit = (() => {
   }
 })();
 
+/** Killed, we leave no script behind that goes on changing what the next process makes. */
+const dyingWithUs = (): string[] => (findProgram("setpriv") ? ["setpriv", "--pdeathsig", "KILL"] : []);
+
 const timeoutMs = 30_000;
 
 /** Runs `sh` with this script, in a network namespace when one is given. Resolves with what it printed; the first failing line ends it. */
@@ -64,7 +67,7 @@ export function runScript(
   options: { namespace?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   const enter = [...throughInit, ...(options.namespace === undefined ? [] : [`--net=/run/netns/${options.namespace}`])];
-  const [command = "", ...rest] = [...(enter.length > 0 ? ["nsenter", ...enter, "--"] : []), "sh", "-eu"];
+  const [command = "", ...rest] = [...dyingWithUs(), ...(enter.length > 0 ? ["nsenter", ...enter, "--"] : []), "sh", "-eu"];
   return new Promise((resolve, reject) => {
     const child = spawn(command, rest, { stdio: ["pipe", "pipe", "pipe"], env: { PATH: path, LC_ALL: "C" } });
     const output: Buffer[] = [];
@@ -92,14 +95,16 @@ export function runScript(
       settled();
       reject(new CloudError("internal", `${command} could not be started: ${error.message}`, { cause: error }));
     });
-    // exit, not close: a daemon that the script leaves behind may keep its output open.
-    child.on("exit", (code, signal) => {
+    const printed = new Promise<void>((done) => child.stdout.once("close", done));
+    // Of the errors only what is there: a daemon that the script leaves behind may keep that end open.
+    const complained = new Promise<void>((done) => child.stderr.once("close", done));
+    child.on("exit", async (code, signal) => {
       settled();
-      setImmediate(() => {
-        if (code === 0) return resolve(Buffer.concat(output).toString());
-        const said = Buffer.concat(problems).toString().trim().split("\n").slice(0, 5).join(" ");
-        reject(new CloudError("internal", `The host's network could not be changed: ${said || `status ${code ?? signal}`}`));
-      });
+      await printed;
+      if (code === 0) return resolve(Buffer.concat(output).toString());
+      await Promise.race([complained, new Promise((done) => setTimeout(done, 200))]);
+      const said = Buffer.concat(problems).toString().trim().split("\n").slice(0, 5).join(" ");
+      reject(new CloudError("internal", `The host's network could not be changed: ${said || `status ${code ?? signal}`}`));
     });
     child.stdin.on("error", () => {});
     child.stdin.end(script);

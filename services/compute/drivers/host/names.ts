@@ -43,5 +43,8 @@ export class Names {
 
 /** The router's end of its card on a bridge, inside its namespace. */
 export const inner = (bridge: string): string => `n${hash(bridge, 8)}`;
+/** Locally administered (IEEE 802); no port has it: theirs begin with 02. */
+export const innerMacAddress = (bridge: string): string =>
+  ["06", ...(hash(`${bridge} router`, 10).match(/../g) as string[])].join(":");
 /** The router's end of its way to the world. */
 export const up = "outside";

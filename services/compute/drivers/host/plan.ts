@@ -1,7 +1,7 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import { contains, formatIpv4, type Ipv4Network, overlaps, parseIpv4, parseNetwork } from "../../../../kernel/ipv4.ts";
 import type { LoadBalancerSpec, RouterNetwork, RouterPort, RouterSpec } from "../../driver.ts";
-import { inner, type Names } from "./names.ts";
+import { inner, innerMacAddress, type Names } from "./names.ts";
 import type { Transit } from "./transit.ts";
 
 export interface PlannedNetwork extends RouterNetwork {
@@ -10,6 +10,7 @@ export interface PlannedNetwork extends RouterNetwork {
   /** The router's card on the bridge: the host's end, and its own. */
   peer: string;
   inner: string;
+  macAddress: string;
 }
 
 export interface PlannedPort extends RouterPort {
@@ -61,6 +62,7 @@ export function planRouter(spec: RouterSpec, names: Names, transit: Transit): Ro
       gateway: formatIpv4(range.first + 1),
       peer: names.peer(network.bridge),
       inner: inner(network.bridge),
+      macAddress: innerMacAddress(network.bridge),
     };
   });
   networks.forEach((network, index) => {

@@ -41,12 +41,13 @@ export function hostScript(plan: RouterPlan, missing: MissingLinks, mtu: number,
       `route replace ${transit.control}/32 dev ${uplink}`,
     );
   }
-  for (const { bridge, peer, inner } of missing.networks) {
+  for (const { bridge, peer, inner, macAddress } of missing.networks) {
     // One that is there already has running instances' cards on it.
     if (linkIndex(bridge) === undefined) make.push(`link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`);
     make.push(
       `link set ${bridge} alias ${mark}`,
-      `link add ${peer} type veth peer name ${inner} netns ${namespace}`,
+      // Always the same address: instances remember it, and it may be made anew while they run.
+      `link add ${peer} type veth peer name ${inner} address ${macAddress} netns ${namespace}`,
       `link set ${peer} master ${bridge}`,
     );
     settings = {
