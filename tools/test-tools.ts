@@ -9,6 +9,7 @@ export const engineTools: Tools = {
   ...hostTools,
   "/{usr/,}bin/setpriv": "util-linux",
   "/usr/bin/ssh": "openssh-client",
+  "/{usr/,}bin/busybox": "busybox",
 };
 
 /** What the end-to-end tests drive: real clients that we did not write. */
@@ -17,6 +18,8 @@ const clientTools: Tools = {
   "/usr/bin/s3cmd": "s3cmd",
   "/usr/bin/rclone": "rclone",
   "/usr/bin/chromium": "chromium",
+  "/{usr/,}bin/ping": "iputils-ping",
+  "/usr/bin/curl": "curl",
   "/usr/lib/postgresql/*/bin/initdb": "postgresql",
 };
 
