@@ -32,6 +32,8 @@ export function dnsFiles(plan: RouterPlan, directory: string, resolvers: readonl
     "dhcp-lease-max=100000",
     `dhcp-leasefile=${file("leases")}`,
     "no-ping",
+    // Of an instance in several networks the address in the asker's own one comes first.
+    "localise-queries",
     "quiet-dhcp",
     "domain-needed",
     "bogus-priv",
@@ -54,7 +56,7 @@ export function dnsFiles(plan: RouterPlan, directory: string, resolvers: readonl
     "dnsmasq.conf": `${lines.join("\n")}\n`,
     // Whatever the networks' own ranges are: the way to a resolver of the host is the way out.
     resolvers: resolvers.map((address) => `server=${address}@${up}\n`).join(""),
-    names: plan.ports.map(({ ipv4, hostName, network }) => `${ipv4} ${hostName}.${network.dnsDomain}\n`).join(""),
+    names: plan.ports.map(({ ipv4, hostName, network }) => `${ipv4} ${hostName}.${network.dnsDomain} ${hostName}\n`).join(""),
     // Without `set:`, which the range has said already: read again, it ends dnsmasq 2.90 with a segmentation fault.
     cards: plan.ports.map(({ macAddress, ipv4, hostName }) => `${macAddress},${ipv4},${hostName},24h\n`).join(""),
   };
