@@ -1,7 +1,8 @@
 /**
  * An LXD (or Incus, whichever the distribution has) of the tests: one daemon per machine with a folder of its own below /tmp, apart from
  * one that serves something real, and shared by all test processes. It stays when they end, so that the next run finds it warm;
- * `node testing/lxd.ts stop` ends it and takes everything away.
+ * `node testing/lxd.ts stop` ends it and takes everything away. The same tests run against an engine whose socket is in
+ * KHMARA_TEST_ENGINE_SOCKET, such as an Incus.
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, globSync, readFileSync } from "node:fs";
@@ -78,15 +79,20 @@ async function locked<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function prepare(): Promise<TestLxd> {
-  const missing = await installTestTools(engineTools);
-  const kind = installedKind();
-  if (kind === undefined || missing.length > 0) throw new Error(`LXD is missing for the tests: ${missing.join(", ")}.`);
-  const socket = await startDaemon({ kind, folder, logFile });
+  const given = process.env["KHMARA_TEST_ENGINE_SOCKET"];
+  const { kind, socket } = given === undefined ? await start() : { kind: undefined, socket: given };
   const { name: poolName } = await ensurePool({ endpoint: socket }, undefined);
   const client = openLxdClient({ endpoint: socket });
   const imageFile = await ensureImage(client);
   await sweep(client);
-  return { kind, socket, poolName, imageAlias, imageFile };
+  return { kind: kind ?? (await client.server()).kind, socket, poolName, imageAlias, imageFile };
+}
+
+async function start(): Promise<{ kind: EngineKind; socket: string }> {
+  const missing = await installTestTools(engineTools);
+  const kind = installedKind();
+  if (kind === undefined || missing.length > 0) throw new Error(`LXD is missing for the tests: ${missing.join(", ")}.`);
+  return { kind, socket: await startDaemon({ kind, folder, logFile }) };
 }
 
 /** Built once per machine, and again when what it is built by has changed. */

@@ -59,7 +59,7 @@ describe("against a real engine", { skip: lxdMissing() }, () => {
   test("refusals are told apart, and keep the engine's words as their cause", async () => {
     await assert.rejects(client.get("/1.0/instances/none"), refused("not_found", "engine_not_found", /not found/i));
     const twice = client.post("/1.0/instances", { name: "one", source: { type: "image", alias: lxd.imageAlias } });
-    await assert.rejects(twice, refused("already_exists", "engine_already_exists", /already exists/));
+    await assert.rejects(twice, refused("already_exists", "engine_already_exists", /already exists|UNIQUE/));
     const running = client.put("/1.0/instances/one/state", { action: "start" });
     await assert.rejects(running, refused("failed_precondition", "engine_power_state", /already running/));
     await assert.rejects(client.delete("/1.0/instances/one"), refused("failed_precondition", "engine_power_state"));

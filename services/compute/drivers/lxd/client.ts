@@ -202,23 +202,34 @@ export class LxdClient {
       }
       // The engine answers when the work ends, or after so long. Whoever wants to hear of progress has to ask more often.
       const seconds = Math.min(progress === undefined ? 20 : 1, Math.ceil(leftMs / 1000));
-      const operation = await this.get<EngineOperation>(at`/1.0/operations/${id}/wait`, {
-        query: { timeout: seconds },
-        signal,
-        timeoutMs: seconds * 1000 + requestMs,
-      }).catch((error) => {
-        if (signal?.aborted) return undefined;
-        if (!CloudError.is(error, "not_found")) throw error;
-        throw new CloudError("unavailable", "The engine restarted in the middle of this. Try again.", {
-          cause: error,
-          details: { reason: "engine_restarted", retryAfterSeconds: 5 },
-        });
-      });
+      const operation = await this.#round(id, seconds, signal);
       if (operation === undefined) continue;
       if (operation.status_code === 200) return operation;
       if (operation.status_code === 401) throw cancelled(what);
       if (operation.status_code > 200) throw translate(new EngineError(operation.err || operation.status, 0, what));
       tellProgress(operation, progress);
+    }
+  }
+
+  /** How it is after so long, or sooner when it has ended. Undefined when we were told to stop. */
+  async #round(id: string, seconds: number, signal: AbortSignal | undefined): Promise<EngineOperation | undefined> {
+    const path = at`/1.0/operations/${id}`;
+    try {
+      return await this.get<EngineOperation>(`${path}/wait`, {
+        query: { timeout: seconds },
+        signal,
+        timeoutMs: seconds * 1000 + requestMs,
+      });
+    } catch (error) {
+      if (signal?.aborted) return undefined;
+      // Incus calls it an error that the time is over.
+      const over = CloudError.is(error) && error.cause instanceof EngineError && /deadline exceeded/.test(error.cause.message);
+      if (over) return this.get<EngineOperation>(path);
+      if (!CloudError.is(error, "not_found")) throw error;
+      throw new CloudError("unavailable", "The engine restarted in the middle of this. Try again.", {
+        cause: error,
+        details: { reason: "engine_restarted", retryAfterSeconds: 5 },
+      });
     }
   }
 

@@ -84,7 +84,7 @@ export class EngineConnection {
       agent: this.#agent,
       headers: {
         "user-agent": "khmara",
-        ...headers,
+        ...underBothNames(headers),
         ...(body?.length === undefined ? {} : { "content-length": body.length }),
       },
       ...(this.#socket === undefined
@@ -110,6 +110,7 @@ export class EngineConnection {
       request.once("response", (head) => {
         response = head;
         head.on("error", () => {});
+        head.headers = underBothNames(head.headers);
         resolve(head);
       });
       if (body === undefined) request.end();
@@ -181,6 +182,20 @@ export class EngineConnection {
     };
   }
 }
+
+/** The one difference of the two in their API: what LXD calls x-lxd-type is x-incus-type with Incus. Here both are x-lxd-…. */
+const underBothNames = <T extends NodeJS.Dict<unknown>>(headers: T): T =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      const rest = /^x-(?:lxd|incus)-(.+)$/i.exec(name)?.[1];
+      return rest === undefined
+        ? [[name, value]]
+        : [
+            [`x-lxd-${rest}`, value],
+            [`x-incus-${rest}`, value],
+          ];
+    }),
+  ) as T;
 
 function target(path: string, settings: RequestSettings): string {
   const query = new URLSearchParams();

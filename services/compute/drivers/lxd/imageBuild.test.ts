@@ -102,7 +102,7 @@ describe("Debian 12, built and started", { skip }, () => {
   });
 
   test("each guest has keys and an id of its own, also where cloud-init has nothing to read", async () => {
-    await create("plain", { "security.devlxd": "false" }, {});
+    await create("plain", { [lxd.kind === "lxd" ? "security.devlxd" : "security.guestapi"]: "false" }, {});
     await eventually(
       () => words("plain", "systemctl", "is-system-running"),
       (state) => ["running", "degraded"].includes(state),
