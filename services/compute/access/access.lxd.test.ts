@@ -161,7 +161,7 @@ async function terminal(args: Record<string, unknown> = {}): Promise<Shown> {
         ),
       ]),
     async shows(pattern) {
-      for (const deadline = Date.now() + 15_000; !pattern.test(text); ) {
+      for (const deadline = Date.now() + 60_000; !pattern.test(text.slice(-5000)); ) {
         assert.ok(Date.now() < deadline, `${pattern} was not shown: ${JSON.stringify(text.slice(-1000))}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
@@ -233,16 +233,16 @@ test("many terminals, a flood, and who closes the window leaves nothing running"
   const all = await Promise.all(Array.from({ length: 8 }, () => terminal()));
   for (const shown of all) await shown.shows(/# $/);
   const [flood, ...rest] = all as [Shown, ...Shown[]];
-  await type(flood, "yes khmara | head -c 20000000; echo; echo over\r");
+  await type(flood, "yes khmara | head -c 5000000; echo; echo over\r");
   for (const [i, shown] of rest.entries()) {
     await type(shown, `echo I am ${i}; sleep 12345\r`);
     await shown.shows(new RegExp(`I am ${i}\r\n`));
   }
   await flood.shows(/\r\nover\r\n/);
-  assert.ok(flood.text().length > 20_000_000);
+  assert.ok(flood.text().length > 5_000_000);
   for (const shown of all) shown.socket.close();
   const sleeping = async () => (await client.instanceExec({ instance, command: ["pgrep", "-fc", "^sleep 12345"] })).stdout.trim();
-  for (const deadline = Date.now() + 10_000; (await sleeping()) !== "0"; ) assert.ok(Date.now() < deadline, "they still run");
+  for (const deadline = Date.now() + 30_000; (await sleeping()) !== "0"; ) assert.ok(Date.now() < deadline, "they still run");
 });
 
 test("exec: exit codes, users, folders, environment, what is not there, a limit of time", { skip }, async () => {
