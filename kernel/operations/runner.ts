@@ -34,6 +34,7 @@ interface RunnerOptions {
 
 const retryable = new Set(["unavailable", "deadline_exceeded"]);
 const progressWriteMs = 500;
+const cheapToRepeatMs = 5000;
 const undoAttempts = 5;
 const stopGraceMs = 15_000;
 
@@ -153,13 +154,15 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
         state.attempts++;
         record.progress = index / definition.steps.length;
         await keep(record, worker);
+        const begun = Date.now();
         try {
           if (record.cancelRequested) throw new Cancelled();
           await runOne(step, "run", definition, record, worker, controller, index);
           state.state = "done";
           state.finishedAt = new Date().toISOString();
           record.progress = (index + 1) / definition.steps.length;
-          await keep(record, worker);
+          // Written down together with the beginning of the next step, or with the end; by itself only where repeating it would cost much.
+          if (Date.now() - begun > cheapToRepeatMs) await keep(record, worker);
           break;
         } catch (error) {
           const reason = controller.signal.aborted ? controller.signal.reason : error;
