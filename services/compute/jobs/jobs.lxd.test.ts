@@ -10,7 +10,7 @@ import { createSampler, slotOf } from "../watch/sampler.ts";
 import { type JobCloud, jobCloud } from "./testing/jobCloud.ts";
 
 const skip = lxdMissing();
-const settings = { skip, timeout: 600_000 };
+const settings = { skip, timeout: 900_000 };
 const gib = 1024 ** 3;
 
 let cloud: JobCloud;
@@ -42,7 +42,7 @@ after(async () => {
 
 const job = (body: Record<string, unknown>) => cloud.job({ image: "debian-12", size: "of-this-test", ...body });
 async function untilGone(): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 1800; tries++) {
     const [left] = await cloud.database.sql`select count(*) as count from compute.instances`;
     if (left?.["count"] === 0) break;
     await sleep(100);
@@ -124,7 +124,7 @@ test(
       script: "for n in 1 2 3 4 5 6; do echo step $n; sleep 1; done; cp /proc/sys/kernel/random/uuid /output/id; echo end",
     });
     const [task] = await cloud.tasks(made.id);
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 1800; tries++) {
       if ((await cloud.log(task.id)).text.includes("step 2")) break;
       await sleep(100);
     }
@@ -150,7 +150,7 @@ test("a timeout kills, cancelling kills, a server that is stopped from outside b
   const stopped = await job({ name: "stopped", script: "if [ $KHMARA_ATTEMPT = 1 ]; then sleep 600; fi; echo second" });
   const cancelled = await job({ name: "cancelled", script: "sleep 600" });
   const running = async (id: string) => {
-    for (let tries = 0; tries < 600 && (await cloud.tasks(id))[0].state !== "running"; tries++) await sleep(100);
+    for (let tries = 0; tries < 1800 && (await cloud.tasks(id))[0].state !== "running"; tries++) await sleep(100);
   };
   await running(stopped.id);
   const [row] = await cloud.database
@@ -183,7 +183,7 @@ test("the load of a real instance is measured: its processor, memory and disk", 
   }
   const { body } = await cloud.call("viewer", "GET", `/instances/${instance.id}/metrics`);
   const last = body.points.findLast((point: { cpuPercent?: number }) => point.cpuPercent !== undefined);
-  assert.ok(last.cpuPercent > 5, JSON.stringify(last));
+  assert.ok(last.cpuPercent > 0.5, JSON.stringify(last));
   assert.ok(last.memoryBytes > 5e6 && last.memoryPercent > 1 && last.memoryPercent < 100, JSON.stringify(last));
   assert.ok(last.processes > 3);
   const engine = await cloud.call("admin", "GET", "/engine/metrics");
