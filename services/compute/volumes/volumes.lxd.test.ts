@@ -140,7 +140,7 @@ test(
     assert.ok(backup.sizeBytes > 10 * mib);
     const drill = async (body: object) => {
       const answer = await cloud.call("editor", "POST", `/backups/${backup.id}/verify`, body);
-      const operation = await endedWithin(answer.body.id, 300_000);
+      const operation = await cloud.ended(answer.body.id);
       const [verification] = (await cloud.call("editor", "GET", `/backups/${backup.id}/verifications`)).body.items;
       return { operation, verification };
     };
@@ -154,7 +154,7 @@ test(
 
     await cloud.act("DELETE", `/instances/${instance.id}`);
     const restored = await cloud.call("editor", "POST", `/backups/${backup.id}/restore`, { name: "shop-again" });
-    assert.equal((await endedWithin(restored.body.id, 300_000)).state, "succeeded");
+    assert.equal((await cloud.ended(restored.body.id)).state, "succeeded");
     const again = await cloud.get(`/instances/${restored.body.resource.id}`);
     assert.equal(again.state, "running");
     // Its new name is cloud-init's to set, a moment later.
@@ -171,7 +171,7 @@ test(
     assert.deepEqual([damaged.operation.state, damaged.verification.state], ["failed", "failed"]);
     assert.match(damaged.verification.message, /is damaged/);
     const refused = await cloud.call("editor", "POST", `/backups/${backup.id}/restore`, { name: "shop-damaged" });
-    const ended = await endedWithin(refused.body.id, 300_000);
+    const ended = await cloud.ended(refused.body.id);
     assert.equal(ended.state, "failed");
     assert.deepEqual(
       (await driver.instanceList()).map(({ name }) => name),
@@ -196,7 +196,7 @@ test("a volume comes back from its backup with every file as it was; its drill c
   const before = await look("/srv");
   const backup = await cloud.backup({ volume: volume.id }, bucket.name);
   const answer = await cloud.call("editor", "POST", `/backups/${backup.id}/verify`, {});
-  const operation = await endedWithin(answer.body.id, 300_000);
+  const operation = await cloud.ended(answer.body.id);
   const [verification] = (await cloud.call("editor", "GET", `/backups/${backup.id}/verifications`)).body.items;
   assert.equal(operation.state, "succeeded", `${verification.log} ${JSON.stringify(operation.error)}`);
   assert.match(verification.log, /files with \d+ bytes were restored/);
@@ -209,13 +209,3 @@ test("a volume comes back from its backup with every file as it was; its drill c
   assert.deepEqual([await report(volume), await report(restored)], [undefined, undefined]);
   assert.ok((await driver.volumeList()).every(({ labels }) => labels["restore-drill"] === undefined));
 });
-
-// biome-ignore lint/suspicious/noExplicitAny: an operation's record.
-async function endedWithin(id: string, ms: number): Promise<any> {
-  for (const until = Date.now() + ms; Date.now() < until; ) {
-    const [row] = await cloud.database.sql`select finished_at from kernel.operations where id = ${id}`;
-    if (row?.["finished_at"]) return cloud.ended(id);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`The operation ${id} does not end.`);
-}

@@ -25,6 +25,8 @@ export interface TestDisks extends TestCompute {
 /** The compute service on an engine in memory, and what tests of disks do again and again. */
 export async function testDisks(options: TestComputeOptions = {}): Promise<TestDisks> {
   const cloud = await testCompute({ standIns: ["images", "networks"], ...options });
+  // A real engine has other work, too.
+  if (options.drivers?.engine) cloud.ended = (id) => endedWithin(cloud, id, 300_000);
   const unique = (prefix: string) => `${prefix}-${randomBytes(4).toString("hex")}`;
   const disks: TestDisks = Object.assign(Object.create(cloud) as TestCompute, {
     async act(method: string, path: string, body?: unknown, caller: Caller = "editor") {
@@ -77,4 +79,13 @@ export async function testDisks(options: TestComputeOptions = {}): Promise<TestD
     engineName: (id: string) => `kh-${id.slice(-12)}`,
   });
   return disks;
+}
+
+async function endedWithin(cloud: TestCompute, id: string, ms: number): Promise<Json> {
+  for (const until = Date.now() + ms; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const [row] = await cloud.database.sql`select kind, state, result, error, message, steps, resource_id as resource, finished_at
+      from kernel.operations where id = ${id}`;
+    if (row?.["finished_at"]) return row;
+  }
+  throw new Error(`The operation ${id} does not end.`);
 }
