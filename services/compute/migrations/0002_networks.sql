@@ -9,7 +9,7 @@ create table compute.routers (
   wanted bigint not null default 0,
   applied bigint not null default 0,
   error text,
-  constraint routers_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id)
+  constraint routers_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id) on delete cascade
 );
 create index on compute.routers (project_id) where wanted > applied;
 
@@ -184,6 +184,15 @@ create table compute.traffic_counters (
   gone boolean not null default false
 );
 create index on compute.traffic_counters (project_id);
+
+-- What a project got without asking for it does not stand in the way of its deletion; what was made in it does.
+create function compute.forget_defaults() returns trigger language plpgsql as $$
+begin
+  delete from compute.networks where project_id = old.project_id and is_default;
+  delete from compute.security_groups where project_id = old.project_id and is_default;
+  return old;
+end $$;
+create trigger forget_defaults before delete on compute.routers for each row execute function compute.forget_defaults();
 
 do $$
 declare t text;

@@ -1,7 +1,6 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
-import { reserveQuota } from "../../../kernel/quota.ts";
 import type { HostNetworkInfo } from "../driver.ts";
 import type { ComputeParts, ProjectPlace } from "../parts.ts";
 import type { SecurityRule } from "./contract.ts";
@@ -13,7 +12,7 @@ import { announce, groupSubject, networkSubject } from "./subjects.ts";
 
 /**
  * What a project gets that asks for nothing, as other clouds have it: a /24 of its own, and a group that lets its members reach each
- * other and everybody, and everybody reach SSH and ping.
+ * other and everybody, and everybody reach SSH and ping. It is in no quota, and goes with the project.
  */
 export const defaultRules = (groupId: GroupRow["id"]): SecurityRule[] => [
   { direction: "out", protocol: "any", description: "Everything out" },
@@ -48,7 +47,6 @@ export async function defaultNetwork(tx: Tx, parts: Pick<ComputeParts, "network"
   const found = networks.find(({ isDefault }) => isDefault);
   if (found) return found;
   const cidr = pickCidr({ networks, pools: await poolStore.all(tx), reserved: await reservedOf(parts) });
-  await reserveQuota(tx, place, "compute.networks", 1);
   for (const name of names()) {
     const row: NetworkRow = {
       id: newId("network"),
@@ -74,7 +72,6 @@ export async function defaultNetwork(tx: Tx, parts: Pick<ComputeParts, "network"
 export async function defaultGroup(tx: Tx, place: ProjectPlace): Promise<GroupRow> {
   const found = await groupStore.default(tx, place.projectId);
   if (found) return found;
-  await reserveQuota(tx, place, "compute.security_groups", 1);
   for (const name of names()) {
     const id = newId("securityGroup");
     const row: GroupRow = {

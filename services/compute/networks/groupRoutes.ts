@@ -113,7 +113,7 @@ export const groupHandlers = (parts: ComputeParts, operations: NetworkOperations
         `A rule of the security group ${others.join(", ")} names ${group.name}. Change that rule first.`,
       );
     await groupStore.delete(tx, group.id);
-    await reserveQuota(tx, group, "compute.security_groups", -1);
+    if (!group.isDefault) await reserveQuota(tx, group, "compute.security_groups", -1);
     await announce(tx, groupSubject(group), "deleted");
     context.audit({ ...auditOf(groupSubject(group)), before: termsOf(group) });
     return undefined;

@@ -110,7 +110,7 @@ export const networkHandlers = (parts: ComputeParts, operations: NetworkOperatio
         `The load balancer ${balancers.map(({ name }) => name).join(", ")} listens in the network ${network.name}. Delete it first.`,
       );
     await networkStore.delete(tx, network.id);
-    await reserveQuota(tx, network, "compute.networks", -1);
+    if (!network.isDefault) await reserveQuota(tx, network, "compute.networks", -1);
     await announce(tx, networkSubject(network), "deleted");
     context.audit({ ...auditOf(networkSubject(network)), before: termsOfNetwork(network) });
     return undefined;

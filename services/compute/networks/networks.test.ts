@@ -243,6 +243,28 @@ describe("networks, ports and security groups", () => {
     assert.equal((await create("two")).status, 201);
   });
 
+  test("a project's defaults go with it, what was made in it does not", async () => {
+    const image = (await cloud.image()).id;
+    const created = await cloud.call("stranger", "POST", "/instances", {
+      project: cloud.strangersProject,
+      name: "short",
+      size: await cloud.size(),
+      image,
+    });
+    const { resource } = await cloud.done(created.body.id);
+    const remove = () => cloud.database.sql`delete from identity.projects where id = ${cloud.strangersProject}`;
+    await assert.rejects(remove(), /foreign key/);
+    await cloud.done((await cloud.call("stranger", "DELETE", `/instances/${resource}`)).body.id);
+    await assert.rejects(remove(), /networks/, "a network that somebody made");
+    const { body } = await cloud.call("stranger", "GET", `/networks?project=${cloud.strangersProject}`);
+    for (const { id, default: own } of body.items)
+      if (!own) assert.equal((await cloud.call("stranger", "DELETE", `/networks/${id}`)).status, 204);
+    await remove();
+    const [left] = await cloud.database
+      .sql`select count(*)::int as n from compute.networks where project_id = ${cloud.strangersProject}`;
+    assert.equal(left?.["n"], 0);
+  });
+
   test("what fails on the host is shown at the network and tried again by itself", async () => {
     const instance = await cloud.instance({ name: "patient" });
     const [port] = instance.ports;

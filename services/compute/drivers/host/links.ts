@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { CloudError } from "../../../../kernel/errors.ts";
 import type { PlannedPort, RouterPlan } from "./plan.ts";
 
 // What the kernel tells in files: no process is needed to ask.
@@ -75,13 +74,3 @@ export const strayCards = (plan: RouterPlan): PlannedPort[] =>
     if (linkIndex(hostDevice) === undefined) return false;
     return linkMaster(hostDevice) !== network.bridge || read(`/sys/class/net/${hostDevice}/brport/isolated`) !== "1";
   });
-
-export function isolateCard(device: string): void {
-  try {
-    writeFileSync(`/sys/class/net/${device}/brport/isolated`, "1");
-  } catch (error) {
-    // Gone meanwhile: its instance was stopped.
-    if (linkIndex(device) !== undefined)
-      throw new CloudError("internal", `The card ${device} could not be isolated on its bridge.`, { cause: error });
-  }
-}

@@ -21,7 +21,7 @@ import { dnsFiles, dnsMark, hostResolvers, losesCards } from "./dns.ts";
 import { hostAddresses, listeningPorts } from "./hostInfo.ts";
 import { hostElements } from "./hostRules.ts";
 import { HostSide } from "./hostSide.ts";
-import { isolateCard, linkIndex, linkMaster, markedLinks, namespaceInode, namespaceNames, strayCards } from "./links.ts";
+import { linkIndex, linkMaster, markedLinks, namespaceInode, namespaceNames, strayCards } from "./links.ts";
 import { Names } from "./names.ts";
 import { planRouter, type RouterPlan } from "./plan.ts";
 import {
@@ -235,15 +235,12 @@ class Host implements HostNetwork {
   async #adopt(plan: RouterPlan, signal: AbortSignal | undefined): Promise<void> {
     const stray = strayCards(plan);
     if (stray.length === 0) return;
-    const moved = stray.filter(({ hostDevice, network }) => linkMaster(hostDevice) !== network.bridge);
-    await runScript(
-      ipBatch(
-        moved.map(({ hostDevice, network }) => `link set ${hostDevice} master ${network.bridge}`),
-        { force: true },
-      ),
-      { signal },
-    );
-    for (const { hostDevice } of stray) isolateCard(hostDevice);
+    // Gone meanwhile, its instance was stopped.
+    const lines = stray.map(({ hostDevice, network }) => {
+      const plug = linkMaster(hostDevice) === network.bridge ? "" : `ip link set ${hostDevice} master ${network.bridge} && `;
+      return `{ ${plug}echo 1 > /sys/class/net/${hostDevice}/brport/isolated; } || [ ! -e /sys/class/net/${hostDevice} ]\n`;
+    });
+    await runScript(lines.join(""), { signal });
   }
 
   /** Writes their files and ends those that must start anew. `start`: lines for the script inside; `reload`: to be called after it. */
