@@ -211,6 +211,21 @@ test("a build goes on after the process that did it has died", async () => {
   assert.equal((await get(result.imageId)).state, "ready");
 });
 
+test("what is built is not built again when the process dies while the engine takes it in", async () => {
+  engine.faults.slow("imageImport", 60_000, { times: 1 });
+  const { body } = await build({ project, name: "built-once" });
+  const count = () => engine.faults.count("imageImport");
+  const before = count();
+  await until(async () => count() > before || engine.faults.calls.at(-1)?.[0] === "imageImport");
+  const builds = builder.builds.length;
+  await cloud.stopRunner();
+  await cloud.startRunner();
+  const { result } = await cloud.done(body.id);
+  assert.equal((await get(result.imageId)).state, "ready");
+  assert.equal(builder.builds.length, builds);
+  assert.equal(existsSync(builder.builds.at(-1) as string), false);
+});
+
 test("a file becomes an image, and is metered as long as it is there", async () => {
   const image = await uploaded({ defaultUser: "alpine", minimumDiskBytes: String(2 * gib), description: "From home" });
   assert.deepEqual(

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import {
@@ -38,6 +38,8 @@ export function defineImageOperations(parts: ComputeParts, scratch: Scratch) {
   const bringing = <Input extends OfImage>(
     step: Omit<OperationStep<Input>, "run" | "undo"> & {
       bring(context: StepContext<Input>, row: ImageRow): Promise<FoundImage & { minimumDiskBytes?: number }>;
+      /** What it leaves behind, however it ends. */
+      tidy?(context: StepContext<Input>): Promise<void>;
     },
   ): OperationStep<Input> => ({
     ...step,
@@ -50,8 +52,11 @@ export function defineImageOperations(parts: ComputeParts, scratch: Scratch) {
       };
       context.memory["found"] = { kind, architecture, sizeBytes, fingerprint };
       if (minimumDiskBytes !== undefined) context.memory["minimumDiskBytes"] = minimumDiskBytes;
+      await step.tidy?.(context);
     },
-    async undo({ input, database }) {
+    async undo(context) {
+      const { input, database } = context;
+      await step.tidy?.(context);
       const row = await database.transaction("system", (tx) => imageStore.find(tx, input.imageId));
       if (row) await parts.engine().imageDelete(row.engineName);
     },
@@ -73,25 +78,24 @@ export function defineImageOperations(parts: ComputeParts, scratch: Scratch) {
   const imageBuild = defineOperation<BuildInput>({
     kind: "compute.image.build",
     steps: [
-      {
-        name: "build",
-        deadlineSeconds: 3600,
-        async run({ operationId, input, memory, signal, progress }) {
-          const directory = await scratch.fresh(operationId);
-          const { file } = await parts.imageBuilder().build(input.recipe, { directory, signal, progress });
-          memory["file"] = file;
-        },
-        undo: ({ operationId }) => scratch.remove(operationId),
-      },
       bringing<BuildInput>({
-        name: "import",
-        deadlineSeconds: 900,
-        async bring({ memory, signal, progress }, row) {
-          const content = createReadStream(memory["file"] as string);
-          return parts.engine().imageImport(row.engineName, content, { signal, progress, labels: labelsOf(row) });
+        name: "build",
+        deadlineSeconds: 4500,
+        async bring({ operationId, input, memory, remember, signal, progress }, row) {
+          const built = memory["file"];
+          let file = typeof built === "string" && existsSync(built) ? built : undefined;
+          if (file === undefined) {
+            const directory = await scratch.fresh(operationId);
+            const onBuild = (fraction: number, message?: string) => progress(fraction * buildShare, message);
+            file = (await parts.imageBuilder().build(input.recipe, { directory, signal, progress: onBuild })).file;
+            memory["file"] = file;
+            await remember();
+          }
+          progress(buildShare, "handing it to the engine");
+          return parts.engine().imageImport(row.engineName, createReadStream(file), { signal, labels: labelsOf(row) });
         },
+        tidy: ({ operationId }) => scratch.remove(operationId),
       }),
-      { name: "tidy", deadlineSeconds: 120, run: ({ operationId }) => scratch.remove(operationId) },
     ],
     finish: finishMaking,
   });
@@ -220,3 +224,5 @@ export function defineImageOperations(parts: ComputeParts, scratch: Scratch) {
 }
 
 const gib = 1024 ** 3;
+/** Of the time that a build takes; the rest is the import. */
+const buildShare = 0.9;
