@@ -177,7 +177,7 @@ test("the load of a real instance is measured: its processor, memory and disk", 
   await cloud.database.sql`update compute.metric_progress set slot = ${slotOf(Date.now()) - 1}`;
   const sampler = createSampler(cloud.compute.parts);
   const { signal } = new AbortController();
-  for (let rounds = 0; rounds < 2; ) {
+  for (let rounds = 0; rounds < 3; ) {
     if (await sampler.round(signal)) rounds++;
     await sleep(500);
   }
