@@ -16,7 +16,9 @@ import { ensurePool } from "../server/engines/pool.ts";
 import { lockFile } from "../server/file-lock.ts";
 import { startTicks } from "../server/processes.ts";
 import { at, type LxdClient, openLxdClient } from "../services/compute/drivers/lxd/client.ts";
-import { buildImage } from "../services/compute/drivers/lxd/imageBuild.ts";
+import { buildImage, type ImageRecipe, recipes } from "../services/compute/drivers/lxd/imageBuild.ts";
+import { aptPackages, aptScript, commonScript, guestFiles } from "../services/compute/drivers/lxd/imageGuest.ts";
+import { templates } from "../services/compute/drivers/lxd/imageTemplates.ts";
 import { engineTools, installTestTools } from "../tools/test-tools.ts";
 
 export interface TestLxd {
@@ -41,7 +43,7 @@ export interface TestProject {
 const folder = "/tmp/khmara-test-lxd";
 const logFile = `${folder}.log`;
 const imageAlias = "khmara-debian-12";
-const recipe = "debian-12";
+const recipe = recipes.find(({ id }) => id === "debian-12") as ImageRecipe;
 
 /** Why there can be none here: for `skip`. With CI=true there is no excuse, and the tests fail instead. */
 export function lxdMissing(): string | undefined {
@@ -97,15 +99,13 @@ async function start(): Promise<{ kind: EngineKind; socket: string }> {
 
 /** Built once per machine, and again when what it is built by has changed. */
 async function ensureImage(client: LxdClient): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of globSync("image{Build,Guest,Recipes,Templates}.ts", { cwd: drivers }).sort()) {
-    hash.update(readFileSync(join(drivers, file)));
-  }
-  const mark = hash.digest("hex").slice(0, 12);
+  const parts = [aptPackages(recipe), guestFiles(recipe, []), aptScript, commonScript, templates];
+  const builder = readFileSync(join(import.meta.dirname, "..", "services", "compute", "drivers", "lxd", "imageBuild.ts"));
+  const mark = createHash("sha256").update(JSON.stringify(parts)).update(builder).digest("hex").slice(0, 12);
   const cache = join(process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara"), "images", mark);
-  const [cached] = globSync(`${recipe}-*.tar.gz`, { cwd: cache });
+  const [cached] = globSync(`${recipe.id}-*.tar.gz`, { cwd: cache });
   const file = cached === undefined ? await build(cache) : join(cache, cached);
-  const alias = await client.find<{ description: string }>(at`/1.0/images/aliases/${imageAlias}`);
+  const alias = await client.find<{ description: string; target: string }>(at`/1.0/images/aliases/${imageAlias}`);
   if (alias?.description === mark) return file;
   let fingerprint: string;
   try {
@@ -117,15 +117,16 @@ async function ensureImage(client: LxdClient): Promise<string> {
   }
   const target = { description: mark, target: fingerprint };
   if (alias === undefined) await client.post("/1.0/images/aliases", { name: imageAlias, ...target });
-  else await client.put(at`/1.0/images/aliases/${imageAlias}`, target);
+  else {
+    await client.put(at`/1.0/images/aliases/${imageAlias}`, target);
+    if (alias.target !== fingerprint) await client.delete(at`/1.0/images/${alias.target}`).catch(() => {});
+  }
   return file;
 }
 
-const drivers = join(import.meta.dirname, "..", "services", "compute", "drivers", "lxd");
-
 async function build(cache: string): Promise<string> {
-  process.stderr.write(`Building the image ${recipe} for the tests, once: about a minute\n`);
-  return (await buildImage({ recipe, folder: cache })).file;
+  process.stderr.write(`Building the image ${recipe.id} for the tests, once: about a minute\n`);
+  return (await buildImage({ recipe: recipe.id, folder: cache })).file;
 }
 
 /** What the engine calls the fingerprint of a tarball in one piece. */

@@ -27,7 +27,7 @@ export const aptPackages = (recipe: ImageRecipe): readonly string[] => [
   ...basePackages,
   // Until 22.04 Ubuntu had it in the package systemd.
   ...(recipe.release === "jammy" ? [] : ["systemd-resolved"]),
-  ...(recipe.distribution === "ubuntu" ? ["netplan.io"] : []),
+  ...(recipe.distribution === "ubuntu" ? ["netplan.io", "lsb-release"] : []),
 ];
 
 export const alpinePackages = [
