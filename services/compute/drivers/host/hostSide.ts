@@ -115,10 +115,17 @@ export class HostSide {
     return turn;
   }
 
+  /** Awaited the first time; later it is looked after beside other work, as it takes several programs. */
   async #ensureForwarding(): Promise<void> {
     if (performance.now() - this.#forwardingAt < forwardingCheckMs) return;
-    await this.#options.allowForwarding();
+    const first = this.#forwardingAt === Number.NEGATIVE_INFINITY;
     this.#forwardingAt = performance.now();
+    const work = this.#options.allowForwarding();
+    if (!first) return void work.catch((error) => this.#options.log.warn({ err: error }, "forwarding could not be looked after"));
+    await work.catch((error) => {
+      this.#forwardingAt = Number.NEGATIVE_INFINITY;
+      throw error;
+    });
   }
 
   async #ensureTables(): Promise<void> {
