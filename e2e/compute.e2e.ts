@@ -115,11 +115,11 @@ test("its terminal installs a package and serves a page", async () => {
     await page.keyboard.press("Enter");
   };
   // A fresh package list needs the network of the server: names, routes and masquerading.
-  await type("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light >/dev/null 2>&1 && clear && echo installed-$?");
-  await eventually(screen, (text) => text.includes("installed-0"), 180_000);
   await type(
-    "clear; echo hello from $(hostname) > /var/www/html/index.html; rm -f /var/www/html/index.nginx-debian.html",
+    "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light >/dev/null 2>&1 && clear && echo installed-$?",
   );
+  await eventually(screen, (text) => text.includes("installed-0"), 180_000);
+  await type("clear; echo hello from $(hostname) > /var/www/html/index.html; rm -f /var/www/html/index.nginx-debian.html");
   await type("curl -s http://127.0.0.1/");
   await eventually(screen, (text) => text.includes("hello from web-1"));
 });
@@ -168,7 +168,7 @@ test("ssh with the project's key, without a public address", async () => {
   const keyed = await create("keyed", { sshKeys: [key.id] });
   const said = await eventually(
     () =>
-      khmara(["ssh", "keyed", "--", "-i", join(folder, "id"), "-o", "BatchMode=yes", "echo $USER on $(hostname)"]).catch(
+      khmara(["ssh", "-i", join(folder, "id"), "-o", "BatchMode=yes", "keyed", "echo $USER on $(hostname)"]).catch(
         (error: Error) => error.message,
       ),
     (text) => /debian on keyed/.test(text),
@@ -178,7 +178,7 @@ test("ssh with the project's key, without a public address", async () => {
   // And nobody without the key.
   await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "other")]);
   await assert.rejects(
-    khmara(["ssh", "keyed", "--", "-i", join(folder, "other"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "true"]),
+    khmara(["ssh", "-i", join(folder, "other"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "keyed", "true"]),
     /Permission denied/,
   );
   await done(await client.instanceDelete({ instance: keyed as never }));

@@ -1,5 +1,7 @@
+import type { Readable } from "node:stream";
 import { z } from "zod";
 import { contract, event, page, pageQuery, revision, route, timestamp } from "../../kernel/contract.ts";
+import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
 
@@ -475,16 +477,12 @@ export default contract({
 /** Buckets as other services of the cloud use them, inside the process: an export, a backup, the output of a job. */
 export interface ObjectsService {
   /** A bucket of this project by id or name, when the transaction may see it. Whoever asks checks the person's permission first. */
-  findBucket(
-    tx: import("../../kernel/db/database.ts").Tx,
-    projectId: string,
-    idOrName: string,
-  ): Promise<{ id: string; name: string } | undefined>;
+  findBucket(tx: Tx, projectId: string, idOrName: string): Promise<{ id: string; name: string } | undefined>;
   /** Durable when it resolves; counted and billed like any other write. Content of unknown length is fine. */
   write(request: {
     bucketId: string;
     key: string;
-    content: import("node:stream").Readable;
+    content: Readable;
     contentType?: string;
     metadata?: Record<string, string>;
     signal?: AbortSignal;
@@ -494,7 +492,7 @@ export interface ObjectsService {
     sizeBytes: number;
     contentType: string | undefined;
     metadata: Record<string, string>;
-    content: import("node:stream").Readable;
+    content: Readable;
   }>;
   list(request: {
     bucketId: string;

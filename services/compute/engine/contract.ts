@@ -178,7 +178,7 @@ export const engineRoutes = {
     method: "GET",
     path: "/v1/engine-members/{member}",
     summary: "Show a member of the engine",
-    permission: "compute.engine_member.get",
+    permission: "compute.engine_member.read",
     roles: ["admin"],
     params: byMember,
     response: engineMember,

@@ -153,7 +153,7 @@ export const imageRoutes = {
     method: "GET",
     path: "/v1/images/{image}",
     summary: "Show an image",
-    permission: "compute.image.get",
+    permission: "compute.image.read",
     roles: ["viewer"],
     params: byImage,
     response: image,

@@ -1,4 +1,3 @@
-import { brokenConstraint } from "../../../kernel/db/database.ts";
 import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { viewOperation } from "../../../kernel/operations/view.ts";
@@ -12,7 +11,7 @@ import { beginOnVolume, createVolume, type VolumeOperations, type VolumeSource }
 import { checkRight } from "./rights.ts";
 import { snapshotStore } from "./snapshots/store.ts";
 import { checkBackup, checkRevision, checkSnapshot, checkVolume, nameTaken, there } from "./states.ts";
-import { type VolumeChange, type VolumeRow, volumeStore } from "./store.ts";
+import { brokenConstraint, type VolumeChange, type VolumeRow, volumeStore } from "./store.ts";
 import { viewVolume } from "./view.ts";
 
 type Routes = typeof volumeRoutes;

@@ -1,3 +1,6 @@
+// Only stores know the database; the routes beside it ask them which rule of its tables was broken.
+export { brokenConstraint } from "../../../kernel/db/database.ts";
+
 import { createHash } from "node:crypto";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";

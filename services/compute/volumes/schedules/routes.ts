@@ -1,4 +1,4 @@
-import { brokenConstraint, type Tx } from "../../../../kernel/db/database.ts";
+import type { Tx } from "../../../../kernel/db/database.ts";
 import { invalid } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
@@ -8,6 +8,7 @@ import { findBucket } from "../backups/routes.ts";
 import { openDisk, subjectOf } from "../disks.ts";
 import { checkRight } from "../rights.ts";
 import { checkRevision, nameTaken, there } from "../states.ts";
+import { brokenConstraint } from "../store.ts";
 import type { SnapshotSchedule, scheduleRoutes } from "./contract.ts";
 import { type ScheduleChange, type ScheduleRow, scheduleStore } from "./store.ts";
 import { nextRun, type ScheduleTimes } from "./times.ts";

@@ -1,5 +1,5 @@
 import { isoTime } from "../../../../kernel/clock.ts";
-import { brokenConstraint, type Tx } from "../../../../kernel/db/database.ts";
+import type { Tx } from "../../../../kernel/db/database.ts";
 import { CloudError, invalid } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { beginOperation } from "../../../../kernel/operations/store.ts";
@@ -11,7 +11,7 @@ import { findDisk, openDisk, subjectOf } from "../disks.ts";
 import { likeInstance } from "../likeInstance.ts";
 import { createVolume, type VolumeOperations } from "../operations.ts";
 import { checkRevision, checkSnapshot, checkVolume, nameTaken, there } from "../states.ts";
-import { findOperation, volumeStore } from "../store.ts";
+import { brokenConstraint, findOperation, volumeStore } from "../store.ts";
 import type { snapshotRoutes } from "./contract.ts";
 import { beginSnapshotDelete, type SnapshotOperations, takeSnapshot } from "./operations.ts";
 import { type SnapshotRow, snapshotStore } from "./store.ts";
