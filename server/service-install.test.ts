@@ -7,8 +7,9 @@ import { test } from "node:test";
 import { readSettings } from "./options.ts";
 import { environmentText, unitText } from "./service-install.ts";
 
-const unit = (words: string[]) =>
+const unit = (words: string[], managesHost = false) =>
   unitText({
+    managesHost,
     repository: "/opt/khmara",
     words,
     settings: readSettings(words, {}),
@@ -33,7 +34,20 @@ test("a folder below a home stays reachable, and paths become absolute", () => {
     "--owner-password-file=/dev/null".replace("/dev/null", "/etc/hostname"),
   ]);
   assert.match(text, /^ProtectHome=no$/m);
-  assert.match(unit(["--data=relative"]), new RegExp(`--data=${join(process.cwd(), "relative")}`));
+  assert.match(unit(["--data=relative", "--engine-socket=none"]), new RegExp(`--data=${join(process.cwd(), "relative")}`));
+});
+
+test("with virtual servers the networks of the host are its own, and outlive it", () => {
+  const lines = unit(["--install-engines"], true).split("\n");
+  assert.ok(lines.includes("KillMode=process"));
+  // Each of these brings a mount namespace, in which the names of network namespaces would be lost at a restart.
+  const names = /^(Protect\w+|Private\w+|ReadWritePaths|RuntimeDirectory|CapabilityBoundingSet|RestrictSUIDSGID)=/;
+  assert.deepEqual(
+    lines.filter((line) => names.test(line)),
+    [],
+  );
+  assert.ok(lines.includes("NoNewPrivileges=yes"));
+  assert.ok(lines.some((line) => /^After=.* lxd\.socket .*incus\.socket/.test(line)));
 });
 
 test("secrets of the environment go into a file of root's, quoted", () => {
@@ -45,15 +59,17 @@ test("systemd itself understands the unit", { skip: spawnSync("systemd-analyze",
   const folder = mkdtempSync(join(tmpdir(), "khmara-unit-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "khmara.service");
-  writeFileSync(file, unit(["--data", "/srv/100% $mine"]).replace("/opt/khmara/khmara", "/bin/true"));
-  const { stdout, stderr } = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
-  assert.equal(
-    `${stdout}${stderr}`
-      .split("\n")
-      .filter((line) => line.includes("khmara.service"))
-      .join("\n"),
-    "",
-  );
+  for (const managesHost of [false, true]) {
+    writeFileSync(file, unit(["--data", "/srv/100% $mine"], managesHost).replace("/opt/khmara/khmara", "/bin/true"));
+    const { stdout, stderr } = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
+    assert.equal(
+      `${stdout}${stderr}`
+        .split("\n")
+        .filter((line) => line.includes("khmara.service"))
+        .join("\n"),
+      "",
+    );
+  }
 });
 
 test("without systemd there is one clear line", { skip: existsSync("/run/systemd/system") }, () => {

@@ -2,8 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { dataPaths } from "./data-folder.ts";
 import { makeFolder, writeDurable } from "./durable-file.ts";
+import { planEngine, provideEngine } from "./engines/provide.ts";
 import { optionHelp, optionVariables, readSettings, type Settings } from "./options.ts";
+import { terminalProgress } from "./progress.ts";
 import { fileError, StartError } from "./start-error.ts";
 import { databaseUser } from "./system-user.ts";
 
@@ -19,34 +22,18 @@ export interface ServiceUnit {
   cacheFolder: string;
   path: string;
   node?: string | undefined;
+  /** Whether virtual servers run here: then the networks, disks and images of this host are in its hands. */
+  managesHost?: boolean;
 }
 
 /** What is refused by the system even to a process of Khmara that was taken over. */
-export function unitText(unit: ServiceUnit): string {
-  const writable = [unit.settings.dataDirectory, unit.cacheFolder, unit.repository];
-  const home = writable.some((folder) => /^\/(home|root|run\/user)(\/|$)/.test(folder));
-  const command = [join(unit.repository, "khmara"), "up", ...absolutePaths(unit.words)].map(quote).join(" ");
-  const environment = [`PATH=${unit.path}`, `KHMARA_CACHE=${unit.cacheFolder}`];
-  if (unit.node !== undefined) environment.push(`KHMARA_NODE=${unit.node}`);
-  return `[Unit]
-Description=Khmara: this server as a cloud
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Type=exec
-ExecStart=${command}
-${environment.map((entry) => `Environment=${quote(entry)}`).join("\n")}
-EnvironmentFile=-${environmentFile}
-Restart=always
-RestartSec=3
-# The supervisor stops its own processes, in order; whatever is left after the time is ended.
+const confined = (
+  writable: string[],
+  home: boolean,
+): string => `# The supervisor stops its own processes, in order; whatever is left after the time is ended.
 KillMode=mixed
-TimeoutStopSec=100
-LimitNOFILE=65536
 RuntimeDirectory=khmara
 
-NoNewPrivileges=yes
 ProtectSystem=strict
 ReadWritePaths=${writable.map((folder) => quote(`-${folder}`)).join(" ")}
 ProtectHome=${home ? "no" : "yes"}
@@ -59,12 +46,41 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
+# To hand PostgreSQL to its own user, to look after it, and to listen on ports below 1024.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SETUID CAP_SETGID CAP_KILL CAP_SYS_PTRACE CAP_NET_BIND_SERVICE`;
+
+/** A mount namespace of its own would keep the namespaces of networks to itself, and lose them at each restart. */
+const managing = `# Networks of virtual servers go on while Khmara restarts: their DHCP, DNS and load balancers are left alone. The supervisor stops
+# its own processes, in order.
+KillMode=process
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET`;
+
+export function unitText(unit: ServiceUnit): string {
+  const writable = [unit.settings.dataDirectory, unit.cacheFolder, unit.repository];
+  const home = writable.some((folder) => /^\/(home|root|run\/user)(\/|$)/.test(folder));
+  const command = [join(unit.repository, "khmara"), "up", ...absolutePaths(unit.words)].map(quote).join(" ");
+  const environment = [`PATH=${unit.path}`, `KHMARA_CACHE=${unit.cacheFolder}`];
+  if (unit.node !== undefined) environment.push(`KHMARA_NODE=${unit.node}`);
+  return `[Unit]
+Description=Khmara: this server as a cloud
+Wants=network-online.target
+After=network-online.target lxd.socket snap.lxd.daemon.unix.socket incus.socket
+
+[Service]
+Type=exec
+ExecStart=${command}
+${environment.map((entry) => `Environment=${quote(entry)}`).join("\n")}
+EnvironmentFile=-${environmentFile}
+Restart=always
+RestartSec=3
+TimeoutStopSec=100
+LimitNOFILE=65536
+NoNewPrivileges=yes
+RestrictRealtime=yes
 LockPersonality=yes
 SystemCallArchitectures=native
-# To hand PostgreSQL to its own user, to look after it, and to listen on ports below 1024.
-CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SETUID CAP_SETGID CAP_KILL CAP_SYS_PTRACE CAP_NET_BIND_SERVICE
+${unit.managesHost ? managing : confined(writable, home)}
 
 [Install]
 WantedBy=multi-user.target
@@ -79,10 +95,11 @@ const quote = (text: string): string => {
 
 /** The service starts in another folder than this one. */
 function absolutePaths(words: string[]): string[] {
+  const paths = ["--data", "--owner-password-file", "--engine-certificate", "--engine-server-certificate"];
   return words.map((word, i) => {
-    const attached = /^(--data|--owner-password-file)=(.*)$/.exec(word);
-    if (attached !== null) return `${attached[1]}=${resolve(attached[2] as string)}`;
-    return ["--data", "--owner-password-file"].includes(words[i - 1] ?? "") ? resolve(word) : word;
+    const [flag = "", value] = word.split(/=(.*)/s);
+    if (paths.includes(flag) && value !== undefined) return `${flag}=${resolve(value)}`;
+    return paths.includes(words[i - 1] ?? "") ? resolve(word) : word;
   });
 }
 
@@ -105,20 +122,36 @@ function needSystemd(): void {
   if (process.getuid?.() !== 0) throw new StartError("A service is installed by root. Try again with: sudo ./khmara service …");
 }
 
-function install(words: string[]): void {
+/** An engine is added now, where it can be watched and nothing confines it; the service finds it. */
+async function addEngine(settings: Settings): Promise<boolean> {
+  const { dataDirectory, engine } = settings;
+  if (engine.endpoint !== undefined) return engine.endpoint.startsWith("/");
+  const plan = await planEngine(engine, dataDirectory, { input: process.stdin, output: process.stdout });
+  const step = terminalProgress().step("Engine", "looking for LXD or Incus");
+  const provided = await provideEngine(plan, {
+    logFolder: dataPaths(dataDirectory).logs,
+    signal: new AbortController().signal,
+    onStep: (message) => step.update(message),
+  });
+  step.done(provided.message);
+  return "pool" in provided.config;
+}
+
+async function install(words: string[]): Promise<void> {
   const print = words.includes("--print");
   const options = words.filter((word) => word !== "--print");
   const settings = readSettings(options, process.env);
-  const text = unitText({
+  const unit: ServiceUnit = {
     repository: resolve(import.meta.dirname, ".."),
     words: options,
     settings,
     cacheFolder: process.env["KHMARA_CACHE"] ?? "/var/cache/khmara",
     path: process.env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     node: process.env["KHMARA_NODE"],
-  });
+    managesHost: settings.engine.install === true || settings.engine.endpoint?.startsWith("/") === true,
+  };
   if (print) {
-    process.stdout.write(text);
+    process.stdout.write(unitText(unit));
     return;
   }
   needSystemd();
@@ -132,7 +165,8 @@ function install(words: string[]): void {
     makeFolder(dirname(environmentFile), 0o755);
     writeDurable(environmentFile, environment, { mode: 0o600 });
   }
-  writeDurable(unitFile, text, { mode: 0o644 });
+  const managesHost = await addEngine(settings);
+  writeDurable(unitFile, unitText({ ...unit, managesHost }), { mode: 0o644 });
   systemctl("daemon-reload");
   systemctl("enable", "--now", "khmara.service");
   process.stdout.write(
@@ -167,7 +201,7 @@ if (import.meta.main) {
   const [verb, ...words] = process.argv.slice(2);
   try {
     if (verb === undefined || verb === "help" || verb === "--help" || words.includes("--help")) process.stdout.write(usage);
-    else if (verb === "install") install(words);
+    else if (verb === "install") await install(words);
     else if (verb === "uninstall") uninstall();
     else if (verb === "status") status();
     else throw new StartError(`Unknown word ${verb}. See ./khmara service --help.`);
