@@ -12,9 +12,9 @@ import { createReconciling } from "./reconciling.ts";
 import { restartDue } from "./restarts.ts";
 import { sizeRoutes } from "./sizeRoutes.ts";
 import { instanceStore } from "./store/instances.ts";
-import { createWatching, type Watching } from "./watching.ts";
+import { createWatching } from "./watching.ts";
 
-export function createInstances(parts: ComputeParts): Area<typeof routes> & { part: InstancesPart; watching: Watching } {
+export function createInstances(parts: ComputeParts): Area<typeof routes> & { part: InstancesPart } {
   const operations = defineInstanceOperations(parts);
   const creation = createCreation(parts, operations);
   const removal = createRemoval(operations);
@@ -30,7 +30,7 @@ export function createInstances(parts: ComputeParts): Area<typeof routes> & { pa
     },
     operations: operations.all,
     workers: [
-      { name: "compute.instances.watch", everySeconds: 2, run: async () => void (await watching.ensure()) },
+      { name: "compute.instances.watch", everySeconds: 2, run: watching.round },
       { name: "compute.instances.restart", everySeconds: 2, run: () => restartDue(parts.database, operations) },
     ],
     async metrics() {
@@ -44,6 +44,5 @@ export function createInstances(parts: ComputeParts): Area<typeof routes> & { pa
     },
     stop: watching.stop,
     part: createPart(parts, { creation, removal, reconciling, operations }),
-    watching,
   };
 }

@@ -101,6 +101,7 @@ export function createCreation(parts: ComputeParts, operations: InstanceOperatio
         hostName: row.name,
         networkIds: [...request.networkIds],
         securityGroupIds: [...request.securityGroupIds],
+        usageOf: row.usageOf ?? (row.hidden ? null : undefined),
       });
       const definition = request.source.kind === "backup" ? operations.import : operations.create;
       const operation = await beginOperation(tx, definition, {

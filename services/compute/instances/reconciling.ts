@@ -1,7 +1,7 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import type { InstanceReport } from "../driver.ts";
 import type { ComputeParts, InstanceDifferences } from "../parts.ts";
-import { observe, observedOf, settleObserved } from "./operations/outcome.ts";
+import { observe, observedOf, settleObserved, startedAgain } from "./operations/outcome.ts";
 import { workOn } from "./presentation.ts";
 import { considerRestart } from "./restarts.ts";
 import type { Observed } from "./states.ts";
@@ -9,8 +9,14 @@ import { type InstanceRow, instanceStore } from "./store/instances.ts";
 
 /** Instances compared at a time. */
 const pageSize = 500;
-/** How far the engine's word for a start may lie after ours and still mean the same one. */
-const startToleranceMs = 2000;
+/** What the engine tells of by itself comes with its own time, and has a moment to arrive first. */
+const eventsFirstMs = 500;
+
+export interface RefreshOptions {
+  evenBusy?: boolean | undefined;
+  /** Since when a change may have gone unseen. */
+  unseenSince?: Date | undefined;
+}
 
 export type Reconciling = ReturnType<typeof createReconciling>;
 
@@ -21,7 +27,7 @@ export function createReconciling(parts: ComputeParts) {
    * Writes down what the engine says; answers the record if that changed it. Nothing happens where an operation is at work (unless
    * `evenBusy`), nor on what the engine said before the record was changed.
    */
-  async function refresh(instanceId: string, options: { evenBusy?: boolean } = {}): Promise<InstanceRow | undefined> {
+  async function refresh(instanceId: string, options: RefreshOptions = {}): Promise<InstanceRow | undefined> {
     for (let attempt = 1; ; attempt++) {
       const before = await database.transaction("system", (tx) => ours(tx, instanceId, options));
       if (!before) return undefined;
@@ -31,7 +37,7 @@ export function createReconciling(parts: ComputeParts) {
         if (!row) return { changed: undefined };
         if (row.revision !== before.revision && attempt < 5) return undefined;
         if (!options.evenBusy && !differs(row, observed)) return { changed: undefined };
-        return { changed: await settleObserved(tx, row, observed), from: row };
+        return { changed: await settleObserved(tx, row, observed, options.unseenSince), from: row };
       });
       if (!result) continue;
       if (result.changed?.state === "stopped" && result.from && !options.evenBusy) await considerRestart(parts, result.from);
@@ -40,7 +46,7 @@ export function createReconciling(parts: ComputeParts) {
   }
 
   /** The record, locked, if it is nobody else's at the moment. */
-  async function ours(tx: Tx, id: string, { evenBusy = false }: { evenBusy?: boolean }): Promise<InstanceRow | undefined> {
+  async function ours(tx: Tx, id: string, { evenBusy = false }: RefreshOptions): Promise<InstanceRow | undefined> {
     const row = await instanceStore.find(tx, id, { lock: true });
     if (!row) return undefined;
     if (evenBusy) return row.state === "creating" || row.state === "deleting" ? undefined : row;
@@ -48,10 +54,12 @@ export function createReconciling(parts: ComputeParts) {
   }
 
   async function reconcile(signal?: AbortSignal): Promise<InstanceDifferences> {
+    const unseenSince = await watchedUntil();
     const list = await parts.engine().instanceList(signal ? { signal } : {});
     const reports = new Map(list.map((report) => [report.name, report]));
     const differences: InstanceDifferences = { refreshed: [], missing: [], orphans: [] };
     const known = new Set<string>();
+    const different: string[] = [];
     for (let after: string | undefined, more = true; more; ) {
       const { rows, busy } = await database.transaction("system", async (tx) => {
         const page = await instanceStore.each(tx, { after, limit: pageSize });
@@ -62,11 +70,16 @@ export function createReconciling(parts: ComputeParts) {
         signal?.throwIfAborted();
         known.add(row.engineName);
         if (busy.has(row.id) || !differs(row, observedOf(reports.get(row.engineName)))) continue;
-        const changed = await refresh(row.id);
-        if (changed) (changed.state === "missing" ? differences.missing : differences.refreshed).push(row.id);
+        different.push(row.id);
       }
       after = rows.at(-1)?.id;
       more = rows.length === pageSize;
+    }
+    if (different.length > 0) await new Promise((resolve) => setTimeout(resolve, eventsFirstMs));
+    for (const id of different) {
+      signal?.throwIfAborted();
+      const changed = await refresh(id, { unseenSince });
+      if (changed) (changed.state === "missing" ? differences.missing : differences.refreshed).push(changed.id);
     }
     differences.orphans = await orphansAmong(list.filter(({ name }) => !known.has(name)));
     return differences;
@@ -85,7 +98,9 @@ export function createReconciling(parts: ComputeParts) {
     return orphans;
   }
 
-  return { refresh, reconcile };
+  const watchedUntil = () => database.transaction("system", instanceStore.watchedUntil);
+
+  return { refresh, reconcile, watchedUntil };
 }
 
 /** Whether the engine says something else than the record. */
@@ -95,10 +110,5 @@ function differs(row: InstanceRow, observed: Observed): boolean {
     return observed.state === "stopped" && row.runningFrom !== null;
   if (row.state !== observed.state) return true;
   if (observed.member !== undefined && observed.member !== row.member) return true;
-  return (
-    observed.state === "running" &&
-    observed.startedAt !== undefined &&
-    row.startedAt !== null &&
-    observed.startedAt.getTime() - row.startedAt.getTime() > startToleranceMs
-  );
+  return startedAgain(row, observed);
 }

@@ -176,3 +176,44 @@ test("an instance in error stays so while it is stopped, and is well once it run
   cloud.engine.happens(name, "started");
   await until(instance.id, "running");
 });
+
+test("what happened while nobody watched is not charged: stopped, started again, gone", async () => {
+  const away = await testCompute();
+  try {
+    const [stopped, again, gone, same] = [
+      await away.instance(),
+      await away.instance(),
+      await away.instance(),
+      await away.instance(),
+    ];
+    const find = (id: string) =>
+      [...away.engine.instances.values()].find(({ spec }) => spec.labels["instance"] === id) as FakeInstance;
+    await away.work("compute.instances.watch");
+    await sleep(50);
+    const seen = new Date();
+    await away.database
+      .sql`update kernel.settings set value = to_jsonb(${seen.toISOString()}::text) where name = 'compute.instances.watched_until'`;
+    await sleep(300);
+    away.engine.happens(find(stopped.id).spec.name, "shutdown", new Date(), "quietly");
+    away.engine.happens(find(gone.id).spec.name, "deleted", new Date(), "quietly");
+    const startedAt = new Date(Date.now() + 5000);
+    find(again.id).startedAt = startedAt;
+    const before = await away.usage(same.id);
+    await away.compute.parts.instances.reconcile();
+    const ofProcessors = async (id: string) => (await away.usage(id)).filter(({ meter }) => meter === "compute.vcpus");
+    assert.deepEqual(
+      (await ofProcessors(stopped.id)).map(({ to }) => to?.getTime()),
+      [seen.getTime()],
+    );
+    assert.deepEqual(
+      (await away.usage(gone.id)).map(({ to }) => to?.getTime()),
+      [seen.getTime(), seen.getTime(), seen.getTime()],
+    );
+    const [first, second] = await ofProcessors(again.id);
+    assert.deepEqual([first?.to?.getTime(), second?.to], [seen.getTime(), null]);
+    assert.ok(second && second.from > seen);
+    assert.deepEqual(await away.usage(same.id), before);
+  } finally {
+    await away.stop();
+  }
+});

@@ -1,3 +1,4 @@
+import { CloudError } from "../../../kernel/errors.ts";
 import type { InstanceChange } from "../driver.ts";
 import type { ComputeParts } from "../parts.ts";
 import { settleObserved } from "./operations/outcome.ts";
@@ -18,7 +19,8 @@ const leadsTo: Partial<Record<InstanceChange["kind"], Observed["state"]>> = {
   deleted: "missing",
 };
 
-export type Watching = ReturnType<typeof createWatching>;
+/** How exactly it is known until when all was seen. */
+const beatMs = 10_000;
 
 /** Follows what happens to instances without our doing: the record, its usage and whoever watches learn of it at once. */
 export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
@@ -28,12 +30,16 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
   const waiting = new Map<string, (InstanceChange | undefined)[]>();
   const working = new Set<Promise<void>>();
   let watches = false;
+  let caughtUp = false;
+  let beatAt = 0;
 
   /** In the order in which it came; at the end the engine has the last word. */
   async function follow(engineName: string, changes: (InstanceChange | undefined)[]): Promise<void> {
     let instanceId: string | undefined;
+    let told = false;
     while (changes.length > 0 && !over.signal.aborted) {
       const change = changes.shift();
+      told ||= change !== undefined;
       // The engine itself deletes one of that name when it is rebuilt: only what is really gone is missing.
       const state = change && leadsTo[change.kind];
       const untrue = state === "missing" && (await parts.engine().instanceGet(engineName)) !== undefined;
@@ -50,7 +56,9 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
       instanceId = row?.id;
       if (stopped && row) await considerRestart(parts, row);
     }
-    if (instanceId !== undefined && !over.signal.aborted) await reconciling.refresh(instanceId);
+    if (instanceId === undefined || over.signal.aborted) return;
+    // A change without a word of when: it was while the engine could not be heard.
+    await reconciling.refresh(instanceId, told ? {} : { unseenSince: await reconciling.watchedUntil() });
   }
 
   function hear(engineName: string, change?: InstanceChange): void {
@@ -75,21 +83,26 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
   }
 
   return {
-    /** Begins, once in this process; at first it catches up with what happened before. False without an engine. */
-    async ensure(): Promise<boolean> {
-      if (watches || over.signal.aborted) return watches;
+    /**
+     * One round: begins to watch, once in this process; catches up with what happened before; notes until when all was seen. Without
+     * an engine, or while it does not answer, nothing.
+     */
+    async round(): Promise<void> {
+      if (over.signal.aborted) return;
       try {
-        parts.engine().watch(hear, over.signal);
-      } catch {
-        return false;
+        const driver = parts.engine();
+        if (!watches) driver.watch(hear, over.signal);
+        watches = true;
+        if (!caughtUp) await reconciling.reconcile(over.signal);
+        caughtUp = true;
+        if (Date.now() - beatAt < beatMs) return;
+        beatAt = Date.now();
+        await driver.info({ signal: over.signal });
+        await database.transaction("system", (tx) => instanceStore.setWatchedUntil(tx, new Date(beatAt)));
+      } catch (error) {
+        if (!CloudError.is(error)) throw error;
+        log.debug({ err: error }, "the engine cannot be watched at the moment");
       }
-      watches = true;
-      await reconciling.reconcile(over.signal);
-      return true;
-    },
-    /** Until all that was heard is written down. */
-    async idle(): Promise<void> {
-      while (working.size > 0) await Promise.all(working);
     },
     async stop(): Promise<void> {
       over.abort();

@@ -27,24 +27,42 @@ export function runningSince(row: Pick<InstanceRow, "powerAt">, observed: Observ
   return row.powerAt && row.powerAt > startedAt ? row.powerAt : startedAt;
 }
 
-/** Writes down what the engine says. */
-export function settleObserved(tx: Tx, row: InstanceRow, observed: Observed): Promise<InstanceRow> {
+/** How far the engine's word for a start may lie after ours and still mean the same one. */
+const startToleranceMs = 2000;
+
+/** Whether it was started again since the start that the record knows of. */
+export const startedAgain = (row: Pick<InstanceRow, "startedAt">, { state, startedAt }: Observed): boolean =>
+  state === "running" &&
+  startedAt !== undefined &&
+  row.startedAt !== null &&
+  startedAt.getTime() - row.startedAt.getTime() > startToleranceMs;
+
+/**
+ * Writes down what the engine says. `unseenSince`: what changed may have changed at any time since then, while nobody looked, and
+ * is counted as if it had at once: what was not seen is not charged.
+ */
+export async function settleObserved(
+  tx: Tx,
+  row: InstanceRow,
+  observed: Observed,
+  unseenSince: Date = observed.at,
+): Promise<InstanceRow> {
   const on = observed.state === "running" || observed.state === "frozen";
+  const stoppedAt = new Date(Math.max(row.runningFrom?.getTime() ?? 0, Math.min(unseenSince.getTime(), observed.at.getTime())));
   // What went wrong is not mended by its having stopped.
   if (row.state === "error" && observed.state === "stopped")
-    return settle(tx, row, observed, { state: "error", stateReason: row.stateReason });
+    return settle(tx, row, { ...observed, at: stoppedAt }, { state: "error", stateReason: row.stateReason });
   const reason =
     observed.state === "missing"
       ? "The engine does not have it any more: somebody deleted it there."
       : observed.state === "error"
         ? "The engine says that it is in error."
         : null;
-  return settle(
-    tx,
-    row,
-    { ...observed, at: on && !row.runningFrom ? runningSince(row, observed) : observed.at },
-    { stateReason: reason },
-  );
+  if (!on) return settle(tx, row, { ...observed, at: stoppedAt }, { stateReason: reason });
+  let before = row;
+  if (row.runningFrom && observed.startedAt && startedAgain(row, observed) && stoppedAt < observed.startedAt)
+    before = await settle(tx, row, { state: "stopped", at: stoppedAt });
+  return settle(tx, before, { ...observed, at: before.runningFrom ? observed.at : runningSince(before, observed) });
 }
 
 /** As it lies in an operation's memory. */

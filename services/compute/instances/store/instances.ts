@@ -96,6 +96,8 @@ const filtered = (tx: Tx, { projectId, states, search, label }: Omit<InstanceFil
         : tx.sql`and labels ->> ${label.key} = ${label.value}`
   }`;
 
+const watchedSetting = "compute.instances.watched_until";
+
 export const instanceStore = {
   async find(tx: Tx, id: string, options: { lock?: boolean } = {}): Promise<InstanceRow | undefined> {
     const [row] = await tx.sql<InstanceRow[]>`select ${tx.sql.unsafe(columns)} from compute.instances where id = ${id}
@@ -184,6 +186,17 @@ export const instanceStore = {
   restartsDue: (tx: Tx, limit: number): Promise<InstanceRow[]> => tx.sql<InstanceRow[]>`
     select ${tx.sql.unsafe(columns)} from compute.instances where restart_at <= now() order by restart_at limit ${limit}
     for update skip locked`,
+
+  /** Until when what happens to instances was certainly seen; undefined before the first look. */
+  async watchedUntil(tx: Tx): Promise<Date | undefined> {
+    const [row] = await tx.sql<{ value: string }[]>`select value from kernel.settings where name = ${watchedSetting}`;
+    return row && new Date(row.value);
+  },
+
+  async setWatchedUntil(tx: Tx, at: Date): Promise<void> {
+    await tx.sql`insert into kernel.settings (name, value) values (${watchedSetting}, ${tx.sql.json(at.toISOString())})
+      on conflict (name) do update set value = excluded.value, updated_at = now()`;
+  },
 
   countByState: (tx: Tx): Promise<{ state: string; kind: string; count: number }[]> =>
     tx.sql<
