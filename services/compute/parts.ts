@@ -182,7 +182,15 @@ export interface NetworksPart {
   /** Makes a port in each network (the project's default network and group where none is given, made if needed), with free addresses. */
   createPorts(
     tx: Tx,
-    request: { place: ProjectPlace; instanceId: string; hostName: string; networkIds: string[]; securityGroupIds: string[] },
+    request: {
+      place: ProjectPlace;
+      instanceId: string;
+      hostName: string;
+      networkIds: string[];
+      securityGroupIds: string[];
+      /** Who pays for the traffic; the instance, where that is not said, and nobody where it is null. */
+      usageOf?: { kind: string; id: string; name: string } | null | undefined;
+    },
   ): Promise<PortView[]>;
   ports(tx: Tx, instanceIds: readonly string[]): Promise<Map<string, PortView[]>>;
   /** Ports with all that leads to them: floating addresses are detached, forwards and memberships deleted. */

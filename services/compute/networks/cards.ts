@@ -25,6 +25,8 @@ export interface NewCard {
   networkId: string;
   securityGroupIds: readonly string[];
   ipv4?: string | undefined;
+  /** See NetworksPart.createPorts. */
+  usageOf?: { kind: string; id: string; name: string } | null | undefined;
 }
 
 /** A port of an instance in a network of its project. The caller has touched the router. */
@@ -63,13 +65,15 @@ export async function insertCard(tx: Tx, network: NetworkRow, position: number, 
     revision: 1,
   };
   await portStore.insert(tx, row);
-  await counterStore.insert(tx, {
-    id: row.id,
-    ...card.place,
-    resourceKind: "instance",
-    resourceId: card.instanceId,
-    resourceName: card.hostName,
-  });
+  const payer = card.usageOf === undefined ? { kind: "instance", id: card.instanceId, name: card.hostName } : card.usageOf;
+  if (payer)
+    await counterStore.insert(tx, {
+      id: row.id,
+      ...card.place,
+      resourceKind: payer.kind,
+      resourceId: payer.id,
+      resourceName: payer.name,
+    });
   await announce(tx, portSubject(row));
   return row;
 }

@@ -15,12 +15,19 @@ export function networksPart(parts: ComputeParts, applying: Applying): NetworksP
     return views;
   };
   return {
-    async createPorts(tx, { place, instanceId, hostName, networkIds, securityGroupIds }) {
+    async createPorts(tx, { place, instanceId, hostName, networkIds, securityGroupIds, usageOf }) {
       await touch(tx, place);
       const networks = await resolveNetworks(tx, parts, place, networkIds);
       const groups = await resolveGroups(tx, place, securityGroupIds);
       for (const [position, network] of networks.entries())
-        await insertCard(tx, network, position, { place, instanceId, hostName, networkId: network.id, securityGroupIds: groups });
+        await insertCard(tx, network, position, {
+          place,
+          instanceId,
+          hostName,
+          networkId: network.id,
+          securityGroupIds: groups,
+          usageOf,
+        });
       return (await viewsOf(tx, [instanceId])).get(instanceId) ?? [];
     },
 

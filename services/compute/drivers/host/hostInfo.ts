@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { formatIpv4 } from "../../../../kernel/ipv4.ts";
+import { formatIpv4, formatNetwork, parseIpv4 } from "../../../../kernel/ipv4.ts";
 import type { HostNetworkInfo } from "../../driver.ts";
 
 /** Addresses of this host itself, but those that its routers know it by. */
@@ -11,6 +11,22 @@ export function hostAddresses(ours: (name: string) => boolean): { name: string; 
       : (addresses ?? []).flatMap(({ family, address, netmask }) => (family === "IPv4" ? [{ name, address, netmask }] : [])),
   );
 }
+
+/** Networks that the host is in itself: who is there could not be answered by an instance that has the same range around it. */
+export const attachedRanges = (addresses: ReturnType<typeof hostAddresses>): { cidr: string; reason: string }[] =>
+  addresses.flatMap(({ name, address, netmask }) => {
+    const [own, mask] = [parseIpv4(address), parseIpv4(netmask)];
+    if (own === undefined || mask === undefined || address.startsWith("127.")) return [];
+    const prefix = 32 - Math.log2(2 ** 32 - mask);
+    const size = 2 ** (32 - prefix);
+    const first = own - (own % size);
+    return [
+      {
+        cidr: formatNetwork({ first, last: first + size - 1, prefix }),
+        reason: `is the network of this host's interface ${name}`,
+      },
+    ];
+  });
 
 /** What listens on this host, as the kernel's tables of sockets say (proc(5)). */
 export const listeningPorts = (): HostNetworkInfo["listening"] =>

@@ -18,7 +18,7 @@ import { balancerConfig, balancerMark, memberStates } from "./balancer.ts";
 import { findProgram, ipBatch, needProgram, packages, quote, runScript } from "./commands.ts";
 import { daemonPid, needReachable, signalDaemon, stopDaemon } from "./daemons.ts";
 import { dnsFiles, dnsMark, hostResolvers, losesCards } from "./dns.ts";
-import { hostAddresses, listeningPorts } from "./hostInfo.ts";
+import { attachedRanges, hostAddresses, listeningPorts } from "./hostInfo.ts";
 import { hostElements } from "./hostRules.ts";
 import { HostSide } from "./hostSide.ts";
 import { linkIndex, linkMaster, markedLinks, namespaceInode, namespaceNames, strayCards } from "./links.ts";
@@ -127,7 +127,7 @@ class Host implements HostNetwork {
       interfaces: [...new Set(addresses.map(({ name }) => name))],
       addresses: addresses.map(({ address }) => address),
       listening: listeningPorts(),
-      reserved: reservedRanges(this.#transit),
+      reserved: [...reservedRanges(this.#transit), ...attachedRanges(addresses)],
     };
   }
 

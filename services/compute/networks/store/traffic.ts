@@ -4,7 +4,7 @@ import type { ProjectPlace } from "../../parts.ts";
 export interface CounterRow extends ProjectPlace {
   /** Of the port or load balancer. */
   id: string;
-  resourceKind: "instance" | "load_balancer";
+  resourceKind: string;
   resourceId: string;
   resourceName: string;
   epoch: string;
