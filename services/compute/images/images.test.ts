@@ -132,6 +132,23 @@ test("an administrator of the cloud builds an image for everybody", async () => 
   assert.equal(own.body.reason, "image_name_visible");
 });
 
+test("the first image of a cloud is built once, whatever becomes of it", async () => {
+  const fresh = await testCompute({ drivers: { imageBuilder: { driver: builder } } });
+  try {
+    const { images } = fresh.compute.parts;
+    assert.deepEqual(await images.first(), { recipe: "debian-12", title: "debian-12", available: true, reason: undefined });
+    const { result } = await fresh.done((await images.buildFirst()) as string);
+    const [built] = (await fresh.call("admin", "GET", "/images")).body.items;
+    assert.deepEqual([built.id, built.name, built.visibility, built.state], [result.imageId, "debian-12", "public", "ready"]);
+    assert.deepEqual([await images.first(), await images.buildFirst()], [undefined, undefined]);
+    await fresh.done((await fresh.call("admin", "DELETE", `/images/${built.id}`)).body.id);
+    assert.ok(await images.first());
+    assert.equal(await images.buildFirst(), undefined, "a person has decided");
+  } finally {
+    await fresh.stop();
+  }
+});
+
 test("who may make images, and where", async () => {
   for (const [caller, body, status] of [
     ["editor", { scope: "cloud" }, 403],

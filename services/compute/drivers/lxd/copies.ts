@@ -12,11 +12,14 @@ import {
   findInstance,
   getInstance,
   noInstance,
+  placeOf,
   refused,
   settings,
   settled,
   whenFree,
 } from "./engine.ts";
+import type { Power } from "./power.ts";
+import { whileQuiet } from "./quiet.ts";
 import { withRoom } from "./room.ts";
 import { deleteScratch, isMarked, scratchMark, scratchName } from "./scratch.ts";
 import { noSnapshot } from "./snapshots.ts";
@@ -24,7 +27,7 @@ import { noSnapshot } from "./snapshots.ts";
 export type Copies = Pick<ComputeDriver, "instanceClone" | "instanceExport" | "instanceImport">;
 type Spec = Omit<InstanceSpec, "image">;
 
-export function createCopies(engine: Engine): Copies {
+export function createCopies(engine: Engine, power: Power): Copies {
   const { client } = engine;
   const exporting = new Set<string>();
 
@@ -50,7 +53,11 @@ export function createCopies(engine: Engine): Copies {
         from.instance,
         () =>
           whenFree(
-            () => client.post("/1.0/instances", body, { ...settings(options, deadlines.copy), query: { target: spec.member } }),
+            () =>
+              client.post("/1.0/instances", body, {
+                ...settings(options, deadlines.copy),
+                query: { target: placeOf(engine, spec) },
+              }),
             options,
           ),
         options,
@@ -100,6 +107,13 @@ export function createCopies(engine: Engine): Copies {
 
   function configurationOf(spec: Spec): ReturnType<typeof instanceConfiguration> {
     return instanceConfiguration(spec, { pool: engine.pool, isolated: engine.can.isolate, macFiltering: engine.can.filterMac });
+  }
+
+  /** Of an instance that may be running. */
+  async function copy(instance: string, work: () => Promise<unknown>, options?: CallOptions): Promise<void> {
+    const quieting = { writers: async () => [instance], cleanUp: async () => {} };
+    const quietly = () => whileQuiet(engine, power, quieting, () => whenFree(work, options), options);
+    await withRoom(engine, "instance", instance, quietly, options);
   }
 
   function copySource(instance: string, snapshot: string | undefined): Record<string, unknown> {
@@ -152,8 +166,7 @@ export function createCopies(engine: Engine): Copies {
       ...(root === undefined ? {} : { root }),
     };
     const body = { name: scratch, profiles: [], config: scratchMark(name), devices, source: copySource(name, undefined) };
-    const copy = () => whenFree(() => client.post("/1.0/instances", body, settings(options, deadlines.copy)), options);
-    await withRoom(engine, "instance", name, copy, options);
+    await copy(name, () => client.post("/1.0/instances", body, settings(options, deadlines.copy)), options);
     // No labels, no user data: these are given anew where it is imported.
     const kept = (key: string): boolean => isEngines(key) || /^(security|limits)\./.test(key);
     await changeInstance(
@@ -179,7 +192,7 @@ export function createCopies(engine: Engine): Copies {
       .upload("POST", "/1.0/instances", content, {
         ...settings(options, deadlines.copy),
         headers,
-        query: { target: spec.member },
+        query: { target: placeOf(engine, spec) },
       })
       .catch((error) => {
         throw importFailure("instance", error);

@@ -32,6 +32,7 @@ import {
   findInstance,
   isAbsent,
   noInstance,
+  placeOf,
   refused,
   settings,
   settled,
@@ -40,7 +41,7 @@ import {
 } from "./engine.ts";
 import { deleteKept } from "./keep.ts";
 import type { Power } from "./power.ts";
-import { withRoom } from "./room.ts";
+import { diskOf, withRoom } from "./room.ts";
 import { deleteAllScratch, findVisible, isMarked, visible } from "./scratch.ts";
 
 export type Instances = Pick<
@@ -57,7 +58,7 @@ export function createInstances(engine: Engine, power: Power): Instances {
   const instances: Instances = {
     async instanceCreate(spec, options) {
       if (spec.kind === "vm" && !String(engine.server.environment["driver"] ?? "").includes("qemu")) throw noKind(spec.kind);
-      await createOnce(engine, spec, spec.member, { type: "image", alias: spec.image.name }, options);
+      await createOnce(engine, spec, placeOf(engine, spec), { type: "image", alias: spec.image.name }, options);
     },
 
     async instanceResize(name, size, options) {
@@ -222,6 +223,10 @@ export async function deleteInstance(engine: Engine, power: Power, name: string,
     } catch (error) {
       if (attempt === mostDeletions || CloudError.is(error, "cancelled") || CloudError.is(error, "unavailable")) throw error;
       engine.log.debug({ name, error }, "not deleted yet");
+      if (/volume that has snapshots/i.test(wordsOf(error))) {
+        const instance = await findInstance(engine, name, options);
+        if (instance !== undefined && (await engine.host?.removeSnapshotRemains(diskOf(instance), []))) continue;
+      }
       await power.instanceStop(name, { ...options, timeoutSeconds: 0 }).catch((failure) => {
         if (CloudError.is(failure, "cancelled") || CloudError.is(failure, "unavailable")) throw failure;
       });

@@ -170,7 +170,7 @@ function startFailure(name: string, error: unknown): unknown {
   if (isAbsent(error) || words === "") return error;
   if (/parent.*(doesn't|does not) exist|Missing parent|bridge .*not found/i.test(words))
     return refused(
-      `The instance ${name} cannot start: the bridge of one of its networks is missing. Repair its network, then start it.`,
+      `The instance ${name} cannot start: the bridge of one of its networks is missing on the machine that it is on. Networks are made where Khmara runs: repair the network, or move the instance there, then start it.`,
       "bridge_missing",
       error,
     );
