@@ -1,6 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, rmSync, writeFileSync } from "node:fs";
-import { hostSystem, hostTools, type Tools } from "../server/engines/packages.ts";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hostSystem, hostTools, missingTools, type Tools } from "../server/engines/packages.ts";
+import { lockFile } from "../server/file-lock.ts";
 
 /** What the compute engine and the networks around it need: unit tests drive real ones (testing/lxd.ts). */
 export const engineTools: Tools = {
@@ -44,26 +48,41 @@ function withoutServices<T>(work: () => T): T {
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
 export async function installTestTools(tools: Tools = { ...clientTools, ...engineTools }): Promise<string[]> {
-  const missing = () => Object.entries(tools).filter(([file]) => globSync(file).length === 0);
-  const packages = missing().map(([, name]) => name);
-  if (packages.length === 0) return [];
-  if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
-    process.stdout.write(`Installing for the tests: ${packages.join(", ")}\n`);
-    const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env: environment, timeout: 300_000 });
-    const { status, stderr } = withoutServices(() =>
-      spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
-        env: environment,
-        timeout: 900_000,
-        encoding: "utf8",
-      }),
-    );
-    if (status !== 0) process.stdout.write(`${stderr}\n`);
-  }
-  const left = missing().map(([, name]) => name);
+  if (missingTools(tools).length === 0) return [];
+  if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) await alone(() => install(missingTools(tools)));
+  const left = missingTools(tools);
   if (left.length > 0)
     process.stdout.write(
       `Missing for the tests: ${left.join(", ")}. Install them (Debian: apt-get install ${left.join(" ")}).\n`,
     );
   return left;
+}
+
+/** Test files run at once, and apt lets one at a time in; whoever waited finds it done. */
+async function alone(work: () => void): Promise<void> {
+  const deadline = Date.now() + 20 * 60_000;
+  for (;;) {
+    const lock = lockFile(join(tmpdir(), "khmara-test-tools.lock"));
+    if (lock !== undefined) {
+      try {
+        return work();
+      } finally {
+        lock.release();
+      }
+    }
+    if (Date.now() > deadline) throw new Error("Another process installs the tools of the tests, and does not come to an end.");
+    await sleep(500);
+  }
+}
+
+function install(packages: string[]): void {
+  if (packages.length === 0) return;
+  process.stdout.write(`Installing for the tests: ${packages.join(", ")}\n`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env: environment, timeout: 300_000 });
+  const words = ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...packages];
+  const { status, stderr } = withoutServices(() =>
+    spawnSync("apt-get", words, { env: environment, timeout: 900_000, encoding: "utf8" }),
+  );
+  if (status !== 0) process.stdout.write(`${stderr}\n`);
 }
