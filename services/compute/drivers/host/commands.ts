@@ -122,7 +122,10 @@ export const ipBatch = (lines: readonly string[], options: { force?: boolean } =
     ? ""
     : document(options.force ? "{ ip -force -batch - 2>/dev/null || true; }" : "ip -batch -", lines.join("\n"));
 
-/** A line of the script that loads these rules, all of them or none. */
-export const nftLoad = (rules: string): string => (rules === "" ? "" : document("nft -f -", rules));
+/** A line of the script that loads these rules, all of them or none. `otherwise`: printed where they cannot be, and the script goes on. */
+export const nftLoad = (rules: string, otherwise?: string): string =>
+  rules === ""
+    ? ""
+    : document(otherwise === undefined ? "nft -f -" : `{ nft -f - 2>/dev/null || echo ${quote(otherwise)}; }`, rules);
 
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

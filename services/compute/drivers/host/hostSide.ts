@@ -24,6 +24,8 @@ export interface HostSideOptions {
 const forwardingCheckMs = 30_000;
 const tablesCheckMs = 5000;
 
+const unexpected = "khmara: other elements than expected";
+
 interface TablesState {
   /** Of the tables that were made: they change when somebody else makes tables of that name, or none is left. */
   handles: string;
@@ -85,12 +87,13 @@ export class HostSide {
       const anew = before === undefined || request.generation !== this.generation;
       const script = [
         request.script,
-        anew ? "" : nftLoad(hostChanges(this.#options.names, before, request.after)),
+        anew ? "" : nftLoad(hostChanges(this.#options.names, before, request.after), unexpected),
         ipBatch(request.settings.undo, { force: true }),
         ipBatch(request.settings.make),
       ].join("");
-      if (script !== "") await runScript(script, { signal: request.signal });
-      if (anew) await this.#rebuild();
+      const said = script === "" ? "" : await runScript(script, { signal: request.signal });
+      // Sets that are not as they were left: whoever changed them, what is written down holds.
+      if (anew || said.includes(unexpected)) await this.#rebuild();
     });
   }
 

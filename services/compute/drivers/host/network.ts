@@ -202,7 +202,7 @@ class Host implements HostNetwork {
       settings: settingChanges(before?.innerSettings ?? [], innerWanted, again),
     });
     const hostWork = this.#side.change({
-      before: before?.clean ? before.elements : undefined,
+      before: !before ? {} : before.clean ? before.elements : undefined,
       after: elements,
       generation,
       settings: settingChanges(before?.hostSettings ?? [], hostWanted, again),
@@ -216,6 +216,8 @@ class Host implements HostNetwork {
     daemons.reload();
     await this.#adopt(plan, signal);
 
+    const tables = tableHandles(output, innerTables) ?? "";
+    this.#lookedAt.set(plan.id, { at: performance.now(), tables });
     const links = [plan.uplink, ...plan.networks.flatMap(({ bridge, peer }) => [bridge, peer])];
     this.#states.write({
       ...state,
@@ -225,7 +227,7 @@ class Host implements HostNetwork {
       hostSettings: hostWanted,
       innerSettings: innerWanted,
       rules: rulesHash,
-      tables: tableHandles(output, innerTables) ?? "",
+      tables,
       specification,
       clean: true,
     });
