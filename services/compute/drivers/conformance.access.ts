@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { eventually, MiB, refuses, type Suite } from "./conformance.ts";
+import { eventually, MiB, refuses, type Suite } from "./conformance.suite.ts";
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { pack } from "tar-stream";
-import { refuses, type Suite } from "./conformance.ts";
+import { refuses, type Suite } from "./conformance.suite.ts";
 
 const hashOf = async (content: AsyncIterable<Uint8Array>): Promise<string> => {
   const hash = createHash("sha256");

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { eventually, GiB, refuses, type Suite } from "./conformance.ts";
+import { eventually, MiB, refuses, type Suite } from "./conformance.suite.ts";
+
+const size = 64 * MiB;
 
 export function volumeConformance(suite: Suite): void {
   describe("volumes", { concurrency: false }, () => {
@@ -25,19 +27,19 @@ export function volumeConformance(suite: Suite): void {
     const report = async (of: string) => (await suite.driver.volumeList()).find((each) => each.name === of);
 
     test("it is made once, with its size and labels", async () => {
-      const spec = { name: volume, sizeBytes: GiB, labels: { volume: "vol_1" } };
+      const spec = { name: volume, sizeBytes: size, labels: { volume: "vol_1" } };
       await suite.driver.volumeCreate(spec);
       await suite.driver.volumeCreate(spec);
       const { usedBytes, ...rest } = (await report(volume)) ?? assert.fail();
-      assert.deepEqual(rest, { name: volume, sizeBytes: GiB, labels: { volume: "vol_1" }, attachedTo: [], snapshots: [] });
-      if (usedBytes !== undefined) assert.ok(usedBytes >= 0 && usedBytes < GiB / 10);
+      assert.deepEqual(rest, { name: volume, sizeBytes: size, labels: { volume: "vol_1" }, attachedTo: [], snapshots: [] });
+      if (usedBytes !== undefined) assert.ok(usedBytes >= 0 && usedBytes < 10 * MiB);
       await refuses(suite.driver.volumeCreate({ ...spec, labels: { volume: "vol_2" } }), "already_exists");
     });
 
     test("what is not there", async () => {
       const { driver } = suite;
       for (const call of [
-        () => driver.volumeResize("kh-nothing", GiB),
+        () => driver.volumeResize("kh-nothing", size),
         () => driver.volumeAttach("kh-nothing", name, "/mnt/x"),
         () => driver.volumeAttach(volume, "kh-nothing", "/mnt/x"),
         () => driver.volumeClone(suite.name("x"), { volume: "kh-nothing" }, {}),
@@ -61,14 +63,14 @@ export function volumeConformance(suite: Suite): void {
       await suite.driver.volumeAttach(volume, name, "/mnt/data");
       await suite.sh(name, "mountpoint -q /mnt/data && echo one > /mnt/data/file && chown 1000:1000 /mnt/data/file");
       assert.deepEqual((await report(volume))?.attachedTo, [name]);
-      await suite.sh(name, "! dd if=/dev/zero of=/mnt/data/big bs=1M count=1100 2>/dev/null; rm /mnt/data/big");
+      await suite.sh(name, "! dd if=/dev/zero of=/mnt/data/big bs=1M count=70 2>/dev/null; rm /mnt/data/big");
       await refuses(suite.driver.volumeDelete(volume), "failed_precondition", "volume_in_use");
-      await refuses(suite.driver.volumeResize(volume, GiB / 2), "failed_precondition", "volume_shrinks");
-      await suite.driver.volumeResize(volume, 2 * GiB);
-      assert.equal((await report(volume))?.sizeBytes, 2 * GiB);
-      await suite.sh(name, "dd if=/dev/zero of=/mnt/data/big bs=1M count=1100 2>/dev/null && rm /mnt/data/big");
+      await refuses(suite.driver.volumeResize(volume, size / 2), "failed_precondition", "volume_shrinks");
+      await suite.driver.volumeResize(volume, 2 * size);
+      assert.equal((await report(volume))?.sizeBytes, 2 * size);
+      await suite.sh(name, "dd if=/dev/zero of=/mnt/data/big bs=1M count=70 2>/dev/null && rm /mnt/data/big");
       const second = named("second");
-      await suite.driver.volumeCreate({ name: second, sizeBytes: GiB, labels: {} });
+      await suite.driver.volumeCreate({ name: second, sizeBytes: size, labels: {} });
       await refuses(suite.driver.volumeAttach(second, name, "/mnt/data"), "failed_precondition", "path_taken");
       await suite.driver.volumeAttach(second, name, "/mnt/second");
       await suite.driver.volumeDetach(second, name);
@@ -86,12 +88,12 @@ export function volumeConformance(suite: Suite): void {
       await refuses(driver.volumeRestore(volume, "s1"), "failed_precondition", "volume_in_use");
       await driver.volumeDetach(volume, name);
       await driver.volumeDetach(volume, name);
-      await driver.volumeResize(volume, 3 * GiB);
+      await driver.volumeResize(volume, 3 * size);
       await driver.volumeRestore(volume, "s1");
-      assert.equal((await report(volume))?.sizeBytes, 3 * GiB, "its size stays");
+      assert.equal((await report(volume))?.sizeBytes, 3 * size, "its size stays");
       await driver.volumeAttach(volume, name, "/mnt/data");
       assert.equal(await suite.sh(name, "cat /mnt/data/file; stat -c %u:%g /mnt/data/file"), "one\n1000:1000\n");
-      await suite.sh(name, "dd if=/dev/zero of=/mnt/data/big bs=1M count=2200 2>/dev/null && rm /mnt/data/big");
+      await suite.sh(name, "dd if=/dev/zero of=/mnt/data/big bs=1M count=140 2>/dev/null && rm /mnt/data/big");
       await driver.volumeSnapshotDelete(volume, "s2");
       await driver.volumeSnapshotDelete(volume, "s2");
       assert.deepEqual((await report(volume))?.snapshots, ["s1"]);
@@ -106,7 +108,7 @@ export function volumeConformance(suite: Suite): void {
       await driver.volumeClone(then, { volume, snapshot: "s1" }, { volume: "vol_then" });
       const { usedBytes, ...clone } = (await report(now)) ?? assert.fail();
       assert.ok(usedBytes === undefined || usedBytes > 0);
-      assert.deepEqual(clone, { name: now, sizeBytes: 3 * GiB, labels: { volume: "vol_now" }, attachedTo: [], snapshots: [] });
+      assert.deepEqual(clone, { name: now, sizeBytes: 3 * size, labels: { volume: "vol_now" }, attachedTo: [], snapshots: [] });
       await driver.volumeAttach(now, name, "/mnt/now");
       await driver.volumeAttach(then, name, "/mnt/then");
       assert.equal(
@@ -120,7 +122,7 @@ export function volumeConformance(suite: Suite): void {
     test("exported and imported, as another one", async () => {
       const { driver } = suite;
       const name2 = named("imported");
-      const spec = { name: name2, sizeBytes: 4 * GiB, labels: { volume: "vol_imported" } };
+      const spec = { name: name2, sizeBytes: 4 * size, labels: { volume: "vol_imported" } };
       const { content } = await driver.volumeExport(volume);
       await driver.volumeImport(spec, content);
       const again = await driver.volumeExport(volume);
@@ -135,7 +137,7 @@ export function volumeConformance(suite: Suite): void {
       await refuses(driver.volumeImport({ ...spec, name: named("bad") }, bad), "invalid_argument", "not_an_export");
       await refuses(
         (async () =>
-          driver.volumeImport({ ...spec, name: named("small"), sizeBytes: GiB }, (await driver.volumeExport(volume)).content))(),
+          driver.volumeImport({ ...spec, name: named("small"), sizeBytes: size }, (await driver.volumeExport(volume)).content))(),
         "failed_precondition",
         "volume_shrinks",
       );

@@ -259,6 +259,11 @@ function userOf(address: string): string | undefined {
   return name === undefined ? undefined : decodeURIComponent(name);
 }
 
+/** The instances that have it. */
+export const usersOf = (volume: EngineVolume): string[] => [
+  ...new Set((volume.used_by ?? []).map(userOf).filter((name) => name !== undefined)),
+];
+
 export const volumeReportOf = (volume: EngineVolume, snapshots: string[], usedBytes: number | undefined): VolumeReport => ({
   name: volume.name,
   sizeBytes: bytesOf(volume.config["size"]) ?? 0,
@@ -266,6 +271,6 @@ export const volumeReportOf = (volume: EngineVolume, snapshots: string[], usedBy
   // A single host calls itself "none".
   ...(volume.location && volume.location !== "none" ? { member: volume.location } : {}),
   labels: labelsOf(volume.config),
-  attachedTo: [...new Set((volume.used_by ?? []).map(userOf).filter((name) => name !== undefined))],
+  attachedTo: usersOf(volume),
   snapshots,
 });

@@ -33,8 +33,8 @@ export interface Host {
   /** Of a btrfs pool, by `subvolumePath`; undefined for other pools. */
   diskUse(): Promise<Map<string, DiskUse> | undefined>;
   /**
-   * A disk that is full to the last byte: the engine can then neither start it nor make it larger, as it keeps notes of its own
-   * on it. Allows `roomBytes` more than is used, up to `mostBytes`; false where that cannot be done.
+   * For a disk that is full to the last byte: the engine can then neither start it nor make it larger, as it keeps notes of its own
+   * on it. Allows `roomBytes` more than now, up to `mostBytes`; false where that cannot be done.
    */
   makeRoom(disk: Subvolume, roomBytes: number, mostBytes: number): Promise<boolean>;
   /**
@@ -44,16 +44,26 @@ export interface Host {
   keepLimits(): Promise<void>;
   /** The tail of the file that the engine keeps of a container's console; undefined when it is elsewhere. */
   consoleLog(name: string, maxBytes: number): Promise<Buffer | undefined>;
-  /** What is left of a snapshot that failed; a next one of the same name would fail for it. */
-  removeSnapshotRemains(disk: Subvolume, snapshot: string): Promise<void>;
+  /**
+   * What is left of snapshots that failed, being all but the `known` ones: a next one of the same name would fail for it, and so
+   * would the deletion of the disk. False where nothing was.
+   */
+  removeSnapshotRemains(disk: Subvolume, known: readonly string[]): Promise<boolean>;
 }
 
 const folders = { instance: "containers", vm: "virtual-machines", volume: "custom" } as const;
 
 export function subvolumePath(project: string, { kind, name }: Subvolume, snapshot?: string): string {
-  const own = project === "default" && kind !== "volume" ? name : `${project}_${name}`;
-  return snapshot === undefined ? `${folders[kind]}/${own}` : `${folders[kind]}-snapshots/${own}/${snapshot}`;
+  return snapshot === undefined
+    ? `${folders[kind]}/${ownName(project, kind, name)}`
+    : `${snapshotsPath(project, { kind, name })}/${snapshot}`;
 }
+
+const snapshotsPath = (project: string, { kind, name }: Subvolume): string =>
+  `${folders[kind]}-snapshots/${ownName(project, kind, name)}`;
+
+const ownName = (project: string, kind: Subvolume["kind"], name: string): string =>
+  project === "default" && kind !== "volume" ? name : `${project}_${name}`;
 
 /** Undefined where the engine is not on this machine, or we are not root. */
 export function openHost(
@@ -112,7 +122,7 @@ export function openHost(
       if (path === undefined) return false;
       try {
         const use = (await read(path)).get(subvolumePath(project, disk));
-        if (use?.limitBytes === undefined || use.usedBytes + roomBytes / 2 < use.limitBytes) return false;
+        if (use?.limitBytes === undefined) return false;
         const limitBytes = Math.max(use.usedBytes, use.limitBytes) + roomBytes;
         if (limitBytes > mostBytes) return false;
         // On the pool: asked for on the full disk itself, even this is refused.
@@ -154,12 +164,20 @@ export function openHost(
       }
       return undefined;
     },
-    async removeSnapshotRemains(disk, snapshot) {
+    async removeSnapshotRemains(disk, known) {
       const path = await poolPath();
-      if (path === undefined) return;
-      const remains = join(path, subvolumePath(project, disk, snapshot));
-      if (!(await exists(remains))) return;
-      await btrfs("subvolume", "delete", remains).catch((error) => log.warn({ error, remains }, "remains of a failed snapshot"));
+      if (path === undefined) return false;
+      const folder = `${snapshotsPath(project, disk)}/`;
+      const remains = [...(await read(path)).keys()].filter((subvolume) => {
+        const snapshot = subvolume.startsWith(folder) ? subvolume.slice(folder.length).split("/")[0] : undefined;
+        return snapshot !== undefined && !known.includes(snapshot);
+      });
+      // What is nested goes first.
+      for (const subvolume of remains.sort().reverse()) {
+        log.info({ subvolume }, "what is left of a failed snapshot is deleted");
+        await btrfs("subvolume", "delete", join(path, subvolume));
+      }
+      return remains.length > 0;
     },
   };
 }

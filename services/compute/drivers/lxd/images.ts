@@ -142,7 +142,7 @@ export function createImages(engine: Engine): Images {
         });
         await nameIt(String(made.metadata?.["fingerprint"]), name, labels, options);
       } catch (error) {
-        if (CloudError.is(error, "failed_precondition"))
+        if (CloudError.is(error, "failed_precondition") || /running instance/i.test(wordsOf(error)))
           throw refused("Stop the instance first, or take a snapshot and make the image from that.", "engine_power_state", error);
         if (!CloudError.is(error, "not_found")) throw error;
         throw (await client.find(at`/1.0/instances/${from.instance}`)) === undefined

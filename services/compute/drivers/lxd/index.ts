@@ -12,7 +12,8 @@ import { openHost } from "./host.ts";
 import { architectureOf, createImages, sweepImages } from "./images.ts";
 import { createInstances } from "./instances.ts";
 import { createMetrics } from "./metrics.ts";
-import { createPower } from "./power.ts";
+import { createPower, type Power } from "./power.ts";
+import { thawLeftovers } from "./quiet.ts";
 import { rebuild } from "./rebuild.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createConsoles } from "./terminal.ts";
@@ -58,22 +59,22 @@ export async function openLxdDriver(options: LxdDriverOptions): Promise<ComputeD
 function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
   const { client } = engine;
   const power = createPower(engine);
-  const stopCare = care(engine);
+  const stopCare = care(engine, power);
   return {
     info: (options) => readInfo(engine, storageDriver, options?.signal),
     ...createCluster(engine),
     ...power,
     ...createInstances(engine, power),
-    instanceRebuild: (name, image, options) => rebuild(engine, name, image, options),
+    instanceRebuild: (name, image, options) => rebuild(engine, power, name, image, options),
     ...createMetrics(engine),
     ...createWatch(engine),
     ...createExec(engine),
     ...createConsoles(engine),
     ...createFiles(engine),
     ...createImages(engine),
-    ...createVolumes(engine),
-    ...createSnapshots(engine),
-    ...createCopies(engine),
+    ...createVolumes(engine, power),
+    ...createSnapshots(engine, power),
+    ...createCopies(engine, power),
     async close() {
       await stopCare();
       client.close();
@@ -84,12 +85,13 @@ function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
 const careMs = 60_000;
 
 /** What a crash may have left is taken away at the beginning; what the host may forget is looked after all the time. */
-function care(engine: Engine): () => Promise<void> {
+function care(engine: Engine, power: Power): () => Promise<void> {
   const { host, log } = engine;
   const note = (error: unknown) => log.warn({ error }, "the engine could not be tidied up");
   const began = Promise.allSettled([
     sweepBackups(engine).catch(note),
     sweepImages(engine).catch(note),
+    thawLeftovers(engine, power).catch(note),
     host?.keepLimits().catch(note),
   ]);
   const timer = setInterval(() => void host?.keepLimits().catch(note), careMs);

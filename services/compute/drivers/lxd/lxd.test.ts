@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { silentLog } from "../../../../kernel/log.ts";
 import { lxdMissing, testLxd, testProject } from "../../../../testing/lxd.ts";
-import { type ConformanceWorld, computeConformance } from "../conformance.ts";
+import type { ConformanceWorld } from "../conformance.suite.ts";
+import { computeConformance } from "../conformance.ts";
 import { openLxdDriver } from "./index.ts";
 
 const run = promisify(execFile);
@@ -39,6 +40,7 @@ async function openWorld(): Promise<ConformanceWorld> {
     open: () => openLxdDriver({ endpoint: lxd.socket, pool: lxd.poolName, engineProject: project.name, log: silentLog }),
     async close() {
       dhcp.kill();
+      dhcp.unref();
       await project.remove();
       await run("ip", ["link", "delete", bridge]);
     },

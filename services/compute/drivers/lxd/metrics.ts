@@ -3,6 +3,7 @@ import { at } from "./client.ts";
 import { type EngineInstance, powerStateOf } from "./configuration.ts";
 import type { Engine } from "./engine.ts";
 import { type DiskUse, subvolumePath } from "./host.ts";
+import { readContainer } from "./hostMetrics.ts";
 import { diskOf } from "./room.ts";
 
 interface EngineState {
@@ -51,14 +52,30 @@ export function createMetrics(engine: Engine): Pick<ComputeDriver, "instanceMetr
   return {
     async instanceMetrics(names, options) {
       if (names.length === 0) return new Map();
-      const [states, disks] = await Promise.all([
-        names.length <= fewNames ? few(names, options) : many(names, options),
+      const here = engine.host === undefined ? [] : names;
+      const [local, disks] = await Promise.all([
+        Promise.all(here.map((name) => readContainer(ownName(engine, name)))),
         engine.host?.diskUse(),
       ]);
-      return new Map(states.map(([name, state]) => [name, metricsOf(state, diskUseOf(engine, name, disks))]));
+      const all = new Map<string, InstanceMetrics>();
+      const others: string[] = [];
+      for (const [i, name] of names.entries()) {
+        const read = local[i];
+        const diskBytes = diskUseOf(engine, name, disks);
+        if (read !== undefined && diskBytes !== undefined) all.set(name, { ...read, diskBytes });
+        else others.push(name);
+      }
+      if (others.length === 0) return all;
+      for (const [name, state] of await (others.length <= fewNames ? few(others, options) : many(others, options)))
+        all.set(name, metricsOf(state, diskUseOf(engine, name, disks)));
+      return all;
     },
   };
 }
+
+/** Among those of all projects of the engine. */
+const ownName = ({ client: { project = "default" } }: Engine, name: string): string =>
+  project === "default" ? name : `${project}_${name}`;
 
 /** Where it can be read, what counts against the disk's limit; the engine itself leaves out what an image and its instances share. */
 function diskUseOf(engine: Engine, name: string, disks: Map<string, DiskUse> | undefined): number | undefined {

@@ -28,12 +28,19 @@ import {
   refused,
   settings,
   settled,
-  whenFree,
 } from "./engine.ts";
+import { deleteInstance } from "./instances.ts";
+import type { Power } from "./power.ts";
 import { withRoom } from "./room.ts";
 import { deleteScratch, isMarked, isScratchMark, scratchMark, scratchName } from "./scratch.ts";
 
-export async function rebuild(engine: Engine, name: string, image: ImageReference, options?: CallOptions): Promise<void> {
+export async function rebuild(
+  engine: Engine,
+  power: Power,
+  name: string,
+  image: ImageReference,
+  options?: CallOptions,
+): Promise<void> {
   const scratch = scratchName(name, "rebuild");
   await settled(engine, "instances", name, options);
   const instance = await findInstance(engine, name, options);
@@ -50,7 +57,7 @@ export async function rebuild(engine: Engine, name: string, image: ImageReferenc
   if (snapshots === null || snapshots.length === 0) {
     const config = without(instance.config, isEngines);
     await make(engine, instance, image, { ...config, ...scratchMark(name) }, instance.devices, options);
-    await whenFree(() => engine.client.delete(at`/1.0/instances/${name}`, settings(options, deadlines.start)), options);
+    await deleteInstance(engine, power, name, options);
     await takeName(engine, scratch, name, options);
   } else {
     const diskBytes = bytesOf(instance.devices["root"]?.["size"]) ?? 0;

@@ -41,12 +41,7 @@ export async function withRoom<T>(
   }
 }
 
-export async function makeRoom(
-  engine: Engine,
-  kind: "instance" | "volume",
-  name: string,
-  options?: CallOptions,
-): Promise<boolean> {
+async function makeRoom(engine: Engine, kind: "instance" | "volume", name: string, options?: CallOptions): Promise<boolean> {
   const { host } = engine;
   if (host === undefined) return false;
   const [disk, sizeBytes, member] = await look(engine, kind, name, options);

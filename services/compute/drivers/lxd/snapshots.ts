@@ -6,14 +6,18 @@ import {
   changeInstance,
   deadlines,
   type Engine,
+  findInstance,
   getInstance,
   isAbsent,
   noInstance,
   refused,
   settings,
   whenFree,
+  wordsOf,
 } from "./engine.ts";
 import { deleteKept, findKept, type Kept, keep } from "./keep.ts";
+import type { Power } from "./power.ts";
+import { instancePath, snapshotNames, whileQuiet } from "./quiet.ts";
 import { diskOf, withRoom } from "./room.ts";
 
 export type Snapshots = Pick<
@@ -30,7 +34,7 @@ interface EngineSnapshot {
 export const noSnapshot = (name: string, cause?: unknown): CloudError =>
   new CloudError("not_found", `The engine has no snapshot ${name}.`, { cause, details: { resource: "snapshot" } });
 
-export function createSnapshots(engine: Engine): Snapshots {
+export function createSnapshots(engine: Engine, power: Power): Snapshots {
   const { client } = engine;
 
   return {
@@ -39,29 +43,24 @@ export function createSnapshots(engine: Engine): Snapshots {
         whenFree(
           () =>
             client.post(
-              at`/1.0/instances/${name}/snapshots`,
+              `${instancePath(name)}/snapshots`,
               { name: snapshot, stateful: false },
               settings(options, deadlines.create),
             ),
           options,
         );
-      let failedBefore = false;
+      const quieting = {
+        writers: async () => [name],
+        cleanUp: async () => {
+          const instance = await findInstance(engine, name, options);
+          if (instance !== undefined)
+            await engine.host?.removeSnapshotRemains(diskOf(instance), await snapshotNames(engine, instancePath(name), options));
+        },
+      };
       try {
-        await withRoom(
-          engine,
-          "instance",
-          name,
-          async () => {
-            // Its first failure leaves half of it behind, in the way of the second attempt.
-            if (failedBefore)
-              await engine.host?.removeSnapshotRemains(diskOf(await getInstance(engine, name, options)), snapshot);
-            failedBefore = true;
-            await take();
-          },
-          options,
-        );
+        await withRoom(engine, "instance", name, () => whileQuiet(engine, power, quieting, take, options), options);
       } catch (error) {
-        if (CloudError.is(error, "already_exists")) return;
+        if (CloudError.is(error, "already_exists") || /snapshot .* already in use/i.test(wordsOf(error))) return;
         throw isAbsent(error) ? noInstance(name, error) : error;
       }
     },

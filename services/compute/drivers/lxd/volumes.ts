@@ -11,6 +11,7 @@ import {
   labelConfiguration,
   labelsOf,
   sameLabels,
+  usersOf,
   volumeConfiguration,
   volumeReportOf,
   without,
@@ -29,7 +30,9 @@ import {
   wordsOf,
 } from "./engine.ts";
 import { subvolumePath } from "./host.ts";
-import { makeRoom, withRoom } from "./room.ts";
+import type { Power } from "./power.ts";
+import { type Quieting, snapshotNames, whileQuiet } from "./quiet.ts";
+import { withRoom } from "./room.ts";
 import { noSnapshot } from "./snapshots.ts";
 
 export type Volumes = Pick<
@@ -57,7 +60,7 @@ const shiftKey = "security.shifted";
 /** To whose ids the files of a volume that is not shifted belong now. */
 const ownersKey = "volatile.idmap.last";
 
-export function createVolumes(engine: Engine): Volumes {
+export function createVolumes(engine: Engine, power: Power): Volumes {
   const { client, pool } = engine;
   const collection = at`/1.0/storage-pools/${pool}/volumes/custom`;
   const address = (name: string): string => at`/1.0/storage-pools/${pool}/volumes/custom/${name}`;
@@ -120,6 +123,14 @@ export function createVolumes(engine: Engine): Volumes {
       if (!CloudError.is(error, "already_exists") || !(await isMade(name, labels, options))) throw error;
     }
   }
+
+  const quieting = (name: string, options?: CallOptions): Quieting => ({
+    writers: async () => usersOf(await get(name, options)),
+    cleanUp: async () => {
+      if ((await find(name, options)) === undefined) return;
+      await engine.host?.removeSnapshotRemains({ kind: "volume", name }, await snapshotNames(engine, address(name), options));
+    },
+  });
 
   const shifting = (): Configuration => (engine.can.shiftVolumes ? { [shiftKey]: "true" } : {});
 
@@ -203,29 +214,26 @@ export function createVolumes(engine: Engine): Volumes {
         source: { type: "copy", pool, name: source, volume_only: true, project: client.project },
       };
       const member = engine.server.environment.server_clustered === true ? volume.location : undefined;
+      const clone = () => whenFree(() => create(name, body, labels, member, options), options);
       await withRoom(
         engine,
         "volume",
         from.volume,
-        () => whenFree(() => create(name, body, labels, member, options), options),
+        () => whileQuiet(engine, power, quieting(from.volume, options), clone, options),
         options,
       );
     },
 
     async volumeSnapshot(name, snapshot, options) {
-      let failedBefore = false;
-      const take = async () => {
-        if (failedBefore) await engine.host?.removeSnapshotRemains({ kind: "volume", name }, snapshot);
-        failedBefore = true;
-        await whenFree(
+      const take = () =>
+        whenFree(
           () => client.post(`${address(name)}/snapshots`, { name: snapshot }, settings(options, deadlines.create)),
           options,
         );
-      };
       try {
-        await withRoom(engine, "volume", name, take, options);
+        await withRoom(engine, "volume", name, () => whileQuiet(engine, power, quieting(name, options), take, options), options);
       } catch (error) {
-        if (CloudError.is(error, "already_exists")) return;
+        if (CloudError.is(error, "already_exists") || /snapshot .* already in use/i.test(wordsOf(error))) return;
         throw isAbsent(error) ? noVolume(name, error) : error;
       }
     },
@@ -267,14 +275,13 @@ export function createVolumes(engine: Engine): Volumes {
     },
 
     async volumeSnapshotList(name, options) {
-      const [found, use] = await Promise.all([
-        client.list<EngineVolume>(`${address(name)}/snapshots`, { signal: options?.signal }).catch((error) => {
-          throw isAbsent(error) ? noVolume(name, error) : error;
-        }),
+      // For a volume that is not there the engine has an empty list.
+      const [, snapshots, use] = await Promise.all([
+        get(name, options),
+        snapshotNames(engine, address(name), options),
         engine.host?.diskUse(),
       ]);
-      return found.map(({ name: full }) => {
-        const snapshot = full.slice(full.lastIndexOf("/") + 1);
+      return snapshots.map((snapshot) => {
         const path = subvolumePath(client.project ?? "default", { kind: "volume", name }, snapshot);
         const sizeBytes = use?.get(path)?.ownBytes;
         return { name: snapshot, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
@@ -283,8 +290,7 @@ export function createVolumes(engine: Engine): Volumes {
 
     async volumeExport(name, options) {
       await get(name, options);
-      await makeRoom(engine, "volume", name, options);
-      return await exportBackup(engine, address(name), async () => {}, options);
+      return await withRoom(engine, "volume", name, () => exportBackup(engine, address(name), async () => {}, options), options);
     },
 
     async volumeImport({ name, sizeBytes, labels, member }, content, options) {
@@ -370,7 +376,7 @@ function attachFailure(error: unknown): unknown {
     return refused("Another instance has this volume. Detach it there first.", "volume_in_use", error);
   if (/path.*(exists|used)|same path|more than one|multiple.*path/i.test(words))
     return refused("Another volume of the instance is at this path already. Choose another path.", "path_taken", error);
-  if (CloudError.is(error, "not_found") && !isAbsent(error))
+  if (CloudError.is(error, "not_found") && words !== "" && !isAbsent(error))
     return refused("The volume cannot be attached.", "attach_failed", error);
   return error;
 }
