@@ -60,7 +60,10 @@ export class TestCloud {
         ...(this.lxd ? ["--engine-socket", this.lxd.socket, "--engine-pool", this.lxd.poolName] : []),
         ...(this.#owned ? ["--owner-email", owner.email, "--owner-password-file", passwordFile] : []),
       ],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, KHMARA_NODE: process.execPath } },
+      {
+        stdio: ["ignore", "pipe", "pipe"], // An engine that this machine may have for something real is left alone.
+        env: { ...process.env, KHMARA_NODE: process.execPath, ...(this.lxd ? {} : { KHMARA_ENGINE_SOCKET: "none" }) },
+      },
     );
     this.#supervisor = child;
     this.output = "";

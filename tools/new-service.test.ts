@@ -20,7 +20,7 @@ test("a new service type-checks, keeps the import rules and is in the API", asyn
     },
   });
   symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"));
-  const made = await run(process.execPath, [join(repository, "tools/new-service.ts"), "volumes", copy]);
+  const made = await run(process.execPath, [join(repository, "tools/new-service.ts"), "parcels", copy]);
   assert.equal(made.code, 0, made.output);
   const generated = await run(process.execPath, ["tools/generate.ts"], { cwd: copy });
   assert.equal(generated.code, 0, generated.output);
@@ -28,8 +28,8 @@ test("a new service type-checks, keeps the import rules and is in the API", asyn
   assert.equal(types.code, 0, types.output);
   const rules = await run(bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "services", "server"], { cwd: copy });
   assert.equal(rules.code, 0, rules.output);
-  const found = await run("grep", ["-c", '"/api/v1/volumes"', "openapi.json"], { cwd: copy });
+  const found = await run("grep", ["-c", '"/api/v1/parcels"', "openapi.json"], { cwd: copy });
   assert.equal(found.output.trim(), "1");
-  const again = await run(process.execPath, [join(repository, "tools/new-service.ts"), "volumes", copy]);
+  const again = await run(process.execPath, [join(repository, "tools/new-service.ts"), "parcels", copy]);
   assert.equal(again.code, 2);
 });

@@ -167,8 +167,8 @@ insert(
   /(import \* as operations from )/,
   (match) => `import * as ${name} from "./${name}/contract.ts";\n${match}`,
 );
-insert("services/contracts.ts", /(objects\.default, )/, (match) => `${match}${name}.default, `);
-insert("services/contracts.ts", /(\[identity, objects, )/, (match) => `${match}${name}, `);
+insert("services/contracts.ts", /(objects\.default,\s)/, (match) => `${match}${name}.default, `);
+insert("services/contracts.ts", /(\[\s*identity,\s)/, (match) => `${match}${name}, `);
 insert(
   "server/cloud.ts",
   /(import \{ createOperations \})/,
