@@ -30,9 +30,15 @@ export async function planRestart(tx: Tx, instanceId: string, ranSince?: Date | 
 }
 
 /** After a stop that nobody asked for, where the engine cannot tell a crash from the guest's own shutdown: the guest's records can. */
-export async function considerRestart(parts: Pick<ComputeParts, "database" | "engine">, before: InstanceRow): Promise<void> {
+export async function considerRestart(
+  parts: Pick<ComputeParts, "database" | "engine" | "log">,
+  before: InstanceRow,
+  signal?: AbortSignal,
+): Promise<void> {
   if (!before.autoRestart || before.kind !== "container" || !before.runningFrom) return;
-  if ((await shutItselfDown(parts.engine(), before.engineName)) !== false) return;
+  const orderly = await shutItselfDown(parts.engine(), before.engineName, signal);
+  parts.log.info({ instance: before.id, orderly }, "an instance stopped by itself");
+  if (orderly !== false) return;
   await parts.database.transaction("system", (tx) => planRestart(tx, before.id, before.startedAt));
 }
 

@@ -54,7 +54,8 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
         return { row: found, stopped: change.kind === "shutdown" };
       });
       instanceId = row?.id;
-      if (stopped && row) await considerRestart(parts, row);
+      // Looking into the guest may take a while; what comes next does not wait for it.
+      if (stopped && row) track(engineName, considerRestart(parts, row, over.signal));
     }
     if (instanceId === undefined || over.signal.aborted) return;
     // A change without a word of when: it was while the engine could not be heard.
@@ -69,17 +70,21 @@ export function createWatching(parts: ComputeParts, reconciling: Reconciling) {
     }
     const changes = [change];
     waiting.set(engineName, changes);
-    const work = follow(engineName, changes)
+    track(engineName, follow(engineName, changes)).finally(() => {
+      waiting.delete(engineName);
+      // What came at the last moment.
+      for (const late of changes) hear(engineName, late);
+    });
+  }
+
+  function track(engineName: string, work: Promise<void>): Promise<void> {
+    const safe = work
       .catch((error) =>
         log.warn({ err: error, instance: engineName }, "a change of an instance was not followed; it will be seen later"),
       )
-      .finally(() => {
-        working.delete(work);
-        waiting.delete(engineName);
-        // What came at the last moment.
-        for (const late of changes) hear(engineName, late);
-      });
-    working.add(work);
+      .finally(() => working.delete(safe));
+    working.add(safe);
+    return safe;
   }
 
   return {
