@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { quote } from "./commands.ts";
@@ -46,15 +46,6 @@ export async function stopDaemon(mark: DaemonMark): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
-
-/**
- * Where systemd runs this host, a scope of its own keeps a daemon alive when the service that started it is stopped; elsewhere it is
- * enough that it puts itself into the background.
- */
-export const detached = (command: string): string =>
-  existsSync("/run/systemd/system")
-    ? `systemd-run --scope --quiet --collect --slice=khmara.slice -- ${command} || ${command}`
-    : command;
 
 /** The user that a daemon gives its rights up for: its package's own where there is one. */
 export function daemonUser(own: string): { user: string; group: string } {

@@ -182,6 +182,28 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
     await lab.network.remove(router.id);
   });
 
+  test("made by a service in a mount namespace of its own, networks outlive it", async () => {
+    const router = lab.router("10.98.0.0/24");
+    const port = lab.addPort(router, "10.98.0.5");
+    const program = `
+      import { PacketLab } from ${JSON.stringify(new URL("../../testing/packets.ts", import.meta.url).href)};
+      const { options, router } = JSON.parse(process.env.WORK);
+      await PacketLab.network(options).apply(router);`;
+    const child = spawn(
+      "unshare",
+      ["--mount", "--propagation", "slave", process.execPath, "--input-type=module-typescript", "-e", program],
+      {
+        env: { ...process.env, WORK: JSON.stringify({ options: lab.options, router }) },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+    assert.equal(await new Promise((resolve) => child.once("exit", resolve)), 0);
+    const dns = pid(router, "dnsmasq");
+    await lab.network.apply(router);
+    assert.equal(pid(router, "dnsmasq"), dns, "nothing had to be made again");
+    assert.match((await lab.plug(router, port).ask(lab.worldAddress, 80)) ?? "", /^world /);
+  });
+
   test("many at once, also of one router; and the numbers of those that went are used again", async () => {
     const routers = Array.from({ length: 6 }, (_, index) => {
       const router = lab.router("10.94.0.0/24");

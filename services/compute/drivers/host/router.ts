@@ -1,5 +1,5 @@
 import { ipBatch, nftLoad } from "./commands.ts";
-import { command, detached } from "./daemons.ts";
+import { command } from "./daemons.ts";
 import { linkIndex } from "./links.ts";
 import { up } from "./names.ts";
 import { ownAddresses, type PlannedNetwork, type RouterPlan } from "./plan.ts";
@@ -208,6 +208,6 @@ export function tableHandles(listing: string, tables: readonly string[]): string
 export const innerTables = ["ip khmara", "ip khmara_traffic", "ip khmara_connect"];
 
 export const startDns = (directory: string): string =>
-  `{ ${detached(command("dnsmasq", `--conf-file=${directory}/dnsmasq.conf`))}; } </dev/null >/dev/null\n`;
+  `${command("dnsmasq", `--conf-file=${directory}/dnsmasq.conf`)} </dev/null >/dev/null\n`;
 export const startBalancer = (directory: string): string =>
-  `{ ${detached(command("haproxy", "-W", "-D", "-f", `${directory}/haproxy.cfg`, "-p", `${directory}/haproxy.pid`))}; } </dev/null >/dev/null\n`;
+  `${command("haproxy", "-W", "-D", "-f", `${directory}/haproxy.cfg`, "-p", `${directory}/haproxy.pid`)} </dev/null >/dev/null\n`;
