@@ -94,7 +94,8 @@ after(async () => {
 });
 
 test("a server is made in the browser, and runs", async () => {
-  await page.goto("/");
+  await page.goto("/o/home/p/default");
+  await shown(page);
   await page.getByRole("navigation", { name: "Main navigation" }).getByRole("link", { name: "Instances" }).click();
   await shown(page);
   await page.getByRole("link", { name: "New instance" }).first().click();
