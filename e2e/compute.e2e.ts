@@ -309,6 +309,7 @@ test("what goes wrong in the engine is seen and put right", async () => {
   await eventually(
     () => get(lost).then(({ state }) => state),
     (state) => state === "stopped",
+    90_000,
   );
   await lxc("delete", "--force", ...(await projectFlag(name)), name);
   await client.engineReconcile({} as never);
