@@ -4,7 +4,17 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ComputeDriver, InstanceSpec } from "../../driver.ts";
 import { exportBackup } from "./backups.ts";
 import { at } from "./client.ts";
-import { engineKind, instanceConfiguration, isEngines, labelsOf, sameLabels, sizeOf, without } from "./configuration.ts";
+import {
+  type Devices,
+  type EngineInstance,
+  engineKind,
+  instanceConfiguration,
+  isEngines,
+  labelsOf,
+  sameLabels,
+  sizeOf,
+  without,
+} from "./configuration.ts";
 import {
   changeInstance,
   deadlines,
@@ -42,24 +52,15 @@ export function createCopies(engine: Engine, power: Power): Copies {
         name: spec.name,
         type: engineKind(spec.kind),
         profiles: [],
-        // Whatever the source has besides comes along, and goes when it is finished.
+        // Whatever else the source is configured as comes along, and goes when it is finished.
         config: { ...config, ...scratchMark(from.instance) },
-        devices,
+        devices: { ...masked(source), ...devices },
         source: copySource(from.instance, from.snapshot),
       };
-      await withRoom(
-        engine,
-        "instance",
+      const query = { target: spec.member };
+      await copy(
         from.instance,
-        () =>
-          whenFree(
-            () =>
-              client.post("/1.0/instances", body, {
-                ...settings(options, deadlines.copy),
-                query: { target: placeOf(engine, spec) },
-              }),
-            options,
-          ),
+        () => client.post("/1.0/instances", body, { ...settings(options, deadlines.copy), query }),
         options,
       );
       await finish(spec, options);
@@ -162,7 +163,7 @@ export function createCopies(engine: Engine, power: Power): Copies {
     const scratch = scratchName(name, "export");
     const root = instance.devices["root"];
     const devices = {
-      ...Object.fromEntries(Object.keys(instance.devices).map((device) => [device, { type: "none" }])),
+      ...masked(instance),
       ...(root === undefined ? {} : { root }),
     };
     const body = { name: scratch, profiles: [], config: scratchMark(name), devices, source: copySource(name, undefined) };
@@ -199,6 +200,10 @@ export function createCopies(engine: Engine, power: Power): Copies {
       });
   }
 }
+
+/** Cards and volumes of the source would be copied too, and two instances cannot have the same. */
+const masked = ({ devices }: EngineInstance): Devices =>
+  Object.fromEntries(Object.keys(devices).map((device) => [device, { type: "none" }]));
 
 function refuseSmaller(spec: Spec, diskBytes: number | undefined): void {
   if (diskBytes !== undefined && spec.size.diskBytes < diskBytes)

@@ -11,7 +11,7 @@ import type { ComputeDriver, InstanceSpec } from "../../driver.ts";
 import { openLxdDriver } from "./index.ts";
 
 const MiB = 1024 ** 2;
-const rounds = 3;
+const rounds = 2;
 
 describe("the driver over LXD is killed in the middle of a call, and the call is repeated", {
   skip: lxdMissing() ?? false,

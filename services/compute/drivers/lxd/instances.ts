@@ -185,7 +185,8 @@ export async function createOnce(
       return await create();
     } catch (error) {
       if (attempt === 4) throw error;
-      if (CloudError.is(error, "already_exists")) {
+      // Made earlier, or just being made by a call that was cut off.
+      if (CloudError.is(error, "already_exists") || CloudError.is(error, "conflict")) {
         if (await isMade(engine, spec.name, spec.labels, options)) return;
         await engine.client.delete(at`/1.0/instances/${spec.name}`, settings(options, deadlines.change));
       } else if (/not enough uid\/gid/i.test(wordsOf(error)) && engine.can.isolate) {

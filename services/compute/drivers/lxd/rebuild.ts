@@ -13,7 +13,9 @@ import {
   type Configuration,
   type Devices,
   type EngineInstance,
+  isCard,
   isEngines,
+  ownPrefix,
   powerStateOf,
   rootDevice,
   without,
@@ -34,6 +36,8 @@ import type { Power } from "./power.ts";
 import { withRoom } from "./room.ts";
 import { deleteScratch, isMarked, isScratchMark, scratchMark, scratchName } from "./scratch.ts";
 
+const devicesKey = `${ownPrefix}devices`;
+
 export async function rebuild(
   engine: Engine,
   power: Power,
@@ -50,13 +54,21 @@ export async function rebuild(
     if (made === undefined || !isMarked(made)) throw noInstance(name);
     return await takeName(engine, scratch, name, options);
   }
+  // The new one, with its name and not yet with its cards.
+  if (isMarked(instance)) return await finish(engine, name, options);
   if (powerStateOf(instance.status) !== "stopped")
     throw refused(`The instance ${name} has to be stopped before.`, "engine_power_state");
   const snapshots = await engine.client.get<string[] | null>(at`/1.0/instances/${name}/snapshots`, { signal: options?.signal });
   await deleteScratch(engine, name, "rebuild", options);
   if (snapshots === null || snapshots.length === 0) {
-    const config = without(instance.config, isEngines);
-    await make(engine, instance, image, { ...config, ...scratchMark(name) }, instance.devices, options);
+    // Two instances cannot have cards of the same address, so they wait.
+    const devices = Object.fromEntries(Object.entries(instance.devices).filter(([, device]) => !isCard(device)));
+    const config = {
+      ...without(instance.config, isEngines),
+      ...scratchMark(name),
+      [devicesKey]: JSON.stringify(instance.devices),
+    };
+    await make(engine, instance, image, config, devices, options);
     await deleteInstance(engine, power, name, options);
     await takeName(engine, scratch, name, options);
   } else {
@@ -92,7 +104,19 @@ async function make(
 
 async function takeName(engine: Engine, scratch: string, name: string, options?: CallOptions): Promise<void> {
   await engine.client.post(at`/1.0/instances/${scratch}`, { name }, settings(options, deadlines.change));
-  await changeInstance(engine, name, ({ config }) => ({ config: without(config, isScratchMark) }), options);
+  await finish(engine, name, options);
+}
+
+async function finish(engine: Engine, name: string, options?: CallOptions): Promise<void> {
+  await changeInstance(
+    engine,
+    name,
+    ({ config, devices }) => ({
+      config: without(config, (key) => isScratchMark(key) || key === devicesKey),
+      devices: config[devicesKey] === undefined ? devices : (JSON.parse(config[devicesKey]) as Devices),
+    }),
+    options,
+  );
 }
 
 /** A disk that is nearly full has to hold some of both for a moment. */
