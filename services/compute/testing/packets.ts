@@ -259,7 +259,7 @@ export class PacketLab {
   async stop(): Promise<void> {
     for (const namespace of this.#namespaces) {
       for (const pid of spawnSync("ip", ["netns", "pids", namespace], { encoding: "utf8" }).stdout.split("\n"))
-        if (pid !== "") process.kill(Number(pid), "SIGKILL");
+        if (pid !== "") spawnSync("kill", ["-9", pid]);
       spawnSync("ip", ["netns", "del", namespace]);
     }
     spawnSync("ip", ["link", "del", this.outer]);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, readlinkSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 
@@ -44,18 +44,6 @@ export function needProgram(name: string): string {
   );
 }
 
-/**
- * Names of network namespaces are mounts, which a service in a mount namespace of its own (systemd's PrivateTmp, ProtectSystem)
- * would keep to itself and lose with its restart: our commands run in the first process's one.
- */
-const throughInit = (() => {
-  try {
-    return readlinkSync("/proc/self/ns/mnt") === readlinkSync("/proc/1/ns/mnt") ? [] : ["--mount=/proc/1/ns/mnt"];
-  } catch {
-    return [];
-  }
-})();
-
 /** Killed, we leave no script behind that goes on changing what the next process makes. */
 const dyingWithUs = (): string[] => (findProgram("setpriv") ? ["setpriv", "--pdeathsig", "KILL"] : []);
 
@@ -66,8 +54,8 @@ export function runScript(
   script: string,
   options: { namespace?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
-  const enter = [...throughInit, ...(options.namespace === undefined ? [] : [`--net=/run/netns/${options.namespace}`])];
-  const [command = "", ...rest] = [...dyingWithUs(), ...(enter.length > 0 ? ["nsenter", ...enter, "--"] : []), "sh", "-eu"];
+  const enter = options.namespace === undefined ? [] : ["nsenter", `--net=/run/netns/${options.namespace}`, "--"];
+  const [command = "", ...rest] = [...dyingWithUs(), ...enter, "sh", "-eu"];
   return new Promise((resolve, reject) => {
     const child = spawn(command, rest, { stdio: ["pipe", "pipe", "pipe"], env: { PATH: path, LC_ALL: "C" } });
     const output: Buffer[] = [];

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { connect as connectSocket, type Socket } from "node:net";
 import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
@@ -87,7 +87,6 @@ class Host implements HostNetwork {
   readonly #lookedAt = new Map<string, { at: number; tables: string }>();
 
   constructor(options: HostNetworkOptions) {
-    mkdirSync(options.directory, { recursive: true, mode: 0o755 });
     this.#log = options.log;
     this.#resolvers = options.resolvers;
     this.#names = new Names(options.cloudId);

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { HostElements } from "./hostRules.ts";
 
 /** A line for `ip -batch` that makes something, and the one that takes it away again. */
@@ -40,8 +40,6 @@ export class RouterStates {
 
   constructor(directory: string) {
     this.directory = directory;
-    // dnsmasq reads its files as a user of its own.
-    mkdirSync(join(directory, "routers"), { recursive: true, mode: 0o755 });
   }
 
   /** Of a router's daemons. */
@@ -66,6 +64,7 @@ export class RouterStates {
   }
 
   write(state: RouterState): void {
+    // dnsmasq reads its files as a user of its own.
     mkdirSync(this.folder(state.id), { recursive: true, mode: 0o755 });
     writeReplacing(join(this.folder(state.id), "state.json"), JSON.stringify(state));
   }
@@ -76,7 +75,12 @@ export class RouterStates {
   }
 
   ids(): string[] {
-    return readdirSync(join(this.directory, "routers")).filter((name) => /^[0-9a-f]{8}$/.test(name));
+    try {
+      return readdirSync(join(this.directory, "routers")).filter((name) => /^[0-9a-f]{8}$/.test(name));
+    } catch {
+      // Nothing was made yet, or the folder is on a file system that a restart empties.
+      return [];
+    }
   }
 
   all(): RouterState[] {
@@ -86,6 +90,7 @@ export class RouterStates {
 
 /** Never half a file: killed at any point, there is the old one or the new one. */
 export function writeReplacing(file: string, content: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
   writeFileSync(`${file}.new`, content, { mode: 0o644 });
   renameSync(`${file}.new`, file);
 }
