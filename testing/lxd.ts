@@ -10,7 +10,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../kernel/errors.ts";
-import { removeDaemon, startDaemon } from "../server/engines/daemon.ts";
+import { removeDaemon, startDaemon, startLxcfs } from "../server/engines/daemon.ts";
 import { type EngineKind, programOf } from "../server/engines/kinds.ts";
 import { ensurePool } from "../server/engines/pool.ts";
 import { lockFile } from "../server/file-lock.ts";
@@ -94,6 +94,7 @@ async function start(): Promise<{ kind: EngineKind; socket: string }> {
   const missing = await installTestTools(engineTools);
   const kind = installedKind();
   if (kind === undefined || missing.length > 0) throw new Error(`LXD is missing for the tests: ${missing.join(", ")}.`);
+  await startLxcfs(logFile);
   return { kind, socket: await startDaemon({ kind, folder, logFile }) };
 }
 

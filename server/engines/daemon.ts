@@ -55,7 +55,7 @@ async function launch(
 ): Promise<string> {
   const { title, group, prepare, folderVariable } = engineKinds[kind];
   if (existsSync(prepare)) spawnSync(prepare, { stdio: "ignore", timeout: 30_000 });
-  startLxcfs(logFile);
+  await startLxcfs(logFile);
   const ended = detach(
     "/bin/sh",
     // As in its unit file: many instances mean many open files.
@@ -104,7 +104,9 @@ export function keepDaemon(
   void (async () => {
     while (!signal.aborted) {
       await sleep(checkEveryMs, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted || (await answers(socket))) continue;
+      if (signal.aborted) return;
+      await startLxcfs(logFile);
+      if (await answers(socket)) continue;
       problem(`${title} has ended; starting it again.`);
       await startDaemon({ kind, logFile, signal }).catch((error: Error) => problem(error.message));
     }
@@ -121,12 +123,21 @@ async function ready(socket: string): Promise<boolean> {
   }
 }
 
-/** Shows each instance its own limits in /proc. The engines do without, so a failure is no failure. */
-function startLxcfs(logFile: string): void {
-  const place = "/var/lib/lxcfs";
-  if (!existsSync("/usr/bin/lxcfs") || readFileSync("/proc/self/mounts", "utf8").includes(` ${place} `)) return;
-  makeFolder(place);
-  void detach("/usr/bin/lxcfs", [place], `${logFile.replace(/\.log$/, "")}-lxcfs.log`, {});
+const lxcfsPlace = "/var/lib/lxcfs";
+
+/**
+ * Shows each instance its own limits in /proc. The engines do without, so a failure is no failure; an instance that starts before it is
+ * there would see the host's until its next start, so it is waited for. One that died leaves a mount that answers nothing.
+ */
+export async function startLxcfs(logFile: string): Promise<void> {
+  const program = "/usr/bin/lxcfs";
+  if (!existsSync(program) || existsSync(join(lxcfsPlace, "proc"))) return;
+  if (readFileSync("/proc/self/mounts", "utf8").includes(` ${lxcfsPlace} `))
+    spawnSync("umount", ["-l", lxcfsPlace], { stdio: "ignore", timeout: 10_000 });
+  makeFolder(lxcfsPlace);
+  const ended = detach(program, [lxcfsPlace], `${logFile.replace(/\.log$/, "")}-lxcfs.log`, {});
+  for (let round = 0; round < 100 && !existsSync(join(lxcfsPlace, "proc")); round++)
+    if ((await Promise.race([ended, sleep(50, undefined)])) !== undefined) return;
 }
 
 /** A session of its own, no terminal, and a log file that it holds open itself. Resolves with how it ended, while we live. */

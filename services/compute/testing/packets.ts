@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../../../kernel/log.ts";
@@ -92,8 +92,8 @@ export class PacketLab {
   readonly cloudId = `test-${id()}`;
   readonly directory = mkdtempSync(join(tmpdir(), "khmara-net-"));
   readonly transitCidr = `100.${randomInt(64, 127)}.${randomInt(0, 250)}.0/24`;
-  /** TEST-NET-2 (RFC 5737), a piece for this run. */
-  readonly #worldBase = randomInt(0, 32) * 8;
+  /** TEST-NET-2 (RFC 5737), a piece that no other run on this machine has. */
+  readonly #worldBase = freeBlock();
   readonly worldAddress = `198.51.100.${this.#worldBase + 2}`;
   readonly hostAddress = `198.51.100.${this.#worldBase + 1}`;
   readonly outer = `khw${id()}`;
@@ -273,6 +273,13 @@ export class PacketLab {
     this.#namespaces.push(namespace);
     return namespace;
   }
+}
+
+function freeBlock(): number {
+  const taken = Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
+  const free = Array.from({ length: 32 }, (_, index) => index * 8).filter((base) => !taken.includes(`198.51.100.${base + 1}`));
+  if (free.length === 0) throw new Error("every piece of 198.51.100.0/24 is taken; take away interfaces khw… that are left over");
+  return free[randomInt(0, free.length)] as number;
 }
 
 export const gatewayOf = (network: RouterNetwork): string =>

@@ -49,8 +49,13 @@ export async function digestTar(content: Readable): Promise<TarDigest> {
   }
 }
 
-const wordsOf = ({ type, name, mode, uid, gid, size, linkname }: Headers): string =>
-  JSON.stringify([type, name.replace(/\/$/, ""), mode, uid, gid, type === "file" ? size : 0, linkname ?? ""]);
+/** The folder that a volume is: the engines set its rights themselves whenever they unpack or mount one. */
+const isRoot = (name: string): boolean => /^(\.\/)?backup\/volume$/.test(name);
+
+function wordsOf({ type, name, mode, uid, gid, size, linkname }: Headers): string {
+  const path = name.replace(/\/$/, "");
+  return JSON.stringify([type, path, isRoot(path) ? 0 : mode, uid, gid, type === "file" ? size : 0, linkname ?? ""]);
+}
 
 const magic: [prefix: number[], decompress: () => Transform][] = [
   [[0x1f, 0x8b], createGunzip],
