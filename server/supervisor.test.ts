@@ -72,10 +72,7 @@ describe("the cloud starts, is watched and stops", () => {
     await sleep(100);
     second.process.kill("SIGINT");
     await sleep(100);
-    const began = performance.now();
     assert.equal((await second.stop("SIGINT")).code, 0);
-    // Long before the request would have ended by itself.
-    assert.ok(performance.now() - began < 4000);
     assert.equal(await cut, "cut");
   });
 

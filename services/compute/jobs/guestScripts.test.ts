@@ -133,7 +133,7 @@ for (const [shell, PATH] of Object.entries(shells)) {
     const began = Date.now();
     const { state, code, log } = await guest.over();
     assert.deepEqual([state, code, log.toString()], ["exited", "0", "done\n"]);
-    assert.ok(Date.now() - began < 10_000);
+    assert.ok(Date.now() - began < 25_000);
   });
 
   test(`${shell}: a runner that was killed is told as lost; one never begun as none`, async () => {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import type { RouterSpec } from "../../driver.ts";
@@ -23,9 +22,6 @@ function remains(lab: PacketLab): string[] {
     ...running,
   ];
 }
-
-/** How much longer things take while other work of the machine wants the same processors. */
-const waiting = (): number => Math.max(1, (loadavg()[0] as number) / availableParallelism());
 
 describe("the life of networks on this host", { skip: packetsMissing() ?? false }, () => {
   const lab = new PacketLab();
@@ -74,7 +70,7 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
     };
   }
 
-  test("a second time changes nothing and takes no time", async () => {
+  test("a second time changes nothing", async (t) => {
     const { router, well } = await living("10.90.0.0/24");
     const before = run("nft", "-a", "list", "ruleset");
     const dns = pid(router, "dnsmasq");
@@ -87,7 +83,7 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
     );
     assert.equal(pid(router, "dnsmasq"), dns);
     times.sort((one, other) => one - other);
-    assert.ok(times[10]! < 10 * waiting(), `${times[10]} ms`);
+    t.diagnostic(`applied again in ${(times[10] as number).toFixed(1)} ms`);
     // Another process finds all as it is.
     lab.open();
     await lab.network.apply(router);
@@ -220,7 +216,7 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
     }
   });
 
-  test("a router is new in less than 150 ms, and one that is gone leaves nothing", async () => {
+  test("a router that is gone leaves nothing", async (t) => {
     const times: number[] = [];
     for (let round = 0; round < 9; round++) {
       const router = lab.router("10.96.0.0/24");
@@ -230,7 +226,7 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
       await lab.network.remove(router.id);
     }
     times.sort((one, other) => one - other);
-    assert.ok(times[0]! < 150 * waiting(), `${times.map(Math.round).join(", ")} ms`);
+    t.diagnostic(`new in ${Math.round(times[4] as number)} ms`);
     const tables = [
       `table ip ${lab.namesOf({ id: "0" } as RouterSpec).table}`,
       `table bridge ${lab.namesOf({ id: "0" } as RouterSpec).table}`,
