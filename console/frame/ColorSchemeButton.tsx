@@ -1,6 +1,7 @@
-import { ActionIcon, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconMoon, IconSun } from "@tabler/icons-react";
 import { useT } from "../i18n/i18n.ts";
+import { Hint } from "../ui/Hint.tsx";
 import css from "./Frame.module.css";
 
 export function ColorSchemeButton({ phone = false }: { phone?: boolean }) {
@@ -9,7 +10,7 @@ export function ColorSchemeButton({ phone = false }: { phone?: boolean }) {
   const dark = useComputedColorScheme("light") === "dark";
   const label = dark ? t("frame.light") : t("frame.dark");
   return (
-    <Tooltip label={label}>
+    <Hint label={label}>
       <ActionIcon
         variant="subtle"
         color="gray"
@@ -20,6 +21,6 @@ export function ColorSchemeButton({ phone = false }: { phone?: boolean }) {
       >
         {dark ? <IconSun size={18} stroke={1.6} /> : <IconMoon size={18} stroke={1.6} />}
       </ActionIcon>
-    </Tooltip>
+    </Hint>
   );
 }

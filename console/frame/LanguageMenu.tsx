@@ -1,15 +1,18 @@
-import { ActionIcon, Menu, Tooltip } from "@mantine/core";
-import { IconCheck, IconLanguage } from "@tabler/icons-react";
-import { languageNames, languages, setLanguage, useLanguage, useT } from "../i18n/i18n.ts";
+import { ActionIcon } from "@mantine/core";
+import { IconLanguage } from "@tabler/icons-react";
+import { useT } from "../i18n/i18n.ts";
+import { Door } from "../ui/Door.tsx";
+import { Hint } from "../ui/Hint.tsx";
 import css from "./Frame.module.css";
 
 export function LanguageMenu({ phone = false }: { phone?: boolean }) {
   const t = useT();
-  const current = useLanguage();
   return (
-    <Menu position="bottom-end" width={180} withinPortal={false}>
-      <Menu.Target>
-        <Tooltip label={t("frame.language")}>
+    <Door
+      load={() => import("./LanguageItems.tsx")}
+      given={{}}
+      button={
+        <Hint label={t("frame.language")}>
           <ActionIcon
             variant="subtle"
             color="gray"
@@ -19,20 +22,8 @@ export function LanguageMenu({ phone = false }: { phone?: boolean }) {
           >
             <IconLanguage size={18} stroke={1.6} />
           </ActionIcon>
-        </Tooltip>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {languages.map((language) => (
-          <Menu.Item
-            key={language}
-            lang={language}
-            rightSection={language === current ? <IconCheck size={16} /> : null}
-            onClick={() => void setLanguage(language)}
-          >
-            {languageNames[language]}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+        </Hint>
+      }
+    />
   );
 }

@@ -1,79 +1,24 @@
-import { Avatar, Menu, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme, VisuallyHidden } from "@mantine/core";
-import { IconCode, IconLogout, IconMoon, IconShieldLock, IconSun, IconUser } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
-import { callApi } from "../api/api.ts";
-import { languageNames, languages, setLanguage, useLanguage, useT } from "../i18n/i18n.ts";
+import { Avatar, UnstyledButton, VisuallyHidden } from "@mantine/core";
+import { useT } from "../i18n/i18n.ts";
+import { Door } from "../ui/Door.tsx";
 import { initials } from "../ui/initials.ts";
 import { useIdentity } from "./identity.ts";
 
 export function PersonMenu() {
   const t = useT();
-  const language = useLanguage();
-  const { principal, user } = useIdentity();
-  const navigate = useNavigate();
-  const queries = useQueryClient();
-  const { setColorScheme } = useMantineColorScheme();
-  const dark = useComputedColorScheme("light") === "dark";
-  const signOut = async () => {
-    await callApi("sessionDelete", { session: "current" }).catch(() => {});
-    await navigate({ to: "/sign-in" });
-    queries.clear();
-  };
+  const { principal } = useIdentity();
   return (
-    <Menu position="bottom-end" width={240} withinPortal={false}>
-      <Menu.Target>
+    <Door
+      load={() => import("./PersonItems.tsx")}
+      given={{}}
+      button={
         <UnstyledButton style={{ borderRadius: 8 }}>
           <Avatar size={30} radius="md" color="sky" variant="light" name={principal.name} aria-hidden>
             {initials(principal.name)}
           </Avatar>
           <VisuallyHidden>{t("frame.person", { name: principal.name })}</VisuallyHidden>
         </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <div style={{ padding: "8px 12px" }}>
-          <Text fw={600} size="sm" truncate>
-            {principal.name}
-          </Text>
-          <Text size="xs" c="dimmed" truncate>
-            {user?.email}
-          </Text>
-        </div>
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconUser size={16} stroke={1.6} />} component={Link} to="/account">
-          {t("frame.profile")}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconShieldLock size={16} stroke={1.6} />} component={Link} to="/account/security">
-          {t("frame.security")}
-        </Menu.Item>
-        <Menu.Item
-          leftSection={<IconCode size={16} stroke={1.6} />}
-          component="a"
-          href="/api/docs"
-          target="_blank"
-          rel="noreferrer"
-        >
-          {t("frame.apiReference")}
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item
-          hiddenFrom="sm"
-          leftSection={dark ? <IconSun size={16} stroke={1.6} /> : <IconMoon size={16} stroke={1.6} />}
-          onClick={() => setColorScheme(dark ? "light" : "dark")}
-        >
-          {dark ? t("frame.light") : t("frame.dark")}
-        </Menu.Item>
-        {languages
-          .filter((other) => other !== language)
-          .map((other) => (
-            <Menu.Item key={other} hiddenFrom="sm" lang={other} onClick={() => void setLanguage(other)}>
-              {languageNames[other]}
-            </Menu.Item>
-          ))}
-        <Menu.Item leftSection={<IconLogout size={16} stroke={1.6} />} onClick={() => void signOut()}>
-          {t("frame.signOut")}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      }
+    />
   );
 }

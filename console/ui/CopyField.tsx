@@ -1,9 +1,10 @@
-import { ActionIcon, Tooltip } from "@mantine/core";
+import { ActionIcon } from "@mantine/core";
 import { useClipboard } from "@mantine/hooks";
 import { IconCheck, IconCopy, IconEye, IconEyeOff } from "@tabler/icons-react";
 import { useState } from "react";
 import { useT } from "../i18n/i18n.ts";
 import css from "./CopyField.module.css";
+import { Hint } from "./Hint.tsx";
 
 /** The copy button alone, for use beside any value. */
 export function CopyButton({ value, label, size = 28 }: { value: string; label?: string; size?: number }) {
@@ -11,11 +12,11 @@ export function CopyButton({ value, label, size = 28 }: { value: string; label?:
   const { copied, copy } = useClipboard({ timeout: 1600 });
   const words = copied ? t("ui.copied") : (label ?? t("ui.copy"));
   return (
-    <Tooltip label={words} openDelay={100}>
+    <Hint label={words} openDelay={100}>
       <ActionIcon variant="subtle" color={copied ? "green" : "gray"} size={size} aria-label={words} onClick={() => copy(value)}>
         {copied ? <IconCheck size={16} /> : <IconCopy size={16} stroke={1.6} />}
       </ActionIcon>
-    </Tooltip>
+    </Hint>
   );
 }
 
