@@ -91,7 +91,8 @@ const isPublic = (page: string) => page.startsWith("public");
 
 before(async () => {
   await cloud.start();
-  const { client, projectId, organisationId } = await cloud.signIn();
+  const session = await cloud.signIn();
+  const { client, projectId, organisationId } = session;
   const place = { organisation: organisationId as never };
   const inProject = { project: projectId as never };
   await client.bucketCreate({ ...inProject, name: bucket });
@@ -120,7 +121,7 @@ before(async () => {
   await client.accessKeyCreate({ ...inProject, name: "Backups of the whole school, every night", readOnly: true });
   await client.projectCreate({ ...place, name: "A project without anything", slug: "empty" });
   made["OWNER"] = (await client.identityGet({})).principal.id;
-  await makeServers(cloud.signIn.bind(cloud));
+  await makeServers(session);
   // The usage page shall have something to draw.
   await eventually(
     () =>
@@ -136,8 +137,7 @@ after(async () => {
 });
 
 /** A server with everything around it. */
-async function makeServers(signIn: typeof cloud.signIn): Promise<void> {
-  const { client, projectId, token } = await signIn();
+async function makeServers({ client, projectId, token }: Awaited<ReturnType<typeof cloud.signIn>>): Promise<void> {
   const inProject = { project: projectId as never };
   const done = async (operation: { id: string }) => {
     const { state, error } = await eventually(

@@ -32,8 +32,6 @@ export default {
   tooMuch: "Too much was written to read it all out. Go through the lines by hand.",
   hint: "Ctrl+Shift+C copies, Ctrl+Shift+V pastes, Shift+Esc leaves the terminal.",
   keys: "More keys",
-  "key.escape": "Escape",
-  "key.tab": "Tab",
   "key.control": "Ctrl, for the next key",
   "key.alt": "Alt, for the next key",
   "key.up": "Up",

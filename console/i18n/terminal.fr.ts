@@ -35,8 +35,6 @@ export default {
   tooMuch: "Trop de texte pour tout lire à voix haute. Parcourez les lignes à la main.",
   hint: "Ctrl+Maj+C copie, Ctrl+Maj+V colle, Maj+Échap quitte le terminal.",
   keys: "Autres touches",
-  "key.escape": "Échap",
-  "key.tab": "Tabulation",
   "key.control": "Ctrl, pour la touche suivante",
   "key.alt": "Alt, pour la touche suivante",
   "key.up": "Haut",

@@ -35,8 +35,6 @@ export default {
   tooMuch: "Тексту забагато, щоб прочитати все вголос. Перегляньте рядки вручну.",
   hint: "Ctrl+Shift+C копіює, Ctrl+Shift+V вставляє, Shift+Esc виходить із термінала.",
   keys: "Інші клавіші",
-  "key.escape": "Escape",
-  "key.tab": "Табуляція",
   "key.control": "Ctrl для наступної клавіші",
   "key.alt": "Alt для наступної клавіші",
   "key.up": "Вгору",

@@ -40,8 +40,10 @@ export function InstanceOverview({ instance, here, may }: InstanceTabProps) {
   const number = (label: string, value: string, note?: string) => (
     <div className={css.number}>
       <dt>{label}</dt>
-      <dd>{value}</dd>
-      {note && <small>{note}</small>}
+      <dd>
+        {value}
+        {note && <small>{note}</small>}
+      </dd>
     </div>
   );
   return (
@@ -78,7 +80,7 @@ export function InstanceOverview({ instance, here, may }: InstanceTabProps) {
             title={t("compute.overview.reach")}
             text={address ? t("compute.overview.reachText") : t("compute.overview.reachPrivate")}
           >
-            <div style={{ display: "grid", gap: 12 }}>
+            <div style={{ display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 12 }}>
               {address && <CopyField label={t("compute.overview.floating")} value={address} />}
               <CopyField label={t("compute.overview.khmaraSsh")} value={`khmara ssh ${instance.name}`} />
               {address && <CopyField label="SSH" value={`ssh root@${address}`} />}

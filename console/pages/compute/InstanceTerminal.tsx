@@ -182,7 +182,7 @@ function Tabs(props: {
           <ActionIcon
             variant="subtle"
             color="gray"
-            size="sm"
+            size={24}
             mr={4}
             aria-label={t("terminal.close", { name: one.label })}
             tabIndex={one.id === active ? 0 : -1}

@@ -2,9 +2,10 @@ import { useT } from "../../i18n/i18n.ts";
 import css from "./terminal.module.css";
 import type { BarKey, TerminalSession } from "./terminalSession.ts";
 
-const keys: { key: BarKey; face: string }[] = [
-  { key: "escape", face: "Esc" },
-  { key: "tab", face: "Tab" },
+/** Those with words on them are named by these words. */
+const keys: { key: BarKey; face: string; named?: true }[] = [
+  { key: "escape", face: "Esc", named: true },
+  { key: "tab", face: "Tab", named: true },
   { key: "up", face: "↑" },
   { key: "down", face: "↓" },
   { key: "left", face: "←" },
@@ -20,12 +21,12 @@ export function TerminalKeys({ session }: { session: TerminalSession }) {
   const t = useT();
   const stay = (event: { preventDefault: () => void }) => event.preventDefault();
   const { control, alt } = session.held;
-  const button = ({ key, face }: (typeof keys)[number]) => (
+  const button = ({ key, face, named }: (typeof keys)[number]) => (
     <button
       key={key}
       type="button"
       className={css.key}
-      aria-label={t(`terminal.key.${key}`)}
+      aria-label={named ? undefined : t(`terminal.key.${key as Exclude<BarKey, "escape" | "tab">}`)}
       onPointerDown={stay}
       onClick={() => session.press(key)}
     >

@@ -76,7 +76,7 @@ function Capacity() {
         </Text>
       </Group>
       <Progress
-        value={whole > 0 ? Math.min((part / whole) * 100, 100) : 0}
+        value={whole > 0 ? Math.min(Math.round((part / whole) * 1000) / 10, 100) : 0}
         color={part > whole * 0.9 ? "orange" : "sky"}
         aria-label={label}
       />

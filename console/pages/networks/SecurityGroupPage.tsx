@@ -18,6 +18,7 @@ import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { toastError, toastUndo } from "../../ui/toast.ts";
 import { knownPorts, portWords, remoteWords } from "./rules.ts";
+import css from "./SecurityGroup.module.css";
 
 type Direction = SecurityRule["direction"];
 
@@ -67,7 +68,7 @@ export default function SecurityGroupPage() {
         {own.length === 0 ? (
           t("networks.rules.nothing")
         ) : (
-          <Table verticalSpacing="sm" horizontalSpacing="lg">
+          <Table verticalSpacing="sm" horizontalSpacing="lg" className={css.rules}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t("networks.rule.what")}</Table.Th>

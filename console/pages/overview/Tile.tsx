@@ -24,7 +24,9 @@ export function Tile(props: {
       </span>
       <span className={css.tileValue}>{props.value ?? <Skeleton height={24} width={72} my={4} />}</span>
       {props.detail && <span className={css.tileDetail}>{props.detail}</span>}
-      {props.share !== undefined && <Progress size={4} mt={8} value={Math.min(props.share, 1) * 100} aria-label={props.title} />}
+      {props.share !== undefined && (
+        <Progress size={4} mt={8} value={Math.round(Math.min(props.share, 1) * 1000) / 10} aria-label={props.title} />
+      )}
     </Link>
   );
 }

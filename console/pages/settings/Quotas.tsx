@@ -82,7 +82,7 @@ function QuotaRow({ quota, onEdit }: { quota: Quota; onEdit?: () => void }) {
         </Text>
         <Progress
           size={6}
-          value={Math.min(share, 1) * 100}
+          value={Math.round(Math.min(share, 1) * 1000) / 10}
           color={share >= 1 ? "red" : share >= tight ? "yellow" : "sky"}
           aria-label={t("settings.usedShare", { name: title, share: format.percent(share) })}
         />

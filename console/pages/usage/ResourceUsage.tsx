@@ -55,8 +55,8 @@ export function ResourceUsage({ rows, period, now }: { rows: ByResource; period:
             key: meter,
             header: meterName(meter),
             align: "right" as const,
-            width: "minmax(96px, 1fr)",
-            cell: ({ totals }: Row) => measureOf(unit).format(totals[meter] ?? 0, format),
+            width: "minmax(124px, 1fr)",
+            cell: ({ totals }: Row) => (totals[meter] === undefined ? null : measureOf(unit).format(totals[meter], format)),
             sort: ({ totals }: Row) => totals[meter] ?? 0,
           })),
         ]}

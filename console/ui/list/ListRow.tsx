@@ -53,6 +53,8 @@ export function ListRow<T>(props: Props<T>) {
       )}
       {columns.map((column) => {
         const content = column.cell(row);
+        // A card has no columns to keep: what is not there needs no line.
+        if (content === null && phone) return null;
         return (
           <div
             key={column.key}
@@ -72,7 +74,7 @@ export function ListRow<T>(props: Props<T>) {
                 {content}
               </button>
             ) : (
-              <span className={css.content}>{content}</span>
+              <span className={css.content}>{content ?? "–"}</span>
             )}
           </div>
         );
