@@ -15,7 +15,7 @@ const artifacts = join(repository, "e2e", ".artifacts");
 const axeSource = readFileSync(join(repository, "node_modules", "axe-core", "axe.min.js"), "utf8");
 
 /** A slow machine gets its time: every wait is for a condition, and ends with it. */
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 
 export const languages = ["en", "fr", "uk"] as const;
 export type Language = (typeof languages)[number];

@@ -304,6 +304,8 @@ test("what goes wrong in the engine is seen and put right", async () => {
   const { stdout } = await lxc("list", "--all-projects", "--format", "csv", "-c", "n");
   const engineName = `kh-${lost.slice(-12)}`;
   const name = stdout.split("\n").find((line) => line.includes(lost.slice(-8))) ?? engineName;
+  // Before its systemd is up there is nobody to hear it.
+  await inside(lost, "until [ -S /run/systemd/private ] && systemctl is-active -q multi-user.target; do sleep 0.2; done");
   await inside(lost, "poweroff").catch(() => {});
   // Its own shutdown is no crash: it stays off.
   await eventually(

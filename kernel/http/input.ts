@@ -18,7 +18,10 @@ export function inputReader<R extends RouteDefinition>(
     for (const part of ["params", "query", "body"] as const) {
       const value = part === "body" && (route.body === undefined || raw.body === null || raw.body === undefined) ? {} : raw[part];
       const result = parts[part].safeParse(value);
-      if (result.success) output[part] = result.data;
+      if (result.success) {
+        output[part] = result.data;
+        problems.push(...nullCharacters(part, value));
+      }
       else problems.push(...result.error.issues.flatMap((issue) => toProblems(part, issue)));
     }
     if (problems.length > 0) {
@@ -35,6 +38,17 @@ export function inputReader<R extends RouteDefinition>(
     }
     return output as unknown as RouteInput<R>;
   };
+}
+
+/** PostgreSQL's text holds every character but this one. */
+function nullCharacters(path: string, value: unknown): FieldProblem[] {
+  if (typeof value === "string")
+    return value.includes("\0") ? [{ path, message: "It has a null character (U+0000), which cannot be kept. Take it out." }] : [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [
+    ...(key.includes("\0") ? nullCharacters(path, key) : []),
+    ...nullCharacters(`${path}.${key}`, inner),
+  ]);
 }
 
 function toProblems(part: string, issue: z.core.$ZodIssue): FieldProblem[] {

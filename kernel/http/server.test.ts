@@ -134,6 +134,8 @@ test("bad input names the field", async () => {
   assert.deepEqual(unknown.json().fields, [{ path: "body.nmae", message: "There is no such field." }]);
   const missing = await call("POST", "/v1/things", { as: "eva", body: {} });
   assert.deepEqual(missing.json().fields, [{ path: "body.name", message: "This field is needed." }]);
+  const nul = await call("POST", "/v1/things", { as: "eva", body: { name: "a\0b" } });
+  assert.deepEqual([nul.statusCode, nul.json().fields[0].path], [400, "body.name"]);
   const broken = await server.inject({
     method: "POST",
     url: "/api/v1/things",
