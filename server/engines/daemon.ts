@@ -67,7 +67,8 @@ async function launch(
       ...(hasGroup(group) ? ["--group", group] : []),
     ],
     logFile,
-    { [folderVariable]: folder },
+    // Exports ask for the name of every file's owner; nss-systemd aborts the whole daemon when another thread closes what it opens then.
+    { [folderVariable]: folder, SYSTEMD_BYPASS_USERDB: "1" },
   );
   for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     if (await ready(socket)) return socket;
