@@ -47,11 +47,15 @@ function Shell() {
   useEffect(() => {
     if (page === undefined) return;
     let current = true;
-    void loadAreas(page.areas).then(() => {
-      if (!current) return;
-      const place = page.scope === "project" ? project?.name : page.scope === "organisation" ? organisation?.name : undefined;
-      document.title = [t(page.title as "frame.title"), place, "Khmara"].filter(Boolean).join(" · ");
-    });
+    void loadAreas(page.areas).then(
+      () => {
+        if (!current) return;
+        const place = page.scope === "project" ? project?.name : page.scope === "organisation" ? organisation?.name : undefined;
+        document.title = [t(page.title as "frame.title"), place, "Khmara"].filter(Boolean).join(" · ");
+        // The page itself says when its words did not come.
+      },
+      () => {},
+    );
     return () => {
       current = false;
     };

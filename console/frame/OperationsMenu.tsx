@@ -1,11 +1,14 @@
 import { ActionIcon, Indicator } from "@mantine/core";
 import { IconProgress } from "@tabler/icons-react";
 import { useApi } from "../api/api.ts";
-import { useT } from "../i18n/i18n.ts";
+import { loadAreas, useT } from "../i18n/i18n.ts";
 import { Door } from "../ui/Door.tsx";
 import { Hint } from "../ui/Hint.tsx";
 import { organisationAddress } from "./address.ts";
 import { useCan, usePlace } from "./identity.ts";
+
+/** What it is called is told with the words of the page of operations. */
+const panel = () => Promise.all([import("./OperationsPanel.tsx"), loadAreas(["operations"])]).then(([module]) => module);
 
 /** What is running now and how far it is; one can leave and come back to it. */
 export function OperationsMenu() {
@@ -24,7 +27,7 @@ export function OperationsMenu() {
     <Indicator disabled={items.length === 0} label={items.length} size={16} offset={5} color="sky">
       <Door
         opens="dialog"
-        load={() => import("./OperationsPanel.tsx")}
+        load={panel}
         given={{ items, all: organisationAddress(organisation.slug, "operations") }}
         button={
           <Hint label={label}>

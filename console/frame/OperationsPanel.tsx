@@ -3,17 +3,17 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { cloneElement, type ReactElement } from "react";
 import type { Item } from "../api/api.ts";
-import { translateMaybe, useT } from "../i18n/i18n.ts";
+import { useFormat } from "../i18n/format.ts";
+import { useT } from "../i18n/i18n.ts";
+import { kindTitle, progressWords } from "../pages/operations/words.ts";
 import type { BehindDoor } from "../ui/Door.tsx";
 import { TimeAgo } from "../ui/TimeAgo.tsx";
-
-/** `objects.bucket.empty` in words, or as it is where there are none. */
-const operationTitle = (kind: string): string => translateMaybe(`frame.operation.${kind}`) ?? kind;
 
 const shown = 8;
 
 const OperationsPanel: BehindDoor<{ items: Item<"operationList">[]; all: string }> = ({ items, all, button }) => {
   const t = useT();
+  const format = useFormat();
   const [opened, { toggle, close }] = useDisclosure(false);
   return (
     <Popover opened={opened} onChange={close} position="bottom-end" width={340} withinPortal={false} trapFocus>
@@ -33,18 +33,18 @@ const OperationsPanel: BehindDoor<{ items: Item<"operationList">[]; all: string 
             {items.slice(0, shown).map((operation) => (
               <div key={operation.id}>
                 <Text size="sm" fw={550} truncate>
-                  {operationTitle(operation.kind)}
+                  {kindTitle(operation.kind)}
                   {operation.resource?.name ? ` · ${operation.resource.name}` : ""}
                 </Text>
                 <Progress
                   my={6}
                   size="sm"
-                  value={operation.progress * 100}
+                  value={Math.round(operation.progress * 100)}
                   animated={operation.state === "running"}
-                  aria-label={operationTitle(operation.kind)}
+                  aria-label={kindTitle(operation.kind)}
                 />
                 <Text size="xs" c="dimmed" truncate>
-                  {operation.message ? `${operation.message} · ` : ""}
+                  {operation.message ? `${progressWords(operation.message, format)} · ` : ""}
                   <TimeAgo at={operation.createdAt} />
                 </Text>
               </div>

@@ -12,7 +12,7 @@ export default {
   size: "Size",
   "size.text": "It can grow later, never shrink.",
   "size.least": "At least 1 GiB",
-  used: "Takes",
+  used: "Used",
   state: "State",
   "state.creating": "Creating",
   "state.available": "Available",

@@ -15,7 +15,7 @@ export default {
   size: "Taille",
   "size.text": "Il peut grandir plus tard, jamais rétrécir.",
   "size.least": "Au moins 1 GiB",
-  used: "Occupe",
+  used: "Occupé",
   state: "État",
   "state.creating": "Création",
   "state.available": "Disponible",

@@ -15,7 +15,7 @@ export default {
   size: "Розмір",
   "size.text": "Згодом може зрости, але не зменшитися.",
   "size.least": "Щонайменше 1 GiB",
-  used: "Займає",
+  used: "Зайнято",
   state: "Стан",
   "state.creating": "Створюється",
   "state.available": "Доступний",

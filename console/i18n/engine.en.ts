@@ -94,4 +94,6 @@ export default {
   "addresses.delete": "Delete pool",
   "addresses.deleteTitle": "Delete the pool {name}?",
   "addresses.deleteText": "None of its addresses is in use.",
+  loadOfCpus: "How busy the processors are",
+  loadOfRoom: "How full memory and storage are",
 } as const;

@@ -96,4 +96,6 @@ export default {
   "addresses.delete": "Supprimer la réserve",
   "addresses.deleteTitle": "Supprimer la réserve {name} ?",
   "addresses.deleteText": "Aucune de ses adresses n’est utilisée.",
+  loadOfCpus: "À quel point les processeurs sont occupés",
+  loadOfRoom: "À quel point la mémoire et le stockage sont remplis",
 } satisfies Translation<typeof en>;

@@ -98,4 +98,6 @@ export default {
   "addresses.delete": "Видалити пул",
   "addresses.deleteTitle": "Видалити пул {name}?",
   "addresses.deleteText": "Жодна з його адрес не зайнята.",
+  loadOfCpus: "Наскільки зайняті процесори",
+  loadOfRoom: "Наскільки заповнені пам’ять і сховище",
 } satisfies Translation<typeof en>;

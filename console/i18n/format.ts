@@ -16,6 +16,7 @@ const date = (moment: Moment): Date => (moment instanceof Date ? moment : new Da
 
 function create(language: Language) {
   const number = new Intl.NumberFormat(language);
+  const few = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
   const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
   const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
@@ -27,6 +28,8 @@ function create(language: Language) {
   const collator = new Intl.Collator(language, { numeric: true, sensitivity: "base" });
   return {
     number: (value: number) => number.format(value),
+    /** Two digits that say something, however small it is. */
+    small: (value: number) => few.format(value),
     /** 12,3 k: where there is little room. */
     compact: (value: number) => compact.format(value),
     percent: (share: number) => percent.format(share),

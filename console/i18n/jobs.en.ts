@@ -67,4 +67,6 @@ export default {
   notBegun: "It has not begun yet.",
   nothingWritten: "Nothing was written yet.",
   files: { one: "{count} file, {size}", other: "{count} files, {size}" },
+  longest: "Longest run of a task",
+  again: "Retries after a failure",
 } as const;

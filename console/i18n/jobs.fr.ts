@@ -71,4 +71,6 @@ export default {
   notBegun: "Elle n’a pas encore commencé.",
   nothingWritten: "Rien d’écrit encore.",
   files: { one: "{count} fichier, {size}", other: "{count} fichiers, {size}" },
+  longest: "Durée maximale d’une tâche",
+  again: "Nouveaux essais après un échec",
 } satisfies Translation<typeof en>;

@@ -75,4 +75,6 @@ export default {
     many: "{count} файлів, {size}",
     other: "{count} файлу, {size}",
   },
+  longest: "Найдовше виконання підзавдання",
+  again: "Повторних спроб після збою",
 } satisfies Translation<typeof en>;

@@ -86,6 +86,7 @@ export default {
   "rule.to": "{what} to {who}",
   "rule.everything": "Everything",
   "rule.everybody": "everywhere",
+  "rule.anywhere": "everywhere",
   "rule.group": "group {name}",
   "rule.range": "An address range",
   "rule.custom": "Other ports",

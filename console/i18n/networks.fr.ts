@@ -89,6 +89,7 @@ export default {
   "rule.to": "{what} vers {who}",
   "rule.everything": "Tout",
   "rule.everybody": "partout",
+  "rule.anywhere": "partout",
   "rule.group": "le groupe {name}",
   "rule.range": "Une plage d’adresses",
   "rule.custom": "D’autres ports",

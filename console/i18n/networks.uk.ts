@@ -88,6 +88,7 @@ export default {
   "rule.to": "{what}, куди: {who}",
   "rule.everything": "Усе",
   "rule.everybody": "звідусіль",
+  "rule.anywhere": "будь-куди",
   "rule.group": "група {name}",
   "rule.range": "Діапазон адрес",
   "rule.custom": "Інші порти",

@@ -70,7 +70,7 @@ export default {
   vcpuHours: "{amount} vCPU·год",
   addressHours: "{amount} адреса·год",
   vcpus: "{amount} vCPU",
-  addresses: { one: "{count} адреса", few: "{count} адреси", many: "{count} адрес", other: "{count} адреси" },
+  addresses: { one: "{amount} адреса", few: "{amount} адреси", many: "{amount} адрес", other: "{amount} адреси" },
   "kind.instance": "Інстанс",
   "kind.volume": "Том",
   "kind.snapshot": "Знімок",

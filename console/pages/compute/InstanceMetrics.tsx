@@ -80,6 +80,7 @@ export default function InstanceMetrics({ instance }: InstanceTabProps) {
           <MetricChart
             {...shared}
             most={instance.memoryBytes}
+            binary
             format={format.memory}
             lines={[{ name: t("watch.memoryLine"), color: "grape.6", values: values("memoryBytes") }]}
           />,
@@ -105,6 +106,7 @@ export default function InstanceMetrics({ instance }: InstanceTabProps) {
             : t("watch.nowOf", { value: format.memory(latest.diskBytes), all: format.memory(instance.diskBytes) }),
           <MetricChart
             {...shared}
+            binary
             format={format.memory}
             lines={[{ name: t("watch.diskLine"), color: "indigo.5", values: values("diskBytes") }]}
           />,

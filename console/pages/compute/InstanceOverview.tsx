@@ -15,6 +15,8 @@ import type { InstanceTabProps } from "./InstancePage.tsx";
 import { RecentActivity } from "./RecentActivity.tsx";
 import { hoursPerMonth } from "./words.ts";
 
+const cent = 0.01;
+
 /** Is it well, what does it use, what does it cost, how is it reached, what happened last. */
 export function InstanceOverview({ instance, here, may }: InstanceTabProps) {
   const t = useT();
@@ -36,6 +38,7 @@ export function InstanceOverview({ instance, here, may }: InstanceTabProps) {
     Number(
       usage.data?.byResource.find(({ meter, resource }) => meter === "compute.vcpus" && resource.id === instance.id)?.total ?? 0,
     ) / instance.vcpus;
+  const cost = (price * seconds) / 3600;
   const address = instance.ports.find(({ floatingAddress }) => floatingAddress)?.floatingAddress;
   const number = (label: string, value: string, note?: string) => (
     <div className={css.number}>
@@ -65,7 +68,7 @@ export function InstanceOverview({ instance, here, may }: InstanceTabProps) {
         )}
         {number(
           t("compute.overview.thisMonth"),
-          format.money((price * seconds) / 3600, currency),
+          cost > 0 && cost < cent ? `< ${format.money(cent, currency)}` : format.money(Math.round(cost / cent) * cent, currency),
           t("compute.overview.ran", { time: format.duration(seconds * 1000) }),
         )}
         {number(

@@ -5,6 +5,7 @@ import { invalidate, type RouteKey, useApi } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useOrganisation } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { kindTitle, over, progressWords } from "../operations/words.ts";
 import css from "./compute.module.css";
@@ -17,6 +18,7 @@ export function WorkInProgress(props: {
   refresh: readonly RouteKey[];
 }) {
   const t = useT();
+  const format = useFormat();
   const organisation = useOrganisation();
   const { operationId, refresh } = props;
   const operation = useApi(
@@ -37,7 +39,7 @@ export function WorkInProgress(props: {
       <section className={css.working} aria-label={t("ui.working")}>
         <Link to={organisationAddress(organisation.slug, `operations/${operation.id}`)}>{kindTitle(operation.kind)}</Link>
         <Progress value={Math.max(operation.progress * 100, 4)} animated aria-label={t("ui.working")} />
-        <span role="status">{progressWords(operation.message) ?? t("ui.workingText")}</span>
+        <span role="status">{progressWords(operation.message, format) ?? t("ui.workingText")}</span>
       </section>
     );
   }

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Progress, Skeleton, Text } from "@mantine/core";
 import { IconHeartbeat, IconLogout2, IconRotate } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import type { Difference, DifferenceAction, EngineMember } from "../../../services/compute/engine/contract.ts";
 import { callApi, client, invalidate, useApi, useApiList } from "../../api/api.ts";
 import { useCan } from "../../frame/identity.ts";
@@ -163,11 +163,13 @@ function Load() {
   return (
     <Section title={t("engine.load")} actions={<SpanChoice value={span} onChange={setSpan} />}>
       <div className={charts.charts} style={{ marginTop: 0 }}>
-        <Suspense fallback={<Skeleton height={200} />}>
+        <Figure title={t("engine.loadOfCpus")}>
           <MetricChart
             {...shared}
             lines={[{ name: t("engine.cpus"), color: "sky.6", values: points.map(({ cpuPercent }) => cpuPercent) }]}
           />
+        </Figure>
+        <Figure title={t("engine.loadOfRoom")}>
           <MetricChart
             {...shared}
             lines={[
@@ -175,9 +177,18 @@ function Load() {
               { name: t("engine.storage"), color: "indigo.5", values: points.map(({ poolPercent }) => poolPercent) },
             ]}
           />
-        </Suspense>
+        </Figure>
       </div>
     </Section>
+  );
+}
+
+function Figure({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <figure className={charts.chart} style={{ margin: 0 }}>
+      <figcaption>{title}</figcaption>
+      <Suspense fallback={<Skeleton height={200} />}>{children}</Suspense>
+    </figure>
   );
 }
 

@@ -99,13 +99,14 @@ export default function ImagesPage() {
           {
             key: "whose",
             header: t("images.whose"),
+            width: "minmax(168px, 1.2fr)",
             cell: ({ visibility, scope }) => t(scope === "cloud" ? "images.cloud" : `images.visibility.${visibility}`),
           },
           {
             key: "size",
             header: t("images.size"),
             align: "right",
-            cell: ({ sizeBytes }) => (sizeBytes > 0 ? format.bytes(sizeBytes) : "–"),
+            cell: ({ sizeBytes }) => (sizeBytes > 0 ? format.memory(sizeBytes) : "–"),
             sort: ({ sizeBytes }) => sizeBytes,
           },
           {
@@ -185,7 +186,7 @@ export default function ImagesPage() {
           opened
           onClose={close}
           title={t("images.deleteTitle", { name: dialog.image.name })}
-          destroyed={[t("images.deleted", { size: format.bytes(dialog.image.sizeBytes) })]}
+          destroyed={[t("images.deleted", { size: format.memory(dialog.image.sizeBytes) })]}
           kept={[t("images.kept")]}
           typeName={dialog.image.name}
           action={t("images.delete")}

@@ -144,7 +144,7 @@ export function JobCreate({ onClose }: { onClose: () => void }) {
           onChange={(value) => form.set("parallel", value === "" ? "" : Number(value))}
         />
       </Group>
-      <Stack gap="xs">
+      <Stack gap="md">
         {(["input", "output"] as const).map((side) => (
           <Group key={side} grow align="flex-start">
             <Select

@@ -74,8 +74,8 @@ export default function JobPage() {
             [t("jobs.image"), job.imageName],
             [t("jobs.input"), place(job.input)],
             [t("jobs.output"), place(job.output)],
-            [t("jobs.timeout"), format.duration(job.timeoutSeconds * 1000)],
-            [t("jobs.retries"), format.number(job.maximumRetries)],
+            [t("jobs.longest"), format.duration(job.timeoutSeconds * 1000)],
+            [t("jobs.again"), format.number(job.maximumRetries)],
             [t("jobs.by"), job.createdBy.name],
           ]}
         />

@@ -33,7 +33,7 @@ export function LoadBalancerDialog({
     initial: {
       name: balancer?.name ?? "",
       listen: "host",
-      listenPort: (balancer?.listenPort ?? 80) as number | "",
+      listenPort: (balancer?.listenPort ?? 8080) as number | "",
       algorithm: balancer?.algorithm ?? ("round_robin" as LoadBalancer["algorithm"]),
       members: (balancer?.members.map(({ instanceId, targetPort, weight }) => ({ instance: instanceId, targetPort, weight })) ??
         []) as Member[],
@@ -97,6 +97,12 @@ export function LoadBalancerDialog({
               })),
             ]}
             {...form.choice("listen")}
+            onChange={(to) => {
+              form.set("listen", to ?? "host");
+              // Below 1024 only where the address is its own.
+              if (values.listenPort === 8080 && to !== "host") form.set("listenPort", 80);
+              if (values.listenPort === 80 && to === "host") form.set("listenPort", 8080);
+            }}
           />
           <NumberInput
             label={t("networks.balancer.port")}

@@ -230,7 +230,7 @@ function AddRule(props: {
         allowDeselect={false}
         {...form.choice("who")}
         data={[
-          { value: "everybody", label: t("networks.rule.everybody") },
+          { value: "everybody", label: t(props.direction === "in" ? "networks.rule.everybody" : "networks.rule.anywhere") },
           { value: "cidr", label: t("networks.rule.range") },
           ...props.groups.map(({ id, name }) => ({ value: id as string, label: t("networks.rule.group", { name }) })),
         ]}

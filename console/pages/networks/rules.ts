@@ -30,8 +30,8 @@ export function portWords(rule: Pick<SecurityRule, "protocol" | "ports">): strin
   return knownPorts[from] ? `${knownPorts[from]} (${protocol} ${from})` : `${protocol} ${from}`;
 }
 
-export function remoteWords(rule: Pick<SecurityRule, "remote">, groups: ReadonlyMap<string, string>): string {
-  if (!rule.remote) return translate("networks.rule.everybody");
+export function remoteWords(rule: Pick<SecurityRule, "remote" | "direction">, groups: ReadonlyMap<string, string>): string {
+  if (!rule.remote) return translate(rule.direction === "in" ? "networks.rule.everybody" : "networks.rule.anywhere");
   if ("cidr" in rule.remote) return rule.remote.cidr;
   return translate("networks.rule.group", { name: groups.get(rule.remote.securityGroupId) ?? rule.remote.securityGroupId });
 }

@@ -30,6 +30,7 @@ const icons: Record<Step["state"], ReactNode> = {
 
 export default function OperationPage() {
   const t = useT();
+  const format = useFormat();
   const organisation = useOrganisation();
   const may = useCan("organisation")("editor");
   const { operation: id } = useParams({ strict: false }) as { operation: string };
@@ -68,7 +69,7 @@ export default function OperationPage() {
             size="lg"
             aria-label={t("operations.progress")}
           />
-          <span role="status">{progressWords(operation.message) ?? t("operations.leave")}</span>
+          <span role="status">{progressWords(operation.message, format) ?? t("operations.leave")}</span>
         </div>
       )}
       {operation.state === "failed" && operation.error && <Failure operation={operation} />}

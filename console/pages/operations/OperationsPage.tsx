@@ -5,6 +5,7 @@ import type { Operation, OperationState } from "../../../services/operations/con
 import { useApiList, useChange } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation } from "../../frame/identity.ts";
+import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
 import { EmptyState } from "../../ui/EmptyState.tsx";
@@ -127,6 +128,7 @@ export default function OperationsPage() {
 
 function ProgressCell({ operation }: { operation: Operation }) {
   const t = useT();
+  const format = useFormat();
   if (operation.error)
     return (
       <span className={css.error} title={operation.error.message}>
@@ -145,7 +147,7 @@ function ProgressCell({ operation }: { operation: Operation }) {
         aria-label={t("operations.progress")}
       />
       <small>
-        {[step && stepTitle(operation.kind, step.name), progressWords(operation.message)].filter(Boolean).join(" · ")}
+        {[step && stepTitle(operation.kind, step.name), progressWords(operation.message, format)].filter(Boolean).join(" · ")}
       </small>
     </span>
   );

@@ -1,4 +1,5 @@
 import type { Operation, OperationState } from "../../../services/operations/contract.ts";
+import type { Format } from "../../i18n/format.ts";
 import { translate, translateMaybe } from "../../i18n/i18n.ts";
 import type { Tone } from "../../ui/StatusBadge.tsx";
 
@@ -34,8 +35,10 @@ export function cannotCancel(operation: Operation): string | undefined {
 export const advice = (code: string): string =>
   translateMaybe(`operations.advice.${code}`) ?? translate("operations.advice.internal");
 
-/** "1200 / 5000" of a step becomes numbers of the language; other messages stay as they are. */
-export function progressWords(message: string | undefined): string | undefined {
+/** "1200 / 5000" and "123456 bytes" of a step become numbers of the language; other messages stay as they are. */
+export function progressWords(message: string | undefined, format: Format): string | undefined {
+  const bytes = message?.match(/^(\d+) bytes$/)?.[1];
+  if (bytes !== undefined) return format.bytes(Number(bytes));
   const counted = message?.match(/^(\d+) \/ (\d+)$/);
   return counted ? translate("operations.counted", { done: Number(counted[1]), all: Number(counted[2]) }) : message;
 }

@@ -1,11 +1,13 @@
-import { Skeleton, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { type Item, useApi } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useOrganisation } from "../../frame/identity.ts";
-import { translateMaybe, useT } from "../../i18n/i18n.ts";
+import { useT } from "../../i18n/i18n.ts";
 import { Section } from "../../ui/Section.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
+import { actorName, resourceName, sentence } from "../audit/sentences.ts";
+import { ActivitySkeleton } from "./LatestActivity.tsx";
 import css from "./Overview.module.css";
 
 const shown = 8;
@@ -25,7 +27,7 @@ function gather(entries: Entry[]): { entry: Entry; more: number }[] {
 }
 
 /** What happened last, in sentences; the whole story is on the audit page. */
-export function Activity({ project }: { project?: string }) {
+export default function Activity({ project }: { project?: string }) {
   const t = useT();
   const organisation = useOrganisation();
   const entries = useApi("auditEntryList", {
@@ -33,7 +35,6 @@ export function Activity({ project }: { project?: string }) {
     limit: read,
     ...(project ? { project: project as never } : {}),
   });
-  const what = (action: string) => translateMaybe(`overview.action.${action}`) ?? action;
   return (
     <Section
       title={t("overview.activity")}
@@ -44,14 +45,7 @@ export function Activity({ project }: { project?: string }) {
       }
       flush
     >
-      {entries.data === undefined &&
-        !entries.error &&
-        [1, 2, 3, 4].map((row) => (
-          <div key={row} className={css.entry}>
-            <Skeleton height={13} width="80%" my={3} />
-            <Skeleton height={11} width="30%" my={4} />
-          </div>
-        ))}
+      {entries.data === undefined && !entries.error && <ActivitySkeleton />}
       {entries.data?.items.length === 0 && (
         <div className={css.entry}>
           <Text size="sm" c="dimmed">
@@ -61,15 +55,7 @@ export function Activity({ project }: { project?: string }) {
       )}
       {gather(entries.data?.items ?? []).map(({ entry, more }) => (
         <div key={entry.id} className={css.entry}>
-          {t.rich("overview.did", {
-            person: (
-              <b key="person" style={{ fontWeight: 600 }}>
-                {entry.actor.name}
-              </b>
-            ),
-            what: what(entry.action),
-            resource: <span key="resource">{entry.resource.name ?? ""}</span>,
-          })}
+          <b style={{ fontWeight: 600 }}>{actorName(entry)}</b> {sentence(entry, resourceName(entry))}
           {more > 0 && ` ${t("overview.andMore", { count: more })}`}
           <span className={css.entryWhen}>
             <TimeAgo at={entry.at} />

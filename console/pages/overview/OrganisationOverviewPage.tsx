@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { IconBucket, IconDatabase, IconFolders, IconPlus, IconUsers } from "@tabler/icons-react";
+import { IconDatabase, IconFolders, IconPlus, IconServer, IconUsers } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useApi } from "../../api/api.ts";
 import { organisationAddress, projectAddress } from "../../frame/address.ts";
@@ -9,7 +9,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../../ui/EmptyState.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Section } from "../../ui/Section.tsx";
-import { Activity } from "./Activity.tsx";
+import { LatestActivity } from "./LatestActivity.tsx";
 import css from "./Overview.module.css";
 import { Tile, Tiles } from "./Tile.tsx";
 
@@ -23,7 +23,7 @@ export default function OrganisationOverviewPage() {
   const members = useApi("memberList", { organisation: organisation.id, limit: 1000 }, { enabled: viewer });
   const quota = (name: string) => quotas.data?.items.find((one) => one.name === name);
   const stored = quota("objects.storage_bytes");
-  const buckets = quota("objects.buckets");
+  const instances = quota("compute.instances");
   const create = can("admin") && (
     <Button
       component={Link}
@@ -46,9 +46,9 @@ export default function OrganisationOverviewPage() {
             to={organisationAddress(organisation.slug, "projects")}
           />
           <Tile
-            icon={IconBucket}
-            title={t("overview.buckets")}
-            value={buckets && format.number(buckets.used)}
+            icon={IconServer}
+            title={t("overview.instances")}
+            value={instances && format.number(instances.used)}
             to={organisationAddress(organisation.slug, "usage")}
           />
           <Tile
@@ -80,7 +80,7 @@ export default function OrganisationOverviewPage() {
             ))
           )}
         </Section>
-        {can("admin") && <Activity />}
+        {can("admin") && <LatestActivity />}
       </div>
     </>
   );

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { IconBucket, IconDatabase, IconFiles, IconKey, IconPlus } from "@tabler/icons-react";
+import { IconBucket, IconDatabase, IconKey, IconPlus, IconServer } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useApi } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
@@ -8,8 +8,8 @@ import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Section } from "../../ui/Section.tsx";
-import { Activity } from "./Activity.tsx";
 import { FirstSteps } from "./FirstSteps.tsx";
+import { LatestActivity } from "./LatestActivity.tsx";
 import css from "./Overview.module.css";
 import { Tile, Tiles } from "./Tile.tsx";
 
@@ -23,6 +23,8 @@ export default function ProjectOverviewPage() {
   const can = useCan("project");
   const buckets = useApi("bucketList", { project: project.id, limit: 1000 }, { enabled: can("viewer") });
   const keys = useApi("accessKeyList", { project: project.id, limit: 1000 }, { enabled: can("editor") });
+  const instances = useApi("instanceList", { project: project.id, limit: 1000 }, { enabled: can("viewer") });
+  const running = instances.data?.items.filter(({ state }) => state === "running").length ?? 0;
   const items = buckets.data?.items;
   const sum = (of: (bucket: NonNullable<typeof items>[number]) => number) =>
     items?.reduce((total, bucket) => total + of(bucket), 0);
@@ -50,11 +52,18 @@ export default function ProjectOverviewPage() {
         }
       />
       <Tiles>
-        <Tile icon={IconBucket} title={t("overview.buckets")} value={items && format.number(items.length)} to={to("buckets")} />
         <Tile
-          icon={IconFiles}
-          title={t("overview.objects")}
-          value={objects === undefined ? undefined : format.number(objects)}
+          icon={IconServer}
+          title={t("overview.instances")}
+          value={instances.data && format.number(instances.data.items.length)}
+          detail={instances.data?.items.length ? t("overview.runningOf", { running }) : undefined}
+          to={to("instances")}
+        />
+        <Tile
+          icon={IconBucket}
+          title={t("overview.buckets")}
+          value={items && format.number(items.length)}
+          detail={objects ? t("overview.objectCount", { count: objects }) : undefined}
           to={to("buckets")}
         />
         <Tile
@@ -91,7 +100,7 @@ export default function ProjectOverviewPage() {
             </Section>
           )}
         </div>
-        {can("admin") && <Activity project={project.id} />}
+        {can("admin") && <LatestActivity project={project.id} />}
       </div>
     </>
   );

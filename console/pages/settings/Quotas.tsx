@@ -12,7 +12,9 @@ import { Section } from "../../ui/Section.tsx";
 import css from "./Quotas.module.css";
 
 type Quota = Answer<"quotaList">["items"][number];
-const giga = 1e9;
+/** Servers count memory and disks in powers of two, everybody else in those of ten. */
+const inBinary = ({ name }: Quota): boolean => name.startsWith("compute.");
+const giga = (quota: Quota): number => (inBinary(quota) ? 2 ** 30 : 1e9);
 /** From here on a bar says that it becomes tight. */
 const tight = 0.8;
 
@@ -65,7 +67,7 @@ const placeholders = ["1", "2", "3", "4"].map((name) => ({ name }) as Quota);
 function QuotaRow({ quota, onEdit }: { quota: Quota; onEdit?: () => void }) {
   const t = useT();
   const format = useFormat();
-  const shown = quota.unit === "bytes" ? format.bytes : format.number;
+  const shown = quota.unit !== "bytes" ? format.number : inBinary(quota) ? format.memory : format.bytes;
   const share = quota.limit === 0 ? 1 : quota.used / quota.limit;
   const title = translateMaybe(`settings.quota.${quota.name}`) ?? quota.summary;
   return (
@@ -116,12 +118,12 @@ function EditQuota({
     onClose();
   };
   const form = useForm({
-    initial: { limit: bytes ? quota.limit / giga : quota.limit },
+    initial: { limit: bytes ? quota.limit / giga(quota) : quota.limit },
     checks: { limit: (value) => (Number.isFinite(value) && value >= 0 ? undefined : t("ui.required")) },
-    submit: ({ limit }) => set(Math.round(bytes ? limit * giga : limit)),
+    submit: ({ limit }) => set(Math.round(bytes ? limit * giga(quota) : limit)),
   });
   const field = form.choice("limit");
-  const limit = Math.round(bytes ? form.values.limit * giga : form.values.limit);
+  const limit = Math.round(bytes ? form.values.limit * giga(quota) : form.values.limit);
   return (
     <FormDialog
       opened
@@ -133,7 +135,7 @@ function EditQuota({
       hint={<ApiHint route="quotaUpdate" args={{ ...at, name: quota.name, limit }} />}
     >
       <NumberInput
-        label={bytes ? t("settings.limitGigabytes") : t("settings.limit")}
+        label={bytes ? t(inBinary(quota) ? "settings.limitGibibytes" : "settings.limitGigabytes") : t("settings.limit")}
         min={0}
         thousandSeparator=" "
         data-autofocus

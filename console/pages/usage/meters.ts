@@ -22,14 +22,14 @@ export function measureOf(unit: string): Measure {
     case "vcpu_seconds":
       return {
         kind: "level",
-        format: (value, format) => translate("usage.vcpus", { amount: small(format, rounded(value)) }),
-        billed: (hours, format) => translate("usage.vcpuHours", { amount: small(format, rounded(hours)) }),
+        format: (value, format) => translate("usage.vcpus", { amount: small(format, value) }),
+        billed: (hours, format) => translate("usage.vcpuHours", { amount: small(format, hours) }),
       };
     case "address_seconds":
       return {
         kind: "level",
-        format: (value) => translate("usage.addresses", { count: rounded(value) }),
-        billed: (hours, format) => translate("usage.addressHours", { amount: small(format, rounded(hours)) }),
+        format: (value, format) => translate("usage.addresses", { count: value, amount: small(format, value) }),
+        billed: (hours, format) => translate("usage.addressHours", { amount: small(format, hours) }),
       };
     case "bytes":
       return { kind: "amount", format: (value, format) => format.bytes(value) };
@@ -46,11 +46,9 @@ const hoursPerMonth = 730;
 /** Byte-hours as invoices have them: one GB·month is 10⁹ bytes kept for 730 hours. */
 export const gigabyteMonths = (byteHours: number): number => byteHours / 1e9 / hoursPerMonth;
 
-const rounded = (value: number): number => (value >= 100 ? Math.round(value) : Math.round(value * 100) / 100);
-
-/** Small shares must not look like nothing. */
+/** Small shares must not look like nothing, nor like each other on the axis of a chart. */
 const small = (format: Format, value: number): string =>
-  value > 0 && value < 0.001 ? `< ${format.number(0.001)}` : format.number(value >= 100 ? Math.round(value) : value);
+  value > 0 && value < 1 ? format.small(value) : format.number(value >= 100 ? Math.round(value) : Math.round(value * 100) / 100);
 
 /** A quantity over time in amount times hours, whatever time it is counted in. */
 export const inHours = (quantity: number, unit: string): number => (unit.endsWith("_seconds") ? quantity / 3600 : quantity);

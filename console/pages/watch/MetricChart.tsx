@@ -9,6 +9,13 @@ export interface Line {
   values: (number | undefined)[];
 }
 
+/** Round numbers up to `most` in the unit that it is written in: 0, 256 MiB, 512 MiB; 0, 1 GiB, 2 GiB. */
+function binaryTicks(most: number): number[] {
+  if (most <= 0) return [0];
+  const step = 2 ** Math.ceil(Math.log2(most / 4));
+  return Array.from({ length: Math.ceil(most / step) + 1 }, (_, index) => index * step);
+}
+
 /** Lines over a span of time; gaps stay gaps. */
 export default function MetricChart(props: {
   at: string[];
@@ -18,22 +25,36 @@ export default function MetricChart(props: {
   most?: number;
   stepSeconds: number;
   height?: number;
+  /** In powers of two, as memory and disks are counted: so is the axis. */
+  binary?: boolean;
 }) {
   const language = useLanguage();
   const { at, lines } = props;
-  const data = useMemo(() => {
+  const label = useMemo(() => {
     const long = at.length * props.stepSeconds > 26 * 3600;
-    const label = new Intl.DateTimeFormat(
-      language,
-      long
-        ? { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }
-        : { hour: "2-digit", minute: "2-digit", ...(props.stepSeconds < 60 ? { second: "2-digit" } : {}) },
-    );
-    return at.map((moment, index) => ({
-      at: label.format(new Date(moment)),
-      ...Object.fromEntries(lines.map(({ name, values }) => [name, values[index] ?? null])),
-    }));
-  }, [at, lines, language, props.stepSeconds]);
+    const clock = { hour: "numeric", minute: "2-digit" } as const;
+    const short = new Intl.DateTimeFormat(language, long ? { day: "numeric", month: "short", ...clock } : clock);
+    const exact = new Intl.DateTimeFormat(language, {
+      ...(long ? { day: "numeric", month: "short" } : {}),
+      ...clock,
+      ...(props.stepSeconds < 60 ? { second: "2-digit" } : {}),
+    });
+    return {
+      short: (moment: string) => short.format(new Date(moment)),
+      exact: (moment: string) => exact.format(new Date(moment)),
+    };
+  }, [at.length, language, props.stepSeconds]);
+  const data = useMemo(
+    () =>
+      at.map((moment, index) => ({
+        at: moment,
+        ...Object.fromEntries(lines.map(({ name, values }) => [name, values[index] ?? null])),
+      })),
+    [at, lines],
+  );
+  const ticks = props.binary
+    ? binaryTicks(props.most ?? Math.max(0, ...lines.flatMap(({ values }) => values.map((value) => value ?? 0))))
+    : undefined;
   return (
     <AreaChart
       h={props.height ?? 200}
@@ -50,8 +71,14 @@ export default function MetricChart(props: {
       strokeWidth={1.8}
       fillOpacity={0.14}
       valueFormatter={props.format}
-      yAxisProps={{ width: 84, tickCount: 4, ...(props.most === undefined ? {} : { domain: [0, props.most] }) }}
-      xAxisProps={{ minTickGap: 48, interval: "preserveStartEnd" }}
+      yAxisProps={{
+        width: 84,
+        tickCount: props.most === undefined ? 4 : 5,
+        ...(props.most === undefined ? {} : { domain: [0, props.most] }),
+        ...(ticks ? { ticks, domain: [0, Math.max(props.most ?? 0, ticks.at(-1) ?? 0)] } : {}),
+      }}
+      xAxisProps={{ minTickGap: 48, interval: "preserveStartEnd", tickFormatter: label.short }}
+      tooltipProps={{ labelFormatter: (moment) => label.exact(String(moment)) }}
       tooltipAnimationDuration={0}
       areaProps={{ isAnimationActive: false }}
     />
