@@ -1,6 +1,6 @@
 import { IconChevronLeft } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 import css from "./PageHeader.module.css";
 
 /** Title, one sentence of what this is, one main button (or the two or three actions of one thing), tabs by role below. */
@@ -13,6 +13,15 @@ export function PageHeader(props: {
   back?: { to: string; label: string };
   tabs?: { to: string; label: string; active: boolean }[];
 }) {
+  const tabs = useRef<HTMLElement>(null);
+  const active = props.tabs?.find((tab) => tab.active)?.to;
+  // On a phone the tab where one is may lie outside of the row.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another tab is what it reacts to
+  useLayoutEffect(() => {
+    const row = tabs.current;
+    const tab = row?.querySelector<HTMLElement>("[data-active]");
+    if (row && tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  }, [active]);
   return (
     <div className={css.header} data-tabs={props.tabs ? true : undefined}>
       {props.back && (
@@ -32,7 +41,7 @@ export function PageHeader(props: {
         {props.actions && <div className={css.actions}>{props.actions}</div>}
       </div>
       {props.tabs && (
-        <nav className={css.tabs} aria-label={typeof props.title === "string" ? props.title : undefined}>
+        <nav ref={tabs} className={css.tabs} aria-label={typeof props.title === "string" ? props.title : undefined}>
           {props.tabs.map(({ to, label, active }) => (
             <Link
               key={to}

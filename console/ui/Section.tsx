@@ -1,5 +1,8 @@
-import type { ReactNode } from "react";
+import { createContext, type ReactNode } from "react";
 import css from "./Section.module.css";
+
+/** Whether a list stands in a section, whose frame it shares. */
+export const InSection = createContext(false);
 
 /** A framed part of a page with its own title: settings, a group of facts, a small list. */
 export function Section(props: {
@@ -20,7 +23,11 @@ export function Section(props: {
         </div>
         {props.actions && <div className={css.actions}>{props.actions}</div>}
       </header>
-      {props.children && <div className={props.flush ? css.flush : css.content}>{props.children}</div>}
+      {props.children && (
+        <div className={props.flush ? css.flush : css.content}>
+          <InSection value={props.flush ?? false}>{props.children}</InSection>
+        </div>
+      )}
     </section>
   );
 }

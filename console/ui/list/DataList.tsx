@@ -4,11 +4,12 @@ import { Alert, Button } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useNavigate } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { errorText } from "../../api/errors.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../EmptyState.tsx";
+import { InSection } from "../Section.tsx";
 import css from "./DataList.module.css";
 import { useListKeys } from "./keyboard.ts";
 import { ListHead } from "./ListHead.tsx";
@@ -138,6 +139,9 @@ export function DataList<T>(props: DataListProps<T>) {
     },
   });
 
+  const embedded = useContext(InSection);
+  // In a section the rows speak for themselves; what is chosen among them still needs its actions.
+  const hasTools = !embedded || props.search !== undefined || filters.length > 0 || props.tools !== undefined || chosen.size > 0;
   const narrowed = state.words !== "" || active.length > 0;
   if (given?.length === 0 && !narrowed && !hasMore) return <>{props.empty}</>;
 
@@ -171,22 +175,24 @@ export function DataList<T>(props: DataListProps<T>) {
   };
 
   return (
-    <div style={{ "--list-tracks": tracks } as React.CSSProperties}>
-      <ListTools
-        state={state}
-        searchRef={search}
-        searchable={props.search !== undefined}
-        filters={filters}
-        columns={props.columns}
-        hidden={hidden}
-        onToggleColumn={toggleColumn}
-        selected={selectedRows}
-        bulkActions={props.bulkActions}
-        onClearSelection={() => setChosen(new Set())}
-        count={rows && !hasMore ? rows.length : undefined}
-        phone={phone}
-        tools={props.tools}
-      />
+    <div style={{ "--list-tracks": tracks } as React.CSSProperties} data-embedded={embedded || undefined} className={css.list}>
+      {hasTools && (
+        <ListTools
+          state={state}
+          searchRef={search}
+          searchable={props.search !== undefined}
+          filters={filters}
+          columns={props.columns}
+          hidden={hidden}
+          onToggleColumn={toggleColumn}
+          selected={selectedRows}
+          bulkActions={props.bulkActions}
+          onClearSelection={() => setChosen(new Set())}
+          count={rows && !hasMore ? rows.length : undefined}
+          phone={phone}
+          tools={props.tools}
+        />
+      )}
       {props.error != null && given === undefined ? (
         <Alert color="red" role="alert" title={t("ui.errorTitle")}>
           {errorText(props.error)}
