@@ -14,7 +14,7 @@ export function vendorData({ defaultUser, sshKeys }: { defaultUser: string; sshK
     // With no other user cloud-init gives the keys to root. The rest of a named one (shell, groups) is as the image has it.
     ...(defaultUser === "root"
       ? { users: [] }
-      : { user: { name: defaultUser, lock_passwd: true, sudo: ["ALL=(ALL) NOPASSWD:ALL"] } }),
+      : { user: { name: defaultUser, lock_passwd: true, sudo: "ALL=(ALL) NOPASSWD:ALL" } }),
   };
   return `#cloud-config\n${JSON.stringify(config, undefined, 2)}\n`;
 }
