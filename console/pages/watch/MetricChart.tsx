@@ -39,10 +39,10 @@ export default function MetricChart(props: {
       ...clock,
       ...(props.stepSeconds < 60 ? { second: "2-digit" } : {}),
     });
-    return {
-      short: (moment: string) => short.format(new Date(moment)),
-      exact: (moment: string) => exact.format(new Date(moment)),
-    };
+    // The chart asks for the label of no point, too.
+    const written = (format: Intl.DateTimeFormat) => (moment: unknown) =>
+      typeof moment === "string" && moment !== "" ? format.format(new Date(moment)) : "";
+    return { short: written(short), exact: written(exact) };
   }, [at.length, language, props.stepSeconds]);
   const data = useMemo(
     () =>
@@ -78,7 +78,7 @@ export default function MetricChart(props: {
         ...(ticks ? { ticks, domain: [0, Math.max(props.most ?? 0, ticks.at(-1) ?? 0)] } : {}),
       }}
       xAxisProps={{ minTickGap: 48, interval: "preserveStartEnd", tickFormatter: label.short }}
-      tooltipProps={{ labelFormatter: (moment) => label.exact(String(moment)) }}
+      tooltipProps={{ labelFormatter: label.exact }}
       tooltipAnimationDuration={0}
       areaProps={{ isAnimationActive: false }}
     />
