@@ -55,18 +55,19 @@ export default function LoadBalancersPage() {
             key: "members",
             header: t("networks.balancer.members"),
             width: "minmax(220px, 3fr)",
+            phone: "bare",
             cell: ({ members }) =>
               members.length === 0 ? (
                 t("networks.balancer.nobody")
               ) : (
                 <span style={{ display: "flex", flexWrap: "wrap", gap: 8 }}>
                   {members.map((member) => (
-                    <StatusBadge
-                      key={member.portId}
-                      tone={member.health === "up" ? "good" : member.health === "down" ? "bad" : "off"}
-                    >
-                      {`${member.instanceName}:${member.targetPort} ${t(`networks.health.${member.health}`)}`}
-                    </StatusBadge>
+                    <span key={member.portId} style={{ display: "flex", flexWrap: "wrap", gap: "2px 8px" }}>
+                      {`${member.instanceName}:${member.targetPort}`}
+                      <StatusBadge tone={member.health === "up" ? "good" : member.health === "down" ? "bad" : "off"}>
+                        {t(`networks.health.${member.health}`)}
+                      </StatusBadge>
+                    </span>
                   ))}
                 </span>
               ),
