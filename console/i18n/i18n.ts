@@ -8,6 +8,7 @@ export const languageNames: Record<Language, string> = { en: "English", fr: "Fra
 
 const files = import.meta.glob<{ default: Record<string, Message> }>("./*.{en,fr,uk}.ts");
 const stored = "khmara.language";
+const againMs = 500;
 const isLanguage = (value: unknown): value is Language => languages.includes(value as Language);
 
 function firstLanguage(): Language {
@@ -30,7 +31,12 @@ const numbers = new Map<Language, Intl.NumberFormat>();
 async function read(area: Area, language: Language, into: Map<string, Message>): Promise<void> {
   const file = files[`./${area}.${language}.ts`];
   if (file === undefined) throw new Error(`No words for ${area} in ${language}`);
-  for (const [key, message] of Object.entries((await file()).default)) into.set(`${area}.${key}`, message);
+  // A line that breaks for a moment is no reason for a page without words.
+  const words = await file().catch(async () => {
+    await new Promise((waited) => setTimeout(waited, againMs));
+    return file();
+  });
+  for (const [key, message] of Object.entries(words.default)) into.set(`${area}.${key}`, message);
 }
 
 /** Fetches the words that a page needs; asked again it answers at once. */
