@@ -21,8 +21,7 @@ export function inputReader<R extends RouteDefinition>(
       if (result.success) {
         output[part] = result.data;
         problems.push(...nullCharacters(part, value));
-      }
-      else problems.push(...result.error.issues.flatMap((issue) => toProblems(part, issue)));
+      } else problems.push(...result.error.issues.flatMap((issue) => toProblems(part, issue)));
     }
     if (problems.length > 0) {
       const [first] = problems as [FieldProblem];
@@ -43,7 +42,9 @@ export function inputReader<R extends RouteDefinition>(
 /** PostgreSQL's text holds every character but this one. */
 function nullCharacters(path: string, value: unknown): FieldProblem[] {
   if (typeof value === "string")
-    return value.includes("\0") ? [{ path, message: "It has a null character (U+0000), which cannot be kept. Take it out." }] : [];
+    return value.includes("\0")
+      ? [{ path, message: "It has a null character (U+0000), which cannot be kept. Take it out." }]
+      : [];
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => [
     ...(key.includes("\0") ? nullCharacters(path, key) : []),
