@@ -7,7 +7,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { Section } from "../../ui/Section.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import { actorName, resourceName, sentence } from "../audit/sentences.ts";
-import { ActivitySkeleton } from "./LatestActivity.tsx";
+import { ActivitySkeleton } from "./ActivitySkeleton.tsx";
 import css from "./Overview.module.css";
 
 const shown = 8;

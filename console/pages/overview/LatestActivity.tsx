@@ -1,8 +1,7 @@
-import { Skeleton } from "@mantine/core";
 import { lazy, Suspense } from "react";
 import { loadAreas, useT } from "../../i18n/i18n.ts";
 import { Section } from "../../ui/Section.tsx";
-import css from "./Overview.module.css";
+import { ActivitySkeleton } from "./ActivitySkeleton.tsx";
 
 /** What happened last, in the sentences of the audit: they are many, and no overview waits for them. */
 const Activity = lazy(async () => {
@@ -26,11 +25,3 @@ function Coming() {
     </Section>
   );
 }
-
-export const ActivitySkeleton = () =>
-  [1, 2, 3, 4].map((row) => (
-    <div key={row} className={css.entry}>
-      <Skeleton height={13} width="80%" my={3} />
-      <Skeleton height={11} width="30%" my={4} />
-    </div>
-  ));
