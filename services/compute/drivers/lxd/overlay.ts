@@ -293,7 +293,7 @@ export const notJoinedYet = (what: string): CloudError =>
  */
 export async function placeOf(
   engine: Engine,
-  spec: { name: string; member?: string | undefined; interfaces: readonly { bridge: string }[] },
+  spec: { hostName: string; member?: string | undefined; interfaces: readonly { bridge: string }[] },
   options?: CallOptions,
 ): Promise<string | undefined> {
   const { server_name: here } = engine.server.environment;
@@ -301,7 +301,7 @@ export async function placeOf(
   const bridges = spec.interfaces.map(({ bridge }) => bridge);
   if ((await notJoined(engine, bridges, options)).length === 0) return spec.member;
   if (spec.member === undefined) return here;
-  throw notJoinedYet(`The instance ${spec.name} cannot run on the member ${spec.member}`);
+  throw notJoinedYet(`The instance ${spec.hostName} cannot run on the member ${spec.member}`);
 }
 
 /** Refused for an instance whose cards would find nothing on another member, or could send there as others. */
