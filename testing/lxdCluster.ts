@@ -3,8 +3,8 @@
  * in a rack are. It lives as long as the test file; what a killed one left is taken away by the next.
  */
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { closeSync, globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes, randomInt } from "node:crypto";
+import { closeSync, existsSync, globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,6 +20,8 @@ const run = promisify(execFile);
 export interface ClusterMember {
   name: string;
   socket: string;
+  /** Of its own network; undefined for one that is in the network of the tests. */
+  namespace: string | undefined;
   /** As when the machine loses its power: the daemon and all instances on it are gone at once. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -38,7 +40,14 @@ const poolSize = "5GiB";
 const prefix = "khmara-lxd-cluster-";
 const startMs = 60_000;
 
-export async function startLxdCluster(names: readonly string[]): Promise<LxdCluster> {
+/**
+ * `firstIsHere`: the first member is in the network of the tests themselves, as one on the machine of Khmara is, and so are the cards of
+ * its instances.
+ */
+export async function startLxdCluster(
+  names: readonly string[],
+  { firstIsHere = false }: { firstIsHere?: boolean } = {},
+): Promise<LxdCluster> {
   const missing = await installTestTools(engineTools);
   const kind = (["lxd", "incus"] as const).find((each) => programOf(each) !== undefined);
   if (kind === undefined || missing.length > 0) throw new Error(`LXD is missing for the tests: ${missing.join(", ")}.`);
@@ -50,7 +59,12 @@ export async function startLxdCluster(names: readonly string[]): Promise<LxdClus
   try {
     const hub = namespaceOf(id, "hub");
     makeHub(hub);
-    const members = names.map((name, index) => new Daemon({ kind, name, id, folder, hub, address: `10.77.0.${index + 1}` }));
+    // Seen from here, two runs at once must not have the same.
+    const range = firstIsHere ? `10.77.${randomInt(1, 255)}` : "10.77.0";
+    const members = names.map((name, index) => {
+      const isHere = firstIsHere && index === 0;
+      return new Daemon({ kind, name, id, folder, hub, address: `${range}.${index + 1}`, isHere });
+    });
     for (const member of members) await member.start();
     const [first, ...others] = members as [Daemon, ...Daemon[]];
     await first.initialise(firstSettings(first));
@@ -78,6 +92,19 @@ function makeHub(hub: string): void {
   ip("-n", hub, "link", "set", "switch", "up");
 }
 
+const cardHere = (id: string): string => `khlxd${id}`;
+
+/** What a daemon sees of interfaces in /sys is of its own network; the control groups stay those that are mounted here. */
+const ownSysfs = [
+  "unshare",
+  "--mount",
+  "--propagation=unchanged",
+  "sh",
+  "-ec",
+  'mount --make-rprivate /sys; cd /sys/fs/cgroup; mount -t sysfs sysfs /sys; mount -c --rbind . /sys/fs/cgroup; cd /; exec "$@"',
+  "lxd",
+];
+
 const ip = (...words: string[]): void => void execFileSync("ip", words, { stdio: ["ignore", "ignore", "pipe"] });
 
 interface DaemonOptions {
@@ -87,6 +114,7 @@ interface DaemonOptions {
   folder: string;
   hub: string;
   address: string;
+  isHere: boolean;
 }
 
 class Daemon implements ClusterMember {
@@ -95,7 +123,7 @@ class Daemon implements ClusterMember {
   readonly socket: string;
   readonly address: string;
   readonly #options: DaemonOptions;
-  readonly #namespace: string;
+  readonly namespace: string | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -103,25 +131,36 @@ class Daemon implements ClusterMember {
     this.folder = join(options.folder, options.name);
     this.socket = socketIn(this.folder);
     this.address = `${options.address}:8443`;
-    this.#namespace = namespaceOf(options.id, options.name);
     mkdirSync(this.folder, { mode: 0o711 });
     const cable = `c${options.address.split(".").at(-1)}`;
-    ip("netns", "add", this.#namespace);
-    ip("-n", options.hub, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", this.#namespace);
+    if (options.isHere) {
+      const card = cardHere(options.id);
+      ip("-n", options.hub, "link", "add", cable, "type", "veth", "peer", "name", card, "netns", String(process.pid));
+      ip("address", "add", `${options.address}/24`, "dev", card);
+      ip("link", "set", card, "up");
+    } else {
+      this.namespace = namespaceOf(options.id, options.name);
+      ip("netns", "add", this.namespace);
+      ip("-n", options.hub, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", this.namespace);
+      ip("-n", this.namespace, "address", "add", `${options.address}/24`, "dev", "eth0");
+      for (const link of ["lo", "eth0"]) ip("-n", this.namespace, "link", "set", link, "up");
+    }
     ip("-n", options.hub, "link", "set", cable, "master", "switch", "up");
-    ip("-n", this.#namespace, "address", "add", `${options.address}/24`, "dev", "eth0");
-    for (const link of ["lo", "eth0"]) ip("-n", this.#namespace, "link", "set", link, "up");
   }
 
   get #environment(): NodeJS.ProcessEnv {
     return { ...process.env, [engineKinds[this.#options.kind].folderVariable]: this.folder };
   }
 
+  get #enter(): string[] {
+    return this.namespace ? ["nsenter", `--net=/run/netns/${this.namespace}`, "--"] : [];
+  }
+
   async start(): Promise<void> {
     const { kind } = this.#options;
     const log = openSync(`${this.folder}.log`, "a");
-    // Only the network is another one: a daemon needs the control groups that are mounted here.
-    const child = spawn("nsenter", [`--net=/run/netns/${this.#namespace}`, "--", programOf(kind) as string], {
+    const [command = "", ...words] = [...this.#enter, ...(this.namespace ? ownSysfs : []), programOf(kind) as string];
+    const child = spawn(command, words, {
       cwd: "/",
       detached: true,
       stdio: ["ignore", log, log],
@@ -148,7 +187,8 @@ class Daemon implements ClusterMember {
   async initialise(settings: Record<string, unknown>): Promise<void> {
     const { kind } = this.#options;
     const words = kind === "lxd" ? ["lxd", "init", "--preseed"] : ["incus", "admin", "init", "--preseed"];
-    const child = run("nsenter", [`--net=/run/netns/${this.#namespace}`, "--", ...words], {
+    const [command = "", ...rest] = [...this.#enter, ...words];
+    const child = run(command, rest, {
       env: this.#environment,
       timeout: startMs,
     });
@@ -233,6 +273,7 @@ async function remove(folder: string): Promise<void> {
   for (const place of places.reverse()) execFileSync("umount", ["-l", place]);
   const id = folder.slice(folder.lastIndexOf(prefix) + prefix.length);
   for (const path of globSync(`/run/netns/khlxd-${id}-*`)) ip("netns", "delete", path.slice("/run/netns/".length));
+  if (existsSync(`/sys/class/net/${cardHere(id)}`)) ip("link", "delete", cardHere(id));
   rmSync(folder, { recursive: true, force: true });
 }
 

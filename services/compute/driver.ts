@@ -72,6 +72,30 @@ export interface InterfaceSpec {
   hostDevice: string;
 }
 
+/**
+ * Of a cluster: how the bridges of one name on all members are one network, with its router here. Each other member sends all to here
+ * through a tunnel (VXLAN, RFC 7348) and nothing to the others.
+ */
+export interface Overlay {
+  bridge: string;
+  /** The tunnels' end on the bridge here. */
+  device: string;
+  vni: number;
+  port: number;
+  /** What fits into the tunnels. */
+  mtu: number;
+  /** Of this member, and of all others, online or not: nobody else sends through the tunnels. */
+  address: string;
+  members: string[];
+}
+
+/** `why` is for people. `bridge_exists`: somebody has made a bridge of this name here, and the engine takes none but its own. */
+export interface OverlayWaiting {
+  bridge: string;
+  reason: "bridge_exists" | "member_offline" | "unsupported";
+  why: string;
+}
+
 /** The image's name in the engine (alias), as imageImport was given it. */
 export interface ImageReference {
   name: string;
@@ -313,6 +337,19 @@ export interface ComputeDriver {
   /** Stopped, under another name if asked, with the cards of `spec`. */
   instanceImport(spec: Omit<InstanceSpec, "image">, content: Readable, options?: CallOptions): Promise<void>;
 
+  /**
+   * Of a cluster: these bridges on every member, made or put right; others of the owner stay. Those that cannot be now are waiting: their
+   * instances run here only. Of one machine: nothing.
+   */
+  overlayEnsure(
+    owner: string,
+    bridges: readonly string[],
+    options?: CallOptions,
+  ): Promise<{ ready: Overlay[]; waiting: OverlayWaiting[] }>;
+  /** Not those that instances still have cards on, and not while a member is offline: it is called again. */
+  overlayRemove(owner: string, except: readonly string[], options?: CallOptions): Promise<void>;
+  overlayOwners(options?: CallOptions): Promise<string[]>;
+
   memberEvacuate(name: string, options?: CallOptions): Promise<void>;
   memberRestore(name: string, options?: CallOptions): Promise<void>;
 
@@ -372,7 +409,7 @@ export interface RouterSpec {
 
 export interface RouterNetwork {
   id: string;
-  /** The bridge on the host that instances are put on, at most 15 characters. */
+  /** The bridge on the host that instances are put on, at most 13 characters: with a tunnel's device it has two more. */
   bridge: string;
   /** IPv4, RFC 4632: `10.10.0.0/24`; its first address is the gateway, DHCP and DNS server. */
   cidr: string;
@@ -383,6 +420,8 @@ export interface RouterNetwork {
   internet: boolean;
   /** Whether the project's other networks with the same flag can be reached through the router. */
   routed: boolean;
+  /** Instances on other members of a cluster are in it too. `as_before`: nobody can be asked now. */
+  overlay?: Overlay | "as_before" | undefined;
 }
 
 export interface RouterPort {
@@ -467,6 +506,10 @@ export interface NetworkDriver {
   remove(routerId: string, options?: CallOptions): Promise<void>;
   /** Which routers are there, whoever made them of us. */
   list(): Promise<string[]>;
+  /** Those whose overlays somebody else has touched since they were applied (the engine does when it starts): cheap to ask. */
+  disturbed(): Promise<string[]>;
+  /** Takes bridges of a router away, so that the engine can make them; the next apply puts running instances' cards on them again. */
+  releaseBridges(routerId: string, bridges: readonly string[]): Promise<void>;
   /** Undefined where there is no such router. Counters of what the next apply takes away go with it: read them before. */
   traffic(routerId: string): Promise<RouterTraffic | undefined>;
   /** State of each member of each load balancer of a router, as its checks say. */

@@ -48,7 +48,11 @@ export function defineEngineOperations(parts: ComputeParts) {
       {
         name: "move",
         deadlineSeconds: moveSeconds,
-        run: ({ input, signal, progress }) => parts.engine().instanceMove(input.engineName, input.member, { signal, progress }),
+        async run({ input, signal, progress, projectId }) {
+          // Its networks are joined with the member, if they can be.
+          await parts.networks.apply(projectId as string, signal);
+          await parts.engine().instanceMove(input.engineName, input.member, { signal, progress });
+        },
       },
       {
         name: "start",

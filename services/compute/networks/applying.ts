@@ -1,6 +1,7 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { RouterSpec } from "../driver.ts";
 import type { ComputeParts } from "../parts.ts";
+import { createOverlayWork, type OverlayWork } from "./overlays.ts";
 import { networkStore } from "./store/networks.ts";
 import { type RouterRow, routerStore } from "./store/routers.ts";
 import { type RouterRecords, readRouter } from "./store/specification.ts";
@@ -26,11 +27,13 @@ export const specificationOf = (records: RouterRecords): RouterSpec => ({
 export interface Applying {
   /** See NetworksPart. */
   apply(projectId: string, signal?: AbortSignal): Promise<void>;
+  overlays: OverlayWork;
 }
 
 /** Brings the host to what the records of a project say. */
-export function createApplying(parts: Pick<ComputeParts, "database" | "network" | "log">): Applying {
+export function createApplying(parts: Pick<ComputeParts, "database" | "engine" | "network" | "log">): Applying {
   const { database } = parts;
+  const overlays = createOverlayWork(parts);
   /** One at work and one that waits, by project: whoever comes while one waits has their change done by that one. */
   const lines = new Map<string, { working?: Promise<void> | undefined; waiting?: Promise<void> | undefined }>();
 
@@ -70,8 +73,17 @@ export function createApplying(parts: Pick<ComputeParts, "database" | "network" 
     try {
       // What the host counted for cards that are taken away now goes with them.
       if (gone.length > 0) await collectTraffic(parts, projectId, records.routerId);
-      if (records.ports.length === 0 && records.loadBalancers.length === 0) await driver.remove(records.routerId);
-      else await driver.apply(specificationOf(records));
+      if (records.ports.length === 0 && records.loadBalancers.length === 0) {
+        await driver.remove(records.routerId);
+        await overlays.leave(records.routerId, []);
+      } else {
+        const spec = await overlays.join(driver, specificationOf(records));
+        await driver.apply(spec);
+        await overlays.leave(
+          records.routerId,
+          spec.networks.map(({ bridge }) => bridge),
+        );
+      }
     } catch (error) {
       const message = CloudError.is(error) ? error.message : "The host's network could not be changed; the log says why.";
       await database.transaction("system", async (tx) => {
@@ -95,6 +107,7 @@ export function createApplying(parts: Pick<ComputeParts, "database" | "network" 
   }
 
   return {
+    overlays,
     async apply(projectId, signal) {
       signal?.throwIfAborted();
       const work = lineUp(projectId);

@@ -64,7 +64,7 @@ describe("networks, ports and security groups", () => {
     // Its card in the engine is the one that the router knows.
     assert.equal(spec?.ports[0]?.macAddress, port.macAddress);
     assert.match(spec?.ports[0]?.hostDevice ?? "", /^khi[0-9a-f]{12}$/);
-    assert.match(spec?.networks[0]?.bridge ?? "", /^khb[0-9a-f]{12}$/);
+    assert.match(spec?.networks[0]?.bridge ?? "", /^khb[0-9a-f]{10}$/);
   });
 
   test("ranges: picked free, checked, never overlapping in a project, and free for other projects", async () => {

@@ -1,9 +1,10 @@
 import type { Worker } from "../../../kernel/service.ts";
 import type { ComputeParts } from "../parts.ts";
-import type { Applying } from "./applying.ts";
+import { type Applying, specificationOf } from "./applying.ts";
 import { hasNetworks } from "./defaults.ts";
 import { publishPools } from "./pools.ts";
 import { routerStore } from "./store/routers.ts";
+import { readRouter } from "./store/specification.ts";
 import { collectTraffic } from "./traffic.ts";
 
 /** How often all of the host is compared with the records; between, only what waits is tried again. */
@@ -34,6 +35,14 @@ export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[
             if (signal.aborted) return;
             await tried(projectId, signal);
           }
+          const disturbed = new Set(await network.disturbed());
+          if (disturbed.size === 0) return;
+          for (const { projectId, routerId } of await database.transaction("system", routerStore.all)) {
+            if (!disturbed.has(routerId)) continue;
+            if (signal.aborted) return;
+            log.info({ projectId }, "the engine has made bridges or tunnels of a project anew");
+            await tried(projectId, signal);
+          }
           return;
         }
         await publishPools(parts).catch((error) => log.warn({ err: error }, "the pools of addresses could not be published"));
@@ -49,6 +58,11 @@ export function networkWorkers(parts: ComputeParts, applying: Applying): Worker[
           log.warn({ routerId }, "removing a router that belongs to no project");
           await network.remove(routerId);
         }
+        await applying.overlays.sweep(async (routerId) => {
+          const projectId = routers.find((router) => router.routerId === routerId)?.projectId;
+          const records = projectId && (await database.transaction("system", (tx) => readRouter(tx, projectId)));
+          return records ? specificationOf(records).networks.map(({ bridge }) => bridge) : [];
+        });
         comparedAt = performance.now();
       },
     },

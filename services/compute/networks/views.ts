@@ -11,8 +11,8 @@ import type { ListedGroup } from "./store/groups.ts";
 import type { ListedNetwork, NetworkRow } from "./store/networks.ts";
 import type { ListedPort } from "./store/ports.ts";
 
-/** Names on the host: the last digits of an id are random. */
-export const bridgeOf = (networkId: string): string => `khb${networkId.slice(-12)}`;
+/** Names on the host: the last digits of an id are random. A bridge's has room for what a tunnel's device adds. */
+export const bridgeOf = (networkId: string): string => `khb${networkId.slice(-10)}`;
 export const hostDeviceOf = (portId: string): string => `khi${portId.slice(-12)}`;
 const deviceOf = (position: number): string => `eth${position}`;
 

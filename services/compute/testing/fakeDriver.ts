@@ -474,6 +474,10 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     },
     instanceImport: async (spec, content) => make(spec, { disk: (await text(content)).toString() }),
 
+    // Whatever its members are: networks are on this machine.
+    overlayEnsure: async () => ({ ready: [], waiting: [] }),
+    overlayRemove: async () => {},
+    overlayOwners: async () => [],
     async memberEvacuate(name) {
       const member = memberList.find((each) => each.name === name);
       if (!member) throw missing("member", name);

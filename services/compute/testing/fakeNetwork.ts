@@ -42,6 +42,8 @@ export function createFakeNetwork(options: { available?: boolean; reason?: strin
       balancers.delete(routerId);
     },
     list: async () => [...routers.keys()],
+    disturbed: async () => [],
+    releaseBridges: async () => {},
     async traffic(routerId) {
       if (!routers.has(routerId)) return undefined;
       const found = [...(counters.get(routerId)?.values() ?? [])].map((each) => ({ ...each }));

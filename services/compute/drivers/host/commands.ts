@@ -6,6 +6,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 /** What is called, and the Debian package that brings it. */
 export const packages: Record<string, string> = {
   ip: "iproute2",
+  bridge: "iproute2",
   nft: "nftables",
   nsenter: "util-linux",
   dnsmasq: "dnsmasq-base",

@@ -48,6 +48,7 @@ export function dnsFiles(plan: RouterPlan, directory: string, resolvers: readonl
       `dhcp-option=tag:${tag},option:router,${network.gateway}`,
       `dhcp-option=tag:${tag},option:dns-server,${network.dnsServers.length > 0 ? network.dnsServers.join(",") : network.gateway}`,
       `dhcp-option=tag:${tag},option:domain-search,${network.dnsDomain}`,
+      ...(network.overlay ? [`dhcp-option=tag:${tag},option:mtu,${network.overlay.mtu}`] : []),
       `domain=${network.dnsDomain},${network.cidr}`,
       `local=/${network.dnsDomain}/`,
     );

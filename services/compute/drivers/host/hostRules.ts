@@ -28,6 +28,16 @@ export function hostElements(plan: RouterPlan): HostElements {
     // Before it has its address: DHCP, and asking whether somebody has it already.
     add("bridge card_addresses", `"${hostDevice}" . 0.0.0.0`);
   }
+  // All instances of other members come in by one card: which of them it is the router checks, and the engine there.
+  for (const { overlay, id } of plan.networks) {
+    if (!overlay) continue;
+    add("bridge cards", `"${overlay.device}"`);
+    add("bridge card_addresses", `"${overlay.device}" . 0.0.0.0`);
+    for (const { macAddress, ipv4 } of plan.ports.filter(({ networkId }) => networkId === id)) {
+      add("bridge card_macs", `"${overlay.device}" . ${macAddress}`);
+      add("bridge card_addresses", `"${overlay.device}" . ${ipv4}`);
+    }
+  }
   for (const { protocol, listenAddress, listenPort, relayPort } of plan.forwards) {
     const to = `${plan.transit.address} . ${relayPort}`;
     if (listenAddress === "0.0.0.0") add(`ip ${protocol}_any`, `${listenPort} : ${to}`);
@@ -45,15 +55,17 @@ export interface HostRulesOptions {
   localPools: readonly string[];
   /** TCP ports of the host that instances may connect to. */
   openPorts: readonly number[];
+  /** Of a cluster: where tunnels of other members come in, and the members' addresses. */
+  tunnels?: { ports: readonly number[]; members: readonly string[] } | undefined;
 }
 
 /**
  * The rules of the host around the routers, in tables of their own: other software's are not touched. Instances reach the world through
  * the host, never the host itself (but ports it publishes, as everybody outside does), never a router's inside, never containers of the
- * host's own bridges. On our bridges each card sends with its own MAC and IP address only.
+ * host's own bridges, never into tunnels of a cluster. On our bridges each card sends with its own MAC and IP address only.
  */
 export function hostTables(options: HostRulesOptions, routers: readonly HostElements[]): string {
-  const { names, transit } = options;
+  const { names, transit, tunnels } = options;
   const { table, uplinks } = names;
   const sets = (family: string) =>
     Object.entries(hostSets)
@@ -97,7 +109,12 @@ ${sets("ip")}
   }
   chain forward {
     type filter hook forward priority filter - 10; policy accept;
-    iifname @bridges oifname != @bridges drop
+${
+  tunnels === undefined
+    ? ""
+    : `    iifname ${uplinks} ip daddr { ${tunnels.members.join(", ")} } udp dport { ${tunnels.ports.join(", ")} } drop
+`
+}    iifname @bridges oifname != @bridges drop
     oifname @bridges iifname != @bridges drop
     iifname != ${uplinks} oifname != ${uplinks} accept
     ct state established,related accept
@@ -109,7 +126,12 @@ ${sets("ip")}
   chain input {
     type filter hook input priority filter - 10; policy accept;
     iifname @bridges drop
-    iifname != ${uplinks} accept
+${
+  tunnels === undefined
+    ? ""
+    : `    udp dport { ${tunnels.ports.join(", ")} } ip saddr != { ${tunnels.members.join(", ")} } drop
+`
+}    iifname != ${uplinks} accept
     ct state established,related accept
     ${options.openPorts.length > 0 ? `tcp dport { ${options.openPorts.join(", ")} } accept` : ""}
     reject with icmp type admin-prohibited

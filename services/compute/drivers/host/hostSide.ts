@@ -80,11 +80,13 @@ export class HostSide {
     generation: number;
     settings: SettingChanges;
     script: string;
+    /** Other members of a cluster than before: rules about them are no elements. */
+    members?: boolean;
     signal?: AbortSignal | undefined;
   }): Promise<void> {
     return this.#inTurn(async () => {
       const { before } = request;
-      const anew = before === undefined || request.generation !== this.generation;
+      const anew = before === undefined || request.members === true || request.generation !== this.generation;
       const script = [
         request.script,
         anew ? "" : nftLoad(hostChanges(this.#options.names, before, request.after), unexpected),
@@ -156,7 +158,13 @@ export class HostSide {
   #rulesOptions(): HostRulesOptions {
     const { names, transit, openPorts } = this.#options;
     const localPools = this.#pools.read().pools.flatMap(({ local, range }) => (local ? [range] : []));
-    return { names, transit, openPorts, outer: this.outer(), localPools };
+    return { names, transit, openPorts, outer: this.outer(), localPools, tunnels: this.#tunnels() };
+  }
+
+  #tunnels(): HostRulesOptions["tunnels"] {
+    const overlays = this.#options.states.all().flatMap((state) => Object.values(state.overlays ?? {}));
+    const members = [...new Set(overlays.flatMap((overlay) => overlay.members))].sort();
+    return members.length === 0 ? undefined : { ports: [...new Set(overlays.map(({ port }) => port))].sort(), members };
   }
 
   #optionsText(): string {

@@ -31,6 +31,9 @@ export const linkMaster = (name: string): string | undefined => {
   }
 };
 
+/** On its bridge: only ports that are not hear it. */
+export const isIsolated = (name: string): boolean => read(`/sys/class/net/${name}/brport/isolated`) === "1";
+
 export const namespaceInode = (name: string): number | undefined => {
   try {
     return statSync(`/run/netns/${name}`).ino;
@@ -72,5 +75,5 @@ export const outerMtu = (outer: readonly string[]): number =>
 export const strayCards = (plan: RouterPlan): PlannedPort[] =>
   plan.ports.filter(({ hostDevice, network }) => {
     if (linkIndex(hostDevice) === undefined) return false;
-    return linkMaster(hostDevice) !== network.bridge || read(`/sys/class/net/${hostDevice}/brport/isolated`) !== "1";
+    return linkMaster(hostDevice) !== network.bridge || !isIsolated(hostDevice);
   });

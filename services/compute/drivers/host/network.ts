@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { rmSync } from "node:fs";
-import { connect as connectSocket, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { parseIpv4 } from "../../../../kernel/ipv4.ts";
@@ -16,12 +16,14 @@ import type {
 } from "../../driver.ts";
 import { balancerConfig, balancerMark, memberStates } from "./balancer.ts";
 import { findProgram, ipBatch, needProgram, packages, quote, runScript } from "./commands.ts";
+import { connectSeconds, openSocket } from "./connect.ts";
 import { daemonPid, needReachable, signalDaemon, stopDaemon } from "./daemons.ts";
 import { dnsFiles, dnsMark, hostResolvers, losesCards } from "./dns.ts";
 import { attachedRanges, hostAddresses, listeningPorts } from "./hostInfo.ts";
 import { hostElements } from "./hostRules.ts";
 import { HostSide } from "./hostSide.ts";
 import { linkIndex, linkMaster, markedLinks, namespaceInode, namespaceNames, strayCards } from "./links.ts";
+import { isDisturbed, lookAround } from "./lookAround.ts";
 import { Names } from "./names.ts";
 import { planRouter, type RouterPlan } from "./plan.ts";
 import {
@@ -70,7 +72,6 @@ export function openHostNetwork(options: HostNetworkOptions): HostNetwork {
   return new Host(options);
 }
 
-const connectSeconds = 10;
 /** For so long it is believed that nobody else has changed rules of ours. */
 const lookAgainMs = 5000;
 
@@ -154,16 +155,18 @@ class Host implements HostNetwork {
     before: RouterState | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const plan = planRouter(spec, this.#names, this.#transit.at(index));
+    const plan = planRouter(spec, this.#names, this.#transit.at(index), before?.overlays);
+    const overlays = Object.fromEntries(plan.networks.flatMap(({ bridge, overlay }) => (overlay ? [[bridge, overlay]] : [])));
     const resolvers = this.#resolvers ?? hostResolvers(this.#log);
     const specification = createHash("sha256")
-      .update(JSON.stringify([spec, resolvers, this.#transit.cidr]))
+      .update(JSON.stringify([spec, overlays, resolvers, this.#transit.cidr]))
       .digest("base64url");
     const missing = lookAround(plan, before);
     const linked = !missing.namespace && !missing.uplink && missing.networks.length + missing.surplus.length === 0;
     const [intact] = await Promise.all([!missing.namespace && this.#tablesIntact(before, signal), this.#side.ensure()]);
     const asked = before?.clean && before.specification === specification;
-    if (asked && linked && intact && strayCards(plan).length === 0 && this.#daemonsRun(plan)) return;
+    const tunnelled = missing.tunnels.length + missing.surplusTunnels.length === 0;
+    if (asked && linked && tunnelled && intact && strayCards(plan).length === 0 && this.#daemonsRun(plan)) return;
 
     // Whatever is doubtful is made again: every line can be repeated.
     const fresh = missing.namespace || !intact;
@@ -180,6 +183,7 @@ class Host implements HostNetwork {
       namespaceInode: before?.namespaceInode ?? 0,
       links: before?.links ?? {},
       bridges: [...(before?.bridges ?? []), ...bridges],
+      overlays: { ...before?.overlays, ...overlays },
       elements,
       hostSettings: [...(before?.hostSettings ?? []), ...hostWanted],
       innerSettings: [...(before?.innerSettings ?? []), ...innerWanted],
@@ -205,11 +209,12 @@ class Host implements HostNetwork {
       after: elements,
       generation,
       settings: settingChanges(before?.hostSettings ?? [], hostWanted, again),
-      script: linked ? "" : hostScript(plan, missing, this.#side.mtu, this.#names.mark(plan.id)),
+      script: linked && tunnelled ? "" : hostScript(plan, missing, this.#side.mtu, this.#names.mark(plan.id)),
+      members: membersOf(overlays) !== membersOf(before?.overlays),
       signal,
     });
     // The inside needs its links; where they are there already both halves go side by side.
-    if (!linked) await hostWork;
+    if (!linked || !tunnelled) await hostWork;
     const innerWork = runScript(script + daemons.start, { namespace: plan.namespace, signal });
     const [output] = await Promise.all([innerWork, hostWork]);
     daemons.reload();
@@ -217,12 +222,16 @@ class Host implements HostNetwork {
 
     const tables = tableHandles(output, innerTables) ?? "";
     this.#lookedAt.set(plan.id, { at: performance.now(), tables });
-    const links = [plan.uplink, ...plan.networks.flatMap(({ bridge, peer }) => [bridge, peer])];
+    const links = [
+      plan.uplink,
+      ...plan.networks.flatMap(({ bridge, peer, overlay }) => [bridge, peer, ...(overlay ? [overlay.device] : [])]),
+    ];
     this.#states.write({
       ...state,
       namespaceInode: namespaceInode(plan.namespace) ?? 0,
       links: Object.fromEntries(links.map((name) => [name, linkIndex(name) ?? 0])),
       bridges,
+      overlays,
       hostSettings: hostWanted,
       innerSettings: innerWanted,
       rules: rulesHash,
@@ -301,7 +310,11 @@ class Host implements HostNetwork {
     // Killed in here, the next call must not believe that the rest is still there.
     if (state) this.#states.write({ ...state, clean: false });
     await Promise.all([stopDaemon(dnsMark(folder)), stopDaemon(balancerMark(folder))]);
-    const links = [this.#names.uplink(routerId), ...[...bridges].flatMap((bridge) => [this.#names.peer(bridge), bridge])];
+    const links = [
+      this.#names.uplink(routerId),
+      ...Object.values(state?.overlays ?? {}).map(({ device }) => device),
+      ...[...bridges].flatMap((bridge) => [this.#names.peer(bridge), bridge]),
+    ];
     const script =
       ipBatch(
         links.filter((name) => linkIndex(name) !== undefined).map((name) => `link del ${name}`),
@@ -316,6 +329,7 @@ class Host implements HostNetwork {
       generation,
       settings: { undo: [], make: [] },
       script,
+      members: membersOf(state?.overlays) !== "",
       signal: undefined,
     });
   }
@@ -323,6 +337,23 @@ class Host implements HostNetwork {
   async list(): Promise<string[]> {
     const named = namespaceNames().flatMap((name) => this.#names.routerOf(name) ?? []);
     return [...new Set([...this.#states.ids(), ...named])].sort();
+  }
+
+  async disturbed(): Promise<string[]> {
+    return this.#states.all().flatMap((state) => (isDisturbed(state) ? [state.id] : []));
+  }
+
+  releaseBridges(routerId: string, bridges: readonly string[]): Promise<void> {
+    return this.#inTurn(routerId, async () => {
+      const own = (this.#states.read(routerId)?.bridges ?? []).filter(({ bridge }) => bridges.includes(bridge));
+      const links = own.flatMap(({ bridge, peer }) => [peer, bridge]).filter((name) => linkIndex(name) !== undefined);
+      await runScript(
+        ipBatch(
+          links.map((name) => `link del ${name}`),
+          { force: true },
+        ),
+      );
+    });
   }
 
   async traffic(routerId: string): Promise<RouterTraffic | undefined> {
@@ -427,52 +458,5 @@ class Host implements HostNetwork {
   }
 }
 
-/** What of the links is not there, or is another one than the one that was made. */
-function lookAround(plan: RouterPlan, state: RouterState | undefined): MissingLinks {
-  const known = (name: string) => {
-    const index = linkIndex(name);
-    return index !== undefined && index === state?.links[name];
-  };
-  const inode = namespaceInode(plan.namespace);
-  const namespace = inode === undefined || inode !== state?.namespaceInode;
-  const peers = new Set(plan.networks.map(({ peer }) => peer));
-  return {
-    namespace,
-    uplink: namespace || !known(plan.uplink),
-    networks: plan.networks.filter(
-      ({ bridge, peer }) => namespace || !known(bridge) || !known(peer) || linkMaster(peer) !== bridge,
-    ),
-    surplus: (state?.bridges ?? []).filter(({ peer }) => !peers.has(peer)),
-  };
-}
-
-function openSocket(host: string, port: number, name: string, signal: AbortSignal | undefined): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket({ host, port, noDelay: true });
-    const settle = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("error", onError);
-    };
-    const fail = (error: unknown) => {
-      settle();
-      socket.on("error", () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const onError = (error: Error) =>
-      fail(new CloudError("unavailable", `Nothing answers on ${name}: ${error.message}`, { cause: error }));
-    const onAbort = () => fail(signal?.reason);
-    const timer = setTimeout(
-      () => fail(new CloudError("deadline_exceeded", `${name} did not answer within ${connectSeconds} seconds.`)),
-      connectSeconds * 1000,
-    );
-    socket.once("error", onError);
-    socket.once("connect", () => {
-      settle();
-      resolve(socket);
-    });
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-  });
-}
+const membersOf = (overlays: RouterState["overlays"]): string =>
+  [...new Set(Object.values(overlays ?? {}).flatMap(({ members }) => members))].sort().join(" ");

@@ -1,10 +1,11 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import { contains, formatIpv4, type Ipv4Network, overlaps, parseIpv4, parseNetwork } from "../../../../kernel/ipv4.ts";
-import type { LoadBalancerSpec, RouterNetwork, RouterPort, RouterSpec } from "../../driver.ts";
+import type { LoadBalancerSpec, Overlay, RouterNetwork, RouterPort, RouterSpec } from "../../driver.ts";
 import { inner, innerMacAddress, type Names } from "./names.ts";
 import type { Transit } from "./transit.ts";
 
 export interface PlannedNetwork extends RouterNetwork {
+  overlay?: Overlay | undefined;
   range: Ipv4Network;
   gateway: string;
   /** The router's card on the bridge: the host's end, and its own. */
@@ -50,14 +51,23 @@ export interface RouterPlan {
 
 const bad = (message: string): CloudError => new CloudError("invalid_argument", message);
 
-export function planRouter(spec: RouterSpec, names: Names, transit: Transit): RouterPlan {
+/** `known`: what the overlays were, by bridge. */
+export function planRouter(
+  spec: RouterSpec,
+  names: Names,
+  transit: Transit,
+  known: Readonly<Record<string, Overlay>> = {},
+): RouterPlan {
   if (!/^[0-9a-f]{8}$/.test(spec.id)) throw bad(`${spec.id} is no router's id: 8 hex digits.`);
   const networks = spec.networks.map((network): PlannedNetwork => {
     const range = parseNetwork(network.cidr);
     if (!range || range.prefix > 30) throw bad(`${network.cidr} is no range for a network.`);
     if (!/^[a-z][a-z0-9]{0,14}$/.test(network.bridge)) throw bad(`${network.bridge} is no name for a bridge.`);
+    const overlay = network.overlay === "as_before" ? known[network.bridge] : network.overlay;
+    if (overlay) checkOverlay(overlay);
     return {
       ...network,
+      overlay,
       range,
       gateway: formatIpv4(range.first + 1),
       peer: names.peer(network.bridge),
@@ -148,6 +158,13 @@ export function planRouter(spec: RouterSpec, names: Names, transit: Transit): Ro
     forwards,
     balancers,
   };
+}
+
+/** They become parts of scripts and rules. */
+function checkOverlay({ device, vni, port, mtu, address, members }: Overlay): void {
+  const numbers = [vni, port, mtu].every(Number.isInteger);
+  if (!numbers || !/^[a-z][a-z0-9-]{0,14}$/.test(device) || [address, ...members].some((each) => parseIpv4(each) === undefined))
+    throw bad(`The tunnels of the device ${device} are not as they can be.`);
 }
 
 const inside = (range: Ipv4Network, address: string): boolean => {

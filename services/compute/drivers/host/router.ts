@@ -1,3 +1,4 @@
+import type { Overlay } from "../../driver.ts";
 import { ipBatch, nftLoad } from "./commands.ts";
 import { command } from "./daemons.ts";
 import { linkIndex } from "./links.ts";
@@ -15,8 +16,11 @@ export interface MissingLinks {
   namespace: boolean;
   uplink: boolean;
   networks: PlannedNetwork[];
+  /** Whose tunnel's device is not there, or not as it is to be. */
+  tunnels: Overlay[];
   /** Of networks that were there before. */
   surplus: { bridge: string; peer: string }[];
+  surplusTunnels: string[];
 }
 
 /** On the host: the namespace, its way out, and a bridge per network with the router's card on it. */
@@ -41,13 +45,14 @@ export function hostScript(plan: RouterPlan, missing: MissingLinks, mtu: number,
       `route replace ${transit.control}/32 dev ${uplink}`,
     );
   }
-  for (const { bridge, peer, inner, macAddress } of missing.networks) {
+  for (const { bridge, peer, inner, macAddress, overlay } of missing.networks) {
+    const mtuOf = overlay ? `mtu ${overlay.mtu} ` : "";
     // One that is there already has running instances' cards on it.
     if (linkIndex(bridge) === undefined) make.push(`link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`);
     make.push(
       `link set ${bridge} alias ${mark}`,
       // Always the same address: instances remember it, and it may be made anew while they run.
-      `link add ${peer} type veth peer name ${inner} address ${macAddress} netns ${namespace}`,
+      `link add ${peer} ${mtuOf}type veth peer name ${inner} ${mtuOf}address ${macAddress} netns ${namespace}`,
       `link set ${peer} master ${bridge}`,
     );
     settings = {
@@ -60,23 +65,55 @@ export function hostScript(plan: RouterPlan, missing: MissingLinks, mtu: number,
     };
     raise.push(`link set ${bridge} up`, `link set ${peer} up`);
   }
+  const tunnels = tunnelLines(missing.tunnels, mark);
   return [
+    ipBatch(
+      missing.surplusTunnels.map((device) => `link del ${device}`),
+      { force: true },
+    ),
     ipBatch(
       missing.surplus.flatMap(({ bridge, peer }) => [`link del ${peer}`, `link del ${bridge}`]),
       { force: true },
     ),
     // Halves that a crash left, or of a bridge that was deleted by hand.
     ipBatch(
-      [...(missing.uplink ? [uplink] : []), ...missing.networks.map(({ peer }) => peer)]
+      [
+        ...(missing.uplink ? [uplink] : []),
+        ...missing.networks.map(({ peer }) => peer),
+        ...missing.tunnels.map(({ device }) => device),
+      ]
         .filter((name) => linkIndex(name) !== undefined)
         .map((name) => `link del ${name}`),
       { force: true },
     ),
     missing.namespace ? `[ ! -e /run/netns/${namespace} ] || ip netns del ${namespace}\nip netns add ${namespace}\n` : "",
-    ipBatch(make),
+    ipBatch([...make, ...tunnels.make]),
+    tunnels.ends,
     sysctls(settings),
-    ipBatch(raise),
+    ipBatch([...raise, ...tunnels.raise]),
   ].join("");
+}
+
+/**
+ * The end of a network's tunnels: one device, which sends to each other member what it does not know a place for, and learns from what
+ * comes. On its bridge it is isolated as cards are: what comes by a tunnel goes to the router alone, not to cards here nor into another
+ * tunnel. The engine makes one of that name too, that leads to itself.
+ */
+function tunnelLines(overlays: readonly Overlay[], mark: string): { make: string[]; ends: string; raise: string[] } {
+  return {
+    make: overlays.flatMap(({ bridge, device, vni, port, mtu, address }) => [
+      `link add ${device} mtu ${mtu} type vxlan id ${vni} local ${address} dstport ${port} ttl 64`,
+      `link set ${device} alias ${mark}`,
+      `link set ${device} master ${bridge}`,
+      `link set ${device} type bridge_slave isolated on`,
+    ]),
+    ends: overlays
+      .flatMap(({ device, members }) =>
+        members.map((member) => `bridge fdb append 00:00:00:00:00:00 dev ${device} dst ${member}\n`),
+      )
+      .join(""),
+    raise: overlays.map(({ device }) => `link set ${device} up`),
+  };
 }
 
 /** What the router has inside, apart from its links. */

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Overlay } from "../../driver.ts";
 import type { HostElements } from "./hostRules.ts";
 
 /** A line for `ip -batch` that makes something, and the one that takes it away again. */
@@ -19,6 +20,8 @@ export interface RouterState {
   namespaceInode: number;
   links: Record<string, number>;
   bridges: { bridge: string; peer: string; inner: string }[];
+  /** Of networks that are on other members of a cluster too, by bridge. */
+  overlays?: Record<string, Overlay> | undefined;
   elements: HostElements;
   /** On the host, and inside the namespace. */
   hostSettings: Setting[];

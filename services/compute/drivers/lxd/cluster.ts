@@ -1,9 +1,10 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ComputeDriver, EngineMember } from "../../driver.ts";
 import { at } from "./client.ts";
-import type { EngineInstance } from "./configuration.ts";
-import { deadlines, type Engine, isAbsent, refused, settings } from "./engine.ts";
+import { type EngineInstance, type EngineVolume, isCard, isVolume } from "./configuration.ts";
+import { changeInstance, deadlines, type Engine, isAbsent, refused, settings } from "./engine.ts";
 import { architectureOf } from "./images.ts";
+import { needJoined } from "./overlay.ts";
 
 export type Cluster = Pick<ComputeDriver, "members" | "memberEvacuate" | "memberRestore">;
 
@@ -68,6 +69,24 @@ export function createCluster(engine: Engine): Cluster {
       });
   }
 
+  /**
+   * The engine would only stop those whose cards name a bridge, as it takes that for one of the member alone. One with a volume that is on a
+   * disk of the member stays what it is: stopped until the member is restored.
+   */
+  async function letMigrate({ name, devices }: EngineInstance, options?: CallOptions): Promise<void> {
+    const volumes = await Promise.all(
+      Object.values(devices)
+        .filter(isVolume)
+        .map(({ pool = engine.pool, source = "" }) =>
+          client.find<EngineVolume>(at`/1.0/storage-pools/${pool}/volumes/custom/${source}`, { signal: options?.signal }),
+        ),
+    );
+    // Of a pool that all members share the engine names no place.
+    const bound = volumes.some((volume) => volume !== undefined && !["", "none"].includes(volume.location));
+    const key = "cluster.evacuate";
+    await changeInstance(engine, name, ({ config }) => ({ config: { ...config, [key]: bound ? "" : "migrate" } }), options);
+  }
+
   const needCluster = (): void => {
     if (engine.server.environment.server_clustered !== true)
       throw refused("The engine is on one machine only. Join another one to it first.", "engine_not_clustered");
@@ -76,6 +95,8 @@ export function createCluster(engine: Engine): Cluster {
   return {
     async members(options) {
       const server = await client.readServer({ signal: options?.signal });
+      // One machine may have become a cluster since it was opened.
+      engine.server = server;
       const perMember = await counts(options);
       const { server_name: name = "", server_clustered: clustered = false } = server.environment;
       if (!clustered) {
@@ -102,6 +123,13 @@ export function createCluster(engine: Engine): Cluster {
 
     async memberEvacuate(name, options) {
       needCluster();
+      const instances = await client.list<EngineInstance>("/1.0/instances", { signal: options?.signal });
+      const withCards = instances.filter(
+        ({ location, devices }) => location === name && Object.values(devices).some((device) => isCard(device)),
+      );
+      // Else the engine would stop in the middle, at the first one that cannot start where it comes to.
+      for (const instance of withCards) await needJoined(engine, instance, options);
+      for (const instance of withCards) await letMigrate(instance, options);
       await change(name, "evacuate", options);
     },
     async memberRestore(name, options) {

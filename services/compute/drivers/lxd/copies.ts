@@ -22,12 +22,12 @@ import {
   findInstance,
   getInstance,
   noInstance,
-  placeOf,
   refused,
   settings,
   settled,
   whenFree,
 } from "./engine.ts";
+import { placeOf } from "./overlay.ts";
 import type { Power } from "./power.ts";
 import { whileQuiet } from "./quiet.ts";
 import { withRoom } from "./room.ts";
@@ -193,7 +193,7 @@ export function createCopies(engine: Engine, power: Power): Copies {
       .upload("POST", "/1.0/instances", content, {
         ...settings(options, deadlines.copy),
         headers,
-        query: { target: placeOf(engine, spec) },
+        query: { target: await placeOf(engine, spec, options) },
       })
       .catch((error) => {
         throw importFailure("instance", error);

@@ -16,7 +16,7 @@ export interface Engine {
   /** What only root on the engine's own machine can do; undefined elsewhere. */
   host: Host | undefined;
   /** Learnt when the engine refused them; true until then. */
-  can: { isolate: boolean; filterMac: boolean; shiftVolumes: boolean };
+  can: { isolate: boolean; filterMac: boolean; shiftVolumes: boolean; guardMembers: boolean };
 }
 
 /** How long the engine may take, in milliseconds. Copies of whole disks have the longest. */
@@ -64,15 +64,6 @@ export async function whenFree<T>(work: () => Promise<T>, options: CallOptions |
 
 export const findInstance = (engine: Engine, name: string, options?: CallOptions): Promise<EngineInstance | undefined> =>
   engine.client.find<EngineInstance>(at`/1.0/instances/${name}`, { signal: options?.signal });
-
-/** Where a new one goes that nobody chose a member for: with cards to where their bridges are, which is here; else the engine chooses. */
-export function placeOf(
-  engine: Engine,
-  spec: { member?: string | undefined; interfaces: readonly unknown[] },
-): string | undefined {
-  const { server_name: here, server_clustered: clustered } = engine.server.environment;
-  return spec.member ?? (clustered === true && spec.interfaces.length > 0 ? here : undefined);
-}
 
 export async function getInstance(engine: Engine, name: string, options?: CallOptions): Promise<EngineInstance> {
   const instance = await findInstance(engine, name, options);

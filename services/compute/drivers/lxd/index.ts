@@ -12,6 +12,7 @@ import { openHost } from "./host.ts";
 import { architectureOf, createImages, sweepImages } from "./images.ts";
 import { createInstances } from "./instances.ts";
 import { createMetrics } from "./metrics.ts";
+import { createOverlays } from "./overlay.ts";
 import { createPower, type Power } from "./power.ts";
 import { thawLeftovers } from "./quiet.ts";
 import { rebuild } from "./rebuild.ts";
@@ -47,7 +48,7 @@ export async function openLxdDriver(options: LxdDriverOptions): Promise<ComputeD
       pool,
       log,
       host: openHost(client, { pool, member: server.environment.server_name ?? "", storageDriver: storage.driver, log }),
-      can: { isolate: true, filterMac: true, shiftVolumes: canShift(server) },
+      can: { isolate: true, filterMac: true, shiftVolumes: canShift(server), guardMembers: true },
     };
     return driverOf(engine, storage.driver);
   } catch (error) {
@@ -63,6 +64,7 @@ function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
   return {
     info: (options) => readInfo(engine, storageDriver, options?.signal),
     ...createCluster(engine),
+    ...createOverlays(engine),
     ...power,
     ...createInstances(engine, power),
     instanceRebuild: (name, image, options) => rebuild(engine, power, name, image, options),
@@ -108,7 +110,7 @@ async function ensureProject(client: LxdClient, name: string): Promise<void> {
     "features.images": "true",
     "features.profiles": "true",
     "features.storage.volumes": "true",
-    // Bridges of the host are used, which are in no project.
+    // Bridges of the host are used, which are in no project; those of a cluster are in the project default.
     "features.networks": "false",
   };
   await client

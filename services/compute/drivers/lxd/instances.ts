@@ -32,7 +32,6 @@ import {
   findInstance,
   isAbsent,
   noInstance,
-  placeOf,
   refused,
   settings,
   settled,
@@ -40,6 +39,7 @@ import {
   wordsOf,
 } from "./engine.ts";
 import { deleteKept } from "./keep.ts";
+import { needJoined, placeOf } from "./overlay.ts";
 import type { Power } from "./power.ts";
 import { diskOf, withRoom } from "./room.ts";
 import { deleteAllScratch, findVisible, isMarked, visible } from "./scratch.ts";
@@ -58,7 +58,7 @@ export function createInstances(engine: Engine, power: Power): Instances {
   const instances: Instances = {
     async instanceCreate(spec, options) {
       if (spec.kind === "vm" && !String(engine.server.environment["driver"] ?? "").includes("qemu")) throw noKind(spec.kind);
-      await createOnce(engine, spec, placeOf(engine, spec), { type: "image", alias: spec.image.name }, options);
+      await createOnce(engine, spec, await placeOf(engine, spec, options), { type: "image", alias: spec.image.name }, options);
     },
 
     async instanceResize(name, size, options) {
@@ -141,6 +141,7 @@ export function createInstances(engine: Engine, power: Power): Instances {
       if (instance.location === member) return;
       if (engine.server.environment.server_clustered !== true)
         throw refused("The engine is on one machine only: there is no other member to move to.", "engine_not_clustered");
+      await needJoined(engine, instance, options);
       const running = powerStateOf(instance.status) === "running";
       const live = running && instance.config["migration.stateful"] === "true";
       if (running && !live) await power.instanceStop(name, { ...options, timeoutSeconds: 30 });

@@ -148,6 +148,8 @@ const repairs: Repair[] = [
     name: "a kernel without the filter of addresses",
     words: /\bnft\b|ebtables|setup host filters|firewall/i,
     async apply(engine, name, options) {
+      // Here our own rules do the same; on other members of a cluster nothing does.
+      if (engine.server.environment.server_clustered === true) return false;
       engine.can.filterMac = false;
       await changeInstance(
         engine,
@@ -170,8 +172,14 @@ function startFailure(name: string, error: unknown): unknown {
   if (isAbsent(error) || words === "") return error;
   if (/parent.*(doesn't|does not) exist|Missing parent|bridge .*not found/i.test(words))
     return refused(
-      `The instance ${name} cannot start: the bridge of one of its networks is missing on the machine that it is on. Networks are made where Khmara runs: repair the network, or move the instance there, then start it.`,
+      `The instance ${name} cannot start: the bridge of one of its networks is missing on the machine that it is on. Of a cluster's other members: they get it when all of them are online; or move the instance to where Khmara runs. Then start it.`,
       "bridge_missing",
+      error,
+    );
+  if (/\bnft\b|ebtables|setup host filters|firewall/i.test(words))
+    return refused(
+      `The instance ${name} cannot start: the member that it is on cannot filter what its cards send (nftables with bridge tables), without which it could speak under addresses of others. Load nf_tables there, or move the instance.`,
+      "filter_missing",
       error,
     );
   if (/(disk|volume|source).*(not found|doesn't exist|missing)|Missing source/i.test(words))

@@ -78,8 +78,10 @@ export function defineCreate(parts: ComputeParts, facts: EngineFacts, power: Pic
               }
               memory["madeAt"] ??= Date.now();
             };
-            // The card's bridge is needed only at the start: both at once.
-            const results = await Promise.allSettled([make(), parts.networks.apply(projectId as string, signal)]);
+            const connect = () => parts.networks.apply(projectId as string, signal);
+            // Of a cluster: where its networks are decides where it can be. Of one machine the bridge is needed only at the start.
+            if (memory["clustered"] === true) await connect();
+            const results = await Promise.allSettled(memory["clustered"] === true ? [make()] : [make(), connect()]);
             for (const result of results) if (result.status === "rejected") throw result.reason;
             if (memory["placed"] !== true)
               memory["member"] = (await driver().instanceGet(input.engineName, { signal }))?.member || undefined;

@@ -1,3 +1,4 @@
+import { CloudError } from "../../../../kernel/errors.ts";
 import { defineOperation, type StepContext } from "../../../../kernel/operations/definition.ts";
 import type { ComputeParts } from "../../parts.ts";
 import { planRestart } from "../restarts.ts";
@@ -22,11 +23,24 @@ export function definePowerOperations(parts: ComputeParts) {
   /** Starts it, with its network there; remembers since when it runs. */
   async function start({ input, memory, signal, projectId, attempt }: StepContext<OnInstance>): Promise<void> {
     await parts.networks.apply(projectId as string, signal);
-    await driver().instanceStart(input.engineName, { signal });
+    await startConnected(input, signal);
     const now = new Date();
     // Begun before, it may run for a while already.
     const since = attempt > 1 ? ((await observe(driver(), input.engineName, signal)).startedAt ?? now) : now;
     memory["at"] = Math.min(now.getTime(), since.getTime());
+  }
+
+  /** Its cards may be of a time when its bridges had other names. */
+  async function startConnected({ instanceId, engineName }: OnInstance, signal: AbortSignal): Promise<void> {
+    try {
+      await driver().instanceStart(engineName, { signal });
+    } catch (error) {
+      if (!CloudError.is(error, "failed_precondition") || error.details.reason !== "bridge_missing") throw error;
+      const ports = await parts.database.transaction("system", (tx) => parts.networks.ports(tx, [instanceId]));
+      const interfaces = (ports.get(instanceId) ?? []).map((port) => port.interface);
+      await driver().instanceConfigure(engineName, { interfaces }, { signal });
+      await driver().instanceStart(engineName, { signal });
+    }
   }
 
   const instanceStart = defineOperation<PowerInput>({
