@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { newCloud } from "../e2e/cloud.ts";
 import { processTree } from "../e2e/processes.ts";
+import { type BareServer, startBare } from "./bareServer.ts";
 import { generate, type Result } from "./generate.ts";
 import type { Job } from "./load.ts";
 import { figure, median, table, tell } from "./report.ts";
@@ -15,7 +13,7 @@ const listed = 20;
 /** The API at 16 connections, with a token; beside it a bare Fastify that sends the same bytes. */
 export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<string> {
   const cloud = await newCloud();
-  let bare: { port: number; pid: number; stop(): Promise<void> } | undefined;
+  let bare: BareServer | undefined;
   try {
     await cloud.start();
     const { client, projectId, organisationId, token } = await cloud.signIn();
@@ -72,20 +70,4 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
     await bare?.stop();
     await cloud.remove();
   }
-}
-
-async function startBare(answer: unknown): Promise<{ port: number; pid: number; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "bare.ts"), JSON.stringify(answer)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return {
-    port: Number(String(line)),
-    pid: child.pid as number,
-    async stop() {
-      const closed = once(child, "close");
-      child.kill();
-      await closed;
-    },
-  };
 }

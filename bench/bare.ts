@@ -1,7 +1,8 @@
-/** The floor of the API: Fastify with one route for each method, which answers what it is told to. Prints its port. */
+/** The floor of the API: Fastify with one route for each method, which answers what its standard input says. Prints its port. */
+import { json } from "node:stream/consumers";
 import Fastify from "fastify";
 
-const answer = JSON.parse(process.argv[2] as string);
+const answer = (await json(process.stdin)) as { get: unknown; post: unknown };
 const fastify = Fastify();
 fastify.get("/*", async () => answer.get);
 fastify.post("/*", async (_request, reply) => reply.code(201).send(answer.post));

@@ -95,5 +95,7 @@ function environment(cache: string): NodeJS.ProcessEnv {
     ...Object.fromEntries(own),
     ...(hasNpm ? { PATH: rest.join(delimiter) } : { KHMARA_NODE: process.execPath }),
     KHMARA_CACHE: cache,
+    // An engine that this machine may have is nobody's business here, and asking it would take time.
+    KHMARA_ENGINE_SOCKET: "none",
   };
 }

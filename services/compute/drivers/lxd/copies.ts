@@ -33,6 +33,7 @@ import { whileQuiet } from "./quiet.ts";
 import { withRoom } from "./room.ts";
 import { deleteScratch, isMarked, scratchMark, scratchName } from "./scratch.ts";
 import { noSnapshot } from "./snapshots.ts";
+import { withOwnIds } from "./userIds.ts";
 
 export type Copies = Pick<ComputeDriver, "instanceClone" | "instanceExport" | "instanceImport">;
 type Spec = Omit<InstanceSpec, "image">;
@@ -57,12 +58,9 @@ export function createCopies(engine: Engine, power: Power): Copies {
         devices: { ...masked(source), ...devices },
         source: copySource(from.instance, from.snapshot),
       };
-      const query = { target: spec.member };
-      await copy(
-        from.instance,
-        () => client.post("/1.0/instances", body, { ...settings(options, deadlines.copy), query }),
-        options,
-      );
+      const request = { ...settings(options, deadlines.copy), query: { target: spec.member } };
+      const clone = () => client.post("/1.0/instances", body, request);
+      await copy(from.instance, () => withOwnIds(engine, spec.name, clone, options), options);
       await finish(spec, options);
     },
 
@@ -167,7 +165,8 @@ export function createCopies(engine: Engine, power: Power): Copies {
       ...(root === undefined ? {} : { root }),
     };
     const body = { name: scratch, profiles: [], config: scratchMark(name), devices, source: copySource(name, undefined) };
-    await copy(name, () => client.post("/1.0/instances", body, settings(options, deadlines.copy)), options);
+    const make = () => client.post("/1.0/instances", body, settings(options, deadlines.copy));
+    await copy(name, () => withOwnIds(engine, scratch, make, options), options);
     // No labels, no user data: these are given anew where it is imported.
     const kept = (key: string): boolean => isEngines(key) || /^(security|limits)\./.test(key);
     await changeInstance(

@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Log } from "../../../../kernel/log.ts";
 import type { LxdClient } from "./client.ts";
+import { raiseKernelLimits } from "./kernelLimits.ts";
 
 const run = promisify(execFile);
 const toolMs = 20_000;
@@ -42,6 +43,8 @@ export interface Host {
    * and has them count anew where that has happened.
    */
   keepLimits(): Promise<void>;
+  /** The kernel's own limits for all containers together are high enough for many. */
+  allowMany(): Promise<void>;
   /** The tail of the file that the engine keeps of a container's console; undefined when it is elsewhere. */
   consoleLog(name: string, maxBytes: number): Promise<Buffer | undefined>;
   /**
@@ -147,6 +150,10 @@ export function openHost(
         "the kernel lost count of what the disks of the pool hold; it counts anew, and their limits hold again then",
       );
       await btrfs("quota", "rescan", path).catch((error) => log.debug({ error }, "it counts already"));
+    },
+    async allowMany() {
+      const raised = await raiseKernelLimits();
+      if (Object.keys(raised).length > 0) log.info({ raised }, "limits of the kernel were too low for many containers");
     },
     async consoleLog(name, maxBytes) {
       const own = project === "default" ? name : `${project}_${name}`;

@@ -95,8 +95,12 @@ function care(engine: Engine, power: Power): () => Promise<void> {
     sweepImages(engine).catch(note),
     thawLeftovers(engine, power).catch(note),
     host?.keepLimits().catch(note),
+    host?.allowMany().catch(note),
   ]);
-  const timer = setInterval(() => void host?.keepLimits().catch(note), careMs);
+  const timer = setInterval(() => {
+    host?.keepLimits().catch(note);
+    host?.allowMany().catch(note);
+  }, careMs);
   timer.unref();
   return async () => {
     clearInterval(timer);

@@ -43,6 +43,7 @@ import { needJoined, placeOf } from "./overlay.ts";
 import type { Power } from "./power.ts";
 import { diskOf, withRoom } from "./room.ts";
 import { deleteAllScratch, findVisible, isMarked, visible } from "./scratch.ts";
+import { withOwnIds } from "./userIds.ts";
 
 export type Instances = Pick<
   ComputeDriver,
@@ -179,7 +180,8 @@ export async function createOnce(
       macFiltering: engine.can.filterMac,
     });
     const body = { name: spec.name, type: engineKind(spec.kind), profiles: [], config, devices, source };
-    await engine.client.post("/1.0/instances", body, { ...settings(options, deadlines.create), query: { target: member } });
+    const request = { ...settings(options, deadlines.create), query: { target: member } };
+    await withOwnIds(engine, spec.name, () => engine.client.post("/1.0/instances", body, request), options);
   };
   for (let attempt = 1; ; attempt++) {
     try {

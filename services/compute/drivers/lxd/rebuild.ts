@@ -35,6 +35,7 @@ import { deleteInstance } from "./instances.ts";
 import type { Power } from "./power.ts";
 import { withRoom } from "./room.ts";
 import { deleteScratch, isMarked, isScratchMark, scratchMark, scratchName } from "./scratch.ts";
+import { withOwnIds } from "./userIds.ts";
 
 const devicesKey = `${ownPrefix}devices`;
 
@@ -91,15 +92,14 @@ async function make(
   const source = { type: "image", alias: image.name };
   const body = { name: scratchName(name, "rebuild"), type, profiles: [], config, devices, source };
   const target = engine.server.environment.server_clustered === true ? location : undefined;
-  await engine.client
-    .post("/1.0/instances", body, { ...settings(options, deadlines.create), query: { target } })
-    .catch((error) => {
-      if (!CloudError.is(error, "not_found")) throw error;
-      throw new CloudError("not_found", "The engine does not have this image. Fetch or import it again.", {
-        cause: error,
-        details: { resource: "image", reason: "image_missing" },
-      });
+  const request = { ...settings(options, deadlines.create), query: { target } };
+  await withOwnIds(engine, body.name, () => engine.client.post("/1.0/instances", body, request), options).catch((error) => {
+    if (!CloudError.is(error, "not_found")) throw error;
+    throw new CloudError("not_found", "The engine does not have this image. Fetch or import it again.", {
+      cause: error,
+      details: { resource: "image", reason: "image_missing" },
     });
+  });
 }
 
 async function takeName(engine: Engine, scratch: string, name: string, options?: CallOptions): Promise<void> {
