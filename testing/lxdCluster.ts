@@ -233,7 +233,7 @@ function processesOf(folder: string): number[] {
   const has = (pid: number): boolean => {
     try {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-      if (environment.some((each) => marks.includes(each))) return true;
+      if (environment.some((each) => marks.some((mark) => each === mark || each.startsWith(`${mark}/`)))) return true;
       return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`${folder}/`);
     } catch {
       return false;
