@@ -324,6 +324,9 @@ describe("where networks of this host meet the world, with packets", { skip: pac
       for (let i = 0; i < times; i++) heard.add((await machine.ask(address, port))?.split(" ")[0] ?? "nothing");
       return [...heard].sort().join(" ");
     };
+    // A check that comes late on a busy machine takes a member out for a moment.
+    const bothAnswer = (machine: Machine, address: string, port: number) =>
+      lab.eventually(async () => (await shares(machine, address, port)) === "first second", 10);
     const healthOf = async () =>
       (await lab.network.loadBalancerState(router.id))
         .filter(({ loadBalancerId }) => loadBalancerId === "lbr_1")
@@ -332,11 +335,11 @@ describe("where networks of this host meet the world, with packets", { skip: pac
         .join(", ");
     // Each balancer checks its members by itself.
     await lab.eventually(async () => (await lab.network.loadBalancerState(router.id)).every(({ health }) => health === "up"), 10);
-    assert.equal(await healthOf(), "first up, second up");
-    assert.equal(await shares(lab.world, lab.floating(4), 80), "first second");
-    assert.equal(await shares(lab.world, lab.hostAddress, 24_090), "first second");
-    assert.equal(await shares(client, "10.89.0.100", 80), "first second");
-    assert.equal(await shares(client, lab.floating(4), 80), "first second");
+    await lab.eventually(async () => (await healthOf()) === "first up, second up", 10);
+    await bothAnswer(lab.world, lab.floating(4), 80);
+    await bothAnswer(lab.world, lab.hostAddress, 24_090);
+    await bothAnswer(client, "10.89.0.100", 80);
+    await bothAnswer(client, lab.floating(4), 80);
     const { counters } = (await lab.network.traffic(router.id)) ?? { counters: [] };
     const outside = counters.find(({ id }) => id === "lbr_1");
     assert.ok(outside && outside.receivedBytes > 0 && outside.sentBytes > 0, "what its clients send it from outside is counted");

@@ -72,15 +72,21 @@ describe("the life of networks on this host", { skip: packetsMissing() ?? false 
 
   test("a second time changes nothing", async (t) => {
     const { router, well } = await living("10.90.0.0/24");
-    const before = run("nft", "-a", "list", "ruleset");
+    const tables = run("nft", "list", "tables")
+      .split("\n")
+      .filter((line) => line.includes(lab.cloudMark));
+    assert.ok(tables.length > 0);
+    const rules = () =>
+      tables
+        .map((table) => run("nft", "-a", "list", ...table.split(" ")))
+        .join("")
+        .replace(/counter packets \d+ bytes \d+/g, "");
+    const before = rules();
     const dns = pid(router, "dnsmasq");
     await lab.network.apply(router);
     const times: number[] = [];
     for (let round = 0; round < 20; round++) times.push(await time(() => lab.network.apply(router)));
-    assert.equal(
-      run("nft", "-a", "list", "ruleset").replace(/counter packets \d+ bytes \d+/g, ""),
-      before.replace(/counter packets \d+ bytes \d+/g, ""),
-    );
+    assert.equal(rules(), before);
     assert.equal(pid(router, "dnsmasq"), dns);
     times.sort((one, other) => one - other);
     t.diagnostic(`applied again in ${(times[10] as number).toFixed(1)} ms`);
