@@ -45,6 +45,8 @@ export class TestBrowser {
     return new TestBrowser(
       await chromium.launch({
         executablePath: "/usr/bin/chromium",
+        // Without a locale (a bare CI) Chromium gives files with other letters than Latin no name.
+        env: { ...process.env, LC_ALL: "C.UTF-8" },
         args: [
           "--no-sandbox",
           "--disable-gpu",
