@@ -3,7 +3,7 @@
  * `N passed, N failed` for the whole run. With CI=true a missing tool is a failure, never a skip.
  */
 import { globSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
 import { printCheck, runChecks } from "./check.ts";
@@ -56,7 +56,7 @@ const files = (suffix: string) =>
     .map((file) => join(repository, file));
 
 // Node's own parallelism, on few cores.
-if (wanted("unit")) await test(files("test.ts"), 2);
+if (wanted("unit")) await test([{ files: files("test.ts"), concurrency: 2 }]);
 if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
@@ -64,8 +64,10 @@ if (wanted("e2e")) {
     failed++;
     failures.push(`tool: ${tool}`);
   }
-  // One cloud at a time: each measures and kills its own.
-  await test(scenarios, 1);
+  // One cloud with an engine at a time, and one without beside it.
+  const withEngine = scenarios.filter((file) => basename(file).startsWith("compute"));
+  const others = scenarios.filter((file) => !withEngine.includes(file));
+  await test([withEngine, others].map((each) => ({ files: each, concurrency: 1 })));
 }
 
 finish();
@@ -82,6 +84,11 @@ function lines(texts: string[]): string {
   return texts.map((text) => `  ✖ ${text}\n`).join("");
 }
 
+interface Lane {
+  files: string[];
+  concurrency: number;
+}
+
 interface FileResult {
   passed: number;
   skipped: number;
@@ -92,13 +99,13 @@ interface FileResult {
  * Real engines on two cores are sometimes late for each other: a file that fails is run once more, alone, and that counts. It is told
  * which ones needed it.
  */
-async function test(paths: string[], concurrency: number): Promise<void> {
-  const results = await runFiles(paths, concurrency);
-  const again = paths.filter((path) => (results.get(path)?.failures.length ?? 0) > 0);
-  for (const path of again) {
+async function test(lanes: Lane[]): Promise<void> {
+  const results = new Map((await Promise.all(lanes.map(runFiles))).flatMap((lane) => [...lane]));
+  const again = [...results].filter(([, { failures }]) => failures.length > 0);
+  for (const [path] of again) {
     const first = results.get(path)?.failures ?? [];
     process.stdout.write(`\nOnce more, alone: ${relative(repository, path)}\n`);
-    for (const [file, result] of await runFiles([path], 1)) results.set(file, result);
+    for (const [file, result] of await runFiles({ files: [path], concurrency: 1 })) results.set(file, result);
     if (results.get(path)?.failures.length === 0) triedAgain.push(...first);
   }
   for (const result of results.values()) {
@@ -109,7 +116,7 @@ async function test(paths: string[], concurrency: number): Promise<void> {
   }
 }
 
-async function runFiles(files: string[], concurrency: number): Promise<Map<string, FileResult>> {
+async function runFiles({ files, concurrency }: Lane): Promise<Map<string, FileResult>> {
   const results = new Map<string, FileResult>(files.map((file) => [file, { passed: 0, skipped: 0, failures: [] }]));
   if (files.length === 0) return results;
   // What a test that failed left open must not keep its process, and with it the whole run, for ever.
