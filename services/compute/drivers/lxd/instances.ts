@@ -220,6 +220,9 @@ const isWhole = ({ config }: EngineInstance): boolean =>
   config["volatile.apply_template"] !== undefined || config["volatile.last_state.power"] !== undefined;
 
 export async function deleteInstance(engine: Engine, power: Power, name: string, options?: CallOptions): Promise<void> {
+  // Asked to delete one that runs, the engine refuses, and takes its time for it.
+  const now = await findInstance(engine, name, options);
+  if (now !== undefined && powerStateOf(now.status) === "running") await tryStop();
   for (let attempt = 1; ; attempt++) {
     try {
       await whenFree(() => engine.client.delete(at`/1.0/instances/${name}`, settings(options, deadlines.start)), options);
@@ -231,11 +234,15 @@ export async function deleteInstance(engine: Engine, power: Power, name: string,
         const instance = await findInstance(engine, name, options);
         if (instance !== undefined && (await engine.host?.removeSnapshotRemains(diskOf(instance), []))) continue;
       }
-      await power.instanceStop(name, { ...options, timeoutSeconds: 0 }).catch((failure) => {
-        if (CloudError.is(failure, "cancelled") || CloudError.is(failure, "unavailable")) throw failure;
-      });
+      await tryStop();
       if (attempt > 1) await sleep(attempt * 250);
     }
+  }
+
+  function tryStop(): Promise<void> {
+    return power.instanceStop(name, { ...options, timeoutSeconds: 0 }).catch((failure) => {
+      if (CloudError.is(failure, "cancelled") || CloudError.is(failure, "unavailable")) throw failure;
+    });
   }
 }
 
