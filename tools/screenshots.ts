@@ -2,11 +2,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { newCloud, owner, repository } from "../e2e/cloud.ts";
+import { newCloud, owner, repository, uploadDebian } from "../e2e/cloud.ts";
 
 const folder = join(repository, "docs", "images");
 mkdirSync(folder, { recursive: true });
-const cloud = await newCloud();
+const cloud = await newCloud({ engine: true });
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: [
@@ -61,6 +61,35 @@ try {
     await upload("library-archive", `catalogue-${year}.csv`, Buffer.alloc(40_000 * (year - 2015), 65), "text/csv");
   await upload("website", "index.html", "<h1>Lyceum No. 7</h1>", "text/html");
 
+  await uploadDebian(cloud, token);
+  const project = projectId as never;
+  const size = { vcpus: 1, memoryBytes: 512 * 2 ** 20, diskBytes: 4 * 2 ** 30, pricePerHour: "0.006" };
+  await client.sizeCreate({ name: "school", ...size });
+  const done = async (begun: Promise<{ id: string; resource?: { id: string } | undefined }>): Promise<string> => {
+    const operation = await begun;
+    for (;;) {
+      const now = await client.operationWait({ operation: operation.id as never, timeoutSeconds: 60 });
+      if (now.error) throw new Error(now.error.message);
+      if (now.finishedAt !== undefined) return operation.resource?.id ?? "";
+    }
+  };
+  const labels: Record<string, Record<string, string>> = {
+    library: { room: "archive" },
+    "moodle-1": { course: "all" },
+    "moodle-2": { course: "all" },
+    "robotics-lab": { class: "9b" },
+    website: {},
+  };
+  const servers = new Map<string, string>();
+  for (const name of Object.keys(labels))
+    servers.set(
+      name,
+      await done(
+        client.instanceCreate({ project, name, size: "school", image: "debian-12", labels: labels[name] ?? {} } as never),
+      ),
+    );
+  await done(client.instanceStop({ instance: servers.get("robotics-lab") as never, timeoutSeconds: 0 }));
+
   const page = await browser.newPage({
     viewport: { width: 1280, height: 800 },
     deviceScaleFactor: 1,
@@ -74,6 +103,8 @@ try {
   await page.waitForURL(/\/o\//);
   for (const [name, path] of [
     ["overview", "/o/home/p/default"],
+    ["servers", "/o/home/p/default/instances"],
+    ["server", `/o/home/p/default/instances/${servers.get("moodle-1")}`],
     ["console", "/o/home/p/default/buckets/class-9b-photos?view=grid"],
   ] as const) {
     await page.goto(cloud.url + path);
@@ -85,6 +116,7 @@ try {
     await page.waitForTimeout(2500);
     await page.screenshot({ path: join(folder, `${name}.png`) });
   }
+  for (const id of servers.values()) await done(client.instanceDelete({ instance: id as never, force: true }));
 } finally {
   await browser.close();
   await cloud.remove();

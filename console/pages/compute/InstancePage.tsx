@@ -5,6 +5,7 @@ import type { Instance } from "../../../services/compute/instances/contract.ts";
 import { useApi } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
+import { NotFoundPage } from "../../frame/NotFoundPage.tsx";
 import { useT } from "../../i18n/i18n.ts";
 import { ErrorPage } from "../../ui/ErrorPage.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
@@ -53,6 +54,8 @@ export default function InstancePage() {
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
   if (!query.data) return <PageSkeleton />;
   const instance = query.data;
+  // What surrounds it would be another project's.
+  if (instance.projectId !== project.id) return <NotFoundPage />;
   const Content = tab === "overview" ? undefined : contents[tab];
   return (
     <>
