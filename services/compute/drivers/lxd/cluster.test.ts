@@ -10,6 +10,7 @@ import { createMemberWatch } from "../../engine/members.ts";
 import { defineEngineOperations } from "../../engine/operations.ts";
 import { createReconciler, type Reconciler } from "../../engine/reconciler.ts";
 import { type TestCompute, testCompute } from "../../testing/fixture.ts";
+import { openLxdClient } from "./client.ts";
 import { openLxdDriver } from "./index.ts";
 
 /** Past one machine: three daemons on this host, in network namespaces of their own, are a real cluster. */
@@ -24,12 +25,7 @@ before(
     if (skip) return;
     const { imageFile } = await testLxd();
     cluster = await startLxdCluster(["one", "two", "three"]);
-    engine = await openLxdDriver({
-      endpoint: cluster.members[0]?.socket as string,
-      pool: cluster.poolName,
-      engineProject: "khmara-test",
-      log: silentLog,
-    });
+    engine = await openEngine();
     cloud = await testCompute({ drivers: { engine: { driver: engine } }, standIns: ["networks"] });
     // No cards: overlay.test.ts is about networks.
     cloud.standIns.networks.createPorts = async () => [];
@@ -45,6 +41,14 @@ after(async () => {
   await cluster?.stop();
 });
 
+const engineProject = "khmara-test";
+const openEngine = () =>
+  openLxdDriver({
+    endpoint: cluster.members[0]?.socket as string,
+    pool: cluster.poolName,
+    engineProject,
+    log: silentLog,
+  });
 const round = () => reconciler.run(new AbortController().signal);
 const call: TestCompute["call"] = (...request) => cloud.call(...request);
 const members = async () => (await call("admin", "GET", "/engine-members")).body.items;
@@ -119,7 +123,7 @@ test("an instance with cards goes to where its bridges are while they are on no 
       size: { vcpus: 1, memoryBytes: 128 * 1024 ** 2, diskBytes: 1024 ** 3 },
       hostName: name,
       cloudInit: {},
-      interfaces: [{ device: "eth0", bridge: "khnothere", macAddress: "02:00:00:00:00:01", hostDevice: `${name}e` }],
+      interfaces: [{ device: "eth0", bridge: "khnothere", macAddress: `02:00:00:00:00:0${name.at(-1)}`, hostDevice: `${name}e` }],
       autoRestart: false,
       labels: { test: name },
       ...(member === undefined ? {} : { member }),
@@ -132,6 +136,18 @@ test("an instance with cards goes to where its bridges are while they are on no 
     ["kh-1", "kh-2", "kh-3"].map((name) => places.get(name)),
     ["one", "one", "one"],
   );
+  // Made before the engine was a cluster, they would have no filter.
+  const client = openLxdClient({ endpoint: cluster.members[0]?.socket as string }, engineProject);
+  const cardOf = async () =>
+    (await client.get<{ devices: Record<string, Record<string, string>> }>("/1.0/instances/kh-1")).devices["eth0"] ?? {};
+  const { "security.mac_filtering": filter, ...open } = await cardOf();
+  assert.equal(filter, "true");
+  const { devices, ...rest } = await client.get<{ devices: Record<string, unknown> }>("/1.0/instances/kh-1");
+  await client.put("/1.0/instances/kh-1", { ...rest, devices: { ...devices, eth0: open } });
+  assert.equal((await cardOf())["security.mac_filtering"], undefined);
+  await (await openEngine()).close();
+  assert.equal((await cardOf())["security.mac_filtering"], "true");
+  client.close();
   for (const name of ["kh-1", "kh-2", "kh-3"]) await engine.instanceDelete(name);
 });
 

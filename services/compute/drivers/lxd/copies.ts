@@ -19,6 +19,7 @@ import {
   changeInstance,
   deadlines,
   type Engine,
+  filtersMac,
   findInstance,
   getInstance,
   noInstance,
@@ -105,7 +106,7 @@ export function createCopies(engine: Engine, power: Power): Copies {
   };
 
   function configurationOf(spec: Spec): ReturnType<typeof instanceConfiguration> {
-    return instanceConfiguration(spec, { pool: engine.pool, isolated: engine.can.isolate, macFiltering: engine.can.filterMac });
+    return instanceConfiguration(spec, { pool: engine.pool, isolated: engine.can.isolate, macFiltering: filtersMac(engine) });
   }
 
   /** Of an instance that may be running. */

@@ -10,7 +10,7 @@ import { createExec } from "./exec.ts";
 import { createFiles } from "./files.ts";
 import { openHost } from "./host.ts";
 import { architectureOf, createImages, sweepImages } from "./images.ts";
-import { createInstances } from "./instances.ts";
+import { createInstances, guardCards } from "./instances.ts";
 import { createMetrics } from "./metrics.ts";
 import { createOverlays } from "./overlay.ts";
 import { createPower, type Power } from "./power.ts";
@@ -48,7 +48,7 @@ export async function openLxdDriver(options: LxdDriverOptions): Promise<ComputeD
       pool,
       log,
       host: openHost(client, { pool, member: server.environment.server_name ?? "", storageDriver: storage.driver, log }),
-      can: { isolate: true, filterMac: true, shiftVolumes: canShift(server), guardMembers: true },
+      can: { isolate: true, shiftVolumes: canShift(server), guardMembers: true },
     };
     return driverOf(engine, storage.driver);
   } catch (error) {
@@ -94,6 +94,7 @@ function care(engine: Engine, power: Power): () => Promise<void> {
     sweepBackups(engine).catch(note),
     sweepImages(engine).catch(note),
     thawLeftovers(engine, power).catch(note),
+    guardCards(engine).catch(note),
     host?.keepLimits().catch(note),
     host?.allowMany().catch(note),
   ]);

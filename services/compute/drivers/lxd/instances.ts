@@ -3,6 +3,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, Capacity, ComputeDriver } from "../../driver.ts";
 import { at } from "./client.ts";
 import {
+  type Configuration,
   cardDevices,
   type EngineInstance,
   engineKind,
@@ -29,6 +30,7 @@ import {
   changeInstance,
   deadlines,
   type Engine,
+  filtersMac,
   findInstance,
   isAbsent,
   noInstance,
@@ -113,7 +115,7 @@ export function createInstances(engine: Engine, power: Power): Instances {
               ? devices
               : {
                   ...Object.fromEntries(Object.entries(devices).filter(([, device]) => !isCard(device))),
-                  ...cardDevices(change.interfaces, engine.can.filterMac),
+                  ...cardDevices(change.interfaces, filtersMac(engine)),
                 },
         }),
         options,
@@ -165,6 +167,20 @@ export function createInstances(engine: Engine, power: Power): Instances {
   return instances;
 }
 
+/** An engine that became a cluster after instances were made: they may run on another member from now on. */
+export async function guardCards(engine: Engine): Promise<void> {
+  if (!filtersMac(engine)) return;
+  const all = await engine.client.list<EngineInstance>("/1.0/instances");
+  const filter = "security.mac_filtering";
+  for (const { name, devices } of all) {
+    if (Object.values(devices).every((device) => !isCard(device) || device[filter] === "true")) continue;
+    const guarded = (device: Configuration) => (isCard(device) ? { ...device, [filter]: "true" } : device);
+    await changeInstance(engine, name, ({ devices: now }) => ({
+      devices: Object.fromEntries(Object.entries(now).map(([key, device]) => [key, guarded(device)])),
+    }));
+  }
+}
+
 /** Makes it, unless it is there already with the same labels; what an interrupted call left half made is made anew. */
 export async function createOnce(
   engine: Engine,
@@ -177,7 +193,7 @@ export async function createOnce(
     const { config, devices } = instanceConfiguration(spec, {
       pool: engine.pool,
       isolated: engine.can.isolate,
-      macFiltering: engine.can.filterMac,
+      macFiltering: filtersMac(engine),
     });
     const body = { name: spec.name, type: engineKind(spec.kind), profiles: [], config, devices, source };
     const request = { ...settings(options, deadlines.create), query: { target: member } };

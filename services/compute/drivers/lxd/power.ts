@@ -1,19 +1,8 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ComputeDriver, PowerState } from "../../driver.ts";
 import { at } from "./client.ts";
-import { isCard, powerStateOf, without } from "./configuration.ts";
-import {
-  changeInstance,
-  deadlines,
-  type Engine,
-  getInstance,
-  isAbsent,
-  noInstance,
-  refused,
-  settings,
-  whenFree,
-  wordsOf,
-} from "./engine.ts";
+import { isCard, powerStateOf } from "./configuration.ts";
+import { deadlines, type Engine, getInstance, isAbsent, noInstance, refused, settings, whenFree, wordsOf } from "./engine.ts";
 import { withRoom } from "./room.ts";
 
 type Action = "start" | "stop" | "restart" | "freeze" | "unfreeze";
@@ -141,26 +130,6 @@ const repairs: Repair[] = [
       if (host === undefined || !(location === host.member || location === "none")) return false;
       for (const { host_name: link } of Object.values(devices).filter(isCard))
         if (link !== undefined) await host.removeLink(link);
-      return true;
-    },
-  },
-  {
-    name: "a kernel without the filter of addresses",
-    words: /\bnft\b|ebtables|setup host filters|firewall/i,
-    async apply(engine, name, options) {
-      // Here our own rules do the same; on other members of a cluster nothing does.
-      if (engine.server.environment.server_clustered === true) return false;
-      engine.can.filterMac = false;
-      await changeInstance(
-        engine,
-        name,
-        ({ devices }) => ({
-          devices: Object.fromEntries(
-            Object.entries(devices).map(([device, keys]) => [device, without(keys, (key) => key === "security.mac_filtering")]),
-          ),
-        }),
-        options,
-      );
       return true;
     },
   },
