@@ -110,9 +110,8 @@ try {
     await page.goto(cloud.url + path);
     await page.waitForLoadState("load");
     // The stream of events keeps the network busy for ever: the pictures are what has to be there.
-    await page.waitForFunction(
-      `[...document.images].every((image) => image.complete) && !document.querySelector("[aria-busy=true]")`,
-    );
+    const isThere = `[...document.images].every((image) => image.complete) && !document.querySelector("[aria-busy=true]")`;
+    while (!(await page.evaluate(isThere))) await page.waitForTimeout(100);
     await page.waitForTimeout(2500);
     await page.screenshot({ path: join(folder, `${name}.png`) });
   }

@@ -78,14 +78,14 @@ export default function InstancesPage() {
             key: "name",
             header: t("ui.name"),
             primary: true,
-            width: "minmax(160px, 2fr)",
+            width: "minmax(140px, 2fr)",
             cell: ({ name }) => name,
             sort: ({ name }) => name,
           },
           {
             key: "state",
             header: t("compute.state"),
-            width: "minmax(120px, 150px)",
+            width: "minmax(116px, 150px)",
             phone: "bare",
             cell: (instance) => (
               <StatusBadge tone={instanceTones[instance.state]}>{t(`compute.state.${instance.state}`)}</StatusBadge>
@@ -95,7 +95,7 @@ export default function InstancesPage() {
           {
             key: "address",
             header: t("compute.address"),
-            width: "minmax(150px, 190px)",
+            width: "minmax(144px, 190px)",
             cell: ({ ports }) => {
               const address = ports.find(({ floatingAddress }) => floatingAddress)?.floatingAddress ?? ports[0]?.ipv4;
               return address ? (
@@ -111,7 +111,7 @@ export default function InstancesPage() {
           {
             key: "size",
             header: t("compute.size"),
-            width: "minmax(150px, 1fr)",
+            width: "minmax(136px, 1fr)",
             cell: (instance) =>
               t("compute.capacity.short", { vcpus: instance.vcpus, memory: format.memory(instance.memoryBytes) }),
             sort: ({ vcpus }) => vcpus,
