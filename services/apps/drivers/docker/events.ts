@@ -59,6 +59,8 @@ const kinds: Record<string, EngineChange["kind"]> = {
   die: "exited",
   oom: "out_of_memory",
   destroy: "removed",
+  // Of a network it is called so when somebody else asks for it.
+  remove: "removed",
   "health_status: healthy": "healthy",
   "health_status: unhealthy": "unhealthy",
 };
