@@ -124,7 +124,11 @@ async function sweep(socket: string): Promise<void> {
 export async function testRootfs(files: Record<string, string> = {}): Promise<Buffer> {
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((file) => existsSync(file));
   if (busybox === undefined) throw new Error("busybox is missing.");
-  const libraries = [...spawnSync("ldd", [busybox], { encoding: "utf8" }).stdout.matchAll(/\/[^ )]+/g)].map(([file]) => file);
+  // A busybox that is linked statically cannot ask for names.
+  const programs = [busybox, "/usr/bin/getent"];
+  const libraries = new Set(
+    programs.flatMap((each) => [...spawnSync("ldd", [each], { encoding: "utf8" }).stdout.matchAll(/\/[^ )]+/g)].map(([file]) => file.trim())),
+  );
   const { stdout } = await run(busybox, ["--list"]);
   const tar = pack();
   const made = new Set<string>();
@@ -145,9 +149,10 @@ export async function testRootfs(files: Record<string, string> = {}): Promise<Bu
   }
   tar.entry({ name: "tmp", type: "directory", mode: 0o1777 });
   file("bin/busybox", readFileSync(busybox), 0o755);
+  file("bin/getent", readFileSync("/usr/bin/getent"), 0o755);
   for (const library of libraries) file(library.slice(1), readFileSync(library), 0o755);
   for (const name of stdout.trim().split("\n"))
-    if (name !== "busybox") tar.entry({ name: `bin/${name}`, type: "symlink", linkname: "/bin/busybox" });
+    if (name !== "busybox" && name !== "getent") tar.entry({ name: `bin/${name}`, type: "symlink", linkname: "/bin/busybox" });
   file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n", 0o644);
   file("etc/group", "root:x:0:\nnobody:x:65534:\n", 0o644);
   for (const [path, content] of Object.entries(files)) file(path, content, 0o755);

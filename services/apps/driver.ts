@@ -158,7 +158,7 @@ export interface ContainerLimits {
   memoryBytes: number;
   cpus: number;
   processes: number;
-  /** Of each process; absent: 65536. */
+  /** Of each process; absent: as many as the engine itself may have. More than those are failed_precondition at the start. */
   openFiles?: number | undefined;
   /** /dev/shm; absent: 64 MiB. */
   sharedMemoryBytes?: number | undefined;
@@ -328,7 +328,10 @@ export interface AppEngine {
   /** The name leaves the image that has it now. */
   imageTag(image: string, name: string, options?: CallOptions): Promise<void>;
   imageList(options?: CallOptions): Promise<ImageReport[]>;
-  /** By name: only the name, and the image with its last one. By id: with all its names. failed_precondition while a container has it. */
+  /**
+   * By name: only the name, and the image with its last one. By id: with all its names. failed_precondition while a container has it; one that
+   * others are built from stays without a name until they go.
+   */
   imageRemove(image: string, options?: CallOptions): Promise<void>;
 
   networkCreate(spec: NetworkSpec, options?: CallOptions): Promise<void>;

@@ -135,7 +135,7 @@ async function renamed(tarball: Buffer, names: string[]): Promise<Buffer> {
   const writer = pack();
   void (async () => {
     for await (const entry of reader) {
-      const content = Buffer.concat(await entry.toArray());
+      const content = await buffer(entry);
       if (entry.header.name !== "manifest.json") {
         writer.entry({ name: entry.header.name, type: entry.header.type, linkname: entry.header.linkname ?? null } as never, content);
         continue;

@@ -87,7 +87,7 @@ export async function refuses(work: Promise<unknown>, code: ErrorCode, reason?: 
     refusal = error;
     assert.ok(CloudError.is(error), `a CloudError, not ${String(error)}`);
     assert.equal(error.code, code, `${error.message} ${String(error.cause)}`);
-    assert.match(error.message, /^[A-Za-z/].*\.$/s);
+    assert.match(error.message, /^\S.*[.)]$/s);
     if (reason !== undefined) assert.equal(error.details.reason, reason);
     return true;
   });

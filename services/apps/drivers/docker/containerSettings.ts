@@ -4,7 +4,6 @@ import type { ContainerSpec } from "../../driver.ts";
 import { endpointOf } from "./networks.ts";
 import type { Ownership } from "./ownership.ts";
 
-const openFiles = 65_536;
 const sharedMemoryBytes = 64 * 1024 ** 2;
 const leastMemoryBytes = 6 * 1024 ** 2;
 
@@ -56,7 +55,7 @@ export function containerSettings(spec: ContainerSpec, ownership: Ownership, str
       PidsLimit: limits.processes,
       ShmSize: limits.sharedMemoryBytes ?? sharedMemoryBytes,
       Ulimits: [
-        { Name: "nofile", Soft: limits.openFiles ?? openFiles, Hard: limits.openFiles ?? openFiles },
+        ...(limits.openFiles === undefined ? [] : [{ Name: "nofile", Soft: limits.openFiles, Hard: limits.openFiles }]),
         // A dump of memory may hold secrets, and fills the disk.
         { Name: "core", Soft: 0, Hard: 0 },
       ],

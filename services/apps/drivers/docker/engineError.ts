@@ -60,6 +60,30 @@ const byWords: [RegExp, Meaning][] = [
     },
   ],
   [
+    /error setting rlimit/i,
+    {
+      code: "failed_precondition",
+      message: "A process of the container may not have so many open files here. Ask for fewer, or give the engine itself more.",
+      details: { reason: "engine_limit_too_high" },
+    },
+  ],
+  [
+    /OCI runtime (create|exec) failed/i,
+    {
+      code: "failed_precondition",
+      message: "The container could not be started: its command, its user or its folder is not there, or cannot be used.",
+      details: { reason: "command_not_startable" },
+    },
+  ],
+  [
+    /invalid tar header|unexpected EOF|is not a tar|Error processing tar file/i,
+    {
+      code: "invalid_argument",
+      message: "This is no tarball that the container engine understands.",
+      details: { reason: "image_invalid" },
+    },
+  ],
+  [
     /No such (container|image|network|volume|exec)|not found|does not exist|reference does not exist/i,
     { code: "not_found", message: "The engine does not have it.", details: { reason: "engine_not_found" } },
   ],

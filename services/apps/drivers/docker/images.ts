@@ -2,7 +2,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, ImageDefaults, ImageReport } from "../../driver.ts";
 import { at } from "./client.ts";
 import { environmentOf } from "./containerSettings.ts";
-import { DockerError, translate } from "./engineError.ts";
+import { DockerError, translate, wordsOf } from "./engineError.ts";
 import { withoutNames } from "./imageArchive.ts";
 import { absent, different, type Engine, type EngineLabels, labelsIn, sameLabels } from "./ownership.ts";
 
@@ -145,7 +145,9 @@ export function createImages(engine: Engine): Images {
           await client.delete(at`/images/${target}`, { signal: options?.signal, timeoutMs: 120_000 });
         } catch (error) {
           if (!CloudError.is(error, "conflict") && !CloudError.is(error, "failed_precondition")) throw error;
-          throw new CloudError("failed_precondition", "Containers, or other images, use this image. Remove them first.", {
+          // It has lost its names by now, and goes with the last of those.
+          if (target === found.Id && /dependent child/.test(wordsOf(error))) return;
+          throw new CloudError("failed_precondition", "Containers use this image. Remove them first.", {
             cause: error,
             details: { reason: "engine_in_use" },
           });

@@ -62,6 +62,21 @@ export function createNetworks(engine: Engine): Networks {
     check(first, spec.name, specification);
   }
 
+  async function createOnce(spec: NetworkSpec, options?: CallOptions): Promise<void> {
+    try {
+      await create(spec, options);
+    } catch (error) {
+      // Somebody was quicker, and has the name or the addresses: perhaps with the very same.
+      const reason = CloudError.is(error) ? error.details.reason : undefined;
+      if (reason !== "engine_already_exists" && reason !== "engine_addresses_taken") throw error;
+      if ((await named(spec.name, options)).length === 0) throw error;
+      await create(spec, options);
+    }
+  }
+
+  /** One at a time for a name: one that is just being made has its addresses already, and cannot be found yet. */
+  const creating = new Map<string, Promise<void>>();
+
   function check(there: EngineNetwork, name: string, specification: string): void {
     if (!ownership.isOurs(there.Labels)) throw foreign("network", there.Name);
     if (there.Labels?.[labelKeys.specification] !== specification) throw different("network", name);
@@ -92,12 +107,14 @@ export function createNetworks(engine: Engine): Networks {
 
   return {
     async networkCreate(spec, options) {
+      const before = creating.get(spec.name);
+      const work = (before ?? Promise.resolve()).then(() => createOnce(spec, options));
+      const settled = work.catch(() => {});
+      creating.set(spec.name, settled);
       try {
-        await create(spec, options);
-      } catch (error) {
-        // Somebody was quicker.
-        if (!CloudError.is(error, "already_exists") || error.details.reason !== "engine_already_exists") throw error;
-        await create(spec, options);
+        await work;
+      } finally {
+        if (creating.get(spec.name) === settled) creating.delete(spec.name);
       }
     },
 

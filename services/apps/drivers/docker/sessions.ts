@@ -83,6 +83,9 @@ export function createSessions(engine: Engine): Sessions {
         take(session.stderr, maxOutputBytes),
         session.exited,
       ]);
+      // Docker 20.10 tells of a command that it could not start in the command's own output.
+      const failure = exitCode === 126 ? startFailure(stdout.bytes) : undefined;
+      if (failure !== undefined) return { exitCode: failure, stdout: new Uint8Array(), stderr: stdout.bytes, truncated: false };
       return { exitCode, stdout: stdout.bytes, stderr: stderr.bytes, truncated: stdout.truncated || stderr.truncated };
     },
 
@@ -243,9 +246,17 @@ async function take(stream: Readable, mostBytes: number): Promise<{ bytes: Uint8
   return { bytes: Buffer.concat(chunks), truncated };
 }
 
-/** As a shell has it (POSIX.1-2024, 2.8.2): no such command, or one that may not be executed. */
-function notRunnable(error: unknown): number | undefined {
-  const words = wordsOf(error);
-  if (/executable file not found|no such file or directory/i.test(words)) return 127;
-  return /permission denied|exec format error/i.test(words) ? 126 : undefined;
+function startFailure(output: Uint8Array): number | undefined {
+  const words = Buffer.from(output.subarray(0, 2000)).toString();
+  return words.startsWith("OCI runtime exec failed") ? codeOf(words) : undefined;
 }
+
+/** As a shell has it (POSIX.1-2024, 2.8.2): no such command, or one that may not be executed. */
+const codeOf = (words: string): number | undefined =>
+  /executable file not found|no such file or directory/i.test(words)
+    ? 127
+    : /permission denied|exec format error/i.test(words)
+      ? 126
+      : undefined;
+
+const notRunnable = (error: unknown): number | undefined => codeOf(wordsOf(error));
