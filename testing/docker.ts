@@ -133,7 +133,7 @@ export async function testRootfs(files: Record<string, string> = {}): Promise<Bu
   const tar = pack();
   const made = new Set<string>();
   const folderOf = (path: string): void => {
-    const parent = path.slice(0, path.lastIndexOf("/"));
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
     if (parent === "" || made.has(parent)) return;
     folderOf(parent);
     made.add(parent);

@@ -14,10 +14,8 @@ export function containerConformance(suite: Suite): void {
       await refuses(engine.networkCreate({ ...spec, name: "overlapping" }), "failed_precondition", "engine_addresses_taken");
       const name = suite.name("member");
       await suite.start(suite.spec(name));
-      await engine.networkConnect("front", name, { aliases: ["web"], ipv4: "10.231.7.50" }).catch((error) => {
-        // A container without any network of its own cannot be put into one: the engine says so.
-        assert.equal(error.code, "failed_precondition", String(error.cause));
-      });
+      await engine.networkConnect("front", name, { aliases: ["web"], ipv4: "10.231.7.49" });
+      assert.deepEqual((await engine.containerGet(name))?.addresses, { front: "10.231.7.49" });
       await engine.containerRemove(name);
       await suite.start(suite.spec(name, { networks: [{ name: "front", aliases: ["web"], ipv4: "10.231.7.50" }] }));
       const report = await engine.networkGet("front");
@@ -52,10 +50,13 @@ export function containerConformance(suite: Suite): void {
       await Promise.all([suite.start(suite.spec(near, on("east"))), suite.start(suite.spec(far, on("west"))), suite.start(suite.spec(both, on("west", "east")))]);
       const address = (await engine.containerGet(server))?.addresses["east"] as string;
       const fetch = (from: string, host: string) =>
-        engine.containerExec(from, { command: ["wget", "-q", "-T", "3", "-O", "-", `http://${host}:8080/`], maxOutputBytes: 1000 });
+        engine.containerExec(from, {
+          command: ["sh", "-c", `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${host} 8080`],
+          maxOutputBytes: 1000,
+        });
       const knows = async (from: string) =>
         Buffer.from((await engine.containerExec(from, { command: ["getent", "hosts", "in-east"], maxOutputBytes: 1000 })).stdout).toString();
-      await eventually(() => fetch(near, address), ({ stdout }) => Buffer.from(stdout).toString() === "found\n");
+      await eventually(() => fetch(near, address), ({ stdout }) => Buffer.from(stdout).toString().endsWith("found\n"));
       assert.equal((await knows(near)).split(/\s+/)[0], address);
       assert.equal((await fetch(both, address)).exitCode, 0);
       assert.notEqual((await fetch(far, address)).exitCode, 0, "another network");

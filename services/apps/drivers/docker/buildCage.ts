@@ -24,7 +24,9 @@ export interface BuildCage {
 export interface CageUsage {
   memoryPeakBytes: number | undefined;
   cpuSeconds: number | undefined;
-  /** Its limit was met. */
+  /** Something was killed for it; undefined where the kernel does not count that of all below. */
+  memoryKills: boolean | undefined;
+  /** Its limit was met, be it by what the kernel only keeps of files. */
   memoryFull: boolean;
   processesFull: boolean;
 }
@@ -33,6 +35,7 @@ const run = promisify(execFile);
 const prefix = "khmarabuild_";
 const periodMicroseconds = 100_000;
 const emptyMs = 10_000;
+const pageBytes = 4096;
 
 export interface CageOptions {
   info: Pick<EngineInfo, "cgroupDriver" | "cgroupVersion" | "userNamespaces">;
@@ -126,7 +129,8 @@ function hierarchies(name: string): Groups {
       // Those below count too; newer kernels know no other way.
       put(memory, "memory.use_hierarchy", 1, { optional: true });
       put(memory, "memory.limit_in_bytes", memoryBytes);
-      put(memory, "memory.memsw.limit_in_bytes", memoryBytes, { optional: true });
+      // With swap, a page more: of the two, newer kernels count only how often the first was met.
+      put(memory, "memory.memsw.limit_in_bytes", memoryBytes + pageBytes, { optional: true });
       put(pids, "pids.max", processes);
       put(cpu, "cpu.cfs_period_us", periodMicroseconds);
       put(cpu, "cpu.cfs_quota_us", Math.round(cpus * periodMicroseconds));
@@ -195,11 +199,15 @@ function fieldIn(folders: string[], file: string, field: string): number | undef
 function usageOf(folders: string[], { processes }: BuildLimits): CageUsage {
   const nanoseconds = numberIn(folders, "cpuacct.usage");
   const microseconds = fieldIn(folders, "cpu.stat", "usage_usec");
+  const kills = fieldIn(folders, "memory.events", "oom_kill");
   return {
     memoryPeakBytes: numberIn(folders, "memory.peak") ?? numberIn(folders, "memory.max_usage_in_bytes"),
     cpuSeconds:
       microseconds !== undefined ? microseconds / 1e6 : nanoseconds !== undefined ? nanoseconds / 1e9 : undefined,
-    memoryFull: (fieldIn(folders, "memory.events", "oom_kill") ?? numberIn(folders, "memory.failcnt") ?? 0) > 0,
+    memoryKills: kills === undefined ? undefined : kills > 0,
+    memoryFull:
+      (fieldIn(folders, "memory.events", "max") ?? 0) > 0 ||
+      (numberIn(folders, "memory.failcnt") ?? 0) > 0,
     processesFull:
       (fieldIn(folders, "pids.events", "max") ?? 0) > 0 || (numberIn(folders, "pids.peak") ?? 0) >= processes,
   };

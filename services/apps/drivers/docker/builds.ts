@@ -23,6 +23,8 @@ interface BuildWords {
 
 /** The engine goes on reading its output for a moment after the last of its processes was killed. */
 const settleMs = 15_000;
+const red = "\u001b[91m";
+const reset = "\u001b[0m";
 
 export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): Builds {
   const { client, ownership } = engine;
@@ -31,7 +33,7 @@ export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): B
     async imageBuild(spec, context, { signal, onLine }) {
       const began = performance.now();
       const reference = ownership.imageReference(spec.name);
-      const labels = ownership.labelsFor(spec.name, spec.labels);
+      const labels = ownership.imageLabels(spec.labels);
       const network = await networkOf(spec, signal);
       const { cgroupDriver, cgroupVersion, userNamespaces, dataFolder } = await info();
       const local = !client.address.endpoint.startsWith("https:");
@@ -109,7 +111,7 @@ export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): B
         try {
           const words = client.upload<BuildWords>("/build", bounded, { query, signal: stop.signal, timeoutMs: 0 });
           for await (const { stream, status, aux, error, errorDetail } of words) {
-            if (stream !== undefined) say(stream);
+            if (stream !== undefined) say(plain(stream));
             else if (status !== undefined && rest === "") onLine(status);
             if (aux?.ID !== undefined) image = aux.ID;
             if (error === undefined) continue;
@@ -160,6 +162,10 @@ export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): B
   }
 }
 
+/** The builder paints red what a step says on its standard error. */
+const plain = (text: string): string =>
+  text.startsWith(red) && text.endsWith(reset) ? text.slice(red.length, -reset.length) : text;
+
 class BuildFailure extends Error {
   readonly exitCode: number | undefined;
   constructor(message: string, exitCode: number | undefined) {
@@ -184,8 +190,8 @@ function explained(error: unknown, cage: BuildCage, { limits }: BuildSpec): unkn
   const { exitCode, message } = error;
   const cause = new DockerError(message, 0, "POST /build");
   if (/no space left on device/i.test(message)) return translate(cause);
-  const { memoryFull, processesFull } = cage.usage();
-  if (memoryFull && (exitCode === killedBySignal || exitCode === undefined || exitCode > 0))
+  const { memoryKills, memoryFull, processesFull } = cage.usage();
+  if (memoryKills ?? (memoryFull && exitCode === killedBySignal))
     return new CloudError(
       "failed_precondition",
       `The build needed more than its ${Math.round(limits.memoryBytes / 1024 ** 2)} MiB of memory. Let it do with less, or give builds more.`,

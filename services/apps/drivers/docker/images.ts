@@ -61,7 +61,7 @@ export function createImages(engine: Engine): Images {
       }
       const [repo, tag] = partsOf(reference);
       const changes = [
-        ...Object.entries(ownership.labelsFor(name, labels)).map(([key, value]) => `LABEL ${word(key)}=${word(value)}`),
+        ...Object.entries(ownership.imageLabels(labels)).map(([key, value]) => `LABEL ${word(key)}=${word(value)}`),
         ...instructionsOf(defaults),
       ];
       let id: string | undefined;
@@ -166,7 +166,7 @@ export function createImages(engine: Engine): Images {
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
   ): Promise<EngineImage> {
-    const wanted = ownership.labelsFor(name, labels);
+    const wanted = ownership.imageLabels(labels);
     const { Config } = await client.get<EngineImage>(at`/images/${raw}/json`, { signal });
     const [repo, tag] = partsOf(ownership.imageReference(name));
     const own = Object.fromEntries(Object.entries(Config?.Labels ?? {}).filter(([key]) => !key.startsWith("khmara.")));

@@ -133,6 +133,8 @@ export function createNetworks(engine: Engine): Networks {
       const { aliases, ipv4, signal } = options;
       const [{ Id: network }, { Id: id, NetworkSettings }] = await Promise.all([need(name, options), needContainer(engine, container, options)]);
       if (Object.values(NetworkSettings.Networks).some(({ NetworkID }) => NetworkID === network)) return;
+      // One that was made without any network has to leave that one first.
+      if ("none" in NetworkSettings.Networks) await client.post("/networks/none/disconnect", { Container: id }, { signal });
       try {
         await client.post(
           at`/networks/${network}/connect`,

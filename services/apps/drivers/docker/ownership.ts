@@ -69,6 +69,12 @@ export class Ownership {
     };
   }
 
+  /** As few as can be: the builder makes a layer for each. The name is the image's own. */
+  imageLabels(labels: Labels): Record<string, string> {
+    const { [labelKeys.cloud]: cloud = "", [labelKeys.labels]: all = "" } = this.labelsFor("image", labels);
+    return { [labelKeys.cloud]: cloud, [labelKeys.labels]: all };
+  }
+
   isOurs(labels: EngineLabels): boolean {
     return labels?.[labelKeys.cloud] === this.cloudId;
   }

@@ -17,6 +17,7 @@ export type Sessions = Pick<AppEngine, "containerExec" | "containerOpen" | "cont
 
 /** Ended by nobody knows what: it was let go. */
 const letGo = 137;
+const longestFailure = 2000;
 
 interface Streams {
   stdin: Writable;
@@ -78,14 +79,18 @@ export function createSessions(engine: Engine): Sessions {
       }
       session.stdin.on("error", () => {});
       session.stdin.end(input ?? Buffer.alloc(0));
-      const [stdout, stderr, exitCode] = await Promise.all([
-        take(session.stdout, maxOutputBytes),
+      const [output, stderr, exitCode] = await Promise.all([
+        take(session.stdout, Math.max(maxOutputBytes, longestFailure)),
         take(session.stderr, maxOutputBytes),
         session.exited,
       ]);
       // Docker 20.10 tells of a command that it could not start in the command's own output.
-      const failure = exitCode === 126 ? startFailure(stdout.bytes) : undefined;
-      if (failure !== undefined) return { exitCode: failure, stdout: new Uint8Array(), stderr: stdout.bytes, truncated: false };
+      const failure = exitCode === 126 ? startFailure(output.bytes) : undefined;
+      if (failure !== undefined) return { exitCode: failure, stdout: new Uint8Array(), stderr: output.bytes, truncated: false };
+      const stdout = {
+        bytes: output.bytes.subarray(0, maxOutputBytes),
+        truncated: output.truncated || output.bytes.length > maxOutputBytes,
+      };
       return { exitCode, stdout: stdout.bytes, stderr: stderr.bytes, truncated: stdout.truncated || stderr.truncated };
     },
 
@@ -247,7 +252,7 @@ async function take(stream: Readable, mostBytes: number): Promise<{ bytes: Uint8
 }
 
 function startFailure(output: Uint8Array): number | undefined {
-  const words = Buffer.from(output.subarray(0, 2000)).toString();
+  const words = Buffer.from(output.subarray(0, longestFailure)).toString();
   return words.startsWith("OCI runtime exec failed") ? codeOf(words) : undefined;
 }
 
