@@ -94,7 +94,8 @@ export async function removeCloud(socket: string, cloudId: string): Promise<void
   const quiet = () => {};
   for (const { Id } of await client.get<{ Id: string }[]>("/containers/json", { query }))
     await client.delete(at`/containers/${Id}`, { query: { force: true, v: true } }).catch(quiet);
-  for (const { Id } of await client.get<{ Id: string }[]>("/networks", { query })) await client.delete(at`/networks/${Id}`).catch(quiet);
+  for (const { Id } of await client.get<{ Id: string }[]>("/networks", { query }))
+    await client.delete(at`/networks/${Id}`).catch(quiet);
   const { Volumes } = await client.get<{ Volumes: { Name: string }[] | null }>("/volumes", { query });
   for (const { Name } of Volumes ?? []) await client.delete(at`/volumes/${Name}`).catch(quiet);
   for (const { Id } of await client.get<{ Id: string }[]>("/images/json", { query }))
@@ -127,7 +128,9 @@ export async function testRootfs(files: Record<string, string> = {}): Promise<Bu
   // A busybox that is linked statically cannot ask for names.
   const programs = [busybox, "/usr/bin/getent"];
   const libraries = new Set(
-    programs.flatMap((each) => [...spawnSync("ldd", [each], { encoding: "utf8" }).stdout.matchAll(/\/[^ )]+/g)].map(([file]) => file.trim())),
+    programs.flatMap((each) =>
+      [...spawnSync("ldd", [each], { encoding: "utf8" }).stdout.matchAll(/\/[^ )]+/g)].map(([file]) => file.trim()),
+    ),
   );
   const { stdout } = await run(busybox, ["--list"]);
   const tar = pack();

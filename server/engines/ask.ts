@@ -62,7 +62,12 @@ export async function askDocker<T>(door: EngineDoor, path: string, question: Que
   return answer as T;
 }
 
-function askDoor(door: EngineDoor, method: "GET" | "POST", path: string, question: Question): Promise<{ status: number; text: string }> {
+function askDoor(
+  door: EngineDoor,
+  method: "GET" | "POST",
+  path: string,
+  question: Question,
+): Promise<{ status: number; text: string }> {
   const { body, timeoutMs = 10_000 } = question;
   const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const remote = door.endpoint.startsWith("https:");

@@ -109,7 +109,8 @@ async function provide({ settings, door, named, consent }: DockerPlan, options: 
   // An engine that somebody set up, and that does not let us in, is not replaced by another one.
   if (why !== "not_running") return withDaemon(first, consent, door, options);
   const installed = existsSync(dockerProgram);
-  if (!consent) return missing(installed ? "not_running" : canInstall() ? "not_installed" : "unsupported", adviceWithout(installed));
+  if (!consent)
+    return missing(installed ? "not_running" : canInstall() ? "not_installed" : "unsupported", adviceWithout(installed));
   if (!canInstall() && !installed) return missing("unsupported", adviceWithout(installed));
   const { logFolder, signal, onStep } = options;
   const tools = canInstall() ? missingTools(dockerTools) : [];
@@ -124,7 +125,10 @@ async function provide({ settings, door, named, consent }: DockerPlan, options: 
   }
   onStep("starting Docker");
   if (systemdRuns())
-    await startUnits({ title: "Docker", socketUnit: "docker.socket", serviceUnit: "docker.service", enableService: true }, install);
+    await startUnits(
+      { title: "Docker", socketUnit: "docker.socket", serviceUnit: "docker.service", enableService: true },
+      install,
+    );
   else await startDocker({ logFile: join(logFolder, "docker.log"), signal });
   return withDaemon(await visit(door, named, options), consent, door, options);
 }
@@ -168,7 +172,10 @@ function refusalOf(error: unknown, endpoint: string, named: boolean): ProvidedDo
       `This user may not use Docker at ${endpoint}. Add it to the group (sudo usermod -aG docker $USER), sign in again, then start again.`,
     );
   if (code === "ENOENT" && endpoint.startsWith("https:"))
-    return missing("not_trusted", "The certificates for DOCKER_HOST are not there. Put ca.pem, cert.pem and key.pem into DOCKER_CERT_PATH.");
+    return missing(
+      "not_trusted",
+      "The certificates for DOCKER_HOST are not there. Put ca.pem, cert.pem and key.pem into DOCKER_CERT_PATH.",
+    );
   if (code === "ENOENT" || code === "ECONNREFUSED")
     return named
       ? missing("unreachable", `Nobody answers at ${endpoint}. Check DOCKER_HOST, or start Docker there, then start again.`)
@@ -178,4 +185,3 @@ function refusalOf(error: unknown, endpoint: string, named: boolean): ProvidedDo
   const reason = error instanceof Error ? error.message : String(error);
   return missing("unreachable", `Docker at ${endpoint} cannot be used: ${reason}.${named ? " Check DOCKER_HOST." : ""}`);
 }
-

@@ -45,7 +45,8 @@ export async function startDocker(options: DockerDaemonOptions): Promise<string>
     // Not the settings of the one of this machine.
     if (place !== undefined) writeFileSync(configIn(place), "{}\n");
     const words = place === undefined ? [] : wordsOf(place, socket);
-    const [program, ...more] = place?.network === undefined ? [dockerProgram] : ["nsenter", `--net=${place.network}`, dockerProgram];
+    const [program, ...more] =
+      place?.network === undefined ? [dockerProgram] : ["nsenter", `--net=${place.network}`, dockerProgram];
     // As in its unit file: many containers mean many open files.
     const ended = detach(
       "/bin/sh",

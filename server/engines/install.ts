@@ -73,7 +73,10 @@ export interface Units {
 }
 
 /** Lets systemd start it, now and at every boot. */
-export async function startUnits({ title, socketUnit, serviceUnit, enableService }: Units, options: InstallOptions): Promise<void> {
+export async function startUnits(
+  { title, socketUnit, serviceUnit, enableService }: Units,
+  options: InstallOptions,
+): Promise<void> {
   await run("systemctl", ["enable", socketUnit, ...(enableService ? [serviceUnit] : [])], options);
   const { code, output } = await run("systemctl", ["start", socketUnit, serviceUnit], options);
   if (code !== 0)

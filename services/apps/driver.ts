@@ -214,10 +214,7 @@ export interface ContainerReport {
 }
 
 /** One of a list: what the engine tells of all of them at once. */
-export type ContainerSummary = Pick<
-  ContainerReport,
-  "name" | "id" | "image" | "state" | "labels" | "createdAt" | "addresses"
->;
+export type ContainerSummary = Pick<ContainerReport, "name" | "id" | "image" | "state" | "labels" | "createdAt" | "addresses">;
 
 export interface ExitReport {
   exitCode: number;
@@ -318,11 +315,7 @@ export interface AppEngine {
    * failed; details.exitCode), `build_out_of_memory`, `build_disk_full`, `build_context_too_large`; deadline_exceeded `build_too_long`;
    * invalid_argument `dockerfile_invalid`.
    */
-  imageBuild(
-    spec: BuildSpec,
-    context: Readable,
-    options: CallOptions & { onLine: (line: string) => void },
-  ): Promise<BuildResult>;
+  imageBuild(spec: BuildSpec, context: Readable, options: CallOptions & { onLine: (line: string) => void }): Promise<BuildResult>;
   /** By id, by one of our names, or by digest (`sha256:…` or `repository@sha256:…`). */
   imageGet(image: string, options?: CallOptions): Promise<ImageReport | undefined>;
   /** The name leaves the image that has it now. */
@@ -383,10 +376,7 @@ export interface AppEngine {
    * Made, started and removed at its end, with its streams here. When Khmara ends in the middle its input ends; it goes on until it heeds
    * that, and is then removed by the engine itself. `spec.restart` is `never`.
    */
-  containerRun(
-    spec: ContainerSpec,
-    options?: CallOptions & { terminal?: TerminalSize | undefined },
-  ): Promise<Session>;
+  containerRun(spec: ContainerSpec, options?: CallOptions & { terminal?: TerminalSize | undefined }): Promise<Session>;
 
   /** Changes to ours until the signal; connects again by itself and then tells what it missed as far as the engine remembers. */
   watch(watcher: Watcher, signal: AbortSignal): void;

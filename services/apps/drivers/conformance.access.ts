@@ -10,23 +10,37 @@ export function accessConformance(suite: Suite): void {
   describe("logs", () => {
     test("both streams apart, with times, from a time on, the last ones, and a very long line", async () => {
       const { engine } = suite;
-      const script = "echo one; sleep 0.05; echo two >&2; sleep 0.05; printf 'no end'; head -c 40000 /dev/zero | tr '\\0' x; echo; echo last";
+      const script =
+        "echo one; sleep 0.05; echo two >&2; sleep 0.05; printf 'no end'; head -c 40000 /dev/zero | tr '\\0' x; echo; echo last";
       const spec = suite.spec(suite.name("talker"), { command: ["/bin/sh", "-c", script] });
       await suite.start(spec);
       await engine.containerWait(spec.name);
       const records = await all(engine.containerLogs(spec.name));
-      assert.deepEqual(records.slice(0, 2).map(({ stream, text, partial }) => [stream, text, partial]), [
-        ["stdout", "one", false],
-        ["stderr", "two", false],
-      ]);
+      assert.deepEqual(
+        records.slice(0, 2).map(({ stream, text, partial }) => [stream, text, partial]),
+        [
+          ["stdout", "one", false],
+          ["stderr", "two", false],
+        ],
+      );
       for (const { at } of records) assert.match(at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
       const long = records.slice(2, -1);
       assert.equal(long.map(({ text }) => text).join(""), `no end${"x".repeat(40_000)}`);
-      assert.deepEqual(long.map(({ partial }) => partial), [...long.slice(1).map(() => true), false]);
+      assert.deepEqual(
+        long.map(({ partial }) => partial),
+        [...long.slice(1).map(() => true), false],
+      );
       assert.equal(records.at(-1)?.text, "last");
       const since = records[1]?.at as string;
-      assert.equal((await all(engine.containerLogs(spec.name, { since })))[0]?.text, "two", "that one included, to the nanosecond");
-      assert.deepEqual((await all(engine.containerLogs(spec.name, { tail: 1 }))).map(({ text }) => text), ["last"]);
+      assert.equal(
+        (await all(engine.containerLogs(spec.name, { since })))[0]?.text,
+        "two",
+        "that one included, to the nanosecond",
+      );
+      assert.deepEqual(
+        (await all(engine.containerLogs(spec.name, { tail: 1 }))).map(({ text }) => text),
+        ["last"],
+      );
       await refuses(all(engine.containerLogs("none")), "not_found");
       await refuses(all(engine.containerLogs(spec.name, { since: "yesterday" })), "invalid_argument");
       await engine.containerRemove(spec.name);
@@ -38,7 +52,10 @@ export function accessConformance(suite: Suite): void {
         command: ["/bin/sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done"],
       });
       await suite.start(spec);
-      assert.deepEqual((await all(engine.containerLogs(spec.name, { follow: true }))).map(({ text }) => text), ["1", "2", "3"]);
+      assert.deepEqual(
+        (await all(engine.containerLogs(spec.name, { follow: true }))).map(({ text }) => text),
+        ["1", "2", "3"],
+      );
       const endless = suite.spec(suite.name("endless"), { command: ["/bin/sh", "-c", "echo first; while :; do sleep 1; done"] });
       await suite.start(endless);
       const stop = new AbortController();
@@ -103,7 +120,10 @@ export function accessConformance(suite: Suite): void {
 
     test("a lot of output is cut, and binary bytes are whole", async () => {
       const { engine } = suite;
-      const much = await engine.containerExec(await guest(), { command: ["head", "-c", "5000000", "/dev/zero"], maxOutputBytes: 1000 });
+      const much = await engine.containerExec(await guest(), {
+        command: ["head", "-c", "5000000", "/dev/zero"],
+        maxOutputBytes: 1000,
+      });
       assert.deepEqual([much.exitCode, much.stdout.length, much.truncated], [0, 1000, true]);
       const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 256));
       const copy = await engine.containerExec(await guest(), { command: ["cat"], input: bytes, maxOutputBytes: MiB });
@@ -114,14 +134,20 @@ export function accessConformance(suite: Suite): void {
       const { engine } = suite;
       const container = await guest();
       const results = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => engine.containerExec(container, { command: ["echo", String(i)], maxOutputBytes: 100 })),
+        Array.from({ length: 20 }, (_, i) =>
+          engine.containerExec(container, { command: ["echo", String(i)], maxOutputBytes: 100 }),
+        ),
       );
-      assert.deepEqual(results.map(({ stdout }) => Buffer.from(stdout).toString()), results.map((_, i) => `${i}\n`));
+      assert.deepEqual(
+        results.map(({ stdout }) => Buffer.from(stdout).toString()),
+        results.map((_, i) => `${i}\n`),
+      );
     });
 
     test("one that is not there, and a container that does not run", async () => {
       const { engine } = suite;
-      const run = (container: string, command: string) => engine.containerExec(container, { command: [command], maxOutputBytes: 100 });
+      const run = (container: string, command: string) =>
+        engine.containerExec(container, { command: [command], maxOutputBytes: 100 });
       assert.equal((await run(await guest(), "/no/such/program")).exitCode, 127);
       assert.equal((await run(await guest(), "/etc/passwd")).exitCode, 126);
       const stopped = suite.name("stopped");
@@ -152,17 +178,29 @@ export function accessConformance(suite: Suite): void {
         seen += chunk;
       });
       session.stdin.write("stty size; echo T=$TERM\n");
-      await eventually(() => seen, (output) => /^23 91\r?$/m.test(output) && output.includes("T=xterm-256color"));
+      await eventually(
+        () => seen,
+        (output) => /^23 91\r?$/m.test(output) && output.includes("T=xterm-256color"),
+      );
       await session.resize({ columns: 120, rows: 40 });
       session.stdin.write("stty size\n");
-      await eventually(() => seen, (output) => /^40 120\r?$/m.test(output));
+      await eventually(
+        () => seen,
+        (output) => /^40 120\r?$/m.test(output),
+      );
       session.stdin.write("exit 9\n");
       assert.equal(await session.exited, 9);
-      const second = await engine.containerOpen(await guest(), { command: ["sleep", "1234"], terminal: { columns: 80, rows: 24 } });
+      const second = await engine.containerOpen(await guest(), {
+        command: ["sleep", "1234"],
+        terminal: { columns: 80, rows: 24 },
+      });
       second.stdout.resume();
       second.close();
       assert.notEqual(await second.exited, 0);
-      await eventually(() => suite.sh(name, "ps -o args | grep -c '^sleep 1234' || :"), (count) => count === "0");
+      await eventually(
+        () => suite.sh(name, "ps -o args | grep -c '^sleep 1234' || :"),
+        (count) => count === "0",
+      );
     });
 
     test("a one-off container: streams, exit code, and nothing is left", async () => {
@@ -172,14 +210,20 @@ export function accessConformance(suite: Suite): void {
       session.stdin.end("through");
       const [out, bad, code] = await Promise.all([text(session.stdout), text(session.stderr), session.exited]);
       assert.deepEqual([out, bad, code], ["through", "bad\n", 4]);
-      await eventually(() => engine.containerGet(spec.name), (report) => report === undefined);
+      await eventually(
+        () => engine.containerGet(spec.name),
+        (report) => report === undefined,
+      );
       const quick = await Promise.all(
         Array.from({ length: 5 }, async () => {
           const each = await engine.containerRun(suite.spec(suite.name("quick"), { command: ["/bin/echo", "hi"] }));
           return [await text(each.stdout), await each.exited];
         }),
       );
-      assert.deepEqual(quick, quick.map(() => ["hi\n", 0]));
+      assert.deepEqual(
+        quick,
+        quick.map(() => ["hi\n", 0]),
+      );
       const shellName = suite.name("shell");
       const shell = await engine.containerRun(suite.spec(shellName, { command: ["/bin/sh"] }), {
         terminal: { columns: 77, rows: 11 },
@@ -188,12 +232,18 @@ export function accessConformance(suite: Suite): void {
       shell.stdout.on("data", (chunk) => {
         seen += chunk;
       });
-      await eventually(() => {
-        shell.stdin.write("stty size\n");
-        return seen;
-      }, (output) => /^11 77\r?$/m.test(output));
+      await eventually(
+        () => {
+          shell.stdin.write("stty size\n");
+          return seen;
+        },
+        (output) => /^11 77\r?$/m.test(output),
+      );
       shell.close();
-      await eventually(() => engine.containerGet(shellName), (report) => report === undefined);
+      await eventually(
+        () => engine.containerGet(shellName),
+        (report) => report === undefined,
+      );
       const none = engine.containerRun(suite.spec(suite.name("none"), { command: ["/no/such"] }));
       await refuses(none, "failed_precondition", "command_not_found");
     });

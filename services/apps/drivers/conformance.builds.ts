@@ -37,7 +37,8 @@ export function buildConformance(suite: Suite): void {
       };
       const spec = suite.build("built:1", { arguments: { WORD: "$HOME\"'" } });
       const { lines, result } = await build(spec, files);
-      for (const line of [`said $HOME"'`, "bad", "content", "lo"]) assert.ok(lines.includes(line), `${line} in ${lines.join("|")}`);
+      for (const line of [`said $HOME"'`, "bad", "content", "lo"])
+        assert.ok(lines.includes(line), `${line} in ${lines.join("|")}`);
       assert.ok(!lines.includes("eth0"), "no network was asked for");
       const { image, usage } = result;
       assert.deepEqual(image.names, ["built:1"]);
@@ -67,7 +68,11 @@ export function buildConformance(suite: Suite): void {
 
     test("a step that fails, a Dockerfile that is none, and one that is not there", async () => {
       const before = await images();
-      const failed = await refuses(build(suite.build("bad:1"), from("RUN echo made > /x", "RUN exit 42")), "failed_precondition", "build_failed");
+      const failed = await refuses(
+        build(suite.build("bad:1"), from("RUN echo made > /x", "RUN exit 42")),
+        "failed_precondition",
+        "build_failed",
+      );
       assert.equal(failed.details["exitCode"], 42);
       await refuses(build(suite.build("bad:1"), { Dockerfile: "NONSENSE here" }), "invalid_argument", "dockerfile_invalid");
       await refuses(build(suite.build("bad:1"), { Dockerfile: "" }), "invalid_argument", "dockerfile_invalid");
@@ -80,8 +85,14 @@ export function buildConformance(suite: Suite): void {
     test("a memory hog dies alone, also one of many processes", async () => {
       const limits = { memoryBytes: 64 * MiB, cpus: 1, processes: 64, seconds: 60, diskBytes: 200 * MiB };
       const spec = suite.build(suite.name("hog"), { limits });
-      await refuses(build(spec, run("x=$(yes | head -c 300000000); echo survived")), "failed_precondition", "build_out_of_memory");
-      const many = "for i in 1 2 3 4 5 6; do (x=$(yes | head -c 20000000); sleep 2) & p=$p\\ $!; done; for i in $p; do wait $i || exit 137; done";
+      await refuses(
+        build(spec, run("head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null")),
+        "failed_precondition",
+        "build_out_of_memory",
+      );
+      // None of them alone is too large.
+      const each = '(head -c 20000000 /dev/zero; sleep 3) | tail -c 20000000 >/dev/null & p="$p $!"';
+      const many = `for i in 1 2 3 4 5 6; do ${each}; done; for i in $p; do wait $i || exit 137; done`;
       await refuses(build(spec, run(many)), "failed_precondition", "build_out_of_memory");
       await buildsOn();
     });
@@ -92,11 +103,14 @@ export function buildConformance(suite: Suite): void {
       // Its shell may give up by itself before the time is over.
       await assert.rejects(
         build(suite.build(suite.name("bomb"), { limits }), run(bomb)),
-        (error) =>
-          CloudError.is(error) && (error.details.reason === "build_too_long" || error.details["processLimit"] === true),
+        (error) => CloudError.is(error) && (error.details.reason === "build_too_long" || error.details["processLimit"] === true),
       );
       const count = "i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done; wait";
-      const counted = await refuses(build(suite.build(suite.name("bomb"), { limits }), run(count)), "failed_precondition", "build_failed");
+      const counted = await refuses(
+        build(suite.build(suite.name("bomb"), { limits }), run(count)),
+        "failed_precondition",
+        "build_failed",
+      );
       assert.equal(counted.details["processLimit"], true, counted.message);
       await buildsOn();
     });
@@ -104,7 +118,12 @@ export function buildConformance(suite: Suite): void {
     test("a disk filler is stopped in the middle, over several steps too", async () => {
       const limits = { memoryBytes: 256 * MiB, cpus: 1, processes: 64, seconds: 60, diskBytes: 50 * MiB };
       const spec = suite.build(suite.name("filler"), { limits });
-      const { lines } = await watched(spec, run("i=0; while [ $i -lt 400 ]; do dd if=/dev/zero of=/f$i bs=1M count=1 2>/dev/null; sleep 0.05; i=$((i+1)); done; echo filled"));
+      const { lines } = await watched(
+        spec,
+        run(
+          "i=0; while [ $i -lt 400 ]; do dd if=/dev/zero of=/f$i bs=1M count=1 2>/dev/null; sleep 0.05; i=$((i+1)); done; echo filled",
+        ),
+      );
       assert.ok(!lines.includes("filled"));
       const step = (file: string) => `RUN dd if=/dev/zero of=/${file} bs=1M count=20; sleep 1`;
       const steps = await watched(spec, from(step("a"), step("b"), step("c"), "RUN sleep 5; echo filled"));
@@ -119,7 +138,11 @@ export function buildConformance(suite: Suite): void {
 
     test("what takes too long is ended, and so is what nobody waits for", async () => {
       const limits = { memoryBytes: 64 * MiB, cpus: 1, processes: 64, seconds: 2, diskBytes: 50 * MiB };
-      await refuses(build(suite.build(suite.name("slow"), { limits }), run("sleep infinity")), "deadline_exceeded", "build_too_long");
+      await refuses(
+        build(suite.build(suite.name("slow"), { limits }), run("sleep infinity")),
+        "deadline_exceeded",
+        "build_too_long",
+      );
       const stop = new AbortController();
       const lines: string[] = [];
       const work = suite.engine.imageBuild(suite.build(suite.name("gone")), testContext(run("sleep infinity")), {

@@ -42,12 +42,24 @@ export function containerConformance(suite: Suite): void {
       const { engine } = suite;
       for (const each of ["east", "west"]) await engine.networkCreate({ name: each, labels: {}, internal: true });
       const [server, near, far, both] = ["server", "near", "far", "both"].map(suite.name) as [string, string, string, string];
-      const on = (...networks: string[]) => ({ networks: networks.map((name) => ({ name, aliases: [`in-${name}`] })) });
-      const serve = ["/bin/sh", "-c", "mkdir /tmp/www; echo found > /tmp/www/index.html; exec busybox httpd -f -p 8080 -h /tmp/www"];
+      const on = (...networks: string[]) => ({ networks: networks.map((name) => ({ name, aliases: [] as string[] })) });
+      const serve = [
+        "/bin/sh",
+        "-c",
+        "mkdir /tmp/www; echo found > /tmp/www/index.html; exec busybox httpd -f -p 8080 -h /tmp/www",
+      ];
       await suite.start(
-        suite.spec(server, { ...on("east"), command: serve, temporaryFolders: [{ path: "/tmp", sizeBytes: MiB }] }),
+        suite.spec(server, {
+          networks: [{ name: "east", aliases: ["in-east"] }],
+          command: serve,
+          temporaryFolders: [{ path: "/tmp", sizeBytes: MiB }],
+        }),
       );
-      await Promise.all([suite.start(suite.spec(near, on("east"))), suite.start(suite.spec(far, on("west"))), suite.start(suite.spec(both, on("west", "east")))]);
+      await Promise.all([
+        suite.start(suite.spec(near, on("east"))),
+        suite.start(suite.spec(far, on("west"))),
+        suite.start(suite.spec(both, on("west", "east"))),
+      ]);
       const address = (await engine.containerGet(server))?.addresses["east"] as string;
       const fetch = (from: string, host: string) =>
         engine.containerExec(from, {
@@ -55,8 +67,13 @@ export function containerConformance(suite: Suite): void {
           maxOutputBytes: 1000,
         });
       const knows = async (from: string) =>
-        Buffer.from((await engine.containerExec(from, { command: ["getent", "hosts", "in-east"], maxOutputBytes: 1000 })).stdout).toString();
-      await eventually(() => fetch(near, address), ({ stdout }) => Buffer.from(stdout).toString().endsWith("found\n"));
+        Buffer.from(
+          (await engine.containerExec(from, { command: ["getent", "hosts", "in-east"], maxOutputBytes: 1000 })).stdout,
+        ).toString();
+      await eventually(
+        () => fetch(near, address),
+        ({ stdout }) => Buffer.from(stdout).toString().endsWith("found\n"),
+      );
       assert.equal((await knows(near)).split(/\s+/)[0], address);
       assert.equal((await fetch(both, address)).exitCode, 0);
       assert.notEqual((await fetch(far, address)).exitCode, 0, "another network");
@@ -82,7 +99,10 @@ export function containerConformance(suite: Suite): void {
       await engine.containerRemove(reader);
       const report = await engine.volumeGet("data");
       assert.deepEqual([report?.name, report?.labels], ["data", spec.labels]);
-      assert.deepEqual((await engine.volumeList()).map(({ name }) => name), ["data"]);
+      assert.deepEqual(
+        (await engine.volumeList()).map(({ name }) => name),
+        ["data"],
+      );
       await engine.volumeRemove("data");
       await engine.volumeRemove("data");
       assert.equal(await engine.volumeGet("data"), undefined);
@@ -142,7 +162,10 @@ export function containerConformance(suite: Suite): void {
       await Promise.all([suite.start(deaf), suite.start(particular)]);
       // Whether the trap is there already is seen from inside only.
       for (const { name } of [deaf, particular])
-        await eventually(() => suite.sh(name, "pidof sleep || :"), (pids) => pids !== "");
+        await eventually(
+          () => suite.sh(name, "pidof sleep || :"),
+          (pids) => pids !== "",
+        );
       await Promise.all([engine.containerStop(deaf.name), engine.containerStop(particular.name)]);
       assert.equal((await engine.containerGet(deaf.name))?.exitCode, 137);
       assert.equal((await engine.containerGet(particular.name))?.exitCode, 7);
@@ -166,11 +189,20 @@ export function containerConformance(suite: Suite): void {
       assert.match(status, /^NoNewPrivs:\s1$/m);
       assert.match(status, /^Seccomp:\s2$/m);
       assert.equal(await suite.sh(name, "echo x > /etc/x || echo no"), "no");
-      assert.equal(await suite.sh(name, "cp /bin/busybox /tmp/b 2>/dev/null; echo 'echo ran' > /tmp/s; chmod 755 /tmp/s; /tmp/s 2>/dev/null || echo no"), "no");
+      assert.equal(
+        await suite.sh(
+          name,
+          "cp /bin/busybox /tmp/b 2>/dev/null; echo 'echo ran' > /tmp/s; chmod 755 /tmp/s; /tmp/s 2>/dev/null || echo no",
+        ),
+        "no",
+      );
       assert.equal(await suite.sh(name, 'ulimit -n; ulimit -c; echo "$GREETING"; pwd'), "100\n0\nhello = $HOME\n/data");
       assert.equal(await suite.sh(name, "ls /sys/class/net"), "lo", "no network was asked for");
       assert.equal(await suite.sh(name, "mount -t tmpfs x /data 2>/dev/null || echo no"), "no");
-      const forks = await suite.sh(name, "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done 2>&1 | grep -c fork || :; true");
+      const forks = await suite.sh(
+        name,
+        "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done 2>&1 | grep -c fork || :; true",
+      );
       assert.ok(Number(forks) > 0, "processes are limited");
       await engine.containerRemove(name);
       const bound = suite.name("bound");
@@ -193,12 +225,21 @@ export function containerConformance(suite: Suite): void {
 
     test("the engine starts it again, as its policy says", async () => {
       const { engine } = suite;
-      const always = suite.spec(suite.name("always"), { restart: { policy: "always" }, command: ["/bin/sh", "-c", "sleep 1; exit 3"] });
+      const always = suite.spec(suite.name("always"), {
+        restart: { policy: "always" },
+        command: ["/bin/sh", "-c", "sleep 1; exit 3"],
+      });
       const twice = suite.spec(suite.name("twice"), { restart: { policy: "on_failure", attempts: 2 }, command: ["/bin/false"] });
       await Promise.all([suite.start(always), suite.start(twice)]);
       assert.equal((await engine.containerWait(twice.name)).exitCode, 1);
-      await eventually(() => engine.containerGet(twice.name), (report) => report?.restarts === 2);
-      await eventually(() => engine.containerGet(always.name), (report) => (report?.restarts ?? 0) > 0);
+      await eventually(
+        () => engine.containerGet(twice.name),
+        (report) => report?.restarts === 2,
+      );
+      await eventually(
+        () => engine.containerGet(always.name),
+        (report) => (report?.restarts ?? 0) > 0,
+      );
       await engine.containerStop(always.name, { timeoutSeconds: 0 });
       assert.equal((await engine.containerWait(always.name)).exitCode >= 0, true);
       for (const { name } of [always, twice]) await engine.containerRemove(name);
@@ -211,7 +252,10 @@ export function containerConformance(suite: Suite): void {
       const before = engine.containerWait(spec.name);
       await engine.containerStart(spec.name);
       const during = engine.containerWait(spec.name);
-      assert.deepEqual((await Promise.all([before, during])).map(({ exitCode }) => exitCode), [5, 5]);
+      assert.deepEqual(
+        (await Promise.all([before, during])).map(({ exitCode }) => exitCode),
+        [5, 5],
+      );
       assert.equal((await engine.containerWait(spec.name)).exitCode, 5);
       const idle = suite.spec(suite.name("idle"));
       await suite.start(idle);

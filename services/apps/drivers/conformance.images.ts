@@ -54,7 +54,10 @@ export function imageConformance(suite: Suite): void {
 
     test("what is no tarball, no name, no image", async () => {
       const { engine } = suite;
-      await refuses(engine.imageImport({ name: "bad", labels: {} }, Readable.from([Buffer.alloc(4096, "x")])), "invalid_argument");
+      await refuses(
+        engine.imageImport({ name: "bad", labels: {} }, Readable.from([Buffer.alloc(4096, "x")])),
+        "invalid_argument",
+      );
       await refuses(engine.imageImport({ name: "Bad Name", labels: {} }, Readable.from([""])), "invalid_argument");
       await refuses(engine.imageImport({ name: "bad", labels: { cloud: "other" } }, Readable.from([""])), "invalid_argument");
       await refuses(engine.imageTag("nothing:1", "x:1"), "not_found");
@@ -119,7 +122,10 @@ export function imageConformance(suite: Suite): void {
 
     test("one that a container has stays", async () => {
       const { engine } = suite;
-      const { id } = await engine.imageImport({ name: "held:1", labels: {} }, Readable.from([await testRootfs({ "etc/held": "" })]));
+      const { id } = await engine.imageImport(
+        { name: "held:1", labels: {} },
+        Readable.from([await testRootfs({ "etc/held": "" })]),
+      );
       const name = suite.name("holder");
       await engine.containerCreate({ ...suite.spec(name), image: id });
       await refuses(engine.imageRemove(id), "failed_precondition", "engine_in_use");
@@ -137,7 +143,10 @@ async function renamed(tarball: Buffer, names: string[]): Promise<Buffer> {
     for await (const entry of reader) {
       const content = await buffer(entry);
       if (entry.header.name !== "manifest.json") {
-        writer.entry({ name: entry.header.name, type: entry.header.type, linkname: entry.header.linkname ?? null } as never, content);
+        writer.entry(
+          { name: entry.header.name, type: entry.header.type, linkname: entry.header.linkname ?? null } as never,
+          content,
+        );
         continue;
       }
       const manifest = JSON.parse(content.toString()) as object[];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
 import { testRootfs } from "../../../testing/docker.ts";
 import type { AppEngine, BuildSpec, ContainerSpec } from "../driver.ts";
@@ -73,7 +73,10 @@ export async function openSuite(open: () => Promise<ConformanceWorld>): Promise<
       await engine.containerStart(spec.name);
     },
     async sh(name, script) {
-      const { exitCode, stdout, stderr } = await engine.containerExec(name, { command: ["sh", "-c", script], maxOutputBytes: MiB });
+      const { exitCode, stdout, stderr } = await engine.containerExec(name, {
+        command: ["sh", "-c", script],
+        maxOutputBytes: MiB,
+      });
       assert.equal(exitCode, 0, `${script}: ${Buffer.from(stderr)}`);
       return Buffer.from(stdout).toString().trim();
     },

@@ -63,7 +63,10 @@ export async function makeCage({ info, local, id, limits }: CageOptions): Promis
   // A process of its own is named in it: what a killed one left is known by that.
   const name = `${prefix}${process.pid}_${ticksOf(process.pid)}_${id}${systemd ? ".slice" : ""}`;
   const { folders, write } = info.cgroupVersion === 2 ? unified(name) : hierarchies(name);
-  await sweep(folders.map((folder) => join(folder, "..")), systemd);
+  await sweep(
+    folders.map((folder) => join(folder, "..")),
+    systemd,
+  );
   if (systemd) await startSlice(name, limits);
   else {
     for (const folder of folders) mkdirSync(folder, { recursive: true });
@@ -94,7 +97,8 @@ const mounts = (): { folder: string; type: string; options: string[] }[] =>
 
 /** Version 2 (kernel: admin-guide/cgroup-v2.rst). */
 function unified(name: string): Groups {
-  const root = mounts().find(({ type, folder }) => type === "cgroup2" && !folder.endsWith("/unified"))?.folder ?? "/sys/fs/cgroup";
+  const root =
+    mounts().find(({ type, folder }) => type === "cgroup2" && !folder.endsWith("/unified"))?.folder ?? "/sys/fs/cgroup";
   const folder = join(root, name);
   return {
     folders: [folder],
@@ -116,9 +120,13 @@ function hierarchies(name: string): Groups {
   const of = (controller: string): string => {
     const root = all.find(({ options }) => options.includes(controller))?.folder;
     if (root === undefined)
-      throw new CloudError("failed_precondition", `Builds cannot be limited here: the kernel has no control group ${controller}.`, {
-        details: { reason: "build_limits_unavailable" },
-      });
+      throw new CloudError(
+        "failed_precondition",
+        `Builds cannot be limited here: the kernel has no control group ${controller}.`,
+        {
+          details: { reason: "build_limits_unavailable" },
+        },
+      );
     return join(root, name);
   };
   const [memory, pids, cpu] = [of("memory"), of("pids"), of("cpu")];
@@ -202,14 +210,10 @@ function usageOf(folders: string[], { processes }: BuildLimits): CageUsage {
   const kills = fieldIn(folders, "memory.events", "oom_kill");
   return {
     memoryPeakBytes: numberIn(folders, "memory.peak") ?? numberIn(folders, "memory.max_usage_in_bytes"),
-    cpuSeconds:
-      microseconds !== undefined ? microseconds / 1e6 : nanoseconds !== undefined ? nanoseconds / 1e9 : undefined,
+    cpuSeconds: microseconds !== undefined ? microseconds / 1e6 : nanoseconds !== undefined ? nanoseconds / 1e9 : undefined,
     memoryKills: kills === undefined ? undefined : kills > 0,
-    memoryFull:
-      (fieldIn(folders, "memory.events", "max") ?? 0) > 0 ||
-      (numberIn(folders, "memory.failcnt") ?? 0) > 0,
-    processesFull:
-      (fieldIn(folders, "pids.events", "max") ?? 0) > 0 || (numberIn(folders, "pids.peak") ?? 0) >= processes,
+    memoryFull: (fieldIn(folders, "memory.events", "max") ?? 0) > 0 || (numberIn(folders, "memory.failcnt") ?? 0) > 0,
+    processesFull: (fieldIn(folders, "pids.events", "max") ?? 0) > 0 || (numberIn(folders, "pids.peak") ?? 0) >= processes,
   };
 }
 

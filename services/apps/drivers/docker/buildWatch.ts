@@ -65,7 +65,8 @@ export async function watchDisk(
       const open =
         container === undefined
           ? 0
-          : ((await client.find<{ SizeRw?: number }>(at`/containers/${container}/json`, { query: { size: true }, signal }))?.SizeRw ?? 0);
+          : ((await client.find<{ SizeRw?: number }>(at`/containers/${container}/json`, { query: { size: true }, signal }))
+              ?.SizeRw ?? 0);
       if (layers + open > mostBytes || (await nearlyFull(dataFolder))) return onFull();
     } catch {
       // Whether the engine lives is the build's own question.

@@ -55,10 +55,8 @@ export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): B
       const bounded = boundContext(spec.limits.diskBytes, end);
       context.once("error", (error) => bounded.destroy(error));
       context.pipe(bounded);
-      const watching = watchDisk(
-        engine,
-        { steps, mostBytes: spec.limits.diskBytes, dataFolder, signal: stop.signal },
-        () => end(diskFull(spec.limits.diskBytes)),
+      const watching = watchDisk(engine, { steps, mostBytes: spec.limits.diskBytes, dataFolder, signal: stop.signal }, () =>
+        end(diskFull(spec.limits.diskBytes)),
       );
       try {
         const image = await read();

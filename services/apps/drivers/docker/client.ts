@@ -143,8 +143,7 @@ export class DockerClient {
   }
 
   async #ask(method: string, path: string, body: unknown, settings: RequestSettings): Promise<unknown> {
-    const sent =
-      body === undefined ? undefined : { content: Buffer.from(JSON.stringify(body)), type: "application/json" };
+    const sent = body === undefined ? undefined : { content: Buffer.from(JSON.stringify(body)), type: "application/json" };
     return readDocument(await this.#send(method, path, settings, sent), `${method} ${path}`);
   }
 

@@ -128,10 +128,7 @@ export class DockerConnection {
         resolve({ socket: socket as Socket, head, contentType: response.headers["content-type"] ?? "" });
       });
       request.once("response", (response) => {
-        readDocument(response, what).then(
-          () => reject(translate(new DockerError("it did not open a stream", 0, what))),
-          reject,
-        );
+        readDocument(response, what).then(() => reject(translate(new DockerError("it did not open a stream", 0, what))), reject);
         response.once("close", settled);
       });
       request.end(content);

@@ -94,9 +94,9 @@ function check({ image, limits, mounts, temporaryFolders, environment, networks,
     if (!path.startsWith("/") || path === "/" || path.includes("/..") || path.includes(":"))
       throw invalid("mounts", `${path} is no folder of a container: it begins with / and is not / itself.`);
   for (const name of Object.keys(environment ?? {}))
-    if (name === "" || /[=\0]/.test(name)) throw invalid("environment", "The name of a variable has no = in it, and is not empty.");
-  if (new Set(networks.map(({ name }) => name)).size < networks.length)
-    throw invalid("networks", "A network is named twice.");
+    if (name === "" || /[=\0]/.test(name))
+      throw invalid("environment", "The name of a variable has no = in it, and is not empty.");
+  if (new Set(networks.map(({ name }) => name)).size < networks.length) throw invalid("networks", "A network is named twice.");
 }
 
 export const environmentOf = (environment: Readonly<Record<string, string>> | undefined): string[] | undefined =>

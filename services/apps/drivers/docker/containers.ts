@@ -164,7 +164,11 @@ export async function makeContainer(
 export async function removeContainer({ client }: Engine, id: string, options?: CallOptions): Promise<void> {
   for (let round = 0; ; round++) {
     try {
-      await client.delete(at`/containers/${id}`, { query: { force: true, v: true }, signal: options?.signal, timeoutMs: 120_000 });
+      await client.delete(at`/containers/${id}`, {
+        query: { force: true, v: true },
+        signal: options?.signal,
+        timeoutMs: 120_000,
+      });
       return;
     } catch (error) {
       // The engine does it already, for itself (AutoRemove) or for somebody else.
@@ -190,7 +194,9 @@ async function waitForExit(engine: Engine, id: string, name: string, options?: C
       if (!CloudError.is(error, "unavailable")) throw error;
     }
     // Between two tries of the engine's own policy it is neither: asked again, not in a circle.
-    await sleep(pauseMs === 100 ? 10 : pauseMs, undefined, { signal }).catch((reason) => Promise.reject(cancelled("wait", reason)));
+    await sleep(pauseMs === 100 ? 10 : pauseMs, undefined, { signal }).catch((reason) =>
+      Promise.reject(cancelled("wait", reason)),
+    );
   }
 }
 
@@ -219,10 +225,7 @@ function reportOf(container: EngineContainer, ownership: Engine["ownership"]): C
   };
 }
 
-const addressesOf = (
-  { Networks }: EngineContainer["NetworkSettings"],
-  ownership: Engine["ownership"],
-): Record<string, string> =>
+const addressesOf = ({ Networks }: EngineContainer["NetworkSettings"], ownership: Engine["ownership"]): Record<string, string> =>
   Object.fromEntries(
     Object.entries(Networks).flatMap(([engineName, { IPAddress }]) => {
       const name = ownership.nameOf(engineName);

@@ -107,7 +107,11 @@ const byStatus: Record<number, Meaning> = {
   401: notPermitted,
   403: { code: "failed_precondition", message: "The container engine refused this.", details: { reason: "engine_refused" } },
   404: { code: "not_found", message: "The engine does not have it.", details: { reason: "engine_not_found" } },
-  409: { code: "conflict", message: "The container engine is in a state that does not allow this.", details: { reason: "engine_conflict" } },
+  409: {
+    code: "conflict",
+    message: "The container engine is in a state that does not allow this.",
+    details: { reason: "engine_conflict" },
+  },
   501: { code: "not_implemented", message: "This container engine cannot do this.", details: { reason: "engine_cannot" } },
   502: unavailable,
   503: unavailable,

@@ -36,7 +36,8 @@ export class FrameReader {
         this.#headLength = 0;
         this.#left = this.#head.readUInt32BE(4);
         const kind = this.#head[0] as number;
-        if (kind > 2 || this.#head.readUIntBE(1, 3) !== 0) throw translate(new DockerError("its stream has no frames", 0, "read frames"));
+        if (kind > 2 || this.#head.readUIntBE(1, 3) !== 0)
+          throw translate(new DockerError("its stream has no frames", 0, "read frames"));
         this.#stream = streams[kind as 0 | 1 | 2];
         continue;
       }

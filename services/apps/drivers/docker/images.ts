@@ -45,7 +45,11 @@ export function createImages(engine: Engine): Images {
   };
 
   /** One of this name with these labels; one with others is refused. */
-  async function made(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<EngineImage | undefined> {
+  async function made(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<EngineImage | undefined> {
     const there = await find(name, options);
     if (there !== undefined && !sameLabels(labelsIn(there.Config?.Labels), labels)) throw different("image", name);
     return there;
@@ -173,7 +177,11 @@ export function createImages(engine: Engine): Images {
     const scratch = await client.post<{ Id: string }>(
       "/containers/create",
       // An image without a command cannot become a container; this one never runs.
-      { Image: raw, Labels: ownership.labelsFor(`${name.replace(/[/:]/g, "-")}-load`, {}), ...(Config?.Cmd || Config?.Entrypoint ? {} : { Cmd: ["/none"] }) },
+      {
+        Image: raw,
+        Labels: ownership.labelsFor(`${name.replace(/[/:]/g, "-")}-load`, {}),
+        ...(Config?.Cmd || Config?.Entrypoint ? {} : { Cmd: ["/none"] }),
+      },
       { signal },
     );
     try {
@@ -234,7 +242,8 @@ function partsOf(reference: string): [string, string] {
 
 /** As a word of a Dockerfile; `$` would be replaced there. */
 const word = (text: string): string => {
-  if (/[\n\r\0]/.test(text)) throw new CloudError("invalid_argument", "A label or a variable of an image has no line break in it.");
+  if (/[\n\r\0]/.test(text))
+    throw new CloudError("invalid_argument", "A label or a variable of an image has no line break in it.");
   return `"${text.replace(/[\\"$]/g, "\\$&")}"`;
 };
 

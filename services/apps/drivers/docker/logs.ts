@@ -54,7 +54,9 @@ export async function* recordsOf(stream: AsyncIterable<Buffer>, terminal: boolea
   const frames = new FrameReader();
   const open: Record<StreamName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   for await (const chunk of stream)
-    for (const { stream: name, bytes, last } of terminal ? [{ stream: "stdout" as const, bytes: chunk, last: false }] : frames.read(chunk)) {
+    for (const { stream: name, bytes, last } of terminal
+      ? [{ stream: "stdout" as const, bytes: chunk, last: false }]
+      : frames.read(chunk)) {
       let rest = open[name].length === 0 ? bytes : Buffer.concat([open[name], bytes]);
       for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
         yield record(name, rest.subarray(0, end), false);

@@ -32,7 +32,5 @@ export async function findContainer(engine: Engine, key: string, options?: CallO
 
 /** By our name. What follows uses its id: the name might be another container's by then. */
 export async function needContainer(engine: Engine, name: string, options?: CallOptions): Promise<EngineContainer> {
-  return (
-    (await findContainer(engine, engine.ownership.engineName(name), options)) ?? Promise.reject(absent("container", name))
-  );
+  return (await findContainer(engine, engine.ownership.engineName(name), options)) ?? Promise.reject(absent("container", name));
 }

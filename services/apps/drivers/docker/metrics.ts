@@ -18,10 +18,14 @@ export function createMetrics(engine: Engine): Metrics {
   return {
     async containerMetrics(name, options) {
       const container = await findContainer(engine, engine.ownership.engineName(name), options);
-      if (container === undefined || (container.State.Status !== "running" && container.State.Status !== "paused")) return undefined;
+      if (container === undefined || (container.State.Status !== "running" && container.State.Status !== "paused"))
+        return undefined;
       // Without `one-shot` the engine measures for a second or two first.
       const query = { stream: false, "one-shot": true };
-      const stats = await engine.client.find<EngineStats>(at`/containers/${container.Id}/stats`, { query, signal: options?.signal });
+      const stats = await engine.client.find<EngineStats>(at`/containers/${container.Id}/stats`, {
+        query,
+        signal: options?.signal,
+      });
       // Of one that ended meanwhile all is empty.
       return stats?.memory_stats?.usage === undefined ? undefined : metricsOf(stats);
     },

@@ -1,8 +1,18 @@
-import { CloudError } from "../../../../kernel/errors.ts";
+import { CloudError, invalid } from "../../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, NetworkReport, NetworkSpec } from "../../driver.ts";
 import { at } from "./client.ts";
 import { findContainer, needContainer } from "./lookup.ts";
-import { absent, different, type Engine, type EngineLabels, fingerprint, foreign, labelKeys, labelsIn, nameIn } from "./ownership.ts";
+import {
+  absent,
+  different,
+  type Engine,
+  type EngineLabels,
+  fingerprint,
+  foreign,
+  labelKeys,
+  labelsIn,
+  nameIn,
+} from "./ownership.ts";
 
 export type Networks = Pick<
   AppEngine,
@@ -52,7 +62,9 @@ export function createNetworks(engine: Engine): Networks {
         Driver: "bridge",
         Internal: spec.internal,
         Labels: ownership.labelsFor(spec.name, spec.labels, spec),
-        ...(spec.subnet === undefined ? {} : { IPAM: { Driver: "default", Config: [{ Subnet: spec.subnet }] } }),
+        ...(spec.subnet === undefined
+          ? {}
+          : { IPAM: { Driver: "default", Config: [{ Subnet: spec.subnet, Gateway: firstAddress(spec.subnet) }] } }),
       },
       { signal: options?.signal },
     );
@@ -131,7 +143,10 @@ export function createNetworks(engine: Engine): Networks {
 
     async networkConnect(name, container, options = {}) {
       const { aliases, ipv4, signal } = options;
-      const [{ Id: network }, { Id: id, NetworkSettings }] = await Promise.all([need(name, options), needContainer(engine, container, options)]);
+      const [{ Id: network }, { Id: id, NetworkSettings }] = await Promise.all([
+        need(name, options),
+        needContainer(engine, container, options),
+      ]);
       if (Object.values(NetworkSettings.Networks).some(({ NetworkID }) => NetworkID === network)) return;
       // One that was made without any network has to leave that one first.
       if ("none" in NetworkSettings.Networks) await client.post("/networks/none/disconnect", { Container: id }, { signal });
@@ -151,7 +166,11 @@ export function createNetworks(engine: Engine): Networks {
       const [network, found] = await Promise.all([find(name, options), findOurContainer(container)]);
       if (network === undefined || found === undefined) return;
       if (!Object.keys(found.NetworkSettings.Networks).includes(network.Name)) return;
-      await client.post(at`/networks/${network.Id}/disconnect`, { Container: found.Id, Force: false }, { signal: options?.signal });
+      await client.post(
+        at`/networks/${network.Id}/disconnect`,
+        { Container: found.Id, Force: false },
+        { signal: options?.signal },
+      );
 
       function findOurContainer(containerName: string) {
         return findContainer(engine, ownership.engineName(containerName), options);
@@ -172,6 +191,14 @@ export function createNetworks(engine: Engine): Networks {
       }
     },
   };
+}
+
+/** Of a range that is named the engine takes the first address too, and does not say so. */
+function firstAddress(subnet: string): string {
+  const [, network = "", last = ""] = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(subnet) ?? [];
+  if (network === "" || Number(last) > 254)
+    throw invalid("subnet", `${subnet} is no range of IPv4 addresses, such as 10.90.4.0/24.`);
+  return `${network}.${Number(last) + 1}`;
 }
 
 export const endpointOf = ({ aliases, ipv4 }: { aliases: readonly string[]; ipv4?: string | undefined }) => ({

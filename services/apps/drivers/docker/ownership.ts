@@ -46,7 +46,10 @@ export class Ownership {
 
   /** With a tag. */
   imageReference(name: string): string {
-    if (!/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/.test(name) || name.length > 200)
+    if (
+      !/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/.test(name) ||
+      name.length > 200
+    )
       throw invalid("name", `${name} is no image name: use small letters, digits, ., _ and -, and a tag after a colon.`);
     return `${this.#prefix}/${name.includes(":") ? name : `${name}:latest`}`;
   }
@@ -99,7 +102,10 @@ export function labelsIn(labels: EngineLabels): Record<string, string> {
 
 /** The same for the same content, whatever the order of keys. */
 export const fingerprint = (specification: unknown): string =>
-  createHash("sha256").update(JSON.stringify(sorted(specification))).digest("hex").slice(0, 32);
+  createHash("sha256")
+    .update(JSON.stringify(sorted(specification)))
+    .digest("hex")
+    .slice(0, 32);
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);

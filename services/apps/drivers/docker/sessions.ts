@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { AppEngine, ContainerSpec, ExecOptions, Session, TerminalSize } from "../../driver.ts";
 import { at, type DockerClient, type Hijacked } from "./client.ts";
-import { makeContainer, removeContainer } from "./containers.ts";
 import { environmentOf } from "./containerSettings.ts";
+import { makeContainer, removeContainer } from "./containers.ts";
 import { cancelled, DockerError, translate, wordsOf } from "./engineError.ts";
 import { splitFrames } from "./frames.ts";
 import { needContainer } from "./lookup.ts";
@@ -131,10 +131,14 @@ export function createSessions(engine: Engine): Sessions {
         await remove();
         const code = notRunnable(error);
         if (code === undefined) throw error;
-        throw new CloudError("failed_precondition", "The container could not be started: its command is not there, or cannot be executed.", {
-          cause: error,
-          details: { reason: "command_not_found", exitCode: code },
-        });
+        throw new CloudError(
+          "failed_precondition",
+          "The container could not be started: its command is not there, or cannot be executed.",
+          {
+            cause: error,
+            details: { reason: "command_not_found", exitCode: code },
+          },
+        );
       }
     },
   };

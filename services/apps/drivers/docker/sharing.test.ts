@@ -37,7 +37,10 @@ describe("Docker: shared with others", { skip: dockerMissing() ?? false, concurr
 
   test("two clouds with the same names never see each other", async () => {
     const { engine } = suite;
-    const theirs = await other.imageImport({ name: "base:1", labels: {} }, Readable.from([await testRootfs({ "etc/theirs": "" })]));
+    const theirs = await other.imageImport(
+      { name: "base:1", labels: {} },
+      Readable.from([await testRootfs({ "etc/theirs": "" })]),
+    );
     const network = { name: "front", labels: {}, internal: true };
     for (const each of [engine, other]) {
       await each.networkCreate(network);
@@ -75,7 +78,11 @@ describe("Docker: shared with others", { skip: dockerMissing() ?? false, concurr
     const { Name } = await client.get<{ Name: string }>(at`/containers/${(await engine.containerGet("mine"))?.id ?? ""}/json`);
     const prefix = Name.slice(1, -"mine".length);
     const theirs = { container: `${prefix}theirs`, volume: `${prefix}theirs`, network: `${prefix}theirs` };
-    await client.post("/containers/create", { Image: suite.base, Cmd: ["true"], Labels: { "khmara.cloud": "somebody" } }, { query: { name: theirs.container } });
+    await client.post(
+      "/containers/create",
+      { Image: suite.base, Cmd: ["true"], Labels: { "khmara.cloud": "somebody" } },
+      { query: { name: theirs.container } },
+    );
     await client.post("/volumes/create", { Name: theirs.volume });
     await client.post("/networks/create", { Name: theirs.network });
     try {
@@ -90,8 +97,15 @@ describe("Docker: shared with others", { skip: dockerMissing() ?? false, concurr
       await refuses(engine.containerCreate(suite.spec("theirs")), "already_exists", "engine_foreign");
       await refuses(engine.volumeCreate({ name: "theirs", labels: {} }), "already_exists", "engine_foreign");
       await refuses(engine.networkCreate({ name: "theirs", labels: {}, internal: true }), "already_exists", "engine_foreign");
-      assert.deepEqual((await engine.containerList()).map(({ name }) => name), ["mine"]);
-      for (const path of [at`/containers/${theirs.container}/json`, at`/volumes/${theirs.volume}`, at`/networks/${theirs.network}`])
+      assert.deepEqual(
+        (await engine.containerList()).map(({ name }) => name),
+        ["mine"],
+      );
+      for (const path of [
+        at`/containers/${theirs.container}/json`,
+        at`/volumes/${theirs.volume}`,
+        at`/networks/${theirs.network}`,
+      ])
         assert.ok(await client.find(path), path);
     } finally {
       await client.delete(at`/containers/${theirs.container}`, { query: { force: true } });
@@ -144,7 +158,9 @@ describe("Docker: shared with others", { skip: dockerMissing() ?? false, concurr
     };
     await eventually(building, (count) => count === 0);
     assert.equal(await engine.imageGet("crashed:1"), undefined);
-    const { image } = await engine.imageBuild(spec, testContext({ Dockerfile: dockerfile("echo whole > /etc/whole") }), { onLine: () => {} });
+    const { image } = await engine.imageBuild(spec, testContext({ Dockerfile: dockerfile("echo whole > /etc/whole") }), {
+      onLine: () => {},
+    });
     assert.deepEqual(image.names, ["crashed:1"]);
     await engine.imageRemove(image.id);
   });
