@@ -74,7 +74,7 @@ export function createBuilds(engine: Engine, info: () => Promise<EngineInfo>): B
         clearTimeout(late);
         signal?.removeEventListener("abort", onAbort);
         context.destroy();
-        const failed = !stop.signal.aborted && reason === undefined ? false : true;
+        const failed = stop.signal.aborted || reason !== undefined;
         stop.abort();
         await watching;
         if (failed) await settle(cage);

@@ -312,6 +312,6 @@ describe("an engine that answers as it likes", () => {
       ["one started", "two started"],
     );
     assert.deepEqual([connected, lost], [2, 1]);
-    assert.ok(asked.at(-1)?.includes("since=1"), asked.at(-1));
+    assert.match(asked.at(-1) ?? "", /since=1/);
   });
 });

@@ -1,4 +1,5 @@
 import { CloudError, invalid } from "../../../../kernel/errors.ts";
+import { formatIpv4, parseNetwork } from "../../../../kernel/ipv4.ts";
 import type { AppEngine, CallOptions, NetworkReport, NetworkSpec } from "../../driver.ts";
 import { at } from "./client.ts";
 import { findContainer, needContainer } from "./lookup.ts";
@@ -195,10 +196,10 @@ export function createNetworks(engine: Engine): Networks {
 
 /** Of a range that is named the engine takes the first address too, and does not say so. */
 function firstAddress(subnet: string): string {
-  const [, network = "", last = ""] = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(subnet) ?? [];
-  if (network === "" || Number(last) > 254)
+  const network = parseNetwork(subnet);
+  if (network === undefined || network.prefix > 30)
     throw invalid("subnet", `${subnet} is no range of IPv4 addresses, such as 10.90.4.0/24.`);
-  return `${network}.${Number(last) + 1}`;
+  return formatIpv4(network.first + 1);
 }
 
 export const endpointOf = ({ aliases, ipv4 }: { aliases: readonly string[]; ipv4?: string | undefined }) => ({
