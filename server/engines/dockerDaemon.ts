@@ -1,7 +1,8 @@
 /** Docker on a machine without systemd: a daemon of its own that outlives Khmara, as the containers that it runs do. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../durable-file.ts";
+import { commandName, isAlive } from "../processes.ts";
 import { errorCode, StartError } from "../start-error.ts";
 import { askDocker, EngineAnswer } from "./ask.ts";
 import { alone, detach, keepRunning, untilReady } from "./detached.ts";
@@ -28,7 +29,11 @@ export interface DockerPlace {
 export const dockerSocketIn = (place: DockerPlace | undefined): string =>
   place === undefined ? dockerSocket : join(place.folder, "docker.sock");
 
-export const pidFileIn = (place: DockerPlace): string => join(place.folder, "docker.pid");
+export const pidFileIn = (place: DockerPlace | undefined): string =>
+  place === undefined ? "/var/run/docker.pid" : join(place.folder, "docker.pid");
+
+const execFolderIn = (place: DockerPlace | undefined): string =>
+  place === undefined ? "/var/run/docker" : join(place.folder, "exec");
 
 /** Starts it and waits until it answers. Whoever runs already is taken. Returns the path of its socket. */
 export async function startDocker(options: DockerDaemonOptions): Promise<string> {
@@ -42,6 +47,8 @@ export async function startDocker(options: DockerDaemonOptions): Promise<string>
   const file = join(place?.folder ?? dirname(socket), "khmara-docker.lock");
   return alone({ file, title, deadline, signal }, async () => {
     if (await dockerAnswers(socket)) return socket;
+    forgetDead(pidFileIn(place), "dockerd");
+    forgetDead(join(execFolderIn(place), "containerd", "containerd.pid"), "containerd");
     // Not the settings of the one of this machine.
     if (place !== undefined) writeFileSync(configIn(place), "{}\n");
     const words = place === undefined ? [] : wordsOf(place, socket);
@@ -75,12 +82,19 @@ const wordsOf = (place: DockerPlace, socket: string): string[] => [
   "--data-root",
   join(place.folder, "data"),
   "--exec-root",
-  join(place.folder, "exec"),
+  execFolderIn(place),
   "--pidfile",
   pidFileIn(place),
   "--host",
   `unix://${socket}`,
 ];
+
+/** A daemon that was killed left its number, which may be a zombie's by now, or anybody's; the next one would think that it still runs. */
+function forgetDead(pidFile: string, name: string): void {
+  if (!existsSync(pidFile)) return;
+  const pid = Number(readFileSync(pidFile, "utf8").trim());
+  if (!(pid > 1 && isAlive(pid) && commandName(pid) === name)) rmSync(pidFile, { force: true });
+}
 
 /** Starts it again when it ends, until the signal says that nobody looks any more. */
 export function keepDocker(logFile: string, signal: AbortSignal, problem: (line: string) => void): void {
