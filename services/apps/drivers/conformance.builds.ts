@@ -83,7 +83,7 @@ export function buildConformance(suite: Suite): void {
     });
 
     test("a memory hog dies alone, also one of many processes", async () => {
-      const limits = { memoryBytes: 64 * MiB, cpus: 1, processes: 64, seconds: 60, diskBytes: 200 * MiB };
+      const limits = { memoryBytes: 24 * MiB, cpus: 1, processes: 64, seconds: 60, diskBytes: 200 * MiB };
       const spec = suite.build(suite.name("hog"), { limits });
       await refuses(
         build(spec, run("head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null")),
@@ -91,14 +91,14 @@ export function buildConformance(suite: Suite): void {
         "build_out_of_memory",
       );
       // None of them alone is too large.
-      const each = '(head -c 20000000 /dev/zero; sleep 3) | tail -c 20000000 >/dev/null & p="$p $!"';
+      const each = '(head -c 8000000 /dev/zero; sleep 3) | tail -c 8000000 >/dev/null & p="$p $!"';
       const many = `for i in 1 2 3 4 5 6; do ${each}; done; for i in $p; do wait $i || exit 137; done`;
       await refuses(build(spec, run(many)), "failed_precondition", "build_out_of_memory");
       await buildsOn();
     });
 
     test("a fork bomb meets its limit, and dies alone", async () => {
-      const limits = { memoryBytes: 256 * MiB, cpus: 0.5, processes: 40, seconds: 8, diskBytes: 200 * MiB };
+      const limits = { memoryBytes: 256 * MiB, cpus: 0.5, processes: 40, seconds: 5, diskBytes: 200 * MiB };
       const bomb = "b() { b & b & wait; }; b; while :; do sleep 1; done";
       // Its shell may give up by itself before the time is over.
       await assert.rejects(

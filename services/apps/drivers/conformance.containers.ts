@@ -201,7 +201,7 @@ export function containerConformance(suite: Suite): void {
       assert.equal(await suite.sh(name, "mount -t tmpfs x /data 2>/dev/null || echo no"), "no");
       const forks = await suite.sh(
         name,
-        "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done 2>&1 | grep -c fork || :; true",
+        "i=0; while [ $i -lt 40 ]; do sleep 5 >/dev/null 2>&1 & i=$((i+1)); done 2>&1 | grep -c fork || :; true",
       );
       assert.ok(Number(forks) > 0, "processes are limited");
       await engine.containerRemove(name);
