@@ -11,12 +11,11 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { pack } from "tar-stream";
-import { dockerTools } from "../server/engines/docker.ts";
 import { dockerProgram, pidFileIn, startDocker } from "../server/engines/dockerDaemon.ts";
 import { lockFile } from "../server/file-lock.ts";
 import { isAlive, signal, startTicks, waitForEnd } from "../server/processes.ts";
 import { at, DockerClient } from "../services/apps/drivers/docker/client.ts";
-import { installTestTools } from "../tools/test-tools.ts";
+import { containerTools, installTestTools } from "../tools/test-tools.ts";
 
 export interface TestDocker {
   /** The path of its Unix socket. */
@@ -71,7 +70,7 @@ async function prepare(): Promise<TestDocker> {
     await sweep(given);
     return { socket: given, network: undefined };
   }
-  const missing = await installTestTools({ ...dockerTools, "/{usr/,}{s,}bin/ip": "iproute2", "/{usr/,}bin/busybox": "busybox" });
+  const missing = await installTestTools(containerTools);
   if (missing.length > 0) throw new Error(`Docker is missing for the tests: ${missing.join(", ")}.`);
   if (!existsSync(network)) {
     await run("ip", ["netns", "add", namespace]);
