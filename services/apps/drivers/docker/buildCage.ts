@@ -64,7 +64,7 @@ export async function makeCage({ info, local, id, limits }: CageOptions): Promis
   const name = `${prefix}${process.pid}_${ticksOf(process.pid)}_${id}${systemd ? ".slice" : ""}`;
   const { folders, write } = info.cgroupVersion === 2 ? unified(name) : hierarchies(name);
   await sweep(
-    folders.map((folder) => join(folder, "..")),
+    leftIn(folders, name).map((folder) => join(folder, "..")),
     systemd,
   );
   if (systemd) await startSlice(name, limits);
@@ -78,10 +78,20 @@ export async function makeCage({ info, local, id, limits }: CageOptions): Promis
     kill: () => killAll(folders),
     remove: async () => {
       if (systemd) await stopSlice(name);
-      else await removeFolders(folders);
+      else await removeFolders(leftIn(folders, name));
     },
   };
 }
+
+/** The engine makes the group in every hierarchy there is, whether we limit something there or not. */
+const leftIn = (folders: string[], name: string): string[] => [
+  ...new Set([
+    ...folders,
+    ...mounts()
+      .filter(({ type }) => type === "cgroup" || type === "cgroup2")
+      .map(({ folder }) => join(folder, name)),
+  ]),
+];
 
 interface Groups {
   /** One for each controller that matters; of version 2 one for all. */
