@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { dockerTools } from "../server/engines/docker.ts";
 import { hostSystem, hostTools, missingTools, type Tools } from "../server/engines/packages.ts";
 import { lockFile } from "../server/file-lock.ts";
 
@@ -14,6 +15,14 @@ export const engineTools: Tools = {
   "/{usr/,}bin/setpriv": "util-linux",
   "/usr/bin/ssh": "openssh-client",
   "/{usr/,}bin/busybox": "busybox",
+};
+
+/** What applications need: tests drive a real Docker (testing/docker.ts). */
+export const containerTools: Tools = {
+  ...dockerTools,
+  "/{usr/,}{s,}bin/ip": "iproute2",
+  "/{usr/,}bin/busybox": "busybox",
+  "/usr/bin/getent": "libc-bin",
 };
 
 /** What the end-to-end tests drive: real clients that we did not write. */
@@ -47,7 +56,7 @@ function withoutServices<T>(work: () => T): T {
 }
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
-export async function installTestTools(tools: Tools = { ...clientTools, ...engineTools }): Promise<string[]> {
+export async function installTestTools(tools: Tools = { ...clientTools, ...engineTools, ...containerTools }): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) await alone(() => install(missingTools(tools)));
   const left = missingTools(tools);

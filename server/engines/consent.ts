@@ -3,27 +3,31 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { writeDurable } from "../durable-file.ts";
 
-/** What the operator said about installing an engine; kept in the data folder, so that it is asked once. */
+/** What the operator said about installing an engine; kept in the data folder, so that it is asked once. Each engine has an answer of its own. */
 export interface Consent {
   install: boolean;
   saidAt: string;
 }
 
-const consentFile = (dataDirectory: string): string => join(dataDirectory, "engine.json");
+export type ConsentTo = "servers" | "containers";
 
-export function readConsent(dataDirectory: string): Consent | undefined {
+const files: Record<ConsentTo, string> = { servers: "engine.json", containers: "docker.json" };
+
+const consentFile = (dataDirectory: string, to: ConsentTo): string => join(dataDirectory, files[to]);
+
+export function readConsent(dataDirectory: string, to: ConsentTo = "servers"): Consent | undefined {
   try {
-    const { install, saidAt } = JSON.parse(readFileSync(consentFile(dataDirectory), "utf8")) as Partial<Consent>;
+    const { install, saidAt } = JSON.parse(readFileSync(consentFile(dataDirectory, to), "utf8")) as Partial<Consent>;
     return typeof install === "boolean" ? { install, saidAt: saidAt ?? "" } : undefined;
   } catch {
     return undefined;
   }
 }
 
-export function rememberConsent(dataDirectory: string, install: boolean): void {
-  if (readConsent(dataDirectory)?.install === install) return;
+export function rememberConsent(dataDirectory: string, install: boolean, to: ConsentTo = "servers"): void {
+  if (readConsent(dataDirectory, to)?.install === install) return;
   const consent: Consent = { install, saidAt: new Date().toISOString() };
-  writeDurable(consentFile(dataDirectory), `${JSON.stringify(consent)}\n`, { mode: 0o644 });
+  writeDurable(consentFile(dataDirectory, to), `${JSON.stringify(consent)}\n`, { mode: 0o644 });
 }
 
 const patienceMs = 60_000;

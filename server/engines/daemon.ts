@@ -2,14 +2,14 @@
  * An engine on a machine without systemd: a process of its own that outlives Khmara. It is never our child in the sense that it ends with
  * us, as servers run on while Khmara restarts.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder } from "../durable-file.ts";
-import { lockFile } from "../file-lock.ts";
 import { errorCode, StartError } from "../start-error.ts";
 import { askEngine, EngineAnswer } from "./ask.ts";
+import { alone, detach, keepRunning, untilReady } from "./detached.ts";
 import { type EngineKind, engineKinds, folderOf, programOf, socketIn } from "./kinds.ts";
 
 export interface DaemonOptions {
@@ -34,19 +34,9 @@ export async function startDaemon(options: DaemonOptions): Promise<string> {
   makeFolder(dirname(folder));
   // The daemon sets the mode of what exists itself.
   if (!existsSync(folder)) mkdirSync(folder, { mode: 0o711 });
-  // Two daemons in one folder would both run, and spoil what is in it.
-  let lock = lockFile(join(folder, "start.lock"));
-  while (lock === undefined) {
-    options.signal?.throwIfAborted();
-    if (Date.now() > deadline) throw new StartError(`${title} is being started by somebody else, and does not answer.`);
-    await sleep(100);
-    lock = lockFile(join(folder, "start.lock"));
-  }
-  try {
-    return (await answers(socket)) ? socket : await launch(options, { program, folder, socket, deadline });
-  } finally {
-    lock.release();
-  }
+  return alone({ file: join(folder, "start.lock"), title, deadline, signal: options.signal }, async () =>
+    (await answers(socket)) ? socket : await launch(options, { program, folder, socket, deadline }),
+  );
 }
 
 async function launch(
@@ -70,13 +60,16 @@ async function launch(
     // Exports ask for the name of every file's owner; nss-systemd aborts the whole daemon when another thread closes what it opens then.
     { [folderVariable]: folder, SYSTEMD_BYPASS_USERDB: "1" },
   );
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
-    if (await ready(socket)) return socket;
-    signal?.throwIfAborted();
-    const end = await Promise.race([ended, sleep(pauseMs, undefined)]);
-    if (end !== undefined) throw new StartError(`${title} could not be started: ${lastLine(logFile) ?? end}. See ${logFile}.`);
-    if (Date.now() > deadline) throw new StartError(`${title} does not answer. See ${logFile}.`);
-  }
+  await untilReady({
+    title,
+    ended,
+    ready: () => ready(socket),
+    lastWords: () => lastLine(logFile),
+    logFile,
+    deadline,
+    signal,
+  });
+  return socket;
 }
 
 /**
@@ -92,26 +85,18 @@ export async function answers(socket: string, timeoutMs = 5_000): Promise<boolea
   }
 }
 
-const checkEveryMs = 10_000;
-
 /** Starts it again when it ends, until the signal says that nobody looks any more; the daemon itself goes on then. */
 export function keepDaemon(
-  daemon: { kind: EngineKind; socket: string; logFile: string },
+  { kind, socket, logFile }: { kind: EngineKind; socket: string; logFile: string },
   signal: AbortSignal,
   problem: (line: string) => void,
 ): void {
-  const { kind, socket, logFile } = daemon;
-  const { title } = engineKinds[kind];
-  void (async () => {
-    while (!signal.aborted) {
-      await sleep(checkEveryMs, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return;
-      await startLxcfs(logFile);
-      if (await answers(socket)) continue;
-      problem(`${title} has ended; starting it again.`);
-      await startDaemon({ kind, logFile, signal }).catch((error: Error) => problem(error.message));
-    }
-  })();
+  const look = async () => {
+    await startLxcfs(logFile);
+    return answers(socket);
+  };
+  const start = () => startDaemon({ kind, logFile, signal });
+  keepRunning({ title: engineKinds[kind].title, answers: look, start }, signal, problem);
 }
 
 /** It listens before it has looked after its networks, pools and instances; then it says so. */
@@ -139,29 +124,6 @@ export async function startLxcfs(logFile: string): Promise<void> {
   const ended = detach(program, [lxcfsPlace], `${logFile.replace(/\.log$/, "")}-lxcfs.log`, {});
   for (let round = 0; round < 100 && !existsSync(join(lxcfsPlace, "proc")); round++)
     if ((await Promise.race([ended, sleep(50, undefined)])) !== undefined) return;
-}
-
-/** A session of its own, no terminal, and a log file that it holds open itself. Resolves with how it ended, while we live. */
-function detach(program: string, words: string[], logFile: string, environment: NodeJS.ProcessEnv): Promise<string> {
-  makeFolder(dirname(logFile), 0o750);
-  const log = openSync(logFile, "a", 0o640);
-  const child = spawn(program, words, {
-    cwd: "/",
-    detached: true,
-    stdio: ["ignore", log, log],
-    env: {
-      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      HOME: "/root",
-      LANG: "C.UTF-8",
-      ...environment,
-    },
-  });
-  closeSync(log);
-  child.unref();
-  return new Promise((resolve) => {
-    child.on("error", (error) => resolve(error.message));
-    child.on("exit", (code, signalName) => resolve(`it ended with ${code ?? signalName}`));
-  });
 }
 
 const hasGroup = (name: string): boolean =>

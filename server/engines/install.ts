@@ -3,7 +3,7 @@ import { appendFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeFolder } from "../durable-file.ts";
 import { StartError } from "../start-error.ts";
-import { type EngineKind, engineKinds, systemdRuns } from "./kinds.ts";
+import { systemdRuns } from "./kinds.ts";
 import { engineCandidates, hostSystem } from "./packages.ts";
 
 export interface InstallOptions {
@@ -63,10 +63,21 @@ async function available(options: InstallOptions): Promise<readonly string[] | u
   return undefined;
 }
 
-/** Lets systemd start it, now and at every boot; connecting to its socket wakes it. */
-export async function startUnit(kind: EngineKind, options: InstallOptions): Promise<void> {
-  const { socketUnit, serviceUnit, title } = engineKinds[kind];
-  await run("systemctl", ["enable", socketUnit], options);
+export interface Units {
+  title: string;
+  /** Connecting to it wakes the service. */
+  socketUnit: string;
+  serviceUnit: string;
+  /** Beside the socket, at every boot: an engine whose containers start with it. */
+  enableService?: boolean;
+}
+
+/** Lets systemd start it, now and at every boot. */
+export async function startUnits(
+  { title, socketUnit, serviceUnit, enableService }: Units,
+  options: InstallOptions,
+): Promise<void> {
+  await run("systemctl", ["enable", socketUnit, ...(enableService ? [serviceUnit] : [])], options);
   const { code, output } = await run("systemctl", ["start", socketUnit, serviceUnit], options);
   if (code !== 0)
     throw new StartError(

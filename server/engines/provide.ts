@@ -10,7 +10,7 @@ import { errorCode, StartError } from "../start-error.ts";
 import { askEngine, EngineAnswer, type EngineDoor } from "./ask.ts";
 import { askConsent, readConsent, rememberConsent, type Terminal } from "./consent.ts";
 import { startDaemon } from "./daemon.ts";
-import { type InstallOptions, installPackages, startUnit } from "./install.ts";
+import { type InstallOptions, installPackages, startUnits } from "./install.ts";
 import { type EngineKind, engineKinds, folderOf, knownSockets, programOf, socketIn, systemdRuns } from "./kinds.ts";
 import { hostSystem, missingTools } from "./packages.ts";
 import { ensurePool, PoolProblem } from "./pool.ts";
@@ -221,7 +221,7 @@ async function installAndStart(
   onStep(`starting ${title}`);
   const socket = socketIn(folderOf(kind));
   const logFile = join(logFolder, `${kind}.log`);
-  if (systemdRuns()) await startUnit(kind, install);
+  if (systemdRuns()) await startUnits(engineKinds[kind], install);
   else await startDaemon({ kind, logFile, signal });
   const found = await visit({ endpoint: socket }, plan, options);
   return "missing" in found ? none(found) : withPool(found, plan, options);
