@@ -14,9 +14,11 @@ const maximumSilentBytes = 4 * 1024 ** 2;
  * Throws invalid_argument for what is no tar.
  */
 export async function* readTar(content: AsyncIterable<Buffer>): AsyncGenerator<ArchiveEntry> {
-  const reader = extract();
+  // Old tars (v7) have no mark; whether it is one shows in the checksums.
+  const reader = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   let silent = 0;
   let entries = 0;
+  let failure: unknown;
   const fed = (async () => {
     try {
       for await (const chunk of content) {
@@ -28,13 +30,18 @@ export async function* readTar(content: AsyncIterable<Buffer>): AsyncGenerator<A
       }
       reader.end();
     } catch (error) {
+      failure = error;
       reader.destroy(error as Error);
     }
   })();
   const heard = async function* (entry: AsyncIterable<Buffer>) {
-    for await (const chunk of entry) {
-      silent = 0;
-      yield chunk;
+    try {
+      for await (const chunk of entry) {
+        silent = 0;
+        yield chunk;
+      }
+    } catch (error) {
+      throw asRefusal(failure ?? error);
     }
   };
   try {
@@ -46,7 +53,7 @@ export async function* readTar(content: AsyncIterable<Buffer>): AsyncGenerator<A
     }
     await fed;
   } catch (error) {
-    throw asRefusal(error);
+    throw asRefusal(failure ?? error);
   } finally {
     reader.destroy();
   }
@@ -86,7 +93,7 @@ function kindOf(header: Headers): Pick<ArchiveEntry, "kind" | "target" | "execut
 
 function asRefusal(error: unknown): unknown {
   const words = error instanceof Error && error.name !== "CloudError" ? error.message : "";
-  if (/Unexpected end of data|Writable stream closed prematurely|Premature close/i.test(words))
+  if (/Unexpected end of data|closed prematurely|Premature close|Stream was destroyed/i.test(words))
     return refused("archive_broken", "The archive ends in the middle. Send it again.", error);
   if (/Invalid tar header|checksum|Invalid format|Unknown/i.test(words))
     return refused("archive_broken", "The archive cannot be read as tar. Send a .tar, .tar.gz or .zip.", error);

@@ -62,6 +62,8 @@ export async function unpackArchive(archive: Readable, options: UnpackOptions): 
   const deadline = AbortSignal.timeout(options.timeoutMs ?? 30 * 60_000);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   let work: string | undefined;
+  // It may fail when nobody reads it any more.
+  archive.on("error", () => {});
   const stop = () => archive.destroy(new Error("stopped"));
   try {
     signal.throwIfAborted();
@@ -80,7 +82,7 @@ export async function unpackArchive(archive: Readable, options: UnpackOptions): 
     throw explained(error, signal, options.signal, dirname(folder));
   } finally {
     signal.removeEventListener("abort", stop);
-    archive.on("error", () => {}).destroy();
+    archive.destroy();
     if (work !== undefined) await rm(work, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -121,7 +123,7 @@ function explained(error: unknown, signal: AbortSignal, own: AbortSignal | undef
     });
   if (code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ECONNRESET" || code === "ERR_STREAM_DESTROYED")
     return refused("archive_broken", "The archive ends in the middle. Send it again.", error);
-  return error;
+  return compressionError(error);
 }
 
 const unknownFormat = (what?: string) =>
@@ -188,8 +190,6 @@ async function* entriesOf(
         plain.destroy();
       }
     }
-  } catch (error) {
-    throw compressionError(error);
   } finally {
     limited.destroy();
   }
