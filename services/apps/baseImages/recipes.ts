@@ -38,7 +38,7 @@ const node = (version: string, npm: string): BaseImageRecipe => ({
   version,
   title: `Node.js ${version} on Debian 12`,
   release: "bookworm",
-  packages: ["ca-certificates", "git", "openssl"],
+  packages: ["ca-certificates", "openssl"],
   npm: { node: version, npm, pnpm: "10", yarn: "1" },
   environment: {
     ...common,
@@ -260,7 +260,7 @@ export const baseImageRecipes: readonly BaseImageRecipe[] = [
     version: "12",
     title: "nginx on Debian 12",
     release: "bookworm",
-    packages: ["nginx-light"],
+    packages: ["nginx"],
     environment: common,
     files: { "etc/nginx/khmara.conf": nginxMain, "etc/khmara/site.conf": "server { listen 8080; root /app; }\n" },
     script: 'chroot "$root" /usr/sbin/nginx -t -q -c /etc/nginx/khmara.conf && rm -rf "$root"/tmp/nginx*',
