@@ -254,6 +254,11 @@ function namedCron(cron: NonNullable<Manifest["cron"]>): RunPlan["cron"] {
 function finish(plan: GeneratedPlan, tree: SourceTree): void {
   plan.packages = [...new Set(plan.packages)].sort();
   plan.buildPackages = [...new Set(plan.buildPackages)].sort();
+  if (plan.output !== undefined && !/^[\w.@+/-]*$/.test(plan.output))
+    throw cannotBuild(
+      mainFile(plan, tree),
+      `the folder ${plan.output} cannot be served: letters, digits and . _ @ + - / are allowed in its name. Rename it.`,
+    );
   if (Object.keys(plan.processes).length === 0) throw cannotBuild(mainFile(plan, tree), whatToStart[plan.kind]);
   if (tree.has(".env") && plan.runBase?.runtime !== "static")
     plan.warnings.push(

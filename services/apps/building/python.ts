@@ -159,10 +159,10 @@ function planInstall(tree: SourceTree, pyproject: Pyproject | undefined, plan: G
       plan.explanation.push(
         "requirements.txt names files of the source, so dependencies are installed anew when any of it changes.",
       );
-    else
+    } else
       plan.dependencyFiles = tree.entries
-        .filter((path, kind ) => kind === "file" && /^(requirements[\w./-]*|constraints[\w.-]*)\.txt$/.test(path))
-        .map((path ) => path);
+        .filter(({ path, kind }) => kind === "file" && /^(requirements[\w./-]*|constraints[\w.-]*)\.txt$/.test(path))
+        .map(({ path }) => path);
     plan.explanation.push("Dependencies by pip, from requirements.txt.");
   } else if (has("Pipfile")) {
     const how = has("Pipfile.lock") ? "sync" : "install --skip-lock";
