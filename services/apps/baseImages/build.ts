@@ -281,12 +281,15 @@ async function debootstrap(
   await mkdir(join(work, "files"), { recursive: true });
   const finish = join(work, "finish.sh");
   await writeFile(finish, finishScript(work, recipe), { mode: 0o755 });
+  // Begun with one /usr, Debian 12 does not need the package that would merge it, and with it all of Perl (50 MB).
+  const merged = recipe.release === "bookworm";
   const words = [
     "--mode=root",
     "--variant=minbase",
     "--format=tar",
     `--keyring=${keyring}`,
-    `--include=${recipe.packages.join(",")}`,
+    ...(merged ? ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"] : []),
+    `--include=${[...(merged ? ["usr-is-merged"] : []), ...recipe.packages].join(",")}`,
     "--dpkgopt=force-unsafe-io",
     ...withoutDocuments.map((each) => `--dpkgopt=${each}`),
     '--aptopt=Acquire::Retries "3"',
