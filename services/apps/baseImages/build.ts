@@ -226,6 +226,8 @@ chroot "$root" apt-get clean
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old
 rm -rf "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/usr/sbin/policy-rc.d
 rm -rf "$root"/etc/*- "$root"/etc/.pwd.lock "$root"/var/cache/ldconfig/* "$root"/var/lib/systemd/* "$root"/tmp/* "$root"/var/tmp/* "$root"/run/*
+# This host's; an engine brings its own.
+rm -f "$root/etc/resolv.conf" "$root/etc/hostname"
 find "$root/var/log" -type f -delete
 find "$root/usr/share/doc" -type d -empty -delete
 : >"$root/etc/machine-id"

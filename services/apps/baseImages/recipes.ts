@@ -204,7 +204,7 @@ events { worker_connections 1024; }
 http {
   include /etc/nginx/mime.types;
   default_type application/octet-stream;
-  types { application/manifest+json webmanifest; text/javascript mjs; application/wasm wasm; image/avif avif; }
+  types { application/manifest+json webmanifest; text/javascript mjs; }
   charset utf-8;
   access_log off;
   server_tokens off;
