@@ -79,7 +79,7 @@ describe("Node", { skip }, () => {
     assert.equal(spawnSync("find", [join(root, "app"), join(root, "cache"), "-mindepth", "1"], { encoding: "utf8" }).stdout, "");
     assert.match(
       readFileSync(join(root, "etc/apt/sources.list"), "utf8"),
-      /^deb http\S+ bookworm main\ndeb \S+ bookworm-updates main\ndeb \S+ bookworm-security main$/m,
+      /^deb http\S+ bookworm main\n+deb \S+ bookworm-updates main\n+deb \S+ bookworm-security main\n*$/,
     );
   });
 
