@@ -106,6 +106,9 @@ export async function removeLeftOvers(folder: string, prefix: string): Promise<v
 }
 
 const isLikeUs = async (pid: number): Promise<boolean> => {
-  const name = async (of: string) => (await readFile(`/proc/${of}/comm`, "utf8").catch(() => "")).trim();
-  return (await name(String(pid))) === (await name("self"));
+  const status = async (of: string) => await readFile(`/proc/${of}/status`, "utf8").catch(() => "");
+  const name = (text: string) => /^Name:\s+(.*)$/m.exec(text)?.[1];
+  const other = await status(String(pid));
+  // A zombie has ended: only its parent has not looked yet.
+  return !/^State:\s+Z/m.test(other) && name(other) === name(await status("self"));
 };

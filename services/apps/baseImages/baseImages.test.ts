@@ -198,16 +198,19 @@ const startIn = (root: string, command: string): ChildProcess =>
       "--mount",
       "--pid",
       "--fork",
-      "--kill-child",
       "--",
       "chroot",
       "--userspec=10001:10001",
       root,
+      // Once more: a change of user forgets it.
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
       "/bin/sh",
       "-c",
       `exec ${command}`,
     ],
-    { stdio: ["ignore", "ignore", "inherit"], env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } },
+    { stdio: "ignore", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } },
   );
 
 describe("builds that do not come to an end", { skip }, () => {

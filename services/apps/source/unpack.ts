@@ -3,11 +3,12 @@
  * words for the person who sent it, and what was written by then is taken away.
  */
 import { createWriteStream } from "node:fs";
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { removeLeftOvers } from "../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { isDebris, plainPath, SourceEntries } from "./entries.ts";
 import { megabytes, refused, type SourceLimits, shown, sourceLimits, tooLarge } from "./limits.ts";
@@ -88,21 +89,7 @@ export async function unpackArchive(archive: Readable, options: UnpackOptions): 
 }
 
 /** Takes away what unpackings left in this folder whose process was killed. */
-export async function sweepUnpacking(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(workPrefix)) continue;
-    const pid = Number(name.slice(workPrefix.length).split("-")[0]);
-    if (pid === process.pid || (await isSameProgram(pid))) continue;
-    await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-/** A pid may be another program's by now. */
-async function isSameProgram(pid: number): Promise<boolean> {
-  const name = (of: string) => readFile(`/proc/${of}/comm`, "utf8").catch(() => undefined);
-  const other = await name(String(pid));
-  return other !== undefined && other === (await name("self"));
-}
+export const sweepUnpacking = (folder: string): Promise<void> => removeLeftOvers(folder, workPrefix);
 
 async function refuseExisting(folder: string): Promise<void> {
   const there = await stat(folder).catch(() => undefined);
