@@ -2,15 +2,15 @@
  * Images from the mirror of their distribution: a tarball that LXD and Incus take as it is. Everything happens in a mount and process
  * namespace of its own that ends with us, so that a build which was killed leaves nothing mounted and nobody running.
  */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { aptProxies, fetchFrom } from "../../../../kernel/distribution/mirrors.ts";
+import { confined, missingPrograms, ProgramFailure, removeLeftOvers } from "../../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { alpinePackages, alpineScript, aptPackages, aptScript, commonScript, guestFiles } from "./imageGuest.ts";
 import { aptSources, architectureOf, type ImageRecipe, type Mirrors, mirrorsOf, recipes, releaseFile } from "./imageRecipes.ts";
@@ -77,7 +77,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   const folder = resolve(options.folder);
   checkHost(recipe);
   await mkdir(folder, { recursive: true });
-  await removeLeftOvers(folder, recipe);
+  await removeLeftOvers(folder, workPrefix(recipe));
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < neededBytes)
     throw new CloudError("storage_full", `Building an image needs 2 GB of free space in ${folder}. Free some, then try again.`);
@@ -149,8 +149,7 @@ export function checkHost(recipe: ImageRecipe): void {
       details: { reason: "not_root" },
     });
   const programs = ["setpriv", "unshare", "tar", ...(recipe.distribution === "alpine" ? [] : ["mmdebstrap"])];
-  const folders = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`.split(":");
-  const missing = programs.filter((program) => !folders.some((folder) => folder !== "" && existsSync(join(folder, program))));
+  const missing = missingPrograms(programs);
   if (missing.length > 0)
     throw new CloudError(
       "failed_precondition",
@@ -162,20 +161,6 @@ export function checkHost(recipe: ImageRecipe): void {
 }
 
 const workPrefix = (recipe: ImageRecipe): string => `.build-${recipe.id}-`;
-
-/** Of builds that were killed; the number in the name is the process's that worked there. */
-async function removeLeftOvers(folder: string, recipe: ImageRecipe): Promise<void> {
-  const prefix = workPrefix(recipe);
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number(name.slice(prefix.length).split("-")[0]);
-    if (pid === process.pid || !existsSync(`/proc/${pid}`) || !(await isNode(pid)))
-      if (pid !== process.pid) await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-const isNode = async (pid: number): Promise<boolean> =>
-  (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim() === (await readFile("/proc/self/comm", "utf8")).trim();
 
 async function writeFiles(root: string, files: Record<string, string>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
@@ -237,7 +222,7 @@ async function buildWithApt({ recipe, mirrors, work, signal, progress }: Build, 
   ];
   await confined("mmdebstrap", words, { work, signal }, (line) => {
     for (const [words, fraction, message] of phases) if (words.test(line)) progress(fraction, message);
-  }).catch((error: BuildFailure) => {
+  }).catch((error: ProgramFailure) => {
     throw signal.aborted ? stopped(signal, error) : explained(error, recipe, mirrors);
   });
 }
@@ -256,17 +241,8 @@ function keyring(recipe: ImageRecipe): string {
   );
 }
 
-class BuildFailure extends Error {
-  readonly output: string;
-  constructor(message: string, output: string) {
-    super(message);
-    this.name = "BuildFailure";
-    this.output = output;
-  }
-}
-
 function explained(failure: unknown, recipe: ImageRecipe, mirrors: Mirrors): unknown {
-  if (!(failure instanceof BuildFailure)) return failure;
+  if (!(failure instanceof ProgramFailure)) return failure;
   const { output } = failure;
   if (/no space left on device/i.test(output))
     return new CloudError(
@@ -295,22 +271,6 @@ function explained(failure: unknown, recipe: ImageRecipe, mirrors: Mirrors): unk
       .filter((line) => /^(E|W): /.test(line))
       .at(-1) ?? failure.message;
   return new CloudError("internal", `${recipe.title} could not be built: ${last.replace(/^[EW]: /, "")}`, { cause: failure });
-}
-
-/** `Acquire::http::Proxy "http://cache:3142/"` and the like, as this host's apt has them. */
-async function aptProxies(): Promise<string[]> {
-  if (!existsSync("/usr/bin/apt-config")) return [];
-  const { promise, resolve: done } = Promise.withResolvers<string>();
-  const child = spawn("/usr/bin/apt-config", ["dump", "--format", '%f "%v"%n', "Acquire"], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  let text = "";
-  child.stdout.on("data", (chunk) => {
-    text += chunk;
-  });
-  child.on("error", () => done(""));
-  child.on("close", () => done(text));
-  return (await promise).split("\n").filter((line) => /^Acquire::https?::Proxy\S* ".+"$/.test(line));
 }
 
 const apkRepositories = (recipe: ImageRecipe, { main }: Mirrors): string[] =>
@@ -365,83 +325,7 @@ chroot rootfs apk add --no-progress ${alpinePackages.join(" ")}
 sh ${quoted(finish)} ${quoted(join(work, "rootfs"))}
 `,
   );
-  await confined("sh", [build], { work, signal }, () => {}).catch((error: BuildFailure) => {
+  await confined("sh", [build], { work, signal }, () => {}).catch((error: ProgramFailure) => {
     throw signal.aborted ? stopped(signal, error) : explained(error, recipe, mirrors);
   });
-}
-
-/** Runs it in namespaces that end with it, and it with us: nothing that it mounted or started outlives this process. */
-function confined(
-  program: string,
-  words: string[],
-  { work, signal }: { work: string; signal: AbortSignal },
-  onLine: (line: string) => void,
-): Promise<void> {
-  const command = [
-    "--pdeathsig",
-    "KILL",
-    "--",
-    "unshare",
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-    "--",
-    program,
-    ...words,
-  ];
-  return new Promise((done, reject) => {
-    const child = spawn("setpriv", command, {
-      cwd: work,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        PATH: `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`,
-        HOME: work,
-        TMPDIR: work,
-        LC_ALL: "C",
-        DEBIAN_FRONTEND: "noninteractive",
-      },
-      signal,
-      killSignal: "SIGKILL",
-    });
-    const recent: string[] = [];
-    const take = (line: string) => {
-      recent.push(line);
-      if (recent.length > 200) recent.shift();
-      onLine(line);
-    };
-    createInterface({ input: child.stdout }).on("line", take);
-    createInterface({ input: child.stderr }).on("line", take);
-    let failed: Error | undefined;
-    child.on("error", (error) => {
-      failed = error;
-    });
-    child.on("close", (code, signalName) => {
-      if (code === 0) done();
-      else
-        reject(
-          failed !== undefined && !signal.aborted && child.pid === undefined
-            ? failed
-            : new BuildFailure(`${program} ended with ${code ?? signalName}`, recent.join("\n")),
-        );
-    });
-  });
-}
-
-async function fetchFrom(address: string, signal: AbortSignal | undefined, timeoutMs?: number): Promise<Response> {
-  const signals = [signal ?? [], timeoutMs === undefined ? [] : AbortSignal.timeout(timeoutMs)].flat();
-  let response: Response;
-  try {
-    response = await fetch(address, { signal: AbortSignal.any(signals) });
-  } catch (error) {
-    const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
-    throw new Error(
-      cause?.code ?? cause?.message ?? ((error as Error).name === "TimeoutError" ? "no answer" : (error as Error).message),
-      { cause: error },
-    );
-  }
-  if (response.ok) return response;
-  await response.body?.cancel();
-  throw new Error(`it answers ${response.status}`);
 }

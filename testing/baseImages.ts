@@ -1,0 +1,59 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { missingTools, type Tools } from "../server/engines/packages.ts";
+import { lockFile } from "../server/file-lock.ts";
+import { type BuiltBaseImage, baseImageRecipe, buildBaseImage, recipeDigest } from "../services/apps/baseImages/build.ts";
+import type { Runtime } from "../services/apps/baseImages/recipes.ts";
+import { installTestTools } from "../tools/test-tools.ts";
+
+const tools: Tools = {
+  "/usr/bin/mmdebstrap": "mmdebstrap",
+  "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+  "/{usr/,}bin/setpriv": "util-linux",
+};
+
+/** Why base images cannot be made here; false when they can. */
+export function baseImagesMissing(): string | false {
+  if (process.getuid?.() !== 0) return "base images are made as root";
+  if (missingTools(tools).length > 0 && !existsSync("/usr/bin/apt-get")) return "mmdebstrap is not there";
+  return false;
+}
+
+/** A base image, made once per machine, and again when its recipe has changed. */
+export async function testBaseImage(runtime: Runtime, version: string): Promise<string> {
+  const left = await installTestTools(tools);
+  if (left.length > 0) throw new Error(`Missing for base images: ${left.join(", ")}.`);
+  const mark = recipeDigest(baseImageRecipe(runtime, version));
+  const cache = join(process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara"), "base-images");
+  mkdirSync(cache, { recursive: true });
+  const file = join(cache, `${runtime}-${version}-${mark}.tar`);
+  const deadline = Date.now() + 20 * 60_000;
+  while (!existsSync(file)) {
+    // Test files run at once; whoever waited finds it made.
+    const lock = lockFile(join(cache, `${runtime}-${version}.lock`));
+    if (lock === undefined) {
+      if (Date.now() > deadline) throw new Error(`Another process makes ${runtime} ${version}, and does not come to an end.`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      continue;
+    }
+    try {
+      if (!existsSync(file)) renameSync((await build(runtime, version, cache)).file, file);
+    } finally {
+      lock.release();
+    }
+  }
+  return file;
+}
+
+async function build(runtime: Runtime, version: string, cache: string): Promise<BuiltBaseImage> {
+  const folder = join(cache, `work-${process.pid}`);
+  try {
+    const built = await buildBaseImage({ runtime, version, folder });
+    const file = join(cache, `${runtime}-${version}-${process.pid}.tar`);
+    renameSync(built.file, file);
+    return { ...built, file };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
