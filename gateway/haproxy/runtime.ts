@@ -161,7 +161,8 @@ export class RuntimeApi {
       const answer: Buffer[] = [];
       let bytes = 0;
       const timer = setTimeout(() => socket.destroy(silent(command)), answerMs);
-      socket.on("connect", () => socket.write(payload === undefined ? `${command}\n` : `${command} <<\n${payload.trimEnd()}\n\n`));
+      // The master closes when it has answered and we have closed our half.
+      socket.on("connect", () => socket.end(payload === undefined ? `${command}\n` : `${command} <<\n${payload.trimEnd()}\n\n`));
       socket.on("data", (chunk: Buffer) => {
         answer.push(chunk);
         bytes += chunk.length;
