@@ -2,7 +2,17 @@
  * The HTTP gateway's data plane: HAProxy, which is told what is wanted and goes on without us. One process drives one folder at a time.
  * docs/decisions/0009-gateway.md says why it is HAProxy.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,6 +37,8 @@ export interface GatewayOptions {
 export interface Applied {
   /** `runtime`: the running worker was changed. `reload`: a new worker took over from it. */
   how: "nothing" | "runtime" | "reload" | "start";
+  /** What the running worker did not take, so that a reload had to do it: for the log. */
+  refused?: string;
 }
 
 export interface ServerHealth {
@@ -149,30 +161,32 @@ export class Gateway {
       return { how: "start" };
     }
     const worker = workers.find(({ old }) => !old);
+    let refused: string | undefined;
     if (worker !== undefined && (await this.#api.structure(worker)) === rendered.hash) {
       const changed = await this.#changeAtRunTime(workers, worker, rendered, specification);
-      if (changed !== undefined) return { how: changed > 0 ? "runtime" : "nothing" };
+      if (typeof changed === "number") return { how: changed > 0 ? "runtime" : "nothing" };
+      refused = changed.refused;
     }
     this.#check(specification);
     await this.#reload(rendered);
     // Their clients' next requests go where the new worker's go.
     for (const each of (await this.#workers()).filter(({ old }) => old)) await this.#changeOld(each, specification);
-    return { how: "reload" };
+    return refused === undefined ? { how: "reload" } : { how: "reload", refused };
   }
 
-  /** How many things were changed; undefined when the worker refused, and only a reload is left. */
+  /** How many things were changed, or what the worker refused: only a reload is left then. */
   async #changeAtRunTime(
     workers: Worker[],
     worker: Worker,
     rendered: Rendered,
     specification: CheckedSpecification,
-  ): Promise<number | undefined> {
+  ): Promise<number | { refused: string }> {
     let changed: number;
     try {
       changed = await changeAtRunTime(this.#api, worker, rendered, specification.routes);
     } catch (error) {
       if (!CloudError.is(error, "unavailable")) throw error;
-      return undefined;
+      return { refused: error.cause instanceof Error ? error.cause.message : error.message };
     }
     for (const each of workers.filter(({ old }) => old)) await this.#changeOld(each, specification);
     // The next start, and the next reload, read the files.
@@ -289,8 +303,7 @@ function healthOf({ status, check }: { status: string; check: string }, worker: 
 function writeRendered(rendered: Rendered, folder: string): void {
   const files = filesIn(folder);
   for (const [path, content] of [...rendered.pages, ...rendered.certificates]) writeWhole(path, content);
-  for (const [path, entries] of rendered.maps)
-    writeWhole(path, [...entries].map(([key, value]) => `${key} ${value}\n`).join(""));
+  for (const [path, entries] of rendered.maps) writeWhole(path, [...entries].map(([key, value]) => `${key} ${value}\n`).join(""));
   writeWhole(files.certificateList, [...rendered.certificateLines.values()].map((line) => `${line}\n`).join(""));
   writeWhole(files.config, rendered.config);
 }

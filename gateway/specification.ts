@@ -101,7 +101,10 @@ const redirection = z.strictObject({
   to: z
     .string()
     .max(2048)
-    .regex(/^https?:\/\/[A-Za-z0-9.:[\]-]+(\/[\w.~!$&()*+,;=:@%/?-]*)?$/, "Give a whole address, such as https://www.example.com."),
+    .regex(
+      /^https?:\/\/[A-Za-z0-9.:[\]-]+(\/[\w.~!$&()*+,;=:@%/?-]*)?$/,
+      "Give a whole address, such as https://www.example.com.",
+    ),
   code: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]).default(308),
   /** Path and query of the request are put behind `to`. */
   keepPath: z.boolean().default(true),
@@ -170,7 +173,10 @@ export const gatewaySpecification = z.strictObject({
   trustedProxies: z.array(network).max(500).default([]),
   routes: z.array(route).max(10_000).default([]),
   /** In the titles of the pages that the gateway answers itself. */
-  productName: z.string().regex(/^[\w .-]{1,40}$/).default("Khmara"),
+  productName: z
+    .string()
+    .regex(/^[\w .-]{1,40}$/)
+    .default("Khmara"),
   /** How long an old worker may go on after a reload with the connections it has; then they are cut. */
   longestConnectionSeconds: z.int().min(1).max(604_800).default(86_400),
   /** How long a client may take for the head of a request. */
@@ -247,7 +253,8 @@ function crossProblems(specification: CheckedSpecification): FieldProblem[] {
 
 function pairProblem(certificate: string, key: string): string | undefined {
   try {
-    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) return "The key is not the one of the certificate.";
+    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+      return "The key is not the one of the certificate.";
     const blocks = certificate.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
     for (const block of blocks) new X509Certificate(block);
     return undefined;

@@ -26,10 +26,7 @@ export interface TestGateway {
   httpsPort: number;
   authority: CertificateAndKey;
   /** With a listener of each kind, a default certificate, and these. */
-  specification(
-    routes: NonNullable<GatewaySpecification["routes"]>,
-    more?: Partial<GatewaySpecification>,
-  ): GatewaySpecification;
+  specification(routes: NonNullable<GatewaySpecification["routes"]>, more?: Partial<GatewaySpecification>): GatewaySpecification;
   certificate(name: string, hosts: string[]): Promise<NonNullable<GatewaySpecification["certificates"]>[number]>;
   remove(): Promise<void>;
 }
@@ -149,22 +146,29 @@ async function answer(application: TestApplication, request: IncomingMessage, re
   response.end(JSON.stringify({ application: application.name, url: request.url, headers: request.headers, bytes }));
 }
 
-/** Sends bytes as they are, and says what comes until the other side closes, or the text has this in it. */
-export function raw(port: number, bytes: string, until?: RegExp, timeoutMs = 30_000): Promise<string> {
+export interface RawOptions {
+  /** The connection is ended when the text has this in it. Absent: the other side ends it. */
+  until?: RegExp;
+  localAddress?: string;
+  /** All that has come so far, each time. */
+  onText?: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Sends bytes as they are, and says what came, each byte as one character. */
+export function raw(port: number, bytes: string, { until, localAddress, onText, signal }: RawOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));
+    const socket = connect({ port, host: "127.0.0.1", localAddress, signal }, () => socket.write(bytes, "utf8"));
     let text = "";
-    const timer = setTimeout(() => socket.destroy(new Error(`Nothing more came after: ${text.slice(0, 500)}`)), timeoutMs);
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`Nothing more came after: ${text.slice(0, 500)}`)));
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
+      onText?.(text);
       if (until?.test(text)) socket.destroy();
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
+      if (!["ECONNRESET", "EPIPE", "ABORT_ERR"].includes(error.code ?? "")) reject(error);
     });
-    socket.on("close", () => {
-      clearTimeout(timer);
-      resolve(text);
-    });
+    socket.on("close", () => resolve(text));
   });
 }

@@ -5,6 +5,9 @@
  */
 import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import "reflect-metadata";
+import { isIP } from "node:net";
+import { AsnConvert } from "@peculiar/asn1-schema";
+import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from "@peculiar/asn1-x509";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -19,9 +22,6 @@ import {
   X509CertificateGenerator,
   X509Certificate as X509Document,
 } from "@peculiar/x509";
-import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from "@peculiar/asn1-x509";
-import { AsnConvert } from "@peculiar/asn1-schema";
-import { isIP } from "node:net";
 import { CloudError } from "../../kernel/errors.ts";
 
 // Node's own, and not the global one of a test that replaced it.

@@ -100,12 +100,7 @@ async function removeServer(api: RuntimeApi, worker: Worker, at: string, state: 
   return state.maintenance && !/Server deleted/.test(answer) ? 0 : 1;
 }
 
-async function changeMap(
-  api: RuntimeApi,
-  worker: Worker,
-  path: string,
-  wanted: ReadonlyMap<string, string>,
-): Promise<number> {
+async function changeMap(api: RuntimeApi, worker: Worker, path: string, wanted: ReadonlyMap<string, string>): Promise<number> {
   const running = await api.map(worker, path);
   let changes = 0;
   for (const [key, value] of wanted) {
@@ -134,7 +129,7 @@ async function changeCertificates(api: RuntimeApi, worker: Worker, rendered: Ren
     const known = await api.on(worker, `show ssl cert ${path}`);
     const line = rendered.certificateLines.get(path) as string;
     if (!/^Serial/m.test(known)) {
-      await api.change(worker, `new ssl cert ${path}`, { success: /created/ });
+      await api.change(worker, `new ssl cert ${path}`, { success: /New empty certificate/ });
       await setCertificate(api, worker, path, pem);
       changes++;
     } else if (fingerprint(known) !== new X509Certificate(pem).fingerprint.replaceAll(":", "")) {

@@ -27,7 +27,7 @@ export function proxyUser(): { user: string; group: string } | undefined {
 
 /** invalid_argument with HAProxy's own words as the cause when it would not take the file. */
 export function checkConfig(config: string): void {
-  const { status, stderr, error } = spawnSync(haproxyProgram, ["-c", "-q", "-L", localPeer, "-f", config], {
+  const { status, stderr, error } = spawnSync(haproxyProgram, ["-c", "-L", localPeer, "-f", config], {
     encoding: "utf8",
     timeout: startMs,
     maxBuffer: 2 ** 20,

@@ -247,9 +247,7 @@ function entrance(specification: CheckedSpecification, folder: string): string[]
     `  http-request set-header Forwarded 'for="[%[src]]";host="%[var(txn.quoted)]";proto=%[var(txn.proto)]' if { src -m sub : }`,
     "  http-request disable-l7-retry unless METH_GET",
     "  http-after-response set-header X-Request-Id %[unique-id]",
-    ...(specification.acme === undefined
-      ? []
-      : ["  use_backend acme if { path_beg /.well-known/acme-challenge/ } !{ ssl_fc }"]),
+    ...(specification.acme === undefined ? [] : ["  use_backend acme if { path_beg /.well-known/acme-challenge/ } !{ ssl_fc }"]),
     // Routes are found by what a path means, not by how it is written: %61dmin and //admin are /admin.
     "  http-request set-var(txn.place) path,url_dec,regsub(/+,/,g)",
     ...["", ",regsub(^[^.]+,*)", "any"].map((change) => {

@@ -62,8 +62,7 @@ function accessRules({ addresses, rateLimit }: CheckedRoute): string[] {
   // Lines have an end: HAProxy takes 2048 bytes and 64 words.
   for (const some of inChunks(addresses.deny)) lines.push(`  http-request deny deny_status 403 if { src ${some} }`);
   if (addresses.allow.length > 0) {
-    for (const some of inChunks(addresses.allow))
-      lines.push(`  http-request set-var(txn.allowed) bool(true) if { src ${some} }`);
+    for (const some of inChunks(addresses.allow)) lines.push(`  http-request set-var(txn.allowed) bool(true) if { src ${some} }`);
     lines.push("  http-request deny deny_status 403 unless { var(txn.allowed) -m bool }");
   }
   if (rateLimit !== undefined) {
@@ -83,9 +82,7 @@ const inChunks = (networks: readonly string[], size = 30): string[] =>
 function maintenanceRules({ id, maintenance }: CheckedRoute, places: RoutePlaces): string[] {
   if (maintenance === undefined) return [];
   const file = maintenance.page === undefined ? places.maintenancePage : places.page(id, "maintenance");
-  const lines = inChunks(maintenance.allow).map(
-    (some) => `  http-request set-var(txn.inside) bool(true) if { src ${some} }`,
-  );
+  const lines = inChunks(maintenance.allow).map((some) => `  http-request set-var(txn.inside) bool(true) if { src ${some} }`);
   lines.push(
     `  http-request return status 503 content-type ${quote(html)} lf-file ${file} hdr Retry-After ${maintenance.retryAfterSeconds} ` +
       `hdr Cache-Control no-store if { str(${backendName(id)}),map(${places.maintenanceMap}) -m found } !{ var(txn.inside) -m bool }`,
@@ -172,7 +169,7 @@ export function serverWords(route: ServersRoute, server: CheckedServer): string 
     `weight ${serverWeight(server)}`,
     `check inter ${milliseconds(health.intervalSeconds)} fall ${health.failures} rise ${health.successes}`,
   ];
-  if (protocol === "h2c") words.push("proto h2 check-proto h2");
+  if (protocol === "h2c") words.push(health.path === undefined ? "proto h2" : "proto h2 check-proto h2");
   return words.join(" ");
 }
 

@@ -40,7 +40,10 @@ export function releaseLog(folder: string, position: number, writers: readonly n
   const whole = position - (position % stepBytes);
   if (whole <= before - (before % stepBytes)) return;
   // What cannot be given back (a file system without holes) is cut off when the proxy starts anew, or at the limit below.
-  spawnSync("fallocate", ["--punch-hole", "--offset", "0", "--length", String(whole), file], { stdio: "ignore", timeout: 10_000 });
+  spawnSync("fallocate", ["--punch-hole", "--offset", "0", "--length", String(whole), file], {
+    stdio: "ignore",
+    timeout: 10_000,
+  });
   for (const pid of writers)
     spawnSync("prlimit", ["--pid", String(pid), `--fsize=${position + unreadBytes}:`], { stdio: "ignore", timeout: 10_000 });
 }
