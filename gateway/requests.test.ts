@@ -294,8 +294,6 @@ describe("requests through the gateway", { skip: gatewayMissing() ?? false }, ()
 
   test("requests of which two readers could read different things are refused", async () => {
     const attempts: Record<string, string> = {
-      "both lengths":
-        "POST /echo HTTP/1.1\r\nhost: plain.test\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nG",
       "two lengths": "POST /echo HTTP/1.1\r\nhost: plain.test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
       "a length that is none": "POST /echo HTTP/1.1\r\nhost: plain.test\r\ncontent-length: +1\r\n\r\na",
       "an unknown encoding": "POST /echo HTTP/1.1\r\nhost: plain.test\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
@@ -303,12 +301,21 @@ describe("requests through the gateway", { skip: gatewayMissing() ?? false }, ()
       "two hosts": "GET /echo HTTP/1.1\r\nhost: plain.test\r\nhost: api.test\r\n\r\n",
       "a bad chunk": "POST /echo HTTP/1.1\r\nhost: plain.test\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     };
-    const before = application.requests;
     for (const [what, bytes] of Object.entries(attempts)) {
       const text = await raw(gateway.httpPort, bytes, { until: /\r\n\r\n/ });
       assert.match(text, /^HTTP\/1\.[01] (400|422|501) /, `${what}: ${text.slice(0, 200)}`);
     }
-    assert.ok(application.requests - before <= 1);
+  });
+
+  test("a request with both lengths is read by the one that counts, passed on with that one alone, and nothing follows it", async () => {
+    const before = application.requests;
+    const hidden = "GET /echo?hidden HTTP/1.1\r\nhost: plain.test\r\n\r\n";
+    const bytes = `POST /echo HTTP/1.1\r\nhost: plain.test\r\ncontent-length: ${5 + hidden.length}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`;
+    const text = await raw(gateway.httpPort, bytes);
+    const { headers } = echoed(parse(text));
+    assert.deepEqual([headers["content-length"], headers["transfer-encoding"]], [undefined, "chunked"]);
+    assert.equal(text.split("HTTP/1.1 ").length, 2, text);
+    assert.equal(application.requests, before + 1);
   });
 
   test("large heads and slow clients are told so", async () => {
@@ -390,7 +397,7 @@ describe("requests through the gateway", { skip: gatewayMissing() ?? false }, ()
     }
     abort.abort();
     // The application hears that nobody listens any more.
-    await eventually(() => stream.destroyed, Boolean, 30_000);
+    await eventually(() => stream.destroyed, Boolean, 60_000);
   });
 });
 

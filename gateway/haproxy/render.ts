@@ -137,6 +137,8 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
     "  log global",
     "  option dontlognull",
     "  option idle-close-on-response",
+    // Who has gone away needs no answer: the application hears of it.
+    "  option abortonclose",
     "  option redispatch 1",
     "  retries 3",
     // A server that closes an idle connection under a request: only what is harmless to repeat is repeated.
