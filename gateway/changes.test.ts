@@ -269,14 +269,14 @@ describe("changes of the gateway", { skip: gatewayMissing() ?? false }, () => {
     const route = site([server(one)]);
     const refusedFor = async (specification: GatewaySpecification, code: string, message: RegExp) => {
       const files = () => readFileSync(join(gateway.folder, "haproxy.cfg"), "utf8");
-      const [before, worker] = [files(), (await gateway.state())?.worker];
+      const [before, master] = [files(), (await gateway.state())?.master];
       await assert.rejects(gateway.apply(specification), (error: Error & { code?: string }) => {
         assert.equal(error.code, code);
         assert.match(error.message, message);
         return true;
       });
       assert.equal(files(), before);
-      assert.equal((await gateway.state())?.worker, worker);
+      assert.equal((await gateway.state())?.master, master);
       assert.equal((await get("/echo")).status, 200);
     };
     await refusedFor(specify([{ ...route, hosts: ["two words"] }]), "invalid_argument", /routes\.0\.hosts\.0: Give a host name/);

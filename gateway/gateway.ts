@@ -21,7 +21,7 @@ import { changeAtRunTime, changeServers } from "./haproxy/changes.ts";
 import { checkConfig, masterPid, proxyUser, reloadProxy, serves, startProxy, stopProxy } from "./haproxy/process.ts";
 import { filesIn, type Rendered, type RenderOptions, render } from "./haproxy/render.ts";
 import { backendName, routeOf } from "./haproxy/rules.ts";
-import { RuntimeApi, type Worker } from "./haproxy/runtime.ts";
+import { RuntimeApi, type Worker, type Workers } from "./haproxy/runtime.ts";
 import { beginLog } from "./log/space.ts";
 import { type CheckedSpecification, checkSpecification, type GatewaySpecification } from "./specification.ts";
 
@@ -60,6 +60,8 @@ export interface GatewayState {
   current: ReadonlyMap<string, number>;
 }
 
+const reloadMs = 30_000;
+
 export class Gateway {
   readonly folder: string;
   readonly #api: RuntimeApi;
@@ -84,7 +86,7 @@ export class Gateway {
   ensureRunning(): Promise<boolean> {
     return this.#alone(async () => {
       if (!existsSync(filesIn(this.folder).config)) return false;
-      if ((await this.#api.workers()) === undefined) await this.#start(this.#hashOnDisk());
+      if ((await this.#found()) === undefined) await this.#start(this.#hashOnDisk());
       return true;
     });
   }
@@ -112,7 +114,7 @@ export class Gateway {
 
   /** Undefined when it does not run. */
   async state(): Promise<GatewayState | undefined> {
-    const found = await this.#api.workers();
+    const found = await this.#found();
     if (found === undefined) return undefined;
     const servers = new Map<string, ServerHealth>();
     const current = new Map<string, number>();
@@ -141,7 +143,7 @@ export class Gateway {
 
   /** Who writes the request log. */
   async writers(): Promise<number[]> {
-    const found = await this.#api.workers();
+    const found = await this.#found();
     return found === undefined ? [] : [found.master, ...found.workers.map(({ pid }) => pid)];
   }
 
@@ -153,7 +155,7 @@ export class Gateway {
   async #apply(specification: CheckedSpecification): Promise<Applied> {
     const rendered = render(specification, this.#options);
     this.#makeFolders();
-    const workers = (await this.#api.workers())?.workers;
+    const workers = (await this.#found())?.workers;
     if (workers === undefined) {
       this.#check(specification);
       this.#write(rendered);
@@ -271,7 +273,21 @@ export class Gateway {
   }
 
   async #workers(): Promise<Worker[]> {
-    return (await this.#api.workers())?.workers ?? [];
+    return (await this.#found())?.workers ?? [];
+  }
+
+  /**
+   * Undefined when there is no proxy. In the middle of a reload, which another process of ours may have begun before it was killed, the
+   * master does not listen for a moment: that is no reason to start a second one.
+   */
+  async #found(): Promise<Workers | undefined> {
+    const deadline = Date.now() + reloadMs;
+    for (;;) {
+      const found = await this.#api.workers();
+      if (found?.workers.some(({ old }) => !old)) return found;
+      if (masterPid(this.folder) === undefined || Date.now() > deadline) return found;
+      await sleep(20);
+    }
   }
 
   async #traffic(worker: Worker): ReturnType<RuntimeApi["traffic"]> {
