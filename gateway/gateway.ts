@@ -22,6 +22,7 @@ import { checkConfig, masterPid, proxyUser, reloadProxy, serves, startProxy, sto
 import { filesIn, type Rendered, type RenderOptions, render } from "./haproxy/render.ts";
 import { backendName, routeOf } from "./haproxy/rules.ts";
 import { RuntimeApi, type Worker, type Workers } from "./haproxy/runtime.ts";
+import { followRequests, type LogBatch } from "./log/reader.ts";
 import { beginLog } from "./log/space.ts";
 import { type CheckedSpecification, checkSpecification, type GatewaySpecification } from "./specification.ts";
 
@@ -141,8 +142,12 @@ export class Gateway {
     };
   }
 
-  /** Who writes the request log. */
-  async writers(): Promise<number[]> {
+  /** Every request, route by route, from where the last reader left off. */
+  requests(signal: AbortSignal): AsyncGenerator<LogBatch> {
+    return followRequests({ folder: this.folder, writers: () => this.#writers() }, signal);
+  }
+
+  async #writers(): Promise<number[]> {
     const found = await this.#found();
     return found === undefined ? [] : [found.master, ...found.workers.map(({ pid }) => pid)];
   }
