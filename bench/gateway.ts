@@ -139,7 +139,7 @@ function measureOne(proxy: Proxy, scenario: (typeof scenarios)[number], seconds:
   }
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${proxy.name}: ${stdout}`);
   const ms = (name: string) => {
-    const [, value, unit] = new RegExp(`^\\s+${name}%\\s+([\\d.]+)(us|ms|s)$`, "m").exec(stdout) ?? [];
+    const [, value, unit] = new RegExp(`^\\s+${name}%\\s+([\\d.]+)(us|ms|s)\\s*$`, "m").exec(stdout) ?? [];
     return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit as "us" | "ms" | "s"];
   };
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
@@ -232,10 +232,11 @@ async function startNginxProxy({ folder, application }: Place): Promise<Proxy> {
 async function startCaddy({ folder, application }: Place): Promise<Proxy> {
   const [http, https] = [await freePort(), await freePort()];
   const file = join(folder, "Caddyfile");
-  const handle = `reverse_proxy 127.0.0.1:${application}\n log { output file ${folder}/caddy.log }`;
+  const handle = `reverse_proxy 127.0.0.1:${application}\n log {\n  output file ${folder}/caddy.log\n }`;
   writeFileSync(
     file,
-    `{ admin off
+    `{
+ admin off
  auto_https off
  http_port ${http}
  https_port ${https}

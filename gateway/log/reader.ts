@@ -14,7 +14,7 @@ const chunkBytes = 1 << 20;
 const pauseMs = 100;
 
 /**
- * Every request from where the last `done` left off, as long as the signal lets it: at least once, in the order in which they ended. What nobody
+ * Every request from where the last `done` left off, as long as the signal lets it: at least once, about in the order in which they ended. What nobody
  * reads waits in the file, up to its limit; beyond that HAProxy leaves lines out.
  */
 export async function* followRequests(

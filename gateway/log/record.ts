@@ -62,7 +62,7 @@ export function parseRecord(line: string): RequestRecord | undefined {
     method: text("m"),
     host: text("h") === "-" ? "" : text("h"),
     path: text("p"),
-    status: status > 0 ? status : 0,
+    status: Math.max(status, 0),
     bytesIn: number("i"),
     bytesOut: number("o"),
     ...(answered ? { firstByteMs: steps.reduce((sum, step) => sum + Math.max(step, 0), 0) } : {}),

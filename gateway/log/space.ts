@@ -44,8 +44,19 @@ export function releaseLog(folder: string, position: number, writers: readonly n
     stdio: "ignore",
     timeout: 10_000,
   });
-  for (const pid of writers)
-    spawnSync("prlimit", ["--pid", String(pid), `--fsize=${position + unreadBytes}:`], { stdio: "ignore", timeout: 10_000 });
+  for (const pid of writers) raiseLimit(pid, position + unreadBytes);
+}
+
+/** As the user of that process: root itself may do it for others only with CAP_SYS_RESOURCE, which containers seldom have. */
+function raiseLimit(pid: number, bytes: number): void {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const id = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
+    const who = process.getuid?.() === 0 ? { uid: id("Uid"), gid: id("Gid") } : {};
+    spawnSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:`], { stdio: "ignore", timeout: 10_000, cwd: "/", ...who });
+  } catch {
+    // It has ended.
+  }
 }
 
 /** Begins the file anew when all of it has been read. Only while no proxy runs. */
