@@ -4,6 +4,7 @@
  */
 import { globSync } from "node:fs";
 import { basename, join, relative } from "node:path";
+import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
 import { printCheck, runChecks } from "./check.ts";
@@ -11,6 +12,7 @@ import { repository } from "./checks.ts";
 import { installTestTools } from "./test-tools.ts";
 
 const limitMinutes = 85;
+const sums = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /;
 const kinds = ["check", "unit", "e2e"] as const;
 type Kind = (typeof kinds)[number];
 
@@ -117,31 +119,49 @@ async function test(lanes: Lane[]): Promise<void> {
 }
 
 async function runFiles({ files, concurrency }: Lane): Promise<Map<string, FileResult>> {
-  const results = new Map<string, FileResult>(files.map((file) => [file, { passed: 0, skipped: 0, failures: [] }]));
-  if (files.length === 0) return results;
+  const waiting = [...files];
+  const results = new Map<string, FileResult>();
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) results.set(file, await runFile(file));
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return results;
+}
+
+/** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */
+async function runFile(file: string): Promise<FileResult> {
+  const result: FileResult = { passed: 0, skipped: 0, failures: [] };
   // What a test that failed left open must not keep its process, and with it the whole run, for ever.
   const execArgv = ["--test-force-exit"];
-  const stream = runTests({ files, concurrency, timeout: 1_200_000, cwd: repository, execArgv });
-  const resultOf = (file: string | undefined): FileResult => {
-    const known = results.get(file ?? "");
-    if (known) return known;
-    const added = { passed: 0, skipped: 0, failures: [] };
-    results.set(file ?? "", added);
-    return added;
-  };
+  const stream = runTests({ files: [file], timeout: 1_200_000, cwd: repository, execArgv });
   stream.on("test:pass", (event) => {
     if (event.details.type === "suite") return;
-    if (event.skip !== undefined) resultOf(event.file).skipped++;
-    else resultOf(event.file).passed++;
+    if (event.skip !== undefined) result.skipped++;
+    else result.passed++;
   });
   stream.on("test:fail", (event) => {
     // A suite fails with what is in it, or by a hook of its own.
     const { cause, failureType } = event.details.error as Error & { failureType?: string };
     if (event.details.type === "suite" && failureType === "subtestsFailed") return;
     const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ").slice(0, 500);
-    resultOf(event.file).failures.push(`${relative(repository, event.file ?? "")}: ${event.name}: ${message}`);
+    result.failures.push(`${relative(repository, file)}: ${event.name}: ${message}`);
   });
-  const report = stream.compose(spec);
-  for await (const text of report) process.stdout.write(text as string);
-  return results;
+  const texts: string[] = [`\n${relative(repository, file)}\n`];
+  const report = stream.pipe(news()).compose(spec);
+  for await (const text of report) texts.push(String(text));
+  // At once, as another file may be at it too.
+  process.stdout.write(texts.join(""));
+  return result;
+}
+
+/** The sums of one file say little. */
+function news(): Transform {
+  return new Transform({
+    objectMode: true,
+    transform({ type, data }: { type: string; data: { nesting?: number; message?: string } }, _, done) {
+      const isSum = type === "test:diagnostic" && data.nesting === 0 && sums.test(data.message ?? "");
+      if (isSum) done();
+      else done(null, { type, data });
+    },
+  });
 }
