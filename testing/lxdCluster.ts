@@ -2,7 +2,7 @@
  * A cluster of LXD (or Incus) daemons on this machine: each in a folder and a network namespace of its own, joined by tokens, as machines
  * in a rack are. It lives as long as the test file; what a killed one left is taken away by the next.
  */
-import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { closeSync, existsSync, globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -270,13 +270,12 @@ async function remove(folder: string): Promise<void> {
     .split("\n")
     .map((line) => line.split(" ")[1] ?? "")
     .filter((place) => place.startsWith(`${folder}/`));
-  // What is mounted in another's place goes with it; what stays is told by the removal of the files.
-  for (const place of places.reverse()) spawnSync("umount", ["-l", place]);
+  for (const place of places.reverse()) execFileSync("umount", ["-l", place]);
   const id = folder.slice(folder.lastIndexOf(prefix) + prefix.length);
-  // Its end in the namespace takes the card here with it, now or a moment later.
+  // Before the namespaces: with its other end this one would go too, now or a moment later.
   if (existsSync(`/sys/class/net/${cardHere(id)}`)) ip("link", "delete", cardHere(id));
   for (const path of globSync(`/run/netns/khlxd-${id}-*`)) ip("netns", "delete", path.slice("/run/netns/".length));
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** In good order where a daemon still answers: what is only killed leaves control groups behind. */

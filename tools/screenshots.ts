@@ -73,21 +73,9 @@ try {
       if (now.finishedAt !== undefined) return operation.resource?.id ?? "";
     }
   };
-  const labels: Record<string, Record<string, string>> = {
-    library: { room: "archive" },
-    "moodle-1": { course: "all" },
-    "moodle-2": { course: "all" },
-    "robotics-lab": { class: "9b" },
-    website: {},
-  };
   const servers = new Map<string, string>();
-  for (const name of Object.keys(labels))
-    servers.set(
-      name,
-      await done(
-        client.instanceCreate({ project, name, size: "school", image: "debian-12", labels: labels[name] ?? {} } as never),
-      ),
-    );
+  for (const name of ["library", "moodle-1", "moodle-2", "robotics-lab", "website"])
+    servers.set(name, await done(client.instanceCreate({ project, name, size: "school", image: "debian-12" } as never)));
   await done(client.instanceStop({ instance: servers.get("robotics-lab") as never, timeoutSeconds: 0 }));
 
   const page = await browser.newPage({

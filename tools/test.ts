@@ -4,6 +4,7 @@
  */
 import { globSync } from "node:fs";
 import { basename, join, relative } from "node:path";
+import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
 import { printCheck, runChecks } from "./check.ts";
@@ -11,6 +12,7 @@ import { repository } from "./checks.ts";
 import { installTestTools } from "./test-tools.ts";
 
 const limitMinutes = 85;
+const sums = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /;
 const kinds = ["check", "unit", "e2e"] as const;
 type Kind = (typeof kinds)[number];
 
@@ -24,27 +26,23 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-let passed = 0;
-let failed = 0;
-let skipped = 0;
-/** Files that failed beside others and passed alone. */
+/** Of what is no test file: checks and tools. */
+const others: FileResult = { passed: 0, skipped: 0, failures: [] };
+/** Of each test file; of its second run where it had one. */
+const results = new Map<string, FileResult>();
+/** What failed beside other files and passed alone. */
 const triedAgain: string[] = [];
-const failures: string[] = [];
 const began = performance.now();
 // Whatever hangs, what was seen is told before a CI gives up (90 minutes).
 setTimeout(() => {
-  failed++;
-  failures.push(`the run did not end within ${limitMinutes} minutes`);
+  others.failures.push(`the run did not end within ${limitMinutes} minutes`);
   finish();
 }, limitMinutes * 60_000).unref();
 
 if (wanted("check") && patterns.length === 0) {
   for (const result of await runChecks(printCheck)) {
-    if (result.passed) passed++;
-    else {
-      failed++;
-      failures.push(`check: ${result.name}`);
-    }
+    if (result.passed) others.passed++;
+    else others.failures.push(`check: ${result.name}`);
   }
 }
 const files = (suffix: string) =>
@@ -60,24 +58,25 @@ if (wanted("unit")) await test([{ files: files("test.ts"), concurrency: 2 }]);
 if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
-  for (const tool of missing) {
-    failed++;
-    failures.push(`tool: ${tool}`);
-  }
+  others.failures.push(...missing.map((tool) => `tool: ${tool}`));
   // One cloud with an engine at a time, and one without beside it.
   const withEngine = scenarios.filter((file) => basename(file).startsWith("compute"));
-  const others = scenarios.filter((file) => !withEngine.includes(file));
-  await test([withEngine, others].map((each) => ({ files: each, concurrency: 1 })));
+  const without = scenarios.filter((file) => !withEngine.includes(file));
+  await test([withEngine, without].map((each) => ({ files: each, concurrency: 1 })));
 }
 
 finish();
 
 function finish(): never {
+  const all = [others, ...results.values()];
+  const passed = all.reduce((sum, each) => sum + each.passed, 0);
+  const skipped = all.reduce((sum, each) => sum + each.skipped, 0);
+  const failures = all.flatMap((each) => each.failures);
   if (triedAgain.length > 0) process.stdout.write(`\nFailed beside others, passed alone:\n${lines(triedAgain)}`);
   if (failures.length > 0) process.stdout.write(`\nFailed:\n${lines(failures)}`);
   process.stdout.write(`\n${Math.round((performance.now() - began) / 1000)} seconds\n`);
-  process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
-  process.exit(failed > 0 || passed === 0 ? 1 : 0);
+  process.stdout.write(`${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+  process.exit(failures.length > 0 || passed === 0 ? 1 : 0);
 }
 
 function lines(texts: string[]): string {
@@ -100,48 +99,59 @@ interface FileResult {
  * which ones needed it.
  */
 async function test(lanes: Lane[]): Promise<void> {
-  const results = new Map((await Promise.all(lanes.map(runFiles))).flatMap((lane) => [...lane]));
-  const again = [...results].filter(([, { failures }]) => failures.length > 0);
-  for (const [path] of again) {
-    const first = results.get(path)?.failures ?? [];
-    process.stdout.write(`\nOnce more, alone: ${relative(repository, path)}\n`);
-    for (const [file, result] of await runFiles({ files: [path], concurrency: 1 })) results.set(file, result);
-    if (results.get(path)?.failures.length === 0) triedAgain.push(...first);
-  }
-  for (const result of results.values()) {
-    passed += result.passed;
-    skipped += result.skipped;
-    failed += result.failures.length;
-    failures.push(...result.failures);
+  await Promise.all(lanes.map(runFiles));
+  for (const file of lanes.flatMap(({ files }) => files)) {
+    const first = results.get(file)?.failures ?? [];
+    if (first.length === 0) continue;
+    process.stdout.write(`\nOnce more, alone: ${relative(repository, file)}\n`);
+    const second = await runFile(file);
+    results.set(file, second);
+    if (second.failures.length === 0) triedAgain.push(...first);
   }
 }
 
-async function runFiles({ files, concurrency }: Lane): Promise<Map<string, FileResult>> {
-  const results = new Map<string, FileResult>(files.map((file) => [file, { passed: 0, skipped: 0, failures: [] }]));
-  if (files.length === 0) return results;
+async function runFiles({ files, concurrency }: Lane): Promise<void> {
+  const waiting = [...files];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) results.set(file, await runFile(file));
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+}
+
+/** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */
+async function runFile(file: string): Promise<FileResult> {
+  const result: FileResult = { passed: 0, skipped: 0, failures: [] };
   // What a test that failed left open must not keep its process, and with it the whole run, for ever.
   const execArgv = ["--test-force-exit"];
-  const stream = runTests({ files, concurrency, timeout: 1_200_000, cwd: repository, execArgv });
-  const resultOf = (file: string | undefined): FileResult => {
-    const known = results.get(file ?? "");
-    if (known) return known;
-    const added = { passed: 0, skipped: 0, failures: [] };
-    results.set(file ?? "", added);
-    return added;
-  };
+  const stream = runTests({ files: [file], timeout: 1_200_000, cwd: repository, execArgv });
   stream.on("test:pass", (event) => {
     if (event.details.type === "suite") return;
-    if (event.skip !== undefined) resultOf(event.file).skipped++;
-    else resultOf(event.file).passed++;
+    if (event.skip !== undefined) result.skipped++;
+    else result.passed++;
   });
   stream.on("test:fail", (event) => {
     // A suite fails with what is in it, or by a hook of its own.
     const { cause, failureType } = event.details.error as Error & { failureType?: string };
     if (event.details.type === "suite" && failureType === "subtestsFailed") return;
     const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ").slice(0, 500);
-    resultOf(event.file).failures.push(`${relative(repository, event.file ?? "")}: ${event.name}: ${message}`);
+    result.failures.push(`${relative(repository, file)}: ${event.name}: ${message}`);
   });
-  const report = stream.compose(spec);
-  for await (const text of report) process.stdout.write(text as string);
-  return results;
+  const texts: string[] = [`\n${relative(repository, file)}\n`];
+  const report = stream.pipe(news()).compose(spec);
+  for await (const text of report) texts.push(String(text));
+  // At once, as another file may be at it too.
+  process.stdout.write(texts.join(""));
+  return result;
+}
+
+/** The sums of one file say little. */
+function news(): Transform {
+  return new Transform({
+    objectMode: true,
+    transform({ type, data }: { type: string; data: { nesting?: number; message?: string } }, _, done) {
+      const isSum = type === "test:diagnostic" && data.nesting === 0 && sums.test(data.message ?? "");
+      if (isSum) done();
+      else done(null, { type, data });
+    },
+  });
 }

@@ -67,8 +67,8 @@ describe("networks from the API to packets", { skip: packetsMissing() ?? false }
 
     await cloud.work("compute.networks.traffic");
     await cloud.done((await ok("DELETE", `/instances/${instance.id}`, undefined, 202)).id);
-    assert.equal(await lab.world.ask(address.address, 80), undefined);
-    assert.equal(await lab.world.ask(lab.hostAddress, forward.result.listenPort), undefined);
+    await lab.eventually(async () => (await lab.world.ask(address.address, 80)) === undefined, 20);
+    await lab.eventually(async () => (await lab.world.ask(lab.hostAddress, forward.result.listenPort)) === undefined, 20);
     const sums = Object.groupBy(await cloud.usage(instance.id), ({ meter }) => meter);
     const bytes = (meter: string) => (sums[meter] ?? []).reduce((sum, { quantity }) => sum + Number(quantity), 0);
     assert.ok(bytes("compute.traffic_in") > 100 && bytes("compute.traffic_in") < 10_000, `${bytes("compute.traffic_in")}`);

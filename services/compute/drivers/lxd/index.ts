@@ -84,7 +84,7 @@ function driverOf(engine: Engine, storageDriver: string): ComputeDriver {
   };
 }
 
-const careMs = 60_000;
+const careMs = 15_000;
 
 /** What a crash may have left is taken away at the beginning; what the host may forget is looked after all the time. */
 function care(engine: Engine, power: Power): () => Promise<void> {

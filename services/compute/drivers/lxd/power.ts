@@ -59,7 +59,9 @@ export function createPower(engine: Engine): Power {
   };
 
   async function isStopped(error: unknown, name: string, options: CallOptions): Promise<boolean> {
-    return isPowerState(error) && (await stateOf(engine, name, options)) === "stopped";
+    // On a disk that is full to the last byte the engine stops it, and then fails to tidy up.
+    if (!isPowerState(error) && !CloudError.is(error, "storage_full")) return false;
+    return (await stateOf(engine, name, options)) === "stopped";
   }
 
   async function reach(state: PowerState, name: string, action: Action, options?: CallOptions): Promise<void> {

@@ -85,10 +85,9 @@ export function createSnapshots(engine: Engine, power: Power): Snapshots {
     },
 
     async instanceSnapshotDelete(name, snapshot, options) {
-      await whenFree(
-        () => client.delete(at`/1.0/instances/${name}/snapshots/${snapshot}`, settings(options, deadlines.create)),
-        options,
-      );
+      // The engine writes down on the instance's own disk that it is gone.
+      const remove = () => client.delete(at`/1.0/instances/${name}/snapshots/${snapshot}`, settings(options, deadlines.create));
+      await withRoom(engine, "instance", name, () => whenFree(remove, options), options);
     },
 
     async instanceSnapshotList(name, options) {
