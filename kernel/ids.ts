@@ -46,6 +46,11 @@ export const idKinds = {
   alert: "alt",
   difference: "dif",
   webhookCall: "whk",
+  app: "app",
+  deployment: "dpl",
+  release: "rel",
+  appDisk: "adk",
+  domain: "dom",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

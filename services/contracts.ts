@@ -1,4 +1,8 @@
 import type { z } from "zod";
+import * as apps from "./apps/contract.ts";
+import * as deploying from "./apps/deploying/contract.ts";
+import * as routing from "./apps/routing/contract.ts";
+import * as running from "./apps/running/contract.ts";
 import * as audit from "./audit/contract.ts";
 import * as billing from "./billing/contract.ts";
 import * as access from "./compute/access/contract.ts";
@@ -22,6 +26,7 @@ import * as operations from "./operations/contract.ts";
 export const contracts = [
   identity.default,
   compute.default,
+  apps.default,
   objects.default,
   operations.default,
   billing.default,
@@ -44,6 +49,9 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     jobs,
     watch,
     engine,
+    deploying,
+    running,
+    routing,
     objects,
     operations,
     billing,

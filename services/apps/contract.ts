@@ -1,0 +1,14 @@
+import { contract } from "../../kernel/contract.ts";
+import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
+import { routingMeters, routingRoutes } from "./routing/contract.ts";
+import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.ts";
+
+/** The parts of this service, each in a folder of its own, put together. */
+export default contract({
+  name: "apps",
+  title: "Applications",
+  routes: { ...deployingRoutes, ...runningRoutes, ...routingRoutes },
+  events: { ...deployingEvents },
+  quotas: { ...deployingQuotas, ...runningQuotas },
+  meters: { ...deployingMeters, ...runningMeters, ...routingMeters },
+});
