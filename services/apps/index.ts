@@ -1,0 +1,67 @@
+import type { Database } from "../../kernel/db/database.ts";
+import { CloudError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
+import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import type { IdentityService } from "../identity/contract.ts";
+import type { ObjectsService } from "../objects/contract.ts";
+import contract from "./contract.ts";
+import { createDeploying } from "./deploying/area.ts";
+import type { AppEngine } from "./driver.ts";
+import type { AppsParts } from "./parts.ts";
+import { createRouting, type GatewayDoor } from "./routing/area.ts";
+import { createRunning } from "./running/area.ts";
+
+/** A port, or why there is none: what is missing, and the command that adds it. */
+export type Available<T> = { driver: T } | { missing: string };
+
+export interface AppsOptions {
+  database: Database;
+  identity: IdentityService;
+  objects: ObjectsService;
+  secrets: Secrets;
+  log: Log;
+  dataDirectory: string;
+  engine: Available<AppEngine>;
+  gateway: Available<GatewayDoor>;
+}
+
+export interface Apps {
+  service: ServiceDefinition<typeof contract>;
+  /** For other services of this process, and for tests. */
+  parts: AppsParts;
+}
+
+export function createApps(options: AppsOptions): Apps {
+  const { engine, gateway, ...shared } = options;
+  const parts: AppsParts = {
+    ...shared,
+    engine: () => {
+      if ("driver" in engine) return engine.driver;
+      throw new CloudError("failed_precondition", engine.missing, { details: { reason: "engine_missing" } });
+    },
+    deploying: undefined as never,
+    running: undefined as never,
+    routing: undefined as never,
+  };
+  const deploying = createDeploying(parts);
+  const running = createRunning(parts);
+  const routing = createRouting(parts, gateway);
+  Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part });
+  const areas = [deploying, running, routing];
+  return {
+    parts,
+    service: defineService<typeof contract>({
+      contract,
+      migrations: new URL("./migrations/", import.meta.url),
+      handlers: { ...deploying.handlers, ...running.handlers, ...routing.handlers },
+      operations: areas.flatMap(({ operations }) => operations ?? []),
+      workers: areas.flatMap(({ workers }) => workers ?? []),
+      metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),
+      async stop() {
+        for (const { stop } of areas.toReversed()) await stop?.();
+        if ("driver" in engine) engine.driver.close();
+      },
+    }),
+  };
+}
