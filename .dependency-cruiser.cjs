@@ -32,11 +32,14 @@ module.exports = {
     ),
     no(
       "console-sees-only-contracts",
-      { path: "^(console|cli)/", pathNot: tests },
-      {
-        path: "^(services|kernel|gateway|server)/",
-        pathNot: [contracts, "^kernel/(contract|errors|ids)[.]ts$"],
-      },
+      { path: "^console/", pathNot: tests },
+      { path: "^(services|kernel|gateway|server)/", pathNot: [contracts, "^kernel/(contract|errors|ids)[.]ts$"] },
+    ),
+    // It packs a working folder as services/apps would read it.
+    no(
+      "cli-sees-only-contracts",
+      { path: "^cli/", pathNot: tests },
+      { path: "^(services|kernel|gateway|server)/", pathNot: [contracts, "^kernel/(contract|errors|ids|sourceFolder)[.]ts$"] },
     ),
     // The console's bundle stays small: contracts, and with them zod, are there for their types alone.
     no(

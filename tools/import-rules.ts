@@ -34,6 +34,10 @@ const planted: Record<string, { file: string; source: string }> = {
     file: "console/planted-kernel.ts",
     source: 'import type { Tx } from "../kernel/db/database.ts";\nexport type Planted = Tx;',
   },
+  "cli-sees-only-contracts": {
+    file: "cli/planted-kernel.ts",
+    source: 'import type { Tx } from "../kernel/db/database.ts";\nexport type Planted = Tx;',
+  },
   "client-sees-only-contracts": {
     file: "client/planted.ts",
     source: 'import type { Tx } from "../kernel/db/database.ts";\nexport type Planted = Tx;',

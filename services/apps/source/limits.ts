@@ -1,4 +1,5 @@
 import { CloudError } from "../../../kernel/errors.ts";
+import { maximumSourceEntries } from "../../../kernel/sourceFolder.ts";
 
 /** What a source tree may be. Counted while it is unpacked: what an archive says of itself is not believed. */
 export interface SourceLimits {
@@ -18,7 +19,7 @@ export const sourceLimits: SourceLimits = {
   archiveBytes: 512 * 1024 ** 2,
   unpackedBytes: 2 * 1024 ** 3,
   fileBytes: 512 * 1024 ** 2,
-  entries: 100_000,
+  entries: maximumSourceEntries,
   depth: 64,
 };
 
