@@ -288,6 +288,8 @@ export const deployingRoutes = {
       healthPath: z.string().max(500).regex(/^\//, "A path begins with a slash.").optional(),
     }),
     ...act,
+    // `khmara app deploy --image`.
+    cli: false,
   }),
   appUploadImage: route({
     method: "POST",
