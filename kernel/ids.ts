@@ -51,6 +51,9 @@ export const idKinds = {
   release: "rel",
   appDisk: "adk",
   domain: "dom",
+  database: "dbs",
+  databaseUser: "dbu",
+  databaseBackup: "dbb",
 } as const;
 
 export type IdKind = keyof typeof idKinds;
