@@ -277,3 +277,13 @@ export const runningMeters = {
   "apps.memory": { unit: "byte_seconds", summary: "Memory of containers, while they are wanted" },
   "apps.cpus": { unit: "vcpu_seconds", summary: "Processors of containers, while they are wanted" },
 } as const;
+
+/**
+ * The network of a project on the engine, which whatever runs in the project is in: apps, and databases. Whoever needs it makes it with
+ * exactly this (networkCreate of the engine, harmless to repeat).
+ */
+export const projectNetwork = (projectId: string) => ({
+  name: `project-${projectId}`,
+  labels: { kind: "project", project: projectId },
+  internal: false,
+});
