@@ -118,8 +118,21 @@ export async function unfinishedOperations(database: Database, ids: readonly str
   return new Set(rows.map(({ id }) => id));
 }
 
+/** No runner takes it up until `letGoOperation`: it waits for its turn behind another. In the transaction that begins it. */
+export async function holdOperation(tx: Tx, id: string): Promise<void> {
+  await tx.sql`update kernel.operations set run_after = 'infinity' where id = ${id}`;
+}
+
+/** Its turn has come. */
+export async function letGoOperation(tx: Tx, id: string): Promise<void> {
+  await tx.sql`update kernel.operations set run_after = now() where id = ${id} and run_after = 'infinity'`;
+  await tx.sql`select pg_notify(${operationsChannel}, ${id})`;
+}
+
+/** One that is held until its turn need not wait for it any more. */
 export async function requestCancel(tx: Tx, id: string): Promise<OperationRecord | undefined> {
-  const [record] = await tx.sql<OperationRecord[]>`update kernel.operations set cancel_requested = true, updated_at = now()
+  const [record] = await tx.sql<OperationRecord[]>`update kernel.operations set cancel_requested = true, updated_at = now(),
+      run_after = case when run_after = 'infinity' then now() else run_after end
     where id = ${id} and state in ('pending', 'running') returning ${tx.sql.unsafe(operationColumns)}`;
   if (record) {
     await announce(tx, record);
