@@ -5,14 +5,15 @@ import type { Readable } from "node:stream";
 import { type Entry, extract, type Pack, pack } from "tar-stream";
 import { CloudError } from "../kernel/errors.ts";
 
-interface Watching {
+export interface Watching {
   onBytes: (bytes: number) => void;
   onFile: (name: string) => void;
   onSkipped: (path: string, why: string) => void;
 }
 
-interface Found {
+export interface Found {
   path: string;
+  /** In the archive. */
   name: string;
   about: Stats;
 }
@@ -25,12 +26,17 @@ export async function packFiles(
   const found: Found[] = [];
   for (const one of wanted) await walk(one.path, one.name, found, watching);
   watching.onTotal(found.reduce((sum, { about }) => sum + (about.isFile() ? about.size : 0), 0));
+  return { bytes: packFound(found, watching), files: found.filter(({ about }) => !about.isDirectory()).length };
+}
+
+/** The same of what was found already. */
+export function packFound(found: readonly Found[], watching: Watching): Readable {
   const archive = pack();
   write(archive, found, watching).then(
     () => archive.finalize(),
     (error) => archive.destroy(error),
   );
-  return { bytes: archive as unknown as Readable, files: found.filter(({ about }) => !about.isDirectory()).length };
+  return archive as unknown as Readable;
 }
 
 async function walk(path: string, name: string, found: Found[], watching: Watching): Promise<void> {
@@ -44,7 +50,7 @@ async function walk(path: string, name: string, found: Found[], watching: Watchi
   for (const child of (await readdir(path)).sort()) await walk(join(path, child), `${name}/${child}`, found, watching);
 }
 
-async function write(archive: Pack, found: Found[], watching: Watching): Promise<void> {
+async function write(archive: Pack, found: readonly Found[], watching: Watching): Promise<void> {
   for (const { path, name, about } of found) {
     const header = { name, mode: about.mode & 0o7777, mtime: about.mtime };
     if (about.isDirectory()) archive.entry({ ...header, name: `${name}/`, type: "directory" });

@@ -42,6 +42,8 @@ export interface Parsed {
 /** A flag that a command has beside those of its route: `--recursive`, `--output FILE`. */
 export interface ExtraFlag {
   flag: string;
+  /** One letter: `f` for `-f`. */
+  short?: string;
   value: boolean;
   summary: string;
 }
@@ -92,10 +94,11 @@ export function readFlags(
   words: string[],
   takesValue: (flag: string) => boolean | undefined,
   known: () => string[],
+  shorts: ReadonlyMap<string, string> = new Map(),
 ): { flags: [string, string | true][]; rest: string[] } {
   const flags: [string, string | true][] = [];
   const rest: string[] = [];
-  const short = new Map<string, string>();
+  const short = new Map(shorts);
   for (const [name, one] of Object.entries(globalFlags)) if ("short" in one) short.set(one.short, name);
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string;
@@ -172,7 +175,9 @@ export function parse(command: Command, words: string[], extras: ExtraFlag[] = [
       own.get(flag)?.value ?? (Object.hasOwn(globalFlags, flag) ? globalFlags[flag as keyof typeof globalFlags].value : undefined)
     );
   };
-  const { flags, rest } = readFlags(words, takesValue, () => [...byFlag.keys(), ...own.keys(), ...Object.keys(globalFlags)]);
+  const shorts = new Map(extras.flatMap(({ flag, short }) => (short === undefined ? [] : [[short, flag]])));
+  const known = () => [...byFlag.keys(), ...own.keys(), ...Object.keys(globalFlags)];
+  const { flags, rest } = readFlags(words, takesValue, known, shorts);
 
   const values: Record<string, unknown> = {};
   const extra: Record<string, string | true> = {};

@@ -15,6 +15,57 @@ export interface Extras {
 }
 
 const extras: Record<string, Extras> = {
+  appDeploy: {
+    flags: [
+      { flag: "create", value: false, summary: "make the app when it is not there; otherwise it is asked" },
+      { flag: "detach", value: false, summary: "do not wait for the deployment that was begun" },
+    ],
+    rest: "[FOLDER | ARCHIVE | IMAGE.tar]",
+    examples: [
+      "khmara app deploy shop",
+      "khmara app deploy shop ./site --create",
+      "git archive HEAD | khmara app deploy shop -",
+      "docker save shop:1.2 -o shop.tar && khmara app deploy shop shop.tar --port 3000",
+      "khmara app deploy shop --image docker.io/library/nginx:1",
+    ],
+  },
+  appLogs: {
+    flags: [{ flag: "follow", short: "f", value: false, summary: "go on with what comes, until Ctrl-C" }],
+    examples: ["khmara app logs shop -f", "khmara app logs shop --process worker --since 1h --search error"],
+  },
+  appRun: {
+    flags: [],
+    rest: "-- COMMAND…",
+    examples: [
+      "khmara app run shop -- node migrate.js",
+      "khmara app run shop -- sh",
+      "cat orders.csv | khmara app run shop -- node import.js",
+    ],
+  },
+  appTerminal: { flags: [], examples: ["khmara app terminal shop", "khmara app terminal shop worker-1"] },
+  appRollback: { flags: [], examples: ["khmara release list shop", "khmara app rollback shop --release 3"] },
+  processScale: {
+    flags: [],
+    examples: ["khmara process scale shop web --count 3", "khmara process scale shop worker --memory-bytes 1GiB --cpus 0.5"],
+  },
+  deploymentLog: {
+    flags: [{ flag: "follow", short: "f", value: false, summary: "until the deployment is over" }],
+    examples: ["khmara deployment log dpl_0192f0c1d2e37a4b8c5d6e7f80912a3b -f"],
+  },
+  settingSet: {
+    flags: [
+      { flag: "secret", value: false, summary: "keep the values sealed: they are never shown again" },
+      { flag: "file", value: true, summary: "a file of such lines (.env); - is the standard input" },
+      { flag: "no-deploy", value: false, summary: "leave them to the next deployment" },
+      { flag: "detach", value: false, summary: "do not wait for the deployment that brings them" },
+    ],
+    rest: "KEY=VALUE…",
+    examples: [
+      "khmara setting set shop LOG_LEVEL=info THEME=dark",
+      "khmara setting set shop --secret API_TOKEN",
+      "khmara setting set shop --secret --file .env",
+    ],
+  },
   auditEntryList: {
     flags: [{ flag: "cloud", value: false, summary: "what belongs to no organisation, such as sign-ins (admins of the cloud)" }],
     examples: ["khmara audit-entry list --action objects.bucket --from 7d", "khmara audit-entry list --cloud"],

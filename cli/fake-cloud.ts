@@ -111,8 +111,10 @@ export async function runCli(
     input?: string | Buffer | Readable;
     interactive?: boolean;
     columns?: number;
-    /** The size of the window; a test changes it and emits `resize` on `events`. */
+    /** The size of the window; a test changes it and emits `resize` on `events`; `interrupt` there is Ctrl-C. */
     window?: { columns: number; rows: number };
+    /** The input is a terminal. */
+    tty?: boolean;
     events?: EventEmitter;
   } = {},
 ) {
@@ -122,7 +124,8 @@ export async function runCli(
   });
   let out = "";
   let notes = "";
-  const stdin = new PassThrough();
+  const stdin: Terminal["stdin"] & PassThrough = new PassThrough();
+  if (options.tty) stdin.isTTY = true;
   // Lines come one by one, as a person types them: a question reads only its own answer.
   if (options.input instanceof Readable) options.input.pipe(stdin);
   else if (options.interactive) for (const line of String(options.input ?? "").split(/(?<=\n)/)) stdin.write(line);
@@ -134,13 +137,17 @@ export async function runCli(
     env: options.env ?? {},
     stdin,
     stdout,
-    stdoutIsTerminal: options.columns !== undefined,
+    stdoutIsTerminal: options.columns !== undefined || options.tty === true,
     interactive: options.interactive ?? false,
     columns: options.columns ?? 120,
     windowSize: () => options.window,
     onResize(listener) {
       resized.add(listener);
       return () => void resized.delete(listener);
+    },
+    onInterrupt(listener) {
+      options.events?.on("interrupt", listener);
+      return () => void options.events?.off("interrupt", listener);
     },
     out: (text) => {
       out += text;

@@ -93,7 +93,7 @@ function example(argument: Argument): string {
     prefix: "holiday/",
   };
   if (argument.field === "name") return "photos";
-  const names: Record<string, string> = { instance: "web", network: "inside", volume: "data", image: "debian-12" };
+  const names: Record<string, string> = { instance: "web", network: "inside", volume: "data", image: "debian-12", app: "shop" };
   return examples[argument.field] ?? names[argument.named?.kind ?? ""] ?? argument.example ?? shouted(argument);
 }
 
@@ -126,7 +126,12 @@ export function commandHelp(command: Command): string {
       if (one.secret) rows.push([`--${one.flag}-file FILE`, "reads it from a file (- is the input); otherwise it is asked for"]);
       return rows;
     });
-  flags.push(...extras.flags.map((one): [string, string] => [`--${one.flag}${one.value ? " VALUE" : ""}`, one.summary]));
+  flags.push(
+    ...extras.flags.map((one): [string, string] => [
+      `${one.short === undefined ? "" : `-${one.short}, `}--${one.flag}${one.value ? " VALUE" : ""}`,
+      one.summary,
+    ]),
+  );
   const general = Object.entries(globalFlags)
     .filter(([name]) =>
       name === "all" ? command.isList : name === "yes" ? command.destructive : name === "no-wait" ? command.isOperation : true,

@@ -1,54 +1,18 @@
 import { Readable } from "node:stream";
-import type { CloudSocket } from "../client/socket.ts";
 import type { Cloud } from "./cloud.ts";
-import { brokenOff } from "./instance-terminal.ts";
-import { sendFrom, writeTo } from "./pipes.ts";
+import { writeTo } from "./pipes.ts";
+import { runStreams, type Streams } from "./remote-command.ts";
 import type { Run } from "./run.ts";
 import { UsageError } from "./usage-error.ts";
 
-export interface Execution {
+export interface Execution extends Streams {
   instance: string;
   start: { command: string[]; user?: unknown; environment?: unknown; workingDirectory?: unknown };
-  /** What the command reads; absent: nothing. */
-  stdin?: Readable | undefined;
-  stdout: (bytes: Uint8Array) => void | Promise<void>;
-  stderr: (bytes: Uint8Array) => void | Promise<void>;
-  signal?: AbortSignal | undefined;
 }
 
 /** Runs a command inside an instance with streams; answers its exit code. */
-export async function execute(cloud: Cloud, { instance, start, stdin, stdout, stderr, signal }: Execution): Promise<number> {
-  let exitCode: number | undefined;
-  const socket: CloudSocket = await cloud.client.instanceExecStream(
-    { instance: instance as never },
-    {
-      // The first byte says what the rest is: 1 the output, 2 the messages.
-      onBytes: (bytes) => (bytes[0] === 2 ? stderr : stdout)(bytes.subarray(1)),
-      onControl: (message) => {
-        const exit = message["exit"] as { code?: unknown } | undefined;
-        if (typeof exit?.code === "number") exitCode = exit.code;
-      },
-      signal,
-    },
-  );
-  socket.control({ start });
-  let inputError: unknown;
-  if (stdin) {
-    sendFrom(stdin, socket).then(
-      () => socket.end(),
-      (error) => {
-        inputError = error;
-        socket.close();
-      },
-    );
-  } else socket.end();
-  const { error } = await socket.closed;
-  // A pipe that nobody closes would keep the process.
-  stdin?.destroy();
-  signal?.throwIfAborted();
-  if (exitCode === undefined) throw inputError ?? error ?? brokenOff();
-  return exitCode;
-}
+export const execute = (cloud: Cloud, { instance, ...streams }: Execution): Promise<number> =>
+  runStreams((options) => cloud.client.instanceExecStream({ instance: instance as never }, options), streams);
 
 /** `khmara instance exec NAME -- COMMAND…`: as if it ran here, its exit code included. */
 export async function runExec(run: Run): Promise<number> {

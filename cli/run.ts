@@ -9,7 +9,7 @@ import { resolveNames } from "./names.ts";
 import { follow, isFinished, outcome } from "./operation.ts";
 import { settings } from "./profiles.ts";
 import { readSecret } from "./secret.ts";
-import { ask, askSecret, confirm, type Terminal } from "./terminal.ts";
+import { ask, askSecret, confirm, Declined, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 import { emptyNote, isPage, isShownOnce, view } from "./views.ts";
 
@@ -124,9 +124,6 @@ async function confirmDestruction(run: Run): Promise<void> {
   } else if (!(await confirm(terminal, `${verb} ${subject(run)}?`))) throw new Declined();
 }
 
-/** The person said no: nothing was done, and that is what the exit code says. */
-export class Declined extends Error {}
-
 const call =
   (cloud: Cloud, key: string): Call =>
   (args) =>
@@ -227,6 +224,12 @@ async function ownRunner(key: string): Promise<((run: Run) => Promise<number>) |
   if (key === "instanceExec") return (await import("./instance-exec.ts")).runExec;
   if (key === "instanceTunnel") return (await import("./instance-tunnel.ts")).runTunnel;
   if (key === "instanceCp") return (await import("./instance-copy.ts")).runCopy;
+  if (key === "appDeploy") return (await import("./app-deploy.ts")).runDeploy;
+  if (key === "appLogs") return (await import("./app-logs.ts")).runLogs;
+  if (key === "appRun") return (await import("./app-run.ts")).runRun;
+  if (key === "appTerminal") return (await import("./app-run.ts")).runTerminal;
+  if (key === "settingSet") return (await import("./setting-set.ts")).runSet;
+  if (key === "deploymentLog") return (await import("./deployment.ts")).runLog;
   if (key === "eventWatch") return (await import("./watch.ts")).runWatch;
   if (key === "operationWait") {
     return async (run) => {

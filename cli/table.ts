@@ -21,6 +21,15 @@ export function width(text: string): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is taken out.
 export const plain = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "�");
 
+/** One line of a program's output: tabs stay, colours and other sequences go (ECMA-48, 5.4; OSC ends with BEL or ST). */
+export const plainLine = (text: string): string =>
+  text
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is taken out.
+    .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\))/g, "")
+    .split("\t")
+    .map(plain)
+    .join("\t");
+
 function fit(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let kept = "";

@@ -16,6 +16,8 @@ export interface Terminal {
   windowSize(): { columns: number; rows: number } | undefined;
   /** Called when the window changes, until the function that is returned is called. */
   onResize(listener: () => void): () => void;
+  /** Called at Ctrl-C, instead of the end of this process, until the function that is returned is called. */
+  onInterrupt(listener: () => void): () => void;
   /** Results. */
   out(text: string): void;
   /** Notes, questions, progress and errors. */
@@ -41,6 +43,13 @@ export function processTerminal(): Terminal {
       stdout.on("resize", listener);
       return () => void stdout.off("resize", listener);
     },
+    onInterrupt(listener) {
+      const signals = ["SIGINT", "SIGTERM"] as const;
+      for (const signal of signals) process.on(signal, listener);
+      return () => {
+        for (const signal of signals) process.off(signal, listener);
+      };
+    },
     out: (text) => void stdout.write(text),
     note: (text) => void stderr.write(text),
   };
@@ -65,6 +74,9 @@ export function ask(terminal: Terminal, question: string, fallback = ""): Promis
 
 /** Somebody pressed Ctrl-C or Ctrl-D at a question. */
 export class Interrupted extends Error {}
+
+/** The person said no: nothing was done, and that is what the exit code says. */
+export class Declined extends Error {}
 
 /** Asks without showing what is typed. */
 export function askSecret(terminal: Terminal, question: string): Promise<string> {

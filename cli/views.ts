@@ -7,6 +7,15 @@ type Fields = Record<string, unknown>;
 
 /** What tables of these lists show, where that is not simply every short field. `a.b` reaches into an object. */
 const columnsOf: Record<string, string[]> = {
+  appList: ["id", "name", "state", "url", "runtime", "releaseNumber", "deployedAt"],
+  appDiskList: ["id", "name", "path", "createdAt"],
+  appLogList: ["at", "container", "text"],
+  containerList: ["name", "releaseNumber", "state", "restarts", "cpuPercent", "memoryBytes", "memoryLimitBytes", "startedAt"],
+  deploymentList: ["id", "number", "state", "source.description", "runtime", "releaseNumber", "createdBy", "createdAt"],
+  domainList: ["id", "host", "redirectTo", "certificate.state", "problem", "certificate.expiresAt"],
+  processList: ["name", "count", "running", "memoryBytes", "cpus", "command"],
+  releaseList: ["number", "isLive", "canRollBack", "source.description", "runtime", "imageBytes", "createdAt"],
+  settingList: ["name", "value", "isSecret", "origin", "isMissing", "updatedAt"],
   addressList: ["id", "address", "instanceName", "poolName", "description", "createdAt"],
   addressPoolList: ["id", "name", "range", "interface", "used", "total"],
   alertList: ["id", "ruleName", "instanceName", "state", "metric", "worstValue", "firedAt", "resolvedAt"],
