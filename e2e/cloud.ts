@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createClient } from "../client/client.ts";
+import { type TestDocker, testDocker } from "../testing/docker.ts";
 import { type TestLxd, testLxd } from "../testing/lxd.ts";
 
 export const repository = resolve(import.meta.dirname, "..");
@@ -24,13 +25,20 @@ export class TestCloud {
   readonly #owned: boolean;
   /** The engine of virtual servers that it uses. */
   readonly lxd: TestLxd | undefined;
+  /** What its apps run on, and where their gateway listens. */
+  readonly apps: { docker: TestDocker; httpPort: number; httpsPort: number } | undefined;
 
   /** `owned: false`: nobody's yet, its first person becomes the owner by the link that it prints. */
-  constructor(port: number, s3Port: number, { owned = true, lxd }: { owned?: boolean; lxd?: TestLxd | undefined } = {}) {
+  constructor(
+    port: number,
+    s3Port: number,
+    { owned = true, lxd, apps }: Pick<Partial<TestCloud>, "lxd" | "apps"> & { owned?: boolean } = {},
+  ) {
     this.port = port;
     this.s3Port = s3Port;
     this.#owned = owned;
     this.lxd = lxd;
+    this.apps = apps;
   }
 
   get url(): string {
@@ -58,11 +66,27 @@ export class TestCloud {
         "--s3-port",
         String(this.s3Port),
         ...(this.lxd ? ["--engine-socket", this.lxd.socket, "--engine-pool", this.lxd.poolName] : []),
+        ...(this.apps
+          ? [
+              "--docker-socket",
+              this.apps.docker.socket,
+              "--http-port",
+              String(this.apps.httpPort),
+              "--https-port",
+              String(this.apps.httpsPort),
+            ]
+          : []),
         ...(this.#owned ? ["--owner-email", owner.email, "--owner-password-file", passwordFile] : []),
       ],
       {
-        stdio: ["ignore", "pipe", "pipe"], // An engine that this machine may have for something real is left alone.
-        env: { ...process.env, KHMARA_NODE: process.execPath, ...(this.lxd ? {} : { KHMARA_ENGINE_SOCKET: "none" }) },
+        stdio: ["ignore", "pipe", "pipe"],
+        // An engine that this machine may have for something real is left alone.
+        env: {
+          ...process.env,
+          KHMARA_NODE: process.execPath,
+          ...(this.lxd ? {} : { KHMARA_ENGINE_SOCKET: "none" }),
+          ...(this.apps ? {} : { KHMARA_DOCKER_SOCKET: "none", KHMARA_HTTP_PORT: "none" }),
+        },
       },
     );
     this.#supervisor = child;
@@ -125,10 +149,25 @@ export class TestCloud {
   }
 }
 
-/** Two ports that are free now; with `engine` one that can make virtual servers, on the LXD of the tests. */
-export async function newCloud({ engine = false, ...options }: { owned?: boolean; engine?: boolean } = {}): Promise<TestCloud> {
-  const ports = await Promise.all([freePort(), freePort()]);
-  return new TestCloud(...ports, { ...options, lxd: engine ? await testLxd() : undefined });
+/**
+ * On ports that are free now; with `engine` one that can make virtual servers, on the LXD of the tests; with `apps` one that can run
+ * apps, on the Docker of the tests.
+ */
+export async function newCloud({
+  engine = false,
+  apps = false,
+  ...options
+}: {
+  owned?: boolean;
+  engine?: boolean;
+  apps?: boolean;
+} = {}): Promise<TestCloud> {
+  const [port, s3Port, httpPort, httpsPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  return new TestCloud(port, s3Port, {
+    ...options,
+    lxd: engine ? await testLxd() : undefined,
+    apps: apps ? { docker: await testDocker(), httpPort, httpsPort } : undefined,
+  });
 }
 
 /** Gives the cloud the Debian that the tests have built already: building it again would take minutes. */
