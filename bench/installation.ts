@@ -97,5 +97,6 @@ function environment(cache: string): NodeJS.ProcessEnv {
     KHMARA_CACHE: cache,
     // An engine that this machine may have is nobody's business here, and asking it would take time.
     KHMARA_ENGINE_SOCKET: "none",
+    KHMARA_DOCKER_SOCKET: "none",
   };
 }

@@ -143,8 +143,8 @@ export class Gateway {
   }
 
   /** Every request, route by route, from where the last reader left off. */
-  requests(signal: AbortSignal): AsyncGenerator<LogBatch> {
-    return followRequests({ folder: this.folder, writers: () => this.#writers() }, signal);
+  requests(signal: AbortSignal, after?: (log: string) => Promise<number | undefined>): AsyncGenerator<LogBatch> {
+    return followRequests({ folder: this.folder, writers: () => this.#writers() }, signal, after);
   }
 
   async #writers(): Promise<number[]> {

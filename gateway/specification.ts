@@ -167,6 +167,8 @@ export const gatewaySpecification = z.strictObject({
   certificates: z.array(certificate).max(10_000).default([]),
   /** The name of the one for clients that ask for no name, or for one that nobody has. Needed for an HTTPS listener. */
   defaultCertificate: name.optional(),
+  /** Where clients find HTTPS, which may be another port than the one listened on. */
+  httpsPort: port.default(443),
   /** Where /.well-known/acme-challenge/ of every host goes. */
   acme: z.strictObject({ address, port }).optional(),
   /** Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed. */

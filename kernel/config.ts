@@ -25,6 +25,8 @@ export interface ServerConfig {
   /** For an unattended first start; ignored once an owner exists. */
   owner?: OwnerConfig;
   computeEngine: ComputeEngineConfig;
+  appEngine: AppEngineConfig;
+  gateway: GatewayConfig;
   /** The operator agreed to what the engine needs: the first image is built without another word. */
   buildFirstImage?: boolean;
 }
@@ -39,6 +41,28 @@ export type ComputeEngineConfig =
       pool: string;
       /** For HTTPS: files, PEM. */
       tls?: { certificateFile: string; keyFile: string; serverCertificateFile?: string };
+    }
+  | { missing: MissingEngine; hint: string };
+
+/** What runs the containers of apps and databases, or why there is nothing. */
+export type AppEngineConfig =
+  | {
+      kind: "docker";
+      /** The path of a Unix socket, or `https://host:2376`. */
+      endpoint: string;
+      /** For HTTPS: files, PEM. */
+      tls?: { certificateFile: string; keyFile: string; authorityFile?: string };
+    }
+  | { missing: MissingEngine; hint: string };
+
+/** Where requests for apps come in, or why nowhere. */
+export type GatewayConfig =
+  | {
+      /** All that its proxy has; short, as the paths of its sockets hold 107 bytes. */
+      folder: string;
+      httpPort: number;
+      /** Absent: no HTTPS. */
+      httpsPort?: number;
     }
   | { missing: MissingEngine; hint: string };
 

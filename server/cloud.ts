@@ -8,6 +8,7 @@ import type { Log } from "../kernel/log.ts";
 import { registerQuotas } from "../kernel/quota.ts";
 import { openSecrets, type Secrets } from "../kernel/secrets.ts";
 import type { AnyService } from "../kernel/service.ts";
+import { type Apps, type AppsOptions, createApps } from "../services/apps/index.ts";
 import { createAudit } from "../services/audit/index.ts";
 import { createBilling } from "../services/billing/index.ts";
 import { createCompute, type Drivers } from "../services/compute/index.ts";
@@ -27,8 +28,13 @@ export interface CloudOptions {
   maxConnections: number;
   /** What virtual servers run on, in the process that manages them; the others leave the engine alone. */
   computeDrivers?: (cloudId: string) => Promise<Drivers>;
+  /** The same for what apps and databases run on, and the gateway before them. */
+  appDrivers?: (cloudId: string) => Promise<AppDrivers>;
 }
 
+export type AppDrivers = Pick<AppsOptions, "engine" | "gateway">;
+
+const noAppDriver = { missing: "Apps are managed by the control plane, not by this process." };
 const noDrivers = { missing: "Virtual servers are managed by the control plane, not by this process." };
 
 export type Cloud = Awaited<ReturnType<typeof openCloud>>;
@@ -86,9 +92,19 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       dataDirectory: options.dataDirectory,
       ...drivers,
     });
+    const apps: Apps = createApps({
+      database,
+      secrets,
+      log,
+      identity: identity.identity,
+      objects: objects.objects,
+      dataDirectory: options.dataDirectory,
+      ...((await options.appDrivers?.(await cloudId(database))) ?? { engine: noAppDriver, gateway: noAppDriver }),
+    });
     const services: AnyService[] = [
       identity.service,
       compute.service,
+      apps.service,
       createOperations({ database, hub }),
       objects.service,
       createBilling(),
@@ -98,7 +114,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       registerQuotas(service.contract.quotas ?? {});
       closers.push(async () => service.stop?.());
     }
-    return { database, secrets, hub, identity, objects, compute, services, close };
+    return { database, secrets, hub, identity, objects, compute, apps, services, close };
   } catch (error) {
     await close();
     throw error;
@@ -129,7 +145,7 @@ async function cloudId(database: Database): Promise<string> {
 /** In the order in which their tables refer to each other. */
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects", "compute"].map((service) => ({
+  ...["identity", "objects", "compute", "apps"].map((service) => ({
     service,
     directory: new URL(`../services/${service}/migrations/`, import.meta.url),
   })),

@@ -59,6 +59,11 @@ export async function openControlPlane(
     await cloud.identity.admitToMetrics(request.ip, request.headers.authorization);
     return reply.type(metrics.contentType).send(await metrics.text());
   });
+  // RFC 8555, section 8.3: the gateway sends these here, whatever name they are for.
+  http.get<{ Params: { token: string } }>("/.well-known/acme-challenge/:token", async (request, reply) => {
+    const answer = await cloud.apps.parts.routing.challenge(request.params.token);
+    return answer === undefined ? reply.code(404).send() : reply.type("application/octet-stream").send(answer);
+  });
   await registerReference(http, () => openApiDocument(contracts, { version: options.version, schemas }));
   if (options.consoleDirectory) await serveConsole(http, options.consoleDirectory);
 

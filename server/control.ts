@@ -2,10 +2,12 @@
 import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
+import { openAppEngine } from "../services/apps/index.ts";
 import { openDrivers } from "../services/compute/index.ts";
 import { openCloud } from "./cloud.ts";
 import { openControlPlane } from "./control-plane.ts";
 import { endOnFailure } from "./fatal.ts";
+import { openGateway } from "./gateway.ts";
 
 const isLoopback = (address: string) => address === "::1" || address === "localhost" || address.startsWith("127.");
 
@@ -29,6 +31,10 @@ const cloud = await openCloud({
       openPorts: isLoopback(config.listen) ? [] : [config.port, config.s3Port],
       log,
     }),
+  appDrivers: async (cloudId) => ({
+    engine: await openAppEngine(config.appEngine, cloudId),
+    gateway: openGateway(config.gateway, config),
+  }),
 });
 const notice = await cloud.identity.firstStart(config.owner);
 const plane = await openControlPlane(cloud, { ...config, log });

@@ -14,6 +14,7 @@ export const dataPaths = (dataDirectory: string) => ({
   databasePassword: join(dataDirectory, "secrets", "database.password"),
   postgresql: join(dataDirectory, "postgresql"),
   logs: join(dataDirectory, "logs"),
+  gateway: join(dataDirectory, "gateway"),
 });
 
 const firstStartBytes = 256 * 1024 * 1024;

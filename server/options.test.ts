@@ -17,6 +17,9 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     s3Url: "http://127.0.0.1:9000",
     region: "us-east-1",
     engine: {},
+    docker: {},
+    httpPort: 8000,
+    httpsPort: 8001,
   });
 });
 

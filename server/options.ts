@@ -4,6 +4,7 @@ import { homedir, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import type { OwnerConfig } from "../kernel/config.ts";
 import type { EngineTls } from "./engines/ask.ts";
+import type { DockerSettings } from "./engines/docker.ts";
 import { errorCode, StartError } from "./start-error.ts";
 
 /** What `./khmara up` was asked to do. */
@@ -19,6 +20,12 @@ export interface Settings {
   databaseUrl?: string;
   owner?: OwnerConfig;
   engine: EngineSettings;
+  /** The engine of apps and databases. */
+  docker: DockerSettings;
+  /** Of the gateway before the apps. Absent: there is none. */
+  httpPort?: number;
+  /** Absent: no HTTPS. */
+  httpsPort?: number;
 }
 
 /** The engine of virtual servers. */
@@ -76,7 +83,25 @@ const options = {
   installEngines: {
     flag: "--install-engines",
     variable: "KHMARA_INSTALL_ENGINES",
-    help: "install and start LXD or Incus for virtual servers",
+    help: "install and start LXD or Incus, Docker and HAProxy",
+  },
+  dockerSocket: {
+    flag: "--docker-socket",
+    value: "PATH|none",
+    variable: "KHMARA_DOCKER_SOCKET",
+    help: "Docker for apps and databases (default: DOCKER_HOST, or its own)",
+  },
+  httpPort: {
+    flag: "--http-port",
+    value: "PORT|none",
+    variable: "KHMARA_HTTP_PORT",
+    help: "gateway of the apps (default: 8000; a server of its own: 80)",
+  },
+  httpsPort: {
+    flag: "--https-port",
+    value: "PORT|none",
+    variable: "KHMARA_HTTPS_PORT",
+    help: "the same for HTTPS (default: 8001; a server of its own: 443)",
   },
   engineSocket: {
     flag: "--engine-socket",
@@ -131,7 +156,13 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const listen = listenAddress(given.listen);
   const port = portNumber(given.port, 8080);
   const s3Port = portNumber(given.s3Port, 9000);
-  if (port === s3Port) throw new StartError(`--port and --s3-port are both ${port}. Give them different numbers.`);
+  const httpPort = portOrNone(given.httpPort, 8000);
+  const httpsPort = httpPort === undefined ? undefined : portOrNone(given.httpsPort, 8001);
+  const ports = { "--port": port, "--s3-port": s3Port, "--http-port": httpPort, "--https-port": httpsPort };
+  for (const [i, [one, number]] of Object.entries(ports).entries())
+    for (const [other, same] of Object.entries(ports).slice(i + 1))
+      if (number !== undefined && number === same)
+        throw new StartError(`${one} and ${other} are both ${number}. Give them different numbers.`);
   const owner = ownerOf(given);
   const databaseUrl = databaseAddress(given.databaseUrl);
   const host = visibleHost(listen);
@@ -146,6 +177,9 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(owner === undefined ? {} : { owner }),
     engine: engineSettings(given, environment),
+    docker: dockerSettings(given),
+    ...(httpPort === undefined ? {} : { httpPort }),
+    ...(httpsPort === undefined ? {} : { httpsPort }),
   };
 }
 
@@ -215,6 +249,9 @@ function portNumber(given: Given | undefined, fallback: number): number {
   return port;
 }
 
+const portOrNone = (given: Given | undefined, fallback: number): number | undefined =>
+  given?.value === "none" ? undefined : portNumber(given, fallback);
+
 function listenAddress(given: Given | undefined): string {
   const listen = given?.value ?? "127.0.0.1";
   if (listen === "localhost" || isIP(listen) !== 0) return listen;
@@ -280,6 +317,18 @@ function engineSettings(given: Partial<Record<OptionName, Given>>, environment: 
     ...(enginePool === undefined ? {} : { pool: enginePool.value }),
     ...(tls === undefined ? {} : { tls }),
     ...(install === undefined ? {} : { install }),
+  };
+}
+
+/** An engine elsewhere is named as Docker itself names it, by DOCKER_HOST, with its certificates. */
+function dockerSettings({ dockerSocket, installEngines }: Partial<Record<OptionName, Given>>): DockerSettings {
+  if (dockerSocket !== undefined && dockerSocket.value !== "none" && !/^\/.{1,106}$/.test(dockerSocket.value))
+    throw new StartError(
+      `${dockerSocket.from} is ${dockerSocket.value}, which is no socket. Give its path (/var/run/docker.sock), or none; one on another machine with DOCKER_HOST.`,
+    );
+  return {
+    ...(dockerSocket === undefined ? {} : { endpoint: dockerSocket.value }),
+    ...(installEngines === undefined ? {} : { install: yesOrNo(installEngines) }),
   };
 }
 

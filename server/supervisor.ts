@@ -1,13 +1,16 @@
 /** `./khmara up`: starts PostgreSQL, the control plane and the object data plane, keeps them running, and stops them in order. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { ServerConfig } from "../kernel/config.ts";
+import type { GatewayConfig, ServerConfig } from "../kernel/config.ts";
 import { type Child, superviseChild } from "./children.ts";
 import { restartCompiled, warmCompileCache } from "./compile-cache.ts";
 import { buildConsole } from "./console-build.ts";
 import { type DataFolder, dataPaths, ensureMasterKey, openDataFolder, stopLeftChildren } from "./data-folder.ts";
 import { keepDaemon } from "./engines/daemon.ts";
+import { planDocker, provideDocker } from "./engines/docker.ts";
+import { keepDocker } from "./engines/dockerDaemon.ts";
 import { planEngine, provideEngine } from "./engines/provide.ts";
+import { planGateway, stopGateway } from "./gateway-process.ts";
 import { calm, openLogFile, postgresRecord } from "./log-file.ts";
 import { optionHelp, readSettings, type Settings } from "./options.ts";
 import { checkDatabaseAddress, checkPort } from "./ports.ts";
@@ -19,6 +22,8 @@ import { fileError, StartError } from "./start-error.ts";
 const repository = resolve(import.meta.dirname, "..");
 /** How long a child may finish what it serves before it is ended. */
 const drainMs = 25_000;
+/** How long requests that are under way in the gateway may go on then; WebSockets are cut off. */
+const gatewayMs = 5_000;
 
 async function up(settings: Settings, progress: Progress): Promise<void> {
   const { dataDirectory } = settings;
@@ -29,7 +34,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
 
   const folder = openDataFolder(dataDirectory);
   await stopLeftChildren(dataDirectory);
-  const running = new Running(folder, settings.publicUrl);
+  const running = new Running(folder, settings.publicUrl, paths.gateway);
   stopOnSignals(running, progress);
   await checkPort(settings.listen, settings.port, "--port");
   await checkPort(settings.listen, settings.s3Port, "--s3-port");
@@ -37,7 +42,9 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
 
   // It may ask the operator something: before lines of several steps come at once.
-  const enginePlan = await planEngine(settings.engine, dataDirectory, { input: process.stdin, output: process.stdout });
+  const terminal = { input: process.stdin, output: process.stdout };
+  const enginePlan = await planEngine(settings.engine, dataDirectory, terminal);
+  const dockerPlan = await planDocker(settings.docker, dataDirectory, terminal);
   if (running.stopping) return;
   const engine = (async () => {
     const step = progress.step("Engine", "looking for LXD or Incus");
@@ -46,6 +53,17 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     step.done(provided.message);
     if (provided.daemon !== undefined) keepDaemon(provided.daemon, running.signal, problem);
     return provided.config;
+  })();
+  const apps = (async () => {
+    const step = progress.step("Apps", "looking for Docker");
+    const onStep = (message: string) => step.update(message);
+    const provided = await provideDocker(dockerPlan, { logFolder: paths.logs, signal: running.signal, onStep });
+    const gateway = planGateway(provided.config, { folder: paths.gateway, ...settings });
+    // One that was left behind by a start that had an engine.
+    if ("missing" in gateway) await stopGateway(paths.gateway, 0);
+    step.done("missing" in provided.config ? provided.message : `${provided.message}; ${gatewayWords(gateway)}`);
+    if (provided.daemon !== undefined) keepDocker(provided.daemon.logFile, running.signal, problem);
+    return { appEngine: provided.config, gateway };
   })();
   const console_ = (async () => {
     const step = progress.step("Console", "looking for a build");
@@ -77,7 +95,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     return url;
   })();
   // The first failure is told at once; what else runs is ended with it.
-  const [databaseUrl, consoleDirectory, computeEngine] = await Promise.all([database, console_, engine, warm]);
+  const [databaseUrl, consoleDirectory, computeEngine, appsConfig] = await Promise.all([database, console_, engine, apps, warm]);
   if (running.stopping) return;
 
   const config: ServerConfig = {
@@ -92,6 +110,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     region: settings.region,
     masterKeyFile: paths.masterKey,
     computeEngine,
+    ...appsConfig,
     ...(enginePlan.consent ? { buildFirstImage: true } : {}),
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
@@ -125,6 +144,11 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   }
 }
 
+const gatewayWords = (gateway: GatewayConfig): string =>
+  "missing" in gateway
+    ? gateway.hint
+    : `gateway on ${gateway.httpPort}${gateway.httpsPort === undefined ? "" : ` and ${gateway.httpsPort} (HTTPS)`}`;
+
 const entries = { control: join(import.meta.dirname, "control.ts"), objects: join(import.meta.dirname, "objects.ts") };
 
 /** Everything that was started, and how to end it in order. */
@@ -132,14 +156,17 @@ class Running {
   readonly children = new Map<string, Child>();
   stopping = false;
   readonly #helpers = new AbortController();
+  #forced = false;
   #postgres: PostgresServer | undefined;
   #postgresStart: Promise<unknown> | undefined;
   readonly #folder: DataFolder;
   readonly #url: string;
+  readonly #gateway: string;
 
-  constructor(folder: DataFolder, url: string) {
+  constructor(folder: DataFolder, url: string, gateway: string) {
     this.#folder = folder;
     this.#url = url;
+    this.#gateway = gateway;
     this.record();
   }
 
@@ -192,6 +219,8 @@ class Running {
     this.stopping = true;
     this.#helpers.abort();
     await Promise.all([...this.children.values()].map((child) => child.stop(drainMs)));
+    // After the control plane, which would start it again.
+    await stopGateway(this.#gateway, this.#forced ? 0 : gatewayMs);
     await this.#postgresStart;
     await this.#postgres?.stop();
     this.#folder.release();
@@ -199,6 +228,7 @@ class Running {
 
   /** Asked twice: the children end at once. PostgreSQL still writes out what it has, which takes no time without them. */
   force(): void {
+    this.#forced = true;
     for (const child of this.children.values()) child.kill();
   }
 }

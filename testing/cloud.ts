@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { silentLog } from "../kernel/log.ts";
-import { openCloud } from "../server/cloud.ts";
+import { type AppDrivers, openCloud } from "../server/cloud.ts";
 import { openControlPlane } from "../server/control-plane.ts";
 import { openObjectDoor } from "../server/object-door.ts";
 import type { Drivers } from "../services/compute/index.ts";
@@ -15,12 +15,15 @@ export const testOwner = { email: "owner@example.org", password: "correct horse 
 export interface TestCloudOptions {
   /** An engine and what belongs to it; without one there are no virtual servers. */
   computeDrivers?: (cloudId: string) => Promise<Drivers>;
+  /** What apps and databases run on, and the gateway before them: `testAppDrivers()` of testing/apps.ts. Without it there is neither. */
+  appDrivers?: (cloudId: string) => Promise<AppDrivers>;
 }
 
+const noAppEngine = { missing: "There is no Docker on this machine. Add it: ./khmara up --install-engines" };
 const noEngine = { missing: "There is no engine for virtual servers on this machine. Add one: ./khmara up --install-engines" };
 
 /** The real services in this process, on a throwaway database and folder; ended with the test file. */
-export async function startCloud({ computeDrivers }: TestCloudOptions = {}) {
+export async function startCloud({ computeDrivers, appDrivers }: TestCloudOptions = {}) {
   const { url: databaseUrl, drop } = await testDatabase();
   const dataDirectory = mkdtempSync(join(tmpdir(), "khmara-cloud-"));
   const options = {
@@ -38,6 +41,7 @@ export async function startCloud({ computeDrivers }: TestCloudOptions = {}) {
     maxConnections: 8,
     migrateFirst: true,
     computeDrivers: computeDrivers ?? (async () => ({ engine: noEngine, network: noEngine, imageBuilder: noEngine })),
+    appDrivers: appDrivers ?? (async () => ({ engine: noAppEngine, gateway: noAppEngine })),
   });
   await cloud.identity.ensureOwner(testOwner);
   const plane = await openControlPlane(cloud, options);

@@ -131,6 +131,7 @@ function run(khmara: string, words: string[], environment: NodeJS.ProcessEnv, da
       KHMARA_S3_PORT: String(s3Port),
       // Whatever engine this machine has, it is not for tests of the launcher.
       KHMARA_ENGINE_SOCKET: "none",
+      KHMARA_DOCKER_SOCKET: "none",
       ...environment,
     },
   });

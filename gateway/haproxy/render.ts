@@ -172,6 +172,7 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
     maintenanceMap: files.maintenance,
     maintenancePage: pageFile(files.pages, "-", "maintenance"),
     page: (id: string, status: number | "maintenance") => pageFile(files.pages, id, status),
+    httpsPort: specification.httpsPort,
   };
   for (const route of specification.routes) sections.push({ lines: routeSection(route, places), servers: serverLines(route) });
   return { before, sections };

@@ -27,6 +27,7 @@ export interface RoutePlaces {
   /** Where the page of this route for that status lies. */
   page(routeId: string, status: number | "maintenance"): string;
   maintenancePage: string;
+  httpsPort: number;
 }
 
 /** Its lines, without those of its servers: they change at run time. */
@@ -38,7 +39,12 @@ export function routeSection(route: CheckedRoute, places: RoutePlaces): string[]
   const retryAfter = route.rateLimit === undefined ? "" : ` hdr Retry-After ${route.rateLimit.seconds}`;
   for (const status of Object.keys(route.errorPages).map(Number)) own(status, status === 429 ? retryAfter : "");
   lines.push(...accessRules(route), ...maintenanceRules(route, places));
-  if (route.httpsOnly) lines.push("  http-request redirect scheme https code 308 unless { var(txn.proto) -m str https }");
+  if (route.httpsOnly) {
+    const port = places.httpsPort === 443 ? "" : `:${places.httpsPort}`;
+    lines.push(
+      `  http-request redirect location https://%[req.hdr(host),host_only]${port}%[pathq] code 308 unless { var(txn.proto) -m str https }`,
+    );
+  }
   if (route.hsts !== undefined) {
     const { maxAgeSeconds, includeSubdomains } = route.hsts;
     const value = `max-age=${maxAgeSeconds}${includeSubdomains ? "; includeSubDomains" : ""}`;

@@ -2,10 +2,13 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseRecord, type RequestRecord } from "./record.ts";
-import { readPosition, releaseLog } from "./space.ts";
+import { logIdentity, readPosition, releaseLog } from "./space.ts";
 
 export interface LogBatch {
   records: RequestRecord[];
+  /** Where they end, in bytes, in the log of this name: with it, whoever counts them knows what is counted already. */
+  log: string;
+  until: number;
   /** Call it when they are where they should be: until then the same lines come again after a restart. */
   done(): Promise<void>;
 }
@@ -14,20 +17,22 @@ const chunkBytes = 1 << 20;
 const pauseMs = 100;
 
 /**
- * Every request from where the last `done` left off, as long as the signal lets it: at least once, about in the order in which they ended. What nobody
+ * Every request from where the last `done` left off, or from where `after` says for the log of that name if that is further, as long as the signal lets it: at least once, about in the order in which they ended. What nobody
  * reads waits in the file, up to its limit; beyond that HAProxy leaves lines out.
  */
 export async function* followRequests(
   { folder, writers }: { folder: string; writers: () => Promise<number[]> },
   signal: AbortSignal,
+  after?: (log: string) => Promise<number | undefined>,
 ): AsyncGenerator<LogBatch> {
   const buffer = Buffer.alloc(chunkBytes);
-  let position = readPosition(folder);
+  const begin = async () => Math.max(readPosition(folder), (await after?.(logIdentity(folder))) ?? 0);
+  let position = await begin();
   while (!signal.aborted) {
     const length = await readAt(join(folder, "requests.log"), buffer, position);
     if (length === undefined) {
       // A new proxy has begun the file anew.
-      position = readPosition(folder);
+      position = await begin();
       continue;
     }
     const end = buffer.subarray(0, length).lastIndexOf(10) + 1;
@@ -46,6 +51,8 @@ export async function* followRequests(
     const until = position;
     yield {
       records,
+      log: logIdentity(folder),
+      until,
       done: async () => releaseLog(folder, until, await writers()),
     };
   }

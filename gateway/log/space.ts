@@ -5,6 +5,7 @@
  * has to be there for that to hold.
  */
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -17,14 +18,33 @@ const logFile = (folder: string): string => join(folder, "requests.log");
 const positionFile = (folder: string): string => join(folder, "requests.position");
 
 /** From where on nobody has taken care of the lines yet, in bytes. */
-export function readPosition(folder: string): number {
+export const readPosition = (folder: string): number => read(folder)?.position ?? 0;
+
+/** A name for this beginning of the file: a position in another one says nothing about it. Empty while there is no file. */
+export function logIdentity(folder: string): string {
+  const known = read(folder)?.identity;
+  if (known !== undefined) return known;
+  const ino = statSync(logFile(folder), { throwIfNoEntry: false })?.ino;
+  if (ino === undefined) return "";
+  return writePosition(folder, ino, 0);
+}
+
+function read(folder: string): { position: number; identity: string } | undefined {
   try {
-    const [inode, position] = readFileSync(positionFile(folder), "utf8").trim().split(" ");
+    const [inode, position, identity] = readFileSync(positionFile(folder), "utf8").trim().split(" ");
     const { ino, size } = statSync(logFile(folder));
-    return Number(inode) === ino && Number(position) <= size ? Number(position) : 0;
+    if (Number(inode) !== ino || Number(position) > size || identity === undefined) return undefined;
+    return { position: Number(position), identity };
   } catch {
-    return 0;
+    return undefined;
   }
+}
+
+function writePosition(folder: string, ino: number, position: number, identity = randomBytes(9).toString("base64url")): string {
+  const aside = `${positionFile(folder)}.new`;
+  writeFileSync(aside, `${ino} ${position} ${identity}\n`, { mode: 0o600 });
+  renameSync(aside, positionFile(folder));
+  return identity;
 }
 
 export const logLimitBytes = (folder: string): number => readPosition(folder) + unreadBytes;
@@ -34,9 +54,7 @@ export function releaseLog(folder: string, position: number, writers: readonly n
   const file = logFile(folder);
   const before = readPosition(folder);
   if (position <= before) return;
-  const aside = `${positionFile(folder)}.new`;
-  writeFileSync(aside, `${statSync(file).ino} ${position}\n`, { mode: 0o600 });
-  renameSync(aside, positionFile(folder));
+  writePosition(folder, statSync(file).ino, position, logIdentity(folder));
   const whole = position - (position % stepBytes);
   if (whole <= before - (before % stepBytes)) return;
   // What cannot be given back (a file system without holes) is cut off when the proxy starts anew, or at the limit below.
@@ -64,5 +82,5 @@ export function beginLog(folder: string): void {
   const size = statSync(logFile(folder), { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0 || readPosition(folder) !== size) return;
   truncateSync(logFile(folder), 0);
-  writeFileSync(positionFile(folder), `${statSync(logFile(folder)).ino} 0\n`, { mode: 0o600 });
+  writePosition(folder, statSync(logFile(folder)).ino, 0);
 }

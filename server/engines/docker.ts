@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { MissingEngine } from "../../kernel/config.ts";
+import type { AppEngineConfig, MissingEngine } from "../../kernel/config.ts";
 import { errorCode, StartError } from "../start-error.ts";
 import { askDocker, EngineAnswer, type EngineDoor } from "./ask.ts";
 import { askConsent, readConsent, rememberConsent, type Terminal } from "./consent.ts";
@@ -30,18 +30,17 @@ export interface DockerPlan {
   consent: boolean;
 }
 
-/** How the applications' service reaches the engine, or why there is none; the hint is for people and says what to do. */
-export type DockerConfig = ({ kind: "docker" } & EngineDoor) | { missing: MissingEngine; hint: string };
-
 export interface ProvidedDocker {
-  config: DockerConfig;
+  config: AppEngineConfig;
   /** For the operator, at the end of the step. */
   message: string;
   /** A daemon without systemd has nobody but us to start it again. */
   daemon?: { logFile: string };
 }
 
-export const dockerTools: Tools = { [dockerProgram]: "docker.io", "/usr/sbin/iptables": "iptables" };
+export const gatewayProgram = "/usr/sbin/haproxy";
+const gatewayTools: Tools = { [gatewayProgram]: "haproxy" };
+export const dockerTools: Tools = { [dockerProgram]: "docker.io", "/usr/sbin/iptables": "iptables", ...gatewayTools };
 
 const addCommand = "./khmara up --install-engines";
 /** Debian 12's; older ones lack what the driver needs. */
@@ -83,7 +82,10 @@ export async function planDocker(
   if (install !== undefined) rememberConsent(dataDirectory, install, "containers");
   let consent = readConsent(dataDirectory, "containers")?.install;
   if (consent === undefined && !named && !existsSync(dockerSocket) && canInstall()) {
-    consent = await askConsent(terminal, "Applications and databases need Docker. Install it from your distribution?");
+    consent = await askConsent(
+      terminal,
+      "Applications and databases need Docker and HAProxy. Install them from your distribution?",
+    );
     if (consent !== undefined) rememberConsent(dataDirectory, consent, "containers");
   }
   return { settings, door, named, consent: consent === true && !named };
@@ -102,10 +104,12 @@ export async function provideDocker(plan: DockerPlan, options: ProvideOptions): 
 }
 
 async function provide({ settings, door, named, consent }: DockerPlan, options: ProvideOptions): Promise<ProvidedDocker> {
-  if (settings.endpoint === "none") return missing("disabled", "Applications are turned off.");
+  if (settings.endpoint === "none") return missing("disabled", "Applications are turned off (--docker-socket none).");
   if ("refused" in door) return missing("unreachable", door.refused);
   const first = await visit(door, named, options);
   const why = "missing" in first.config ? first.config.missing : undefined;
+  // An engine that is there already still needs the gateway before it, when that was asked for just now.
+  if (why === undefined && (consent || settings.install === true) && canInstall()) await addGateway(options);
   // An engine that somebody set up, and that does not let us in, is not replaced by another one.
   if (why !== "not_running") return withDaemon(first, consent, door, options);
   const installed = existsSync(dockerProgram);
@@ -131,6 +135,14 @@ async function provide({ settings, door, named, consent }: DockerPlan, options: 
     );
   else await startDocker({ logFile: join(logFolder, "docker.log"), signal });
   return withDaemon(await visit(door, named, options), consent, door, options);
+}
+
+async function addGateway({ logFolder, signal, onStep }: ProvideOptions): Promise<void> {
+  const tools = missingTools(gatewayTools);
+  if (tools.length === 0) return;
+  const install = { tools, engine: false, logFile: join(logFolder, "engine-install.log"), signal, onStep };
+  // What is missing then is told by the gateway itself.
+  await installPackages(install).catch(() => {});
 }
 
 function withDaemon(found: ProvidedDocker, consent: boolean, door: EngineDoor, { logFolder }: ProvideOptions): ProvidedDocker {

@@ -17,8 +17,19 @@ export interface InstallOptions {
 
 const longestMs = 15 * 60_000;
 
-/** Installs from the distribution's own packages, as root. Its whole output is in the log file. */
-export async function installPackages(options: InstallOptions): Promise<void> {
+let queue: Promise<unknown> = Promise.resolve();
+
+/**
+ * Installs from the distribution's own packages, as root; one call after the other, as apt lets one in at a time. Its whole output is
+ * in the log file.
+ */
+export function installPackages(options: InstallOptions): Promise<void> {
+  const installed = queue.then(() => install(options));
+  queue = installed.catch(() => {});
+  return installed;
+}
+
+async function install(options: InstallOptions): Promise<void> {
   const { tools, engine, onStep } = options;
   onStep("reading the lists of packages");
   const update = await run("apt-get", ["-q", "update"], options);

@@ -12,6 +12,9 @@ import type { AppsParts } from "./parts.ts";
 import { createRouting, type GatewayDoor } from "./routing/area.ts";
 import { createRunning } from "./running/area.ts";
 
+export { openAppEngine } from "./drivers/open.ts";
+export type { GatewayDoor } from "./routing/area.ts";
+
 /** A port, or why there is none: what is missing, and the command that adds it. */
 export type Available<T> = { driver: T } | { missing: string };
 

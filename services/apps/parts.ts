@@ -155,6 +155,8 @@ export interface RoutingPart {
   requests(appId: string, from: Date, to: Date, stepSeconds: number): Promise<RequestSample[]>;
   /** In the transaction that deletes an app. */
   appDeleted(tx: Tx, appId: string): Promise<void>;
+  /** What is answered to an ACME server that asks for this token over HTTP; undefined when nothing was asked for. */
+  challenge(token: string): Promise<string | undefined>;
 }
 
 export interface RequestSample {

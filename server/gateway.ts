@@ -1,0 +1,88 @@
+/** The gateway as the applications' service sees it: HAProxy in a folder that one control plane changes at a time. */
+import { mkdirSync } from "node:fs";
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Gateway } from "../gateway/gateway.ts";
+import type { GatewayConfig } from "../kernel/config.ts";
+import { CloudError } from "../kernel/errors.ts";
+import type { GatewayDoor } from "../services/apps/index.ts";
+import { lockFile } from "./file-lock.ts";
+
+export interface GatewayDoorOptions {
+  /** Of the cloud's doors: the gateway listens as they do. */
+  listen: string;
+  /** Of console and API: ACME's challenges are answered there. */
+  port: number;
+  publicUrl: string;
+  s3Url: string;
+  threads?: number;
+}
+
+/** Another control plane may be in the middle of a reload. */
+const lockMs = 120_000;
+
+export function openGateway(
+  config: GatewayConfig,
+  { listen, port, publicUrl, s3Url, threads }: GatewayDoorOptions,
+): { driver: GatewayDoor } | { missing: string } {
+  if ("missing" in config) return { missing: config.hint };
+  const { folder, httpPort, httpsPort } = config;
+  const gateway = new Gateway({ folder, ...(threads === undefined ? {} : { threads }) });
+  const addresses = listenAddresses(listen);
+  return {
+    driver: {
+      httpPort,
+      ...(httpsPort === undefined ? {} : { httpsPort }),
+      listeners: addresses.flatMap((address) => [
+        { protocol: "http" as const, address, port: httpPort },
+        ...(httpsPort === undefined ? [] : [{ protocol: "https" as const, address, port: httpsPort }]),
+      ]),
+      challenges: { address: addresses.length > 1 || listen === "0.0.0.0" ? "127.0.0.1" : (addresses[0] as string), port },
+      reservedHosts: [publicUrl, s3Url]
+        .map((url) => new URL(url).hostname)
+        .filter((host) => isIP(host.replace(/^\[|\]$/g, "")) === 0),
+      addresses: () => (addresses.some((address) => address === "0.0.0.0" || address === "::") ? ownAddresses() : [...addresses]),
+      apply: (build) => alone(folder, async () => gateway.apply(await build())),
+      ensureRunning: () => alone(folder, () => gateway.ensureRunning()),
+      drain: (route, server, options) => gateway.drain(route, server, options),
+      requests: (signal, after) => gateway.requests(signal, after),
+    },
+  };
+}
+
+/** HAProxy takes addresses, and each family by itself. */
+const listenAddresses = (listen: string): string[] =>
+  listen === "localhost" ? ["127.0.0.1"] : listen === "::" ? ["0.0.0.0", "::"] : [listen];
+
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"))
+    .map(({ address }) => address);
+
+let queue: Promise<unknown> = Promise.resolve();
+
+/** What is wanted is read inside, so that whoever comes last has the newest; the lock goes with its process. */
+function alone<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const result = queue.then(async () => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const deadline = Date.now() + lockMs;
+    for (;;) {
+      const lock = lockFile(join(folder, "khmara.lock"));
+      if (lock !== undefined) {
+        try {
+          return await work();
+        } finally {
+          lock.release();
+        }
+      }
+      if (Date.now() > deadline)
+        throw new CloudError("unavailable", "Another process works on the gateway. Try again in a minute.");
+      await sleep(50);
+    }
+  });
+  queue = result.catch(() => {});
+  return result;
+}

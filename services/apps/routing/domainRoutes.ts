@@ -1,0 +1,237 @@
+import { X509Certificate } from "node:crypto";
+import { Resolver } from "node:dns/promises";
+import { isoTime } from "../../../kernel/clock.ts";
+import type { Tx } from "../../../kernel/db/database.ts";
+import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
+import { newId } from "../../../kernel/ids.ts";
+import { type AppsParts, type AppView, type Area, placeOf } from "../parts.ts";
+import { isProvable } from "./acme/issuing.ts";
+import type { Applying } from "./applying.ts";
+import type { GatewayDoor } from "./area.ts";
+import type { Domain, routingRoutes } from "./contract.ts";
+import { isBelow, isPrivateName, namesOf } from "./names.ts";
+import {
+  type AcmeRequestRow,
+  acmeStore,
+  type CertificateRow,
+  certificateStore,
+  type DomainRow,
+  domainStore,
+  type SettingsRow,
+  settingsStore,
+} from "./store.ts";
+import { announce, openApp } from "./subjects.ts";
+
+type Routes = Pick<typeof routingRoutes, "domainList" | "domainAdd" | "domainCheck" | "domainDelete">;
+
+export const mostDomains = 100;
+
+export function domainHandlers(
+  parts: AppsParts,
+  gateway: GatewayDoor | undefined,
+  { soon }: Pick<Applying, "soon">,
+): Area<Routes>["handlers"] {
+  const needApp = async (tx: Tx, domain: DomainRow): Promise<AppView> => {
+    const app = await parts.deploying.find(tx, domain.appId);
+    if (app === undefined) throw notFound("domain");
+    return app;
+  };
+
+  return {
+    async domainList(context, { params, query }) {
+      const { tx } = context;
+      await openApp(parts, context, tx, params.app);
+      const [after] = decodeCursor(query.cursor, 1) ?? [];
+      const filter = { appId: params.app, limit: query.limit + 1, after: after === undefined ? undefined : String(after) };
+      const rows = await domainStore.page(tx, filter);
+      const view = await viewerOf(tx, rows);
+      return toPage(rows, query.limit, view, ({ id }) => [id]);
+    },
+
+    async domainAdd(context, { params, body }) {
+      const { tx } = context;
+      const app = await openApp(parts, context, tx, params.app, { lock: true });
+      parts.deploying.checkAction(app, "configure");
+      const { host, redirectTo } = body;
+      const settings = await settingsStore.get(tx);
+      checkName(host, settings, gateway?.reservedHosts ?? []);
+      const others = await domainStore.of(tx, [app.id]);
+      if (others.length >= mostDomains)
+        throw refused("too_many_domains", `An app has at most ${mostDomains} domains. Remove one first.`);
+      if (redirectTo !== undefined) {
+        const target = others.find((each) => each.host === redirectTo);
+        if (target === undefined || target.redirectTo !== null || redirectTo.startsWith("*."))
+          throw invalid("body.redirectTo", "Give another domain of this app, one that the app itself answers at.");
+      }
+      const row: DomainRow = {
+        id: newId("domain"),
+        organisationId: app.organisationId,
+        projectId: app.projectId,
+        appId: app.id,
+        host,
+        redirectTo: redirectTo ?? null,
+        problem: null,
+        checkedAt: null,
+        createdAt: new Date(),
+      };
+      // Whose it is is nobody's business.
+      if (!(await domainStore.insert(tx, row)))
+        throw new CloudError("already_exists", `The domain ${host} is in use already. Remove it there first.`, {
+          details: {
+            resource: "domain",
+            reason: "domain_taken",
+            fields: [{ path: "body.host", message: "It is in use already." }],
+          },
+        });
+      await announce(tx, app);
+      context.audit({
+        organisationId: app.organisationId,
+        projectId: app.projectId,
+        resource: { kind: "domain", id: row.id, name: host },
+        after: { app: app.id, host, ...(redirectTo === undefined ? {} : { redirectTo }) },
+      });
+      tx.afterCommit(soon);
+      return (await viewerOf(tx, [row]))(row);
+    },
+
+    async domainCheck(context, { params }) {
+      const { domain, settings, alias } = await context.transaction(async (tx) => {
+        const domain = await domainStore.find(tx, params.domain);
+        if (domain === undefined) throw notFound("domain");
+        context.authorize(placeOf(domain), "domain");
+        const app = await needApp(tx, domain);
+        const { settings, own } = await namesOf(parts, tx, [app]);
+        return { domain, settings, alias: own.get(app.id) };
+      });
+      const problem = await findProblem(domain.host, settings, alias, gateway);
+      return context.transaction(async (tx) => {
+        const now = await domainStore.find(tx, params.domain);
+        if (now === undefined) throw notFound("domain");
+        const checkedAt = new Date();
+        await domainStore.checked(tx, now.id, problem ?? null, checkedAt);
+        if (problem === undefined) await acmeStore.retryNow(tx, now.host);
+        const app = await needApp(tx, now);
+        await announce(tx, app);
+        context.audit(tx, {
+          organisationId: now.organisationId,
+          projectId: now.projectId,
+          resource: { kind: "domain", id: now.id, name: now.host },
+          after: { ready: problem === undefined },
+        });
+        const row = { ...now, problem: problem ?? null, checkedAt };
+        return (await viewerOf(tx, [row]))(row);
+      });
+    },
+
+    async domainDelete(context, { params }) {
+      const { tx } = context;
+      const row = await domainStore.find(tx, params.domain);
+      if (row === undefined) throw notFound("domain");
+      context.authorize(placeOf(row), "domain");
+      const app = await parts.deploying.find(tx, row.appId, { lock: true });
+      if (app === undefined) throw notFound("domain");
+      const leading = (await domainStore.of(tx, [row.appId])).find(({ redirectTo }) => redirectTo === row.host);
+      if (leading !== undefined)
+        throw refused("domain_in_use", `Requests to ${leading.host} are sent to ${row.host}. Remove ${leading.host} first.`);
+      await domainStore.delete(tx, row);
+      await announce(tx, app);
+      context.audit({
+        organisationId: row.organisationId,
+        projectId: row.projectId,
+        resource: { kind: "domain", id: row.id, name: row.host },
+        before: { app: row.appId, host: row.host, ...(row.redirectTo === null ? {} : { redirectTo: row.redirectTo }) },
+      });
+      tx.afterCommit(soon);
+      return undefined;
+    },
+  };
+}
+
+const refused = (reason: string, message: string): CloudError =>
+  new CloudError("failed_precondition", message, { details: { resource: "domain", reason } });
+
+function checkName(host: string, { appsDomain }: SettingsRow, reserved: readonly string[]): void {
+  if (host.startsWith("*.") && host.split(".").length < 3)
+    throw invalid("body.host", "Give a wildcard below a domain of yours, such as *.example.com.");
+  if (isBelow(host, appsDomain))
+    throw invalid("body.host", `Names below ${appsDomain} are given by this cloud. Give a domain of your own.`);
+  if (reserved.some((name) => host === name || (host.startsWith("*.") && isBelow(name, host.slice(2)))))
+    throw invalid("body.host", "This cloud itself is at that name. Give another one.");
+}
+
+async function viewerOf(tx: Tx, rows: readonly DomainRow[]): Promise<(row: DomainRow) => Domain> {
+  const hosts = rows.map(({ host }) => host);
+  const settings = await settingsStore.get(tx);
+  const certificates = Map.groupBy(await certificateStore.of(tx, hosts), ({ host }) => host);
+  const requests = new Map((await acmeStore.requests(tx, hosts)).map((row) => [row.host, row]));
+  return (row) => ({
+    id: row.id,
+    appId: row.appId,
+    host: row.host,
+    ...(row.redirectTo === null ? {} : { redirectTo: row.redirectTo }),
+    ...(row.problem === null ? {} : { problem: row.problem }),
+    certificate: viewCertificate(row.host, settings, certificates.get(row.host) ?? [], requests.get(row.host)),
+    ...(row.checkedAt === null ? {} : { checkedAt: isoTime(row.checkedAt) }),
+    createdAt: isoTime(row.createdAt),
+  });
+}
+
+function viewCertificate(
+  host: string,
+  { acmeDirectory }: SettingsRow,
+  rows: readonly CertificateRow[],
+  request: AcmeRequestRow | undefined,
+): Domain["certificate"] {
+  const problem = acmeDirectory === null || request?.directory !== acmeDirectory ? null : request.problem;
+  const more = problem === null ? {} : { problem };
+  const issued = rows.find(({ issuedBy, expiresAt }) => issuedBy === "acme" && expiresAt.getTime() > Date.now());
+  if (issued !== undefined) {
+    const issuer = new X509Certificate(issued.certificate).issuer;
+    const name = /^CN=(.+)$/m.exec(issuer)?.[1] ?? /^O=(.+)$/m.exec(issuer)?.[1] ?? issuer;
+    return { state: "issued", issuer: name, expiresAt: isoTime(issued.expiresAt), ...more };
+  }
+  if (acmeDirectory !== null && isProvable(host)) return { state: problem === null ? "waiting" : "failed", ...more };
+  const internal = rows.find(({ issuedBy }) => issuedBy === "internal");
+  return {
+    state: "internal",
+    issuer: "Khmara",
+    ...(internal === undefined ? {} : { expiresAt: isoTime(internal.expiresAt) }),
+    ...(acmeDirectory === null
+      ? {}
+      : { problem: "A wildcard cannot be proven over HTTP; add the names themselves, one by one." }),
+  };
+}
+
+/** Whether clients who ask for this name come to the gateway; what the DNS says, in words. */
+async function findProblem(
+  host: string,
+  { appsDomain, acmeDirectory }: SettingsRow,
+  alias: string | undefined,
+  gateway: GatewayDoor | undefined,
+): Promise<string | undefined> {
+  if (gateway === undefined) return "There is no gateway on this machine that the name could lead to.";
+  const { domainCheck } = await import("../../../gateway/certificates/domainCheck.ts");
+  const resolver = new Resolver({ timeout: 3000, tries: 2 });
+  const ownName = isPrivateName(appsDomain) ? undefined : alias;
+  const addresses = new Set(gateway.addresses());
+  // Behind a router the world knows this machine by another address: that of the domain of the apps.
+  if (ownName !== undefined) {
+    const found = await Promise.allSettled([resolver.resolve4(ownName), resolver.resolve6(ownName)]);
+    for (const each of found) if (each.status === "fulfilled") for (const address of each.value) addresses.add(address);
+  }
+  // A wildcard is looked at by one of its names.
+  const name = host.startsWith("*.") ? `khmara-check.${host.slice(2)}` : host;
+  const authority = acmeDirectory?.includes("letsencrypt.org") === true ? { authority: "letsencrypt.org" } : {};
+  try {
+    const { problems } = await domainCheck(
+      name,
+      { addresses: [...addresses], ...(ownName === undefined ? {} : { alias: ownName }), ...authority },
+      resolver,
+    );
+    return problems.length === 0 ? undefined : problems.join(" ");
+  } catch (error) {
+    if (CloudError.is(error, "unavailable")) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import type { Tx } from "../../../kernel/db/database.ts";
+import { CloudError, invalid } from "../../../kernel/errors.ts";
+import type { EngineInfo } from "../driver.ts";
+import type { AppsParts, Area } from "../parts.ts";
+import type { Applying } from "./applying.ts";
+import type { Available, GatewayDoor } from "./area.ts";
+import type { routingRoutes } from "./contract.ts";
+import { type SettingsRow, settingsStore } from "./store.ts";
+import { checkRevision } from "./subjects.ts";
+
+type Routes = Pick<typeof routingRoutes, "appEngineGet" | "appEngineUpdate">;
+
+/** Somebody waits for the page: an engine that does not answer by then is called unreachable. */
+const answerMs = 5000;
+const resource = { kind: "app_engine", id: "apps", name: "apps" };
+
+export function engineHandlers(
+  parts: AppsParts,
+  gateway: Available<GatewayDoor>,
+  { soon, problem }: Pick<Applying, "soon" | "problem">,
+): Area<Routes>["handlers"] {
+  async function view({ appsDomain, acmeDirectory, acmeEmail, revision }: SettingsRow) {
+    return {
+      ...(await engineState(parts)),
+      gateway: gatewayState(gateway, problem()),
+      appsDomain,
+      ...(acmeDirectory === null || acmeEmail === null ? {} : { acme: { directory: acmeDirectory, email: acmeEmail } }),
+      revision,
+    };
+  }
+
+  return {
+    async appEngineGet(context) {
+      context.authorize({}, "app_engine");
+      return view(await context.transaction((tx) => settingsStore.get(tx)));
+    },
+
+    async appEngineUpdate(context, { body }) {
+      context.authorize({}, "app_engine");
+      const after = await context.transaction(async (tx: Tx) => {
+        const before = await settingsStore.get(tx, { lock: true });
+        checkRevision(context.ifMatch, before.revision, "app_engine");
+        if (body.appsDomain?.startsWith("*.")) throw invalid("body.appsDomain", "Give the domain itself, without *.");
+        const after: SettingsRow = {
+          appsDomain: body.appsDomain ?? before.appsDomain,
+          acmeDirectory: body.acme === undefined ? before.acmeDirectory : (body.acme?.directory ?? null),
+          acmeEmail: body.acme === undefined ? before.acmeEmail : (body.acme?.email ?? null),
+          revision: before.revision + 1,
+        };
+        await settingsStore.update(tx, after);
+        context.audit(tx, { resource, before: termsOf(before), after: termsOf(after) });
+        tx.afterCommit(soon);
+        return after;
+      });
+      return view(after);
+    },
+  };
+}
+
+const termsOf = ({ appsDomain, acmeDirectory, acmeEmail }: SettingsRow) => ({ appsDomain, acmeDirectory, acmeEmail });
+
+async function engineState(
+  parts: AppsParts,
+): Promise<{ missing: string } | Pick<EngineInfo, "version" | "cpus" | "memoryBytes" | "userNamespaces">> {
+  try {
+    const { version, cpus, memoryBytes, userNamespaces } = await parts.engine().info({ signal: AbortSignal.timeout(answerMs) });
+    return { version, cpus, memoryBytes, userNamespaces };
+  } catch (error) {
+    if (!CloudError.is(error)) throw error;
+    return { missing: error.code === "cancelled" ? "The engine does not answer." : error.message };
+  }
+}
+
+function gatewayState(gateway: Available<GatewayDoor>, problem: string | undefined) {
+  if ("missing" in gateway) return { missing: gateway.missing };
+  const { httpPort, httpsPort } = gateway.driver;
+  return { ...(problem === undefined ? {} : { missing: problem }), httpPort, ...(httpsPort === undefined ? {} : { httpsPort }) };
+}

@@ -1,0 +1,88 @@
+/** From what is recorded and what runs to what the gateway is told: one route for each app, and one for each name that leads elsewhere. */
+import type { GatewaySpecification } from "../../../gateway/specification.ts";
+import { urlOf } from "./names.ts";
+
+type Route = NonNullable<GatewaySpecification["routes"]>[number];
+type Certificate = NonNullable<GatewaySpecification["certificates"]>[number];
+
+export interface RoutedApp {
+  id: string;
+  /** Its own name first. */
+  hosts: readonly string[];
+  redirects: readonly { id: string; host: string; to: string }[];
+  servers: readonly { name: string; address: string; port: number; drain: boolean }[];
+  access: {
+    httpsOnly: boolean;
+    users: readonly { name: string; salt: string; hash: string }[];
+    allow: readonly string[];
+    deny: readonly string[];
+    rateLimit?: { requests: number; seconds: number } | undefined;
+    maintenance: boolean;
+    maximumBodyBytes?: number | undefined;
+  };
+}
+
+export interface Routing {
+  listeners: GatewaySpecification["listeners"];
+  challenges: { address: string; port: number };
+  ports: { http: number; https?: number | undefined };
+  apps: readonly RoutedApp[];
+  /** By host. */
+  certificates: readonly Certificate[];
+  defaultCertificate?: Certificate | undefined;
+  /** Hosts that browsers trust the certificate of. */
+  trusted: ReadonlySet<string>;
+}
+
+const mostHosts = 200;
+/** Of the application's own health the deployment and the reconciler take care; here it is whether anybody listens. */
+const checkSeconds = 2;
+
+/**
+ * A name that two apps would have goes to the first of them: one that is wrong must not keep the others from being served. Apps that
+ * were never deployed have no route: what the gateway says of unknown names (404) is true of them.
+ */
+export function buildSpecification(routing: Routing): GatewaySpecification {
+  const { listeners, challenges, ports, apps, certificates, defaultCertificate, trusted } = routing;
+  const taken = new Set<string>();
+  const claim = (host: string): boolean => !taken.has(host) && taken.add(host) !== undefined;
+  const routes: Route[] = [];
+  for (const app of apps) {
+    const hosts = app.hosts.filter(claim).slice(0, mostHosts);
+    if (hosts.length > 0) routes.push(routeOf(app, hosts, ports.https !== undefined));
+    for (const { id, host, to } of app.redirects) {
+      if (!claim(host)) continue;
+      const secure = ports.https !== undefined && (trusted.has(to) || app.access.httpsOnly);
+      routes.push({ id, hosts: [host], target: { kind: "redirect", to: urlOf(to, secure, ports), code: 308, keepPath: true } });
+    }
+  }
+  const secure = defaultCertificate !== undefined;
+  return {
+    listeners: listeners.filter(({ protocol }) => secure || protocol === "http"),
+    ...(secure
+      ? { certificates: [...certificates, { ...defaultCertificate, hosts: [] }], defaultCertificate: defaultCertificate.name }
+      : {}),
+    ...(ports.https === undefined ? {} : { httpsPort: ports.https }),
+    acme: challenges,
+    routes,
+  };
+}
+
+function routeOf({ id, servers, access }: RoutedApp, hosts: string[], hasHttps: boolean): Route {
+  return {
+    id,
+    hosts,
+    target: {
+      kind: "servers",
+      servers: servers.map(({ name, address, port, drain }) => ({ name, address, port, drain })),
+      health: { intervalSeconds: checkSeconds },
+    },
+    httpsOnly: access.httpsOnly && hasHttps,
+    ...(access.users.length === 0 ? {} : { basicAuth: { realm: "Sign in", users: access.users.map((user) => ({ ...user })) } }),
+    addresses: { allow: [...access.allow], deny: [...access.deny] },
+    ...(access.rateLimit === undefined ? {} : { rateLimit: { ...access.rateLimit } }),
+    // Always there, so that it is turned on and off without a reload.
+    maintenance: { on: access.maintenance },
+    ...(access.maximumBodyBytes === undefined ? {} : { maxBodyBytes: access.maximumBodyBytes }),
+  };
+}

@@ -1,0 +1,35 @@
+import type { Tx } from "../../../kernel/db/database.ts";
+import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { emit } from "../../../kernel/events.ts";
+import type { RequestContext } from "../../../kernel/service.ts";
+import { deployingEvents } from "../deploying/contract.ts";
+import { type AppsParts, type AppView, placeOf } from "../parts.ts";
+
+export async function openApp(
+  parts: Pick<AppsParts, "deploying">,
+  context: Pick<RequestContext, "authorize">,
+  tx: Tx,
+  appId: string,
+  options: { lock?: boolean } = {},
+): Promise<AppView> {
+  const app = await parts.deploying.find(tx, appId, options);
+  if (app === undefined) throw notFound("app");
+  context.authorize(placeOf(app), "app");
+  return app;
+}
+
+/** Domains and access belong to an app: whoever watches it hears of them. */
+export const announce = (tx: Tx, app: AppView): Promise<void> =>
+  emit(tx, {
+    type: deployingEvents.appChanged.type,
+    organisationId: app.organisationId,
+    projectId: app.projectId,
+    payload: { appId: app.id, name: app.name, state: app.state },
+  });
+
+export function checkRevision(wanted: number | undefined, revision: number, resource: string): void {
+  if (wanted === undefined || wanted === revision) return;
+  throw new CloudError("precondition_failed", "This was changed in the meantime. Load it again and repeat your change.", {
+    details: { resource, revision },
+  });
+}
