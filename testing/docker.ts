@@ -1,6 +1,7 @@
 /**
  * A Docker of the tests: one daemon per machine with a folder of its own below /tmp, and a network namespace of its own, as Docker drops
- * what a host forwards as soon as it starts. All test processes share it, and it stays when they end, so that the next run finds it warm;
+ * what a host forwards as soon as it starts. A pair of virtual cards leads there, so that containers are reached from the host as they are
+ * everywhere: they see who comes as the address of their own bridge. All test processes share it, and it stays when they end, so that the next run finds it warm;
  * `node testing/docker.ts stop` ends it and takes everything away. KHMARA_TEST_DOCKER_SOCKET names another engine.
  */
 import { execFile, spawnSync } from "node:child_process";
@@ -29,7 +30,16 @@ const folder = "/tmp/khmara-test-docker";
 const logFile = `${folder}.log`;
 const namespace = "khtdocker";
 const network = `/run/netns/${namespace}`;
-const place = { folder, network };
+/** Of benchmarks between networks (RFC 2544), which no machine has for something real. */
+const addresses = "198.18.0.0/16";
+const cards = {
+  outer: "khtd0",
+  inner: "khtd1",
+  outerAddress: "198.19.255.1",
+  innerAddress: "198.19.255.2",
+  both: "198.19.255.0/30",
+};
+const place = { folder, network, addresses };
 
 /** Why there can be none here: for `skip`. With CI=true there is no excuse, and the tests fail instead. */
 export function dockerMissing(): string | undefined {
@@ -77,8 +87,31 @@ async function prepare(): Promise<TestDocker> {
     await run("ip", ["-n", namespace, "link", "set", "lo", "up"]);
   }
   const socket = await startDocker({ place, logFile, timeoutMs: 120_000 });
+  await leadThere();
   await sweep(socket);
   return { socket, network };
+}
+
+/** Its rules drop what comes from outside, but for those that are put before them. Harmless to repeat. */
+async function leadThere(): Promise<void> {
+  const { outer, inner, outerAddress, innerAddress, both } = cards;
+  if (!existsSync(`/sys/class/net/${outer}`)) {
+    await run("ip", ["link", "add", outer, "type", "veth", "peer", "name", inner, "netns", namespace]);
+    await run("ip", ["addr", "add", `${outerAddress}/30`, "dev", outer]);
+    await run("ip", ["-n", namespace, "addr", "add", `${innerAddress}/30`, "dev", inner]);
+  }
+  await run("ip", ["link", "set", outer, "up"]);
+  await run("ip", ["-n", namespace, "link", "set", inner, "up"]);
+  await run("ip", ["route", "replace", addresses, "via", innerAddress]);
+  const rules = [
+    ["filter", "DOCKER-USER", "-i", inner, "-j", "ACCEPT"],
+    ["filter", "DOCKER-USER", "-o", inner, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"],
+    ["nat", "POSTROUTING", "-s", both, "!", "-o", inner, "-j", "MASQUERADE"],
+  ];
+  for (const [table = "", ...rule] of rules) {
+    const change = (verb: string) => run("ip", ["netns", "exec", namespace, "iptables", "-w", "10", "-t", table, verb, ...rule]);
+    await change("-C").catch(() => change("-I"));
+  }
 }
 
 /** Of one test; what it leaves is taken away when its process is gone. */

@@ -24,6 +24,8 @@ export interface DockerPlace {
   folder: string;
   /** The file of a network namespace (`/run/netns/NAME`), so that the firewall rules of this one are not the host's. */
   network?: string;
+  /** Where its networks get their addresses from, 256 for each; absent: Docker's own choice. */
+  addresses?: string;
 }
 
 export const dockerSocketIn = (place: DockerPlace | undefined): string =>
@@ -50,7 +52,7 @@ export async function startDocker(options: DockerDaemonOptions): Promise<string>
     forgetDead(pidFileIn(place), "dockerd");
     forgetDead(join(execFolderIn(place), "containerd", "containerd.pid"), "containerd");
     // Not the settings of the one of this machine.
-    if (place !== undefined) writeFileSync(configIn(place), "{}\n");
+    if (place !== undefined) writeFileSync(configIn(place), `${JSON.stringify(settingsOf(place))}\n`);
     const words = place === undefined ? [] : wordsOf(place, socket);
     const [program, ...more] =
       place?.network === undefined ? [dockerProgram] : ["nsenter", `--net=${place.network}`, dockerProgram];
@@ -73,6 +75,9 @@ export async function startDocker(options: DockerDaemonOptions): Promise<string>
     return socket;
   });
 }
+
+const settingsOf = ({ addresses }: DockerPlace): object =>
+  addresses === undefined ? {} : { "default-address-pools": [{ base: addresses, size: 24 }] };
 
 const configIn = ({ folder }: DockerPlace): string => join(folder, "daemon.json");
 
