@@ -181,7 +181,7 @@ test("deploy: archives go as they are, images are told by what is in them", asyn
     const archive = pack();
     for (const entry of entries) archive.entry({ name: entry }, "text of it");
     archive.finalize();
-    await pipeline(Readable.from(archive), createWriteStream(join(at, name)));
+    await pipeline(Readable.from(archive as unknown as AsyncIterable<Buffer>), createWriteStream(join(at, name)));
     return join(at, name);
   };
   const sent = () => cloud.seen.findLast(({ method }) => method === "POST");
@@ -198,7 +198,7 @@ test("deploy: archives go as they are, images are told by what is in them", asyn
     const image = await tar("image.tar", ...entries);
     const run = await cloud.cli(["app", "deploy", "shop", image, "--port", "3000", "--health-path", "/up", "--detach"]);
     assert.equal(run.code, 0, run.notes);
-    assert.ok(sent()?.path.endsWith("/image-uploads"), entries[0]);
+    assert.ok(sent()?.path.endsWith("/image-uploads"), entries.join());
     assert.deepEqual(sent()?.query, { description: "image.tar", port: "3000", healthPath: "/up" });
   }
   const plainBytes = sent()?.bytes as Buffer;

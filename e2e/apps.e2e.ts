@@ -1,0 +1,355 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { eventually } from "../testing/launcher.ts";
+import { EngineOf, tablesWith } from "./app-engine.ts";
+import { shown, TestBrowser } from "./browser.ts";
+import { type Client, exec, newCloud, repository } from "./cloud.ts";
+import { processTree } from "./processes.ts";
+import { type Visit, Visitors, visit } from "./visitors.ts";
+
+/**
+ * A person's day with apps, on a real Docker with the real gateway before it: deployed from the command line, seen in Chromium, changed
+ * under load, broken, rolled back, scaled, and still there when the control plane is killed. The tests follow each other.
+ */
+const cloud = await newCloud({ apps: true });
+const browser = await TestBrowser.start({ story: true });
+const httpPort = Number(cloud.apps?.httpPort);
+const secret = `sk-${randomBytes(24).toString("hex")}`;
+let engine: EngineOf;
+let client: Client;
+let token: string;
+let projectId: string;
+let page: Page;
+
+const environment = (): Record<string, string> => ({
+  KHMARA_NODE: process.execPath,
+  KHMARA_CONFIG_HOME: join(cloud.folder, "profile"),
+  HOME: cloud.folder,
+  KHMARA_ENDPOINT: cloud.url,
+  KHMARA_TOKEN: token,
+});
+const khmara = (args: string[], options: Parameters<typeof exec>[2] = {}) =>
+  exec(join(repository, "khmara"), args, { timeoutMs: 240_000, ...options, env: { ...environment(), ...options.env } });
+/** One that goes on until it is ended. */
+function begin(args: string[]): { child: ChildProcess; output: () => string; ended: Promise<unknown> } {
+  const child = spawn(join(repository, "khmara"), args, {
+    env: { ...process.env, ...environment() },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (piece) => (output += piece));
+  return { child, output: () => output, ended: once(child, "close") };
+}
+
+const hostOf = (app: string): string => `${app}.default.localhost`;
+const look = (app: string, path = "/"): Promise<Visit> => visit(httpPort, hostOf(app), { path });
+const text = async (app: string, path = "/"): Promise<string> => (await look(app, path)).text;
+
+/** A folder with these files. */
+function source(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(cloud.folder, "source-"));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return folder;
+}
+
+const manifest = JSON.stringify({
+  processes: { web: "node server.js", worker: "node worker.js" },
+  health: { path: "/health", intervalSeconds: 1, startSeconds: 30 },
+});
+/** A server without dependencies: no registry is needed to build it. */
+const server = (version: string): Record<string, string> => ({
+  "package.json": JSON.stringify({ name: "api", private: true }),
+  "khmara.json": manifest,
+  "server.js": `
+    const { createHash } = require("node:crypto");
+    const { appendFileSync, readFileSync } = require("node:fs");
+    const os = require("node:os");
+    const server = require("node:http").createServer((request, response) => {
+      const { pathname } = new URL(request.url, "http://app");
+      if (pathname === "/health") return response.end("ok");
+      if (pathname !== "/") console.log("asked for", pathname);
+      if (pathname === "/host") return response.end(os.hostname());
+      if (pathname === "/slow") return void setTimeout(() => response.end("slow ${version}"), 3000);
+      if (pathname === "/settings") {
+        const { GREETING, API_TOKEN = "" } = process.env;
+        return response.end(JSON.stringify({ GREETING, token: createHash("sha256").update(API_TOKEN).digest("hex") }));
+      }
+      if (pathname === "/note" && request.method === "POST") appendFileSync("/data/notes", "kept by ${version};");
+      if (pathname === "/note") return response.end(readFileSync("/data/notes"));
+      response.end("version ${version}");
+    });
+    server.listen(process.env.PORT, () => console.log("listening, version ${version}"));
+    process.on("SIGTERM", () => server.close(() => process.exit(0)));`,
+  "worker.js": `
+    setInterval(() => console.log("working, version ${version}"), 500);
+    process.on("SIGTERM", () => process.exit(0));`,
+});
+
+const sha256 = (words: string): string => createHash("sha256").update(words).digest("hex");
+const containers = async (app: string) =>
+  (
+    JSON.parse(await khmara(["container", "list", app, "--json"])) as {
+      items: { name: string; process: string; state: string }[];
+    }
+  ).items;
+
+before(async () => {
+  await cloud.start();
+  ({ client, token, projectId } = await cloud.signIn());
+  engine = await EngineOf.open(cloud);
+  await engine.giveBase("static", "12");
+  await engine.giveBase("node", "24");
+  page = await browser.visitAsOwner(cloud);
+});
+after(async () => {
+  await browser.close();
+  await cloud.remove();
+  await engine?.remove();
+});
+
+test("a folder becomes a site, which Chromium shows", async () => {
+  const site = source({
+    "index.html": "<title>Hello</title><h1>Hello from a folder</h1>",
+    "private.log": "not this",
+    ".gitignore": "*.log",
+  });
+  const out = await khmara(["app", "deploy", "hello", site, "--create"]);
+  assert.equal(out, `hello is at http://${hostOf("hello")}:${httpPort} (release 1)\n`);
+  const visitor = await browser.visit({ url: `http://${hostOf("hello")}:${httpPort}` });
+  await visitor.goto("/");
+  await visitor.getByRole("heading", { name: "Hello from a folder" }).waitFor();
+  await visitor.context().close();
+  assert.equal((await look("hello", "/private.log")).status, 404);
+  assert.equal((await look("nobody")).status, 404);
+  await page.goto("/o/home/p/default/apps");
+  await shown(page);
+  await page.getByRole("link", { name: "hello", exact: true }).first().waitFor();
+});
+
+test("an app of Node.js with a worker is built and answers; its log is told from the beginning", async () => {
+  const folder = source(server("1"));
+  const begun = JSON.parse(await khmara(["app", "deploy", "api", folder, "--create", "--detach", "--json"]));
+  const log = await khmara(["deployment", "log", begun.id, "-f"]);
+  assert.match(log, /Node\.js 24/);
+  await eventually(
+    () => text("api"),
+    (now) => now === "version 1",
+    60_000,
+  );
+  const web = (await containers("api")).map(({ name }) => name).sort();
+  assert.deepEqual(web, ["web-1", "worker-1"]);
+});
+
+test("a change under constant load: not one request fails, and a slow one is waited for", async (t) => {
+  const visitors = new Visitors(httpPort, hostOf("api"));
+  await eventually(
+    () => visitors.answers,
+    (count) => count > 20,
+    30_000,
+  );
+  const slow: Promise<Visit>[] = [];
+  const asking = setInterval(() => slow.push(look("api", "/slow")), 1000);
+  await khmara(["app", "deploy", "api", source(server("2"))]);
+  clearInterval(asking);
+  await eventually(
+    () => visitors.texts.get("version 2") ?? 0,
+    (count) => count > 20,
+    30_000,
+  );
+  await visitors.stop();
+  t.diagnostic(`${visitors.answers} answers: ${JSON.stringify([...visitors.texts])}`);
+  assert.deepEqual(visitors.failures, []);
+  for (const { status, text: words } of await Promise.all(slow)) assert.match(`${status} ${words}`, /^200 slow [12]$/);
+  assert.equal((await containers("api")).length, 2, "the old ones are gone");
+});
+
+test("a release that does not come up is refused, and the old one serves on", async () => {
+  const visitors = new Visitors(httpPort, hostOf("api"), { people: 1 });
+  const broken = { ...server("3"), "server.js": 'console.log("there is no database"); process.exit(1);' };
+  await assert.rejects(
+    khmara(["app", "deploy", "api", source(broken)]),
+    /exit code 1[\s\S]*khmara: deployment 3 failed: [\s\S]*there is no database[\s\S]*Release 2 of api is what runs/,
+  );
+  await visitors.stop();
+  assert.deepEqual([visitors.failures, [...visitors.texts.keys()]], [[], ["version 2"]]);
+  assert.deepEqual((await containers("api")).map(({ name }) => name.split("-")[0]).sort(), ["web", "worker"]);
+});
+
+test("back to the first release", async (t) => {
+  const began = performance.now();
+  await khmara(["app", "rollback", "api", "--release", "1"]);
+  t.diagnostic(`rolled back in ${((performance.now() - began) / 1000).toFixed(1)} s, the start of the command line included`);
+  assert.equal(await text("api"), "version 1");
+});
+
+test("settings and a secret reach the app, and the secret nothing else", async () => {
+  assert.match(await khmara(["setting", "set", "api", "GREETING=good day", "--no-deploy"]), /next deployment/);
+  await khmara(["setting", "set", "api", "--secret", "--file", "-"], { input: `API_TOKEN=${secret}\n` });
+  assert.deepEqual(JSON.parse(await text("api", "/settings")), { GREETING: "good day", token: sha256(secret) });
+  const { items } = await client.settingList({ app: (await app("api")).id });
+  assert.deepEqual(
+    items.map(({ name, value, isSecret }) => [name, value, isSecret]),
+    [
+      ["API_TOKEN", undefined, true],
+      ["GREETING", "good day", false],
+    ],
+  );
+  const [live] = (await client.releaseList({ app: (await app("api")).id })).items;
+  const told = await engine.imageText(String(live?.imageDigest));
+  assert.ok(told.includes("/app") && !told.includes(secret) && !told.includes("good day"));
+  assert.deepEqual(await tablesWith(cloud, secret), []);
+  // In files and in what was logged; the database's own files are compressed at most.
+  const found = await exec("grep", ["-rlF", secret, cloud.dataDirectory]).catch((error: Error) => error.message);
+  assert.match(found, /exit code 1/);
+});
+
+const app = async (name: string) => {
+  const { items } = await client.appList({ project: projectId as never, search: name });
+  const one = items.find((each) => each.name === name);
+  assert.ok(one, name);
+  return one;
+};
+
+test("scaled to three, requests go to all of them; and back to one without a failed request", async () => {
+  await khmara(["process", "scale", "api", "web", "--count", "3"]);
+  const hosts = new Set<string>();
+  await eventually(
+    async () => hosts.add(await text("api", "/host")).size,
+    (count) => count === 3,
+    60_000,
+  );
+  const visitors = new Visitors(httpPort, hostOf("api"), { people: 2 });
+  await khmara(["process", "scale", "api", "web", "--count", "1"]);
+  await visitors.stop();
+  assert.deepEqual(visitors.failures, []);
+  assert.equal((await containers("api")).filter(({ process }) => process === "web").length, 1);
+});
+
+test("logs are searched and followed", async () => {
+  const mark = randomBytes(6).toString("hex");
+  const following = begin(["app", "logs", "api", "-f", "--process", "web", "--lines", "0"]);
+  // Until it is connected nothing is shown: so it is asked for again and again.
+  await eventually(
+    async () => {
+      await look("api", `/${mark}`);
+      return following.output();
+    },
+    (output) => output.includes(`asked for /${mark}`),
+    60_000,
+  );
+  following.child.kill("SIGINT");
+  await following.ended;
+  assert.equal(following.child.exitCode, 0, following.output());
+  const found = await khmara(["app", "logs", "api", "--search", mark.toUpperCase()]);
+  assert.match(found, new RegExp(`^\\S+Z  web-\\d+ +asked for /${mark}\n`));
+  assert.match(
+    await khmara(["app", "logs", "api", "--process", "worker", "--lines", "3"]),
+    /^(\S+Z {2}worker-\d+ +working, version 1\n){3}$/,
+  );
+});
+
+test("a command beside the app, with its settings, what it reads and its exit code; a shell inside", async () => {
+  const program = "process.stdin.on('data', (it) => console.log(process.env.GREETING + ', ' + it)); console.error('aside')";
+  assert.equal(await khmara(["app", "run", "api", "--", "node", "-e", program], { input: "Olena" }), "good day, Olena\n");
+  await assert.rejects(khmara(["app", "run", "api", "--", "sh", "-c", "exit 7"]), /exit code 7/);
+  const typed = await khmara(["app", "terminal", "api"], { input: "echo $((6 * 7)) in $KHMARA_PROCESS; exit 4\n" }).catch(
+    (error: Error) => error.message,
+  );
+  assert.match(typed, /exit code 4[\s\S]*42 in web/);
+});
+
+test("a Dockerfile of one's own, and one that eats all memory: it dies alone, while the API answers", async (t) => {
+  const own = {
+    Dockerfile: `FROM base.khmara.internal/node:24
+COPY server.js /srv/server.js
+RUN node -e "require('fs').writeFileSync('/tmp/built', 'by its own Dockerfile')" && cp /tmp/built /app/built
+EXPOSE 3000
+CMD ["node", "/srv/server.js"]
+`,
+    "server.js":
+      "require('http').createServer((_, response) => response.end(require('fs').readFileSync('/app/built'))).listen(process.env.PORT || 3000);",
+  };
+  await khmara(["app", "deploy", "own", source(own), "--create"]);
+  assert.equal(await text("own"), "by its own Dockerfile");
+  const hostile = { ...own, Dockerfile: own.Dockerfile.replace("EXPOSE", "RUN tail /dev/zero\nEXPOSE") };
+  const latencies: number[] = [];
+  let dying = true;
+  const asking = (async () => {
+    while (dying) {
+      const asked = performance.now();
+      assert.equal((await client.identityGet()).organisations.length, 1);
+      latencies.push(performance.now() - asked);
+      await new Promise((next) => setTimeout(next, 50));
+    }
+  })();
+  const visitors = new Visitors(httpPort, hostOf("own"), { people: 1 });
+  await assert.rejects(khmara(["app", "deploy", "own", source(hostile)]), /deployment 2 failed: .*memory/i);
+  dying = false;
+  await asking;
+  await visitors.stop();
+  t.diagnostic(`the API answered ${latencies.length} times meanwhile, at worst after ${Math.max(...latencies).toFixed(0)} ms`);
+  assert.deepEqual(visitors.failures, []);
+  await assert.rejects(
+    khmara(["app", "deploy", "own", source({ ...own, Dockerfile: `${own.Dockerfile}ADD http://169.254.169.254/ /stolen\n` })]),
+    /deployment 3 failed: .*ADD/,
+  );
+});
+
+test("a disk keeps what is on it over releases", async () => {
+  await khmara(["app-disk", "create", "api", "data", "/data"]);
+  await khmara(["app", "deploy", "api", source(server("4"))]);
+  await visit(httpPort, hostOf("api"), { path: "/note", method: "POST" });
+  await khmara(["app", "deploy", "api", source(server("5"))]);
+  assert.equal(await text("api"), "version 5");
+  assert.equal(await text("api", "/note"), "kept by 4;");
+});
+
+test("the control plane is killed under load: the apps answer on, and it comes back to them", async () => {
+  const visitors = new Visitors(httpPort, hostOf("hello"));
+  const control = () => processTree(cloud.pid).find(({ command }) => command.includes("server/control.ts"))?.pid;
+  const before = control();
+  assert.ok(before);
+  process.kill(before, "SIGKILL");
+  await eventually(control, (pid) => pid !== undefined && pid !== before, 60_000);
+  await eventually(
+    async () => (await app("hello")).state,
+    (state) => state === "running",
+    60_000,
+  );
+  const afterwards = visitors.answers;
+  await eventually(
+    () => visitors.answers,
+    (count) => count > afterwards + 50,
+    60_000,
+  );
+  await khmara(["app", "deploy", "hello", source({ "index.html": "after the kill" })]);
+  await eventually(
+    () => visitors.texts.get("after the kill") ?? 0,
+    (count) => count > 10,
+    60_000,
+  );
+  await visitors.stop();
+  assert.deepEqual(visitors.failures, []);
+});
+
+test("what is deleted leaves nothing in the engine", async () => {
+  await assert.rejects(khmara(["app", "delete", "api"]), /nobody is there to confirm/);
+  for (const name of ["api", "own", "hello"]) await khmara(["app", "delete", name, "--yes"]);
+  assert.equal((await client.appList({ project: projectId as never })).items.length, 0);
+  await eventually(
+    () => engine.leftovers().then(String),
+    (left) => left === "",
+    60_000,
+  );
+  assert.equal((await look("hello")).status, 404);
+  assert.equal((await client.auditVerify({} as never)).valid, true);
+});
