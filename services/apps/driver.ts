@@ -311,6 +311,16 @@ export interface AppEngine {
   imageLoad(spec: ImageSpec, content: Readable, options?: CallOptions): Promise<ImageReport>;
   imageSave(image: string, options?: CallOptions): Promise<Readable>;
   /**
+   * From a public registry, by its whole name (`docker.io/library/nginx:1`, or with `@sha256:…`): the name of the specification then is of
+   * what the registry has now, which stays the same image while the registry's does. failed_precondition with the reason `registry_unreachable` or
+   * `registry_busy`; invalid_argument `image_not_found` when the registry has none of this name, or not for everybody.
+   */
+  imagePull(
+    spec: ImageSpec,
+    reference: string,
+    options?: CallOptions & { onLine?: ((line: string) => void) | undefined },
+  ): Promise<ImageReport>;
+  /**
    * From a tarball with a Dockerfile. Its words come line by line. Errors: failed_precondition with the reason `build_failed` (a step
    * failed; details.exitCode), `build_out_of_memory`, `build_disk_full`, `build_context_too_large`; deadline_exceeded `build_too_long`;
    * invalid_argument `dockerfile_invalid`.

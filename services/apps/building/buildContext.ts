@@ -24,6 +24,8 @@ export interface BuildContextOptions extends DockerfileOptions {
   /** The folder that the tree was read from. */
   folder: string;
   tree: SourceTree;
+  /** Instead of what a person's own Dockerfile says. */
+  dockerfileText?: string;
   signal?: AbortSignal;
 }
 
@@ -39,17 +41,19 @@ const leftOut: Record<Exclude<PlanKind, "dockerfile">, RegExp> = {
 const ownMachine = /(^|\/)(\.git|\.env\.local|\.env\.[^/]*\.local)(\/|$)/;
 
 export function buildContext(plan: BuildPlan, options: BuildContextOptions): BuildContext {
-  const { folder, tree, signal } = options;
+  const { folder, tree, signal, dockerfileText } = options;
   const rules = readDockerignore(tree.read(".dockerignore") ?? "");
   const more = signal ? { signal } : {};
   if (plan.kind === "dockerfile") {
     // Docker's own client always sends these two.
     const always = new Set([plan.dockerfile, ".dockerignore"]);
-    const only = ({ path }: { path: string }) => always.has(path) || isWanted(rules, tree, path, always);
+    const own = dockerfileText === undefined ? {} : { [plan.dockerfile]: dockerfileText };
+    const only = ({ path }: { path: string }) =>
+      !Object.hasOwn(own, path) && (always.has(path) || isWanted(rules, tree, path, always));
     return {
-      context: () => packContext({ folder, tree, files: {}, parts: [{ at: "", only }], ...more }),
+      context: () => packContext({ folder, tree, files: own, parts: [{ at: "", only }], ...more }),
       dockerfile: plan.dockerfile,
-      dockerfileText: tree.read(plan.dockerfile) ?? "",
+      dockerfileText: dockerfileText ?? tree.read(plan.dockerfile) ?? "",
       ...(plan.target === undefined ? {} : { target: plan.target }),
       buildArguments: plan.buildArguments,
     };

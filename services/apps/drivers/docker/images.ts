@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, ImageDefaults, ImageReport } from "../../driver.ts";
 import { at } from "./client.ts";
@@ -8,12 +9,14 @@ import { absent, different, type Engine, type EngineLabels, labelsIn, sameLabels
 
 export type Images = Pick<
   AppEngine,
-  "imageImport" | "imageLoad" | "imageSave" | "imageGet" | "imageTag" | "imageList" | "imageRemove"
+  "imageImport" | "imageLoad" | "imageSave" | "imagePull" | "imageGet" | "imageTag" | "imageList" | "imageRemove"
 >;
 
 /** `GET /images/{name}/json`: what is used of it. */
 export interface EngineImage {
   Id: string;
+  /** What it was committed or built from. */
+  Parent?: string;
   RepoTags: string[] | null;
   RepoDigests: string[] | null;
   Created: string;
@@ -34,6 +37,8 @@ export interface EngineImage {
 
 /** Unpacking takes as long as it takes, and says nothing meanwhile. */
 const unpackMs = 15 * 60_000;
+/** Between two signs of life. */
+const pullMs = 5 * 60_000;
 
 export function createImages(engine: Engine): Images {
   const { client, ownership } = engine;
@@ -117,6 +122,38 @@ export function createImages(engine: Engine): Images {
       return client.download(at`/images/${Id}/get`, { signal: options?.signal, timeoutMs: unpackMs });
     },
 
+    async imagePull({ name, labels }, reference, options) {
+      const signal = options?.signal;
+      const before = await find(name, options);
+      const foreign = await client.find<EngineImage>(at`/images/${reference}/json`, { signal });
+      const [fromImage, tag] = reference.includes("@")
+        ? (reference.split("@") as [string, string])
+        : [reference.slice(0, reference.lastIndexOf(":")), reference.slice(reference.lastIndexOf(":") + 1)];
+      const query = { fromImage, tag };
+      try {
+        const words = client.upload<PullWords>("/images/create", Readable.from([]), { query, signal, timeoutMs: pullMs });
+        for await (const { status, id, error } of words) {
+          if (error !== undefined) throw new DockerError(error, 0, "POST /images/create");
+          if (status !== undefined && /^(Pull complete|Pulling from|Status:|Digest:)/.test(status))
+            options?.onLine?.(id === undefined ? status : `${id}: ${status}`);
+        }
+      } catch (error) {
+        throw pullFailure(error, reference, signal);
+      }
+      const raw = await client.get<EngineImage>(at`/images/${reference}/json`, { signal });
+      try {
+        if (before !== undefined && before.Parent === raw.Id && sameLabels(labelsIn(before.Config?.Labels), labels))
+          return imageReport(engine, before);
+        const image = await adopt(raw.Id, name, labels, signal);
+        // It has lost its name; what was built from it keeps it.
+        if (before !== undefined) await client.delete(at`/images/${before.Id}`).catch(() => {});
+        return imageReport(engine, image);
+      } finally {
+        // Its layers belong to ours as well; the name was there before only when somebody else pulled it.
+        if (foreign === undefined) await client.delete(at`/images/${reference}`, { query: { noprune: true } }).catch(() => {});
+      }
+    },
+
     async imageGet(image, options) {
       const found = await find(image, options);
       return found === undefined ? undefined : imageReport(engine, found);
@@ -195,6 +232,42 @@ export function createImages(engine: Engine): Images {
       await client.delete(at`/containers/${scratch.Id}`, { query: { force: true, v: true } }).catch(() => {});
     }
   }
+}
+
+interface PullWords {
+  status?: string;
+  /** Of a layer. */
+  id?: string;
+  error?: string;
+}
+
+/** Why a registry did not give it, in words for people. */
+function pullFailure(error: unknown, reference: string, signal: AbortSignal | undefined): unknown {
+  const said = wordsOf(error);
+  if (signal?.aborted || said === "") return error;
+  const registry = reference.split("/")[0] as string;
+  const failed = (reason: string, message: string) =>
+    new CloudError("failed_precondition", message, { cause: error, details: { reason, registry } });
+  if (/toomanyrequests|rate limit/i.test(said))
+    return failed("registry_busy", `The registry ${registry} gives no more for now (too many requests). Try again later.`);
+  if (
+    /dial tcp|lookup |no such host|connection (refused|reset)|i\/o timeout|timeout|network is unreachable|no route|server misbehaving|EOF|proxyconnect|x509|tls:/i.test(
+      said,
+    )
+  )
+    return failed(
+      "registry_unreachable",
+      `The registry ${registry} cannot be reached from this cloud, so there is no ${reference}. Use a base image of the cloud (base.khmara.internal/node:24, python:3.13, go:1.24, php:8.4, static:12, base:12), or upload the image itself (docker save).`,
+    );
+  if (
+    /manifest (for .* )?(not found|unknown)|access denied|does not exist|unauthorized|denied:|not found|name unknown/i.test(said)
+  )
+    return new CloudError(
+      "invalid_argument",
+      `The registry ${registry} has no image ${reference} that everybody may have. Check its name.`,
+      { cause: error, details: { reason: "image_not_found", registry } },
+    );
+  return translate(new DockerError(said, 0, "POST /images/create"));
 }
 
 /** Undefined of one that is not ours. */

@@ -1,0 +1,113 @@
+import { CloudError, notFound } from "../../../kernel/errors.ts";
+import type { Id } from "../../../kernel/ids.ts";
+import { newId } from "../../../kernel/ids.ts";
+import type { Worker } from "../../../kernel/service.ts";
+import type { AppsParts, Area, DeployingPart } from "../parts.ts";
+import { appRoutes } from "./appRoutes.ts";
+import { type Bases, openBases } from "./bases.ts";
+import type { deployingRoutes } from "./contract.ts";
+import { deployRoutes } from "./deployRoutes.ts";
+import { openImageSweep } from "./imageSweep.ts";
+import { openDeploymentLogs } from "./log.ts";
+import { logRoute } from "./logRoute.ts";
+import { defineDeployments } from "./operations/deployment.ts";
+import { definePower } from "./operations/power.ts";
+import { defineRemoval } from "./operations/removal.ts";
+import { enqueue } from "./queue.ts";
+import { viewRelease } from "./releases.ts";
+import { settingRoutes } from "./settingRoutes.ts";
+import { checkAction, viewOf } from "./states.ts";
+import { appStore } from "./store/apps.ts";
+import { deploymentStore } from "./store/deployments.ts";
+import { releaseStore } from "./store/releases.ts";
+import { openUploads } from "./uploads.ts";
+
+/** `bases` is for tests. */
+export function createDeploying(
+  parts: AppsParts,
+  { bases = openBases(parts) }: { bases?: Bases } = {},
+): Area<typeof deployingRoutes> & { part: DeployingPart } {
+  const logs = openDeploymentLogs(parts.dataDirectory);
+  const uploads = openUploads(parts.dataDirectory);
+  const sweep = openImageSweep(parts);
+  const deployments = defineDeployments(parts, { logs, uploads, bases, sweep });
+  const power = definePower(parts);
+  const remove = defineRemoval(parts, { logs, uploads, sweep });
+
+  /** Nothing to do while there is no engine. */
+  const withEngine = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      parts.engine();
+    } catch (error) {
+      if (CloudError.is(error, "failed_precondition")) return;
+      throw error;
+    }
+    await work();
+  };
+  const sweepUploads = () =>
+    uploads.sweep((ids) => parts.database.transaction("system", (tx) => deploymentStore.unfinishedOf(tx, ids)));
+  const workers: Worker[] = [
+    {
+      name: "apps.uploads",
+      everySeconds: 600,
+      async run() {
+        await sweepUploads();
+        await bases.sweep();
+      },
+    },
+    { name: "apps.images", everySeconds: 600, run: (signal) => withEngine(() => sweep.all(signal)) },
+    { name: "apps.base-images", everySeconds: 24 * 3600, run: (signal) => withEngine(() => bases.refresh(signal)) },
+  ];
+  // What a process left that was killed, at once: disks may be full of it.
+  sweepUploads().catch((error) => parts.log.debug({ err: error }, "what was uploaded before is not swept yet"));
+
+  return {
+    handlers: {
+      ...appRoutes(parts, { ...power, remove }),
+      ...deployRoutes(parts, deployments, { logs, uploads }),
+      ...settingRoutes(parts, deployments),
+      ...logRoute(logs),
+    },
+    operations: [deployments.build, deployments.release, power.start, power.stop, remove],
+    workers,
+    part: {
+      async find(tx, id, options) {
+        const row = await appStore.find(tx, id, options);
+        return row && viewOf(row);
+      },
+      list: async (tx, filter) => (await appStore.list(tx, filter)).map(viewOf),
+      checkAction,
+      async release(tx, releaseId) {
+        const row = await releaseStore.find(tx, releaseId);
+        return row && viewRelease(parts, row);
+      },
+      async setHealth(tx, appId, health) {
+        const row = await appStore.find(tx, appId, { lock: true });
+        if (row?.state !== "running" && row?.state !== "failing") return;
+        await appStore.setState(tx, row, health.state, health.state === "failing" ? health.reason : undefined);
+      },
+      async deployFolder({ appId, actor, folder, source }) {
+        const id = newId("deployment");
+        await uploads.take(id, folder);
+        try {
+          return await parts.database.transaction("system", async (tx) => {
+            const row = await appStore.find(tx, appId, { lock: true });
+            if (!row) throw notFound("app");
+            parts.engine();
+            checkAction(row, "deploy");
+            const { operation } = await enqueue(tx, deployments, row, {
+              id,
+              source,
+              request: { what: "source", from: "folder" },
+              actor,
+            });
+            return { deploymentId: id, operationId: operation.id as Id<"operation"> };
+          });
+        } catch (error) {
+          await uploads.remove(id);
+          throw error;
+        }
+      },
+    },
+  };
+}

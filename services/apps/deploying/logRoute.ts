@@ -1,0 +1,35 @@
+import type { Tx } from "../../../kernel/db/database.ts";
+import { notFound } from "../../../kernel/errors.ts";
+import { type Area, placeOf } from "../parts.ts";
+import type { deployingRoutes } from "./contract.ts";
+import type { DeploymentLogs } from "./log.ts";
+import { deploymentStore } from "./store/deployments.ts";
+
+type Handlers = Area<typeof deployingRoutes>["handlers"];
+
+/** One that waits looks at the record so often: its end is told nowhere in the log. */
+const lookAgainMs = 1000;
+
+export function logRoute(logs: DeploymentLogs): Pick<Handlers, "deploymentLog"> {
+  return {
+    async deploymentLog(context, { params, query }) {
+      const isFinished = async (tx: Tx): Promise<boolean> => {
+        const row = await deploymentStore.find(tx, params.deployment);
+        if (!row) throw notFound("deployment");
+        context.authorize(placeOf(row), "deployment");
+        return row.finishedAt !== null;
+      };
+      const until = Date.now() + query.waitSeconds * 1000;
+      for (;;) {
+        // The record first: what was written before its end is read after it.
+        const finished = await context.transaction(isFinished);
+        const part = await logs.read(params.deployment, query.offset);
+        const isAll = finished && part.nextOffset >= (await logs.size(params.deployment));
+        const left = until - Date.now();
+        if (part.text !== "" || finished || left <= 0 || context.signal.aborted) return { ...part, finished: isAll };
+        const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.min(left, lookAgainMs))]);
+        await logs.grown(params.deployment, query.offset, signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/** Deleting an app: nothing of it is left, the record last. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { CloudError } from "../../../../kernel/errors.ts";
+import { defineOperation, type OperationDefinition } from "../../../../kernel/operations/definition.ts";
+import { reserveQuota } from "../../../../kernel/quota.ts";
+import type { AppsParts } from "../../parts.ts";
+import type { ImageSweep } from "../imageSweep.ts";
+import type { DeploymentLogs } from "../log.ts";
+import { appStore } from "../store/apps.ts";
+import { deploymentStore } from "../store/deployments.ts";
+import { imageStore } from "../store/images.ts";
+import type { Uploads } from "../uploads.ts";
+import type { AppInput } from "./power.ts";
+
+const lookAgainMs = 250;
+
+export function defineRemoval(
+  parts: AppsParts,
+  { logs, uploads, sweep }: { logs: DeploymentLogs; uploads: Uploads; sweep: ImageSweep },
+): OperationDefinition<AppInput> {
+  const { database } = parts;
+  return defineOperation<AppInput>({
+    kind: "apps.app.delete",
+    steps: [
+      {
+        name: "wait",
+        deadlineSeconds: 600,
+        async run({ input, signal }) {
+          // They were told to stop, and tidy up.
+          for (;;) {
+            const left = await database.transaction("system", (tx) => deploymentStore.unfinished(tx, [input.appId]));
+            if (left.length === 0) return;
+            await sleep(lookAgainMs, undefined, { signal });
+          }
+        },
+      },
+      {
+        name: "containers",
+        deadlineSeconds: 1800,
+        run: ({ input, signal }) => parts.running.remove(input.appId, { signal }),
+      },
+      { name: "images", deadlineSeconds: 600, run: ({ input, signal }) => sweep.remove(input.appId, signal) },
+      {
+        name: "records",
+        deadlineSeconds: 60,
+        async run({ input }) {
+          const ids = await database.transaction("system", (tx) => deploymentStore.ids(tx, input.appId));
+          await logs.remove(ids);
+          for (const id of ids) await uploads.remove(id);
+          await database.transaction("system", async (tx) => {
+            const row = await appStore.find(tx, input.appId, { lock: true });
+            if (!row) return;
+            for (const { imageId } of await imageStore.ofApp(tx, row.id))
+              await imageStore.remove(tx, row.id, imageId, new Date());
+            await reserveQuota(tx, row, "apps.apps", -1);
+            await parts.routing.appDeleted(tx, row.id);
+            await appStore.delete(tx, row);
+          });
+        },
+      },
+      { name: "route", deadlineSeconds: 300, run: ({ signal }) => parts.routing.apply({ signal }) },
+    ],
+    async finish(tx, { input, error }, outcome) {
+      const row = await appStore.find(tx, input.appId, { lock: true });
+      if (!row) return undefined;
+      // Of what runs nobody knows now: it can be deleted again.
+      await appStore.setOperation(tx, row.id, null);
+      if (outcome !== "succeeded")
+        await appStore.setState(
+          tx,
+          row,
+          row.liveReleaseId === null ? "new" : "stopped",
+          `It could not be deleted: ${error?.message ?? "that was cancelled."} Delete it again.`,
+        );
+      return undefined;
+    },
+  });
+}
+
+/** failed_precondition for a protected one, invalid_argument when the name is not given as a word that it is meant. */
+export function checkDeletable(app: { name: string; protected: boolean }, confirm: string): void {
+  if (app.protected)
+    throw new CloudError("failed_precondition", `The app ${app.name} is protected. Take the protection away first.`, {
+      details: { resource: "app", reason: "protected" },
+    });
+  if (confirm !== app.name)
+    throw new CloudError("invalid_argument", `Give the name of the app (${app.name}) to confirm that it is to be deleted.`, {
+      details: { fields: [{ path: "query.confirm", message: `Expected ${app.name}.` }] },
+    });
+}

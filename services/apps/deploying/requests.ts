@@ -1,0 +1,21 @@
+/** What a deployment is to do, as its record keeps it. Nothing in it is a secret. */
+export type DeploymentRequest =
+  /** Source code: an archive, or a folder of ours, below `uploads`. */
+  | { what: "source"; from: "archive" | "folder" }
+  /** A tarball of `docker save` below `uploads`. */
+  | ({ what: "imageFile" } & ImageSettings)
+  /** A public image, as Docker calls it in full: `docker.io/library/nginx:1`. */
+  | ({ what: "imagePull"; reference: string } & ImageSettings)
+  /** What an earlier release was, with its settings. */
+  | { what: "again"; releaseId: string }
+  /** What an earlier release was, with the settings of now. */
+  | { what: "settings"; releaseId: string };
+
+export interface ImageSettings {
+  port?: number | undefined;
+  healthPath?: string | undefined;
+}
+
+/** Those that take long wait for a place of their own (kernel/operations/runner.ts, `long`). */
+export const kindOf = (request: DeploymentRequest): "build" | "release" =>
+  request.what === "again" || request.what === "settings" ? "release" : "build";
