@@ -1,0 +1,198 @@
+/** What people ask a database through us: a statement of their own, and what is in it. */
+import { CloudError } from "../../../../kernel/errors.ts";
+import type {
+  CallOptions,
+  ContainerHost,
+  ExtensionReport,
+  QueryOptions,
+  QueryResult,
+  ServerMetrics,
+  StatementReport,
+  TableReport,
+} from "../../driver.ts";
+import { inside } from "./server.ts";
+import { withSession } from "./session.ts";
+import { paths } from "./settings.ts";
+import { identifier } from "./users.ts";
+
+const mostAnswerBytes = 16 * 1024 ** 2;
+
+export function query(host: ContainerHost, name: string, text: string, options: QueryOptions): Promise<QueryResult> {
+  const { database, user, readOnly, maxRows, timeoutSeconds, signal } = options;
+  const session = { database, user, timeoutSeconds, maxBytes: mostAnswerBytes, signal };
+  return withSession(host, name, session, async (sql) => {
+    // One statement at a time (the extended protocol takes no more), so nothing in it ends the transaction and goes on.
+    if (readOnly) await sql.unsafe("begin read only");
+    const rows: (string | null)[][] = [];
+    let columns: QueryResult["columns"] = [];
+    let command = "";
+    let affected: number | undefined;
+    let truncated = false;
+    type Raw = (Uint8Array | null)[][] & {
+      columns?: { name: string; type: number }[];
+      command?: string;
+      count?: number;
+    };
+    const statement = sql.unsafe(text, [], { prepare: false }).raw();
+    for await (const batch of statement.cursor(Math.min(maxRows + 1, 500)) as AsyncIterable<Raw>) {
+      columns = (batch.columns ?? []).map(({ name: column, type }) => ({ name: column, typeOid: type }));
+      command = batch.command ?? command;
+      affected = batch.count ?? affected;
+      for (const row of batch) {
+        if (rows.length === maxRows) truncated = true;
+        else rows.push(row.map((value) => (value === null ? null : Buffer.from(value).toString())));
+      }
+      if (truncated) break;
+    }
+    if (readOnly) await sql.unsafe("rollback");
+    return { command: command || "SELECT", columns, rows, affected, truncated };
+  });
+}
+
+export function tables(
+  host: ContainerHost,
+  name: string,
+  database: string,
+  { after, limit }: { after?: [string, string] | undefined; limit: number },
+): Promise<TableReport[]> {
+  return withSession(host, name, { database, maxBytes: mostAnswerBytes }, async (sql) => {
+    const kinds = { r: "table", p: "table", v: "view", m: "materialized_view", f: "foreign_table" } as const;
+    type Row = {
+      schema: string;
+      name: string;
+      kind: keyof typeof kinds;
+      rows: number;
+      sizeBytes: string;
+      columns: (Omit<TableReport["columns"][number], "default"> & { default: string | null })[];
+    };
+    const rows = await sql<Row[]>`
+      select n.nspname as schema, c.relname as name, c.relkind as kind, c.reltuples::float8 as rows,
+        pg_total_relation_size(c.oid)::text as "sizeBytes",
+        coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+            'nullable', not a.attnotnull, 'primaryKey', exists (select 1 from pg_index i
+              where i.indrelid = c.oid and i.indisprimary and a.attnum = any (i.indkey)),
+            'default', pg_get_expr(d.adbin, d.adrelid)) order by a.attnum)
+          from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+        and (${after === undefined} or (n.nspname::text, c.relname::text) > (${after?.[0] ?? ""}, ${after?.[1] ?? ""}))
+      order by n.nspname::text, c.relname::text limit ${limit}`;
+    return rows.map((row) => ({
+      schema: row.schema,
+      name: row.name,
+      kind: kinds[row.kind],
+      rows: row.rows < 0 ? undefined : row.rows,
+      sizeBytes: Number(row.sizeBytes),
+      columns: row.columns.map((column) => ({ ...column, default: column.default ?? undefined })),
+    }));
+  });
+}
+
+/**
+ * Offered: what PostgreSQL itself trusts to owners of databases (its manual, CREATE EXTENSION), and some that only read. Procedural languages are not:
+ * their interpreters are not in the image.
+ */
+const besides = ["bloom", "earthdistance", "pg_stat_statements", "pgrowlocks", "pgstattuple", "sslinfo"];
+const offered = (sql: { (text: TemplateStringsArray, ...values: unknown[]): unknown }) => sql`
+  e.name !~ 'pl(perl|python|tcl)' and e.name <> 'plpgsql' and (e.name = any (${besides}) or exists (
+    select 1 from pg_available_extension_versions v where v.name = e.name and v.version = e.default_version and v.trusted))`;
+
+export const extensions = (host: ContainerHost, name: string, database: string): Promise<ExtensionReport[]> =>
+  withSession(host, name, { database }, async (sql) => {
+    const rows = await sql<{ name: string; description: string; availableVersion: string; version: string | null }[]>`
+      select e.name, coalesce(e.comment, '') as description, e.default_version as "availableVersion", e.installed_version as version
+      from pg_available_extensions e where ${offered(sql as never) as never} order by e.name`;
+    return rows.map((row) => ({ ...row, version: row.version ?? undefined }));
+  });
+
+export async function extensionEnable(host: ContainerHost, name: string, database: string, extension: string): Promise<void> {
+  await withSession(host, name, { database }, async (sql) => {
+    const [row] = await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql as never) as never}`;
+    if (!row)
+      throw new CloudError("failed_precondition", `There is no extension ${extension} here. The list of extensions has those that can be enabled.`, {
+        details: { resource: "extension", reason: "extension_missing" },
+      });
+    await sql.unsafe(`create extension if not exists ${identifier(extension)} cascade`);
+  });
+}
+
+export const statements = (host: ContainerHost, name: string, database: string, limit: number): Promise<StatementReport[]> =>
+  withSession(host, name, { database, maxBytes: mostAnswerBytes }, async (sql) => {
+    const rows = await sql<(Omit<StatementReport, "user"> & { user: string | null })[]>`
+      select left(s.query, 4000) as query, r.rolname as "user", s.calls::float8 as calls, s.total_exec_time as "totalMilliseconds",
+        s.mean_exec_time as "meanMilliseconds", s.max_exec_time as "maxMilliseconds", s.rows::float8 as rows
+      from pg_stat_statements s left join pg_roles r on r.oid = s.userid
+      where s.dbid = (select oid from pg_database where datname = current_database()) and r.rolname is distinct from 'postgres'
+      order by s.total_exec_time desc limit ${limit}`;
+    return rows.map((row) => ({ ...row, user: row.user ?? undefined }));
+  });
+
+export async function metrics(host: ContainerHost, name: string, database: string): Promise<ServerMetrics> {
+  const [row, used] = await Promise.all([
+    withSession(host, name, { database }, async (sql) => {
+      type Row = Record<"connections" | "maxConnections" | "sizeBytes" | "transactions" | "deadlocks", number> & { hit: number | null };
+      const [one] = await sql<Row[]>`
+        select (select count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()) as connections,
+          current_setting('max_connections')::int as "maxConnections", pg_database_size(current_database())::float8 as "sizeBytes",
+          (xact_commit + xact_rollback)::float8 as transactions, deadlocks::float8 as deadlocks,
+          (100.0 * blks_hit / nullif(blks_hit + blks_read, 0))::float8 as hit
+        from pg_stat_database where datname = current_database()`;
+      return one as Row;
+    }),
+    host.containerMetrics(name),
+  ]);
+  const { hit, ...rest } = row;
+  return {
+    ...rest,
+    cacheHitPercent: hit ?? undefined,
+    cpuSeconds: used?.cpuSeconds ?? 0,
+    memoryBytes: used?.memoryBytes ?? 0,
+    memoryLimitBytes: used?.memoryLimitBytes ?? 0,
+  };
+}
+
+export async function usedBytes(host: ContainerHost, name: string, options?: CallOptions): Promise<number> {
+  // Files come and go while they are counted.
+  const output = await inside(host, name, `du --summarize --block-size=1 ${paths.volume} 2>/dev/null || true`, options);
+  return Number(/^(\d+)/.exec(output)?.[1] ?? 0);
+}
+
+/** Of a restored server that nobody else uses: every row of every table is read, every index of the usual kind is compared with its table. */
+export async function check(host: ContainerHost, name: string, options?: CallOptions): Promise<string> {
+  const hours = 12 * 3600;
+  const databases = await withSession(host, name, { database: "postgres", ...options }, (sql) =>
+    sql<{ name: string }[]>`select datname as name from pg_database where datallowconn and not datistemplate order by 1`,
+  );
+  let [tablesRead, rowsRead, indexesChecked] = [0, 0, 0];
+  for (const { name: database } of databases) {
+    await withSession(host, name, { database, timeoutSeconds: hours, ...options }, async (sql) => {
+      const found = await sql<{ schema: string; name: string }[]>`
+        select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'm') and c.relpersistence = 'p' order by 1, 2`;
+      try {
+        for (const table of found) {
+          const [row] = await sql.unsafe<{ rows: string; read: string | null }[]>(
+            `select count(*)::text as rows, sum(pg_column_size(t.*))::text as read from ${identifier(table.schema)}.${identifier(table.name)} t`,
+          );
+          tablesRead++;
+          rowsRead += Number(row?.rows ?? 0);
+        }
+        await sql.unsafe("create extension if not exists amcheck");
+        const [indexes] = await sql<{ checked: number }[]>`
+          select count(bt_index_check(i.indexrelid, true))::int as ignored, count(*)::int as checked
+          from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+          where a.amname = 'btree' and c.relpersistence = 'p' and i.indisready and i.indisvalid and c.relkind = 'i'`;
+        indexesChecked += indexes?.checked ?? 0;
+      } catch (error) {
+        if (CloudError.is(error, "invalid_argument"))
+          throw new CloudError("failed_precondition", `The restored database ${database} is damaged: ${error.message}`, {
+            cause: error,
+            details: { reason: "backup_damaged" },
+          });
+        throw error;
+      }
+    });
+  }
+  return `${databases.length} databases: ${tablesRead} tables with ${rowsRead} rows were read, ${indexesChecked} indexes checked.`;
+}
