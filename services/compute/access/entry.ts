@@ -1,4 +1,4 @@
-import { CloudError } from "../../../kernel/errors.ts";
+import { auditedSession } from "../../../kernel/http/socketSessions.ts";
 import type { SocketConnection, StreamContext } from "../../../kernel/service.ts";
 import type { ComputeDriver } from "../driver.ts";
 import { type ComputeParts, type InstanceView, openInstance } from "../parts.ts";
@@ -35,48 +35,12 @@ const factOf = (instance: InstanceView, after: Record<string, unknown>) => ({
   after,
 });
 
-/** Writes down that a session began, and when it is over why and how much went through it; never what. */
-export async function auditedSession(
+/** A session in an instance, with its beginning and its end in the audit. */
+export const auditedEntry = (
   context: StreamContext,
   action: string,
   instance: InstanceView,
   socket: SocketConnection,
   what: Record<string, unknown>,
   run: () => Promise<{ exitCode: number } | undefined>,
-): Promise<void> {
-  const begun = Date.now();
-  await context.transaction(async (tx) => context.audit(tx, factOf(instance, what)));
-  let exitCode: number | undefined;
-  let failure: string | undefined;
-  try {
-    exitCode = (await run())?.exitCode;
-  } catch (error) {
-    failure = CloudError.is(error) ? error.message : "It failed.";
-    throw error;
-  } finally {
-    const after = {
-      reason: socket.closedBecause ?? failure ?? "it ended",
-      ...(exitCode !== undefined && { exitCode }),
-      seconds: Math.round((Date.now() - begun) / 1000),
-      receivedBytes: socket.receivedBytes,
-      sentBytes: socket.sentBytes,
-    };
-    await context
-      .transaction(async (tx) => context.audit(tx, { ...factOf(instance, after), action: `${action}.end` }))
-      .catch((error) => context.log.warn({ err: error, instance: instance.id }, "the end of a session was not written down"));
-  }
-}
-
-const auditedLetters = 2000;
-
-/** A command as the audit keeps it. */
-export function auditedCommand(command: readonly string[]): string[] {
-  let left = auditedLetters;
-  const kept: string[] = [];
-  for (const word of command) {
-    kept.push(word.length > left ? `${word.slice(0, left)}…` : word);
-    left -= word.length;
-    if (left <= 0) break;
-  }
-  return kept;
-}
+): Promise<void> => auditedSession(context, action, factOf(instance, what), socket, what, run);

@@ -1,18 +1,15 @@
-import { once } from "node:events";
-import type { Readable } from "node:stream";
 import type { RouteInput } from "../../../kernel/contract.ts";
 import { CloudError, invalid } from "../../../kernel/errors.ts";
-import type { SocketConnection, SocketHandler, StreamContext } from "../../../kernel/service.ts";
-import type { ComputeDriver, ExecOptions } from "../driver.ts";
-import type { ComputeParts, InstanceView } from "../parts.ts";
+import { auditedCommand, firstMessage, followCommand } from "../../../kernel/http/socketSessions.ts";
+import type { SocketHandler, StreamContext } from "../../../kernel/service.ts";
+import type { ExecOptions } from "../driver.ts";
+import type { ComputeParts } from "../parts.ts";
 import { type accessRoutes, type ExecStart, execStart } from "./contract.ts";
-import { auditedCommand, auditedSession, enter } from "./entry.ts";
+import { auditedEntry, enter } from "./entry.ts";
 import { commandAs } from "./guest.ts";
 
 const maxStdinBytes = 512 * 1024;
 const maxOutputBytes = 1024 ** 2;
-/** A client that opens a stream and does not say what for. */
-const startSeconds = 15;
 
 export function createExec(parts: ComputeParts) {
   return {
@@ -50,11 +47,14 @@ export function createExec(parts: ComputeParts) {
     async stream(context: StreamContext, instanceId: string): Promise<SocketHandler> {
       const { instance, engine } = await enter(parts, context, instanceId);
       return async (socket) => {
-        const start = await startOf(socket);
+        const start = await firstMessage(socket, execStart);
         if (!start) return;
         const what = { user: start.user, command: auditedCommand(start.command) };
-        await auditedSession(context, "compute.instance.exec", instance, socket, what, () =>
-          follow(engine, instance, socket, start),
+        await auditedEntry(context, "compute.instance.exec", instance, socket, what, async () =>
+          followCommand(
+            socket,
+            await engine.instanceExecStream(instance.engineName, { ...optionsOf(start), signal: socket.signal }),
+          ),
         );
       };
     },
@@ -66,54 +66,6 @@ const optionsOf = (start: ExecStart): ExecOptions => ({
   environment: start.environment,
   ...(start.user === "root" && start.workingDirectory !== undefined && { workingDirectory: start.workingDirectory }),
 });
-
-/** The first message, checked; undefined when the client went before it said anything. */
-async function startOf(socket: SocketConnection): Promise<ExecStart | undefined> {
-  const said = new Promise<Record<string, unknown>>((resolve) => socket.onControl(resolve));
-  const late = AbortSignal.timeout(startSeconds * 1000);
-  const message = await Promise.race([said, once(AbortSignal.any([late, socket.signal]), "abort").then(() => undefined)]);
-  if (socket.signal.aborted) return undefined;
-  if (!message) throw new CloudError("deadline_exceeded", `No \`start\` came within ${startSeconds} seconds.`);
-  const { data, error } = execStart.safeParse(message["start"]);
-  if (data) return data;
-  const [issue] = error.issues;
-  throw invalid(["start", ...(issue?.path ?? [])].join("."), issue?.message ?? "The first message is `{start: {command: […]}}`.");
-}
-
-const channels = { stdout: Buffer.of(1), stderr: Buffer.of(2) };
-
-async function follow(
-  engine: ComputeDriver,
-  instance: InstanceView,
-  socket: SocketConnection,
-  start: ExecStart,
-): Promise<{ exitCode: number } | undefined> {
-  const execution = await engine.instanceExecStream(instance.engineName, { ...optionsOf(start), signal: socket.signal });
-  const { stdin, stdout, stderr, exited, close } = execution;
-  const gone = () => close();
-  socket.signal.addEventListener("abort", gone, { once: true });
-  if (socket.signal.aborted) gone();
-  // A command that ends does not read the rest.
-  stdin.on("error", () => {});
-  socket.bytes.pipe(stdin);
-  const send = async (channel: Buffer, source: Readable) => {
-    for await (const piece of source) await write(socket, Buffer.concat([channel, piece as Buffer]));
-  };
-  try {
-    const [exitCode] = await Promise.all([exited, send(channels.stdout, stdout), send(channels.stderr, stderr)]);
-    socket.control({ exit: { code: exitCode } });
-    return { exitCode };
-  } catch (error) {
-    if (socket.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    socket.bytes.unpipe(stdin);
-    close();
-  }
-}
-
-const write = (socket: SocketConnection, piece: Buffer): Promise<void> =>
-  new Promise((resolve, reject) => socket.bytes.write(piece, (error) => (error ? reject(error) : resolve())));
 
 function stdinOf({
   stdin,

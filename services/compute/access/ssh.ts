@@ -4,7 +4,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { SocketHandler, StreamContext } from "../../../kernel/service.ts";
 import type { ComputeDriver } from "../driver.ts";
 import { type ComputeParts, openInstance } from "../parts.ts";
-import { auditedSession, enter } from "./entry.ts";
+import { auditedEntry, enter } from "./entry.ts";
 
 /** In the order in which clients prefer them. */
 const keyFiles = ["ed25519", "ecdsa", "rsa"].map((type) => `/etc/ssh/ssh_host_${type}_key.pub`);
@@ -40,7 +40,7 @@ export function createSsh(parts: ComputeParts) {
       const { instance } = await enter(parts, context, instanceId);
       parts.network();
       return (socket) =>
-        auditedSession(context, "compute.instance.tunnel", instance, socket, { port }, async () => {
+        auditedEntry(context, "compute.instance.tunnel", instance, socket, { port }, async () => {
           const signal = AbortSignal.any([socket.signal, AbortSignal.timeout(connectSeconds * 1000)]);
           const tcp = await parts.networks.connect(instance.id, port, signal).catch((error) => {
             throw socket.signal.aborted ? error : unreachable(error, instance.name, port);

@@ -1,0 +1,318 @@
+import { CloudError } from "../../../kernel/errors.ts";
+import { activeOperations } from "../../../kernel/operations/store.ts";
+import type { ContainerSummary, EngineChange } from "../driver.ts";
+import type { AppView, ReleaseView } from "../parts.ts";
+import { checkHealth, type HealthCheck } from "./checks.ts";
+import { projectNetwork } from "./contract.ts";
+import { createHealth } from "./healthOfApps.ts";
+import type { Collector } from "./logs/collector.ts";
+import type { OneOffs } from "./oneOffs.ts";
+import { scaleOf, standingOf } from "./rows.ts";
+import { eachOf, type Runtime } from "./runtime.ts";
+import type { Scaling } from "./scaling.ts";
+import { addressOf, kinds, volumeName } from "./spec.ts";
+import { endOf, type Starting } from "./starting.ts";
+import type { Stopping } from "./stopping.ts";
+import { type ContainerRow, containerStore } from "./store/containers.ts";
+import { diskStore } from "./store/disks.ts";
+import { oneOffStore } from "./store/oneOffs.ts";
+import { type ProcessRow, processStore } from "./store/processes.ts";
+
+export interface Reconciler {
+  /** Something happened to a container. */
+  tell(change: EngineChange): void;
+  /** Compares all records with the engine. */
+  round(signal: AbortSignal): Promise<void>;
+  /** Asks those containers whose turn it is. */
+  check(signal: AbortSignal): Promise<void>;
+}
+
+/** What is remembered of a container between rounds. */
+interface Seen {
+  row: ContainerRow;
+  check: HealthCheck;
+  /** Since when it runs without a break, as far as was seen; undefined: it does not. */
+  runningMs: number | undefined;
+  /** In a row. */
+  failures: number;
+  nextMs: number;
+  /** Whether its turn is under way. */
+  asking: boolean;
+  /** Ends since the last round, as the engine told them. */
+  ends: number;
+}
+
+const failuresToUnhealthy = 3;
+const page = 500;
+const checksAtOnce = 16;
+
+export function createReconciler(
+  runtime: Runtime,
+  collector: Collector,
+  starting: Starting,
+  stopping: Stopping,
+  scaling: Scaling,
+  oneOffs: OneOffs,
+): Reconciler {
+  const { parts, times } = runtime;
+  const { database, log } = parts;
+  const seen = new Map<string, Seen>();
+  /** Ends and starts that came before their container was known here. */
+  const told = new Map<string, { ends: number; startedMs?: number }>();
+  const health = createHealth(runtime);
+  /** They never change, and opening their settings costs something. */
+  const releases = new Map<string, ReleaseView>();
+  let repairedMs = 0;
+
+  /** What is not as it should be with one thing does not keep the others from being looked at. */
+  async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    await eachOf(items, 4, async (item) => {
+      try {
+        await work(item);
+      } catch (error) {
+        if (CloudError.is(error, "unavailable")) throw error;
+        log.warn({ err: error }, "something of an app could not be put right; the next round tries again");
+      }
+    });
+  }
+
+  interface Picture {
+    apps: Map<string, AppView>;
+    rows: ContainerRow[];
+    processes: Map<string, ProcessRow[]>;
+    started: Set<string>;
+    releases: Map<string, ReleaseView>;
+    runs: Set<string>;
+    busy: Set<string>;
+  }
+
+  async function records(): Promise<Picture> {
+    return database.transaction("system", async (tx) => {
+      const apps = new Map<string, AppView>();
+      for (let after: string | undefined; ; ) {
+        const some = await parts.deploying.list(tx, { limit: page, ...(after === undefined ? {} : { after }) });
+        for (const app of some) apps.set(app.id, app);
+        after = some.at(-1)?.id;
+        if (some.length < page) break;
+      }
+      const rows = await containerStore.list(tx);
+      const processes = new Map<string, ProcessRow[]>();
+      for (const row of await processStore.ofApps(tx, [...apps.keys()]))
+        processes.set(row.appId, [...(processes.get(row.appId) ?? []), row]);
+      const started = new Set((await containerStore.started(tx)).map(({ releaseId }) => releaseId));
+      const used = new Set([...rows.map(({ releaseId }) => releaseId as string), ...started]);
+      for (const id of releases.keys()) if (!used.has(id)) releases.delete(id);
+      for (const id of used) {
+        const release = releases.get(id) ?? (await parts.deploying.release(tx, id));
+        if (release) releases.set(id, release);
+      }
+      const runs = new Set((await oneOffStore.list(tx)).map(({ engineName }) => engineName));
+      const busy = new Set((await activeOperations(tx, [...apps.keys()])).keys());
+      return { apps, rows, processes, started, releases, runs, busy };
+    });
+  }
+
+  return {
+    tell({ name, kind }) {
+      const known = seen.get(name);
+      if (kind === "exited") {
+        if (known) {
+          known.ends++;
+          known.runningMs = undefined;
+        } else told.set(name, { ends: (told.get(name)?.ends ?? 0) + 1 });
+      }
+      if (kind === "started") {
+        if (known) {
+          known.runningMs = Date.now();
+          known.nextMs = 0;
+        } else told.set(name, { ends: told.get(name)?.ends ?? 0, startedMs: Date.now() });
+      }
+    },
+
+    async round(signal) {
+      const engine = runtime.engine();
+      // The engine first: what is made after its answer has its row already when the rows are read.
+      const listed = new Map((await engine.containerList({ signal })).map((each) => [each.name, each]));
+      const picture = await records();
+      const { rows, apps, releases } = picture;
+      collector.keep(rows);
+
+      const repairing = Date.now() - repairedMs >= times.repairMs;
+      if (repairing) await repair(picture, listed, signal);
+
+      const wanted = rows.filter(
+        (row) =>
+          row.state !== "draining" &&
+          !runtime.leaving.has(row.engineName) &&
+          releases.has(row.releaseId) &&
+          shouldRun(apps.get(row.appId)),
+      );
+      for (const engineName of seen.keys()) if (!wanted.some((row) => row.engineName === engineName)) seen.delete(engineName);
+      const lost = wanted.filter((row) => {
+        const state = listed.get(row.engineName)?.state;
+        return state === undefined || state === "created" || state === "exited" || state === "dead";
+      });
+      let changed = false;
+      await each(wanted, async (row) => {
+        if (await look(row, listed.get(row.engineName), releases.get(row.releaseId) as ReleaseView, signal)) changed = true;
+      });
+      if (changed) await parts.routing.apply({ signal });
+      await each(lost, async (row) => {
+        const app = apps.get(row.appId) as AppView;
+        await starting.ensure([row], releases.get(row.releaseId) as ReleaseView, app, { signal });
+      });
+      if (repairing) {
+        await scaleRight(picture, signal);
+        repairedMs = Date.now();
+      }
+      await health.tell(picture.apps, wanted, picture.processes, releases, picture.started);
+    },
+
+    async check(signal) {
+      const now = Date.now();
+      const due = [...seen.values()].filter(
+        ({ nextMs, asking, runningMs }) => !asking && runningMs !== undefined && nextMs <= now,
+      );
+      let changed = false;
+      await eachOf(due, checksAtOnce, async (one) => {
+        one.asking = true;
+        try {
+          if (await ask(one, signal)) changed = true;
+        } finally {
+          one.asking = false;
+          one.nextMs = Date.now() + one.check.intervalSeconds * 1000;
+        }
+      });
+      if (changed) await parts.routing.apply({ signal });
+    },
+  };
+
+  function shouldRun(app: AppView | undefined): boolean {
+    return app !== undefined && app.state !== "stopped" && app.state !== "deleting";
+  }
+
+  /** Takes over what the engine says of one; true when what the gateway may reach has changed. */
+  async function look(
+    row: ContainerRow,
+    summary: ContainerSummary | undefined,
+    release: ReleaseView,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const early = told.get(row.engineName);
+    told.delete(row.engineName);
+    const one: Seen = seen.get(row.engineName) ?? {
+      row,
+      check: release.healthCheck,
+      runningMs: undefined,
+      failures: 0,
+      nextMs: 0,
+      asking: false,
+      ends: early?.ends ?? 0,
+    };
+    seen.set(row.engineName, one);
+    const running = summary?.state === "running";
+    if (!running) one.runningMs = undefined;
+    else one.runningMs ??= early?.startedMs ?? Date.now();
+    const ends = one.ends;
+    one.ends = 0;
+    let crashes = row.crashes + ends;
+    if (ends === 0 && crashes > 0 && one.runningMs !== undefined && Date.now() - one.runningMs >= times.steadyMs) crashes = 0;
+    if (crashes !== row.crashes) {
+      row.crashes = crashes;
+      await database.transaction("system", (tx) => containerStore.setCrashes(tx, row.engineName, crashes));
+    }
+    const address = summary && addressOf(summary, row.projectId);
+    let { state } = row;
+    let reason = row.stateReason ?? undefined;
+    if (!running || ends > 0) {
+      const report = await runtime.engine().containerGet(row.engineName, { signal });
+      state = "starting";
+      reason = !report ? "It is not there; it is made anew." : endOf(report, row);
+      one.failures = 0;
+      if (ends > 0 || report?.state === "restarting") health.ended(row.engineName, reason);
+    } else if (address !== undefined && address !== row.address) {
+      // Another address: whoever answers there has not been asked yet.
+      if (state === "healthy") state = "starting";
+      one.nextMs = 0;
+    }
+    Object.assign(one, { row: { ...row, state, stateReason: reason ?? null, address: address ?? row.address } });
+    const changed = await database.transaction("system", (tx) =>
+      containerStore.see(tx, row.engineName, { state: state as Exclude<typeof state, "draining">, stateReason: reason, address }),
+    );
+    Object.assign(row, one.row);
+    return changed && row.process === "web";
+  }
+
+  async function ask(one: Seen, signal: AbortSignal): Promise<boolean> {
+    const { row, check } = one;
+    const sinceMs = Date.now() - (one.runningMs ?? Date.now());
+    let problem: string | undefined;
+    if (row.process !== "web") problem = sinceMs >= times.settledMs ? undefined : "It is starting.";
+    else if (row.address === null) problem = "It has no address.";
+    else problem = await checkHealth(runtime.connect, { address: row.address, port: row.port }, check, signal);
+    // It ended while it was asked, or is another one by now.
+    if (one.runningMs === undefined || seen.get(row.engineName) !== one) return false;
+    let { state } = row;
+    if (problem === undefined) {
+      one.failures = 0;
+      state = "healthy";
+    } else {
+      one.failures++;
+      if (state === "healthy" && one.failures >= failuresToUnhealthy) state = "unhealthy";
+      if (state === "starting" && row.process === "web" && sinceMs > check.startSeconds * 1000) state = "unhealthy";
+    }
+    const reason = state === "healthy" ? undefined : (problem ?? row.stateReason ?? undefined);
+    const before = row.state;
+    if (state === before && (reason ?? null) === row.stateReason) return false;
+    one.row = { ...row, state, stateReason: reason ?? null };
+    const changed = await database.transaction("system", (tx) =>
+      containerStore.see(tx, row.engineName, { state: state as Exclude<typeof state, "draining">, stateReason: reason }),
+    );
+    return changed && row.process === "web" && before !== state;
+  }
+
+  /** Networks, orphans, and what processes that are gone have left. */
+  async function repair(picture: Picture, listed: Map<string, ContainerSummary>, signal: AbortSignal): Promise<void> {
+    const engine = runtime.engine();
+    const projects = [...new Set(picture.rows.map(({ projectId }) => projectId))];
+    await each(projects, (projectId) => engine.networkCreate(projectNetwork(projectId), { signal }));
+    const known = new Set([...picture.rows.map(({ engineName }) => engineName), ...picture.runs]);
+    const orphans = [...listed.values()].filter(
+      ({ name, labels }) => (labels["kind"] === kinds.process || labels["kind"] === kinds.run) && !known.has(name),
+    );
+    await each(orphans, async ({ name }) => {
+      await engine.containerRemove(name, { signal });
+      log.info({ container: name }, "a container without a record was removed");
+    });
+    const before = Date.now() - times.leftMs;
+    const left = picture.rows.filter(
+      ({ engineName, drainingSince }) =>
+        drainingSince !== null && drainingSince.getTime() < before && !runtime.leaving.has(engineName),
+    );
+    await each(left, (row) => stopping.takeDown([row], { signal }));
+    await oneOffs.sweep(signal);
+    const disks = await database.transaction("system", (tx) => diskStore.left(tx, new Date(before)));
+    await each(disks, async (disk) => {
+      await engine.volumeRemove(volumeName(disk), { signal });
+      await database.transaction("system", (tx) => diskStore.remove(tx, disk.id));
+    });
+  }
+
+  /** Counts that changed while nobody could follow them. */
+  async function scaleRight({ apps, rows, processes, started, releases, busy }: Picture, signal: AbortSignal): Promise<void> {
+    await each([...apps.values()], async (app) => {
+      const { liveReleaseId } = app;
+      if (liveReleaseId === undefined || !started.has(liveReleaseId) || busy.has(app.id)) return;
+      if (app.state !== "running" && app.state !== "failing") return;
+      // Two releases: somebody is at it.
+      if (rows.some((row) => row.appId === app.id && row.releaseId !== liveReleaseId)) return;
+      const release = releases.get(liveReleaseId);
+      for (const process of Object.keys(release?.processes ?? {})) {
+        const scale = scaleOf(processes.get(app.id) ?? [], process);
+        const { fitting, stale, missing } = standingOf(rows, liveReleaseId, process, scale);
+        if (missing > 0 || stale.length > 0 || fitting.length > scale.count)
+          await scaling.converge(app.id, process, { signal, wait: false });
+      }
+    });
+  }
+}
