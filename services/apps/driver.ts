@@ -172,6 +172,11 @@ export interface ContainerSpec extends ImageDefaults {
   hostName?: string | undefined;
   /** The first one has the way out. None: the container has its loopback alone. Aliases are names that DNS in the network knows. */
   networks: readonly { name: string; aliases: readonly string[]; ipv4?: string | undefined }[];
+  /**
+   * Of the host (an address of it, `0.0.0.0` for all; TCP), to a port of the container; it needs a network for that. One that is taken is
+   * failed_precondition at the start (`engine_port_taken`).
+   */
+  ports?: readonly { address: string; port: number; containerPort: number }[] | undefined;
   mounts: readonly { volume: string; path: string; readOnly: boolean }[];
   /** In memory, gone with the container's stop; nothing in it is executed unless that is asked for. */
   temporaryFolders: readonly { path: string; sizeBytes: number; executable?: boolean | undefined }[];

@@ -36,7 +36,7 @@ export function defineBackupOperations(parts: DatabasesParts): {
     name: drillOf(backup),
     volume: drillOf(backup),
     version: backup.version,
-    labels: { drill: backup.id, project: backup.projectId, organisation: backup.organisationId },
+    labels: { kind: "database-drill", backup: backup.id, project: backup.projectId, organisation: backup.organisationId },
     memoryBytes: Math.min(backup.memoryBytes, 1024 ** 3),
     cpus: 1,
     diskBytes: backup.diskBytes,
@@ -88,7 +88,8 @@ export function defineBackupOperations(parts: DatabasesParts): {
           ? { verification: before.verification, verificationMessage: before.message }
           : {
               verification: outcome === "succeeded" ? "passed" : "failed",
-              verificationMessage: outcome === "succeeded" ? (memory["words"] as string) : (error?.message ?? "The log says why."),
+              verificationMessage:
+                outcome === "succeeded" ? (memory["words"] as string) : (error?.message ?? "The log says why."),
               verifiedAt: new Date(),
             }),
       });
@@ -134,8 +135,7 @@ export function defineBackupOperations(parts: DatabasesParts): {
         },
         async undo({ input }) {
           const backup = await read(input.backupId);
-          for (const key of [baseKey(backup), labelKey(backup)])
-            await parts.objects.delete({ bucketId: backup.bucketId, key });
+          for (const key of [baseKey(backup), labelKey(backup)]) await parts.objects.delete({ bucketId: backup.bucketId, key });
         },
       },
       {
@@ -197,8 +197,7 @@ export function defineBackupOperations(parts: DatabasesParts): {
         deadlineSeconds: hour,
         async run({ input }) {
           const backup = await read(input.backupId);
-          for (const key of [baseKey(backup), labelKey(backup)])
-            await parts.objects.delete({ bucketId: backup.bucketId, key });
+          for (const key of [baseKey(backup), labelKey(backup)]) await parts.objects.delete({ bucketId: backup.bucketId, key });
         },
       },
       {
@@ -244,9 +243,13 @@ function checkedBytes(content: Readable, { sha256, sizeBytes }: BackupRow): Read
     flush(done) {
       if (bytes === sizeBytes && hash.digest("hex") === sha256) return done();
       done(
-        new CloudError("failed_precondition", "The object of this backup is damaged: its bytes are not those that were written.", {
-          details: { resource: "backup", reason: "object_damaged" },
-        }),
+        new CloudError(
+          "failed_precondition",
+          "The object of this backup is damaged: its bytes are not those that were written.",
+          {
+            details: { resource: "backup", reason: "object_damaged" },
+          },
+        ),
       );
     },
   });
@@ -265,9 +268,13 @@ export async function makeBackup(
 ): Promise<{ row: BackupRow; operation: OperationRecord }> {
   if (database.bucketId === null || database.bucketName === null) throw new Error("A database without a bucket has no backups.");
   if (await backupStore.isBeingMade(tx, database.id))
-    throw new CloudError("failed_precondition", `A backup of ${database.name} is being made already. Wait until that is finished.`, {
-      details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
-    });
+    throw new CloudError(
+      "failed_precondition",
+      `A backup of ${database.name} is being made already. Wait until that is finished.`,
+      {
+        details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
+      },
+    );
   const row: BackupRow = {
     id: newId("databaseBackup"),
     organisationId: database.organisationId,

@@ -32,7 +32,10 @@ export function backupHandlers(parts: DatabasesParts, operations: BackupOperatio
       parts.driver();
       checkDatabase(database, "backup");
       const { row, operation } = await makeBackup(context.tx, operations, database, actorIn(context), false);
-      context.audit({ ...subjectOf("databaseBackup", row, database.name), after: { database: database.id, bucket: row.bucketId } });
+      context.audit({
+        ...subjectOf("databaseBackup", row, database.name),
+        after: { database: database.id, bucket: row.bucketId },
+      });
       return viewOperation(operation);
     },
 
@@ -56,7 +59,10 @@ export function backupHandlers(parts: DatabasesParts, operations: BackupOperatio
       parts.driver();
       checkBackup(row, "delete");
       const operation = await beginBackupDelete(context.tx, operations, row, actorIn(context));
-      context.audit({ ...subjectOf("databaseBackup", row, row.databaseName), before: { database: row.databaseId, bucket: row.bucketId } });
+      context.audit({
+        ...subjectOf("databaseBackup", row, row.databaseName),
+        before: { database: row.databaseId, bucket: row.bucketId },
+      });
       return viewOperation(operation);
     },
   };

@@ -26,9 +26,6 @@ async function authority(parts: Parts): Promise<{ certificate: string; key: stri
 
 export const authorityCertificate = async (parts: Parts): Promise<string> => (await authority(parts)).certificate;
 
-export async function issueFor(
-  parts: Parts,
-  row: Pick<DatabaseRow, "name">,
-): Promise<{ certificate: string; key: string }> {
+export async function issueFor(parts: Parts, row: Pick<DatabaseRow, "name">): Promise<{ certificate: string; key: string }> {
   return parts.certificates.issueCertificate(await authority(parts), [parts.publicHost, internalHostOf(row)], { days });
 }

@@ -74,14 +74,21 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
       });
       const driver = parts.driver();
       try {
-        await driver.userPut(containerOf(row), { ...inner(row), name: user.name, access: user.access, password }, { signal: context.signal });
+        await driver.userPut(
+          containerOf(row),
+          { ...inner(row), name: user.name, access: user.access, password },
+          { signal: context.signal },
+        );
       } catch (error) {
         await parts.database.transaction("system", (tx) => userStore.setState(tx, user, "deleting"));
         throw error;
       }
       await context.transaction(async (tx) => {
         await userStore.setState(tx, user, "active");
-        context.audit(tx, { ...subjectOf("databaseUser", user, user.name), after: { database: row.id, name: user.name, access: user.access } });
+        context.audit(tx, {
+          ...subjectOf("databaseUser", user, user.name),
+          after: { database: row.id, name: user.name, access: user.access },
+        });
       });
       return credential(row, { ...user, state: "active" }, password);
     },
@@ -89,9 +96,13 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
     async databaseUserRotate(context, { params }) {
       const { row, user } = await openUser(context, params.databaseUser);
       if (user.state !== "active")
-        throw new CloudError("failed_precondition", `The user ${user.name} is ${user.state === "creating" ? "being made" : "being deleted"}.`, {
-          details: { resource: "databaseUser", reason: `state_${user.state}` },
-        });
+        throw new CloudError(
+          "failed_precondition",
+          `The user ${user.name} is ${user.state === "creating" ? "being made" : "being deleted"}.`,
+          {
+            details: { resource: "databaseUser", reason: `state_${user.state}` },
+          },
+        );
       const password = newPassword();
       // Written down before it is done: one that was done is never missing from the audit log.
       await context.transaction(async (tx) => {
@@ -111,7 +122,10 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
         });
       await context.transaction(async (tx) => {
         await userStore.setState(tx, user, "deleting");
-        context.audit(tx, { ...subjectOf("databaseUser", user, user.name), before: { database: row.id, name: user.name, access: user.access } });
+        context.audit(tx, {
+          ...subjectOf("databaseUser", user, user.name),
+          before: { database: row.id, name: user.name, access: user.access },
+        });
       });
       await parts.driver().userRemove(containerOf(row), { ...inner(row), name: user.name });
       await context.transaction((tx) => userStore.delete(tx, user));
@@ -123,7 +137,12 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
       const [after] = decodeCursor(query.cursor, 1) ?? [];
       const all = await parts.driver().extensions(containerOf(row), row.databaseName);
       const rest = after === undefined ? all : all.filter(({ name }) => name > String(after));
-      return toPage(rest.slice(0, query.limit + 1), query.limit, (each) => each, ({ name }) => [name]);
+      return toPage(
+        rest.slice(0, query.limit + 1),
+        query.limit,
+        (each) => each,
+        ({ name }) => [name],
+      );
     },
 
     async databaseExtensionEnable(context, { params, body }) {
@@ -142,7 +161,12 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
         after: after && [String(after[0]), String(after[1])],
         limit: query.limit + 1,
       });
-      return toPage(tables, query.limit, (each) => each, ({ schema, name }) => [schema, name]);
+      return toPage(
+        tables,
+        query.limit,
+        (each) => each,
+        ({ schema, name }) => [schema, name],
+      );
     },
 
     async databaseQuery(context, { params, body }) {
@@ -170,7 +194,12 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
       const begin = from === undefined ? 0 : Math.max(0, Number(from) || 0);
       const all = await parts.driver().statements(containerOf(row), row.databaseName, mostStatements);
       const rows = all.slice(begin, begin + query.limit + 1).map((each, index) => ({ each, position: begin + index + 1 }));
-      return toPage(rows, query.limit, ({ each }) => each, ({ position }) => [position]);
+      return toPage(
+        rows,
+        query.limit,
+        ({ each }) => each,
+        ({ position }) => [position],
+      );
     },
 
     async databaseMetricsGet(context, { params }) {

@@ -85,7 +85,10 @@ export const database = z.object({
   internalHost: z.string().describe("Its name for the apps of its project."),
   databaseName: z.string().describe("As the server calls it."),
   owner: z.string().describe("The user that owns the database."),
-  bucket: z.object({ id: id("bucket"), name: z.string() }).optional().describe("Where its backups and its log go."),
+  bucket: z
+    .object({ id: id("bucket"), name: z.string() })
+    .optional()
+    .describe("Where its backups and its log go."),
   backupHour: z.number().int().describe("The hour of the day (UTC) at which it is backed up."),
   keepDays: z.number().int().describe("How long backups are kept that were made by the clock."),
   recoverableFrom: timestamp.optional().describe("From here to `recoverableUntil` it can be recovered to any moment."),
@@ -140,7 +143,13 @@ export const databaseTable = z.object({
   rows: z.number().optional().describe("As the server estimates; absent before its first look."),
   sizeBytes: z.number().int().describe("With its indexes."),
   columns: z.array(
-    z.object({ name: z.string(), type: z.string(), nullable: z.boolean(), primaryKey: z.boolean(), default: z.string().optional() }),
+    z.object({
+      name: z.string(),
+      type: z.string(),
+      nullable: z.boolean(),
+      primaryKey: z.boolean(),
+      default: z.string().optional(),
+    }),
   ),
 });
 
@@ -196,7 +205,10 @@ const memoryBytes = z
   .min(256 * mebibyte, "At least 256 MiB.")
   .max(1024 * gibibyte);
 const cpus = z.number().min(0.1).max(256);
-const diskBytes = z.int().min(gibibyte, "At least 1 GiB.").max(64 * 1024 * gibibyte);
+const diskBytes = z
+  .int()
+  .min(gibibyte, "At least 1 GiB.")
+  .max(64 * 1024 * gibibyte);
 const onEngine = ["not_found", "failed_precondition"] as const;
 const copySize = {
   memoryBytes: memoryBytes.optional().describe("Absent: as the source had."),

@@ -151,12 +151,7 @@ export async function bringUp(
   }
 }
 
-/** Docker's words; it has no code for it. */
-function portTaken(error: unknown): boolean {
-  for (let each: unknown = error; each instanceof Error; each = each.cause)
-    if (/port is already allocated|address already in use/i.test(each.message)) return true;
-  return false;
-}
+const portTaken = (error: unknown): boolean => CloudError.is(error) && error.details.reason === "engine_port_taken";
 
 /** What a creation that failed has left in the engine. */
 export async function takeAway(parts: DatabasesParts, id: string, signal: AbortSignal): Promise<void> {

@@ -54,7 +54,12 @@ export async function openBackup(context: Context, id: string): Promise<BackupRo
 export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOperations): RouteHandlers<Routes> {
   const view = (row: DatabaseRow) => viewDatabase(row, parts.publicHost);
 
-  async function findBucket(context: Pick<RequestContext, "allows" | "tx">, projectId: string, organisationId: string, wanted: string) {
+  async function findBucket(
+    context: Pick<RequestContext, "allows" | "tx">,
+    projectId: string,
+    organisationId: string,
+    wanted: string,
+  ) {
     const bucket = await parts.objects.findBucket(context.tx, projectId, wanted);
     if (!bucket) throw notFound("bucket");
     const { permission, roles } = objects.routes.objectUpload;
@@ -134,7 +139,17 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       const { row, operation } = await insertDatabase(context.tx, operations.create, wanted, actorIn(context), {});
       context.audit({
         ...subjectOf("database", row, name),
-        after: { name, version, memoryBytes, cpus, diskBytes, bucket: bucket?.id, backupHour, keepDays, protected: body.protected },
+        after: {
+          name,
+          version,
+          memoryBytes,
+          cpus,
+          diskBytes,
+          bucket: bucket?.id,
+          backupHour,
+          keepDays,
+          protected: body.protected,
+        },
       });
       return viewOperation(operation);
     },
@@ -156,12 +171,21 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       if (body.bucket !== undefined) {
         const bucket = await findBucket(context, row.projectId, row.organisationId, body.bucket);
         if (row.bucketId !== null && row.bucketId !== bucket.id)
-          throw new CloudError("failed_precondition", "The log of a database stays in the bucket where it began. Clone it to move it to another one.", {
-            details: { resource: "database", reason: "bucket_given" },
-          });
+          throw new CloudError(
+            "failed_precondition",
+            "The log of a database stays in the bucket where it began. Clone it to move it to another one.",
+            {
+              details: { resource: "database", reason: "bucket_given" },
+            },
+          );
         // The server is told by the health worker, before the first backup.
         if (row.bucketId === null)
-          Object.assign(change, { bucketId: bucket.id, bucketName: bucket.name, certificateUntil: new Date(0), nextBackupAt: new Date() });
+          Object.assign(change, {
+            bucketId: bucket.id,
+            bucketName: bucket.name,
+            certificateUntil: new Date(0),
+            nextBackupAt: new Date(),
+          });
       }
       if (Object.keys(change).length === 0) return view(row);
       const next = await databaseStore.update(context.tx, row.id, change);
@@ -232,9 +256,13 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       parts.driver();
       checkDatabase(row, "upgrade");
       if (Number(body.version) <= Number(row.version))
-        throw new CloudError("failed_precondition", `The database ${row.name} has version ${row.version}: only a newer one can follow.`, {
-          details: { resource: "database", reason: "not_newer" },
-        });
+        throw new CloudError(
+          "failed_precondition",
+          `The database ${row.name} has version ${row.version}: only a newer one can follow.`,
+          {
+            details: { resource: "database", reason: "not_newer" },
+          },
+        );
       if (await backupStore.isBeingMade(context.tx, row.id))
         throw new CloudError("failed_precondition", `A backup of ${row.name} is being made. Wait until that is finished.`, {
           details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
@@ -244,7 +272,11 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
         actor: actorIn(context),
         change: { state: "upgrading" },
       });
-      context.audit({ ...subjectOf("database", row, row.name), before: { version: row.version }, after: { version: body.version } });
+      context.audit({
+        ...subjectOf("database", row, row.name),
+        before: { version: row.version },
+        after: { version: body.version },
+      });
       return viewOperation(operation);
     },
 
@@ -264,7 +296,8 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       const at = new Date(body.at);
       if (at.getTime() > Date.now()) throw invalid("body.at", "This moment is still to come.");
       const backup = await backupStore.before(context.tx, prefixOf(row), at);
-      if (!backup) throw row.recoverableFrom ? invalid("body.at", "This is before the first backup that is kept.") : noBackup(row);
+      if (!backup)
+        throw row.recoverableFrom ? invalid("body.at", "This is before the first backup that is kept.") : noBackup(row);
       return beginRestore(context, backup, body, at.toISOString(), row.id);
     },
 
@@ -273,11 +306,18 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       parts.driver();
       checkDatabase(row, "delete");
       if (query.confirm !== row.name)
-        throw invalid("query.confirm", `Type the name of the database, ${row.name}, to confirm that everything in it goes for good.`);
+        throw invalid(
+          "query.confirm",
+          `Type the name of the database, ${row.name}, to confirm that everything in it goes for good.`,
+        );
       if (await backupStore.isBeingMade(context.tx, row.id))
-        throw new CloudError("failed_precondition", `A backup of ${row.name} is being made. Wait until that is finished, or cancel it.`, {
-          details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
-        });
+        throw new CloudError(
+          "failed_precondition",
+          `A backup of ${row.name} is being made. Wait until that is finished, or cancel it.`,
+          {
+            details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
+          },
+        );
       const operation = await beginOnDatabase(context.tx, operations.delete, row, {
         input: { databaseId: row.id },
         actor: actorIn(context),

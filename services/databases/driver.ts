@@ -49,10 +49,7 @@ export interface HostExec {
 }
 
 export interface ContainerHost {
-  imageGet(
-    image: string,
-    options?: CallOptions,
-  ): Promise<{ id: string; labels: Readonly<Record<string, string>> } | undefined>;
+  imageGet(image: string, options?: CallOptions): Promise<{ id: string; labels: Readonly<Record<string, string>> } | undefined>;
   imageImport(
     spec: {
       name: string;
@@ -62,7 +59,6 @@ export interface ContainerHost {
     content: Readable,
     options?: CallOptions,
   ): Promise<{ id: string }>;
-  networkGet(name: string, options?: CallOptions): Promise<{ name: string } | undefined>;
   networkCreate(
     spec: { name: string; labels: Readonly<Record<string, string>>; internal: boolean },
     options?: CallOptions,
@@ -77,7 +73,8 @@ export interface ContainerHost {
     name: string,
     options?: CallOptions,
   ): Promise<
-    { state: string; image: string; exitCode?: number | undefined; outOfMemory: boolean; problem?: string | undefined } | undefined
+    | { state: string; image: string; exitCode?: number | undefined; outOfMemory: boolean; problem?: string | undefined }
+    | undefined
   >;
   containerMetrics(
     name: string,
@@ -105,7 +102,7 @@ export interface ServerSpec {
   cpus: number;
   diskBytes: number;
   /** Absent: nobody reaches it. */
-  network?: { name: string; labels: Readonly<Record<string, string>>; alias: string } | undefined;
+  network?: { name: string; labels: Readonly<Record<string, string>>; internal: boolean; alias: string } | undefined;
   port?: { address: string; port: number } | undefined;
   /** Its log is kept file by file until somebody takes it away (`archived`, `archivedRemove`). */
   archive: boolean;

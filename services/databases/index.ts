@@ -37,8 +37,6 @@ export interface DatabasesOptions {
   listenAddress?: string | undefined;
   /** Absent: 5500 to 5999. */
   ports?: { first: number; last: number } | undefined;
-  /** The name of the network in which a project's apps are. */
-  projectNetwork: (projectId: string) => string;
   /** Where root file systems are kept; absent: in the data folder. */
   imageFolder?: string | undefined;
 }
@@ -49,7 +47,14 @@ export interface Databases {
 }
 
 export function createDatabases(options: DatabasesOptions): Databases {
-  const { engine, dataDirectory, imageFolder, listenAddress = "0.0.0.0", ports = { first: 5500, last: 5999 }, ...shared } = options;
+  const {
+    engine,
+    dataDirectory,
+    imageFolder,
+    listenAddress = "0.0.0.0",
+    ports = { first: 5500, last: 5999 },
+    ...shared
+  } = options;
   const folder = imageFolder ?? join(dataDirectory, "databases", "images");
   const driver = "driver" in engine ? openPostgres({ host: engine.driver, folder }) : undefined;
   const parts: DatabasesParts = {

@@ -31,7 +31,10 @@ export async function shipLog(parts: Parts, row: DatabaseRow, signal?: AbortSign
         ...(signal ? { signal } : {}),
       });
       if (sizeBytes !== file.sizeBytes)
-        throw new CloudError("internal", `A file of the log of ${row.name} came with ${sizeBytes} bytes instead of ${file.sizeBytes}.`);
+        throw new CloudError(
+          "internal",
+          `A file of the log of ${row.name} came with ${sizeBytes} bytes instead of ${file.sizeBytes}.`,
+        );
     } catch (error) {
       throw aboutBucket(error, row.bucketName ?? bucketId);
     }
@@ -42,18 +45,30 @@ export async function shipLog(parts: Parts, row: DatabaseRow, signal?: AbortSign
 
 export function aboutBucket(error: unknown, bucket: string): unknown {
   if (!CloudError.is(error, "not_found")) return error;
-  return new CloudError("failed_precondition", `The bucket ${bucket} does not exist any more, and with it the backups that were there.`, {
-    details: { resource: "bucket", reason: "bucket_missing" },
-    cause: error,
-  });
+  return new CloudError(
+    "failed_precondition",
+    `The bucket ${bucket} does not exist any more, and with it the backups that were there.`,
+    {
+      details: { resource: "bucket", reason: "bucket_missing" },
+      cause: error,
+    },
+  );
 }
 
 /** Names of all files of the log that the bucket has, in order. */
-export async function storedLog(parts: Pick<Parts, "objects">, backup: Pick<BackupRow, "bucketId" | "prefix">): Promise<string[]> {
+export async function storedLog(
+  parts: Pick<Parts, "objects">,
+  backup: Pick<BackupRow, "bucketId" | "prefix">,
+): Promise<string[]> {
   const prefix = folder(backup.prefix);
   const names: string[] = [];
   for (let after: string | undefined; ; ) {
-    const objects = await parts.objects.list({ bucketId: backup.bucketId, prefix, limit: 1000, ...(after === undefined ? {} : { after }) });
+    const objects = await parts.objects.list({
+      bucketId: backup.bucketId,
+      prefix,
+      limit: 1000,
+      ...(after === undefined ? {} : { after }),
+    });
     for (const { key } of objects) names.push(key.slice(prefix.length).replace(/\.gz$/, ""));
     if (objects.length < 1000) return names;
     after = objects.at(-1)?.key;
@@ -67,7 +82,11 @@ export async function* readLog(
   signal: AbortSignal,
 ): AsyncGenerator<{ name: string; sizeBytes: number; content: Readable }> {
   for (const name of files) {
-    const { content, sizeBytes } = await parts.objects.read({ bucketId: backup.bucketId, key: keyOf(backup.prefix, name), signal });
+    const { content, sizeBytes } = await parts.objects.read({
+      bucketId: backup.bucketId,
+      key: keyOf(backup.prefix, name),
+      signal,
+    });
     yield { name, sizeBytes, content };
   }
 }

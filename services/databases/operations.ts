@@ -1,7 +1,7 @@
-import { defineOperation, type OperationDefinition } from "../../kernel/operations/definition.ts";
-import { type Id, newId } from "../../kernel/ids.ts";
-import { reserveQuota } from "../../kernel/quota.ts";
 import { CloudError } from "../../kernel/errors.ts";
+import { type Id, newId } from "../../kernel/ids.ts";
+import { defineOperation, type OperationDefinition } from "../../kernel/operations/definition.ts";
+import { reserveQuota } from "../../kernel/quota.ts";
 import { issueFor } from "./certificates.ts";
 import type { DatabaseVersion } from "./contract.ts";
 import { bringUp, endCreation, forgetDatabase, preparedSpec, readDatabase, takeAway } from "./creation.ts";
@@ -43,7 +43,15 @@ export function defineDatabaseOperations(parts: DatabasesParts): {
   const prepare = <I extends { databaseId: string }>(version?: (input: I) => string) => ({
     name: "prepare",
     deadlineSeconds: hour,
-    async run({ input, signal, progress }: { input: I; signal: AbortSignal; progress: (fraction: number, message?: string) => void }) {
+    async run({
+      input,
+      signal,
+      progress,
+    }: {
+      input: I;
+      signal: AbortSignal;
+      progress: (fraction: number, message?: string) => void;
+    }) {
       const wanted = version?.(input) ?? (await readDatabase(parts, input.databaseId)).version;
       await parts.driver().prepare(wanted, { signal, progress });
     },
@@ -322,7 +330,9 @@ const ending = (
   outcome: "succeeded" | "failed" | "cancelled",
   message: string | undefined,
 ): { state: "running" | "failing"; stateReason: string | null } =>
-  outcome === "succeeded" ? { state: "running", stateReason: null } : { state: "failing", stateReason: message ?? "It was cancelled." };
+  outcome === "succeeded"
+    ? { state: "running", stateReason: null }
+    : { state: "failing", stateReason: message ?? "It was cancelled." };
 
 export async function restoreSource(
   parts: DatabasesParts,
@@ -337,9 +347,13 @@ export async function restoreSource(
   const range = { firstLog: backup.firstLog ?? "", lastLog: backup.lastLog ?? "" };
   const files = parts.driver().logNeeded(await storedLog(parts, backup), range, until);
   if (!files.some((file) => file >= range.lastLog))
-    throw new CloudError("failed_precondition", "The log that this backup needs is not in its bucket any more. Use another backup.", {
-      details: { resource: "backup", reason: "log_missing" },
-    });
+    throw new CloudError(
+      "failed_precondition",
+      "The log that this backup needs is not in its bucket any more. Use another backup.",
+      {
+        details: { resource: "backup", reason: "log_missing" },
+      },
+    );
   return {
     base: async () => (await parts.objects.read({ bucketId, key: baseKey(backup), signal })).content,
     label,

@@ -4,6 +4,7 @@ import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { Handler } from "../../kernel/service.ts";
+import { projectNetwork } from "../apps/running/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import type { DatabaseDriver, ServerSpec } from "./driver.ts";
@@ -19,11 +20,7 @@ export interface CertificateAndKey {
 /** The cloud's way of signing for servers; gateway/certificates has it. */
 export interface CertificateMaker {
   createAuthority(options: { name: string }): Promise<CertificateAndKey>;
-  issueCertificate(
-    authority: CertificateAndKey,
-    names: readonly string[],
-    options: { days: number },
-  ): Promise<CertificateAndKey>;
+  issueCertificate(authority: CertificateAndKey, names: readonly string[], options: { days: number }): Promise<CertificateAndKey>;
 }
 
 /** What every part of the service works with. */
@@ -40,8 +37,6 @@ export interface DatabasesParts {
   listenAddress: string;
   /** Of the host, both ends included. */
   ports: { first: number; last: number };
-  /** The network that a project's apps are in. */
-  projectNetwork: (projectId: string) => NonNullable<ServerSpec["network"]>["name"];
   /** Throws failed_precondition (`details.reason` engine_missing), saying how to add one, while there is none. */
   driver(): DatabaseDriver;
 }
@@ -65,19 +60,15 @@ export const drillOf = (backup: Pick<BackupRow, "id">): string => `dbv-${tail(ba
 export const prefixOf = (row: Pick<DatabaseRow, "id" | "incarnation">): string => `databases/${row.id}/${row.incarnation}/`;
 export const internalHostOf = (row: Pick<DatabaseRow, "name">): string => row.name;
 
-export const specOf = (parts: Pick<DatabasesParts, "projectNetwork" | "listenAddress">, row: DatabaseRow): ServerSpec => ({
+export const specOf = (parts: Pick<DatabasesParts, "listenAddress">, row: DatabaseRow): ServerSpec => ({
   name: containerOf(row),
   volume: volumeOf(row),
   version: row.version,
-  labels: { database: row.id, project: row.projectId, organisation: row.organisationId },
+  labels: { kind: "database", database: row.id, project: row.projectId, organisation: row.organisationId },
   memoryBytes: row.memoryBytes,
   cpus: row.cpus,
   diskBytes: row.diskBytes,
-  network: {
-    name: parts.projectNetwork(row.projectId),
-    labels: { project: row.projectId, organisation: row.organisationId },
-    alias: internalHostOf(row),
-  },
+  network: { ...projectNetwork(row.projectId), alias: internalHostOf(row) },
   ...(row.port === null ? {} : { port: { address: parts.listenAddress, port: row.port } }),
   archive: row.bucketId !== null,
   readOnly: row.readOnly,

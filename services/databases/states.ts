@@ -23,7 +23,12 @@ const isPassing = (state: string): boolean => state.endsWith("ing") && state !==
 
 function refuse(resource: string, name: string, state: DatabaseState | DatabaseBackupState): never {
   const passing = isPassing(state);
-  const next = state === "failing" ? "It is being started again; or restart it." : passing ? "Wait until that is finished." : "It can only be deleted.";
+  const next =
+    state === "failing"
+      ? "It is being started again; or restart it."
+      : passing
+        ? "Wait until that is finished."
+        : "It can only be deleted.";
   throw new CloudError("failed_precondition", `The ${resource} ${name} ${words[state]}. ${next}`, {
     details: { resource, reason: `state_${state}`, ...(passing ? { retryAfterSeconds: 5 } : {}) },
   });
@@ -40,9 +45,13 @@ interface Checked {
 export function checkDatabase(row: Checked, action: DatabaseAction): void {
   if (!(databaseActions[action] as readonly string[]).includes(row.state)) refuse("database", row.name, row.state);
   if (action === "delete" && row.protected)
-    throw new CloudError("failed_precondition", `The database ${row.name} is protected from deletion. Take the protection off first.`, {
-      details: { resource: "database", reason: "protected" },
-    });
+    throw new CloudError(
+      "failed_precondition",
+      `The database ${row.name} is protected from deletion. Take the protection off first.`,
+      {
+        details: { resource: "database", reason: "protected" },
+      },
+    );
   if (needsBucket.has(action) && row.bucketId === null)
     throw new CloudError("failed_precondition", `The database ${row.name} has no bucket for its backups. Give it one first.`, {
       details: { resource: "database", reason: "bucket_missing" },
@@ -65,9 +74,13 @@ export const allowedBackupActions = (state: DatabaseBackupState): DatabaseBackup
 
 export function checkRevision(wanted: number | undefined, { revision }: { revision: number }): void {
   if (wanted === undefined || wanted === revision) return;
-  throw new CloudError("precondition_failed", "This database was changed in the meantime. Load it again and repeat your change.", {
-    details: { revision },
-  });
+  throw new CloudError(
+    "precondition_failed",
+    "This database was changed in the meantime. Load it again and repeat your change.",
+    {
+      details: { revision },
+    },
+  );
 }
 
 export const nameTaken = (resource: string, of: string, name: string): CloudError =>

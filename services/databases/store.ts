@@ -112,7 +112,11 @@ export const databaseStore = {
   },
 
   /** What is measured: no change that anybody is told of. */
-  async note(tx: Tx, id: string, change: Pick<DatabaseChange, "usedBytes" | "recoverableUntil" | "certificateUntil">): Promise<void> {
+  async note(
+    tx: Tx,
+    id: string,
+    change: Pick<DatabaseChange, "usedBytes" | "recoverableUntil" | "certificateUntil">,
+  ): Promise<void> {
     await tx.sql`update databases.databases set ${tx.sql(changedColumns(changeable, change))} where id = ${id}`;
   },
 
@@ -205,7 +209,9 @@ export const userStore = {
     await announceUser(tx, row);
   },
   /** By name. */
-  page: (tx: Tx, filter: { databaseId: string; after?: string | undefined; limit: number }): Promise<UserRow[]> => tx.sql<UserRow[]>`
+  page: (tx: Tx, filter: { databaseId: string; after?: string | undefined; limit: number }): Promise<UserRow[]> => tx.sql<
+    UserRow[]
+  >`
     select ${tx.sql.unsafe(userColumns)} from databases.users where database_id = ${filter.databaseId}
       ${filter.after === undefined ? tx.sql`` : tx.sql`and name > ${filter.after}`} order by name limit ${filter.limit}`,
   /** Whose making or deleting was left in the middle. */
@@ -314,7 +320,9 @@ export const backupStore = {
   ofPrefix: (tx: Tx, prefix: string): Promise<BackupRow[]> => tx.sql<BackupRow[]>`
     select ${tx.sql.unsafe(backupColumns)} from databases.backups where prefix = ${prefix} order by substr(first_log, 9) nulls first`,
   async isBeingMade(tx: Tx, databaseId: string): Promise<boolean> {
-    return (await tx.sql`select 1 from databases.backups where database_id = ${databaseId} and state = 'creating' limit 1`).length > 0;
+    return (
+      (await tx.sql`select 1 from databases.backups where database_id = ${databaseId} and state = 'creating' limit 1`).length > 0
+    );
   },
   /** Made by the clock, older than their database keeps them, and not the newest of it: that one is kept. */
   expired: (tx: Tx, now: Date): Promise<BackupRow[]> => tx.sql<BackupRow[]>`
@@ -325,7 +333,9 @@ export const backupStore = {
 
 export const authorityStore = {
   async find(tx: Tx): Promise<{ certificate: string; key: Uint8Array } | undefined> {
-    const [row] = await tx.sql<{ certificate: string; key: Uint8Array }[]>`select certificate, key from databases.authority where id = 1`;
+    const [row] = await tx.sql<
+      { certificate: string; key: Uint8Array }[]
+    >`select certificate, key from databases.authority where id = 1`;
     return row;
   },
   /** The first one stays. */

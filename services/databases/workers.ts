@@ -89,7 +89,9 @@ export function databaseWorkers(parts: DatabasesParts, operations: BackupOperati
     await parts.database.transaction("system", async (tx) => {
       await databaseStore.note(tx, row.id, { certificateUntil: new Date(Date.now() + renewAfterDays * dayMs) });
       if (readOnly === row.readOnly) return;
-      const stateReason = readOnly ? "Its disk is full: it takes no writes. Give it a larger one, or delete what is not needed." : null;
+      const stateReason = readOnly
+        ? "Its disk is full: it takes no writes. Give it a larger one, or delete what is not needed."
+        : null;
       await databaseStore.update(tx, row.id, { readOnly, stateReason });
     });
   }
@@ -97,7 +99,8 @@ export function databaseWorkers(parts: DatabasesParts, operations: BackupOperati
   async function backUp({ id }: DatabaseRow): Promise<void> {
     await parts.database.transaction("system", async (tx) => {
       const row = await databaseStore.find(tx, id, { lock: true });
-      if (row?.state !== "running" || row.operationId !== null || row.nextBackupAt === null || row.nextBackupAt > new Date()) return;
+      if (row?.state !== "running" || row.operationId !== null || row.nextBackupAt === null || row.nextBackupAt > new Date())
+        return;
       await databaseStore.update(tx, id, { nextBackupAt: nextBackup(row.backupHour, new Date()) });
       if (row.certificateUntil !== null && row.certificateUntil.getTime() === 0) {
         // It does not keep its log yet: the health worker tells it to first.
@@ -130,7 +133,9 @@ export function databaseWorkers(parts: DatabasesParts, operations: BackupOperati
       everySeconds: 10,
       async run(signal) {
         if (!hasEngine()) return;
-        await each("a database cannot be looked after", await idle(["running", "failing"]), signal, (row) => lookAfter(row, signal));
+        await each("a database cannot be looked after", await idle(["running", "failing"]), signal, (row) =>
+          lookAfter(row, signal),
+        );
         const left = await parts.database.transaction("system", (tx) => userStore.left(tx, new Date(Date.now() - leftAfterMs)));
         await each("a user of a database cannot be cleared away", left, signal, async (user) => {
           const row = await parts.database.transaction("system", (tx) => databaseStore.find(tx, user.databaseId));

@@ -141,6 +141,33 @@ export function containerConformance(suite: Suite): void {
       await refuses(engine.containerStart(spec.name), "not_found");
     });
 
+    test("a port of the host leads to one of the container, and has one owner", async () => {
+      const { engine } = suite;
+      await engine.networkCreate({ name: "published", labels: {}, internal: false });
+      const port = 42_000 + (process.pid % 2000);
+      const spec = suite.spec(suite.name("published"), {
+        networks: [{ name: "published", aliases: [] }],
+        ports: [{ address: "127.0.0.1", port, containerPort: 8080 }],
+        temporaryFolders: [{ path: "/tmp", sizeBytes: MiB }],
+        command: ["/bin/sh", "-c", "mkdir /tmp/www; echo found > /tmp/www/index.html; exec busybox httpd -f -p 8080 -h /tmp/www"],
+      });
+      await refuses(engine.containerCreate({ ...spec, networks: [] }), "invalid_argument");
+      await refuses(
+        engine.containerCreate({ ...spec, ports: [{ address: "host", port, containerPort: 8080 }] }),
+        "invalid_argument",
+      );
+      await suite.start(spec);
+      await suite.reachesHost?.(port, "found");
+      const rival = { ...spec, name: suite.name("rival") };
+      await engine.containerCreate(rival);
+      await refuses(engine.containerStart(rival.name), "failed_precondition", "engine_port_taken");
+      await engine.containerRemove(spec.name);
+      await engine.containerStart(rival.name);
+      await suite.reachesHost?.(port, "found");
+      await engine.containerRemove(rival.name);
+      await engine.networkRemove("published");
+    });
+
     test("made at once by several, it is one", async () => {
       const { engine } = suite;
       const spec = suite.spec(suite.name("once"));

@@ -12,6 +12,8 @@ export interface ConformanceWorld {
   engine: AppEngine;
   /** The same engine for another cloud. */
   other: AppEngine;
+  /** From the engine's own machine, where that is this one: whether its port answers HTTP with these words. */
+  reachesHost?(port: number, words: string): Promise<void>;
   /** Takes everything away that is left. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** A container's specification in Docker's words. */
+import { isIP } from "node:net";
 import { invalid } from "../../../../kernel/errors.ts";
 import type { ContainerSpec } from "../../driver.ts";
 import { endpointOf } from "./networks.ts";
@@ -26,6 +27,7 @@ export function containerSettings(spec: ContainerSpec, ownership: Ownership, str
     Env: environmentOf(spec.environment),
     User: spec.user,
     WorkingDir: spec.workingDirectory,
+    ExposedPorts: Object.fromEntries((spec.ports ?? []).map(({ containerPort }) => [`${containerPort}/tcp`, {}])),
     Labels: ownership.labelsFor(spec.name, spec.labels, { ...spec, streams }),
     StopSignal: stop.signal,
     StopTimeout: stop.timeoutSeconds,
@@ -48,6 +50,7 @@ export function containerSettings(spec: ContainerSpec, ownership: Ownership, str
       IpcMode: "private",
       CgroupnsMode: "private",
       PublishAllPorts: false,
+      PortBindings: portBindings(spec),
       NetworkMode: first === undefined ? "none" : ownership.engineName(first.name),
       Memory: limits.memoryBytes,
       MemorySwap: limits.memoryBytes,
@@ -83,8 +86,18 @@ export function containerSettings(spec: ContainerSpec, ownership: Ownership, str
   };
 }
 
+/** One port of a container may have several on the host. */
+function portBindings({ ports = [] }: ContainerSpec): Record<string, { HostIp: string; HostPort: string }[]> {
+  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
+  for (const { address, port, containerPort } of ports) {
+    const key = `${containerPort}/tcp`;
+    bindings[key] = [...(bindings[key] ?? []), { HostIp: address, HostPort: String(port) }];
+  }
+  return bindings;
+}
+
 /** What the engine would take, and do something else, or refuse in words that nobody understands. */
-function check({ image, limits, mounts, temporaryFolders, environment, networks, log }: ContainerSpec): void {
+function check({ image, limits, mounts, temporaryFolders, environment, networks, ports = [], log }: ContainerSpec): void {
   if (!/^sha256:[0-9a-f]{64}$/.test(image)) throw invalid("image", "An image is named by its id here (sha256:…).");
   if (limits.memoryBytes < leastMemoryBytes) throw invalid("limits.memoryBytes", "A container needs 6 MiB of memory at least.");
   if (!(limits.cpus >= 0.01)) throw invalid("limits.cpus", "A container needs a hundredth of a processor at least.");
@@ -97,6 +110,10 @@ function check({ image, limits, mounts, temporaryFolders, environment, networks,
     if (name === "" || /[=\0]/.test(name))
       throw invalid("environment", "The name of a variable has no = in it, and is not empty.");
   if (new Set(networks.map(({ name }) => name)).size < networks.length) throw invalid("networks", "A network is named twice.");
+  for (const { address, port, containerPort } of ports)
+    if (isIP(address) === 0 || [port, containerPort].some((each) => !Number.isInteger(each) || each < 1 || each > 65_535))
+      throw invalid("ports", "A port is published at an address of the host, and is a number from 1 to 65535.");
+  if (ports.length > 0 && networks.length === 0) throw invalid("ports", "A container without a network has no ports to publish.");
 }
 
 export const environmentOf = (environment: Readonly<Record<string, string>> | undefined): string[] | undefined =>

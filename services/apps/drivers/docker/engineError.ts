@@ -52,6 +52,14 @@ const byWords: [RegExp, Meaning][] = [
     },
   ],
   [
+    /port is already allocated|listen (tcp|udp)\S* .*address already in use/i,
+    {
+      code: "failed_precondition",
+      message: "This port of the host is taken. Choose another one.",
+      details: { reason: "engine_port_taken" },
+    },
+  ],
+  [
     /pool overlaps with other|could not find an available.*address pool|address already in use|no available (IPv4 )?addresses/i,
     {
       code: "failed_precondition",

@@ -88,7 +88,12 @@ export async function archived(
   name: string,
   options?: CallOptions,
 ): Promise<{ name: string; sizeBytes: number; at: Date }[]> {
-  const output = await inside(host, name, `find ${paths.spool} -maxdepth 1 -type f -name '*.gz' -printf '%f %s %T@\\n' | sort`, options);
+  const output = await inside(
+    host,
+    name,
+    `find ${paths.spool} -maxdepth 1 -type f -name '*.gz' -printf '%f %s %T@\\n' | sort`,
+    options,
+  );
   return output
     .split("\n")
     .filter((line) => line !== "")
@@ -229,4 +234,9 @@ function recoverySettings(until: RestoreSource["until"]): string {
 
 /** Once it is on its own: what steered the recovery, and the files that it has read. */
 export const forgetRecovery = (host: ContainerHost, name: string, options?: CallOptions): Promise<string> =>
-  inside(host, name, `: >${paths.data}/postgresql.auto.conf; rm -rf ${paths.recovery}; mkdir ${paths.recovery}; kill -HUP 1`, options);
+  inside(
+    host,
+    name,
+    `: >${paths.data}/postgresql.auto.conf; rm -rf ${paths.recovery}; mkdir ${paths.recovery}; kill -HUP 1`,
+    options,
+  );

@@ -97,10 +97,14 @@ function embeddedFolder(): string {
     try {
       return join(dirname(dirname(require.resolve(name))), "native");
     } catch (error) {
-      throw new CloudError("failed_precondition", `PostgreSQL 18 is not available for this machine (${process.arch}): choose 15.`, {
-        cause: error,
-        details: { reason: "version_missing" },
-      });
+      throw new CloudError(
+        "failed_precondition",
+        `PostgreSQL 18 is not available for this machine (${process.arch}): choose 15.`,
+        {
+          cause: error,
+          details: { reason: "version_missing" },
+        },
+      );
     }
   }
 }
@@ -145,7 +149,12 @@ export async function ensureImage(
       labels: { kind: "database", recipe: digestOf(recipe) },
       defaults: {
         user: `${postgresUser.uid}:${postgresUser.gid}`,
-        environment: { PATH: `${programs(version)}:/usr/local/bin:/usr/bin:/bin`, LANG: "C.UTF-8", HOME: "/data", PGHOST: "/run/postgresql" },
+        environment: {
+          PATH: `${programs(version)}:/usr/local/bin:/usr/bin:/bin`,
+          LANG: "C.UTF-8",
+          HOME: "/data",
+          PGHOST: "/run/postgresql",
+        },
       },
     },
     createReadStream(file),
@@ -168,7 +177,10 @@ async function build(
   await removeLeftOvers(folder, prefix);
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < neededBytes)
-    throw new CloudError("storage_full", `Preparing PostgreSQL needs 2 GB of free space in ${folder}. Free some, then try again.`);
+    throw new CloudError(
+      "storage_full",
+      `Preparing PostgreSQL needs 2 GB of free space in ${folder}. Free some, then try again.`,
+    );
   const work = await mkdtemp(join(folder, `${prefix}${process.pid}-`));
   await chmod(work, 0o755);
   try {
@@ -229,14 +241,23 @@ function explained(error: unknown, recipe: Recipe, signal: AbortSignal, folder: 
     return signal.reason instanceof DOMException && signal.reason.name === "TimeoutError"
       ? new CloudError("deadline_exceeded", `Preparing ${what} took too long. Try again.`, { cause: error })
       : new CloudError("cancelled", `Preparing ${what} was cancelled.`, { cause: error });
-  if ((error as NodeJS.ErrnoException).code === "ENOSPC" || (error instanceof ProgramFailure && /no space left/i.test(error.output)))
-    return new CloudError("storage_full", `The disk that holds ${folder} is full. Free some space, then try again.`, { cause: error });
+  if (
+    (error as NodeJS.ErrnoException).code === "ENOSPC" ||
+    (error instanceof ProgramFailure && /no space left/i.test(error.output))
+  )
+    return new CloudError("storage_full", `The disk that holds ${folder} is full. Free some space, then try again.`, {
+      cause: error,
+    });
   if (!(error instanceof ProgramFailure)) return error;
   if (/failed to fetch|could not (resolve|connect)|unable to connect|temporary failure/i.test(error.output))
-    return new CloudError("unavailable", `${what} cannot be prepared: Debian's mirror cannot be reached. Check the network, then try again.`, {
-      cause: error,
-      details: { reason: "mirror_unreachable" },
-    });
+    return new CloudError(
+      "unavailable",
+      `${what} cannot be prepared: Debian's mirror cannot be reached. Check the network, then try again.`,
+      {
+        cause: error,
+        details: { reason: "mirror_unreachable" },
+      },
+    );
   const last = error.output.split("\n").findLast((line) => /^E: /.test(line)) ?? error.message;
   return new CloudError("internal", `${what} could not be prepared: ${last.replace(/^E: /, "")}`, { cause: error });
 }

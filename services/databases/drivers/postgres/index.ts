@@ -88,7 +88,9 @@ async function copy(host: ContainerHost, from: string, to: string, signal: Abort
     await pipeline(source.stdout, new PassThrough(), target.stdin, signal ? { signal } : {});
     const [dumped, loaded] = await Promise.all([source.exited, target.exited]);
     // The superuser is there already; everything else has to go through.
-    const failures = words.load.split("\n").filter((line) => /ERROR|FATAL/.test(line) && !/role "postgres" already exists/.test(line));
+    const failures = words.load
+      .split("\n")
+      .filter((line) => /ERROR|FATAL/.test(line) && !/role "postgres" already exists/.test(line));
     if (dumped !== 0 || loaded !== 0 || failures.length > 0)
       throw new CloudError(
         "failed_precondition",

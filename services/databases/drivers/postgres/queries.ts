@@ -94,7 +94,7 @@ export function tables(
  * their interpreters are not in the image.
  */
 const besides = ["bloom", "earthdistance", "pg_stat_statements", "pgrowlocks", "pgstattuple", "sslinfo"];
-const offered = (sql: { (text: TemplateStringsArray, ...values: unknown[]): unknown }) => sql`
+const offered = (sql: (text: TemplateStringsArray, ...values: unknown[]) => unknown) => sql`
   e.name !~ 'pl(perl|python|tcl)' and e.name <> 'plpgsql' and (e.name = any (${besides}) or exists (
     select 1 from pg_available_extension_versions v where v.name = e.name and v.version = e.default_version and v.trusted))`;
 
@@ -108,11 +108,16 @@ export const extensions = (host: ContainerHost, name: string, database: string):
 
 export async function extensionEnable(host: ContainerHost, name: string, database: string, extension: string): Promise<void> {
   await withSession(host, name, { database }, async (sql) => {
-    const [row] = await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql as never) as never}`;
+    const [row] =
+      await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql as never) as never}`;
     if (!row)
-      throw new CloudError("failed_precondition", `There is no extension ${extension} here. The list of extensions has those that can be enabled.`, {
-        details: { resource: "extension", reason: "extension_missing" },
-      });
+      throw new CloudError(
+        "failed_precondition",
+        `There is no extension ${extension} here. The list of extensions has those that can be enabled.`,
+        {
+          details: { resource: "extension", reason: "extension_missing" },
+        },
+      );
     await sql.unsafe(`create extension if not exists ${identifier(extension)} cascade`);
   });
 }
@@ -131,7 +136,9 @@ export const statements = (host: ContainerHost, name: string, database: string, 
 export async function metrics(host: ContainerHost, name: string, database: string): Promise<ServerMetrics> {
   const [row, used] = await Promise.all([
     withSession(host, name, { database }, async (sql) => {
-      type Row = Record<"connections" | "maxConnections" | "sizeBytes" | "transactions" | "deadlocks", number> & { hit: number | null };
+      type Row = Record<"connections" | "maxConnections" | "sizeBytes" | "transactions" | "deadlocks", number> & {
+        hit: number | null;
+      };
       const [one] = await sql<Row[]>`
         select (select count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()) as connections,
           current_setting('max_connections')::int as "maxConnections", pg_database_size(current_database())::float8 as "sizeBytes",
@@ -161,8 +168,11 @@ export async function usedBytes(host: ContainerHost, name: string, options?: Cal
 /** Of a restored server that nobody else uses: every row of every table is read, every index of the usual kind is compared with its table. */
 export async function check(host: ContainerHost, name: string, options?: CallOptions): Promise<string> {
   const hours = 12 * 3600;
-  const databases = await withSession(host, name, { database: "postgres", ...options }, (sql) =>
-    sql<{ name: string }[]>`select datname as name from pg_database where datallowconn and not datistemplate order by 1`,
+  const databases = await withSession(
+    host,
+    name,
+    { database: "postgres", ...options },
+    (sql) => sql<{ name: string }[]>`select datname as name from pg_database where datallowconn and not datistemplate order by 1`,
   );
   let [tablesRead, rowsRead, indexesChecked] = [0, 0, 0];
   for (const { name: database } of databases) {

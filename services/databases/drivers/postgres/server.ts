@@ -166,9 +166,10 @@ export async function start(
   { signal, progress = () => {} }: CallOptions & { progress?: Progress } = {},
 ): Promise<void> {
   const { network } = spec;
-  // Whoever made it first gave it its labels: it is the project's, not ours alone.
-  if (network !== undefined && (await host.networkGet(network.name, { signal })) === undefined)
-    await host.networkCreate({ name: network.name, labels: network.labels, internal: false }, { signal });
+  if (network !== undefined) {
+    const { alias: _alias, ...place } = network;
+    await host.networkCreate(place, { signal });
+  }
   const before = await host.containerGet(spec.name, { signal });
   // One that was made goes on with the image that it has: another one comes with an upgrade, not by the way.
   const image = before?.image ?? (await needImage(host, spec.version, { signal }));
@@ -180,7 +181,15 @@ export async function start(
     await host.containerRemove(spec.name, { signal });
     await host.containerCreate(containerOf(spec, await needImage(host, spec.version, { signal })), { signal });
   }
-  await host.containerStart(spec.name, { signal });
+  try {
+    await host.containerStart(spec.name, { signal });
+  } catch (error) {
+    if (signal?.aborted || (CloudError.is(error) && error.details.reason === "engine_port_taken")) throw error;
+    // Made for a network that was taken away and made again in the meantime, say: one that is new knows the new one.
+    await host.containerRemove(spec.name, { signal });
+    await host.containerCreate(containerOf(spec, image), { signal });
+    await host.containerStart(spec.name, { signal });
+  }
   const deadline = Date.now() + longestStartMs;
   let seenStopped = 0;
   for (let round = 0; ; round++) {
@@ -189,9 +198,13 @@ export async function start(
     // The engine starts it again and again; what ends so often does not come up.
     if (now.state === "stopped") seenStopped++;
     if (now.state === "missing" || seenStopped > 4 || Date.now() > deadline)
-      throw new CloudError("failed_precondition", `The database does not start. ${await lastLines(host, spec.name, { signal })}`.trim(), {
-        details: { reason: "database_not_starting" },
-      });
+      throw new CloudError(
+        "failed_precondition",
+        `The database does not start. ${await lastLines(host, spec.name, { signal })}`.trim(),
+        {
+          details: { reason: "database_not_starting" },
+        },
+      );
     progress(0.5, "waiting until it takes connections");
     await sleep(Math.min(100 * 2 ** round, 1000), undefined, signal ? { signal } : {});
   }
@@ -214,7 +227,11 @@ export async function state(host: ContainerHost, name: string, { signal }: CallO
   try {
     // What pg_isready asks: a start packet for nobody is answered as soon as connections are taken.
     const { exitCode } = await host.containerExec(name, {
-      command: ["/bin/bash", "-c", `test -e ${paths.data}/postmaster.pid && sed -n 8p ${paths.data}/postmaster.pid | grep -q '^ready'`],
+      command: [
+        "/bin/bash",
+        "-c",
+        `test -e ${paths.data}/postmaster.pid && sed -n 8p ${paths.data}/postmaster.pid | grep -q '^ready'`,
+      ],
       maxOutputBytes: 1000,
       signal,
     });
@@ -235,5 +252,10 @@ async function lastLines(host: ContainerHost, name: string, { signal }: CallOpti
   } catch {
     return "";
   }
-  return lines.filter((line) => /^(FATAL|PANIC)/.test(line)).concat(lines.slice(-1)).slice(0, 3).join(" ").slice(0, 800);
+  return lines
+    .filter((line) => /^(FATAL|PANIC)/.test(line))
+    .concat(lines.slice(-1))
+    .slice(0, 3)
+    .join(" ")
+    .slice(0, 800);
 }

@@ -70,7 +70,10 @@ const unreachable = (cause?: unknown): CloudError =>
     details: { retryAfterSeconds: 3 },
   });
 const tooLong = (seconds: number): CloudError =>
-  new CloudError("deadline_exceeded", `The statement took more than ${seconds} seconds and was ended. Ask for less, or give it more time.`);
+  new CloudError(
+    "deadline_exceeded",
+    `The statement took more than ${seconds} seconds and was ended. Ask for less, or give it more time.`,
+  );
 const tooLarge = (bytes: number): CloudError =>
   new CloudError(
     "payload_too_large",

@@ -18,7 +18,9 @@ export const paths = {
 const between = (least: number, value: number, most: number): number => Math.round(Math.min(most, Math.max(least, value)));
 
 /** After PostgreSQL's manual, chapter 20 (Server Configuration). */
-export function serverSettings(spec: Pick<ServerSpec, "memoryBytes" | "diskBytes" | "archive" | "readOnly" | "certificate">): string {
+export function serverSettings(
+  spec: Pick<ServerSpec, "memoryBytes" | "diskBytes" | "archive" | "readOnly" | "certificate">,
+): string {
   const memory = spec.memoryBytes / MiB;
   const settings: Record<string, string | number> = {
     data_directory: paths.data,
