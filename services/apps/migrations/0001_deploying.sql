@@ -1,6 +1,5 @@
 -- Apps, what was deployed to them, and their settings.
 
-create schema apps;
 
 create table apps.apps (
   id text primary key,
