@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import { newId } from "../kernel/ids.ts";
@@ -33,6 +33,7 @@ const fresh = (name = "shop"): string => {
 
 /** A cloud with one app, whose deployments end as `state` says and log what `log` says, piece by piece. */
 async function start(
+  t: TestContext,
   given: {
     state?: string;
     error?: string;
@@ -90,14 +91,11 @@ async function start(
   const home = temporaryHome();
   const env = { ...home.env, KHMARA_ENDPOINT: cloud.endpoint, KHMARA_TOKEN: "t" };
   const cli = (words: string[], options: Parameters<typeof runCli>[1] = {}) => runCli(words, { ...options, env });
-  return {
-    cli,
-    seen: cloud.seen,
-    async [Symbol.asyncDispose]() {
-      await cloud.close();
-      home.remove();
-    },
-  };
+  t.after(async () => {
+    await cloud.close();
+    home.remove();
+  });
+  return { cli, seen: cloud.seen };
 }
 
 /** What is in a tar.gz: names with a mark of their kind, and texts. */
@@ -114,8 +112,8 @@ async function unpack(bytes: Buffer): Promise<Record<string, string>> {
   return found;
 }
 
-test("deploy: a folder is packed without what is ignored, its log shown, its address told", async () => {
-  await using cloud = await start();
+test("deploy: a folder is packed without what is ignored, its log shown, its address told", async (t) => {
+  const cloud = await start(t);
   const site = fresh();
   mkdirSync(join(site, "css"));
   mkdirSync(join(site, "node_modules", "x"), { recursive: true });
@@ -149,8 +147,8 @@ test("deploy: a folder is packed without what is ignored, its log shown, its add
   });
 });
 
-test("deploy: a name that is not there is made when that is meant; a folder alone names its app", async () => {
-  await using cloud = await start();
+test("deploy: a name that is not there is made when that is meant; a folder alone names its app", async (t) => {
+  const cloud = await start(t);
   const site = fresh("My Site");
   writeFileSync(join(site, "index.html"), "<h1>");
   const unsure = await cloud.cli(["app", "deploy", "shopp", site]);
@@ -174,8 +172,8 @@ test("deploy: a name that is not there is made when that is meant; a folder alon
     assert.equal(appNameOf(path), name);
 });
 
-test("deploy: archives go as they are, images are told by what is in them", async () => {
-  await using cloud = await start();
+test("deploy: archives go as they are, images are told by what is in them", async (t) => {
+  const cloud = await start(t);
   const at = fresh();
   const tar = async (name: string, ...entries: string[]): Promise<string> => {
     const archive = pack();
@@ -213,8 +211,8 @@ test("deploy: archives go as they are, images are told by what is in them", asyn
   assert.deepEqual(sent()?.body, { image: "web:1.2", port: 80 });
 });
 
-test("deploy: what is wrong is said before anything is sent", async () => {
-  await using cloud = await start();
+test("deploy: what is wrong is said before anything is sent", async (t) => {
+  const cloud = await start(t);
   const empty = fresh();
   writeFileSync(join(empty, ".khmaraignore"), "*\n");
   for (const [words, expected] of [
@@ -231,8 +229,8 @@ test("deploy: what is wrong is said before anything is sent", async () => {
   assert.ok(!cloud.seen.some(({ method }) => method === "POST"));
 });
 
-test("deploy: a failure is the exit code, with its reason and what runs; escape sequences are not obeyed", async () => {
-  await using cloud = await start({
+test("deploy: a failure is the exit code, with its reason and what runs; escape sequences are not obeyed", async (t) => {
+  const cloud = await start(t, {
     state: "failed",
     error: "It ended with 1.\nlast words",
     log: ["\u001b[31mred\u001b[0m\r\n\u001b]0;title\u0007x\ty\u0008\n", "half"],
@@ -249,12 +247,12 @@ test("deploy: a failure is the exit code, with its reason and what runs; escape 
   );
 });
 
-test("deploy: Ctrl-C leaves it to itself; a cloud that is away for a moment is waited for", async () => {
+test("deploy: Ctrl-C leaves it to itself; a cloud that is away for a moment is waited for", async (t) => {
   const events = new EventEmitter();
   const site = fresh();
   writeFileSync(join(site, "index.html"), "<h1>");
   {
-    await using cloud = await start({
+    const cloud = await start(t, {
       routes: {
         "GET /deployments/{deployment}/log": () => {
           setImmediate(() => events.emit("interrupt"));
@@ -273,7 +271,7 @@ test("deploy: Ctrl-C leaves it to itself; a cloud that is away for a moment is w
     assert.ok(!cloud.seen.some(({ path }) => path.endsWith("/cancel")));
   }
   let away = 5;
-  await using cloud = await start({
+  const cloud = await start(t, {
     routes: {
       "GET /deployments/{deployment}/log": () =>
         away-- > 0
@@ -287,14 +285,14 @@ test("deploy: Ctrl-C leaves it to itself; a cloud that is away for a moment is w
   assert.equal(JSON.parse(run.out).state, "succeeded");
 });
 
-test("deployment log: what is there, and with -f what comes", async () => {
+test("deployment log: what is there, and with -f what comes", async (t) => {
   {
-    await using cloud = await start();
+    const cloud = await start(t);
     const run = await cloud.cli(["deployment", "log", deploymentId]);
     assert.deepEqual([run.code, run.out], [0, "building\nstill building\n"], run.notes);
     assert.ok(cloud.seen.every(({ query }) => query["waitSeconds"] === "0"));
   }
-  await using cloud = await start();
+  const cloud = await start(t);
   const run = await cloud.cli(["deployment", "log", deploymentId, "-f"]);
   assert.deepEqual([run.code, run.out], [0, "building\nstill building\n"], run.notes);
 });
@@ -308,8 +306,8 @@ const line = (second: number, text: string, container = "web-1") => ({
 });
 const eventText = (...lines: object[]): string => `: hello\n\n${lines.map((one) => `data: ${JSON.stringify(one)}\n\n`).join("")}`;
 
-test("logs: oldest first, with the filters; one JSON object a line for programs", async () => {
-  await using cloud = await start({
+test("logs: oldest first, with the filters; one JSON object a line for programs", async (t) => {
+  const cloud = await start(t, {
     routes: {
       "GET /apps/{app}/logs": ({ query }) => ({
         body:
@@ -337,10 +335,10 @@ test("logs: oldest first, with the filters; one JSON object a line for programs"
   );
 });
 
-test("logs -f: what was listed is not shown twice, nor what came before a break", async () => {
+test("logs -f: what was listed is not shown twice, nor what came before a break", async (t) => {
   const events = new EventEmitter();
   let connections = 0;
-  await using cloud = await start({
+  const cloud = await start(t, {
     routes: {
       "GET /apps/{app}/logs": () => ({ body: { items: [line(3, "c", "worker-1"), line(2, "b")] } }),
       "GET /apps/{app}/logs/follow": () => {
@@ -403,8 +401,8 @@ const running: Connecting = (websocket) => {
   websocket.once("close", () => child?.kill());
 };
 
-test("run: streams and the exit code as they are; a terminal where one sits at one", async () => {
-  await using cloud = await start({ sockets: { "/apps/{app}/run": running } });
+test("run: streams and the exit code as they are; a terminal where one sits at one", async (t) => {
+  const cloud = await start(t, { sockets: { "/apps/{app}/run": running } });
   const run = await cloud.cli(["app", "run", "shop", "--", "sh", "-c", "cat; echo trouble >&2; exit 7", "--json"], {
     input: "hello",
   });
@@ -420,7 +418,7 @@ test("run: streams and the exit code as they are; a terminal where one sits at o
   assert.equal(nothing.code, 2);
 });
 
-test("terminal: in the first container that runs, or the one that was named", async () => {
+test("terminal: in the first container that runs, or the one that was named", async (t) => {
   const items = [
     { name: "worker-1", process: "worker", state: "running" },
     { name: "web-1", process: "web", state: "exited" },
@@ -432,7 +430,7 @@ test("terminal: in the first container that runs, or the one that was named", as
     websocket.send(JSON.stringify({ exit: { code: 4 } }));
     websocket.close(1000);
   };
-  await using cloud = await start({
+  const cloud = await start(t, {
     routes: { "GET /apps/{app}/containers": () => ({ body: { items } }) },
     sockets: { "/apps/{app}/containers/{container}/terminal": shell },
   });
@@ -445,8 +443,8 @@ test("terminal: in the first container that runs, or the one that was named", as
   assert.match(none.notes, /Nothing of shop runs\. .*khmara app run shop -- sh/);
 });
 
-test("setting set: values from the line and from a file, secrets apart, the deployment followed", async () => {
-  await using cloud = await start();
+test("setting set: values from the line and from a file, secrets apart, the deployment followed", async (t) => {
+  const cloud = await start(t);
   const sent = () => cloud.seen.findLast(({ method }) => method === "PATCH")?.body;
   const run = await cloud.cli(["setting", "set", "shop", "A=1", "URL=http://x/?a=b", "EMPTY="]);
   assert.equal(run.code, 0, run.notes);
