@@ -1,12 +1,11 @@
 /** What apps run on in tests: the Docker of testing/docker.ts, and an HAProxy of the test's own. */
 import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
-import { after } from "node:test";
 import { haproxyProgram } from "../gateway/haproxy/process.ts";
 import type { AppDrivers } from "../server/cloud.ts";
 import { openGateway } from "../server/gateway.ts";
 import { gatewayProcesses, stopGateway } from "../server/gateway-process.ts";
 import { isAlive } from "../server/processes.ts";
-import { openAppEngine } from "../services/apps/index.ts";
+import { type GatewayDoor, openAppEngine } from "../services/apps/index.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { removeCloud, testCloudId, testDocker } from "./docker.ts";
 import { freePort } from "./launcher.ts";
@@ -19,6 +18,8 @@ export interface TestAppDrivers {
   httpPort: number;
   httpsPort: number;
   gatewayFolder: string;
+  /** Takes everything of it away, whether the cloud has ended or not. */
+  remove(): Promise<void>;
 }
 
 export interface TestAppOptions {
@@ -30,7 +31,7 @@ export interface TestAppOptions {
   trust?: string;
 }
 
-/** Everything of it is taken away when the test file ends; call it before `startCloud`, whose end comes before that. */
+/** `after(() => drivers.remove())`, and `startCloud({ appDrivers: drivers.appDrivers })`. */
 export async function testAppDrivers({ engine = true, port = 1, trust }: TestAppOptions = {}): Promise<TestAppDrivers> {
   await sweep();
   await installTestTools({ [haproxyProgram]: "haproxy" });
@@ -40,16 +41,30 @@ export async function testAppDrivers({ engine = true, port = 1, trust }: TestApp
   const gatewayFolder = mkdtempSync(`/tmp/khag-${process.pid}-`);
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const publicUrl = "http://console.khmara.test";
-  after(async () => {
-    await stopGateway(gatewayFolder, 0);
-    if (docker !== undefined) await removeCloud(docker.socket, cloudId);
-    rmSync(gatewayFolder, { recursive: true, force: true });
-  });
+  let ended = false;
+  let door: GatewayDoor | undefined;
+  const untilEnd = (driver: GatewayDoor): GatewayDoor => {
+    door = driver;
+    return {
+      ...driver,
+      ...(trust === undefined ? {} : { trust }),
+      apply: async (build) => (ended ? { how: "nothing" } : driver.apply(build)),
+      ensureRunning: async () => ended || driver.ensureRunning(),
+    };
+  };
   return {
     cloudId,
     httpPort,
     httpsPort,
     gatewayFolder,
+    async remove() {
+      ended = true;
+      // What is under way in it has ended then, and nothing starts it again.
+      await door?.ensureRunning().catch(() => {});
+      await stopGateway(gatewayFolder, 0);
+      if (docker !== undefined) await removeCloud(docker.socket, cloudId);
+      rmSync(gatewayFolder, { recursive: true, force: true });
+    },
     appDrivers: async () => {
       const opened = openGateway(
         { folder: gatewayFolder, httpPort, httpsPort },
@@ -60,7 +75,7 @@ export async function testAppDrivers({ engine = true, port = 1, trust }: TestApp
           docker === undefined
             ? { missing: "There is no Docker in this test." }
             : await openAppEngine({ kind: "docker", endpoint: docker.socket }, cloudId),
-        gateway: "driver" in opened && trust !== undefined ? { driver: { ...opened.driver, trust } } : opened,
+        gateway: "driver" in opened ? { driver: untilEnd(opened.driver) } : opened,
       };
     },
   };

@@ -110,7 +110,7 @@ describe("Docker that somebody else set up", () => {
 });
 
 describe("a daemon without systemd", { skip: dockerMissing() ?? false, timeout: 240_000 }, () => {
-  let place: Required<DockerPlace>;
+  let place: DockerPlace & { network: string };
   const namespace = `khtd-${randomBytes(3).toString("hex")}`;
   const logFile = () => `${place.folder}.log`;
   const start = () => startDocker({ place, logFile: logFile(), timeoutMs: 120_000 });

@@ -179,7 +179,10 @@ export const routingRoutes = {
     permission: "apps.engine.update",
     roles: ["admin"],
     body: z.object({
-      appsDomain: host.optional().describe("With a wildcard entry in DNS that leads here: *.apps.example.com."),
+      appsDomain: z
+        .union([z.literal("localhost"), host])
+        .optional()
+        .describe("With a wildcard entry in DNS that leads here: *.apps.example.com. localhost: seen on this machine alone."),
       acme: z
         .object({ directory: z.url({ protocol: /^https$/ }).max(500), email: z.email().max(200) })
         .nullable()
