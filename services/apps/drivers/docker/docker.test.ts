@@ -26,8 +26,15 @@ describe("Docker: the engine of applications", { skip: dockerMissing() ?? false,
       const reachesHost = (port: number, words: string) =>
         eventually(
           () =>
-            spawnSync(...inNamespace(network, ["busybox", "wget", "-q", "-T", "5", "-O", "-", `http://127.0.0.1:${port}/`]))
-              .stdout,
+            spawnSync(
+              ...inNamespace(network, [
+                "timeout",
+                "5",
+                "bash",
+                "-c",
+                `exec 3<>/dev/tcp/127.0.0.1/${port}; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`,
+              ]),
+            ).stdout,
           (answer) => answer.includes(words),
         ).then(() => {});
       Object.assign(suite, await openSuite(async () => ({ engine: engineOf(one), other: engineOf(two), reachesHost, close })));
