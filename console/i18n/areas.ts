@@ -1,8 +1,10 @@
 import type access from "./access.en.ts";
 import type account from "./account.en.ts";
+import type apps from "./apps.en.ts";
 import type audit from "./audit.en.ts";
 import type cloud from "./cloud.en.ts";
 import type compute from "./compute.en.ts";
+import type deploy from "./deploy.en.ts";
 import type disks from "./disks.en.ts";
 import type engine from "./engine.en.ts";
 import type entry from "./entry.en.ts";
@@ -26,9 +28,11 @@ import type watch from "./watch.en.ts";
 export interface Areas {
   access: typeof access;
   account: typeof account;
+  apps: typeof apps;
   audit: typeof audit;
   cloud: typeof cloud;
   compute: typeof compute;
+  deploy: typeof deploy;
   entry: typeof entry;
   errors: typeof errors;
   frame: typeof frame;

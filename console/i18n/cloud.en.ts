@@ -2,6 +2,7 @@ export default {
   title: "Cloud administration",
   text: "All organisations and people of this cloud, and its settings.",
   engine: "Engine",
+  appEngine: "Apps",
   sizes: "Sizes",
   pools: "Address pools",
   settings: "Settings",

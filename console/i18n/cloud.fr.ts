@@ -5,6 +5,7 @@ export default {
   title: "Administration du cloud",
   text: "Toutes les organisations et personnes de ce cloud, et ses réglages.",
   engine: "Moteur",
+  appEngine: "Applications",
   sizes: "Tailles",
   pools: "Réserves d’adresses",
   settings: "Réglages",

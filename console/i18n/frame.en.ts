@@ -22,6 +22,8 @@ export default {
   "nav.engine": "Engine",
   "nav.sshKeys": "SSH keys",
   "nav.newInstance": "New instance",
+  "nav.apps": "Apps",
+  "nav.newApp": "New app",
   "nav.buckets": "Buckets",
   "nav.accessKeys": "Access keys",
   "nav.projects": "Projects",

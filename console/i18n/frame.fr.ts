@@ -25,6 +25,8 @@ export default {
   "nav.engine": "Moteur",
   "nav.sshKeys": "Clés SSH",
   "nav.newInstance": "Nouvelle instance",
+  "nav.apps": "Applications",
+  "nav.newApp": "Nouvelle application",
   "nav.buckets": "Compartiments",
   "nav.accessKeys": "Clés d’accès",
   "nav.projects": "Projets",

@@ -25,6 +25,8 @@ export default {
   "nav.engine": "Рушій",
   "nav.sshKeys": "Ключі SSH",
   "nav.newInstance": "Новий інстанс",
+  "nav.apps": "Застосунки",
+  "nav.newApp": "Новий застосунок",
   "nav.buckets": "Бакети",
   "nav.accessKeys": "Ключі доступу",
   "nav.projects": "Проєкти",

@@ -91,6 +91,15 @@ const pictures = {
       <path d="M80 78v10M62 92h36" {...line} />
     </>
   ),
+  app: (
+    <>
+      <rect x="34" y="20" width="92" height="66" rx="6" {...line} />
+      <path d="M34 36h92" {...line} />
+      <circle cx="43" cy="28" r="2" {...soft} />
+      <circle cx="51" cy="28" r="2" {...soft} />
+      <path d="M80 76V50M68 60l12-12 12 12" {...soft} fill="none" />
+    </>
+  ),
   disk: (
     <>
       <ellipse cx="80" cy="32" rx="34" ry="11" {...soft} />

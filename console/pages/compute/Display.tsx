@@ -4,21 +4,22 @@ import { problemError } from "../../../client/problem.ts";
 import { client } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useT } from "../../i18n/i18n.ts";
-import css from "./terminal.module.css";
-import type { TerminalSession } from "./terminalSession.ts";
+import type { TerminalSession } from "../../ui/terminal/session.ts";
+import css from "../../ui/terminal/terminal.module.css";
 
 /**
  * The screen of a virtual machine, by the SPICE project's own client: QEMU below LXD and Incus speaks SPICE, so that noVNC has nothing to
  * talk to. It opens a connection for each channel by itself, and wants the id of an element to draw in.
  */
-export default function Display({ session, onConsole }: { session: TerminalSession; onConsole: () => void }) {
+export default function Display(props: { instance: string; session: TerminalSession; onConsole: () => void }) {
+  const { instance, session, onConsole } = props;
   const t = useT();
   const screen = useId();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
     let connection: { stop: () => void } | undefined;
     let left = false;
-    const address = client.url("instanceDisplay", { instance: session.instance as never });
+    const address = client.url("instanceDisplay", { instance: instance as never });
     const failed = async (error: unknown) => {
       session.report({ phase: "ended", good: false });
       // A browser tells nothing of why a WebSocket was refused; an ordinary request does.
@@ -46,7 +47,7 @@ export default function Display({ session, onConsole }: { session: TerminalSessi
       left = true;
       connection?.stop();
     };
-  }, [session, screen]);
+  }, [instance, session, screen]);
   return (
     <>
       <section id={screen} className={css.display} aria-label={t("terminal.screenOf", { name: session.label })} />

@@ -1,44 +1,52 @@
-import { ActionIcon, Button, Menu, Modal, TextInput, Tooltip } from "@mantine/core";
-import {
-  IconChevronDown,
-  IconClearAll,
-  IconClipboard,
-  IconCopy,
-  IconDots,
-  IconMaximize,
-  IconMinimize,
-  IconPlus,
-  IconX,
-  IconZoomIn,
-  IconZoomOut,
-} from "@tabler/icons-react";
-import { type KeyboardEvent, useEffect, useState } from "react";
-import { useT } from "../../i18n/i18n.ts";
+import { Button, Menu, Modal, TextInput } from "@mantine/core";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { client } from "../../api/api.ts";
+import { translate, useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../../ui/EmptyState.tsx";
-import { toastError } from "../../ui/toast.ts";
+import { hasSessions, openSession, useSessions } from "../../ui/terminal/sessions.ts";
+import { TerminalFrame } from "../../ui/terminal/TerminalFrame.tsx";
 import type { InstanceTabProps } from "./InstancePage.tsx";
-import { Terminal } from "./Terminal.tsx";
-import css from "./terminal.module.css";
-import { readerMode, type TerminalSession } from "./terminalSession.ts";
-import { closeSession, openFirst, openSession, showSession, useSessions } from "./terminalSessions.ts";
 import { whyNot } from "./words.ts";
+
+const Display = lazy(() => import("./Display.tsx"));
+
+interface Owner {
+  id: string;
+  name: string;
+}
+
+const openShell = ({ id, name }: Owner, user = "root") =>
+  openSession(id, {
+    kind: `shell ${user}`,
+    label: (number) => translate("terminal.shell", { user, number }),
+    name,
+    connect: (size, options) => client.instanceTerminal({ instance: id as never, user, ...size }, options),
+  });
+// There is one keyboard at the serial port, and one screen.
+const openConsole = ({ id, name }: Owner) =>
+  openSession(id, {
+    kind: "console",
+    single: true,
+    label: () => translate("terminal.console"),
+    name,
+    connect: (size, options) => client.instanceConsole({ instance: id as never, ...size }, options),
+    anyExitIsGood: true,
+  });
+const openDisplay = ({ id, name }: Owner) =>
+  openSession(id, { kind: "display", single: true, label: () => translate("terminal.display"), name });
 
 /** Shells, the serial console and the screen of an instance, as many at once as one likes. */
 export default function InstanceTerminal({ instance, may }: InstanceTabProps) {
   const t = useT();
-  const { sessions, active } = useSessions(instance.id);
-  const [full, setFull] = useState(false);
+  const { sessions } = useSessions(instance.id);
   const [asking, setAsking] = useState(false);
-  const session = sessions.find((one) => one.id === active);
   const reason = whyNot(instance, "terminal", may);
-  const open = (kind: "shell" | "console" | "display", user?: string) => openSession(instance, kind, user);
   // Who comes here wants a shell; the last one that is closed is not opened again.
   const { id, name } = instance;
   const canOpen = reason === undefined;
   useEffect(() => {
-    if (canOpen) openFirst({ id, name });
+    if (canOpen && !hasSessions(id)) openShell({ id, name });
   }, [id, name, canOpen]);
-  useFullScreen(full, setFull);
 
   if (sessions.length === 0 && reason !== undefined) {
     return (
@@ -51,202 +59,35 @@ export default function InstanceTerminal({ instance, may }: InstanceTabProps) {
     );
   }
   return (
-    <section>
-      <div className={full ? `${css.frame} ${css.full}` : css.frame}>
-        <div className={css.bar}>
-          <Tabs instance={instance} sessions={sessions} active={active} />
-          <Button.Group>
-            <Button
-              size="compact-sm"
-              variant="default"
-              leftSection={<IconPlus size={14} aria-hidden />}
-              disabled={reason !== undefined}
-              onClick={() => open("shell")}
-            >
-              {t("terminal.new")}
-            </Button>
-            <Menu position="bottom-end">
-              <Menu.Target>
-                <Button
-                  size="compact-sm"
-                  variant="default"
-                  px={6}
-                  disabled={reason !== undefined}
-                  aria-label={t("terminal.newMenu")}
-                >
-                  <IconChevronDown size={14} aria-hidden />
-                </Button>
-              </Menu.Target>
-              <Menu.Dropdown>
-                <Menu.Item onClick={() => setAsking(true)}>{t("terminal.asUser")}</Menu.Item>
-                <Menu.Item onClick={() => open("console")}>{t("terminal.console")}</Menu.Item>
-                {instance.kind === "vm" && <Menu.Item onClick={() => open("display")}>{t("terminal.display")}</Menu.Item>}
-              </Menu.Dropdown>
-            </Menu>
-          </Button.Group>
-          {session && session.kind !== "display" && <More session={session} />}
-          <Tooltip label={t(full ? "terminal.leaveFullScreen" : "terminal.fullScreen")}>
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              aria-label={t(full ? "terminal.leaveFullScreen" : "terminal.fullScreen")}
-              aria-pressed={full}
-              onClick={() => {
-                setFull(!full);
-                session?.focus();
-              }}
-            >
-              {full ? <IconMinimize size={16} stroke={1.6} /> : <IconMaximize size={16} stroke={1.6} />}
-            </ActionIcon>
-          </Tooltip>
-        </div>
-        {session ? (
-          <Panel session={session} onConsole={() => open("console")} />
-        ) : (
-          <EmptyState
-            picture="server"
-            title={t("terminal.title", { name: instance.name })}
-            action={<Button onClick={() => open("shell")}>{t("terminal.new")}</Button>}
-            command={`khmara instance terminal ${instance.name}`}
-          />
+    <>
+      <TerminalFrame
+        owner={instance}
+        onNew={() => openShell(instance)}
+        disabled={reason !== undefined}
+        others={
+          <>
+            <Menu.Item onClick={() => setAsking(true)}>{t("terminal.asUser")}</Menu.Item>
+            <Menu.Item onClick={() => openConsole(instance)}>{t("terminal.console")}</Menu.Item>
+            {instance.kind === "vm" && <Menu.Item onClick={() => openDisplay(instance)}>{t("terminal.display")}</Menu.Item>}
+          </>
+        }
+        panel={(session) => (
+          <Suspense>
+            <Display instance={instance.id} session={session} onConsole={() => openConsole(instance)} />
+          </Suspense>
         )}
-      </div>
-      <p className={css.hint}>{t("terminal.hint")}</p>
+        command={`khmara instance terminal ${instance.name}`}
+      />
       {asking && (
         <AskUser
           onClose={() => setAsking(false)}
           onUser={(user) => {
             setAsking(false);
-            open("shell", user);
+            openShell(instance, user);
           }}
         />
       )}
-    </section>
-  );
-}
-
-function Panel({ session, onConsole }: { session: TerminalSession; onConsole: () => void }) {
-  return (
-    <div
-      role="tabpanel"
-      id={`panel-${session.id}`}
-      aria-labelledby={`tab-${session.id}`}
-      style={{ display: "flex", flexDirection: "column", flex: 1, minHeight: 0 }}
-    >
-      <Terminal key={session.id} session={session} onConsole={onConsole} />
-    </div>
-  );
-}
-
-function Tabs(props: {
-  instance: { id: string; name: string };
-  sessions: readonly TerminalSession[];
-  active: string | undefined;
-}) {
-  const t = useT();
-  const { instance, sessions, active } = props;
-  // The arrows go from tab to tab (ARIA, tabs pattern).
-  const walk = (event: KeyboardEvent, at: number) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const next = step === undefined ? undefined : sessions[(at + step + sessions.length) % sessions.length];
-    if (event.key === "Delete") closeSession(instance.id, sessions[at]?.id as string);
-    if (!next) return;
-    event.preventDefault();
-    showSession(instance.id, next.id);
-    requestAnimationFrame(() => document.getElementById(`tab-${next.id}`)?.focus());
-  };
-  return (
-    <div className={css.tabs}>
-      {/* The buttons that close stand beside the tabs, where a list of tabs has only tabs: it owns them from here. */}
-      <div
-        role="tablist"
-        aria-label={t("terminal.title", { name: instance.name })}
-        aria-owns={sessions.map((one) => `tab-${one.id}`).join(" ")}
-      />
-      {sessions.map((one, at) => (
-        <div key={one.id} className={css.tab} data-active={one.id === active || undefined}>
-          <button
-            type="button"
-            role="tab"
-            id={`tab-${one.id}`}
-            className={css.name}
-            aria-selected={one.id === active}
-            aria-controls={one.id === active ? `panel-${one.id}` : undefined}
-            tabIndex={one.id === active ? 0 : -1}
-            onClick={() => showSession(instance.id, one.id)}
-            onKeyDown={(event) => walk(event, at)}
-          >
-            <span className={css.dot} data-phase={one.state.phase} />
-            {one.label}
-          </button>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            size={24}
-            mr={4}
-            aria-label={t("terminal.close", { name: one.label })}
-            tabIndex={one.id === active ? 0 : -1}
-            onClick={() => closeSession(instance.id, one.id)}
-          >
-            <IconX size={14} />
-          </ActionIcon>
-        </div>
-      ))}
-    </div>
-  );
-}
-
-function More({ session }: { session: TerminalSession }) {
-  const t = useT();
-  return (
-    <Menu position="bottom-end" returnFocus={false}>
-      <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={t("terminal.more")}>
-          <IconDots size={16} stroke={1.6} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item
-          leftSection={<IconCopy size={16} aria-hidden />}
-          disabled={!session.hasSelection}
-          onClick={() => void session.copy().catch(toastError)}
-        >
-          {t("terminal.copy")}
-        </Menu.Item>
-        <Menu.Item
-          leftSection={<IconClipboard size={16} aria-hidden />}
-          onClick={() => void session.paste().catch(() => toastError(t("terminal.pasteBlocked")))}
-        >
-          {t("terminal.paste")}
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item
-          leftSection={<IconZoomIn size={16} aria-hidden />}
-          closeMenuOnClick={false}
-          onClick={() => session.resizeLetters(1)}
-        >
-          {t("terminal.larger")}
-        </Menu.Item>
-        <Menu.Item
-          leftSection={<IconZoomOut size={16} aria-hidden />}
-          closeMenuOnClick={false}
-          onClick={() => session.resizeLetters(-1)}
-        >
-          {t("terminal.smaller")}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconClearAll size={16} aria-hidden />} onClick={() => session.clear()}>
-          {t("terminal.clear")}
-        </Menu.Item>
-        <Menu.Item
-          role="menuitemcheckbox"
-          aria-checked={readerMode()}
-          leftSection={<span aria-hidden>{readerMode() ? "✓" : ""}</span>}
-          onClick={() => session.setReaderMode(!readerMode())}
-        >
-          {t("terminal.screenReader")}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    </>
   );
 }
 
@@ -277,38 +118,4 @@ function AskUser({ onClose, onUser }: { onClose: () => void; onUser: (user: stri
       </form>
     </Modal>
   );
-}
-
-/**
- * The whole window, and the whole screen where the browser lets a page have it with the Escape key, which shells need. A telephone's
- * keyboard covers a part of the window: what is left is the height.
- */
-function useFullScreen(full: boolean, setFull: (full: boolean) => void): void {
-  useEffect(() => {
-    if (!full) return;
-    const root = document.documentElement;
-    const { keyboard } = navigator as { keyboard?: { lock?: (keys: string[]) => Promise<void>; unlock?: () => void } };
-    const canKeepEscape = keyboard?.lock !== undefined && root.requestFullscreen !== undefined;
-    if (canKeepEscape) {
-      root
-        .requestFullscreen()
-        .then(() => keyboard?.lock?.(["Escape"]))
-        .catch(() => {});
-    }
-    const left = () => {
-      if (document.fullscreenElement === null) setFull(false);
-    };
-    const measure = () =>
-      root.style.setProperty("--k-visible-height", `${window.visualViewport?.height ?? window.innerHeight}px`);
-    measure();
-    document.addEventListener("fullscreenchange", left);
-    window.visualViewport?.addEventListener("resize", measure);
-    return () => {
-      document.removeEventListener("fullscreenchange", left);
-      window.visualViewport?.removeEventListener("resize", measure);
-      root.style.removeProperty("--k-visible-height");
-      keyboard?.unlock?.();
-      if (document.fullscreenElement !== null) void document.exitFullscreen().catch(() => {});
-    };
-  }, [full, setFull]);
 }

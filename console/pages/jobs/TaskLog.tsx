@@ -1,9 +1,10 @@
 import { Anchor, Group, Modal, Select } from "@mantine/core";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Task } from "../../../services/compute/jobs/contract.ts";
 import { client } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useT } from "../../i18n/i18n.ts";
+import { FollowingLog } from "../../ui/FollowingLog.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { taskTones } from "./words.ts";
 
@@ -16,12 +17,6 @@ export function TaskLog({ task, onClose }: { task: Task; onClose?: () => void })
   const [attempt, setAttempt] = useState<number>();
   const shown = attempt ?? Math.max(task.attempt, 1);
   const text = useLog(task.id, shown, task.attempt > 0);
-  const box = useRef<HTMLPreElement>(null);
-  const follows = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the box scrolls when the text grows
-  useEffect(() => {
-    if (follows.current && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [text]);
   const content = (
     <>
       <Group justify="space-between" mb="sm">
@@ -48,30 +43,7 @@ export function TaskLog({ task, onClose }: { task: Task; onClose?: () => void })
           </Anchor>
         </Group>
       </Group>
-      <pre
-        ref={box}
-        role="log"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
-        tabIndex={0}
-        onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-          follows.current = scrollTop + clientHeight > scrollHeight - 24;
-        }}
-        style={{
-          margin: 0,
-          minHeight: 160,
-          maxHeight: "60vh",
-          overflow: "auto",
-          padding: 12,
-          borderRadius: 8,
-          background: "#14161c",
-          color: "#e6e8ee",
-          fontSize: 12.5,
-          whiteSpace: "pre-wrap",
-          overflowWrap: "anywhere",
-        }}
-      >
-        {text || t(task.attempt === 0 ? "jobs.notBegun" : "jobs.nothingWritten")}
-      </pre>
+      <FollowingLog text={text || t(task.attempt === 0 ? "jobs.notBegun" : "jobs.nothingWritten")} />
     </>
   );
   if (!onClose) return content;

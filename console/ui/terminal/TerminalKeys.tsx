@@ -1,6 +1,6 @@
 import { useT } from "../../i18n/i18n.ts";
+import type { BarKey, TerminalSession } from "./session.ts";
 import css from "./terminal.module.css";
-import type { BarKey, TerminalSession } from "./terminalSession.ts";
 
 /** Those with words on them are named by these words. */
 const keys: { key: BarKey; face: string; named?: true }[] = [

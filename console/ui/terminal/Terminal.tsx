@@ -1,21 +1,19 @@
 import "@xterm/xterm/css/xterm.css";
 import { Button, useComputedColorScheme } from "@mantine/core";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useT } from "../../i18n/i18n.ts";
+import type { TerminalSession } from "./session.ts";
 import { TerminalKeys } from "./TerminalKeys.tsx";
 import css from "./terminal.module.css";
-import type { TerminalSession } from "./terminalSession.ts";
 
-const Display = lazy(() => import("./Display.tsx"));
-
-/** One session of an instance: its screen, what became of it, and keys for a telephone. */
-export function Terminal({ session, onConsole }: { session: TerminalSession; onConsole: () => void }) {
+/** One session: its screen, what became of it, and keys for a telephone. */
+export function Terminal({ session }: { session: TerminalSession }) {
   const t = useT();
   const scheme = useComputedColorScheme("light");
   const screen = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const parent = screen.current;
-    if (!parent || session.kind === "display") return;
+    if (!parent) return;
     session.mount(parent);
     session.focus();
     const watch = new ResizeObserver(() => session.fit());
@@ -26,13 +24,6 @@ export function Terminal({ session, onConsole }: { session: TerminalSession; onC
     };
   }, [session]);
   useEffect(() => session.paint(scheme), [session, scheme]);
-  if (session.kind === "display") {
-    return (
-      <Suspense>
-        <Display session={session} onConsole={onConsole} />
-      </Suspense>
-    );
-  }
   const { phase, reason, good } = session.state;
   return (
     <>

@@ -1,13 +1,25 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
-import type { CloudSocket } from "../../../client/socket.ts";
-import { client } from "../../api/api.ts";
+import type { CloudSocket, SocketOptions } from "../../../client/socket.ts";
 import { errorText } from "../../api/errors.ts";
 import { translate } from "../../i18n/i18n.ts";
-import { palettes } from "./terminalPalette.ts";
+import { palettes } from "./palette.ts";
 
-export type SessionKind = "shell" | "console" | "display";
+/** Where a session leads, and what it is called. */
+export interface SessionGiven {
+  /** Sessions of one kind are numbered. */
+  kind: string;
+  /** There is at most one of this kind: another one asked for is the first. */
+  single?: boolean;
+  label: (number: number) => string;
+  /** Of the thing it is in, for screen readers. */
+  name: string;
+  /** Absent: what is shown in it connects by itself. */
+  connect?: (size: { columns: number; rows: number }, options: SocketOptions) => Promise<CloudSocket>;
+  /** An exit code other than 0 is no failure: there is no shell whose it could be. */
+  anyExitIsGood?: boolean;
+}
 
 export interface SessionState {
   phase: "connecting" | "open" | "ended";
@@ -37,20 +49,20 @@ const sequences = {
 export type BarKey = keyof typeof sequences;
 
 /**
- * A terminal with its connection. It lives outside of the page, so that a look at another tab of the instance does not end a shell;
+ * A terminal with its connection. It lives outside of the page, so that a look at another tab does not end a shell;
  * the page only shows it.
  */
 export class TerminalSession {
   readonly id: string = crypto.randomUUID();
-  readonly kind: SessionKind;
-  readonly instance: string;
-  readonly user: string | undefined;
+  readonly kind: string;
   readonly label: string;
   /** Where xterm.js draws; it is moved from page to page. */
   readonly element: HTMLDivElement = document.createElement("div");
   state: SessionState = { phase: "connecting" };
   /** For the next key only: what has been pressed on the bar of a phone. */
   held: { control: boolean; alt: boolean } = { control: false, alt: false };
+  readonly number: number;
+  private readonly given: SessionGiven;
   private readonly terminal: Terminal;
   private readonly fitting = new FitAddon();
   private readonly changed: () => void;
@@ -58,12 +70,12 @@ export class TerminalSession {
   private leaving = new AbortController();
   private used = false;
 
-  constructor(given: { kind: SessionKind; instance: string; user?: string; label: string; name: string; changed: () => void }) {
+  constructor(given: SessionGiven, number: number, changed: () => void) {
+    this.given = given;
     this.kind = given.kind;
-    this.instance = given.instance;
-    this.user = given.user;
-    this.label = given.label;
-    this.changed = given.changed;
+    this.number = number;
+    this.label = given.label(number);
+    this.changed = changed;
     this.element.style.height = "100%";
     this.terminal = new Terminal({
       fontFamily,
@@ -82,17 +94,19 @@ export class TerminalSession {
     this.terminal.onBinary((data) => void this.socket?.send(Uint8Array.from(data, (letter) => letter.charCodeAt(0))));
     this.terminal.onResize(({ cols, rows }) => this.socket?.control({ resize: { columns: cols, rows } }));
     this.terminal.attachCustomKeyEventHandler((event) => this.isOurs(event));
-    this.name = given.name;
   }
-  private readonly name: string;
+
+  get connectsItself(): boolean {
+    return this.given.connect === undefined;
+  }
 
   /** Shows it; the first time it connects too, as only now its size is known. */
   mount(parent: HTMLElement): void {
     parent.append(this.element);
-    if (this.kind === "display") return;
+    if (this.connectsItself) return;
     if (!this.terminal.element) {
       this.terminal.open(this.element);
-      this.terminal.textarea?.setAttribute("aria-label", translate("terminal.input", { name: this.name }));
+      this.terminal.textarea?.setAttribute("aria-label", translate("terminal.input", { name: this.given.name }));
       this.fit();
       void this.connect();
     } else this.fit();
@@ -124,12 +138,10 @@ export class TerminalSession {
       },
       signal: this.leaving.signal,
     };
-    const args = { instance: this.instance as never, columns, rows };
+    const { connect, anyExitIsGood } = this.given;
+    if (connect === undefined) return;
     try {
-      const socket =
-        this.kind === "console"
-          ? await client.instanceConsole(args, options)
-          : await client.instanceTerminal({ ...args, ...(this.user !== undefined && { user: this.user }) }, options);
+      const socket = await connect({ columns, rows }, options);
       this.socket = socket;
       this.become({ phase: "open" });
       // It may have become another size meanwhile.
@@ -137,9 +149,9 @@ export class TerminalSession {
         socket.control({ resize: { columns: this.terminal.cols, rows: this.terminal.rows } });
       const { error } = await socket.closed;
       if (exit !== undefined) {
-        const good = exit === 0 || this.kind === "console";
+        const good = exit === 0 || anyExitIsGood === true;
         const reason =
-          this.kind === "console"
+          anyExitIsGood === true
             ? translate("terminal.closed")
             : exit === 0
               ? translate("terminal.ended")

@@ -1,0 +1,144 @@
+import { Alert, Modal } from "@mantine/core";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { type ComponentType, lazy, Suspense } from "react";
+import type { App } from "../../../services/apps/deploying/contract.ts";
+import { useApi } from "../../api/api.ts";
+import { projectAddress } from "../../frame/address.ts";
+import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
+import { NotFoundPage } from "../../frame/NotFoundPage.tsx";
+import { useT } from "../../i18n/i18n.ts";
+import { useAddressFlag } from "../../ui/addressFlag.ts";
+import { ErrorPage } from "../../ui/ErrorPage.tsx";
+import { PageHeader } from "../../ui/PageHeader.tsx";
+import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
+import { AppButtons } from "./AppButtons.tsx";
+import { AppEngineNotice } from "./AppEngineNotice.tsx";
+import { AppOverview } from "./AppOverview.tsx";
+import { AppBadge } from "./AppsPage.tsx";
+import css from "./apps.module.css";
+import { whyNot } from "./words.ts";
+
+export interface AppTabProps {
+  app: App;
+  /** The address of the app's page. */
+  here: string;
+  /** Whether the person may change it. */
+  may: boolean;
+}
+
+const tabs = [
+  "overview",
+  "deployments",
+  "releases",
+  "variables",
+  "processes",
+  "logs",
+  "domains",
+  "access",
+  "disks",
+  "terminal",
+  "manage",
+] as const;
+type Tab = (typeof tabs)[number];
+
+// What is heavy or rarely looked at comes when it is opened.
+type Content = ComponentType<AppTabProps>;
+const contents: Record<Exclude<Tab, "overview">, Content> = {
+  deployments: lazy(() => import("./AppDeployments.tsx")),
+  releases: lazy(() => import("./AppReleases.tsx")),
+  variables: lazy(() => import("./AppVariables.tsx")),
+  processes: lazy(() => import("./AppProcesses.tsx")),
+  logs: lazy(() => import("./AppLogs.tsx")),
+  domains: lazy(() => import("./AppDomains.tsx")),
+  access: lazy(() => import("./AppAccess.tsx")),
+  disks: lazy(() => import("./AppDisks.tsx")),
+  terminal: lazy(() => import("./AppTerminal.tsx")),
+  manage: lazy(() => import("./AppManage.tsx")),
+};
+const DeployForm = lazy(async () => ({ default: (await import("./DeployForm.tsx")).DeployForm }));
+
+export default function AppPage() {
+  const t = useT();
+  const params = useParams({ strict: false }) as { app: string; tab?: string };
+  const organisation = useOrganisation();
+  const project = useProject();
+  const may = useCan()("editor");
+  const [deploying, setDeploying] = useAddressFlag("deploy");
+  const query = useApi("appGet", { app: params.app as never });
+  const tab: Tab = tabs.find((one) => one === params.tab) ?? "overview";
+  const home = projectAddress(organisation.slug, project.slug, "apps");
+  const here = `${home}/${params.app}`;
+  if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
+  if (!query.data) return <PageSkeleton />;
+  const app = query.data;
+  // What surrounds it would be another project's.
+  if (app.projectId !== project.id) return <NotFoundPage />;
+  const Content = tab === "overview" ? undefined : contents[tab];
+  return (
+    <>
+      <PageHeader
+        title={app.name}
+        badge={<AppBadge app={app} />}
+        text={app.description || undefined}
+        back={{ to: home, label: t("frame.nav.apps") }}
+        tabs={tabs.map((one) => ({
+          to: one === "overview" ? here : `${here}/${one}`,
+          label: t(`apps.tab.${one}`),
+          active: one === tab,
+        }))}
+        actions={<AppButtons app={app} may={may} onDeploy={() => setDeploying(true)} />}
+      />
+      <AppEngineNotice />
+      {app.deployment && (
+        <div className={css.working}>
+          <span role="status">
+            {t("apps.deployingNow", {
+              number: app.deployment.number,
+              state: t(`apps.deploymentState.${app.deployment.state}`),
+            })}
+          </span>
+          <Link to={`${here}/deployments/${app.deployment.id}`}>{t("apps.follow")}</Link>
+        </div>
+      )}
+      {app.state === "failing" && (
+        <Alert color="red" mb="lg" title={t("apps.failing")}>
+          {app.stateReason ?? t("apps.failingText")} <Link to={`${here}/logs`}>{t("apps.readLogs")}</Link>
+        </Alert>
+      )}
+      {Content ? (
+        <Suspense fallback={<PageSkeleton />}>
+          <Content app={app} here={here} may={may} />
+        </Suspense>
+      ) : (
+        <AppOverview app={app} here={here} may={may} />
+      )}
+      {deploying && may && <Deploy app={app} here={here} may={may} onClose={() => setDeploying(false)} />}
+    </>
+  );
+}
+
+function Deploy({ app, here, may, onClose }: AppTabProps & { onClose: () => void }) {
+  const t = useT();
+  const navigate = useNavigate();
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      size="lg"
+      title={t("deploy.title", { name: app.name })}
+      closeButtonProps={{ "aria-label": t("ui.close") }}
+    >
+      <Suspense fallback={<PageSkeleton />}>
+        <DeployForm
+          appName={app.name}
+          prepare={async () => app.id}
+          onDeployed={(_, deployment) =>
+            void navigate({ to: deployment ? `${here}/deployments/${deployment}` : `${here}/deployments` })
+          }
+          action={t("deploy.action")}
+          disabledReason={whyNot(app, "deploy", may)}
+        />
+      </Suspense>
+    </Modal>
+  );
+}
