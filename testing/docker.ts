@@ -23,6 +23,8 @@ export interface TestDocker {
   socket: string;
   /** The network namespace that its bridges are in; undefined of an engine that was given. */
   network: string | undefined;
+  /** Where this machine reaches the ports that it publishes. */
+  address: string;
 }
 
 const run = promisify(execFile);
@@ -78,7 +80,7 @@ async function prepare(): Promise<TestDocker> {
   const given = process.env["KHMARA_TEST_DOCKER_SOCKET"];
   if (given !== undefined) {
     await sweep(given);
-    return { socket: given, network: undefined };
+    return { socket: given, network: undefined, address: "127.0.0.1" };
   }
   const missing = await installTestTools(containerTools);
   if (missing.length > 0) throw new Error(`Docker is missing for the tests: ${missing.join(", ")}.`);
@@ -89,7 +91,7 @@ async function prepare(): Promise<TestDocker> {
   const socket = await startDocker({ place, logFile, timeoutMs: 120_000 });
   await leadThere();
   await sweep(socket);
-  return { socket, network };
+  return { socket, network, address: cards.innerAddress };
 }
 
 /** Its rules drop what comes from outside, but for those that are put before them. Harmless to repeat. */
