@@ -1,6 +1,5 @@
 -- Apps, what was deployed to them, and their settings.
 
-
 create table apps.apps (
   id text primary key,
   organisation_id text not null,

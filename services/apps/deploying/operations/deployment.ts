@@ -167,10 +167,11 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
       if (memory.retiring) return;
       const appId = await context.database.transaction("system", async (tx) => {
         const { app, deployment } = await lock(tx, context.input);
-        if (!app || deployment?.releaseId == null) return undefined;
-        await releaseStore.delete(tx, deployment.releaseId);
-        await deploymentStore.forgetRelease(tx, deployment.id);
-        return app.id;
+        if (deployment?.releaseId != null) {
+          await releaseStore.delete(tx, deployment.releaseId);
+          await deploymentStore.forgetRelease(tx, deployment.id);
+        }
+        return app?.id;
       });
       if (appId !== undefined) await sweep.app(appId, context.signal);
     },
