@@ -643,7 +643,28 @@ const cases: Record<string, Case> = {
   alertAcknowledge: onAlert,
   webhookSettingsGet: { atCloud: true, input: () => ({}) },
   webhookSettingsUpdate: { atCloud: true, input: () => ({ body: { allowedNetworks: ["10.0.0.0/8"] } }) },
+
+  // apps: routing
+  domainList: { input: async () => ({ params: { app: await routedApp() } }) },
+  domainAdd: { input: async () => ({ params: { app: await routedApp() }, body: { host: `${unique("walk")}.example.com` } }) },
+  domainCheck: { input: async () => ({ params: { domain: await newDomain() } }) },
+  domainDelete: { input: async () => ({ params: { domain: await newDomain() } }) },
+  appAccessGet: { input: async () => ({ params: { app: await routedApp() } }) },
+  appAccessUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { maintenance: true } }) },
+  appEngineGet: { atCloud: true, input: () => ({}) },
+  appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
 };
+
+let routed: string | undefined;
+async function routedApp(): Promise<string> {
+  routed ??= (await as("owner", "appCreate", { body: { project, name: unique("routed") } }))["id"] as string;
+  return routed;
+}
+
+async function newDomain(): Promise<string> {
+  const host = `${unique("walk")}.example.org`;
+  return (await as("owner", "domainAdd", { params: { app: await routedApp() }, body: { host } }))["id"];
+}
 
 const spares: string[] = [];
 /** One with a viewer of the walked members, so that a too low role can be tried there as well. */
