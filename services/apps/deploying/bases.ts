@@ -47,22 +47,24 @@ export function openBases(parts: Pick<AppsParts, "engine" | "dataDirectory" | "l
     const there = options.anew ? undefined : newest(await basesIn(engine, recipe, options.signal))[0];
     if (there) return there;
     const key = `${recipe.runtime}-${recipe.version}`;
+    const { onLine, signal } = options;
+    const listeners = making.get(key)?.listeners ?? new Set();
+    if (onLine) listeners.add(onLine);
     let work = making.get(key);
     if (!work) {
-      const listeners = new Set<(line: string) => void>();
-      const done = build(engine, recipe, (line) => listeners.forEach((each) => void each(line)), parts.log, root, make);
-      work = { done, listeners };
+      const say = (line: string) => {
+        for (const each of listeners) each(line);
+      };
+      work = { done: build(engine, recipe, say, parts.log, root, make), listeners };
       making.set(key, work);
       const end = () => making.delete(key);
-      done.then(end, end);
+      work.done.then(end, end);
     }
-    const { onLine, signal } = options;
-    if (onLine) work.listeners.add(onLine);
     // Whoever stops waiting does not stop it: others may wait too, and the next deployment needs it.
     try {
       return await untilAborted(work.done, signal);
     } finally {
-      if (onLine) work.listeners.delete(onLine);
+      if (onLine) listeners.delete(onLine);
     }
   }
 

@@ -19,7 +19,7 @@ const cloudId = testCloudId();
 /** Busybox instead of Debian: what is tested is the way to it, and from it. */
 const rootfs: typeof buildBaseImage = async ({ runtime, version, folder }) => {
   await mkdir(folder, { recursive: true });
-  const content = await testRootfs({ "etc/base": `${runtime} ${version}\n` });
+  const content = await testRootfs({ "etc/base": `${runtime} ${version}\n`, "app/.keep": "" });
   const file = join(folder, `${runtime}-${version}.tar`);
   await writeFile(file, content);
   const digest = createHash("sha256").update(content).digest("hex");

@@ -200,7 +200,9 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       expected(202, await cloud.send("editor", `/apps/${id}/deployments${query}`, await tarball(files))),
     async deploy(app, files) {
       const operation = await cloud.begin(app, files);
-      await cloud.done(operation.id);
+      const ended = await cloud.ended(operation.id);
+      if (ended.state !== "succeeded")
+        throw new Error(`${ended.state}: ${ended.error?.message}\n${(await cloud.log(operation.resource.id)).slice(-3000)}`);
       return cloud.deployment(operation.resource.id);
     },
     async ended(id) {
