@@ -59,6 +59,8 @@ async function addServer(api: RuntimeApi, worker: Worker, at: string, words: str
   await api.change(worker, `add server ${at} ${words}`, { success: /New server registered/ });
   await api.change(worker, `enable health ${at}`);
   await api.change(worker, `set server ${at} state ready`);
+  // As a server of the file begins: whoever names one has seen it healthy, and the first checks would take seconds.
+  await api.change(worker, `set server ${at} health up`);
 }
 
 async function changeServer(
