@@ -30,8 +30,8 @@ export function createDeploying(
   const logs = openDeploymentLogs(parts.dataDirectory);
   const uploads = openUploads(parts.dataDirectory);
   const sweep = openImageSweep(parts);
-  const deployments = defineDeployments(parts, { logs, uploads, bases, sweep });
-  const power = definePower(parts);
+  const power = definePower(parts, sweep);
+  const deployments = defineDeployments(parts, { logs, uploads, bases, sweep, tidy: power.tidy });
   const remove = defineRemoval(parts, { logs, uploads, sweep });
 
   /** Nothing to do while there is no engine. */
@@ -68,7 +68,7 @@ export function createDeploying(
       ...settingRoutes(parts, deployments),
       ...logRoute(logs),
     },
-    operations: [deployments.build, deployments.release, power.start, power.stop, remove],
+    operations: [deployments.build, deployments.release, ...Object.values(power), remove],
     workers,
     part: {
       async find(tx, id, options) {

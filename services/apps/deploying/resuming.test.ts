@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Faults } from "../../compute/testing/faults.ts";
 import { type TestDeploying, testDeploying } from "./testing/fixture.ts";
 
@@ -139,9 +140,21 @@ for (const [which, call] of steps)
     const shown = await cloud.show(app);
     assert.equal(shown.releaseId === before, !isLate);
     assert.equal((await cloud.deployment(operation.resource.id)).state, isLate ? "succeeded" : "cancelled");
-    if (isLate) {
-      // What the reconciler does.
-      await cloud.running.retire(app.id, { keepReleaseId: shown.releaseId });
-    }
+    // What was to go goes all the same.
+    for (const until = Date.now() + 30_000; Date.now() < until; await sleep(20))
+      if (cloud.running.live.get(app.id)?.size === 1) break;
     await checkWhole(app, isLate ? 2 : 1);
   });
+
+test("an engine that is away when the old is to go: the deployment is done, and the old goes later", async () => {
+  const app = await cloud.app();
+  await cloud.deploy(app, files("one"));
+  cloud.faults.running.fail("retire", { times: 3 });
+  const deployed = await cloud.deploy(app, files("two"));
+  assert.equal(deployed.state, "succeeded");
+  assert.match(await cloud.log(deployed.id), /could not be taken away yet/);
+  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(20))
+    if (cloud.running.live.get(app.id)?.size === 1) break;
+  await cloud.deploy(app, files("three"));
+  await checkWhole(app, 3);
+});

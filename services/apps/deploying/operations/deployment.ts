@@ -1,10 +1,16 @@
 /** Deployments: from what somebody sent to what requests go to. What fails before requests go to it leaves no trace but its log. */
 import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
+import { systemActor } from "../../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../../kernel/db/database.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { closeUsageSpansOf, openUsageSpan } from "../../../../kernel/metering/journal.ts";
-import { defineOperation, type OperationStep, type StepContext } from "../../../../kernel/operations/definition.ts";
+import {
+  defineOperation,
+  type OperationDefinition,
+  type OperationStep,
+  type StepContext,
+} from "../../../../kernel/operations/definition.ts";
 import { defaultHealthCheck, defaultPort } from "../../building/plan.ts";
 import type { ImageReport } from "../../driver.ts";
 import type { AppsParts } from "../../parts.ts";
@@ -14,7 +20,7 @@ import { type BuiltApp, buildApp, exposedTcpPort, imageLabelsOf, imageNameOf, ty
 import type { DeploymentState } from "../contract.ts";
 import type { ImageSweep } from "../imageSweep.ts";
 import type { DeploymentLogs, LogWriter } from "../log.ts";
-import { type DeploymentInput, type DeploymentOperations, nextTurn } from "../queue.ts";
+import { beginOnApp, type DeploymentInput, type DeploymentOperations, nextTurn } from "../queue.ts";
 import { makeRelease, type ReleaseContent } from "../releases.ts";
 import type { ImageSettings } from "../requests.ts";
 import { checkSettings, takeManifest } from "../settings.ts";
@@ -22,12 +28,15 @@ import { type AppRow, appStore } from "../store/apps.ts";
 import { type DeploymentRow, deploymentStore } from "../store/deployments.ts";
 import { releaseStore } from "../store/releases.ts";
 import type { Uploads } from "../uploads.ts";
+import type { AppInput } from "./power.ts";
 
 export interface DeploymentTools {
   logs: DeploymentLogs;
   uploads: Uploads;
   bases: Bases;
   sweep: ImageSweep;
+  /** Takes away what a deployment should have taken away. */
+  tidy: OperationDefinition<AppInput>;
 }
 
 /** What a deployment knows from one step to the next. */
@@ -40,6 +49,8 @@ interface Memory {
   before?: Live;
   /** The old containers go: from here on there is no way back. */
   retiring?: boolean;
+  /** And they are gone. */
+  retired?: boolean;
 }
 type Live = {
   releaseId: string | null;
@@ -307,9 +318,10 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
       await logged(context, async (call) => {
         try {
           await parts.running.retire(app.id, { ...call, keepReleaseId: memory.releaseId });
+          memory.retired = true;
         } catch (error) {
           if (call.signal.aborted) throw error;
-          // It answers nobody any more; the reconciler takes it away.
+          // It answers nobody any more; an operation of its own takes it away.
           context.log.warn({ err: error, app: app.id }, "containers of an earlier release stay for now");
           call.onLine(`Warning: what ran before could not be taken away yet (${(error as Error).message})`);
         }
@@ -335,6 +347,9 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
       await appStore.touch(tx, app);
     }
     tx.afterCommit(() => void uploads.remove(deployment.id).catch(() => {}));
+    const { retiring, retired } = memoryOf(context);
+    if (retiring && !retired && app.operationId === null && app.state !== "deleting")
+      await beginOnApp(tx, tools.tidy, app, systemActor, { appId: app.id });
     await nextTurn(tx, app.id);
     return isDone
       ? { deploymentId: deployment.id, releaseId: deployment.releaseId, releaseNumber: deployment.releaseNumber }

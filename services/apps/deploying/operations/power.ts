@@ -5,6 +5,7 @@ import type { Id } from "../../../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition, type StepContext } from "../../../../kernel/operations/definition.ts";
 import type { AppsParts } from "../../parts.ts";
 import type { AppState } from "../contract.ts";
+import type { ImageSweep } from "../imageSweep.ts";
 import { nextTurn } from "../queue.ts";
 import { type AppRow, appStore } from "../store/apps.ts";
 
@@ -12,12 +13,14 @@ export type AppInput = { appId: Id<"app"> };
 export interface PowerOperations {
   start: OperationDefinition<AppInput>;
   stop: OperationDefinition<AppInput>;
+  /** Containers of earlier releases that were to go and are still there. */
+  tidy: OperationDefinition<AppInput>;
 }
 
 type Context = StepContext<AppInput>;
 const minute = 60;
 
-export function definePower(parts: AppsParts): PowerOperations {
+export function definePower(parts: AppsParts, sweep: ImageSweep): PowerOperations {
   const set = (context: Context, state: AppState): Promise<AppRow> =>
     context.database.transaction("system", async (tx) => {
       const row = await appStore.find(tx, context.input.appId, { lock: true });
@@ -68,6 +71,27 @@ export function definePower(parts: AppsParts): PowerOperations {
     stop: defineOperation<AppInput>({
       kind: "apps.app.stop",
       steps: [{ name: "stop", deadlineSeconds: 30 * minute, run: stop }],
+      finish,
+    }),
+    tidy: defineOperation<AppInput>({
+      kind: "apps.app.tidy",
+      steps: [
+        {
+          name: "retire",
+          deadlineSeconds: 30 * minute,
+          // The engine may be away for minutes.
+          attempts: 20,
+          async run({ input, signal, database }) {
+            const row = await database.transaction("system", (tx) => appStore.find(tx, input.appId));
+            if (!row || row.liveReleaseId === null || row.state === "deleting") return;
+            await parts.running.retire(row.id, {
+              signal,
+              ...(row.state === "stopped" ? {} : { keepReleaseId: row.liveReleaseId }),
+            });
+            await sweep.app(row.id, signal);
+          },
+        },
+      ],
       finish,
     }),
   };
