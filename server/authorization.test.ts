@@ -644,6 +644,35 @@ const cases: Record<string, Case> = {
   webhookSettingsGet: { atCloud: true, input: () => ({}) },
   webhookSettingsUpdate: { atCloud: true, input: () => ({ body: { allowedNetworks: ["10.0.0.0/8"] } }) },
 
+  // apps: deploying (there is no engine)
+  appList: { input: () => ({ query: { project } }) },
+  appCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  appGet: { input: async () => ({ params: { app: await newApp() } }) },
+  appUpdate: { input: async () => ({ params: { app: await newApp() }, body: { description: "walked" } }) },
+  appDelete: {
+    input: async () => {
+      const name = unique("walk");
+      return { params: { app: await newApp(name) }, query: { confirm: name } };
+    },
+  },
+  appDeploy: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() }, bytes: "an archive" }) },
+  appDeployImage: {
+    ownerStatus: 409,
+    input: async () => ({ params: { app: await newApp() }, body: { image: "docker.io/library/nginx:1" } }),
+  },
+  appUploadImage: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() }, bytes: "an image" }) },
+  appRollback: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() }, body: { release: 1 } }) },
+  appStart: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() } }) },
+  appStop: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() } }) },
+  appRestart: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() } }) },
+  deploymentList: { input: async () => ({ params: { app: await newApp() } }) },
+  deploymentGet: { input: async () => ({ params: { deployment: await newDeployment() } }) },
+  deploymentLog: { input: async () => ({ params: { deployment: await newDeployment() } }) },
+  deploymentCancel: { input: async () => ({ params: { deployment: await newDeployment() } }) },
+  releaseList: { input: async () => ({ params: { app: await newApp() } }) },
+  settingList: { input: async () => ({ params: { app: await newApp() } }) },
+  settingUpdate: { input: async () => ({ params: { app: await newApp() }, body: { set: { COLOUR: "red" } } }) },
+
   // apps: routing
   domainList: { input: async () => ({ params: { app: await routedApp() } }) },
   domainAdd: { input: async () => ({ params: { app: await routedApp() }, body: { host: `${unique("walk")}.example.com` } }) },
@@ -654,6 +683,18 @@ const cases: Record<string, Case> = {
   appEngineGet: { atCloud: true, input: () => ({}) },
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
 };
+
+async function newApp(name = unique("walk")): Promise<string> {
+  return (await as("owner", "appCreate", { body: { project, name } }))["id"];
+}
+async function newDeployment(): Promise<string> {
+  const id = newId("deployment");
+  await cloud.database
+    .sql`insert into apps.deployments (id, organisation_id, project_id, app_id, number, kind, state, source, request, created_by, created_at)
+    values (${id}, ${organisation}, ${project}, ${await newApp()}, 1, 'build', 'queued', '{"kind":"archive","description":"walked"}',
+      '{"what":"source","from":"archive"}', '{"kind":"system","name":"walked"}', now())`;
+  return id;
+}
 
 let routed: string | undefined;
 async function routedApp(): Promise<string> {
