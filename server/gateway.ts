@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Gateway } from "../gateway/gateway.ts";
+import { masterPid } from "../gateway/haproxy/process.ts";
 import type { GatewayConfig } from "../kernel/config.ts";
 import { CloudError } from "../kernel/errors.ts";
 import type { GatewayDoor } from "../services/apps/index.ts";
@@ -45,7 +46,8 @@ export function openGateway(
         .filter((host) => isIP(host.replace(/^\[|\]$/g, "")) === 0),
       addresses: () => (addresses.some((address) => address === "0.0.0.0" || address === "::") ? ownAddresses() : [...addresses]),
       apply: (build) => alone(folder, async () => gateway.apply(await build())),
-      ensureRunning: () => alone(folder, () => gateway.ensureRunning()),
+      // Asked every few seconds: a look at its process costs next to nothing.
+      ensureRunning: async () => masterPid(folder) !== undefined || alone(folder, () => gateway.ensureRunning()),
       drain: (route, server, options) => gateway.drain(route, server, options),
       requests: (signal, after) => gateway.requests(signal, after),
     },

@@ -31,6 +31,18 @@ create table apps.domains (
   created_at timestamptz not null
 );
 create index on apps.domains (app_id, id);
+
+-- A wildcard has all names one below: nobody else may take one of them, nor a wildcard over theirs. It sees what the caller may not see, and
+-- tells no more than that.
+create function apps.domain_overlaps(wanted text, organisation text) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (
+    select from apps.domains d where d.organisation_id <> organisation and (
+      d.host = '*.' || substr(wanted, strpos(wanted, '.') + 1)
+      or (wanted like '*.%' and substr(d.host, strpos(d.host, '.') + 1) = substr(wanted, 3)))
+  )
+$$;
+create index on apps.domains (substr(host, strpos(host, '.') + 1));
 create index on apps.domains (organisation_id);
 
 -- No row: whoever comes is let in.

@@ -92,7 +92,7 @@ export function createRouting(
       door === undefined
         ? []
         : [
-            { name: "apps.gateway", everySeconds: 2, run: applying.keep },
+            { name: "apps.gateway", everySeconds: 3, run: applying.keep },
             { name: "apps.requests", everySeconds: 5, run: (signal) => countRequests(parts, door, signal) },
             { name: "apps.requests.forget", everySeconds: 3600, run: () => forgetRequests(parts) },
             {

@@ -152,6 +152,15 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     assert.equal(taken.status, 409);
     assert.equal(taken.body.code, "already_exists");
     assert.ok(!JSON.stringify(taken.body).includes(site.id));
+    // Nor below a wildcard of somebody else, nor a wildcard over a name of theirs.
+    const theirs = cloud.app("theirs", { projectId: cloud.strangersProject, organisationId: cloud.strangersOrganisation });
+    const add = async (caller: "editor" | "stranger", app: AppView, host: string) =>
+      (await cloud.call(caller, "POST", `/apps/${app.id}/domains`, { host })).status;
+    assert.equal(await add("stranger", theirs, "*.example.com"), 409);
+    assert.equal(await add("stranger", theirs, "*.bakery.example.org"), 201);
+    assert.equal(await add("editor", mine, "www.bakery.example.org"), 409);
+    assert.equal(await add("stranger", theirs, "www.bakery.example.org"), 201);
+    assert.equal(await add("editor", mine, "a.www.bakery.example.org"), 201);
     for (const host of ["x.localhost", "a.b.localhost", "console.khmara.test", "*.khmara.test", "*.com"])
       assert.equal((await cloud.call("editor", "POST", path, { host })).status, 400, host);
     assert.equal((await cloud.call("editor", "POST", path, { host: "b.example.com", redirectTo: "example.com" })).status, 400);

@@ -111,8 +111,12 @@ export const domainStore = {
   all: (tx: Tx): Promise<DomainRow[]> =>
     tx.sql<DomainRow[]>`select ${tx.sql.unsafe(domainColumns)} from apps.domains order by id`,
 
-  /** False when somebody has that name already, whoever it is. */
+  /** False when somebody has that name already, whoever it is, or another organisation has a wildcard over it or a name below it. */
   async insert(tx: Tx, row: DomainRow): Promise<boolean> {
+    const [other] = await tx.sql<
+      { overlaps: boolean }[]
+    >`select apps.domain_overlaps(${row.host}, ${row.organisationId}) as overlaps`;
+    if (other?.overlaps === true) return false;
     const rows = await tx.sql`
       insert into apps.domains (id, organisation_id, project_id, app_id, host, redirect_to, created_at)
       values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.appId}, ${row.host}, ${row.redirectTo}, ${row.createdAt})

@@ -30,6 +30,7 @@ export interface TestRouting {
   endpoints: Endpoint[];
   project: string;
   strangersProject: string;
+  strangersOrganisation: string;
   /** A live app, unless the rest says otherwise. */
   app(name: string, more?: Partial<AppView>): AppView;
   call(
@@ -141,6 +142,7 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     endpoints,
     project,
     strangersProject,
+    strangersOrganisation: other,
     app(name, more = {}) {
       const id = newId("app");
       const liveReleaseId = newId("release");
