@@ -39,7 +39,15 @@ export function defineRemoval(
         deadlineSeconds: 1800,
         run: ({ input, signal }) => parts.running.remove(input.appId, { signal }),
       },
-      { name: "images", deadlineSeconds: 600, run: ({ input, signal }) => sweep.remove(input.appId, signal) },
+      {
+        name: "images",
+        deadlineSeconds: 600,
+        async run({ input, signal }) {
+          // Where nothing was ever deployed there may be no engine.
+          const deployed = await database.transaction("system", (tx) => deploymentStore.ids(tx, input.appId));
+          if (deployed.length > 0) await sweep.remove(input.appId, signal);
+        },
+      },
       {
         name: "records",
         deadlineSeconds: 60,
