@@ -213,6 +213,7 @@ export function createReconciler(
     const running = summary?.state === "running";
     if (!running) one.runningMs = undefined;
     else one.runningMs ??= early?.startedMs ?? Date.now();
+    const { state: from } = row;
     const ends = one.ends;
     one.ends = 0;
     let crashes = row.crashes + ends;
@@ -237,7 +238,12 @@ export function createReconciler(
     }
     Object.assign(one, { row: { ...row, state, stateReason: reason ?? null, address: address ?? row.address } });
     const changed = await database.transaction("system", (tx) =>
-      containerStore.see(tx, row.engineName, { state: state as Exclude<typeof state, "draining">, stateReason: reason, address }),
+      containerStore.see(tx, row.engineName, {
+        state: state as Exclude<typeof state, "draining">,
+        from,
+        stateReason: reason,
+        address,
+      }),
     );
     Object.assign(row, one.row);
     return changed && row.process === "web";
@@ -266,7 +272,11 @@ export function createReconciler(
     if (state === before && (reason ?? null) === row.stateReason) return false;
     one.row = { ...row, state, stateReason: reason ?? null };
     const changed = await database.transaction("system", (tx) =>
-      containerStore.see(tx, row.engineName, { state: state as Exclude<typeof state, "draining">, stateReason: reason }),
+      containerStore.see(tx, row.engineName, {
+        state: state as Exclude<typeof state, "draining">,
+        from: before,
+        stateReason: reason,
+      }),
     );
     return changed && row.process === "web" && before !== state;
   }

@@ -65,7 +65,7 @@ export function createStarting(runtime: Runtime): Starting {
   ): Promise<void> {
     const engine = runtime.engine();
     await eachOf(rows, healthAtOnce, async (row) => {
-      if (await untilHealthy(runtime, engine, row, release, signal)) onLine?.(`${containerName(row)} is healthy.`);
+      if (await untilHealthy(engine, row, release, signal)) onLine?.(`${containerName(row)} is healthy.`);
     });
   }
 
@@ -104,7 +104,6 @@ export function createStarting(runtime: Runtime): Starting {
 
   /** False when it is not ours to wait for any more: somebody scaled down. */
   async function untilHealthy(
-    { connect }: Runtime,
     engine: AppEngine,
     row: ContainerRow,
     release: ReleaseView,

@@ -128,9 +128,10 @@ export async function makeContainer(
       await connectOthers(made);
       return Id;
     } catch (error) {
-      // Somebody was quicker.
+      // Somebody was quicker. One that is just being made has its name already, and cannot be found yet.
       const again = CloudError.is(error, "already_exists") && error.details.reason === "engine_already_exists";
-      if (!again || round === 3) throw error;
+      if (!again || round === 100) throw error;
+      await sleep(100, undefined, { signal }).catch((reason) => Promise.reject(cancelled("create", reason)));
     }
   }
 

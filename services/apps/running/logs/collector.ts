@@ -190,8 +190,8 @@ function followContainer(
         }
       } catch (error) {
         if (signal.aborted) break;
-        if (CloudError.is(error, "not_found")) {
-          // It is just being made, or it is gone for good, and then whoever knows ends this.
+        if (CloudError.is(error, "not_found") || CloudError.is(error, "conflict")) {
+          // It is just being made or taken away, or is gone for good, and then whoever knows ends this.
           if (asked) break;
         } else if (!CloudError.is(error, "unavailable"))
           parts.log.warn({ err: error, container: row.engineName }, "logs could not be read; it is tried again");

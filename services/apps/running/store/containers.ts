@@ -85,17 +85,25 @@ export const containerStore = {
         ${row.number}, ${row.memoryBytes}, ${row.cpus}, ${tx.sql.json(row.mounts as never)}, ${row.state}, ${row.port}, ${row.createdAt})`;
   },
 
-  /** What is seen of one that is meant to run; one that is being drained stays so. Tells whether anything changed. */
+  /**
+   * What is seen of one that is meant to run; one that is being drained stays so, and with `from` one that somebody else has seen otherwise
+   * meanwhile. Tells whether anything changed.
+   */
   async see(
     tx: Tx,
     engineName: string,
-    seen: { state: Exclude<ContainerRowState, "draining">; stateReason?: string | undefined; address?: string | undefined },
+    seen: {
+      state: Exclude<ContainerRowState, "draining">;
+      from?: ContainerRowState;
+      stateReason?: string | undefined;
+      address?: string | undefined;
+    },
   ): Promise<boolean> {
     const address = seen.address ?? null;
     const reason = seen.stateReason ?? null;
     const rows =
       await tx.sql`update apps.containers set state = ${seen.state}, state_reason = ${reason}, address = coalesce(${address}, address)
-      where engine_name = ${engineName} and state <> 'draining'
+      where engine_name = ${engineName} and state <> 'draining' ${seen.from === undefined ? tx.sql`` : tx.sql`and state = ${seen.from}`}
         and (state, state_reason, address) is distinct from (${seen.state}, ${reason}, coalesce(${address}, address)) returning 1`;
     return rows.length > 0;
   },

@@ -83,8 +83,9 @@ export const sampleStore = {
     const width = coarse / fine;
     const end = Math.floor(before.getTime() / 1000 / coarse) * width;
     await tx.sql`insert into apps.samples (app_id, step, slot, process, container, organisation_id, cpu_percent, memory_bytes)
-      select app_id, ${coarse}, slot / ${width}, process, container, organisation_id, avg(cpu_percent), round(avg(memory_bytes))
-      from apps.samples where step = ${fine} and slot < ${end} group by app_id, slot / ${width}, process, container, organisation_id
+      select app_id, ${coarse}, place, process, container, organisation_id, avg(cpu_percent), round(avg(memory_bytes)) from (
+        select *, slot / ${width} as place from apps.samples where step = ${fine} and slot < ${end}
+      ) older group by app_id, place, process, container, organisation_id
       on conflict do nothing`;
     await tx.sql`delete from apps.samples where step = ${fine} and slot < ${end}`;
   },
