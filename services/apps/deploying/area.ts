@@ -1,3 +1,4 @@
+import { audit } from "../../../kernel/audit.ts";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import { newId } from "../../../kernel/ids.ts";
@@ -5,18 +6,18 @@ import type { Worker } from "../../../kernel/service.ts";
 import type { AppsParts, Area, DeployingPart } from "../parts.ts";
 import { appRoutes } from "./appRoutes.ts";
 import { type Bases, openBases } from "./bases.ts";
-import type { deployingRoutes } from "./contract.ts";
+import { deployingRoutes } from "./contract.ts";
 import { deployRoutes } from "./deployRoutes.ts";
 import { openImageSweep } from "./imageSweep.ts";
 import { openDeploymentLogs } from "./log.ts";
-import { logRoute } from "./logRoute.ts";
+import { followLog, logRoute } from "./logRoute.ts";
 import { defineDeployments } from "./operations/deployment.ts";
 import { definePower } from "./operations/power.ts";
 import { defineRemoval } from "./operations/removal.ts";
 import { enqueue } from "./queue.ts";
 import { viewRelease } from "./releases.ts";
 import { settingRoutes } from "./settingRoutes.ts";
-import { checkAction, viewOf } from "./states.ts";
+import { checkAction, subjectOf, viewOf } from "./states.ts";
 import { appStore } from "./store/apps.ts";
 import { deploymentStore } from "./store/deployments.ts";
 import { releaseStore } from "./store/releases.ts";
@@ -76,7 +77,9 @@ export function createDeploying(
         return row && viewOf(row);
       },
       list: async (tx, filter) => (await appStore.list(tx, filter)).map(viewOf),
+      named: async (tx, name) => (await appStore.named(tx, name)).map(viewOf),
       checkAction,
+      follow: (deploymentId, signal) => followLog(parts, logs, deploymentId, signal),
       async release(tx, releaseId) {
         const row = await releaseStore.find(tx, releaseId);
         return row && viewRelease(parts, row);
@@ -86,7 +89,7 @@ export function createDeploying(
         if (row?.state !== "running" && row?.state !== "failing") return;
         await appStore.setState(tx, row, health.state, health.state === "failing" ? health.reason : undefined);
       },
-      async deployFolder({ appId, actor, folder, source }) {
+      async deployFolder({ appId, actor, sourceIp, folder, source }) {
         const id = newId("deployment");
         await uploads.take(id, folder);
         try {
@@ -95,12 +98,14 @@ export function createDeploying(
             if (!row) throw notFound("app");
             parts.engine();
             checkAction(row, "deploy");
-            const { operation } = await enqueue(tx, deployments, row, {
+            const { deployment, operation } = await enqueue(tx, deployments, row, {
               id,
               source,
               request: { what: "source", from: "folder" },
               actor,
             });
+            const after = { deployment: deployment.number, source };
+            audit(tx, { ...subjectOf(row), action: deployingRoutes.appDeploy.permission, actor, sourceIp, after });
             return { deploymentId: id, operationId: operation.id as Id<"operation"> };
           });
         } catch (error) {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
+import { setQuota } from "../../../kernel/quota.ts";
 import { type TestDeploying, testDeploying } from "./testing/fixture.ts";
 
 let cloud: TestDeploying;
@@ -364,4 +365,110 @@ test("the reconciler's word on health is seen, but not of an app that is stopped
   await set({ state: "failing", reason: "gone" });
   assert.equal((await cloud.show(app)).state, "stopped");
   await cloud.database.transaction("system", (tx) => cloud.parts.deploying.setHealth(tx, newId("app"), { state: "running" }));
+});
+
+test("a body that is too long, empty or broken off leaves nothing; one whose process was killed is swept", async () => {
+  const app = await cloud.app();
+  const path = `/apps/${app.id}/deployments`;
+  const uploads = join(cloud.directory, "apps", "uploads");
+  const left = async () => (await readdir(uploads)).filter((name) => name.startsWith(".part-"));
+  assert.equal((await cloud.send("editor", path, new Uint8Array())).status, 400);
+  const chunk = new Uint8Array(64 * 1024);
+  const broken = new ReadableStream({
+    start: (controller) => controller.enqueue(chunk),
+    async pull(controller) {
+      await sleep(20);
+      controller.error(new Error("gone"));
+    },
+  });
+  await assert.rejects(cloud.send("editor", path, broken));
+  for (const until = Date.now() + 30_000; (await left()).length > 0 && Date.now() < until; ) await sleep(20);
+  assert.deepEqual(await left(), []);
+  const many = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(8 * 1024 ** 2)) });
+  // The answer may come before all is sent, or the connection is closed on a sender that does not stop.
+  const answer = await cloud.send("editor", path, many).catch(() => undefined);
+  if (answer) assert.equal(answer.status, 413);
+  for (const until = Date.now() + 30_000; (await left()).length > 0 && Date.now() < until; ) await sleep(20);
+  assert.deepEqual(await left(), []);
+  assert.equal((await cloud.call("viewer", "GET", path)).body.items.length, 0);
+
+  // No process has this number.
+  await writeFile(join(uploads, `.part-4194305-${newId("deployment")}`), "half");
+  const old = join(uploads, `${newId("deployment")}.upload`);
+  const young = join(uploads, `${newId("deployment")}.upload`);
+  for (const file of [old, young]) await writeFile(file, "whole");
+  const logs = await readdir(uploads);
+  await cloud.work("apps.uploads");
+  const after = await readdir(uploads);
+  assert.deepEqual(
+    logs.filter((name) => !after.includes(name)).map((name) => name.startsWith(".part-")),
+    [true],
+    "what a killed process left goes; what was put into place a moment ago stays",
+  );
+});
+
+test("a folder that a door made is deployed, and taken over", async () => {
+  const app = await cloud.app();
+  const folder = await mkdtemp(join(cloud.directory, "pushed-"));
+  await writeFile(join(folder, "index.html"), "<h1>pushed</h1>");
+  const actor = { kind: "user" as const, name: "editor" };
+  const source = { kind: "git" as const, description: "first", branch: "main", commit: "a".repeat(40) };
+  const begun = await cloud.parts.deploying.deployFolder({ appId: app.id, actor, folder, source });
+  await cloud.done(begun.operationId);
+  const deployed = await cloud.deployment(begun.deploymentId);
+  assert.deepEqual([deployed.state, deployed.source], ["succeeded", source]);
+  assert.ok(cloud.engine.builds.at(-1)?.files.includes("app/index.html"));
+  await assert.rejects(readdir(folder), /ENOENT/);
+  const gone = await mkdtemp(join(cloud.directory, "pushed-"));
+  await assert.rejects(
+    cloud.parts.deploying.deployFolder({ appId: newId("app"), actor, folder: gone, source }),
+    /does not exist/,
+  );
+});
+
+test("a quota that is used up refuses the app, and the image: what runs goes on", async () => {
+  const app = await cloud.app();
+  await cloud.deploy(app, image("one"));
+  const [{ organisation } = { organisation: "" }] = await cloud.database.sql<
+    { organisation: string }[]
+  >`select organisation_id as organisation from apps.apps where id = ${app.id}`;
+  const limit = (name: string, value: number | null) =>
+    cloud.database.transaction("system", (tx) => setQuota(tx, { organisationId: organisation }, name, value));
+  const [bytes, apps] = [await cloud.quota("apps.images"), await cloud.quota("apps.apps")];
+  await limit("apps.images", bytes);
+  await limit("apps.apps", apps);
+  try {
+    const refused = await cloud.ended((await cloud.begin(app, image("two"))).id);
+    assert.equal(refused.error.code, "quota_exceeded");
+    assert.equal((await cloud.show(app)).releaseNumber, 1);
+    assert.equal(await cloud.quota("apps.images"), bytes);
+    const answer = await cloud.call("editor", "POST", "/apps", { project: cloud.project, name: "one-too-many" });
+    assert.equal(answer.body.code, "quota_exceeded");
+  } finally {
+    await limit("apps.images", null);
+    await limit("apps.apps", null);
+  }
+});
+
+test("package managers begin with what the build before downloaded, and a lock file that stays keeps its layers", async () => {
+  const app = await cloud.app();
+  const node = (lock: string, code: string) => ({
+    "package.json": JSON.stringify({ name: "x", version: "1.0.0", scripts: { start: "node server.js" } }),
+    "package-lock.json": JSON.stringify({ name: "x", version: lock, lockfileVersion: 3, packages: {} }),
+    "server.js": code,
+  });
+  const cacheOf = (build: { dockerfile: string } | undefined) => /COPY --from=(\S*cache\S*)/.exec(build?.dockerfile ?? "")?.[1];
+  const last = () => cloud.engine.builds.findLast(({ name }) => /:d\d+$/.test(name));
+  await cloud.deploy(app, node("1.0.0", "one"));
+  const first = last();
+  assert.equal(cacheOf(first), undefined);
+  await cloud.deploy(app, node("1.0.0", "two"));
+  assert.equal(last()?.dockerfile, first?.dockerfile, "the same instructions: the engine has their layers");
+  await cloud.deploy(app, node("2.0.0", "two"));
+  const third = last();
+  assert.match(cacheOf(third) ?? "", /:cache$/);
+  await cloud.deploy(app, node("2.0.0", "three"));
+  assert.match(cacheOf(last()) ?? "", /:cache-before$/, "the same content as before, under the name that it has now");
+  const caches = [...cloud.engine.images.values()].filter(({ labels }) => labels["app"] === app.id && labels["cache"]);
+  assert.equal(caches.length, 2);
 });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { defineOperation, type OperationDefinition } from "../../../../kernel/operations/definition.ts";
 import { reserveQuota } from "../../../../kernel/quota.ts";
+import { removeRepository } from "../../git/repository.ts";
 import type { AppsParts } from "../../parts.ts";
 import type { ImageSweep } from "../imageSweep.ts";
 import type { DeploymentLogs } from "../log.ts";
@@ -54,6 +55,7 @@ export function defineRemoval(
         async run({ input }) {
           const ids = await database.transaction("system", (tx) => deploymentStore.ids(tx, input.appId));
           await logs.remove(ids);
+          await removeRepository(parts.dataDirectory, input.appId);
           for (const id of ids) await uploads.remove(id);
           await database.transaction("system", async (tx) => {
             const row = await appStore.find(tx, input.appId, { lock: true });

@@ -46,6 +46,9 @@ export const appStore = {
     return row;
   },
 
+  named: (tx: Tx, name: string): Promise<AppRow[]> => tx.sql<AppRow[]>`
+    select ${tx.sql.unsafe(columns)} from apps.apps a where a.name = ${name} order by a.id limit 1000`,
+
   /** By name, of one project. */
   page: (
     tx: Tx,
