@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { extract } from "tar-stream";
+import { build } from "vite";
+import { assertAccessible, dropFiles, languages, phone, shown, TestBrowser } from "./browser.ts";
+import { repository } from "./cloud.ts";
+import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
+
+/**
+ * The console's pages of apps with all that can stand in them, before made answers: e2e/console-look.e2e.ts has a real cloud, which has no
+ * engine for apps. With KHMARA_PICTURES=folder it keeps a picture of each page, to look through.
+ */
+const wide = { width: 1280, height: 900 };
+const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
+const cloud = new MadeCloud(folder);
+const browser = await TestBrowser.start();
+const pictures = process.env["KHMARA_PICTURES"];
+const home = "/o/home/p/default/apps";
+const shop = `${home}/${shopId}`;
+let url = "";
+
+before(async () => {
+  await build({
+    configFile: join(repository, "console", "vite.config.ts"),
+    logLevel: "warn",
+    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
+  });
+  url = await cloud.start();
+  if (pictures) mkdirSync(pictures, { recursive: true });
+});
+after(async () => {
+  await browser.close();
+  await cloud.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const pages: Record<string, string> = {
+  list: home,
+  nothing: `${home}?q=nothing-is-called-so`,
+  create: `${home}/new`,
+  fresh: `${home}/${newAppId}`,
+  overview: shop,
+  deploy: `${shop}?deploy=1`,
+  deployments: `${shop}/deployments`,
+  failed: `${shop}/deployments/${deploymentIds.failed}`,
+  building: `${shop}/deployments/${deploymentIds.building}`,
+  releases: `${shop}/releases`,
+  variables: `${shop}/variables`,
+  processes: `${shop}/processes`,
+  logs: `${shop}/logs`,
+  domains: `${shop}/domains`,
+  "domain-new": `${shop}/domains?new=1`,
+  access: `${shop}/access`,
+  disks: `${shop}/disks`,
+  manage: `${shop}/manage`,
+  engine: "/cloud/app-engine",
+};
+
+/** Keys of the console's words, to be found where a message is missing. */
+const words = await Promise.all(
+  globSync("console/i18n/{apps,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(async (file) => {
+    const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+    const all = ((await import(join(repository, file))) as { default: object }).default;
+    return Object.keys(all).map((key) => `${area}.${key}`);
+  }),
+);
+const keys = new Set(words.flat());
+
+for (const [sizeName, size] of Object.entries({ wide, phone })) {
+  for (const language of languages) {
+    test(`${sizeName}, ${language}: nothing sticks out, no word is missing, axe is content`, async () => {
+      const page = await browser.visit({ url, language, size });
+      const problems: string[] = [];
+      for (const [name, path] of Object.entries(pages)) problems.push(...(await look(page, name, path, sizeName, language)));
+      await page.context().close();
+      assert.deepEqual(problems, []);
+      assert.deepEqual(cloud.faults, []);
+    });
+  }
+}
+
+async function look(page: Page, name: string, path: string, size: string, language: string): Promise<string[]> {
+  const problems: string[] = [];
+  await page.goto(path);
+  await shown(page);
+  for (const scheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
+    const [visible, room] = await page.evaluate<[number, number]>(
+      "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+    );
+    if (visible > room) problems.push(`${name} (${scheme}): ${visible - room} px wider than the window`);
+    // Other languages only change the words.
+    if (language === "en" && (scheme === "dark") === (size === "phone")) {
+      await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+      await assertAccessible(page, `${name} (${scheme})`).catch((error: Error) => problems.push(error.message));
+    }
+    if (pictures) await page.screenshot({ path: join(pictures, `${name}-${size}-${language}-${scheme}.png`), fullPage: true });
+  }
+  const text = await page.evaluate<string>("document.body.innerText");
+  for (const [key] of text.matchAll(/\b[a-z]+\.[A-Za-z][\w.]*\b/g))
+    if (keys.has(key)) problems.push(`${name}: no words for ${key}`);
+  return problems;
+}
+
+test("a folder that is dropped arrives as a tar.gz without what is left out", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${home}/new`);
+  await shown(page);
+  const file = (name: string, text: string) => ({ name, type: "", bytes: Buffer.from(text) });
+  await dropFiles(
+    page,
+    page.getByText("Drop a folder or an archive here"),
+    [
+      file("index.html", "<h1>Hello</h1>"),
+      file("start.sh", "#!/bin/sh\nexec node .\n"),
+      file(".gitignore", "*.log\n"),
+      file("debug.log", "nothing"),
+      file("розклад.txt", "1. Математика"),
+    ],
+    async () => {},
+  );
+  await page.getByText("4 files").waitFor();
+  await page.getByText("Left out: debug.log").waitFor();
+  await page.getByRole("textbox", { name: "Name" }).fill("fresh");
+  await page.getByRole("button", { name: "Create and deploy" }).click();
+  await page.waitForURL(`**/deployments/${deploymentIds.building}`);
+  const [created, deployed] = cloud.sent.slice(-2);
+  assert.equal(created?.key, "appCreate");
+  assert.equal(JSON.parse(created?.body.toString() ?? "").name, "fresh");
+  assert.equal(deployed?.key, "appDeploy");
+  assert.equal(deployed?.params["app"], newAppId);
+  const found: Record<string, [mode: number, text: string]> = {};
+  const reader = extract();
+  Readable.from([gunzipSync(deployed?.body ?? Buffer.alloc(0))]).pipe(reader);
+  for await (const entry of reader) {
+    const parts: Buffer[] = [];
+    for await (const part of entry) parts.push(part as Buffer);
+    found[entry.header.name] = [entry.header.mode ?? 0, Buffer.concat(parts).toString()];
+  }
+  assert.deepEqual(found, {
+    ".gitignore": [0o644, "*.log\n"],
+    "index.html": [0o644, "<h1>Hello</h1>"],
+    "start.sh": [0o755, "#!/bin/sh\nexec node .\n"],
+    "розклад.txt": [0o644, "1. Математика"],
+  });
+  await page.context().close();
+});
+
+test("variables of a pasted file are saved as one change, those that sound so as secrets", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${shop}/variables`);
+  await page.getByRole("button", { name: "Paste a .env file" }).click();
+  await page
+    .getByRole("textbox", { name: "Paste a .env file" })
+    .fill('# comment\nLOG_LEVEL=debug\nexport API_TOKEN="a b"\nSESSION_SECRET=new\n');
+  await page.getByText("3 variables.").waitFor();
+  await page.getByRole("button", { name: "Take over" }).click();
+  await page.getByRole("button", { name: "Remove: TERM" }).click();
+  await page.getByText("4 unsaved changes").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL(`**/deployments/${deploymentIds.building}`);
+  const sent = cloud.sent.at(-1);
+  assert.equal(sent?.key, "settingUpdate");
+  assert.deepEqual(JSON.parse(sent?.body.toString() ?? ""), {
+    set: { LOG_LEVEL: "debug" },
+    setSecrets: { API_TOKEN: "a b", SESSION_SECRET: "new" },
+    unset: ["TERM"],
+    deploy: true,
+  });
+  await page.context().close();
+});
+
+test("three clicks on plus are one change; going back says what changes", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${shop}/processes`);
+  const more = page.getByRole("button", { name: "One web more" });
+  for (let clicks = 0; clicks < 3; clicks++) await more.click();
+  await page.waitForResponse((response) => response.url().includes("/scale"));
+  const scaled = cloud.sent.filter(({ key }) => key === "processScale");
+  assert.deepEqual(
+    scaled.map(({ params, body }) => [params["process"], JSON.parse(body.toString())]),
+    [["web", { count: 5 }]],
+  );
+  await page.goto(`${shop}/releases`);
+  await page.getByRole("button", { name: "Actions for Release 11" }).click();
+  await page.getByRole("menuitem", { name: "Go back to it" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Without the variables DATABASE_URL").waitFor();
+  await dialog.getByText("Other commands: web").waitFor();
+  await dialog.getByRole("button", { name: "Go back to it" }).click();
+  await page.waitForURL(`**/deployments/${deploymentIds.building}`);
+  assert.deepEqual(JSON.parse(cloud.sent.at(-1)?.body.toString() ?? ""), { release: 11 });
+  await page.context().close();
+});
+
+test("logs: standard error is told apart, and a pause holds the lines", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${shop}/logs`);
+  const log = page.getByRole("log");
+  await log.getByText("GET /timetable/39 200").waitFor();
+  assert.equal(await log.locator('[data-stream="stderr"]').count(), 6);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("Paused, 0 new lines").waitFor();
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByText("Live", { exact: true }).waitFor();
+  await page.context().close();
+});
