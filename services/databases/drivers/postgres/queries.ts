@@ -1,5 +1,5 @@
 /** What people ask a database through us: a statement of their own, and what is in it. */
-import { CloudError } from "../../../../kernel/errors.ts";
+import { CloudError, invalid } from "../../../../kernel/errors.ts";
 import type {
   CallOptions,
   ContainerHost,
@@ -11,7 +11,7 @@ import type {
   TableReport,
 } from "../../driver.ts";
 import { inside } from "./server.ts";
-import { withSession } from "./session.ts";
+import { type Sql, withSession } from "./session.ts";
 import { paths } from "./settings.ts";
 import { identifier } from "./users.ts";
 
@@ -20,6 +20,8 @@ const mostAnswerBytes = 16 * 1024 ** 2;
 export function query(host: ContainerHost, name: string, text: string, options: QueryOptions): Promise<QueryResult> {
   const { database, user, readOnly, maxRows, timeoutSeconds, signal } = options;
   const session = { database, user, timeoutSeconds, maxBytes: mostAnswerBytes, signal };
+  if (/^\s*copy\b[\s\S]*\b(stdin|stdout)\b/i.test(text))
+    throw invalid("body.sql", "COPY to and from a client is for clients: use psql.");
   return withSession(host, name, session, async (sql) => {
     // One statement at a time (the extended protocol takes no more), so nothing in it ends the transaction and goes on.
     if (readOnly) await sql.unsafe("begin read only");
@@ -29,21 +31,29 @@ export function query(host: ContainerHost, name: string, text: string, options: 
     let affected: number | undefined;
     let truncated = false;
     type Raw = (Uint8Array | null)[][] & {
-      columns?: { name: string; type: number }[];
-      command?: string;
-      count?: number;
+      columns?: { name: string; type: number }[] | undefined;
+      command?: string | undefined;
+      count?: number | undefined;
     };
-    const statement = sql.unsafe(text, [], { prepare: false }).raw();
-    for await (const batch of statement.cursor(Math.min(maxRows + 1, 500)) as AsyncIterable<Raw>) {
-      columns = (batch.columns ?? []).map(({ name: column, type }) => ({ name: column, typeOid: type }));
+    const take = (batch: Raw): void => {
+      if (batch.columns) columns = batch.columns.map(({ name: column, type }) => ({ name: column, typeOid: type }));
       command = batch.command ?? command;
       affected = batch.count ?? affected;
       for (const row of batch) {
         if (rows.length === maxRows) truncated = true;
         else rows.push(row.map((value) => (value === null ? null : Buffer.from(value).toString())));
       }
-      if (truncated) break;
-    }
+    };
+    const statement = sql.unsafe(text, [], { prepare: false }).raw() as unknown as {
+      cursor(rows: number, take: (batch: Raw) => unknown): Promise<Raw>;
+    };
+    const end = await statement.cursor(Math.min(maxRows + 1, 500), (batch) => {
+      take(batch);
+      return truncated ? sql.CLOSE : undefined;
+    });
+    // Of a statement without rows there was no batch.
+    if (command === "")
+      take(Object.assign([] as unknown as Raw, { columns: end.columns, command: end.command, count: end.count }));
     if (readOnly) await sql.unsafe("rollback");
     return { command: command || "SELECT", columns, rows, affected, truncated };
   });
@@ -94,22 +104,21 @@ export function tables(
  * their interpreters are not in the image.
  */
 const besides = ["bloom", "earthdistance", "pg_stat_statements", "pgrowlocks", "pgstattuple", "sslinfo"];
-const offered = (sql: (text: TemplateStringsArray, ...values: unknown[]) => unknown) => sql`
-  e.name !~ 'pl(perl|python|tcl)' and e.name <> 'plpgsql' and (e.name = any (${besides}) or exists (
+const offered = (sql: Sql) => sql`
+  e.name !~ 'pl(perl|python|tcl)' and e.name <> 'plpgsql' and (e.name in ${sql(besides)} or exists (
     select 1 from pg_available_extension_versions v where v.name = e.name and v.version = e.default_version and v.trusted))`;
 
 export const extensions = (host: ContainerHost, name: string, database: string): Promise<ExtensionReport[]> =>
   withSession(host, name, { database }, async (sql) => {
     const rows = await sql<{ name: string; description: string; availableVersion: string; version: string | null }[]>`
       select e.name, coalesce(e.comment, '') as description, e.default_version as "availableVersion", e.installed_version as version
-      from pg_available_extensions e where ${offered(sql as never) as never} order by e.name`;
+      from pg_available_extensions e where ${offered(sql)} order by e.name`;
     return rows.map((row) => ({ ...row, version: row.version ?? undefined }));
   });
 
 export async function extensionEnable(host: ContainerHost, name: string, database: string, extension: string): Promise<void> {
   await withSession(host, name, { database }, async (sql) => {
-    const [row] =
-      await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql as never) as never}`;
+    const [row] = await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql)}`;
     if (!row)
       throw new CloudError(
         "failed_precondition",

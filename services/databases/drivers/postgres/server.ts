@@ -56,6 +56,7 @@ function settingsTar(spec: ServerSpec): Readable {
   const put = (name: string, content: string, mode: number) => tar.entry({ name, mode }, content);
   put("postgresql.conf", serverSettings(spec), 0o600);
   put("pg_hba.conf", accessRules, 0o600);
+  put("pg_ident.conf", "", 0o600);
   if (spec.certificate !== undefined) {
     put("server.crt", spec.certificate.certificate, 0o600);
     put("server.key", spec.certificate.key, 0o600);
@@ -225,12 +226,12 @@ export async function state(host: ContainerHost, name: string, { signal }: CallO
     return { state: "stopped", reason };
   }
   try {
-    // What pg_isready asks: a start packet for nobody is answered as soon as connections are taken.
+    // The file says when a recovery is over, and may be one of a server that was killed; so the server is asked too.
     const { exitCode } = await host.containerExec(name, {
       command: [
         "/bin/bash",
         "-c",
-        `test -e ${paths.data}/postmaster.pid && sed -n 8p ${paths.data}/postmaster.pid | grep -q '^ready'`,
+        `/usr/lib/postgresql/15/bin/pg_isready --quiet --host=${paths.socket} && sed -n 8p ${paths.data}/postmaster.pid | grep -q '^ready'`,
       ],
       maxOutputBytes: 1000,
       signal,

@@ -9,6 +9,8 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ContainerHost, HostSession } from "../../driver.ts";
 import { paths } from "./settings.ts";
 
+export type Sql = postgresTypes.Sql;
+
 export interface SessionOptions extends CallOptions {
   database: string;
   /** The superuser unless said. */
@@ -25,7 +27,7 @@ export async function withSession<T>(
   host: ContainerHost,
   container: string,
   options: SessionOptions,
-  work: (sql: postgresTypes.Sql) => Promise<T>,
+  work: (sql: Sql) => Promise<T>,
 ): Promise<T> {
   const { signal, timeoutSeconds = 60, maxBytes = 64 * 1024 ** 2 } = options;
   let socket: RelaySocket | undefined;
@@ -50,7 +52,7 @@ export async function withSession<T>(
       return socket;
     },
   };
-  const sql = postgres(settings as never) as postgresTypes.Sql;
+  const sql = postgres(settings as never) as Sql;
   try {
     return await work(sql);
   } catch (error) {

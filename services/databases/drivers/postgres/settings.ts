@@ -25,6 +25,7 @@ export function serverSettings(
   const settings: Record<string, string | number> = {
     data_directory: paths.data,
     hba_file: `${paths.settings}/pg_hba.conf`,
+    ident_file: `${paths.settings}/pg_ident.conf`,
     external_pid_file: "/tmp/postgres.pid",
     listen_addresses: "*",
     port: 5432,

@@ -22,8 +22,7 @@ export async function scramVerifier(password: string, salt: Buffer = randomBytes
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** Of the cluster itself, or of the cloud. */
-const notPeople = ["postgres"];
+const superuser = "postgres";
 
 export async function setUp(
   host: ContainerHost,
@@ -50,7 +49,7 @@ export const users = (host: ContainerHost, name: string, options?: CallOptions):
     const rows = await sql<{ name: string; readOnly: boolean; owns: boolean }[]>`
       select rolname as name, pg_has_role(oid, 'pg_read_all_data', 'member') as "readOnly",
         exists (select 1 from pg_database d where d.datdba = r.oid and not d.datistemplate) as owns
-      from pg_roles r where rolcanlogin and rolname <> all (${notPeople}) order by rolname`;
+      from pg_roles r where rolcanlogin and rolname <> ${superuser} order by rolname`;
     return rows.map((row) => ({
       name: row.name,
       access: row.owns ? ("owner" as const) : row.readOnly ? ("read_only" as const) : ("read_write" as const),
@@ -89,7 +88,7 @@ export async function userRemove(
   { name: user, database, owner }: { name: string; database: string; owner: string },
   options?: CallOptions,
 ): Promise<void> {
-  if (notPeople.includes(user) || user === owner)
+  if (user === superuser || user === owner)
     throw new CloudError("failed_precondition", `${user} cannot be removed: the database needs it.`);
   const there = await withSession(host, name, { database: "postgres", ...options }, async (sql) => {
     const [role] = await sql`select 1 from pg_roles where rolname = ${user}`;
