@@ -3,7 +3,7 @@
  * us; whoever comes next finds it by its socket.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../kernel/errors.ts";
 import { logLimitBytes } from "../log/space.ts";
@@ -56,6 +56,9 @@ export const alerts = (text: string): string =>
 export async function startProxy(folder: string, api: RuntimeApi, hash: string): Promise<void> {
   const files = filesIn(folder);
   const requests = openSync(files.requestLog, "a", 0o600);
+  // HAProxy takes O_APPEND away from it (F_SETFL), and would begin at the beginning: so it is moved to the end, which a write does. An empty
+  // line is no line, and ends one that was cut off.
+  writeSync(requests, "\n");
   const own = openSync(files.processLog, "w", 0o600);
   // A full log must cost lines, never the proxy: the signal of the limit is ignored, and writing fails instead. Many connections
   // mean many open files.

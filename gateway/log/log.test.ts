@@ -10,10 +10,11 @@ import {
   testApplication,
   testGateway,
 } from "../../testing/gateway.ts";
+import { eventually } from "../../testing/launcher.ts";
 import { Gateway } from "../gateway.ts";
 import { Durations, RouteMetrics } from "./metrics.ts";
 import { parseRecord, type RequestRecord } from "./record.ts";
-import { readPosition, releaseLog } from "./space.ts";
+import { raiseLimit, readPosition, releaseLog } from "./space.ts";
 
 test("lines that are no request are none", () => {
   assert.equal(parseRecord("Server r_a/b is DOWN"), undefined);
@@ -118,6 +119,45 @@ describe("the request log", { skip: gatewayMissing() ?? false }, () => {
       Array.from({ length: 60 }, (_, i) => i),
     );
     assert.equal(records.filter(({ route }) => route === "other").length, 10);
+  });
+
+  test("a full log costs lines, never requests; when there is room again, lines are written again", async () => {
+    const file = join(test_.gateway.folder, "requests.log");
+    const { master, worker } = (await test_.gateway.state()) ?? { master: 0, worker: 0 };
+    const room = (bytes: number) => {
+      for (const pid of [master, worker]) raiseLimit(pid, statSync(file).size + bytes);
+    };
+    room(700);
+    for (let i = 0; i < 20; i++) assert.match(await get(`/echo/full/${i}`), /^HTTP\/1\.1 (200|308)/);
+    const full = statSync(file).size;
+    room(100_000);
+    // The first one ends the line that was cut off.
+    for (let i = 0; i < 3; i++) await get(`/echo/later/${i}`);
+    await eventually(
+      () =>
+        readFileSync(file, "latin1")
+          .split("\n")
+          .flatMap((line) => parseRecord(line)?.path ?? []),
+      (paths) => paths.includes("/echo/later/2"),
+      30_000,
+    );
+    assert.ok(statSync(file).size > full);
+  });
+
+  test("a proxy that is killed and started again writes on behind what is there", async () => {
+    const file = join(test_.gateway.folder, "requests.log");
+    const pathsIn = () =>
+      readFileSync(file, "latin1")
+        .split("\n")
+        .flatMap((line) => parseRecord(line)?.path ?? []);
+    for (let i = 0; i < 5; i++) await get(`/echo/killed/${i}`);
+    await eventually(pathsIn, (paths) => paths.includes("/echo/killed/4"), 30_000);
+    const before = pathsIn();
+    const { master, worker } = (await test_.gateway.state()) ?? { master: 0, worker: 0 };
+    for (const pid of [master, worker]) process.kill(pid, "SIGKILL");
+    assert.ok(await test_.gateway.ensureRunning());
+    await get("/echo/again");
+    assert.deepEqual(await eventually(pathsIn, (paths) => paths.includes("/echo/again"), 30_000), [...before, "/echo/again"]);
   });
 
   test("what was read is given back to the disk, and the limit moves on", async () => {

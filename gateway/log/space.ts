@@ -66,7 +66,7 @@ export function releaseLog(folder: string, position: number, writers: readonly n
 }
 
 /** As the user of that process: root itself may do it for others only with CAP_SYS_RESOURCE, which containers seldom have. */
-function raiseLimit(pid: number, bytes: number): void {
+export function raiseLimit(pid: number, bytes: number): void {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const id = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
