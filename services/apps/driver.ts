@@ -304,6 +304,14 @@ export interface Watcher {
   onLost?(error: unknown): void;
 }
 
+/** What keeps containers away from the host that they run on, and from what else is on it. */
+export interface AppFirewall {
+  /** Whether the bridge is where its rules are: an engine on another machine, or without root, has its own. */
+  guards(bridge: string): boolean;
+  /** Puts the rules in place where they are not; cheap when they are. failed_precondition: this host cannot. */
+  apply(options?: CallOptions): Promise<void>;
+}
+
 export interface AppEngine {
   info(options?: CallOptions): Promise<EngineInfo>;
 
@@ -342,6 +350,7 @@ export interface AppEngine {
    */
   imageRemove(image: string, options?: CallOptions): Promise<void>;
 
+  /** When it comes back, the network is there and guarded by the firewall; of one that was there before too. */
   networkCreate(spec: NetworkSpec, options?: CallOptions): Promise<void>;
   networkGet(name: string, options?: CallOptions): Promise<NetworkReport | undefined>;
   networkList(options?: CallOptions): Promise<NetworkReport[]>;

@@ -10,7 +10,8 @@ export async function openAppEngine(
   if ("missing" in config) return { missing: config.hint };
   const { endpoint, tls } = config;
   const { openDockerEngine } = await import("./docker/index.ts");
-  if (tls === undefined) return { driver: openDockerEngine({ address: { endpoint }, cloudId }) };
+  const { openFirewall } = await import("./docker/firewall.ts");
+  if (tls === undefined) return { driver: openDockerEngine({ address: { endpoint }, cloudId, firewall: openFirewall() }) };
   const { certificateFile, keyFile, authorityFile } = tls;
   if (authorityFile === undefined)
     return { missing: `The authority's certificate (ca.pem) for Docker at ${endpoint} is missing.` };

@@ -3,9 +3,10 @@ import { StringDecoder } from "node:string_decoder";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import type { Session, TerminalSize } from "../driver.ts";
 import type { AppView, ReleaseView, RunningPart } from "../parts.ts";
+import { giveDisks } from "./diskOwner.ts";
 import { firstScale } from "./rows.ts";
 import type { Runtime } from "./runtime.ts";
-import { ensurePlace, mountsOf, newEngineName, type OneOff, oneOffSpec } from "./spec.ts";
+import { diskHelper, ensurePlace, mountsOf, newEngineName, type OneOff, oneOffSpec } from "./spec.ts";
 import { diskStore } from "./store/disks.ts";
 import { oneOffStore } from "./store/oneOffs.ts";
 import { processStore } from "./store/processes.ts";
@@ -106,6 +107,7 @@ export function createOneOffs(runtime: Runtime): OneOffs {
   ): Promise<Session> {
     const engine = runtime.engine();
     await ensurePlace(engine, { projectId: app.projectId, appId: app.id, mounts: run.mounts }, { signal: options.signal });
+    await giveDisks(engine, diskHelper(release), run.mounts, { signal: options.signal });
     return engine.containerRun(oneOffSpec(run, release, app), options);
   }
 

@@ -3,6 +3,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, ContainerReport, ContainerSpec } from "../driver.ts";
 import type { AppView, ReleaseView } from "../parts.ts";
 import { projectNetwork } from "./contract.ts";
+import { type DiskHelper, giveDisks } from "./diskOwner.ts";
 import { type ContainerRow, containerName, type Mount } from "./store/containers.ts";
 import type { DiskRow } from "./store/disks.ts";
 
@@ -71,6 +72,13 @@ const labelsOf = (release: ReleaseView) => ({
   organisation: release.organisationId,
 });
 
+/** The container that gives new disks to their user; one of a killed process goes with the other commands'. */
+export const diskHelper = (release: ReleaseView): DiskHelper => ({
+  name: newEngineName(release.appId, "disks"),
+  image: release.imageId,
+  labels: { ...labelsOf(release), kind: kinds.run, owner: "release" },
+});
+
 const shared = (release: ReleaseView, app: Pick<AppView, "name">, process: string, name: string) =>
   ({
     image: release.imageId,
@@ -112,6 +120,7 @@ export async function ensureContainer(
   let there = await engine.containerGet(row.engineName, options);
   if (there === undefined) {
     await ensurePlace(engine, row, options);
+    await giveDisks(engine, diskHelper(release), row.mounts, options);
     there = await engine.containerCreate(containerSpec(row, release, app), options);
   }
   if (there.state !== "running" && there.state !== "restarting") {

@@ -1,5 +1,5 @@
 /** The port over Docker Engine (docs/decisions/0007-apps-engine.md). */
-import type { AppEngine, EngineInfo } from "../../driver.ts";
+import type { AppEngine, AppFirewall, EngineInfo } from "../../driver.ts";
 import { createBuilds } from "./builds.ts";
 import { DockerClient, type EngineAddress } from "./client.ts";
 import { createContainers } from "./containers.ts";
@@ -17,10 +17,12 @@ export interface DockerEngineOptions {
   address: EngineAddress;
   /** Tells several clouds on one engine apart. */
   cloudId: string;
+  /** Guards the host against containers; absent: nothing does but Docker itself. */
+  firewall?: AppFirewall | undefined;
 }
 
 /** Nothing is asked yet: an engine that does not answer now may do so later. */
-export function openDockerEngine({ address, cloudId }: DockerEngineOptions): AppEngine {
+export function openDockerEngine({ address, cloudId, firewall }: DockerEngineOptions): AppEngine {
   const client = new DockerClient(address);
   const engine: Engine = { client, ownership: new Ownership(cloudId) };
   const { info } = createInfo(engine);
@@ -28,7 +30,7 @@ export function openDockerEngine({ address, cloudId }: DockerEngineOptions): App
     info,
     ...createImages(engine),
     ...createBuilds(engine, (): Promise<EngineInfo> => info()),
-    ...createNetworks(engine),
+    ...createNetworks(engine, firewall),
     ...createVolumes(engine),
     ...createContainers(engine),
     ...createMetrics(engine),

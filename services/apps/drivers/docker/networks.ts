@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { CloudError, invalid } from "../../../../kernel/errors.ts";
 import { formatIpv4, parseNetwork } from "../../../../kernel/ipv4.ts";
-import type { AppEngine, CallOptions, NetworkReport, NetworkSpec } from "../../driver.ts";
+import type { AppEngine, AppFirewall, CallOptions, NetworkReport, NetworkSpec } from "../../driver.ts";
 import { at } from "./client.ts";
+import { bridgePrefix } from "./firewall.ts";
 import { findContainer, needContainer } from "./lookup.ts";
 import {
   absent,
@@ -26,11 +28,14 @@ interface EngineNetwork {
   Created: string;
   Internal: boolean;
   Labels: EngineLabels;
+  Options?: Record<string, string> | null;
   IPAM: { Config?: { Subnet?: string; Gateway?: string }[] | null };
   Containers?: Record<string, { Name: string; IPv4Address: string }> | null;
 }
 
-export function createNetworks(engine: Engine): Networks {
+const bridgeOption = "com.docker.network.bridge.name";
+
+export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks {
   const { client, ownership } = engine;
 
   /** The engine lets two networks have one name when both are made at once; the first one counts. */
@@ -62,6 +67,8 @@ export function createNetworks(engine: Engine): Networks {
         CheckDuplicate: true,
         Driver: "bridge",
         Internal: spec.internal,
+        // Never the same twice, as two of one name may be made at once; its beginning is what the firewall goes by.
+        Options: { [bridgeOption]: `${bridgePrefix}${randomBytes(5).toString("hex")}` },
         Labels: ownership.labelsFor(spec.name, spec.labels, spec),
         ...(spec.subnet === undefined
           ? {}
@@ -85,6 +92,12 @@ export function createNetworks(engine: Engine): Networks {
       if ((await named(spec.name, options)).length === 0) throw error;
       await create(spec, options);
     }
+  }
+
+  async function guard(name: string, options?: CallOptions): Promise<void> {
+    if (firewall === undefined) return;
+    const bridge = (await find(name, options))?.Options?.[bridgeOption];
+    if (bridge !== undefined && firewall.guards(bridge)) await firewall.apply(options);
   }
 
   /** One at a time for a name: one that is just being made has its addresses already, and cannot be found yet. */
@@ -126,6 +139,7 @@ export function createNetworks(engine: Engine): Networks {
       creating.set(spec.name, settled);
       try {
         await work;
+        await guard(spec.name, options);
       } finally {
         if (creating.get(spec.name) === settled) creating.delete(spec.name);
       }

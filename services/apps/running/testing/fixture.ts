@@ -74,6 +74,8 @@ export class Neighbours {
       this.apps.set(appId, { ...app, state: health.state });
       this.health.push({ appId, ...health });
     },
+    named: async () => [],
+    follow: async function* () {},
     deployFolder: () => Promise.reject(new Error("Nothing is built here.")),
   };
 
