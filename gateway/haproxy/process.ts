@@ -58,7 +58,11 @@ export async function startProxy(folder: string, api: RuntimeApi, hash: string):
   const requests = openSync(files.requestLog, "a", 0o600);
   // HAProxy takes O_APPEND away from it (F_SETFL), and would begin at the beginning: so it is moved to the end, which a write does. An empty
   // line is no line, and ends one that was cut off.
-  writeSync(requests, "\n");
+  try {
+    writeSync(requests, "\n");
+  } catch {
+    // A full disk: sites are served all the same.
+  }
   const own = openSync(files.processLog, "w", 0o600);
   // A full log must cost lines, never the proxy: the signal of the limit is ignored, and writing fails instead. Many connections
   // mean many open files.
