@@ -13,6 +13,7 @@ import { createRouting, type GatewayDoor } from "./routing/area.ts";
 import { createRunning } from "./running/area.ts";
 
 export { openAppEngine } from "./drivers/open.ts";
+export { type GitDoor, openGitDoor } from "./git/door.ts";
 export type { GatewayDoor } from "./routing/area.ts";
 
 /** A port, or why there is none: what is missing, and the command that adds it. */

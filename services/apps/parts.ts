@@ -86,6 +86,8 @@ export interface DeployingPart {
   find(tx: Tx, id: string, options?: { lock?: boolean }): Promise<AppView | undefined>;
   /** Of the whole cloud (a system transaction) or a project; in pages of ids (`after`). */
   list(tx: Tx, filter: { projectId?: string; after?: string; limit: number }): Promise<AppView[]>;
+  /** All of one name that the transaction may see; each is in another project. */
+  named(tx: Tx, name: string): Promise<AppView[]>;
   /** Throws failed_precondition with the reason, as `appActions` says. */
   checkAction(app: AppView, action: string): void;
   /** With its settings opened: for system transactions. */
@@ -99,9 +101,13 @@ export interface DeployingPart {
   deployFolder(request: {
     appId: string;
     actor: Actor;
+    /** For the audit. */
+    sourceIp?: string | undefined;
     folder: string;
     source: DeploymentSource;
   }): Promise<{ deploymentId: Id<"deployment">; operationId: Id<"operation"> }>;
+  /** The log of a deployment as it grows, and how it ended in words, until then or until the signal. */
+  follow(deploymentId: string, signal: AbortSignal): AsyncGenerator<string>;
 }
 
 /** Where a container of an app is reached from this host. */

@@ -3,6 +3,7 @@ import { notFound } from "../../../kernel/errors.ts";
 import { type AppsParts, type Area, placeOf } from "../parts.ts";
 import type { deployingRoutes } from "./contract.ts";
 import type { DeploymentLogs } from "./log.ts";
+import { appStore } from "./store/apps.ts";
 import { deploymentStore } from "./store/deployments.ts";
 
 type Handlers = Area<typeof deployingRoutes>["handlers"];
@@ -36,19 +37,24 @@ export function logRoute(logs: DeploymentLogs): Pick<Handlers, "deploymentLog"> 
 
 /** What is written from now on and what was before, and at the end why it failed. Ends with the deployment, or with the signal. */
 export async function* followLog(
-  { database }: Pick<AppsParts, "database">,
+  parts: Pick<AppsParts, "database" | "routing">,
   logs: DeploymentLogs,
   deploymentId: string,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   for (let offset = 0; !signal.aborted; ) {
-    const row = await database.transaction("system", (tx) => deploymentStore.find(tx, deploymentId));
+    const { row, url } = await parts.database.transaction("system", async (tx) => {
+      const row = await deploymentStore.find(tx, deploymentId);
+      const app = row?.state === "succeeded" ? await appStore.find(tx, row.appId) : undefined;
+      return { row, url: app && (await parts.routing.hosts(tx, [app])).get(app.id)?.url };
+    });
     const part = await logs.read(deploymentId, offset);
     offset = part.nextOffset;
     if (part.text !== "") yield part.text;
     else if (row === undefined || row.finishedAt !== null) {
       if (row?.state === "superseded") yield "A newer deployment has taken its place.\n";
       else if (row?.state === "cancelled") yield "It was cancelled.\n";
+      else if (url !== undefined) yield `Live at ${url}\n`;
       else if (row?.state === "failed") yield `It failed: ${row.error ?? ""}\n`;
       return;
     } else await logs.grown(deploymentId, offset, AbortSignal.any([signal, AbortSignal.timeout(lookAgainMs)]));

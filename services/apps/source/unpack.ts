@@ -31,6 +31,8 @@ export interface UnpackOptions {
   /** Must not be there yet; the folder above it must. Work is done beside it. */
   folder: string;
   limits?: Partial<SourceLimits>;
+  /** A single top folder stays: what comes is a folder's content, as of a commit, and no packed folder. */
+  keepTopFolder?: boolean;
   signal?: AbortSignal;
   /** For the whole of it, the sending included: 30 minutes unless said. */
   timeoutMs?: number;
@@ -75,7 +77,7 @@ export async function unpackArchive(archive: Readable, options: UnpackOptions): 
     await mkdir(root, { mode: 0o755 });
     const tree = new TreeWriter(root, limits, signal);
     for await (const entry of entriesOf(archive, work, limits, signal)) await tree.add(entry);
-    const top = await tree.finish();
+    const top = await tree.finish(options.keepTopFolder === true);
     signal.throwIfAborted();
     await rename(top === undefined ? root : join(root, top), folder);
     return { files: tree.files, sizeBytes: tree.sizeBytes, ...(top === undefined ? {} : { strippedFolder: top }) };
@@ -283,9 +285,9 @@ class TreeWriter {
   }
 
   /** Makes the links; answers the folder that is the whole tree, when there is one. */
-  async finish(): Promise<string | undefined> {
+  async finish(keepTopFolder: boolean): Promise<string | undefined> {
     if (this.files === 0) throw refused("archive_empty", "There is no file in the archive. Pack the folder of your application.");
-    const top = this.#entries.topFolder();
+    const top = keepTopFolder ? undefined : this.#entries.topFolder();
     this.#entries.checkLinks(top ?? "");
     for (const [path, target] of this.#entries.links) {
       const place = join(this.#root, path);
