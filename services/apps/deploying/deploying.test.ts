@@ -472,3 +472,24 @@ test("package managers begin with what the build before downloaded, and a lock f
   const caches = [...cloud.engine.images.values()].filter(({ labels }) => labels["app"] === app.id && labels["cache"]);
   assert.equal(caches.length, 2);
 });
+
+test("what killed builds and old builds left in the engine is swept, and nothing else", async () => {
+  const app = await cloud.app();
+  await cloud.deploy(app, image("one"));
+  const put = (name: string, labels: Record<string, string>, change: { names?: string[]; createdAt?: Date } = {}) => {
+    const id = `sha256:${name.padEnd(64, "0")}`;
+    const [any] = cloud.engine.images.values();
+    if (!any) throw new Error("no image");
+    cloud.engine.images.set(id, { ...any, id, labels, names: change.names ?? [], createdAt: change.createdAt ?? new Date() });
+    return id;
+  };
+  const longAgo = new Date(Date.now() - 8 * 24 * 3600_000);
+  const killed = put("a", { app: app.id, deployment: newId("deployment") });
+  const oldStep = put("b", { base: "node-24" }, { createdAt: longAgo });
+  const newStep = put("c", { base: "node-24" });
+  const base = put("d", { base: "node-22" }, { names: ["base/node:22-x"], createdAt: longAgo });
+  const before = [...cloud.engine.images.keys()];
+  await cloud.work("apps.images");
+  assert.deepEqual(before.filter((id) => !cloud.engine.images.has(id)).sort(), [killed, oldStep].sort());
+  for (const id of [newStep, base]) cloud.engine.images.delete(id);
+});

@@ -1,5 +1,6 @@
 /** Images that no release needs any more go, from the engine first: what the records have is there. */
 import { CloudError } from "../../../kernel/errors.ts";
+import type { ImageReport } from "../driver.ts";
 import type { AppsParts } from "../parts.ts";
 import { cacheNamesOf } from "./building.ts";
 import { keptReleases } from "./contract.ts";
@@ -9,11 +10,13 @@ import { type ImageRow, imageStore } from "./store/images.ts";
 export interface ImageSweep {
   /** Of one app; what cannot go yet stays for the next time. */
   app(appId: string, signal: AbortSignal): Promise<void>;
-  /** Of all, and images that builds left which were killed. */
+  /** Of all; images that builds left which were killed, and steps of builds that nobody has built on for a week. */
   all(signal: AbortSignal): Promise<void>;
   /** Everything of an app that is being deleted. Throws while containers use it. */
   remove(appId: string, signal: AbortSignal): Promise<void>;
 }
+
+const weekMs = 7 * 24 * 3600_000;
 
 export function openImageSweep(parts: Pick<AppsParts, "engine" | "database" | "log">): ImageSweep {
   async function removeUnneeded(rows: readonly ImageRow[], signal: AbortSignal): Promise<void> {
@@ -38,17 +41,26 @@ export function openImageSweep(parts: Pick<AppsParts, "engine" | "database" | "l
     async all(signal) {
       const rows = await parts.database.transaction("system", (tx) => imageStore.unneeded(tx, keptReleases));
       await removeUnneeded(rows, signal);
-      const built = (await parts.engine().imageList({ signal })).filter(({ labels }) => labels["deployment"] !== undefined);
-      const ids = built.map(({ labels }) => labels["deployment"] as string);
-      const { kept, atWork } = await parts.database.transaction("system", async (tx) => ({
+      const images = await parts.engine().imageList({ signal });
+      const { kept, atWork, isBuilding } = await parts.database.transaction("system", async (tx) => ({
         kept: await imageStore.kept(
           tx,
-          built.map(({ id }) => id),
+          images.map(({ id }) => id),
         ),
-        atWork: await deploymentStore.unfinishedOf(tx, ids),
+        atWork: await deploymentStore.unfinishedOf(
+          tx,
+          images.flatMap(({ labels }) => labels["deployment"] ?? []),
+        ),
+        isBuilding: await deploymentStore.isBuilding(tx),
       }));
-      for (const { id, labels } of built) {
-        if (kept.has(id) || atWork.has(labels["deployment"] as string)) continue;
+      // Stages of a build are not what its image is made from, so they do not go with it: they are what the next build takes its steps from.
+      const isLeftStep = ({ names, createdAt }: ImageReport) =>
+        names.length === 0 && !isBuilding && Date.now() - createdAt.getTime() > weekMs;
+      for (const image of images) {
+        const { id, labels } = image;
+        const deployment = labels["deployment"];
+        const isLeft = deployment === undefined ? isLeftStep(image) : !atWork.has(deployment);
+        if (kept.has(id) || !isLeft) continue;
         await parts
           .engine()
           .imageRemove(id, { signal })

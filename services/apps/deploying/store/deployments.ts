@@ -58,6 +58,10 @@ export const deploymentStore = {
     select ${tx.sql.unsafe(columns)} from apps.deployments d
     where d.app_id = any (${appIds as string[]}::text[]) and d.finished_at is null order by d.number`,
 
+  /** Whether anything is being built, in the whole cloud. */
+  isBuilding: async (tx: Tx): Promise<boolean> =>
+    (await tx.sql`select 1 from apps.deployments where finished_at is null and state = 'building' limit 1`).length > 0,
+
   /** Which of these are not over. */
   async unfinishedOf(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
     const rows = await tx.sql<

@@ -112,6 +112,7 @@ export function createRoutingDouble(parts: Pick<AppsParts, "database" | "deployi
     drain: async () => {},
     requests: async () => [],
     appDeleted: async () => {},
+    challenge: async () => undefined,
   };
-  return withFaults(routing, ["applied", "hosts", "appDeleted"]);
+  return withFaults(routing, ["applied", "hosts", "appDeleted", "challenge"]);
 }

@@ -188,7 +188,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
         await fetch(`${url}${path}`, {
           method: "POST",
           headers: { authorization: `Bearer ${caller}`, "content-type": "application/octet-stream" },
-          body: bytes as BodyInit,
+          body: bytes as Uint8Array<ArrayBuffer>,
           ...(bytes instanceof ReadableStream ? { duplex: "half" } : {}),
         }),
       ),
