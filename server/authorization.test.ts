@@ -673,6 +673,32 @@ const cases: Record<string, Case> = {
   settingList: { input: async () => ({ params: { app: await newApp() } }) },
   settingUpdate: { input: async () => ({ params: { app: await newApp() }, body: { set: { COLOUR: "red" } } }) },
 
+  // apps: running (there is no engine)
+  processList: onApp(),
+  processScale: {
+    ownerStatus: 409,
+    input: async () => ({ params: { app: await routedApp(), process: "web" }, body: { count: 2 } }),
+  },
+  containerList: onApp({ ownerStatus: 409 }),
+  appLogList: onApp(),
+  appLogFollow: onApp(),
+  appLogDownload: onApp(),
+  appMetrics: onApp(),
+  appRun: onApp({ ownerStatus: 409 }),
+  appTerminal: { ownerStatus: 409, input: async () => ({ params: { app: await routedApp(), container: "web-1" } }) },
+  appDiskList: onApp(),
+  appDiskCreate: {
+    input: async () => ({ params: { app: await routedApp() }, body: { name: unique("walk"), path: `/${unique("walk")}` } }),
+  },
+  appDiskDelete: {
+    ownerStatus: 409,
+    input: async () => {
+      const name = unique("walk");
+      const disk = await as("owner", "appDiskCreate", { params: { app: await routedApp() }, body: { name, path: `/${name}` } });
+      return { params: { disk: disk["id"] }, query: { confirm: name } };
+    },
+  },
+
   // apps: routing
   domainList: { input: async () => ({ params: { app: await routedApp() } }) },
   domainAdd: { input: async () => ({ params: { app: await routedApp() }, body: { host: `${unique("walk")}.example.com` } }) },
@@ -680,7 +706,6 @@ const cases: Record<string, Case> = {
   domainDelete: { input: async () => ({ params: { domain: await newDomain() } }) },
   appAccessGet: { input: async () => ({ params: { app: await routedApp() } }) },
   appAccessUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { maintenance: true } }) },
-  appEngineGet: { atCloud: true, input: () => ({}) },
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
 };
 
@@ -694,6 +719,11 @@ async function newDeployment(): Promise<string> {
     values (${id}, ${organisation}, ${project}, ${await newApp()}, 1, 'build', 'queued', '{"kind":"archive","description":"walked"}',
       '{"what":"source","from":"archive"}', '{"kind":"system","name":"walked"}', now())`;
   return id;
+}
+
+/** Of what runs of an app. */
+function onApp(more: Partial<Case> = {}): Case {
+  return { input: async () => ({ params: { app: await routedApp() } }), ...more };
 }
 
 let routed: string | undefined;

@@ -167,8 +167,9 @@ export const routingRoutes = {
     method: "GET",
     path: "/v1/app-engine",
     summary: "Show what apps run on",
-    permission: "apps.engine.read",
-    roles: ["viewer"],
+    description:
+      "Whether there is an engine and a gateway, and under which domain apps are; how certificates are got, for administrators of the cloud.",
+    permission: "self",
     response: appEngine,
     stream: {},
   }),

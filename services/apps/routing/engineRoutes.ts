@@ -4,7 +4,7 @@ import type { EngineInfo } from "../driver.ts";
 import type { AppsParts, Area } from "../parts.ts";
 import type { Applying } from "./applying.ts";
 import type { Available, GatewayDoor } from "./area.ts";
-import type { routingRoutes } from "./contract.ts";
+import { routingRoutes } from "./contract.ts";
 import { type SettingsRow, settingsStore } from "./store.ts";
 import { checkRevision } from "./subjects.ts";
 
@@ -19,20 +19,22 @@ export function engineHandlers(
   gateway: Available<GatewayDoor>,
   { soon, problem }: Pick<Applying, "soon" | "problem">,
 ): Area<Routes>["handlers"] {
-  async function view({ appsDomain, acmeDirectory, acmeEmail, revision }: SettingsRow) {
+  async function view({ appsDomain, acmeDirectory, acmeEmail, revision }: SettingsRow, administers: boolean) {
     return {
       ...(await engineState(parts)),
       gateway: gatewayState(gateway, problem()),
       appsDomain,
-      ...(acmeDirectory === null || acmeEmail === null ? {} : { acme: { directory: acmeDirectory, email: acmeEmail } }),
+      ...(!administers || acmeDirectory === null || acmeEmail === null
+        ? {}
+        : { acme: { directory: acmeDirectory, email: acmeEmail } }),
       revision,
     };
   }
 
   return {
     async appEngineGet(context) {
-      context.authorize({}, "app_engine");
-      return view(await context.transaction((tx) => settingsStore.get(tx)));
+      const administers = context.allows(routingRoutes.appEngineUpdate.permission, routingRoutes.appEngineUpdate.roles, {});
+      return view(await context.transaction((tx) => settingsStore.get(tx)), administers);
     },
 
     async appEngineUpdate(context, { body }) {
@@ -52,7 +54,7 @@ export function engineHandlers(
         tx.afterCommit(soon);
         return after;
       });
-      return view(after);
+      return view(after, true);
     },
   };
 }

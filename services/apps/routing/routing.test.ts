@@ -335,6 +335,9 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     const acme = { directory: "https://acme.example.org/directory", email: "ann@example.org" };
     const changed = await cloud.call("admin", "PATCH", path, { appsDomain: "apps.example.org", acme });
     assert.deepEqual([changed.status, changed.body.appsDomain, changed.body.acme], [200, "apps.example.org", acme]);
+    // Where apps are is for everybody; how certificates are got is not.
+    const { body: seen } = await cloud.call("viewer", "GET", path);
+    assert.deepEqual([seen.appsDomain, seen.acme], ["apps.example.org", undefined]);
     await becomes("site.shop.apps.example.org", 200);
     await becomes("site.shop.localhost", 404);
     const below = await cloud.call("editor", "POST", `/apps/${site.id}/domains`, { host: "x.apps.example.org" });
