@@ -4,6 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dataPaths } from "./data-folder.ts";
 import { makeFolder, writeDurable } from "./durable-file.ts";
+import { planDocker, provideDocker } from "./engines/docker.ts";
 import { planEngine, provideEngine } from "./engines/provide.ts";
 import { optionHelp, optionVariables, readSettings, type Settings } from "./options.ts";
 import { terminalProgress } from "./progress.ts";
@@ -22,7 +23,7 @@ export interface ServiceUnit {
   cacheFolder: string;
   path: string;
   node?: string | undefined;
-  /** Whether virtual servers run here: then the networks, disks and images of this host are in its hands. */
+  /** Whether virtual servers or apps run here: then networks, disks, control groups and firewall of this host are in its hands. */
   managesHost?: boolean;
 }
 
@@ -51,8 +52,8 @@ RestrictSUIDSGID=yes
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SETUID CAP_SETGID CAP_KILL CAP_SYS_PTRACE CAP_NET_BIND_SERVICE`;
 
 /** A mount namespace of its own would keep the namespaces of networks to itself, and lose them at each restart. */
-const managing = `# Networks of virtual servers go on while Khmara restarts: their DHCP, DNS and load balancers are left alone. The supervisor stops
-# its own processes, in order.
+const managing = `# Networks of virtual servers and the gateway of the apps go on while Khmara restarts: their DHCP, DNS and load balancers are left alone. The supervisor stops
+# its own processes, in order, the gateway too.
 KillMode=process
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET`;
 
@@ -65,7 +66,7 @@ export function unitText(unit: ServiceUnit): string {
   return `[Unit]
 Description=Khmara: this server as a cloud
 Wants=network-online.target
-After=network-online.target lxd.socket snap.lxd.daemon.unix.socket incus.socket
+After=network-online.target lxd.socket snap.lxd.daemon.unix.socket incus.socket docker.socket
 
 [Service]
 Type=exec
@@ -103,8 +104,11 @@ function absolutePaths(words: string[]): string[] {
   });
 }
 
+/** Docker's own, which say where an engine elsewhere is. */
+const dockerVariables = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+
 export const environmentText = (environment: NodeJS.ProcessEnv): string =>
-  optionVariables
+  [...optionVariables, ...dockerVariables]
     .filter((name) => environment[name])
     .map((name) => `${name}="${(environment[name] as string).replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`)
     .join("");
@@ -122,19 +126,25 @@ function needSystemd(): void {
   if (process.getuid?.() !== 0) throw new StartError("A service is installed by root. Try again with: sudo ./khmara service …");
 }
 
-/** An engine is added now, where it can be watched and nothing confines it; the service finds it. */
-async function addEngine(settings: Settings): Promise<boolean> {
-  const { dataDirectory, engine } = settings;
-  if (engine.endpoint !== undefined) return engine.endpoint.startsWith("/");
-  const plan = await planEngine(engine, dataDirectory, { input: process.stdin, output: process.stdout });
-  const step = terminalProgress().step("Engine", "looking for LXD or Incus");
-  const provided = await provideEngine(plan, {
-    logFolder: dataPaths(dataDirectory).logs,
-    signal: new AbortController().signal,
-    onStep: (message) => step.update(message),
-  });
-  step.done(provided.message);
-  return "pool" in provided.config;
+/** Engines are added now, where it can be watched and nothing confines it; the service finds them. Whether one of them is on this host. */
+async function addEngines({ dataDirectory, engine, docker }: Settings): Promise<boolean> {
+  const terminal = { input: process.stdin, output: process.stdout };
+  const enginePlan = await planEngine(engine, dataDirectory, terminal);
+  const dockerPlan = await planDocker(docker, dataDirectory, terminal);
+  const { signal } = new AbortController();
+  const logFolder = dataPaths(dataDirectory).logs;
+  const progress = terminalProgress();
+  let here = engine.endpoint?.startsWith("/") === true;
+  if (engine.endpoint === undefined) {
+    const step = progress.step("Engine", "looking for LXD or Incus");
+    const provided = await provideEngine(enginePlan, { logFolder, signal, onStep: (message) => step.update(message) });
+    step.done(provided.message);
+    here = "pool" in provided.config;
+  }
+  const step = progress.step("Apps", "looking for Docker");
+  const { config, message } = await provideDocker(dockerPlan, { logFolder, signal, onStep: (text) => step.update(text) });
+  step.done(message);
+  return here || ("endpoint" in config && config.endpoint.startsWith("/"));
 }
 
 async function install(words: string[]): Promise<void> {
@@ -148,7 +158,10 @@ async function install(words: string[]): Promise<void> {
     cacheFolder: process.env["KHMARA_CACHE"] ?? "/var/cache/khmara",
     path: process.env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     node: process.env["KHMARA_NODE"],
-    managesHost: settings.engine.install === true || settings.engine.endpoint?.startsWith("/") === true,
+    managesHost:
+      settings.engine.install === true ||
+      settings.engine.endpoint?.startsWith("/") === true ||
+      settings.docker.endpoint?.startsWith("/") === true,
   };
   if (print) {
     process.stdout.write(unitText(unit));
@@ -165,7 +178,7 @@ async function install(words: string[]): Promise<void> {
     makeFolder(dirname(environmentFile), 0o755);
     writeDurable(environmentFile, environment, { mode: 0o600 });
   }
-  const managesHost = await addEngine(settings);
+  const managesHost = await addEngines(settings);
   writeDurable(unitFile, unitText({ ...unit, managesHost }), { mode: 0o644 });
   systemctl("daemon-reload");
   systemctl("enable", "--now", "khmara.service");
