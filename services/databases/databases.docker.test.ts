@@ -91,6 +91,8 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     assert.equal((await ask("select repeat('x', 1000000) from generate_series(1, 100)")).code, "payload_too_large");
     assert.equal((await ask("select * from nowhere")).code, "invalid_argument");
     assert.equal((await ask("copy x to program 'id'", { readOnly: false })).code, "invalid_argument", "no command of the server");
+    assert.equal((await ask(" -- nothing\n/* at all */ ;")).code, "invalid_argument");
+    assert.equal((await ask("show server_version")).rows[0][0].slice(0, 2), "15");
     assert.equal((await ask("select current_user")).rows[0][0], made.owner);
 
     const { items: tables } = (await cloud.call("editor", "GET", `${path}/tables`)).body;

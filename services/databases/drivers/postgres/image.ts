@@ -11,6 +11,7 @@ import { aptMirrors, aptProxies, aptSources } from "../../../../kernel/distribut
 import { confined, missingPrograms, ProgramFailure, removeLeftOvers } from "../../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ContainerHost, Progress } from "../../driver.ts";
+import { paths } from "./settings.ts";
 
 interface Recipe {
   version: string;
@@ -153,7 +154,7 @@ export async function ensureImage(
           PATH: `${programs(version)}:/usr/local/bin:/usr/bin:/bin`,
           LANG: "C.UTF-8",
           HOME: "/data",
-          PGHOST: "/run/postgresql",
+          PGHOST: paths.socket,
         },
       },
     },

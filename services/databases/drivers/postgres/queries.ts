@@ -20,6 +20,7 @@ const mostAnswerBytes = 16 * 1024 ** 2;
 export function query(host: ContainerHost, name: string, text: string, options: QueryOptions): Promise<QueryResult> {
   const { database, user, readOnly, maxRows, timeoutSeconds, signal } = options;
   const session = { database, user, timeoutSeconds, maxBytes: mostAnswerBytes, signal };
+  if (isEmpty(text)) throw invalid("body.sql", "Write a statement: there are only spaces and comments.");
   if (/^\s*copy\b[\s\S]*\b(stdin|stdout)\b/i.test(text))
     throw invalid("body.sql", "COPY to and from a client is for clients: use psql.");
   return withSession(host, name, session, async (sql) => {
@@ -47,16 +48,28 @@ export function query(host: ContainerHost, name: string, text: string, options: 
     const statement = sql.unsafe(text, [], { prepare: false }).raw() as unknown as {
       cursor(rows: number, take: (batch: Raw) => unknown): Promise<Raw>;
     };
+    let last: Raw | undefined;
     const end = await statement.cursor(Math.min(maxRows + 1, 500), (batch) => {
+      last = batch;
       take(batch);
       return truncated ? sql.CLOSE : undefined;
     });
-    // Of a statement without rows there was no batch.
-    if (command === "")
-      take(Object.assign([] as unknown as Raw, { columns: end.columns, command: end.command, count: end.count }));
+    // What is not counted (CREATE, SHOW) comes only here.
+    if (end !== last) take(end);
     if (readOnly) await sql.unsafe("rollback");
     return { command: command || "SELECT", columns, rows, affected, truncated };
   });
+}
+
+/** The server says nothing to such a one, and a client would wait. */
+function isEmpty(text: string): boolean {
+  for (let at = 0; at < text.length; ) {
+    if (/[\s;]/.test(text.charAt(at))) at++;
+    else if (text.startsWith("--", at)) at = text.indexOf("\n", at) === -1 ? text.length : text.indexOf("\n", at);
+    else if (text.startsWith("/*", at) && text.indexOf("*/", at + 2) !== -1) at = text.indexOf("*/", at + 2) + 2;
+    else return false;
+  }
+  return true;
 }
 
 export function tables(
@@ -194,6 +207,8 @@ export async function check(host: ContainerHost, name: string, options?: CallOpt
           const [row] = await sql.unsafe<{ rows: string; read: string | null }[]>(
             `select count(*)::text as rows, sum(pg_column_size(t.*))::text as read from ${identifier(table.schema)}.${identifier(table.name)} t`,
           );
+          // The server's own are read too, but nobody knows them.
+          if (/^pg_|^information_schema$/.test(table.schema)) continue;
           tablesRead++;
           rowsRead += Number(row?.rows ?? 0);
         }
@@ -213,5 +228,5 @@ export async function check(host: ContainerHost, name: string, options?: CallOpt
       }
     });
   }
-  return `${databases.length} databases: ${tablesRead} tables with ${rowsRead} rows were read, ${indexesChecked} indexes checked.`;
+  return `Read: ${databases.length} databases, ${tablesRead} tables with ${rowsRead} rows. Checked: ${indexesChecked} indexes.`;
 }

@@ -31,10 +31,7 @@ const containerOf = (spec: ServerSpec, image: string): HostContainerSpec => ({
   networks: spec.network === undefined ? [] : [{ name: spec.network.name, aliases: [spec.network.alias] }],
   ...(spec.port === undefined ? {} : { ports: [{ ...spec.port, containerPort: 5432 }] }),
   mounts: [{ volume: spec.volume, path: paths.volume, readOnly: false }],
-  temporaryFolders: [
-    { path: "/tmp", sizeBytes: 64 * MiB },
-    { path: paths.socket, sizeBytes: MiB },
-  ],
+  temporaryFolders: [{ path: paths.socket, sizeBytes: 64 * MiB }],
   readOnlyRoot: true,
   limits: {
     memoryBytes: spec.memoryBytes,

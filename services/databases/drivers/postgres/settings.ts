@@ -12,7 +12,8 @@ export const paths = {
   spool: "/data/spool",
   /** Files of the log for a recovery. */
   recovery: "/data/restore",
-  socket: "/run/postgresql",
+  /** A folder that the image has: of one that it lacks runc forgets the mode when the container starts again. */
+  socket: "/tmp",
 } as const;
 
 const between = (least: number, value: number, most: number): number => Math.round(Math.min(most, Math.max(least, value)));
