@@ -78,19 +78,27 @@ export class EngineOf {
     engine.close();
   }
 
-  /** Containers, volumes and networks, and images that are no bases. */
+  /**
+   * Containers, volumes and networks, and images of apps. What builds share stays: bases, the steps that the next build takes (a week),
+   * and the network in which they run.
+   */
   async leftovers(): Promise<string[]> {
     const query = { all: true, filters: JSON.stringify({ label: [`khmara.cloud=${this.#cloudId}`] }) };
     const containers = await this.#client.get<{ Names: string[] }[]>("/containers/json", { query });
     const networks = await this.#client.get<{ Name: string }[]>("/networks", { query });
     const { Volumes: volumes } = await this.#client.get<{ Volumes: { Name: string }[] | null }>("/volumes", { query });
-    const images = await this.#client.get<{ Id: string; RepoTags: string[] | null }[]>("/images/json", { query });
+    const images = await this.#client.get<{ Id: string; RepoTags: string[] | null; Labels: Record<string, string> }[]>(
+      "/images/json",
+      {
+        query,
+      },
+    );
     return [
       ...containers.map(({ Names }) => `container ${Names[0]}`),
-      ...networks.map(({ Name }) => `network ${Name}`),
+      ...networks.filter(({ Name }) => !/-build(-|$)/.test(Name)).map(({ Name }) => `network ${Name}`),
       ...(volumes ?? []).map(({ Name }) => `volume ${Name}`),
       ...images
-        .filter(({ RepoTags }) => !RepoTags?.some((name) => name.includes("base/")))
+        .filter(({ Labels }) => JSON.parse(Labels["khmara.labels"] ?? "{}").app !== undefined)
         .map(({ Id, RepoTags }) => `image ${RepoTags?.join() ?? Id}`),
     ];
   }
