@@ -119,7 +119,7 @@ export default {
   "deploymentState.releasing": "Release command",
   "deploymentState.starting": "Starting",
   "deploymentState.switching": "Switching over",
-  "deploymentState.succeeded": "Live",
+  "deploymentState.succeeded": "Done",
   "deploymentState.failed": "Failed",
   "deploymentState.cancelled": "Cancelled",
   "deploymentState.superseded": "Overtaken by a newer one",

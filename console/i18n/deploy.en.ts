@@ -35,4 +35,7 @@ export default {
   "problem.nothing": "There is nothing in it to deploy.",
   "problem.changed": "{path} changed while it was read. Try again.",
   "problem.unreadable": "The browser may not read one of the files. Choose the folder again.",
+  git: "Or with git; the password is an API token:",
+  gitToken: "Make a token",
+  gitLater: "With git, once the app is there: its page has the commands.",
 } as const;

@@ -43,4 +43,7 @@ export default {
   "problem.nothing": "Тут нічого розгортати.",
   "problem.changed": "{path} змінився під час читання. Спробуйте ще раз.",
   "problem.unreadable": "Браузер не може прочитати один із файлів. Виберіть теку ще раз.",
+  git: "Або через git; пароль — токен API:",
+  gitToken: "Створити токен",
+  gitLater: "Або через git, коли застосунок уже є: команди будуть на його сторінці.",
 } satisfies Translation<typeof en>;

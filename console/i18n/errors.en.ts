@@ -55,4 +55,7 @@ export default {
   "reason.organisation_not_empty": "The organisation is not empty. Delete its projects first.",
   "reason.operation_active": "Work on this is under way. Wait until it is finished, or cancel it.",
   "reason.not_cancellable": "It is too late to cancel this.",
+  "already_exists.app": "An app with this name exists already.",
+  "already_exists.app_disk": "A disk with this name exists already.",
+  "reason.domain_taken": "This domain is taken already.",
 } as const;

@@ -61,4 +61,7 @@ export default {
   "reason.organisation_not_empty": "L’organisation n’est pas vide. Supprimez d’abord ses projets.",
   "reason.operation_active": "Une opération est en cours. Attendez sa fin, ou annulez-la.",
   "reason.not_cancellable": "Il est trop tard pour annuler.",
+  "already_exists.app": "Une application de ce nom existe déjà.",
+  "already_exists.app_disk": "Un disque de ce nom existe déjà.",
+  "reason.domain_taken": "Ce domaine est déjà pris.",
 } satisfies Translation<typeof en>;

@@ -60,4 +60,7 @@ export default {
   "reason.organisation_not_empty": "Організація не порожня. Спершу видаліть її проєкти.",
   "reason.operation_active": "З цим саме триває робота. Дочекайтеся завершення або скасуйте її.",
   "reason.not_cancellable": "Скасовувати вже пізно.",
+  "already_exists.app": "Застосунок із такою назвою вже є.",
+  "already_exists.app_disk": "Диск із такою назвою вже є.",
+  "reason.domain_taken": "Цей домен уже зайнятий.",
 } satisfies Translation<typeof en>;

@@ -49,4 +49,7 @@ export default {
   "quota.compute.task_logs": "Logs of jobs",
   "quota.compute.alert_rules": "Alert rules",
   limitGibibytes: "Limit in GiB",
+  "quota.apps.apps": "Apps",
+  "quota.apps.images": "Images of apps",
+  "quota.apps.memory": "Memory of apps",
 } as const;

@@ -56,4 +56,7 @@ export default {
   "quota.compute.task_logs": "Journaux des tâches",
   "quota.compute.alert_rules": "Règles d’alerte",
   limitGibibytes: "Limite en GiB",
+  "quota.apps.apps": "Applications",
+  "quota.apps.images": "Images d’applications",
+  "quota.apps.memory": "Mémoire des applications",
 } satisfies Translation<typeof en>;

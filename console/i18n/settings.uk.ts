@@ -57,4 +57,7 @@ export default {
   "quota.compute.task_logs": "Журнали підзавдань",
   "quota.compute.alert_rules": "Правила сповіщень",
   limitGibibytes: "Обмеження в GiB",
+  "quota.apps.apps": "Застосунки",
+  "quota.apps.images": "Образи застосунків",
+  "quota.apps.memory": "Пам’ять застосунків",
 } satisfies Translation<typeof en>;

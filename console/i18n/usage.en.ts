@@ -69,4 +69,11 @@ export default {
   "kind.image": "Image",
   "kind.address": "Floating address",
   "kind.job": "Job",
+  "meter.apps.memory": "Memory of apps",
+  "meter.apps.cpus": "Processors of apps",
+  "meter.apps.build": "Builds of apps",
+  "meter.apps.images": "Images of apps",
+  "meter.apps.requests": "Requests to apps",
+  "meter.apps.sent": "Sent by apps",
+  "kind.app": "App",
 } as const;

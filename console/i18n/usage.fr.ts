@@ -72,4 +72,11 @@ export default {
   "kind.image": "Image",
   "kind.address": "Adresse flottante",
   "kind.job": "Travail",
+  "meter.apps.memory": "Mémoire des applications",
+  "meter.apps.cpus": "Processeurs des applications",
+  "meter.apps.build": "Constructions d’applications",
+  "meter.apps.images": "Images d’applications",
+  "meter.apps.requests": "Requêtes aux applications",
+  "meter.apps.sent": "Envoyé par les applications",
+  "kind.app": "Application",
 } satisfies Translation<typeof en>;

@@ -77,4 +77,11 @@ export default {
   "kind.image": "Образ",
   "kind.address": "Плаваюча адреса",
   "kind.job": "Завдання",
+  "meter.apps.memory": "Пам’ять застосунків",
+  "meter.apps.cpus": "Процесори застосунків",
+  "meter.apps.build": "Збирання застосунків",
+  "meter.apps.images": "Образи застосунків",
+  "meter.apps.requests": "Запити до застосунків",
+  "meter.apps.sent": "Надіслано застосунками",
+  "kind.app": "Застосунок",
 } satisfies Translation<typeof en>;

@@ -86,6 +86,7 @@ export default function AppCreatePage() {
         <Section title={t("apps.create.what")} text={t("apps.create.whatText")}>
           <DeployForm
             appName={name || undefined}
+            isNew
             prepare={create}
             // Who has no name yet gets that of the folder.
             onSource={(source) => setName((now) => now || suggested(source))}

@@ -21,7 +21,7 @@ import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import { toastDone, toastError } from "../../ui/toast.ts";
 import type { AppTabProps } from "./AppPage.tsx";
 import css from "./apps.module.css";
-import { certificateTones, shortAddress } from "./words.ts";
+import { certificateTones } from "./words.ts";
 
 const refresh = () => invalidate(queries, ["domainList", "appGet", "appList"]);
 
@@ -32,6 +32,7 @@ export default function AppDomains({ app, may }: AppTabProps) {
   const [adding, setAdding] = useAddressFlag("new");
   const [removing, setRemoving] = useState<Domain>();
   const [checking, setChecking] = useState<string>();
+  const own = ownHost(app, domains.rows ?? []);
   const check = (domain: Domain) => {
     setChecking(domain.id);
     callApi("domainCheck", { domain: domain.id } as never)
@@ -53,17 +54,12 @@ export default function AppDomains({ app, may }: AppTabProps) {
         <EmptyState
           picture="network"
           title={t("apps.domains.empty")}
-          text={t("apps.domains.emptyText", { address: shortAddress(app.url) })}
+          text={t("apps.domains.emptyText", { address: own })}
           action={add}
           command={may ? `khmara domain add ${app.name} www.example.com` : undefined}
         />
       ) : (
-        <Section
-          title={t("apps.tab.domains")}
-          text={t("apps.domains.text", { address: shortAddress(app.url) })}
-          actions={add}
-          flush
-        >
+        <Section title={t("apps.tab.domains")} text={t("apps.domains.text", { address: own })} actions={add} flush>
           <ul className={css.domains}>
             {domains.rows?.map((domain) => (
               <li key={domain.id} className={css.domain}>
@@ -79,19 +75,21 @@ export default function AppDomains({ app, may }: AppTabProps) {
                   </StatusBadge>
                   <Certificate domain={domain} />
                   {may && (
-                    <RowMenu
-                      name={domain.host}
-                      actions={[
-                        { label: t("apps.domains.check"), icon: IconRefresh, onClick: () => check(domain) },
-                        { label: t("apps.domains.remove"), icon: IconTrash, danger: true, onClick: () => setRemoving(domain) },
-                      ]}
-                    />
+                    <div className={css.domainMenu}>
+                      <RowMenu
+                        name={domain.host}
+                        actions={[
+                          { label: t("apps.domains.check"), icon: IconRefresh, onClick: () => check(domain) },
+                          { label: t("apps.domains.remove"), icon: IconTrash, danger: true, onClick: () => setRemoving(domain) },
+                        ]}
+                      />
+                    </div>
                   )}
                 </div>
                 {(domain.problem || domain.certificate.problem) && (
                   <div className={css.domainTrouble}>
                     <p>{domain.problem ?? domain.certificate.problem}</p>
-                    {domain.problem && <DnsRecord app={app} host={domain.host} />}
+                    {domain.problem && <DnsRecord own={own} host={domain.host} />}
                     {may && (
                       <Group gap="sm">
                         <Button
@@ -134,6 +132,10 @@ export default function AppDomains({ app, may }: AppTabProps) {
   );
 }
 
+/** The name that an app has without any domain of its own. */
+const ownHost = (app: App, domains: readonly Domain[]): string =>
+  app.hosts.find((host) => domains.every((domain) => domain.host !== host)) ?? new URL(app.url).hostname;
+
 function Certificate({ domain: { certificate } }: { domain: Domain }) {
   const t = useT();
   const format = useFormat();
@@ -150,12 +152,11 @@ function Certificate({ domain: { certificate } }: { domain: Domain }) {
 }
 
 /** What to write at the registrar; a domain without a name before it can have no CNAME (RFC 1034, 3.6.2). */
-function DnsRecord({ app, host }: { app: App; host: string }) {
+function DnsRecord({ own, host }: { own: string; host: string }) {
   const t = useT();
   const engine = useApi("appEngineGet", {}, { staleTime: 30_000 }).data;
   const here = location.hostname;
   const bare = host.split(".").length <= 2;
-  const own = new URL(app.url).hostname;
   const canAlias = !bare && engine !== undefined && engine.appsDomain !== "localhost" && own.endsWith(`.${engine.appsDomain}`);
   const isIpv4 = /^\d+(\.\d+){3}$/.test(here);
   const value = canAlias ? own : isIpv4 && here !== "127.0.0.1" ? here : t("apps.dns.yourAddress");
@@ -241,7 +242,7 @@ function Add({ app, domains, onClose }: { app: App; domains: Domain[]; onClose: 
           onChange={(value) => form.set("redirectTo", value ?? "")}
         />
       )}
-      {host.includes(".") && !host.startsWith("*.") && <DnsRecord app={app} host={host} />}
+      {host.includes(".") && !host.startsWith("*.") && <DnsRecord own={ownHost(app, domains)} host={host} />}
     </FormDialog>
   );
 }

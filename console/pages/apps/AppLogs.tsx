@@ -8,7 +8,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { useListState } from "../../ui/list/state.ts";
 import { toastError } from "../../ui/toast.ts";
 import type { AppTabProps } from "./AppPage.tsx";
-import css from "./apps.module.css";
+import css from "./logs.module.css";
 import { LogTail, type ShownLine, type TailState } from "./logTail.ts";
 import { plainText } from "./useDeploymentLog.ts";
 

@@ -1,9 +1,11 @@
-import { Button, FileInput, Group, NumberInput, Progress, SegmentedControl, Stack, TextInput } from "@mantine/core";
+import { Anchor, Button, FileInput, Group, NumberInput, Progress, SegmentedControl, Stack, TextInput } from "@mantine/core";
 import { IconPackage, IconRocket } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useRef, useState } from "react";
 import type { Operation } from "../../../services/operations/contract.ts";
 import { callApi } from "../../api/api.ts";
 import { fieldProblems } from "../../api/errors.ts";
+import { useProject } from "../../frame/identity.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { CopyField } from "../../ui/CopyField.tsx";
@@ -22,6 +24,8 @@ type Way = "source" | "image" | "command";
 export function DeployForm(props: {
   /** Undefined while it has no name. */
   appName: string | undefined;
+  /** It is made only with the first deployment. */
+  isNew?: boolean;
   prepare: () => Promise<string | undefined>;
   onDeployed: (app: string, deployment: string | undefined) => void;
   onSource?: (name: string) => void;
@@ -32,6 +36,7 @@ export function DeployForm(props: {
 }) {
   const t = useT();
   const format = useFormat();
+  const project = useProject();
   const [way, setWay] = useState<Way>("source");
   const [source, setSource] = useState<ChosenSource>();
   const [image, setImage] = useState("");
@@ -151,6 +156,22 @@ export function DeployForm(props: {
         <Stack gap="sm">
           <p className={css.note}>{t("deploy.commandText")}</p>
           <CopyField value={`khmara app deploy ${quoted(name)} . --create`} />
+          {props.isNew ? (
+            <p className={css.note}>{t("deploy.gitLater")}</p>
+          ) : (
+            <>
+              <p className={css.note}>
+                {t("deploy.git")}{" "}
+                <Anchor component={Link} to="/account/tokens" size="sm" underline="always">
+                  {t("deploy.gitToken")}
+                </Anchor>
+              </p>
+              <CopyField
+                multiline
+                value={`git remote add khmara ${location.origin}/git/${project.slug}/${name}.git\ngit push khmara HEAD:main`}
+              />
+            </>
+          )}
           <p className={css.note}>{t("deploy.commandImage")}</p>
           <CopyField multiline value={`docker save web:latest -o web.tar\nkhmara app deploy ${quoted(name)} web.tar`} />
         </Stack>

@@ -172,11 +172,21 @@ function Stages({ deployment }: { deployment: Deployment }) {
     const now = stages.find((stage) => stage === deployment.state);
     if (now) setSeen(now);
   }, [deployment.state]);
-  const states = stageStates(deployment, seen);
+  const operation = useApi(
+    "operationGet",
+    { operation: deployment.operationId as never },
+    { enabled: deployment.state === "failed" && deployment.operationId !== undefined, staleTime: 60_000 },
+  ).data;
+  const states = stageStates(deployment, seen, operation?.error?.step);
   return (
     <ol className={css.stages} aria-label={t("apps.deployment.stages")}>
       {stages.map((stage) => (
-        <li key={stage} data-state={states[stage]} aria-current={states[stage] === "now" ? "step" : undefined}>
+        <li
+          key={stage}
+          className={css.stage}
+          data-state={states[stage]}
+          aria-current={states[stage] === "now" ? "step" : undefined}
+        >
           <span className={css.stageMark} aria-hidden />
           <span className={css.stageName}>{t(`apps.stage.${stage}`)}</span>
           <small className={css.stageNote}>{t(`apps.stageState.${states[stage]}`)}</small>

@@ -4,18 +4,32 @@ export const stages = ["queued", "building", "releasing", "starting", "switching
 export type Stage = (typeof stages)[number];
 export type StageState = "done" | "now" | "failed" | "skipped" | "notReached" | "coming";
 
+/** The steps of its operation (services/apps/deploying/operations), by the stage that a person sees. */
+const stageOfStep: Record<string, Stage> = {
+  unpack: "building",
+  build: "building",
+  release: "releasing",
+  command: "releasing",
+  start: "starting",
+  switch: "switching",
+  retire: "switching",
+};
+
 /**
- * How far a deployment is, as a line. Nothing is built of an image, an earlier release or other settings. A deployment does not say in
- * which stage it has failed: `seen`, the last one that was seen here, or else whether there is a release yet, tells building from the rest.
+ * How far a deployment is, as a line. Nothing is built of an image, an earlier release or other settings. Where it has failed is what its
+ * operation says (`failedStep`), else the last stage that was seen here.
  */
-export function stageStates(deployment: Deployment, seen: Stage | undefined): Record<Stage, StageState> {
-  const { state, source, startedAt, releaseNumber } = deployment;
+export function stageStates(
+  deployment: Deployment,
+  seen: Stage | undefined,
+  failedStep: string | undefined,
+): Record<Stage, StageState> {
+  const { state, source, startedAt } = deployment;
   const builds = source.kind === "archive" || source.kind === "git";
   const stopped = state === "failed" || state === "cancelled" || state === "superseded";
-  const reached: Stage | undefined = stopped
-    ? (seen ??
-      (startedAt === undefined ? "queued" : releaseNumber === undefined ? (builds ? "building" : "starting") : "starting"))
-    : stages.find((stage) => stage === state);
+  const failedAt = failedStep === undefined ? undefined : stageOfStep[failedStep];
+  const guess: Stage = startedAt === undefined ? "queued" : builds ? "building" : "starting";
+  const reached: Stage | undefined = stopped ? (failedAt ?? seen ?? guess) : stages.find((stage) => stage === state);
   const at = reached === undefined ? stages.length : stages.indexOf(reached);
   return Object.fromEntries(
     stages.map((stage, index): [Stage, StageState] => {

@@ -25,6 +25,8 @@ const actions = [
   "compute.security_group",
   "compute.address",
   "compute.job",
+  "apps.app",
+  "apps.domain",
   "objects.bucket",
   "objects.object",
   "objects.share",
