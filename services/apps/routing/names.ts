@@ -54,6 +54,9 @@ async function labelOf(
   for (const ending of ["", `-${projectId.slice(-4)}`, `-${projectId.slice(-12)}`]) {
     const label = slug.slice(0, labelLength - ending.length) + ending;
     if (await labelStore.claim(tx, projectId, slug, label)) return label;
+    // Another request may have claimed it for the same project at this moment.
+    const now = (await labelStore.of(tx, [projectId])).get(projectId);
+    if (now?.slug === slug) return now.label;
   }
   return undefined;
 }

@@ -123,8 +123,10 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     const theirs = cloud.app("site", { projectId: cloud.strangersProject });
     const hostOf = async () =>
       (await cloud.database.transaction("system", (tx) => cloud.part.hosts(tx, [theirs]))).get(theirs.id)?.hosts[0];
-    const host = await hostOf();
-    assert.equal(host, `site.shop-${cloud.strangersProject.slice(-4)}.localhost`);
+    // However many ask for the first time at once.
+    const hosts = new Set(await Promise.all(Array.from({ length: 8 }, hostOf)));
+    const host = `site.shop-${cloud.strangersProject.slice(-4)}.localhost`;
+    assert.deepEqual([...hosts], [host]);
     assert.equal(await hostOf(), host);
     serve(theirs, application);
     await cloud.part.apply();
