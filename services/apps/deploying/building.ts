@@ -38,7 +38,13 @@ export const buildLimits: BuildLimits = {
   diskBytes: 10 * 1024 ** 3,
 };
 
-export const buildNetwork = "build";
+/** Of one build alone: neither neighbours nor what runs is in it. */
+export const buildNetworkOf = (deploymentId: string) => ({
+  name: `build-${deploymentId}`,
+  labels: { role: "build", deployment: deploymentId },
+  internal: false,
+});
+const removalMs = 30_000;
 export const imageNameOf = (appId: string, deploymentNumber: number): string => `app/${appId}:d${deploymentNumber}`;
 export const imageLabelsOf = (appId: string, deploymentId: string) => ({ app: appId, deployment: deploymentId });
 export const cacheNameOf = (appId: string): string => `app/${appId}:cache`;
@@ -61,20 +67,36 @@ export interface BuildOptions {
 
 /** Errors are those of planBuild, judgeDockerfile, Bases and imageBuild. */
 export async function buildApp(engine: AppEngine, bases: Bases, options: BuildOptions): Promise<BuiltApp> {
+  const { folder, signal } = options;
+  const tree = await openSourceTree(folder);
+  const plan = planBuild(tree);
+  for (const line of plan.explanation) options.onLine(line);
+  for (const line of plan.warnings) options.onLine(`Warning: ${line}`);
+  await options.onPlan(factsOf(plan));
+  const network = buildNetworkOf(options.deploymentId);
+  await engine.networkCreate(network, { signal });
+  try {
+    return await buildPlan(engine, bases, tree, plan, options);
+  } finally {
+    // What cannot go yet is swept later.
+    await engine.networkRemove(network.name, { signal: AbortSignal.timeout(removalMs) }).catch(() => {});
+  }
+}
+
+async function buildPlan(
+  engine: AppEngine,
+  bases: Bases,
+  tree: SourceTree,
+  plan: BuildPlan,
+  options: BuildOptions,
+): Promise<BuiltApp> {
   const { folder, appId, deploymentId, signal } = options;
   const onLine = (line: string) => options.onLine(line);
   const say = onLine;
-  const tree = await openSourceTree(folder);
-  const plan = planBuild(tree);
-  for (const line of plan.explanation) say(line);
-  for (const line of plan.warnings) say(`Warning: ${line}`);
-  await options.onPlan(factsOf(plan));
-  await engine.networkCreate({ name: buildNetwork, labels: { role: "build" }, internal: false }, { signal });
-
   const call = { signal, onLine };
   const limits = options.limits ?? buildLimits;
   const common = {
-    network: buildNetwork,
+    network: buildNetworkOf(deploymentId).name,
     cache: true,
     limits,
   };

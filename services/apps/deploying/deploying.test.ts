@@ -66,7 +66,8 @@ test("a static site is deployed: release, live, log, quota, usage; the upload is
       ["apps.images", "byte_seconds", true],
     ],
   );
-  assert.equal(cloud.engine.builds.at(-1)?.network, "build");
+  assert.equal(cloud.engine.builds.at(-1)?.network, `build-${deployed.id}`);
+  assert.equal(cloud.engine.networks.size, 0, "a network for this build alone");
   const uploads = async () =>
     (await readdir(join(cloud.directory, "apps", "uploads"))).filter((name) => name.includes(deployed.id));
   for (const until = Date.now() + 30_000; (await uploads()).length > 0 && Date.now() < until; ) await sleep(20);
@@ -489,7 +490,10 @@ test("what killed builds and old builds left in the engine is swept, and nothing
   const newStep = put("c", { base: "node-24" });
   const base = put("d", { base: "node-22" }, { names: ["base/node:22-x"], createdAt: longAgo });
   const before = [...cloud.engine.images.keys()];
+  cloud.engine.networks.set("build-x", { role: "build", deployment: newId("deployment") });
+  cloud.engine.networks.set("project-x", { kind: "project" });
   await cloud.work("apps.images");
+  assert.deepEqual([...cloud.engine.networks.keys()], ["project-x"]);
   assert.deepEqual(before.filter((id) => !cloud.engine.images.has(id)).sort(), [killed, oldStep].sort());
   for (const id of [newStep, base]) cloud.engine.images.delete(id);
 });

@@ -10,7 +10,7 @@ import { type ImageRow, imageStore } from "./store/images.ts";
 export interface ImageSweep {
   /** Of one app; what cannot go yet stays for the next time. */
   app(appId: string, signal: AbortSignal): Promise<void>;
-  /** Of all; images that builds left which were killed, and steps of builds that nobody has built on for a week. */
+  /** Of all; images and networks that builds left which were killed, and steps of builds that nobody has built on for a week. */
   all(signal: AbortSignal): Promise<void>;
   /** Everything of an app that is being deleted. Throws while containers use it. */
   remove(appId: string, signal: AbortSignal): Promise<void>;
@@ -66,6 +66,19 @@ export function openImageSweep(parts: Pick<AppsParts, "engine" | "database" | "l
           .imageRemove(id, { signal })
           .catch((error) => parts.log.debug({ err: error, image: id }, "an image that nobody knows stays for now"));
       }
+      const networks = (await parts.engine().networkList({ signal })).filter(({ labels }) => labels["role"] === "build");
+      const building = await parts.database.transaction("system", (tx) =>
+        deploymentStore.unfinishedOf(
+          tx,
+          networks.flatMap(({ labels }) => labels["deployment"] ?? []),
+        ),
+      );
+      for (const { name, labels } of networks)
+        if (!building.has(labels["deployment"] ?? ""))
+          await parts
+            .engine()
+            .networkRemove(name, { signal })
+            .catch((error) => parts.log.debug({ err: error, network: name }, "the network of a build stays for now"));
     },
 
     async remove(appId, signal) {

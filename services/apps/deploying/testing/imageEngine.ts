@@ -11,6 +11,8 @@ export interface ImageEngine extends AppEngine {
   /** What was built, in order. */
   readonly builds: { name: string; dockerfile: string; files: string[]; network: string | undefined }[];
   readonly images: Map<string, ImageReport>;
+  /** With their labels. */
+  readonly networks: Map<string, Labels>;
 }
 
 const prefix = "kh-test/";
@@ -18,6 +20,7 @@ const prefix = "kh-test/";
 export function createImageEngine(): { driver: ImageEngine; faults: Faults } {
   const images = new Map<string, ImageReport>();
   const builds: ImageEngine["builds"] = [];
+  const networks: ImageEngine["networks"] = new Map();
   const find = (image: string): ImageReport | undefined =>
     images.get(image) ?? [...images.values()].find(({ names, reference }) => names.includes(image) || reference === image);
   const rename = (id: string, name: string) => {
@@ -51,7 +54,24 @@ export function createImageEngine(): { driver: ImageEngine; faults: Faults } {
   const engine: Partial<ImageEngine> = {
     builds,
     images,
-    async networkCreate() {},
+    networks,
+    async networkCreate({ name, labels }) {
+      networks.set(name, labels);
+    },
+    async networkRemove(name) {
+      networks.delete(name);
+    },
+    networkList: async () =>
+      [...networks].map(([name, labels]) => ({
+        name,
+        id: name,
+        labels,
+        internal: false,
+        subnet: "10.0.0.0/24",
+        gateway: "10.0.0.1",
+        createdAt: new Date(),
+        members: [],
+      })),
     async imageImport({ name, labels }, content) {
       return add(
         name,
@@ -74,6 +94,7 @@ export function createImageEngine(): { driver: ImageEngine; faults: Faults } {
       return add(name, labels, reference, reference.includes("hostile") ? { onBuild: ["ADD http://10.0.0.1/ /x"] } : {});
     },
     async imageBuild({ name, labels, dockerfile, network, target }, context, { onLine, signal }) {
+      if (network !== undefined && !networks.has(network)) throw new CloudError("not_found", `There is no network ${network}.`);
       const files = await filesOf(context);
       const text = files.get(dockerfile) ?? "";
       builds.push({ name, dockerfile: text, files: [...files.keys()].sort(), network });
@@ -109,7 +130,7 @@ export function createImageEngine(): { driver: ImageEngine; faults: Faults } {
     },
     close() {},
   };
-  return withFaults(engine as ImageEngine, ["builds", "images", "close"]);
+  return withFaults(engine as ImageEngine, ["builds", "images", "networks", "close"]);
 }
 
 async function filesOf(context: Readable): Promise<Map<string, string>> {
