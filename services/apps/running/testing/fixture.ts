@@ -74,8 +74,11 @@ export class Neighbours {
       this.apps.set(appId, { ...app, state: health.state });
       this.health.push({ appId, ...health });
     },
-    named: async () => [],
-    follow: async function* () {},
+    named: async (_, name) => [...this.apps.values()].filter((app) => app.name === name),
+    // biome-ignore lint/correctness/useYield: there is nothing to tell.
+    follow: async function* () {
+      throw new Error("Nothing is built here.");
+    },
     deployFolder: () => Promise.reject(new Error("Nothing is built here.")),
   };
 
@@ -85,6 +88,7 @@ export class Neighbours {
     drain: async (appId, container) => void this.drained.push(`${appId} ${container}`),
     requests: async () => this.requests,
     appDeleted: async () => {},
+    challenge: async () => undefined,
   };
 }
 
@@ -131,9 +135,12 @@ export const fastTimes = {
 };
 
 export async function testRunning(
-  options: RunningOptions & { wrapEngine?: (engine: AppEngine) => AppEngine } = {},
+  options: RunningOptions & { /** Of an engine of the test's own. */ socket?: string } = {},
 ): Promise<TestRunning> {
-  const [throwaway, docker] = await Promise.all([testDatabase(), testDocker()]);
+  const [throwaway, docker] = await Promise.all([
+    testDatabase(),
+    options.socket === undefined ? testDocker() : { socket: options.socket, network: undefined },
+  ]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-running-"));
   const database = openDatabase({ url: throwaway.url });
   const migrations = (service: string) => ({ service, directory: new URL(`../../../${service}/migrations/`, import.meta.url) });
@@ -151,9 +158,8 @@ export async function testRunning(
     stranger: principal("stranger", "owner", newId("organisation")),
   };
   const cloudId = testCloudId();
-  const real = openDockerEngine({ address: { endpoint: docker.socket }, cloudId });
-  const engine = options.wrapEngine?.(real) ?? real;
-  const image = await real.imageImport(
+  const engine = openDockerEngine({ address: { endpoint: docker.socket }, cloudId });
+  const image = await engine.imageImport(
     { name: "base:1", labels: { kind: "base" }, defaults: { command: ["/bin/sh"], environment: { PATH: "/bin" } } },
     Readable.from([await testRootfs()]),
   );
@@ -207,7 +213,7 @@ export async function testRunning(
     database,
     databaseUrl: throwaway.url,
     parts,
-    engine: real,
+    engine,
     socket: docker.socket,
     cloudId,
     network: docker.network,
@@ -297,7 +303,7 @@ export async function testRunning(
       await http.close();
       await runner.stop();
       await area.stop?.();
-      real.close();
+      engine.close();
       await removeCloud(docker.socket, cloudId);
       await database.close();
       await throwaway.drop();
