@@ -121,7 +121,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
   }
 
   return {
-    apply: () => apply(),
+    apply: ({ signal } = {}) => (signal === undefined ? apply() : unlessAborted(apply(), signal)),
     soon: () => void apply().catch(() => {}),
 
     async drain(appId, container, { deadlineMs, signal }) {
@@ -149,6 +149,16 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
 
     problem: () => problem,
   };
+}
+
+/** What others wait for too goes on; only this one goes away. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new CloudError("cancelled", "It was cancelled."));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 export async function allApps(parts: Pick<AppsParts, "deploying">, tx: Tx): Promise<AppView[]> {

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
 import { after, before, describe, test } from "node:test";
+import { CloudError } from "../../../kernel/errors.ts";
 import { gatewayProcesses } from "../../../server/gateway-process.ts";
 import { testAppDrivers } from "../../../testing/apps.ts";
 import { gatewayMissing, type TestApplication, testApplication } from "../../../testing/gateway.ts";
@@ -310,6 +311,12 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     });
     await Promise.all(Array.from({ length: 20 }, () => cloud.part.apply()));
     assert.equal(built, 2, "the one that ran, and one for all others");
+    // Whoever does not want to wait any more is let go.
+    const abort = new AbortController();
+    const waiting = cloud.part.apply({ signal: abort.signal });
+    abort.abort();
+    await assert.rejects(waiting, (error) => CloudError.is(error, "cancelled"));
+    await cloud.part.apply();
     const before = gatewayProcesses(drivers.gatewayFolder);
     assert.ok(before.length >= 2);
     for (const pid of before) process.kill(pid, "SIGKILL");
