@@ -49,7 +49,8 @@ module.exports = {
     ),
     no(
       "sql-only-in-store",
-      { path: "^services/", pathNot: [tests, "/store([.]ts$|/)"] },
+      // The databases of people are no database of ours: their driver speaks to them.
+      { path: "^services/", pathNot: [tests, "/store([.]ts$|/)", "^services/databases/drivers/"] },
       { path: ["^kernel/db/", "node_modules/postgres/"], pathNot: "^kernel/db/visibility[.]ts$", ...atRunTime },
     ),
     no(

@@ -707,7 +707,71 @@ const cases: Record<string, Case> = {
   appAccessGet: { input: async () => ({ params: { app: await routedApp() } }) },
   appAccessUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { maintenance: true } }) },
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
+
+  // databases (there is no engine)
+  databaseList: { input: () => ({ query: { project } }) },
+  databaseCreate: { ownerStatus: 409, input: () => ({ body: { project, name: unique("walk") } }) },
+  databaseGet: { input: async () => ({ params: { database: await newDatabase() } }) },
+  databaseUpdate: { input: async () => ({ params: { database: await newDatabase() }, body: { keepDays: 3 } }) },
+  databaseConnectionGet: onDatabase(),
+  databaseRestart: onDatabase(),
+  databaseResize: onDatabase({ cpus: 2 }),
+  databaseUpgrade: onDatabase({ version: "18" }),
+  databaseClone: onDatabase({ name: "walked-clone" }),
+  databaseRecover: onDatabase({ name: "walked-before", at: "2026-01-01T00:00:00Z" }),
+  databaseDelete: {
+    ownerStatus: 409,
+    input: async () => ({ params: { database: await newDatabase() }, query: { confirm: "walked" } }),
+  },
+  databaseUserList: { input: async () => ({ params: { database: await newDatabase() } }) },
+  databaseUserCreate: onDatabase({ name: "walker" }),
+  databaseUserRotate: { ownerStatus: 409, input: async () => ({ params: { databaseUser: await newDatabaseUser() } }) },
+  databaseUserDelete: { ownerStatus: 409, input: async () => ({ params: { databaseUser: await newDatabaseUser() } }) },
+  databaseExtensionList: onDatabase(),
+  databaseExtensionEnable: onDatabase({ extension: "hstore" }),
+  databaseTableList: onDatabase(),
+  databaseQuery: onDatabase({ sql: "select 1" }),
+  databaseStatementList: onDatabase(),
+  databaseMetricsGet: onDatabase(),
+  databaseBackupList: { input: () => ({ query: { project } }) },
+  databaseBackupCreate: onDatabase(),
+  databaseBackupGet: { input: async () => ({ params: { databaseBackup: await newDatabaseBackup() } }) },
+  databaseBackupVerify: { ownerStatus: 409, input: async () => ({ params: { databaseBackup: await newDatabaseBackup() } }) },
+  databaseBackupRestore: {
+    ownerStatus: 409,
+    input: async () => ({ params: { databaseBackup: await newDatabaseBackup() }, body: { name: "walked-again" } }),
+  },
+  databaseBackupDelete: { ownerStatus: 409, input: async () => ({ params: { databaseBackup: await newDatabaseBackup() } }) },
 };
+
+function onDatabase(body?: object): Case {
+  return { ownerStatus: 409, input: async () => ({ params: { database: await newDatabase() }, ...(body ? { body } : {}) }) };
+}
+async function newDatabase(): Promise<string> {
+  const id = newId("database");
+  await cloud.database
+    .sql`insert into databases.databases (id, organisation_id, project_id, name, engine, version, state, memory_bytes, cpus, disk_bytes,
+      database_name, owner_name, backup_hour, keep_days, created_at)
+    values (${id}, ${organisation}, ${project}, ${unique("walked")}, 'postgres', '15', 'running', 268435456, 1, 1073741824, 'walked', 'walked', 2, 7,
+      now())`;
+  return id;
+}
+async function newDatabaseUser(): Promise<string> {
+  const id = newId("databaseUser");
+  await cloud.database
+    .sql`insert into databases.users (id, organisation_id, project_id, database_id, name, access, state, created_at, changed_at)
+    values (${id}, ${organisation}, ${project}, ${await newDatabase()}, 'walker', 'read_write', 'active', now(), now())`;
+  return id;
+}
+async function newDatabaseBackup(): Promise<string> {
+  const id = newId("databaseBackup");
+  await cloud.database
+    .sql`insert into databases.backups (id, organisation_id, project_id, database_id, database_name, inner_name, owner_name, version, memory_bytes,
+      cpus, disk_bytes, state, bucket_id, bucket_name, prefix, automatic, created_at)
+    values (${id}, ${organisation}, ${project}, ${newId("database")}, 'walked', 'walked', 'walked', '15', 268435456, 1, 1073741824, 'available',
+      ${bucket}, 'walked', 'databases/walked/1/', false, now())`;
+  return id;
+}
 
 async function newApp(name = unique("walk")): Promise<string> {
   return (await as("owner", "appCreate", { body: { project, name } }))["id"];

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
 import { awaitMigrations, kernelMigrations, migrate } from "../kernel/db/migrate.ts";
 import { CloudError } from "../kernel/errors.ts";
@@ -12,6 +13,7 @@ import { type Apps, type AppsOptions, createApps } from "../services/apps/index.
 import { createAudit } from "../services/audit/index.ts";
 import { createBilling } from "../services/billing/index.ts";
 import { createCompute, type Drivers } from "../services/compute/index.ts";
+import { createDatabases } from "../services/databases/index.ts";
 import { createIdentity } from "../services/identity/index.ts";
 import { createObjects, openLocalStore } from "../services/objects/index.ts";
 import { createOperations } from "../services/operations/index.ts";
@@ -30,6 +32,8 @@ export interface CloudOptions {
   computeDrivers?: (cloudId: string) => Promise<Drivers>;
   /** The same for what apps and databases run on, and the gateway before them. */
   appDrivers?: (cloudId: string) => Promise<AppDrivers>;
+  /** The address of this host that ports of databases are at; absent: all of them. */
+  listen?: string;
 }
 
 export type AppDrivers = Pick<AppsOptions, "engine" | "gateway">;
@@ -92,6 +96,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       dataDirectory: options.dataDirectory,
       ...drivers,
     });
+    const appDrivers = (await options.appDrivers?.(await cloudId(database))) ?? { engine: noAppDriver, gateway: noAppDriver };
     const apps: Apps = createApps({
       database,
       secrets,
@@ -99,12 +104,25 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       identity: identity.identity,
       objects: objects.objects,
       dataDirectory: options.dataDirectory,
-      ...((await options.appDrivers?.(await cloudId(database))) ?? { engine: noAppDriver, gateway: noAppDriver }),
+      ...appDrivers,
+    });
+    const databases = createDatabases({
+      database,
+      secrets,
+      log,
+      identity: identity.identity,
+      objects: objects.objects,
+      dataDirectory: options.dataDirectory,
+      engine: appDrivers.engine,
+      certificates: { createAuthority, issueCertificate },
+      publicHost: new URL(options.publicUrl).hostname,
+      listenAddress: addressOf(options.listen),
     });
     const services: AnyService[] = [
       identity.service,
       compute.service,
       apps.service,
+      databases.service,
       createOperations({ database, hub }),
       objects.service,
       createBilling(),
@@ -114,7 +132,7 @@ export async function openCloud(options: CloudOptions & { migrateFirst: boolean 
       registerQuotas(service.contract.quotas ?? {});
       closers.push(async () => service.stop?.());
     }
-    return { database, secrets, hub, identity, objects, compute, apps, services, close };
+    return { database, secrets, hub, identity, objects, compute, apps, databases, services, close };
   } catch (error) {
     await close();
     throw error;
@@ -134,6 +152,9 @@ async function checkMasterKey(database: Database, secrets: Secrets): Promise<voi
   );
 }
 
+/** The engine takes no names. */
+const addressOf = (listen: string | undefined): string | undefined => (listen === "localhost" ? "127.0.0.1" : listen);
+
 /** Made once: it tells apart the clouds of one machine, and stays when the data are put back from a backup. */
 async function cloudId(database: Database): Promise<string> {
   const [row] = await database.sql<{ value: string }[]>`
@@ -145,7 +166,7 @@ async function cloudId(database: Database): Promise<string> {
 /** In the order in which their tables refer to each other. */
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects", "compute", "apps"].map((service) => ({
+  ...["identity", "objects", "compute", "apps", "databases"].map((service) => ({
     service,
     directory: new URL(`../services/${service}/migrations/`, import.meta.url),
   })),

@@ -18,6 +18,7 @@ import * as volumes from "./compute/volumes/contract.ts";
 import * as volumeSchedules from "./compute/volumes/schedules/contract.ts";
 import * as volumeSnapshots from "./compute/volumes/snapshots/contract.ts";
 import * as watch from "./compute/watch/contract.ts";
+import * as databases from "./databases/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
 import * as operations from "./operations/contract.ts";
@@ -27,6 +28,7 @@ export const contracts = [
   identity.default,
   compute.default,
   apps.default,
+  databases.default,
   objects.default,
   operations.default,
   billing.default,
@@ -52,6 +54,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     deploying,
     running,
     routing,
+    databases,
     objects,
     operations,
     billing,
