@@ -61,7 +61,9 @@ export async function makeRelease(
       settingNames: Object.keys(environment).sort(),
     };
   } else {
-    const before = await releaseStore.find(tx, content.releaseId);
+    // A change of settings that waited is for what is live by now, not for what was when it was asked for.
+    const of = content.settings === "of now" ? (app.liveReleaseId ?? content.releaseId) : content.releaseId;
+    const before = await releaseStore.find(tx, of);
     if (!before || !(await imageStore.has(tx, app.id, before.imageId)))
       throw new CloudError("failed_precondition", "The image of this release is not kept any more. Deploy its source again.", {
         details: { reason: "image_gone" },
