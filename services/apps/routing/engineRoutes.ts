@@ -5,6 +5,7 @@ import type { AppsParts, Area } from "../parts.ts";
 import type { Applying } from "./applying.ts";
 import type { Available, GatewayDoor } from "./area.ts";
 import { routingRoutes } from "./contract.ts";
+import { isBelow } from "./names.ts";
 import { type SettingsRow, settingsStore } from "./store.ts";
 import { checkRevision } from "./subjects.ts";
 
@@ -42,7 +43,7 @@ export function engineHandlers(
       const after = await context.transaction(async (tx: Tx) => {
         const before = await settingsStore.get(tx, { lock: true });
         checkRevision(context.ifMatch, before.revision, "app_engine");
-        if (body.appsDomain?.startsWith("*.")) throw invalid("body.appsDomain", "Give the domain itself, without *.");
+        if (body.appsDomain !== undefined) checkDomain(body.appsDomain, "driver" in gateway ? gateway.driver.reservedHosts : []);
         const after: SettingsRow = {
           appsDomain: body.appsDomain ?? before.appsDomain,
           acmeDirectory: body.acme === undefined ? before.acmeDirectory : (body.acme?.directory ?? null),
@@ -57,6 +58,17 @@ export function engineHandlers(
       return view(after, true);
     },
   };
+}
+
+function checkDomain(domain: string, reserved: readonly string[]): void {
+  if (domain.startsWith("*.")) throw invalid("body.appsDomain", "Give the domain itself, without *.");
+  const own = domain === "localhost" ? undefined : reserved.find((host) => isBelow(host, domain));
+  // Whoever serves something there may set cookies that browsers send to this cloud too.
+  if (own !== undefined)
+    throw invalid(
+      "body.appsDomain",
+      `This cloud is at ${own}, and apps below ${domain} could do things in its name. Give a domain of their own.`,
+    );
 }
 
 const termsOf = ({ appsDomain, acmeDirectory, acmeEmail }: SettingsRow) => ({ appsDomain, acmeDirectory, acmeEmail });

@@ -341,6 +341,8 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
       appsDomain: "localhost",
       revision: 1,
     });
+    for (const appsDomain of ["console.khmara.test", "khmara.test", "*.example.org"])
+      assert.equal((await cloud.call("admin", "PATCH", path, { appsDomain })).status, 400, appsDomain);
     const acme = { directory: "https://acme.example.org/directory", email: "ann@example.org" };
     const changed = await cloud.call("admin", "PATCH", path, { appsDomain: "apps.example.org", acme });
     assert.deepEqual([changed.status, changed.body.appsDomain, changed.body.acme], [200, "apps.example.org", acme]);
