@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
+import { newId } from "../kernel/ids.ts";
 import { eventually } from "../testing/launcher.ts";
 import { assertAccessible, languages, phone, shown, signInByApi, TestBrowser, type Visit, wide } from "./browser.ts";
 import { newCloud, repository, uploadDebian } from "./cloud.ts";
@@ -38,6 +39,7 @@ const addresses: Record<string, string[]> = {
   "cloud organisations": ["/cloud/organisations", "/cloud/organisations?create=1"],
   "cloud people": ["/cloud/people"],
   "cloud engine": ["/cloud/engine"],
+  "cloud app-engine": ["/cloud/app-engine"],
   "cloud sizes": ["/cloud/sizes", "/cloud/sizes?new=1"],
   "cloud address-pools": ["/cloud/address-pools", "/cloud/address-pools?new=1"],
   "organisation ": [organisation],
@@ -72,6 +74,23 @@ const addresses: Record<string, string[]> = {
   "project jobs": [`${project}/jobs`, `${project}/jobs?new=1`, `${empty}/jobs`],
   "project jobs/$job": [`${project}/jobs/BATCHJOB`],
   "project alerts": [`${project}/alerts`, `${project}/alerts?new=1`, `${empty}/alerts`],
+  // What they look like with much in them: e2e/console-apps.e2e.ts.
+  "project apps": [`${project}/apps`, `${empty}/apps`],
+  "project apps/new": [`${project}/apps/new`],
+  "project apps/$app": [`${project}/apps/WEBAPP`],
+  "project apps/$app/$tab": [
+    "deployments",
+    "releases",
+    "variables",
+    "processes",
+    "logs",
+    "domains",
+    "access",
+    "disks",
+    "terminal",
+    "manage",
+  ].map((tab) => `${project}/apps/WEBAPP/${tab}`),
+  "project apps/$app/deployments/$deployment": [`${project}/apps/WEBAPP/deployments/${newId("deployment")}`],
   "project buckets": [`${project}/buckets`, `${project}/buckets?new=1`, `${organisation}/p/empty/buckets`],
   "project buckets/$bucket": [
     inBucket,
@@ -121,6 +140,7 @@ before(async () => {
   await client.accessKeyCreate({ ...inProject, name: "Backups of the whole school, every night", readOnly: true });
   await client.projectCreate({ ...place, name: "A project without anything", slug: "empty" });
   made["OWNER"] = (await client.identityGet({})).principal.id;
+  made["WEBAPP"] = (await client.appCreate({ ...inProject, name: "homework-of-the-lyceum-2026", description: "Homework" })).id;
   await makeServers(session);
   // The usage page shall have something to draw.
   await eventually(
