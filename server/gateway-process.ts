@@ -18,6 +18,11 @@ export interface GatewayPlace {
 export function planGateway(engine: AppEngineConfig, { folder, httpPort, httpsPort }: GatewayPlace): GatewayConfig {
   if (httpPort === undefined) return { missing: "disabled", hint: "The gateway is turned off (--http-port none)." };
   if ("missing" in engine) return engine;
+  if (!engine.endpoint.startsWith("/"))
+    return {
+      missing: "unsupported",
+      hint: `Docker at ${engine.endpoint} is on another machine, and its containers are reached there alone. Run Khmara on that machine.`,
+    };
   if (!existsSync(gatewayProgram))
     return {
       missing: "not_installed",

@@ -34,6 +34,7 @@ test("there is none without an engine, without HAProxy, or when it is turned off
   const missing = (plan: ReturnType<typeof planGateway>) => ("missing" in plan ? plan.missing : undefined);
   assert.equal(missing(planGateway(engine, { folder: "/nowhere" })), "disabled");
   assert.equal(missing(planGateway({ missing: "not_running", hint: "" }, place)), "not_running");
+  assert.equal(missing(planGateway({ kind: "docker", endpoint: "https://docker.example:2376" }, place)), "unsupported");
   if (existsSync(haproxyProgram)) assert.deepEqual(planGateway(engine, place), { folder: "/nowhere", httpPort: 8000 });
   else assert.equal(missing(planGateway(engine, place)), "not_installed");
 });
