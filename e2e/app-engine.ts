@@ -1,5 +1,6 @@
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, createWriteStream, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { databaseHost, socketUrl } from "../kernel/config.ts";
 import { postgres } from "../kernel/db/postgres-client.ts";
 import { dataPaths } from "../server/data-folder.ts";
@@ -107,6 +108,13 @@ export class EngineOf {
   async imageText(image: string): Promise<string> {
     const report = await this.#client.get<unknown>(`/images/${image}/json`);
     return JSON.stringify([report, await this.#client.get<unknown>(`/images/${image}/history`)]);
+  }
+
+  /** As `docker save` does. */
+  async saveImage(image: string, file: string): Promise<void> {
+    const driver = openDockerEngine({ address: { endpoint: this.#socket }, cloudId: this.#cloudId });
+    await pipeline(await driver.imageSave(image), createWriteStream(file));
+    driver.close();
   }
 
   async remove(): Promise<void> {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../testing/launcher.ts";
 import { EngineOf, tablesWith } from "./app-engine.ts";
@@ -110,8 +110,26 @@ before(async () => {
   await engine.giveBase("node", "24");
   page = await browser.visitAsOwner(cloud);
 });
+/** Of what went wrong the cloud's own logs know more. */
+let failed = false;
+afterEach((context) => {
+  failed ||= !(context as TestContext).passed;
+});
 after(async () => {
   await browser.close();
+  if (failed)
+    for (const [log, words] of [
+      ["logs/control.log", /"level":[4-6]0/],
+      ["gateway/haproxy.log", /./],
+    ] as const) {
+      const lines = readFileSync(join(cloud.dataDirectory, log), "utf8").split("\n");
+      process.stderr.write(
+        `${log}:\n${lines
+          .filter((line) => words.test(line))
+          .slice(-30)
+          .join("\n")}\n`,
+      );
+    }
   await cloud.remove();
   await engine?.remove();
 });
@@ -130,9 +148,23 @@ test("a folder becomes a site, which Chromium shows", async () => {
   await visitor.context().close();
   assert.equal((await look("hello", "/private.log")).status, 404);
   assert.equal((await look("nobody")).status, 404);
+});
+
+test("one is made in the browser, its log is watched, and it is opened from there", async () => {
   await page.goto("/o/home/p/default/apps");
   await shown(page);
   await page.getByRole("link", { name: "hello", exact: true }).first().waitFor();
+  await page.goto("/o/home/p/default/apps/new");
+  await shown(page);
+  await page.getByRole("textbox", { name: "Name" }).fill("brochure");
+  const file = { name: "index.html", mimeType: "text/html", buffer: Buffer.from("<h1>By hand</h1>") };
+  await page.locator('input[type="file"]:not([webkitdirectory])').setInputFiles(file);
+  await page.getByRole("button", { name: "Create and deploy" }).click();
+  await page.waitForURL(/\/deployments\/dpl_/);
+  await page.getByText("requests go to the new release").waitFor();
+  assert.equal(await text("brochure"), "<h1>By hand</h1>");
+  await page.getByRole("link", { name: "brochure", exact: true }).first().click();
+  await page.locator("h1").getByText("Running", { exact: true }).waitFor();
 });
 
 test("an app of Node.js with a worker is built and answers; its log is told from the beginning", async () => {
@@ -304,6 +336,21 @@ CMD ["node", "/srv/server.js"]
   );
 });
 
+test("an image out of a file, stopped and started again, over TLS", async () => {
+  const [live] = (await client.releaseList({ app: (await app("hello")).id })).items;
+  const file = join(cloud.folder, "hello.tar");
+  await engine.saveImage(String(live?.imageDigest), file);
+  await khmara(["app", "deploy", "copy", file, "--create"]);
+  assert.match(await text("copy"), /Hello from a folder/);
+  await khmara(["app", "stop", "copy"]);
+  assert.equal((await look("copy")).status, 503);
+  await khmara(["app", "start", "copy"]);
+  const { httpsPort } = cloud.apps ?? assert.fail();
+  const host = hostOf("copy");
+  const curl = ["-sk", "--http2", "--max-time", "20", "-w", " %{http_version}", "--resolve", `${host}:${httpsPort}:127.0.0.1`];
+  assert.match(await exec("curl", [...curl, `https://${host}:${httpsPort}/`]), /Hello from a folder[\s\S]* 2$/);
+});
+
 test("a disk keeps what is on it over releases", async () => {
   await khmara(["app-disk", "create", "api", "data", "/data"]);
   await khmara(["app", "deploy", "api", source(server("4"))]);
@@ -343,7 +390,7 @@ test("the control plane is killed under load: the apps answer on, and it comes b
 
 test("what is deleted leaves nothing in the engine", async () => {
   await assert.rejects(khmara(["app", "delete", "api"]), /nobody is there to confirm/);
-  for (const name of ["api", "own", "hello"]) await khmara(["app", "delete", name, "--yes"]);
+  for (const name of ["api", "own", "copy", "brochure", "hello"]) await khmara(["app", "delete", name, "--yes"]);
   assert.equal((await client.appList({ project: projectId as never })).items.length, 0);
   await eventually(
     () => engine.leftovers().then(String),
