@@ -8,13 +8,14 @@ import { createHttpServer } from "../kernel/http/server.ts";
 import type { Log } from "../kernel/log.ts";
 import { openOperationRunner } from "../kernel/operations/runner.ts";
 import { startWorkers } from "../kernel/workers.ts";
-import { openGitDoor } from "../services/apps/index.ts";
+import { openGitDoor, openRegistryDoor } from "../services/apps/index.ts";
 import { contracts, schemas } from "../services/contracts.ts";
 import type { Cloud } from "./cloud.ts";
 import { serveConsole } from "./console-files.ts";
 import { drain } from "./drain.ts";
 import { registerGit } from "./git-door.ts";
 import { openMetrics } from "./metrics.ts";
+import { registerRegistry } from "./registry-door.ts";
 
 export interface ControlPlane {
   http: FastifyInstance;
@@ -67,6 +68,7 @@ export async function openControlPlane(
     return answer === undefined ? reply.code(404).send() : reply.type("application/octet-stream").send(answer);
   });
   await registerGit(http, await openGitDoor(cloud.apps.parts));
+  await registerRegistry(http, openRegistryDoor(cloud.apps.parts));
   await registerReference(http, () => openApiDocument(contracts, { version: options.version, schemas }));
   if (options.consoleDirectory) await serveConsole(http, options.consoleDirectory);
 

@@ -25,6 +25,9 @@ export const containerTools: Tools = {
   "/usr/bin/getent": "libc-bin",
 };
 
+/** A client of registries of images that we did not write. */
+export const registryTools: Tools = { "/usr/bin/skopeo": "skopeo" };
+
 /** What the end-to-end tests drive: real clients that we did not write. */
 const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
@@ -56,7 +59,9 @@ function withoutServices<T>(work: () => T): T {
 }
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
-export async function installTestTools(tools: Tools = { ...clientTools, ...engineTools, ...containerTools }): Promise<string[]> {
+export async function installTestTools(
+  tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools },
+): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) await alone(() => install(missingTools(tools)));
   const left = missingTools(tools);

@@ -9,11 +9,13 @@ import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import type { AppsParts } from "./parts.ts";
+import { createRegistry } from "./registry/area.ts";
 import { createRouting, type GatewayDoor } from "./routing/area.ts";
 import { createRunning } from "./running/area.ts";
 
 export { openAppEngine } from "./drivers/open.ts";
 export { type GitDoor, openGitDoor } from "./git/door.ts";
+export { openRegistryDoor, type RegistryDoor } from "./registry/door.ts";
 export type { GatewayDoor } from "./routing/area.ts";
 
 /** A port, or why there is none: what is missing, and the command that adds it. */
@@ -52,7 +54,7 @@ export function createApps(options: AppsOptions): Apps {
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
   Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part });
-  const areas = [deploying, running, routing];
+  const areas = [deploying, running, routing, createRegistry(parts)];
   return {
     parts,
     service: defineService<typeof contract>({

@@ -5,6 +5,7 @@ import { defineOperation, type OperationDefinition } from "../../../../kernel/op
 import { reserveQuota } from "../../../../kernel/quota.ts";
 import { removeRepository } from "../../git/repository.ts";
 import type { AppsParts } from "../../parts.ts";
+import { registryStore } from "../../registry/store.ts";
 import type { ImageSweep } from "../imageSweep.ts";
 import type { DeploymentLogs } from "../log.ts";
 import { appStore } from "../store/apps.ts";
@@ -62,6 +63,7 @@ export function defineRemoval(
             if (!row) return;
             for (const { imageId } of await imageStore.ofApp(tx, row.id))
               await imageStore.remove(tx, row.id, imageId, new Date());
+            await registryStore.removeAll(tx, row.id);
             await reserveQuota(tx, row, "apps.apps", -1);
             await parts.routing.appDeleted(tx, row.id);
             await appStore.delete(tx, row);
