@@ -189,6 +189,20 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     );
   });
 
+  test("whether a domain leads here is asked of the DNS, and said in words", async () => {
+    const domain = await ok("POST", `/apps/${site.id}/domains`, { host: "nowhere.khmara.invalid" });
+    assert.equal(domain.checkedAt, undefined);
+    const checked = await ok("POST", `/domains/${domain.id}/check`, undefined, 200);
+    // No such name will ever be (RFC 6761); a machine without a DNS says that.
+    assert.match(checked.problem, /no address yet\. Add the record A|The DNS does not answer/);
+    assert.ok(Math.abs(Date.parse(checked.checkedAt) - Date.now()) < 600_000);
+    const [listed] = (await ok("GET", `/apps/${site.id}/domains`)).items;
+    assert.deepEqual(listed, checked);
+    assert.equal((await cloud.call("viewer", "POST", `/domains/${domain.id}/check`)).status, 403);
+    assert.equal((await cloud.call("stranger", "POST", `/domains/${domain.id}/check`)).status, 404);
+    await ok("DELETE", `/domains/${domain.id}`, undefined, 204);
+  });
+
   test("who reaches an app: sign-in, addresses, rates, maintenance, HTTPS only", async () => {
     const host = "site.shop.localhost";
     const path = `/apps/${site.id}/access`;
