@@ -12,7 +12,7 @@ import { slugCheck } from "../../ui/form.ts";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { slugOf } from "../../ui/slugOf.ts";
-import { AppEngineNotice } from "./AppEngineNotice.tsx";
+import { AppEngineNotice, useWhyNotDeploy } from "./AppEngineNotice.tsx";
 import css from "./apps.module.css";
 import { DeployForm } from "./DeployForm.tsx";
 
@@ -23,6 +23,7 @@ export default function AppCreatePage() {
   const organisation = useOrganisation();
   const project = useProject();
   const engine = useApi("appEngineGet", {}, { staleTime: 30_000 }).data;
+  const reason = useWhyNotDeploy(undefined, true);
   const [name, setName] = useState("");
   const [problem, setProblem] = useState<string>();
   const [creating, setCreating] = useState(false);
@@ -94,7 +95,7 @@ export default function AppCreatePage() {
               void navigate({ to: deployment ? `${home}/${app}/deployments/${deployment}` : `${home}/${app}` })
             }
             action={t("apps.create.deploy")}
-            disabledReason={engine?.missing ? t("apps.why.noEngine") : undefined}
+            disabledReason={reason}
             beside={
               <Button variant="default" loading={creating} onClick={() => void createEmpty()}>
                 {t("apps.create.empty")}

@@ -70,8 +70,10 @@ export default function AppDomains({ app, may }: AppTabProps) {
                     </Anchor>
                     {domain.redirectTo && <small>{t("apps.domains.redirects", { to: domain.redirectTo })}</small>}
                   </div>
-                  <StatusBadge tone={domain.problem ? "warn" : "good"}>
-                    {t(domain.problem ? "apps.domains.notHere" : "apps.domains.here")}
+                  <StatusBadge tone={domain.problem ? "warn" : domain.checkedAt ? "good" : "off"}>
+                    {t(
+                      domain.problem ? "apps.domains.notHere" : domain.checkedAt ? "apps.domains.here" : "apps.domains.unchecked",
+                    )}
                   </StatusBadge>
                   <Certificate domain={domain} />
                   {may && (

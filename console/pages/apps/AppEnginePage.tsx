@@ -7,13 +7,13 @@ import { queries } from "../../frame/queries.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ApiHint } from "../../ui/ApiHint.tsx";
-import { CopyField } from "../../ui/CopyField.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
 import { emailCheck, useForm } from "../../ui/form.ts";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { toastDone } from "../../ui/toast.ts";
 import { CloudHeader } from "../cloud/CloudHeader.tsx";
+import { AddCommand } from "./AppEngineNotice.tsx";
 import css from "./apps.module.css";
 
 type Engine = Answer<"appEngineGet">;
@@ -58,7 +58,7 @@ function State({ engine }: { engine: Engine }) {
           <div className={css.stack}>
             <StatusBadge tone="warn">{t("apps.engine.none")}</StatusBadge>
             <p className={css.problem}>{engine.missing}</p>
-            <CopyField value="./khmara up --install-engines" />
+            <AddCommand missing={engine.missing} />
           </div>
         ) : (
           <Facts
@@ -91,6 +91,7 @@ function State({ engine }: { engine: Engine }) {
           <div className={css.stack}>
             <StatusBadge tone="warn">{t("apps.engine.none")}</StatusBadge>
             <p className={css.problem}>{gateway.missing}</p>
+            <AddCommand missing={gateway.missing} />
           </div>
         ) : (
           <Facts
@@ -145,7 +146,11 @@ function AppsDomain({ engine }: { engine: Engine }) {
             <TextInput
               style={{ flex: 1 }}
               label={t("apps.domain.name")}
-              description={t("apps.domain.dns", { record: `*.${domain || "apps.example.com"}` })}
+              description={
+                domain === "localhost"
+                  ? t("apps.domain.local")
+                  : t("apps.domain.dns", { record: `*.${domain || "apps.example.com"}` })
+              }
               autoCapitalize="none"
               spellCheck={false}
               {...form.field("appsDomain")}

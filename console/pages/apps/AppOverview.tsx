@@ -10,9 +10,10 @@ import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
+import { useWhyNotDeploy } from "./AppEngineNotice.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
 import css from "./apps.module.css";
-import { deploymentTones, shortAddress, sourceTitle, whyNot } from "./words.ts";
+import { deploymentTones, shortAddress, sourceTitle } from "./words.ts";
 
 const AppCharts = lazy(() => import("./AppCharts.tsx"));
 const DeployForm = lazy(async () => ({ default: (await import("./DeployForm.tsx")).DeployForm }));
@@ -163,6 +164,7 @@ function Next({ app, here, may }: AppTabProps) {
 function First({ app, here, may }: { app: App; here: string; may: boolean }) {
   const t = useT();
   const navigate = useNavigate();
+  const reason = useWhyNotDeploy(app, may);
   return (
     <Section title={t("apps.first")} text={t("apps.firstText", { address: shortAddress(app.url) })}>
       <Suspense fallback={<PageSkeleton />}>
@@ -173,7 +175,7 @@ function First({ app, here, may }: { app: App; here: string; may: boolean }) {
             void navigate({ to: deployment ? `${here}/deployments/${deployment}` : `${here}/deployments` })
           }
           action={t("deploy.action")}
-          disabledReason={whyNot(app, "deploy", may)}
+          disabledReason={reason}
           beside={
             <Button component={Link} variant="default" to={`${here}/variables`}>
               {t("apps.firstVariables")}

@@ -12,11 +12,10 @@ import { ErrorPage } from "../../ui/ErrorPage.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { AppButtons } from "./AppButtons.tsx";
-import { AppEngineNotice } from "./AppEngineNotice.tsx";
+import { AppEngineNotice, useWhyNotDeploy } from "./AppEngineNotice.tsx";
 import { AppOverview } from "./AppOverview.tsx";
 import { AppBadge } from "./AppsPage.tsx";
 import css from "./apps.module.css";
-import { whyNot } from "./words.ts";
 
 export interface AppTabProps {
   app: App;
@@ -120,6 +119,7 @@ export default function AppPage() {
 function Deploy({ app, here, may, onClose }: AppTabProps & { onClose: () => void }) {
   const t = useT();
   const navigate = useNavigate();
+  const reason = useWhyNotDeploy(app, may);
   return (
     <Modal
       opened
@@ -136,7 +136,7 @@ function Deploy({ app, here, may, onClose }: AppTabProps & { onClose: () => void
             void navigate({ to: deployment ? `${here}/deployments/${deployment}` : `${here}/deployments` })
           }
           action={t("deploy.action")}
-          disabledReason={whyNot(app, "deploy", may)}
+          disabledReason={reason}
         />
       </Suspense>
     </Modal>

@@ -17,6 +17,7 @@ export function EngineNotice() {
       <Alert
         color="yellow"
         mb="lg"
+        styles={{ title: { color: "var(--k-text)" } }}
         title={t(engine.reason === "engine_unreachable" ? "compute.engine.unreachable" : "compute.engine.missing")}
       >
         <Text size="sm">{admin ? (engine.hint ?? t("compute.engine.missingText")) : t("compute.engine.askAdmin")}</Text>
