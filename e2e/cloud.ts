@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createClient } from "../client/client.ts";
+import { stopGateway } from "../server/gateway-process.ts";
 import { type TestDocker, testDocker } from "../testing/docker.ts";
 import { type TestLxd, testLxd } from "../testing/lxd.ts";
 
@@ -119,6 +120,8 @@ export class TestCloud {
 
   async remove(): Promise<void> {
     await this.stop();
+    // One whose cloud was killed goes on.
+    await stopGateway(join(this.dataDirectory, "gateway"), 0);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
