@@ -227,6 +227,11 @@ export function createReconciler(
     let reason = row.stateReason ?? undefined;
     if (!running || ends > 0) {
       const report = await runtime.engine().containerGet(row.engineName, { signal });
+      // The list was made before the records were read: what was not started then may have been found healthy since.
+      if (report?.state === "running" && ends === 0 && row.address !== null) {
+        one.row = row;
+        return false;
+      }
       state = "starting";
       reason = !report ? "It is not there; it is made anew." : endOf(report, row);
       one.failures = 0;
