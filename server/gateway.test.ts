@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { haproxyProgram } from "../gateway/haproxy/process.ts";
+import { eventually } from "../testing/launcher.ts";
 import { lockFile } from "./file-lock.ts";
 import { openGateway } from "./gateway.ts";
 import { gatewayProcesses, planGateway, stopGateway } from "./gateway-process.ts";
@@ -70,6 +72,23 @@ test("only processes of that very folder are its own", async (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, "haproxy.cfg"), "");
   assert.deepEqual(gatewayProcesses(folder), []);
-  await stopGateway(folder, 0);
   await stopGateway(join(folder, "not-there"), 0);
+  // As HAProxy names its configuration; one that takes SIGUSR1 as the order to end, and one that has to be told SIGTERM.
+  const start = (config: string, script: string) =>
+    spawn("/bin/sh", ["-c", `${script}read line`, "sh", config], { stdio: ["pipe", "ignore", "ignore"] });
+  const soft = start(join(folder, "haproxy.cfg"), "");
+  const hard = start(join(folder, "haproxy.cfg"), "trap '' USR1; ");
+  const stranger = start(join(folder, "haproxy.cfg.old"), "");
+  t.after(() => stranger.kill("SIGKILL"));
+  const running = () => [soft, hard].filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).length;
+  await eventually(
+    () => gatewayProcesses(folder),
+    (pids) => pids.length === 2,
+    30_000,
+  );
+  assert.deepEqual(gatewayProcesses(folder).sort(), [soft.pid, hard.pid].sort());
+  await stopGateway(folder, 300);
+  assert.deepEqual(gatewayProcesses(folder), []);
+  await eventually(running, (left) => left === 0, 30_000);
+  assert.ok(stranger.exitCode === null && stranger.signalCode === null);
 });
