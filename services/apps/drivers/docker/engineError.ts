@@ -126,8 +126,9 @@ const byStatus: Record<number, Meaning> = {
 };
 
 export function translate(error: DockerError): CloudError {
-  // Whoever asks for what is not there is told so, whatever the words.
-  const known = error.status === 404 || error.status === 503 ? byStatus[error.status] : undefined;
+  // Whoever asks for what is not there is told so, whatever the words; but for ranges of addresses, whose end is a 404 as well.
+  const isAbsent = error.status === 404 && !/address pool/i.test(error.message);
+  const known = isAbsent || error.status === 503 ? byStatus[error.status] : undefined;
   const meaning = known ??
     byWords.find(([words]) => words.test(error.message))?.[1] ??
     byStatus[error.status] ?? {

@@ -1,6 +1,7 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
+import { networkInterfaces } from "node:os";
 import { CloudError, invalid } from "../../../../kernel/errors.ts";
-import { formatIpv4, parseNetwork } from "../../../../kernel/ipv4.ts";
+import { formatIpv4, networkOf, overlaps, parseNetwork } from "../../../../kernel/ipv4.ts";
 import type { AppEngine, AppFirewall, CallOptions, NetworkReport, NetworkSpec } from "../../driver.ts";
 import { at } from "./client.ts";
 import { bridgePrefix } from "./firewall.ts";
@@ -56,7 +57,8 @@ export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks
     return (await find(name, options)) ?? Promise.reject(absent("network", name));
   }
 
-  async function create(spec: NetworkSpec, options?: CallOptions): Promise<void> {
+  /** `subnet`: our choice, where the spec has none and the engine neither. */
+  async function create(spec: NetworkSpec, options?: CallOptions, subnet = spec.subnet): Promise<void> {
     const specification = fingerprint(spec);
     const [there] = await named(spec.name, options);
     if (there !== undefined) return check(there, spec.name, specification);
@@ -70,9 +72,9 @@ export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks
         // Never the same twice, as two of one name may be made at once; its beginning is what the firewall goes by.
         Options: { [bridgeOption]: `${bridgePrefix}${randomBytes(5).toString("hex")}` },
         Labels: ownership.labelsFor(spec.name, spec.labels, spec),
-        ...(spec.subnet === undefined
+        ...(subnet === undefined
           ? {}
-          : { IPAM: { Driver: "default", Config: [{ Subnet: spec.subnet, Gateway: firstAddress(spec.subnet) }] } }),
+          : { IPAM: { Driver: "default", Config: [{ Subnet: subnet, Gateway: firstAddress(subnet) }] } }),
       },
       { signal: options?.signal },
     );
@@ -89,9 +91,24 @@ export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks
       // Somebody was quicker, and has the name or the addresses: perhaps with the very same.
       const reason = CloudError.is(error) ? error.details.reason : undefined;
       if (reason !== "engine_already_exists" && reason !== "engine_addresses_taken") throw error;
-      if ((await named(spec.name, options)).length === 0) throw error;
-      await create(spec, options);
+      if ((await named(spec.name, options)).length > 0) return create(spec, options);
+      if (reason !== "engine_addresses_taken" || spec.subnet !== undefined) throw error;
+      await createElsewhere(spec, error, options);
     }
+  }
+
+  /** An engine has some thirty ranges of its own, unless somebody gave it more. */
+  async function createElsewhere(spec: NetworkSpec, refusal: unknown, options?: CallOptions): Promise<void> {
+    for (let round = 0; round < 50; round++) {
+      const subnet = `10.${randomInt(64, 128)}.${randomInt(256)}.0/24`;
+      if (isOfHost(subnet)) continue;
+      try {
+        return await create(spec, options, subnet);
+      } catch (error) {
+        if (!CloudError.is(error) || error.details.reason !== "engine_addresses_taken") throw error;
+      }
+    }
+    throw refusal;
   }
 
   async function guard(name: string, options?: CallOptions): Promise<void> {
@@ -206,6 +223,17 @@ export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks
       }
     },
   };
+}
+
+/** The engine looks at its own networks alone. */
+function isOfHost(subnet: string): boolean {
+  const range = parseNetwork(subnet);
+  return Object.values(networkInterfaces()).some((cards) =>
+    cards?.some(({ cidr, family }) => {
+      const own = family === "IPv4" && cidr !== null ? networkOf(cidr) : undefined;
+      return own !== undefined && range !== undefined && overlaps(own, range);
+    }),
+  );
 }
 
 /** Of a range that is named the engine takes the first address too, and does not say so. */

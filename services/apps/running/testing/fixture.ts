@@ -125,12 +125,12 @@ export interface TestRunning {
 type Json = any;
 
 export const fastTimes = {
-  roundMs: 1000,
-  repairMs: 2000,
+  roundMs: 500,
+  repairMs: 1000,
   sampleMs: 1000,
-  steadyMs: 4000,
-  settledMs: 1000,
-  ownerMs: 3000,
+  steadyMs: 3000,
+  settledMs: 500,
+  ownerMs: 2000,
   leftMs: 3000,
 };
 
