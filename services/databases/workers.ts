@@ -56,8 +56,9 @@ export function databaseWorkers(parts: DatabasesParts, operations: BackupOperati
     const driver = parts.driver();
     const { state, ...found } = await driver.state(containerOf(row), { signal });
     if (state === "ready") {
-      await setState(row, { state: "running", stateReason: null });
-      if (Date.now() - (measured.get(row.id) ?? 0) < measureEveryMs) return;
+      if (row.state !== "running") await setState(row, { state: "running", stateReason: null });
+      // One that is full is looked at each time: it works again as soon as there is room.
+      if (!row.readOnly && Date.now() - (measured.get(row.id) ?? 0) < measureEveryMs) return;
       measured.set(row.id, Date.now());
       return measure(row, signal);
     }

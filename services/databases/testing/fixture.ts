@@ -60,6 +60,8 @@ export interface TestDatabases {
   psql(url: string, sql: string): Promise<ClientResult>;
   client(program: "psql" | "pg_dump", words: string[]): Promise<ClientResult>;
   work(name: string): Promise<void>;
+  /** As a process that ends, and one that begins: what ran is left for the next. */
+  restartRunner(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -143,12 +145,14 @@ export async function testDatabases(): Promise<TestDatabases> {
   });
   await http.listen({ host: "127.0.0.1", port: 0 });
   const base = `http://127.0.0.1:${(http.server.address() as AddressInfo).port}/api/v1`;
-  const runner: OperationRunner = await openOperationRunner({
-    database,
-    definitions: services.flatMap((service) => service.operations ?? []),
-    log: silentLog,
-    pollMs: 100,
-  });
+  const openRunner = (): Promise<OperationRunner> =>
+    openOperationRunner({
+      database,
+      definitions: services.flatMap((service) => service.operations ?? []),
+      log: silentLog,
+      pollMs: 100,
+    });
+  let runner = await openRunner();
   const unique = (prefix: string) => `${prefix}-${randomBytes(4).toString("hex")}`;
   const authorityFile = join(directory, "authority.pem");
 
@@ -229,6 +233,10 @@ export async function testDatabases(): Promise<TestDatabases> {
       const worker = databases.service.workers?.find((each) => each.name === name);
       if (!worker) throw new Error(`There is no worker ${name}.`);
       await worker.run(new AbortController().signal);
+    },
+    async restartRunner() {
+      await runner.stop();
+      runner = await openRunner();
     },
     async stop() {
       http.server.closeAllConnections();

@@ -9,7 +9,7 @@ import { createGunzip } from "node:zlib";
 import { pack } from "tar-stream";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { BaseBackup, CallOptions, ContainerHost, RestoreSource, ServerSpec } from "../../driver.ts";
-import { inside, runBeside, writeSettings } from "./server.ts";
+import { inside, runBeside, settingsFiles } from "./server.ts";
 import { withSession } from "./session.ts";
 import { paths } from "./settings.ts";
 
@@ -200,6 +200,7 @@ cd ${paths.data}; mkdir -p pg_wal/archive_status pg_wal/summaries pg_replslot pg
   const log = pack();
   const filling = (async () => {
     log.entry({ name: "backup_label", mode: 0o600 }, source.label);
+    for (const { name, content } of settingsFiles(spec)) log.entry({ name: `settings/${name}`, mode: 0o600 }, content);
     for await (const { name, sizeBytes, content } of source.log) {
       checkFile(name);
       await new Promise<void>((done, fail) => {
@@ -214,6 +215,7 @@ cd ${paths.data}; mkdir -p pg_wal/archive_status pg_wal/summaries pg_replslot pg
   // A label says where the replay begins; the signal, that it is to be done at all.
   const take = `tar --extract --file=- --directory=${paths.recovery}
 mv ${paths.recovery}/backup_label ${paths.data}/backup_label
+mv -f ${paths.recovery}/settings/* ${paths.settings}/
 cat >${paths.data}/postgresql.auto.conf <<'END'
 ${recoverySettings(source.until)}END
 touch ${paths.data}/recovery.signal
@@ -222,7 +224,6 @@ touch ${paths.volume}/initialised
 sync ${paths.volume}`;
   await runBeside(host, spec, "log", take, Readable.from(log), options);
   await filling;
-  await writeSettings(host, spec, options);
 }
 
 function recoverySettings(until: RestoreSource["until"]): string {

@@ -68,6 +68,9 @@ cp -a --no-preserve=ownership ${quoted(native)}/. "$root${dirname(programs(recip
 chmod -R a+rX "$root${dirname(programs(recipe.version))}"`
     : ""
 }
+# What compiles queries is switched off, and is half of all the bytes.
+rm -rf "$root"/usr/lib/postgresql/*/lib/bitcode "$root"/usr/lib/postgresql/*/lib/llvmjit* "$root"/usr/lib/*/libLLVM* "$root"/usr/lib/*/libz3.so*
+rm -rf "$root"/usr/lib/llvm-* "$root${dirname(programs(recipe.version))}"/lib/*.a "$root${dirname(programs(recipe.version))}"/lib/postgresql/pgxs
 chroot "$root" ${programs(recipe.version)}/postgres --version
 install -d -m 0700 -o ${postgresUser.uid} -g ${postgresUser.gid} "$root/data"
 cat >"$root/usr/local/bin/khmara-archive" <<'END'

@@ -47,17 +47,22 @@ const containerOf = (spec: ServerSpec, image: string): HostContainerSpec => ({
   init: false,
 });
 
-/** Settings, and the certificate where there is one, as a tarball for the folder of settings. */
+/** Settings, and the certificate where there is one, for the folder of settings. */
+export const settingsFiles = (spec: ServerSpec): { name: string; content: string }[] => [
+  { name: "postgresql.conf", content: serverSettings(spec) },
+  { name: "pg_hba.conf", content: accessRules },
+  { name: "pg_ident.conf", content: "" },
+  ...(spec.certificate === undefined
+    ? []
+    : [
+        { name: "server.crt", content: spec.certificate.certificate },
+        { name: "server.key", content: spec.certificate.key },
+      ]),
+];
+
 function settingsTar(spec: ServerSpec): Readable {
   const tar = pack();
-  const put = (name: string, content: string, mode: number) => tar.entry({ name, mode }, content);
-  put("postgresql.conf", serverSettings(spec), 0o600);
-  put("pg_hba.conf", accessRules, 0o600);
-  put("pg_ident.conf", "", 0o600);
-  if (spec.certificate !== undefined) {
-    put("server.crt", spec.certificate.certificate, 0o600);
-    put("server.key", spec.certificate.key, 0o600);
-  }
+  for (const { name, content } of settingsFiles(spec)) tar.entry({ name, mode: 0o600 }, content);
   tar.finalize();
   return Readable.from(tar);
 }
@@ -123,10 +128,6 @@ touch ${paths.volume}/initialised
 sync ${paths.volume}`;
   return runBeside(host, spec, "initialise", script, settingsTar(spec), options);
 }
-
-/** Settings of a server that does not run. */
-export const writeSettings = (host: ContainerHost, spec: ServerSpec, options?: CallOptions): Promise<void> =>
-  runBeside(host, spec, "settings", `${folders}\ntar -xf - -C ${paths.settings}\nsync`, settingsTar(spec), options);
 
 /** Settings of one that runs; those that need a restart wait for it. */
 export async function configure(host: ContainerHost, spec: ServerSpec, { signal }: CallOptions = {}): Promise<void> {
