@@ -51,8 +51,11 @@ export function createStarting(runtime: Runtime): Starting {
       signal?.throwIfAborted();
       const report = await ensureContainer(engine, row, release, app, { signal });
       const address = addressOf(report, row.projectId);
+      // The row was read a while ago: whoever has found it healthy since is right.
       if (address !== undefined && row.state === "starting")
-        await database.transaction("system", (tx) => containerStore.see(tx, row.engineName, { state: "starting", address }));
+        await database.transaction("system", (tx) =>
+          containerStore.see(tx, row.engineName, { state: "starting", from: "starting", address }),
+        );
       onLine?.(`Started ${containerName(row)}.`);
     });
     runtime.logs.follow(rows);
