@@ -3,7 +3,6 @@
  * of nothing, four with the length in network byte order, and the content.
  */
 import { PassThrough, type Readable } from "node:stream";
-import { finished } from "node:stream/promises";
 import { DockerError, translate } from "./engineError.ts";
 
 const headBytes = 8;
@@ -79,10 +78,15 @@ export function splitFrames(source: Readable, first: Buffer): { stdout: Readable
   return outputs;
 }
 
-async function drained(output: PassThrough): Promise<void> {
-  const room = Promise.withResolvers<void>();
-  output.once("drain", room.resolve);
-  const gone = finished(output, { readable: false }).catch(() => {});
-  await Promise.race([room.promise, gone]);
-  output.off("drain", room.resolve);
+/** Nothing of it stays behind: a long stream waits many thousand times. */
+function drained(output: PassThrough): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      output.off("drain", done);
+      output.off("close", done);
+      resolve();
+    };
+    output.on("drain", done);
+    output.on("close", done);
+  });
 }
