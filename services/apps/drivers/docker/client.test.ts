@@ -87,6 +87,20 @@ describe("streams, however they are cut", () => {
     await assert.rejects(text(nonsense.stdout), refused("internal"));
   });
 
+  test("a long stream that waits for its reader again and again leaves no listeners", async () => {
+    const whole = Array.from({ length: 100 }, () => frame(1, Buffer.alloc(100_000)));
+    const { stdout } = splitFrames(Readable.from(whole), Buffer.alloc(0));
+    const before = stdout.listenerCount("close");
+    let bytes = 0;
+    let most = 0;
+    for await (const piece of stdout) {
+      bytes += (piece as Buffer).length;
+      most = Math.max(most, stdout.listenerCount("close") - before);
+    }
+    assert.equal(bytes, 10_000_000);
+    assert.ok(most < 5, `${most} listeners`);
+  });
+
   test("what is not JSON, and what is too long", async () => {
     await assert.rejects(Array.fromAsync(jsonLines(Readable.from([Buffer.from("<html>\n")]), "x")), refused("internal"));
     const endless = Readable.from(Array.from({ length: 80 }, () => Buffer.alloc(65_536, "x")));
