@@ -91,6 +91,25 @@ for (const how of looks) {
   });
 }
 
+test("without an engine each page says what is missing, with the command for those who may add it", async () => {
+  cloud.bare = true;
+  const problems: string[] = [];
+  for (const how of [looks[0], looks[1]]) {
+    const page = await browser.visit({ url, ...how });
+    for (const [name, path] of Object.entries({
+      empty: home,
+      "bare-create": `${home}/new`,
+      "bare-engine": "/cloud/app-engine",
+    })) {
+      problems.push(...(await look(page, name, path, how)));
+      await page.getByText("./khmara up --install-engines", { exact: true }).first().waitFor();
+    }
+    await page.context().close();
+  }
+  cloud.bare = false;
+  assert.deepEqual(problems, []);
+});
+
 async function look(page: Page, name: string, path: string, how: (typeof looks)[number]): Promise<string[]> {
   const problems: string[] = [];
   await page.goto(path);

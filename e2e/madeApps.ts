@@ -374,6 +374,15 @@ const answers: Record<string, (request: Sent) => unknown> = {
   appDeploy: () => operation,
   appRollback: () => operation,
 };
+const bareAnswers: typeof answers = {
+  appList: () => ({ items: [] }),
+  appEngineGet: () => ({
+    missing: "There is no engine for applications. Add one with: ./khmara up --install-engines",
+    gateway: { missing: "HAProxy is not installed. Add it with: ./khmara up --install-engines" },
+    appsDomain: "localhost",
+    revision: 1,
+  }),
+};
 const operation = {
   id: operationId,
   kind: "apps.app.deploy",
@@ -400,6 +409,8 @@ export class MadeCloud {
   readonly sent: Sent[] = [];
   /** Faults of this file: answers that the contract does not allow, routes that nobody answers. */
   readonly faults: string[] = [];
+  /** A cloud on which nothing was installed, and nobody has made an app. */
+  bare = false;
   readonly #server: Server;
   readonly #folder: string;
 
@@ -431,7 +442,7 @@ export class MadeCloud {
       const sent: Sent = { key, params, query: url.searchParams, body: Buffer.concat(parts) };
       if (request.method !== "GET") this.sent.push(sent);
       if (key === "eventWatch" || key === "appLogFollow") return this.#stream(key, response);
-      const answer = answers[key]?.(sent);
+      const answer = (this.bare ? (bareAnswers[key] ?? answers[key]) : answers[key])?.(sent);
       if (answer === undefined) {
         this.faults.push(`${request.method} ${path}: nothing is made for ${key}`);
         response.writeHead(404, { "content-type": "application/problem+json" });
