@@ -8,6 +8,7 @@ import { viewOperation } from "../../../kernel/operations/view.ts";
 import type { RequestContext, StreamContext } from "../../../kernel/service.ts";
 import { publicReference } from "../building/imageReference.ts";
 import { type AppsParts, type Area, placeOf } from "../parts.ts";
+import { findImage } from "../registry/images.ts";
 import { sourceLimits } from "../source/limits.ts";
 import { openApp } from "./appRoutes.ts";
 import type { DeploymentSource, deployingRoutes } from "./contract.ts";
@@ -123,12 +124,17 @@ export function deployRoutes(
       parts.engine();
       checkAction(row, "deploy");
       const [first = "", ...rest] = body.image.split("/");
-      if (rest.length === 0 || !/[.:]/.test(first))
-        throw new CloudError(
-          "failed_precondition",
-          `The cloud has no registry of images yet, so there is no ${body.image} in it. Name a public image with its registry (docker.io/library/${body.image}), or upload one (docker save).`,
-          { details: { reason: "no_registry", fields: [{ path: "body.image", message: "Name its registry." }] } },
+      // As docker tells a registry from a folder of one.
+      if (rest.length === 0 || !(/[.:]/.test(first) || first === "localhost")) {
+        const { principal, tx } = context;
+        const image = await findImage(tx, parts, { principal, app: row, image: body.image });
+        return again(
+          context,
+          row,
+          { kind: "image", description: body.image, image: body.image },
+          { what: "registry", appId: image.appId, digest: image.digest, port: body.port, healthPath: body.healthPath },
         );
+      }
       const reference = publicReference(body.image);
       return again(
         context,

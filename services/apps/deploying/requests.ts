@@ -6,6 +6,8 @@ export type DeploymentRequest =
   | ({ what: "imageFile" } & ImageSettings)
   /** A public image, as Docker calls it in full: `docker.io/library/nginx:1`. */
   | ({ what: "imagePull"; reference: string } & ImageSettings)
+  /** Of the cloud's own registry: what the name was when it was asked for. `appId` is whose repository it lies in. */
+  | ({ what: "registry"; appId: string; digest: string } & ImageSettings)
   /** What an earlier release was, with its settings. */
   | { what: "again"; releaseId: string }
   /** What an earlier release was, with the settings of now. */

@@ -14,6 +14,7 @@ import {
 import { defaultHealthCheck, defaultPort } from "../../building/plan.ts";
 import type { ImageReport } from "../../driver.ts";
 import type { AppsParts } from "../../parts.ts";
+import { imageTarball } from "../../registry/images.ts";
 import { unpackArchive } from "../../source/unpack.ts";
 import type { Bases } from "../bases.ts";
 import { type BuiltApp, buildApp, exposedTcpPort, imageLabelsOf, imageNameOf, type RunFacts } from "../building.ts";
@@ -138,6 +139,12 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
           call.onLine(`--> fetching ${request.reference}`);
           const image = await parts.engine().imagePull(spec, request.reference, call);
           memory.built = factsOfImage(image, request, "Image");
+        } else if (request.what === "registry") {
+          call.onLine(`--> loading ${request.digest.slice(0, 19)} of the registry`);
+          const engine = parts.engine();
+          const { architecture } = await engine.info(call);
+          const content = await imageTarball(parts, request, { architecture, signal: call.signal });
+          memory.built = factsOfImage(await engine.imageLoad(spec, content, call), request, "Image");
         } else return;
         call.onLine(`--> image ${memory.built.imageId.slice(0, 19)}, ${Math.ceil(memory.built.imageBytes / 1024 ** 2)} MiB`);
       });

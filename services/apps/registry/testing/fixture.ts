@@ -35,10 +35,15 @@ export const descriptor = (bytes: Uint8Array | string, mediaType: string) => ({
   size: Buffer.byteLength(bytes),
 });
 
-export async function testRegistry(cloud: TestDeploying, address = "127.0.0.1"): Promise<TestRegistry> {
+/** `socket`: a path where it listens as well. */
+export async function testRegistry(cloud: TestDeploying, socket?: string): Promise<TestRegistry> {
+  const address = "127.0.0.1";
   let door = openRegistryDoor(cloud.parts);
-  const server: Server = createServer((request, response) => void door.handle(request, response, "192.0.2.7"));
+  const newServer = (): Server => createServer((request, response) => void door.handle(request, response, "192.0.2.7"));
+  const server = newServer();
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const other = newServer();
+  if (socket !== undefined) await new Promise<void>((resolve) => other.listen(socket, resolve));
   const { port } = server.address() as AddressInfo;
   const registry: TestRegistry = {
     port,
@@ -70,8 +75,10 @@ export async function testRegistry(cloud: TestDeploying, address = "127.0.0.1"):
       door = openRegistryDoor(cloud.parts);
     },
     stop() {
-      server.closeAllConnections();
-      server.close();
+      for (const each of [server, other]) {
+        each.closeAllConnections();
+        each.close();
+      }
     },
   };
   return registry;
