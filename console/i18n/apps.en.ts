@@ -4,8 +4,9 @@ export default {
   create: "New app",
   empty: "No apps yet",
   emptyText: "Bring your code or an image: a minute later it answers at an address of its own.",
-  "way.folder": "Drag a folder here",
-  "way.folderText": "Or an archive. Node, Python, Go, PHP, plain web pages or a Dockerfile: what it is, is found out.",
+  "way.folder": "A folder or an archive",
+  "way.folderText":
+    "Dropped on the page of a new app. Node, Python, Go, PHP, plain web pages or a Dockerfile: what it is, is found out.",
   "way.image": "Take an image",
   "way.imageText": "A public one by its name, or a file that docker save wrote.",
   "way.command": "From the command line",

@@ -7,8 +7,9 @@ export default {
   create: "Nouvelle application",
   empty: "Aucune application pour l’instant",
   emptyText: "Apportez votre code ou une image : une minute plus tard, l’application répond à sa propre adresse.",
-  "way.folder": "Déposez un dossier",
-  "way.folderText": "Ou une archive. Node, Python, Go, PHP, simples pages web ou Dockerfile : c’est reconnu tout seul.",
+  "way.folder": "Un dossier ou une archive",
+  "way.folderText":
+    "Déposés sur la page d’une nouvelle application. Node, Python, Go, PHP, simples pages web ou Dockerfile : c’est reconnu tout seul.",
   "way.image": "Prenez une image",
   "way.imageText": "Une image publique par son nom, ou un fichier écrit par docker save.",
   "way.command": "En ligne de commande",

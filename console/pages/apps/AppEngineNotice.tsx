@@ -33,7 +33,7 @@ export function AppEngineNotice() {
       title={t(engine.missing ? "apps.engine.missing" : "apps.engine.gatewayMissing")}
       styles={{ title: { color: "var(--k-text)" } }}
     >
-      <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+      <Text size="sm" mb="xs" style={{ overflowWrap: "anywhere" }}>
         {admin ? missing : t("apps.engine.askAdmin")}
       </Text>
       {admin && <AddCommand missing={missing} />}

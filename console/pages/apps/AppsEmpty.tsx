@@ -27,7 +27,7 @@ export function AppsEmpty({ create, may }: { create: ReactNode; may: boolean }) 
             <IconTerminal2 size={22} stroke={1.6} aria-hidden />
             <h3>{t("apps.way.command")}</h3>
             <p>{t("apps.way.commandText")}</p>
-            <CopyField value="khmara app deploy my-app . --create" />
+            <CopyField value="khmara app deploy my-app" />
           </li>
         </ul>
       )}

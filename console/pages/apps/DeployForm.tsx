@@ -155,7 +155,7 @@ export function DeployForm(props: {
       {way === "command" && (
         <Stack gap="sm">
           <p className={css.note}>{t("deploy.commandText")}</p>
-          <CopyField value={`khmara app deploy ${quoted(name)} . --create`} />
+          <CopyField value={`khmara app deploy ${quoted(name)}`} />
           {props.isNew ? (
             <p className={css.note}>{t("deploy.gitLater")}</p>
           ) : (
