@@ -23,7 +23,7 @@ export interface Reconciler {
   tell(change: EngineChange): void;
   /** Compares all records with the engine. */
   round(signal: AbortSignal): Promise<void>;
-  /** Asks those containers whose turn it is. */
+  /** Begins to ask those containers whose turn it is. */
   check(signal: AbortSignal): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ interface Seen {
 
 const failuresToUnhealthy = 3;
 const page = 500;
-const checksAtOnce = 16;
+const checksAtOnce = 64;
 
 export function createReconciler(
   runtime: Runtime,
@@ -59,10 +59,14 @@ export function createReconciler(
   const seen = new Map<string, Seen>();
   /** Ends and starts that came before their container was known here. */
   const told = new Map<string, { ends: number; startedMs?: number }>();
+  /** Containers that the engine could not start, and when it is asked again. */
+  const refused = new Map<string, { pauseMs: number; nextMs: number }>();
   const health = createHealth(runtime);
   /** They never change, and opening their settings costs something. */
   const releases = new Map<string, ReleaseView>();
   let repairedMs = 0;
+  /** How many are being asked. */
+  let asked = 0;
 
   /** What is not as it should be with one thing does not keep the others from being looked at. */
   async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
@@ -147,6 +151,8 @@ export function createReconciler(
           releases.has(row.releaseId) &&
           shouldRun(apps.get(row.appId)),
       );
+      // Of databases, builds and others, and of what is gone.
+      for (const name of told.keys()) if (!rows.some(({ engineName }) => engineName === name)) told.delete(name);
       for (const engineName of seen.keys()) if (!wanted.some((row) => row.engineName === engineName)) seen.delete(engineName);
       const lost = wanted.filter((row) => {
         const state = listed.get(row.engineName)?.state;
@@ -157,7 +163,11 @@ export function createReconciler(
         if (await look(row, listed.get(row.engineName), releases.get(row.releaseId) as ReleaseView, signal)) changed = true;
       });
       if (changed) await parts.routing.apply({ signal });
-      await each(lost, async (row) => {
+      for (const name of refused.keys()) if (!lost.some(({ engineName }) => engineName === name)) refused.delete(name);
+      const due = lost.filter(({ engineName }) => (refused.get(engineName)?.nextMs ?? 0) <= Date.now());
+      await each(due, async (row) => {
+        const pauseMs = Math.min(60_000, (refused.get(row.engineName)?.pauseMs ?? 500) * 2);
+        refused.set(row.engineName, { pauseMs, nextMs: Date.now() + pauseMs });
         const app = apps.get(row.appId) as AppView;
         await starting.ensure([row], releases.get(row.releaseId) as ReleaseView, app, { signal });
       });
@@ -170,20 +180,27 @@ export function createReconciler(
 
     async check(signal) {
       const now = Date.now();
-      const due = [...seen.values()].filter(
-        ({ nextMs, asking, runningMs }) => !asking && runningMs !== undefined && nextMs <= now,
-      );
-      let changed = false;
-      await eachOf(due, checksAtOnce, async (one) => {
+      const due = [...seen.values()]
+        .filter(({ nextMs, asking, runningMs }) => !asking && runningMs !== undefined && nextMs <= now)
+        .sort((one, other) => one.nextMs - other.nextMs);
+      // Not waited for: one that hangs does not keep the others from being asked.
+      for (const one of due.slice(0, Math.max(0, checksAtOnce - asked))) {
         one.asking = true;
-        try {
-          if (await ask(one, signal)) changed = true;
-        } finally {
-          one.asking = false;
-          one.nextMs = Date.now() + one.check.intervalSeconds * 1000;
-        }
-      });
-      if (changed) await parts.routing.apply({ signal });
+        asked++;
+        ask(one, signal)
+          .then(async (changed) => {
+            if (changed) await parts.routing.apply({ signal });
+          })
+          .catch((error) => {
+            if (!signal.aborted)
+              log.warn({ err: error, container: one.row.engineName }, "a container could not be asked for its health");
+          })
+          .finally(() => {
+            asked--;
+            one.asking = false;
+            one.nextMs = Date.now() + one.check.intervalSeconds * 1000;
+          });
+      }
     },
   };
 
