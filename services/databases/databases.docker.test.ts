@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { requestCancel } from "../../kernel/operations/store.ts";
 import { dockerMissing } from "../../testing/docker.ts";
 import { GiB, MiB, type TestDatabases, testDatabases } from "./testing/fixture.ts";
 
@@ -159,7 +160,7 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     await cloud.act("DELETE", `${path}?confirm=${made.name}`);
   });
 
-  test("a process that ends in the middle of making and restarting one: the next carries it on", async () => {
+  test("a process that ends in the middle of making and restarting one: the next carries it on; a cancelled upgrade", async () => {
     const begun = await cloud.call("editor", "POST", "/databases", { project: cloud.project, name: "carried-on", version: "15" });
     const isUnderWay = async (id: string, step: string) => {
       for (const until = Date.now() + 120_000; Date.now() < until; await sleep(10)) {
@@ -185,6 +186,18 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     assert.equal((await cloud.ended(again.body.id)).state, "succeeded");
     assert.equal((await cloud.psql(url, "select one from kept")).stdout, "1\n");
     assert.equal((await cloud.engine.containerList()).length, 1);
+
+    // An upgrade that is given up in the middle leaves everything as it was.
+    const upgrade = await cloud.call("editor", "POST", `/databases/${made.id}/upgrade`, { version: "18" });
+    await isUnderWay(upgrade.body.id, "copy");
+    await sleep(1500);
+    await cloud.database.transaction("system", (tx) => requestCancel(tx, upgrade.body.id));
+    assert.equal((await cloud.ended(upgrade.body.id)).state, "cancelled");
+    await cloud.work("databases.health");
+    const still = await cloud.get(`/databases/${made.id}`);
+    assert.deepEqual([still.state, still.version], ["running", "15"]);
+    assert.equal((await cloud.psql(url, "select one from kept")).stdout, "1\n");
+    assert.deepEqual([(await cloud.engine.containerList()).length, (await cloud.engine.volumeList()).length], [1, 1]);
     await cloud.act("DELETE", `/databases/${made.id}?confirm=carried-on`);
   });
 
