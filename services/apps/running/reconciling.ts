@@ -40,6 +40,8 @@ interface Seen {
   asking: boolean;
   /** Ends since the last round, as the engine told them. */
   ends: number;
+  /** Of the last one. */
+  exitCode?: number | undefined;
 }
 
 const failuresToUnhealthy = 3;
@@ -117,11 +119,12 @@ export function createReconciler(
   }
 
   return {
-    tell({ name, kind }) {
+    tell({ name, kind, exitCode }) {
       const known = seen.get(name);
       if (kind === "exited") {
         if (known) {
           known.ends++;
+          known.exitCode = exitCode;
           known.runningMs = undefined;
         } else told.set(name, { ends: (told.get(name)?.ends ?? 0) + 1 });
       }
@@ -250,7 +253,9 @@ export function createReconciler(
         return false;
       }
       state = "starting";
-      reason = !report ? "It is not there; it is made anew." : endOf(report, row);
+      // One that runs again already does not say how it ended.
+      const end = report?.state === "running" ? { ...report, exitCode: one.exitCode } : report;
+      reason = !end ? "It is not there; it is made anew." : endOf(end, row);
       one.failures = 0;
       if (ends > 0 || report?.state === "restarting") health.ended(row.engineName, reason);
     } else if (address !== undefined && address !== row.address) {

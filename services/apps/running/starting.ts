@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
-import type { AppEngine } from "../driver.ts";
+import type { AppEngine, ContainerReport } from "../driver.ts";
 import type { AppView, CallOptions, ReleaseView, RunningPart } from "../parts.ts";
 import { checkHealth } from "./checks.ts";
 import { addRows, scaleOf, standingOf } from "./rows.ts";
@@ -126,7 +126,7 @@ export function createStarting(runtime: Runtime): Starting {
         if (report) {
           const ended =
             report.state === "restarting" || report.state === "exited" || report.state === "dead" || report.restarts > 0;
-          if (ended) throw await unhealthy(engine, row, endOf(report, row));
+          if (ended) throw await unhealthy(engine, row, endOf(await atItsEnd(engine, report, signal), row));
           if (report.id !== known) {
             // Made anew: somebody had taken it away.
             known = report.id;
@@ -157,6 +157,16 @@ export function createStarting(runtime: Runtime): Starting {
       await sleep(pauseMs, undefined, { signal });
     }
   }
+}
+
+/** One that the engine has started again already tells how it ended when it ends the next time; soon, or never mind. */
+async function atItsEnd(engine: AppEngine, report: ContainerReport, signal: AbortSignal | undefined): Promise<ContainerReport> {
+  let latest = report;
+  for (const until = Date.now() + 5000; latest.state === "running" && Date.now() < until; ) {
+    await sleep(100, undefined, { signal });
+    latest = (await engine.containerGet(report.name, { signal })) ?? latest;
+  }
+  return latest;
 }
 
 /** How a container ended, for people. */
