@@ -23,7 +23,8 @@ export function launch(program: string, words: string[], environment: NodeJS.Pro
   const inherited = Object.entries(clientEnvironment()).filter(([name]) => !name.startsWith("NODE_"));
   const child = spawn(program, words, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...Object.fromEntries(inherited), ...environment },
+    // The gateway's own port is one for the whole machine: tests beside each other would fight for it.
+    env: { KHMARA_HTTP_PORT: "none", ...Object.fromEntries(inherited), ...environment },
   });
   let output = "";
   const ended = new Promise<{ code: number | null; output: string }>((done) =>
