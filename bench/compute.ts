@@ -32,7 +32,8 @@ export async function measureWithEngine(rounds: number): Promise<string> {
     tell(`\n${lives}\n`);
     return `${lives}\n\n${await measureMany(khmara, lxc)}`;
   } finally {
-    await lxc?.remove();
+    // What is left must not hide what went wrong before.
+    await lxc?.remove().catch((error) => tell(`compute: something of lxc's is left in the engine: ${error}`));
     await khmara?.clear().catch((error) => tell(`compute: something is left in the engine: ${error}`));
     await cloud.remove();
   }

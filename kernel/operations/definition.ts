@@ -31,7 +31,7 @@ export interface StepContext<Input> {
 export interface OperationStep<Input> {
   name: string;
   deadlineSeconds: number;
-  /** How often it is tried when it fails with `unavailable` or `deadline_exceeded`; 3 unless said. */
+  /** How often it is tried when it fails with `unavailable` (7 unless said: for half a minute) or `deadline_exceeded` (3). */
   attempts?: number;
   run(context: StepContext<Input>): Promise<void>;
   undo?(context: StepContext<Input>): Promise<void>;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "../db/database.ts";
-import { CloudError } from "../errors.ts";
+import { CloudError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { OperationDefinition, OperationStep, StepContext } from "./definition.ts";
 import {
@@ -32,7 +32,12 @@ interface RunnerOptions {
   pollMs?: number;
 }
 
-const retryable = new Set(["unavailable", "deadline_exceeded"]);
+/** An engine that is started again, by its supervisor or an upgrade of the system, takes up to half a minute: so long go seven attempts. */
+const attemptsOfKind: Partial<Record<ErrorCode, number>> = { unavailable: 7, deadline_exceeded: 3 };
+const attemptsOf = (step: Pick<OperationStep<never>, "attempts">, error: unknown): number => {
+  const attempts = CloudError.is(error) ? attemptsOfKind[error.code] : undefined;
+  return attempts === undefined ? 0 : (step.attempts ?? attempts);
+};
 const progressWriteMs = 500;
 const cheapToRepeatMs = 5000;
 const undoAttempts = 5;
@@ -147,7 +152,6 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
     for (const [index, step] of definition.steps.entries()) {
       const state = record.steps[index] as StepRecord;
       if (state.state === "done") continue;
-      const attempts = step.attempts ?? 3;
       for (;;) {
         state.state = "running";
         state.startedAt ??= new Date().toISOString();
@@ -167,8 +171,7 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
         } catch (error) {
           const reason = controller.signal.aborted ? controller.signal.reason : error;
           if (reason instanceof LeaseLost || reason instanceof Stopping) throw reason;
-          const again =
-            CloudError.is(error) && retryable.has(error.code) && state.attempts < attempts && !(reason instanceof Cancelled);
+          const again = !(reason instanceof Cancelled) && state.attempts < attemptsOf(step, error);
           if (again) {
             await pause(Math.min(30_000, 250 * 2 ** state.attempts), controller.signal);
             continue;

@@ -105,6 +105,8 @@ export function defineImageOperations(parts: ComputeParts, scratch: Scratch) {
     steps: [
       bringing<FetchInput>({
         name: "fetch",
+        // Whoever gave the server's name waits for the answer: half a minute would tell no more.
+        attempts: 3,
         deadlineSeconds: 3600,
         bring: ({ input: { server, alias, kind }, signal, progress }, row) =>
           parts.engine().imageFetch(row.engineName, { server, alias, kind }, { signal, progress, labels: labelsOf(row) }),

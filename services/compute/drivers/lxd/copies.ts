@@ -61,7 +61,16 @@ export function createCopies(engine: Engine, power: Power): Copies {
       };
       const request = { ...settings(options, deadlines.copy), query: { target: spec.member } };
       const clone = () => client.post("/1.0/instances", body, request);
-      await copy(from.instance, () => withOwnIds(engine, spec.name, clone, options), options);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await copy(from.instance, () => withOwnIds(engine, spec.name, clone, options), options);
+          break;
+        } catch (error) {
+          // A call that was cut off just before begins it a moment later than we looked.
+          if (!CloudError.is(error, "already_exists") || attempt === 4) throw error;
+          if (await isMade(spec, options)) return;
+        }
+      }
       await finish(spec, options);
     },
 
