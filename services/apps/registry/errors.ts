@@ -1,7 +1,7 @@
 /** What the registry refuses, as the OCI Distribution Specification tells it ("Error Codes"). */
-import { brokenConstraint } from "../../../kernel/db/database.ts";
 import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
 import { httpErrors, toCloudError } from "../../../kernel/http/errors.ts";
+import { isOfDeletedApp } from "./store.ts";
 
 export type RegistryErrorCode =
   | "BLOB_UNKNOWN"
@@ -57,9 +57,7 @@ const codes: Partial<Record<ErrorCode, RegistryErrorCode>> = {
 /** Whatever was thrown. */
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
-  // The app was deleted meanwhile.
-  if (brokenConstraint(error)?.endsWith("app_id_fkey"))
-    return new RegistryError(404, "NAME_UNKNOWN", "There is no such app any more.");
+  if (isOfDeletedApp(error)) return new RegistryError(404, "NAME_UNKNOWN", "There is no such app any more.");
   const { code, message, details } = toCloudError(error);
   return new RegistryError(httpErrors[code].status, codes[code] ?? "UNKNOWN", message, {
     headers: {

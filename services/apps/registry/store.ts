@@ -1,4 +1,4 @@
-import type { Tx } from "../../../kernel/db/database.ts";
+import { brokenConstraint, type Tx } from "../../../kernel/db/database.ts";
 import { closeUsageSpansOf, openUsageSpan } from "../../../kernel/metering/journal.ts";
 import { quotaStates, reserveQuota } from "../../../kernel/quota.ts";
 import type { AppView } from "../parts.ts";
@@ -279,3 +279,6 @@ export const registryStore = {
     await tx.sql`delete from apps.registry_uploads where app_id = ${appId}`;
   },
 };
+
+/** A record was to be written for an app that was deleted meanwhile. */
+export const isOfDeletedApp = (error: unknown): boolean => brokenConstraint(error)?.endsWith("app_id_fkey") === true;
