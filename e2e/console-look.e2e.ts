@@ -275,7 +275,9 @@ async function look(
   await shown(page);
   // It begins as the page before has ended: each switch paints everything anew, without a graphics card.
   const dark = await page.evaluate<boolean>('matchMedia("(prefers-color-scheme: dark)").matches');
-  for (const scheme of dark ? (["dark", "light"] as const) : (["light", "dark"] as const)) {
+  const schemes = dark ? (["dark", "light"] as const) : (["light", "dark"] as const);
+  // Other languages change the words alone, whatever the colours.
+  for (const scheme of language === "en" || pictures ? schemes : schemes.slice(0, 1)) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
     const at = `${path} (${scheme})`;

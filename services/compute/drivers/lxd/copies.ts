@@ -19,9 +19,9 @@ import {
   changeInstance,
   deadlines,
   type Engine,
-  filtersMac,
   findInstance,
   getInstance,
+  machineOptions,
   noInstance,
   refused,
   settings,
@@ -115,7 +115,7 @@ export function createCopies(engine: Engine, power: Power): Copies {
   };
 
   function configurationOf(spec: Spec): ReturnType<typeof instanceConfiguration> {
-    return instanceConfiguration(spec, { pool: engine.pool, isolated: engine.can.isolate, macFiltering: filtersMac(engine) });
+    return instanceConfiguration(spec, machineOptions(engine));
   }
 
   /** Of an instance that may be running. */

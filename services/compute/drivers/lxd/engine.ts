@@ -3,7 +3,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import type { Log } from "../../../../kernel/log.ts";
 import type { CallOptions } from "../../driver.ts";
 import { at, type ChangeSettings, EngineError, type LxdClient, type ServerInfo } from "./client.ts";
-import type { Configuration, Devices, EngineInstance } from "./configuration.ts";
+import type { Configuration, Devices, EngineInstance, MachineOptions } from "./configuration.ts";
 import type { Host } from "./host.ts";
 
 /** What all files of this driver work with. */
@@ -24,6 +24,14 @@ export interface Engine {
  * stop than the engine's filter; on other members of a cluster the engine has to.
  */
 export const filtersMac = ({ server }: Pick<Engine, "server">): boolean => server.environment.server_clustered === true;
+
+/** How machines of this engine are configured beside what their own specification says. */
+export const machineOptions = (engine: Pick<Engine, "server" | "pool" | "can">): MachineOptions => ({
+  pool: engine.pool,
+  isolated: engine.can.isolate,
+  macFiltering: filtersMac(engine),
+  guestApi: engine.server.kind === "lxd" ? "security.devlxd" : "security.guestapi",
+});
 
 /** How long the engine may take, in milliseconds. Copies of whole disks have the longest. */
 export const deadlines = { change: 60_000, start: 120_000, create: 600_000, copy: 6 * 3_600_000 } as const;

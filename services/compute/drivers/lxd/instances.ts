@@ -33,6 +33,7 @@ import {
   filtersMac,
   findInstance,
   isAbsent,
+  machineOptions,
   noInstance,
   refused,
   settings,
@@ -190,11 +191,7 @@ export async function createOnce(
   options?: CallOptions,
 ): Promise<void> {
   const create = async (): Promise<void> => {
-    const { config, devices } = instanceConfiguration(spec, {
-      pool: engine.pool,
-      isolated: engine.can.isolate,
-      macFiltering: filtersMac(engine),
-    });
+    const { config, devices } = instanceConfiguration(spec, machineOptions(engine));
     const body = { name: spec.name, type: engineKind(spec.kind), profiles: [], config, devices, source };
     const request = { ...settings(options, deadlines.create), query: { target: member } };
     await withOwnIds(engine, spec.name, () => engine.client.post("/1.0/instances", body, request), options);
