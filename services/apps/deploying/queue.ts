@@ -14,9 +14,9 @@ import {
   type OperationRecord,
   requestCancel,
 } from "../../../kernel/operations/store.ts";
+import { subjectOf } from "../subjects.ts";
 import type { DeploymentSource } from "./contract.ts";
 import { type DeploymentRequest, kindOf } from "./requests.ts";
-import { subjectOf } from "./states.ts";
 import { type AppRow, appStore } from "./store/apps.ts";
 import { type DeploymentRow, deploymentStore } from "./store/deployments.ts";
 

@@ -1,11 +1,12 @@
 import { actorOf } from "../../../kernel/auth/principal.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { AppsParts, Area } from "../parts.ts";
+import { subjectOf } from "../subjects.ts";
 import { openApp } from "./appRoutes.ts";
 import type { deployingRoutes } from "./contract.ts";
 import { type DeploymentOperations, enqueue } from "./queue.ts";
 import { changeSettings, viewSetting } from "./settings.ts";
-import { checkAction, subjectOf } from "./states.ts";
+import { checkAction } from "./states.ts";
 import { appStore } from "./store/apps.ts";
 import { settingStore } from "./store/settings.ts";
 

@@ -35,10 +35,3 @@ export const viewOf = (row: AppRow): AppView => ({
   liveReleaseId: row.liveReleaseId ?? undefined,
   protected: row.protected,
 });
-
-/** The place and name of an app, for audit and operations. */
-export const subjectOf = (row: Pick<AppRow, "id" | "name" | "organisationId" | "projectId">) => ({
-  organisationId: row.organisationId,
-  projectId: row.projectId,
-  resource: { kind: "app", id: row.id, name: row.name },
-});

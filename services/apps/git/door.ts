@@ -15,6 +15,7 @@ import { CloudError, notFound } from "../../../kernel/errors.ts";
 import { problemType, toCloudError, toProblem } from "../../../kernel/http/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { deployingRoutes } from "../deploying/contract.ts";
+import { appsCalled, tokenCaller } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import {
   branchHead,
@@ -49,45 +50,18 @@ const mostAtOnce = 16;
 const transferMs = 60 * 60_000;
 
 export async function openGitDoor(parts: AppsParts): Promise<GitDoor> {
-  const { identity, database, log } = parts;
+  const { database, log } = parts;
   const pushes = new Map<string, Promise<unknown>>();
   let active = 0;
   await sweepTrees(parts.dataDirectory);
 
-  async function callerOf(request: IncomingMessage, sourceIp: string): Promise<Principal> {
-    const basic = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? "")?.[1];
-    const password =
-      basic === undefined
-        ? ""
-        : Buffer.from(basic, "base64")
-            .toString()
-            .replace(/^[^:]*:/, "");
-    const wrong = new CloudError(
-      "unauthenticated",
-      "Give an API token as the password; make one in the console, under your account.",
-    );
-    if (password === "") throw wrong;
-    const found = await identity.authenticate({
-      cookies: {},
-      authorization: `Bearer ${password}`,
-      sourceIp,
-      userAgent: request.headers["user-agent"] ?? "",
-    });
-    if (found === undefined) throw wrong;
-    return found.principal;
-  }
+  const callerOf = (request: IncomingMessage, sourceIp: string): Promise<Principal> =>
+    tokenCaller(parts, request, sourceIp, "Give an API token as the password; make one in the console, under your account.");
 
   async function appOf(principal: Principal, { project, app }: { project: string | undefined; app: string }): Promise<AppView> {
     return database.transaction(visibilityOf(principal), async (tx) => {
-      const found: AppView[] = [];
-      if (project === undefined) {
-        const one = await parts.deploying.find(tx, app);
-        if (one) found.push(one);
-      } else {
-        for (const each of await parts.deploying.named(tx, app))
-          if ((await identity.projectPlace(tx, each.projectId))?.slug === project) found.push(each);
-      }
-      const [only, second] = found;
+      const [only, second] =
+        project === undefined ? [await parts.deploying.find(tx, app)] : await appsCalled(parts, tx, project, app);
       if (only === undefined) throw notFound("app");
       if (second !== undefined)
         throw new CloudError(

@@ -8,8 +8,9 @@ import { pipeline } from "node:stream/promises";
 import { authorize, visibilityOf } from "../../../kernel/auth/authorize.ts";
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { notFound } from "../../../kernel/errors.ts";
 import { deployingRoutes } from "../deploying/contract.ts";
+import { appsCalled, isAllowed, tokenCaller } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import { answerJson, headersOf, limitOf, nextLink, refuse, unknownBlob, unsupported } from "./answers.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
@@ -59,41 +60,22 @@ export function openRegistryDoor(parts: AppsParts): RegistryDoor {
   const manifests = createManifests();
   let active = 0;
 
-  async function callerOf(request: IncomingMessage, sourceIp: string): Promise<Principal> {
-    const basic = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? "")?.[1];
-    const password =
-      basic === undefined
-        ? ""
-        : Buffer.from(basic, "base64")
-            .toString()
-            .replace(/^[^:]*:/, "");
-    const wrong = new CloudError(
-      "unauthenticated",
+  const callerOf = (request: IncomingMessage, sourceIp: string): Promise<Principal> =>
+    tokenCaller(
+      parts,
+      request,
+      sourceIp,
       "Log in with an API token as the password (docker login); make one in the console, under your account.",
     );
-    if (password === "") throw wrong;
-    const found = await identity.authenticate({
-      cookies: {},
-      authorization: `Bearer ${password}`,
-      sourceIp,
-      userAgent: request.headers["user-agent"] ?? "",
-    });
-    if (found === undefined) throw wrong;
-    return found.principal;
-  }
 
   async function repository(principal: Principal, name: string, access: "pull" | "push"): Promise<AppView> {
     if (!namePattern.test(name) || name.length > 255)
       throw new RegistryError(400, "NAME_INVALID", "The name of a repository is <project>/<app>, or the id of an app.");
     const segments = name.split("/");
-    const [project, appName = ""] = segments;
+    const [project = "", appName = ""] = segments;
     const app = await database.transaction(visibilityOf(principal), async (tx) => {
       if (segments.length === 1) return parts.deploying.find(tx, name);
-      const found: AppView[] = [];
-      if (segments.length === 2)
-        for (const each of await parts.deploying.named(tx, appName))
-          if ((await identity.projectPlace(tx, each.projectId))?.slug === project) found.push(each);
-      const [only, second] = found;
+      const [only, second] = segments.length === 2 ? await appsCalled(parts, tx, project, appName) : [];
       if (only !== undefined && second !== undefined)
         throw new RegistryError(
           409,
@@ -119,7 +101,7 @@ export function openRegistryDoor(parts: AppsParts): RegistryDoor {
         const page = await registryStore.repositories(tx, { after, limit: mostInCatalog });
         for (const app of page) {
           const project = await identity.projectPlace(tx, app.projectId);
-          if (project !== undefined && mayDo(() => authorize(principal, permission, roles, placeOf(app), "app")))
+          if (project !== undefined && isAllowed(() => authorize(principal, permission, roles, placeOf(app), "app")))
             found.push(`${project.slug}/${app.name}`);
         }
         if (page.length < mostInCatalog) return [...new Set(found)].sort();
@@ -251,16 +233,6 @@ function decoded(path: string): string {
     return decodeURIComponent(path);
   } catch {
     throw new RegistryError(400, "NAME_INVALID", "The address is not encoded as addresses are.");
-  }
-}
-
-function mayDo(check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch (error) {
-    if (CloudError.is(error)) return false;
-    throw error;
   }
 }
 

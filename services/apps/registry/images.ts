@@ -8,6 +8,7 @@ import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { deployingRoutes } from "../deploying/contract.ts";
+import { isAllowed } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import { openBlobs } from "./blobs.ts";
 import { type Descriptor, type ImageManifest, maximumManifestBytes, parseManifest } from "./manifest.ts";
@@ -49,7 +50,7 @@ export async function findImage(
       (project === undefined
         ? source.projectId === app.projectId
         : (await parts.identity.projectPlace(tx, source.projectId))?.slug === project);
-    if (!isMeant || !maySee(() => authorize(principal, permission, roles, placeOf(source), "app"))) continue;
+    if (!isMeant || !isAllowed(() => authorize(principal, permission, roles, placeOf(source), "app"))) continue;
     const row = await registryStore.manifest(tx, source.id, digest === undefined ? { tag: tag ?? "latest" } : { digest });
     if (row) return { appId: source.id, digest: row.digest };
   }
@@ -158,14 +159,4 @@ function gone(cause?: unknown): never {
     cause,
     details: { reason: "image_gone" },
   });
-}
-
-function maySee(check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch (error) {
-    if (CloudError.is(error)) return false;
-    throw error;
-  }
 }

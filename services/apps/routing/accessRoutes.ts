@@ -2,10 +2,11 @@ import { isIP } from "node:net";
 import { basicAuthUser } from "../../../gateway/basicAuth.ts";
 import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
 import type { AppsParts, AppView, Area } from "../parts.ts";
+import { openApp } from "../subjects.ts";
 import { type Applying, sealedUsers } from "./applying.ts";
 import type { AppAccess, routingRoutes } from "./contract.ts";
 import { type AccessRow, accessStore } from "./store.ts";
-import { announce, checkRevision, openApp } from "./subjects.ts";
+import { announce, checkRevision } from "./subjects.ts";
 
 type Routes = Pick<typeof routingRoutes, "appAccessGet" | "appAccessUpdate">;
 

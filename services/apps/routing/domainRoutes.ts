@@ -6,6 +6,7 @@ import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { type AppsParts, type AppView, type Area, placeOf } from "../parts.ts";
+import { openApp } from "../subjects.ts";
 import { isProvable } from "./acme/issuing.ts";
 import type { Applying } from "./applying.ts";
 import type { GatewayDoor } from "./area.ts";
@@ -21,7 +22,7 @@ import {
   type SettingsRow,
   settingsStore,
 } from "./store.ts";
-import { announce, openApp } from "./subjects.ts";
+import { announce } from "./subjects.ts";
 
 type Routes = Pick<typeof routingRoutes, "domainList" | "domainAdd" | "domainCheck" | "domainDelete">;
 

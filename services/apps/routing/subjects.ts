@@ -1,22 +1,8 @@
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError } from "../../../kernel/errors.ts";
 import { emit } from "../../../kernel/events.ts";
-import type { RequestContext } from "../../../kernel/service.ts";
 import { deployingEvents } from "../deploying/contract.ts";
-import { type AppsParts, type AppView, placeOf } from "../parts.ts";
-
-export async function openApp(
-  parts: Pick<AppsParts, "deploying">,
-  context: Pick<RequestContext, "authorize">,
-  tx: Tx,
-  appId: string,
-  options: { lock?: boolean } = {},
-): Promise<AppView> {
-  const app = await parts.deploying.find(tx, appId, options);
-  if (app === undefined) throw notFound("app");
-  context.authorize(placeOf(app), "app");
-  return app;
-}
+import type { AppView } from "../parts.ts";
 
 /** Domains and access belong to an app: whoever watches it hears of them. */
 export const announce = (tx: Tx, app: AppView): Promise<void> =>

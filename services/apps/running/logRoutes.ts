@@ -2,10 +2,10 @@ import { Readable } from "node:stream";
 import { decodeCursor, encodeCursor } from "../../../kernel/http/cursor.ts";
 import type { ServerSentEvent } from "../../../kernel/service.ts";
 import type { Area } from "../parts.ts";
+import { openApp } from "../subjects.ts";
 import type { runningRoutes } from "./contract.ts";
 import { logFolder } from "./logs/collector.ts";
 import { endOfLogs, forwards, type LogFilter, lineOf, readLines } from "./logs/reading.ts";
-import { openApp } from "./processRoutes.ts";
 import type { Runtime } from "./runtime.ts";
 
 type Routes = Pick<typeof runningRoutes, "appLogList" | "appLogFollow" | "appLogDownload">;

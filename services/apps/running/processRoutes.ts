@@ -1,13 +1,12 @@
 import { actorOf } from "../../../kernel/auth/principal.ts";
 import { isoTime } from "../../../kernel/clock.ts";
-import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { CloudError, invalid } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { viewOperation } from "../../../kernel/operations/view.ts";
-import type { RequestContext, StreamContext } from "../../../kernel/service.ts";
+import type { StreamContext } from "../../../kernel/service.ts";
 import type { ContainerReport } from "../driver.ts";
-import type { AppsParts, AppView, Area } from "../parts.ts";
-import { placeOf } from "../parts.ts";
+import type { Area } from "../parts.ts";
+import { openApp, subjectOf } from "../subjects.ts";
 import type { AppContainer, AppProcess, runningRoutes } from "./contract.ts";
 import { eachOf, type Runtime } from "./runtime.ts";
 import { fineStep } from "./sampling.ts";
@@ -19,26 +18,6 @@ import { type ProcessChange, type ProcessRow, processStore } from "./store/proce
 import { sampleStore } from "./store/samples.ts";
 
 type Routes = Pick<typeof runningRoutes, "processList" | "processScale" | "containerList">;
-
-/** The app of a route, once it is sure that the caller may do there what the route does. */
-export async function openApp(
-  parts: Pick<AppsParts, "deploying">,
-  context: Pick<RequestContext, "authorize">,
-  tx: Tx,
-  appId: string,
-  options: { lock?: boolean } = {},
-): Promise<AppView> {
-  const app = await parts.deploying.find(tx, appId, options);
-  if (!app) throw notFound("app");
-  context.authorize(placeOf(app), "app");
-  return app;
-}
-
-export const subjectOf = (app: Pick<AppView, "id" | "name" | "organisationId" | "projectId">) => ({
-  organisationId: app.organisationId,
-  projectId: app.projectId,
-  resource: { kind: "app", id: app.id, name: app.name },
-});
 
 const viewProcess = (row: ProcessRow, running: number): AppProcess => ({
   name: row.name,

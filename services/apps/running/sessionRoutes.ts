@@ -10,9 +10,9 @@ import {
 } from "../../../kernel/http/socketSessions.ts";
 import type { Session } from "../driver.ts";
 import type { Area } from "../parts.ts";
+import { openApp, subjectOf } from "../subjects.ts";
 import type { runningRoutes } from "./contract.ts";
 import type { OneOffs } from "./oneOffs.ts";
-import { openApp, subjectOf } from "./processRoutes.ts";
 import type { Runtime } from "./runtime.ts";
 import { containerStore } from "./store/containers.ts";
 
