@@ -21,7 +21,6 @@ const cloud = await openCloud({
   masterKey: readMasterKey(config.masterKeyFile),
   log,
   maxConnections: 10,
-  migrateFirst: true,
   computeDrivers: (cloudId) =>
     openDrivers({
       engine: config.computeEngine,

@@ -1,6 +1,6 @@
 import type { Log } from "../kernel/log.ts";
 import { s3Server } from "../services/objects/index.ts";
-import type { Cloud } from "./cloud.ts";
+import type { Core } from "./core.ts";
 import { drain } from "./drain.ts";
 
 /** A long upload may end; the supervisor waits a little longer. */
@@ -13,10 +13,10 @@ export interface ObjectDoor {
   close(): Promise<void>;
 }
 
-export function openObjectDoor(cloud: Cloud, options: { s3Url: string; region: string; log: Log }): ObjectDoor {
+export function openObjectDoor(core: Pick<Core, "objects">, options: { s3Url: string; region: string; log: Log }): ObjectDoor {
   const server = s3Server({
-    backend: cloud.objects.s3Backend,
-    credentials: cloud.objects.s3Credentials,
+    backend: core.objects.s3Backend,
+    credentials: core.objects.s3Credentials,
     region: options.region,
     hosts: [...new Set(["localhost", new URL(options.s3Url).hostname])],
     log: options.log,

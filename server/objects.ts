@@ -2,7 +2,7 @@
 import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
-import { openCloud } from "./cloud.ts";
+import { openCore } from "./core.ts";
 import { endOnFailure } from "./fatal.ts";
 import { openObjectDoor } from "./object-door.ts";
 
@@ -10,18 +10,18 @@ const config = readServerConfig();
 const log = openLog("objects");
 endOnFailure(log);
 
-const cloud = await openCloud({
+const core = await openCore({
   ...config,
   masterKey: readMasterKey(config.masterKeyFile),
   log,
   maxConnections: 4,
   migrateFirst: false,
 });
-const door = openObjectDoor(cloud, { ...config, log });
+const door = openObjectDoor(core, { ...config, log });
 onStop(async (reason) => {
   log.info({ reason }, "stopping");
   await door.close();
-  await cloud.close();
+  await core.close();
   process.exit(0);
 });
 await door.listen(config.listen, config.s3Port);

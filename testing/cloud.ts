@@ -39,7 +39,6 @@ export async function startCloud({ computeDrivers, appDrivers }: TestCloudOption
   const cloud = await openCloud({
     ...options,
     maxConnections: 8,
-    migrateFirst: true,
     computeDrivers: computeDrivers ?? (async () => ({ engine: noEngine, network: noEngine, imageBuilder: noEngine })),
     appDrivers: appDrivers ?? (async () => ({ engine: noAppEngine, gateway: noAppEngine })),
   });
