@@ -15,6 +15,7 @@ export const idKinds = {
   apiToken: "tok",
   accessKey: "key",
   passkey: "psk",
+  personSshKey: "psh",
   operation: "opn",
   auditEntry: "aud",
   usageRecord: "use",

@@ -865,6 +865,7 @@ const foreignThings: Record<string, Input> = {
   sessionDelete: { params: { session: newId("session") } },
   passkeyUpdate: { params: { passkey: newId("passkey") }, body: { name: "x" } },
   passkeyDelete: { params: { passkey: newId("passkey") } },
+  personSshKeyDelete: { params: { personSshKey: newId("personSshKey") } },
   apiTokenDelete: { params: { apiToken: newId("apiToken") } },
 };
 for (const [key, route] of Object.entries(routes)) {

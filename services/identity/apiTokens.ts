@@ -64,10 +64,11 @@ async function ownerOf(
   return { id: principal.id, account };
 }
 
-async function assertNotWider(
+/** permission_denied when a credential may do more, or lives longer, than the token that makes it. */
+export async function assertNotWider(
   context: RequestContext,
   principal: Principal,
-  scopes: string[],
+  scopes: readonly string[],
   expiresAt: Date | null,
 ): Promise<void> {
   if (principal.tokenId === undefined) return;

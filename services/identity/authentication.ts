@@ -60,7 +60,7 @@ function assertActive(bearer: Bearer): void {
   );
 }
 
-const principalOf = (bearer: Bearer): Principal => ({
+export const principalOf = (bearer: Bearer): Principal => ({
   kind: bearer.kind,
   id: bearer.principalId,
   name: bearer.name,

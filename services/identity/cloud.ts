@@ -117,6 +117,7 @@ export function cloudHandlers(parts: Parts): Some<"cloudGet" | "cloudUpdate" | "
       version: config.version,
       setupNeeded: !(await bindingStore.hasOwner(tx)),
       s3: { endpoint: config.s3Url, region: config.region },
+      ...(config.ssh === undefined ? {} : { ssh: config.ssh }),
     };
   }
 

@@ -32,6 +32,15 @@ export const cloud = z.object({
   /** Of all prices: ISO 4217. */
   currency: z.string(),
   s3: z.object({ endpoint: z.string(), region: z.string() }),
+  /** Where git is spoken over SSH; absent: it is turned off. */
+  ssh: z
+    .object({
+      host: z.string(),
+      port: z.number().int(),
+      fingerprint: z.string().describe("Of the server's key, as ssh shows it before the first connection: SHA256:…"),
+      hostKey: z.string().describe("The server's public key, for a known_hosts file: ssh-ed25519 …"),
+    })
+    .optional(),
 });
 
 // ── Tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,6 +181,19 @@ export const accessKey = z.object({
 });
 
 export const passkey = z.object({ id: id("passkey"), name: displayName, createdAt: timestamp, lastUsedAt: timestamp.optional() });
+
+/** A public key that a person pushes code with. */
+export const personSshKey = z.object({
+  id: id("personSshKey"),
+  name: displayName,
+  /** `ssh-ed25519`, … */
+  type: z.string(),
+  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
+  fingerprint: z.string(),
+  lastUsedAt: timestamp.optional(),
+  createdAt: timestamp,
+});
+export type PersonSshKey = z.output<typeof personSshKey>;
 
 /** A scope of a token: `*`, a service (`objects.*`), a resource (`objects.bucket.*`) or reading only (`*.read`). */
 const scopes = z
@@ -433,6 +455,39 @@ export default contract({
       summary: "Remove a passkey",
       permission: "self",
       params: z.object({ passkey: id("passkey") }),
+      errors: ["not_found"],
+    }),
+
+    personSshKeyList: route({
+      method: "GET",
+      path: "/v1/profile/ssh-keys",
+      summary: "List your SSH keys",
+      description: "Newest first.",
+      permission: "self",
+      query: pageQuery,
+      response: page(personSshKey),
+    }),
+    personSshKeyCreate: route({
+      method: "POST",
+      path: "/v1/profile/ssh-keys",
+      summary: "Add an SSH key of yours",
+      description:
+        "A public key that you push code with, over SSH: with your own roles, and for nothing else. A key belongs to one person of the cloud. Servers that people sign in to have keys of their own (`sshKeyCreate`).",
+      permission: "self",
+      body: z.object({
+        name: displayName,
+        publicKey: z.string().max(20_000).describe("One line, such as ~/.ssh/id_ed25519.pub has: ssh-ed25519 AAAA…"),
+      }),
+      response: personSshKey,
+      status: 201,
+      errors: ["failed_precondition", "already_exists"],
+    }),
+    personSshKeyDelete: route({
+      method: "DELETE",
+      path: "/v1/profile/ssh-keys/{personSshKey}",
+      summary: "Delete an SSH key of yours",
+      permission: "self",
+      params: z.object({ personSshKey: id("personSshKey") }),
       errors: ["not_found"],
     }),
 
@@ -953,4 +1008,9 @@ export interface IdentityService {
   accessKey(
     accessKeyId: string,
   ): Promise<{ secretAccessKey: string; principal: Principal; organisationId: string; projectId: string } | undefined>;
+  /**
+   * Who stands behind a person's SSH key, by its fingerprint (`SHA256:…`): with the person's roles, limited to what git needs. undefined when it is
+   * nobody's, or its owner is suspended. `used`: it is noted as its last use.
+   */
+  sshKey(fingerprint: string, options?: { used?: boolean }): Promise<{ principal: Principal; publicKey: string } | undefined>;
 }

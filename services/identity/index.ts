@@ -11,6 +11,7 @@ import { ensureOwner, setupToken } from "./cloud.ts";
 import type { IdentityService } from "./contract.ts";
 import type { IdentityConfig, Parts } from "./parts.ts";
 import { type Argon2Parameters, createPasswords } from "./passwords.ts";
+import { createSshKeys } from "./personSshKeys.ts";
 import { identityService } from "./service.ts";
 import { organisationStore, projectStore } from "./store/tenancy.ts";
 import { createThrottle } from "./throttle.ts";
@@ -28,6 +29,7 @@ export interface IdentityOptions extends Omit<IdentityConfig, "sessionIdleSecond
   argon2?: Argon2Parameters;
 }
 
+export type { SshAddress } from "./parts.ts";
 export type IdentityWiring = ReturnType<typeof createIdentity>;
 
 /** Touches no database: every process may make its own before the migrations have run. */
@@ -43,6 +45,7 @@ export function createIdentity(options: IdentityOptions) {
       publicUrl: options.publicUrl,
       s3Url: options.s3Url,
       region: options.region,
+      ssh: options.ssh,
       sessionIdleSeconds: options.sessionIdleSeconds ?? 3 * day,
       sessionLifetimeSeconds: options.sessionLifetimeSeconds ?? 30 * day,
     },
@@ -55,6 +58,7 @@ export function createIdentity(options: IdentityOptions) {
   const identity: IdentityService = {
     authenticate,
     accessKey: accessKeys.accessKey,
+    sshKey: createSshKeys(parts),
     organisationActive: async (tx: Tx, organisationId: string) =>
       (await organisationStore.find(tx, organisationId))?.state === "active",
     async projectPlace(tx: Tx, projectId: string) {

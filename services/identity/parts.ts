@@ -16,9 +16,20 @@ export interface IdentityConfig {
   publicUrl: string;
   s3Url: string;
   region: string;
+  /** Where git is spoken over SSH, and the key that the server shows there. */
+  ssh?: SshAddress | undefined;
   /** A session ends when nobody uses it for so long, and in any case after its lifetime. */
   sessionIdleSeconds: number;
   sessionLifetimeSeconds: number;
+}
+
+export interface SshAddress {
+  host: string;
+  port: number;
+  /** `SHA256:…` */
+  fingerprint: string;
+  /** `ssh-ed25519 AAAA…` */
+  hostKey: string;
 }
 
 /** What the use cases work with. */

@@ -8,6 +8,7 @@ import { memberHandlers } from "./members.ts";
 import { organisationHandlers } from "./organisations.ts";
 import type { Parts } from "./parts.ts";
 import { passkeyHandlers } from "./passkeys.ts";
+import { personSshKeyHandlers } from "./personSshKeys.ts";
 import { profileHandlers } from "./profile.ts";
 import { projectHandlers } from "./projects.ts";
 import { quotaHandlers } from "./quotas.ts";
@@ -34,6 +35,7 @@ export const identityService = (parts: Parts, stop: () => Promise<void>): Servic
       ...profileHandlers(parts),
       ...secondFactorHandlers(parts),
       ...passkeyHandlers(parts),
+      ...personSshKeyHandlers(parts),
       ...userHandlers(parts),
       ...organisationHandlers(parts),
       ...projectHandlers(parts),

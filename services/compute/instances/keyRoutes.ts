@@ -1,10 +1,10 @@
+import { parsePublicKey } from "../../../kernel/auth/sshPublicKey.ts";
 import { isoTime } from "../../../kernel/clock.ts";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { type Area, type ComputeParts, openProject, placeOf } from "../parts.ts";
 import type { instanceRoutes } from "./contract.ts";
-import { parsePublicKey } from "./publicKey.ts";
 import { type SshKeyRow, sshKeyStore } from "./store/keys.ts";
 
 type KeyRoutes = Pick<typeof instanceRoutes, "sshKeyList" | "sshKeyCreate" | "sshKeyDelete">;

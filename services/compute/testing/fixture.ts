@@ -135,6 +135,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
       return row;
     },
     accessKey: async () => undefined,
+    sshKey: async () => undefined,
   };
 
   const secrets = openSecrets(randomBytes(32));

@@ -114,6 +114,7 @@ export async function testDatabases(): Promise<TestDatabases> {
       return row;
     },
     accessKey: async () => undefined,
+    sshKey: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));
   const store = await openLocalStore({ directory: join(directory, "objects") });

@@ -129,6 +129,7 @@ export async function testCloud(
       >`select organisation_id as "organisationId", id as "projectId", name, slug from identity.projects where id = ${projectId}`;
       return row;
     },
+    sshKey: async () => undefined,
     async accessKey(accessKeyId) {
       const key = keyOf[accessKeyId];
       if (!key) return undefined;

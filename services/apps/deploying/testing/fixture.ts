@@ -113,6 +113,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       return row;
     },
     accessKey: async () => undefined,
+    sshKey: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));
   const inMemory = createImageEngine();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CloudError } from "../../../kernel/errors.ts";
-import { parsePublicKey } from "./publicKey.ts";
+import { CloudError } from "../errors.ts";
+import { parsePublicKey } from "./sshPublicKey.ts";
 
 /** Made, and their fingerprints printed, by OpenSSH's ssh-keygen 9.2. */
 const keys = [

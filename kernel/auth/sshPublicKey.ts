@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { invalid } from "../../../kernel/errors.ts";
+import { invalid } from "../errors.ts";
 
 export interface PublicKey {
   type: string;
