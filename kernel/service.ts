@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { AuditFact } from "./audit.ts";
 import type { Place, Principal } from "./auth/principal.ts";
-import type { Contract, RouteDefinition, RouteInput, RouteResponse } from "./contract.ts";
+import type { Contract, RouteDefinition, RouteInput, RouteResponse, Routes } from "./contract.ts";
 import type { Tx } from "./db/database.ts";
 import type { Log } from "./log.ts";
 import type { OperationDefinition } from "./operations/definition.ts";
@@ -110,6 +110,16 @@ export interface ServiceDefinition<C extends Contract = Contract> {
   workers?: Worker[];
   /** Names and values for /metrics, read when it is asked for. */
   metrics?: () => Promise<{ name: string; help: string; value: number; labels?: Record<string, string> }[]>;
+  stop?: () => Promise<void>;
+}
+
+/** What a part of a service brings to it: the handlers of its routes, and what works beside them. */
+export interface Area<R extends Routes> {
+  handlers: { [K in keyof R]: Handler<R[K]> };
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has an input of its own.
+  operations?: OperationDefinition<any>[];
+  workers?: Worker[];
+  metrics?: NonNullable<ServiceDefinition["metrics"]>;
   stop?: () => Promise<void>;
 }
 

@@ -1,15 +1,15 @@
 import type { Place } from "../../kernel/auth/principal.ts";
-import type { Actor, Routes } from "../../kernel/contract.ts";
+import type { Actor } from "../../kernel/contract.ts";
 import type { Database, Tx } from "../../kernel/db/database.ts";
 import type { Id } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { OperationDefinition } from "../../kernel/operations/definition.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
-import type { Handler, ServiceDefinition, Worker } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import type { AppState, DeploymentSource } from "./deploying/contract.ts";
 import type { AppEngine } from "./driver.ts";
+
+export type { Area } from "../../kernel/service.ts";
 
 /** What every part of the service works with. */
 export interface AppsParts {
@@ -26,16 +26,6 @@ export interface AppsParts {
   deploying: DeployingPart;
   running: RunningPart;
   routing: RoutingPart;
-}
-
-/** What a part brings to the service. */
-export interface Area<R extends Routes> {
-  handlers: { [K in keyof R]: Handler<R[K]> };
-  // biome-ignore lint/suspicious/noExplicitAny: each operation has an input of its own.
-  operations?: OperationDefinition<any>[];
-  workers?: Worker[];
-  metrics?: NonNullable<ServiceDefinition["metrics"]>;
-  stop?: () => Promise<void>;
 }
 
 /** An app as the other parts see it. */
@@ -55,6 +45,10 @@ export interface ReleaseProcess {
   command?: string | undefined;
   /** SIGTERM unless said. */
   stopSignal?: string | undefined;
+  /** How it is scaled when it is new; absent: 1 of 512 MiB and 1 processor. */
+  count?: number | undefined;
+  memoryBytes?: number | undefined;
+  cpus?: number | undefined;
 }
 
 /** All that it takes to run a release; immutable. */
@@ -71,6 +65,10 @@ export interface ReleaseView {
   healthCheck: { path?: string | undefined; intervalSeconds: number; timeoutSeconds: number; startSeconds: number };
   /** `web` is the one that the gateway reaches; without it nothing is reached. */
   processes: Readonly<Record<string, ReleaseProcess>>;
+  /** Of capabilities(7), without CAP_: what its containers keep of root's rights. */
+  capabilities: readonly string[];
+  /** As whom they run; absent: as the image says. */
+  user?: string | undefined;
   /** With PORT, and with secrets in the clear: never logged. */
   environment: Readonly<Record<string, string>>;
 }

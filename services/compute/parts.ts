@@ -1,16 +1,17 @@
 import type { Readable } from "node:stream";
 import { actorOf, type Place, type Principal } from "../../kernel/auth/principal.ts";
-import type { Actor, Routes } from "../../kernel/contract.ts";
+import type { Actor } from "../../kernel/contract.ts";
 import type { Database, Tx } from "../../kernel/db/database.ts";
 import { notFound } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { OperationDefinition } from "../../kernel/operations/definition.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
-import type { Handler, RequestContext, ServiceDefinition, Worker } from "../../kernel/service.ts";
+import type { RequestContext } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import type { ComputeDriver, ImageBuilder, InterfaceSpec, NetworkDriver, Progress } from "./driver.ts";
+
+export type { Area } from "../../kernel/service.ts";
 
 /** What every part of the service works with. */
 export interface ComputeParts {
@@ -31,16 +32,6 @@ export interface ComputeParts {
   images: ImagesPart;
   networks: NetworksPart;
   volumes: VolumesPart;
-}
-
-/** What a part brings to the service. */
-export interface Area<R extends Routes> {
-  handlers: { [K in keyof R]: Handler<R[K]> };
-  // biome-ignore lint/suspicious/noExplicitAny: each operation has an input of its own.
-  operations?: OperationDefinition<any>[];
-  workers?: Worker[];
-  metrics?: NonNullable<ServiceDefinition["metrics"]>;
-  stop?: () => Promise<void>;
 }
 
 /** Where a project is; ids only. */
