@@ -2,6 +2,19 @@ import type { Actor } from "../contract.ts";
 import type { Database, Tx } from "../db/database.ts";
 import type { Log } from "../log.ts";
 
+/**
+ * Thrown by a step, or its undo, that waits for something else, such as another operation: the operation is laid aside and the step begun again
+ * after a moment, as often as it takes. Meanwhile it takes no place of those that work, so that what it waits for finds one. `begunAt` tells since when.
+ */
+export class NotYet extends Error {
+  readonly seconds: number;
+
+  constructor(seconds = 1) {
+    super("It waits for something else.");
+    this.seconds = seconds;
+  }
+}
+
 /** What a step works with. */
 export interface StepContext<Input> {
   operationId: string;

@@ -4,7 +4,7 @@ import { migratedDatabase } from "../../testing/kernel-fixture.ts";
 import { systemActor } from "../auth/principal.ts";
 import { CloudError } from "../errors.ts";
 import { silentLog } from "../log.ts";
-import { defineOperation, type OperationDefinition } from "./definition.ts";
+import { defineOperation, NotYet, type OperationDefinition } from "./definition.ts";
 import { openOperationRunner } from "./runner.ts";
 import { beginOperation, type OperationRecord, operationColumns, requestCancel } from "./store.ts";
 
@@ -200,4 +200,42 @@ test("long operations leave room for short ones", async () => {
   resolve();
   for (const id of begun) assert.equal((await finished(id)).state, "succeeded");
   assert.equal(most, 2);
+});
+
+test("whoever waits for another leaves it a place, in a step and in its undo", async () => {
+  let children = 0;
+  const child = defineOperation({
+    kind: "test.child.run",
+    steps: [{ name: "run", deadlineSeconds: 5, run: async () => void children++ }],
+  });
+  const waiter = (after: number) => async (): Promise<void> => {
+    if (children < after) throw new NotYet(0.05);
+  };
+  const parent = defineOperation<{ fails: boolean }>({
+    kind: "test.parent.run",
+    steps: [
+      { name: "wait", deadlineSeconds: 5, run: waiter(1), undo: waiter(2) },
+      {
+        name: "fail",
+        deadlineSeconds: 5,
+        async run({ input }) {
+          if (input.fails) throw new CloudError("storage_full", "The disk is full.");
+        },
+      },
+    ],
+  });
+  const runner = await openOperationRunner({
+    database,
+    definitions: [parent, child],
+    log: silentLog,
+    pollMs: 50,
+    concurrency: 1,
+  });
+  after(() => runner.stop());
+  const [good, bad] = [await begin(parent, { fails: false }), await begin(parent, { fails: true })];
+  await begin(child);
+  const succeeded = await finished(good.id);
+  assert.deepEqual([succeeded.state, succeeded.steps[0]?.attempts], ["succeeded", 1]);
+  await begin(child);
+  assert.equal((await finished(bad.id)).state, "failed");
 });

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "../db/database.ts";
 import { CloudError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { OperationDefinition, OperationStep, StepContext } from "./definition.ts";
+import { NotYet, type OperationDefinition, type OperationStep, type StepContext } from "./definition.ts";
 import {
   claim,
   conclude,
@@ -117,8 +117,9 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
       await finish(definition, record, worker);
     } catch (error) {
       if (error instanceof LeaseLost) return;
-      await release(database, record.id, worker, error instanceof Stopping ? 0 : 2).catch(() => {});
-      if (!(error instanceof Stopping)) throw error;
+      const pauseSeconds = error instanceof Stopping ? 0 : error instanceof NotYet ? error.seconds : 2;
+      await release(database, record.id, worker, pauseSeconds).catch(() => {});
+      if (!(error instanceof Stopping || error instanceof NotYet)) throw error;
     } finally {
       clearInterval(heartbeat);
     }
@@ -171,6 +172,11 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
         } catch (error) {
           const reason = controller.signal.aborted ? controller.signal.reason : error;
           if (reason instanceof LeaseLost || reason instanceof Stopping) throw reason;
+          if (reason instanceof NotYet) {
+            state.attempts--;
+            await keep(record, worker);
+            throw reason;
+          }
           const again = !(reason instanceof Cancelled) && state.attempts < attemptsOf(step, error);
           if (again) {
             await pause(Math.min(30_000, 250 * 2 ** state.attempts), controller.signal);
@@ -211,6 +217,10 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
           } catch (error) {
             const reason = undoing.signal.aborted ? undoing.signal.reason : error;
             if (reason instanceof LeaseLost || reason instanceof Stopping) throw reason;
+            if (reason instanceof NotYet) {
+              await keep(record, worker);
+              throw reason;
+            }
             log.error({ err: error, operation: record.id, step: step.name, attempt }, "undo failed");
             if (attempt >= undoAttempts) {
               record.message = `The step ${step.name} could not be undone: ${(error as Error).message}`;
