@@ -27,14 +27,56 @@ export function errorPage(status: number, productName: string): string {
 export const maintenancePage = (productName: string): string =>
   layout({ title: "Back soon", text: "This site is being worked on. Try again in a little while.", status: "503", productName });
 
-function layout({ title, text, status, productName }: Record<"title" | "text" | "status" | "productName", string>): string {
+const retrySeconds = 3;
+
+/** While the cloud itself starts again; the browser asks by itself until it is there. */
+export const startingPage = (productName: string): string =>
+  layout({
+    title: "Back in a moment",
+    text: "The cloud is starting. This page loads again by itself.",
+    status: "503",
+    productName,
+    head: `<meta http-equiv="refresh" content="${retrySeconds}">\n`,
+  });
+
+/** A page of the sign-in's; all texts are shown as they are. */
+export const visitPage = (page: {
+  title: string;
+  text: string;
+  productName: string;
+  links: { label: string; to: string }[];
+}): string =>
+  layout({
+    title: escaped(page.title),
+    text: [
+      escaped(page.text),
+      ...page.links.map(({ label, to }) => `</p>\n<p><a href="${escaped(to)}">${escaped(label)}</a>`),
+    ].join(""),
+    status: escaped(page.productName),
+    productName: escaped(page.productName),
+    footer: "",
+  });
+
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+
+interface Layout {
+  title: string;
+  text: string;
+  status: string;
+  productName: string;
+  head?: string;
+  footer?: string;
+}
+
+function layout({ title, text, status, productName, head = "", footer = " · request {{requestId}}" }: Layout): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${title}</title>
+${head}<title>${title}</title>
 <style>
 :root { color-scheme: light dark; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 16px/1.5 system-ui, sans-serif; background: #f8f9fa; color: #212529; }
@@ -42,6 +84,7 @@ main { max-width: 32rem; padding: 2rem; }
 p { margin: 0.5rem 0; }
 h1 { margin: 0; font-size: 1.6rem; line-height: 1.25; }
 .status { color: #1971c2; font-weight: 600; }
+a { color: inherit; }
 footer { margin-top: 2rem; font-size: 0.8rem; color: #5c636a; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { body { background: #141517; color: #e9ecef; } .status { color: #74c0fc; } footer { color: #a6a7ab; } }
 </style>
@@ -51,7 +94,7 @@ footer { margin-top: 2rem; font-size: 0.8rem; color: #5c636a; overflow-wrap: any
 <p class="status">${status}</p>
 <h1>${title}</h1>
 <p>${text}</p>
-<footer>${productName} · request {{requestId}}</footer>
+<footer>${productName}${footer}</footer>
 </main>
 </body>
 </html>

@@ -135,6 +135,21 @@ const route = z.strictObject({
   basicAuth: z
     .strictObject({ realm: z.string().regex(/^[\w .@-]{1,64}$/), users: z.array(basicAuthUser).min(1).max(100) })
     .optional(),
+  /**
+   * Only visitors who have signed in elsewhere: they carry a JSON Web Token (RFC 7519, HS256) in the cookie of visitCookie(), which is checked
+   * here without asking anybody. Whoever has none is sent to `visits` of the specification; a program is answered 401. With basicAuth too,
+   * either lets in.
+   */
+  signIn: z
+    .strictObject({
+      /** The claim `aud`. */
+      audience: z.string().regex(/^[\w.-]{1,64}$/),
+      /** Of the signature: 32 bytes, in hex. */
+      key: z.string().regex(/^[0-9a-f]{64}$/),
+      /** A page that is opened with less than this left is sent to be renewed, when somebody is there to do it. */
+      renewSeconds: z.int().min(0).max(86_400).default(900),
+    })
+    .optional(),
   /** Denied wins; when something is allowed, everything else is denied. */
   addresses: z
     .strictObject({ allow: z.array(network).max(500).default([]), deny: z.array(network).max(500).default([]) })
@@ -171,6 +186,8 @@ export const gatewaySpecification = z.strictObject({
   httpsPort: port.default(443),
   /** Where /.well-known/acme-challenge/ of every host goes. */
   acme: z.strictObject({ address, port }).optional(),
+  /** Where /.khmara/ of routes with `signIn` goes: it signs visitors in and renews that. */
+  visits: z.strictObject({ address, port }).optional(),
   /** Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed. */
   trustedProxies: z.array(network).max(500).default([]),
   routes: z.array(route).max(10_000).default([]),
@@ -244,6 +261,8 @@ function crossProblems(specification: CheckedSpecification): FieldProblem[] {
   specification.routes.forEach((route, i) => {
     routes(route.id, `routes.${i}.id`);
     for (const host of route.hosts) for (const path of route.paths) places(host + path, `routes.${i}.hosts`);
+    if (route.signIn !== undefined && specification.visits === undefined)
+      problems.push({ path: `routes.${i}.signIn`, message: "Somebody has to sign visitors in: give visits." });
     if (route.target.kind !== "servers") return;
     const servers = once("The server");
     route.target.servers.forEach((each, n) => {

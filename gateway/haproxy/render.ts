@@ -5,9 +5,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { logFormat } from "../log/format.ts";
-import { errorPage, maintenancePage, pageStatuses } from "../pages.ts";
+import { errorPage, maintenancePage, pageStatuses, startingPage } from "../pages.ts";
 import type { CheckedSpecification } from "../specification.ts";
-import { backendName, pageFile, quote, routeSection, serverAddress, serverLines } from "./rules.ts";
+import { backendName, pageFile, quote, routeSection, serverAddress, serverLines, visitPath } from "./rules.ts";
 
 export interface RenderOptions {
   folder: string;
@@ -39,6 +39,7 @@ export const filesIn = (folder: string) => ({
   processLog: join(folder, "haproxy.log"),
   routes: join(folder, "routes.map"),
   maintenance: join(folder, "maintenance.map"),
+  visits: join(folder, "visits.map"),
   certificates: join(folder, "certificates"),
   certificateList: join(folder, "certificates.list"),
   pages: join(folder, "pages"),
@@ -73,6 +74,7 @@ export function render(specification: CheckedSpecification, options: RenderOptio
     maps: new Map([
       [files.routes, routeMap(specification)],
       [files.maintenance, maintenanceMap(specification)],
+      [files.visits, visitsMap(specification)],
     ]),
     certificates,
     certificateLines,
@@ -91,11 +93,15 @@ function routeMap({ routes }: CheckedSpecification): Map<string, string> {
 const maintenanceMap = ({ routes }: CheckedSpecification): Map<string, string> =>
   new Map(routes.filter(({ maintenance }) => maintenance?.on).map(({ id }) => [backendName(id), "1"]));
 
+const visitsMap = ({ routes }: CheckedSpecification): Map<string, string> =>
+  new Map(routes.filter(({ signIn }) => signIn !== undefined).map(({ id }) => [backendName(id), "1"]));
+
 function renderPages({ routes, productName }: CheckedSpecification, folder: string): Map<string, string> {
   // The percent sign begins a log format there.
   const format = (html: string) => html.replaceAll("%", "%%").replaceAll("{{requestId}}", "%[unique-id]");
   const pages = new Map(pageStatuses.map((status) => [pageFile(folder, "-", status), format(errorPage(status, productName))]));
   pages.set(pageFile(folder, "-", "maintenance"), format(maintenancePage(productName)));
+  pages.set(pageFile(folder, "-", "starting"), format(startingPage(productName)));
   for (const { id, errorPages, maintenance } of routes) {
     for (const [status, html] of Object.entries(errorPages))
       if (html !== undefined) pages.set(pageFile(folder, id, Number(status)), format(html));
@@ -166,6 +172,18 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
   if (specification.acme !== undefined)
     sections.push({
       lines: ["backend acme", "  timeout server 30s", `  server control ${serverAddress(specification.acme)}`],
+      servers: [],
+    });
+  if (specification.visits !== undefined)
+    sections.push({
+      lines: [
+        "backend visits",
+        "  timeout connect 2s",
+        "  timeout server 30s",
+        `  http-error status 503 content-type 'text/html; charset=utf-8' lf-file ${pageFile(files.pages, "-", "starting")} hdr Retry-After 3`,
+        // Whoever is signed in already is let on while it is away, and is not sent there.
+        `  server control ${serverAddress(specification.visits)} check inter 1s fall 1 rise 1`,
+      ],
       servers: [],
     });
   const places = {
@@ -260,6 +278,11 @@ function entrance(specification: CheckedSpecification, folder: string): string[]
         (change === "" ? "" : " unless { var(txn.route) -m found }")
       );
     }),
+    ...(specification.visits === undefined
+      ? []
+      : [
+          `  use_backend visits if { var(txn.place) -m beg ${visitPath} } { var(txn.route) -m found } { var(txn.route),map_str(${files.visits}) -m found }`,
+        ]),
     "  use_backend %[var(txn.route)] if { var(txn.route) -m found }",
     "  default_backend no_route",
   ];

@@ -21,6 +21,17 @@ const milliseconds = (seconds: number): string => `${Math.round(seconds * 1000)}
 
 const algorithms = { least_connections: "leastconn", round_robin: "roundrobin", source: "source" } as const;
 
+/** Below it a host with `signIn` is the sign-in's own. */
+export const visitPath = "/.khmara/";
+/** Of one host alone; with the prefix no other host may set it (RFC 6265bis, 4.1.3.2), for which it needs TLS. */
+export const visitCookie = (secure: boolean): string => (secure ? "__Host-khmara-visit" : "khmara-visit");
+/** What the application learns of a visitor, by claim. The name is percent-encoded, as headers hold ASCII alone. */
+export const visitorHeaders = {
+  sub: "X-Forwarded-User",
+  email: "X-Forwarded-Email",
+  name: "X-Forwarded-Preferred-Username",
+} as const;
+
 export interface RoutePlaces {
   /** The map of routes that are under maintenance. */
   maintenanceMap: string;
@@ -96,18 +107,62 @@ function maintenanceRules({ id, maintenance }: CheckedRoute, places: RoutePlaces
   return lines;
 }
 
-function signInRules({ basicAuth }: CheckedRoute): string[] {
-  if (basicAuth === undefined) return [];
+function signInRules({ basicAuth, signIn }: CheckedRoute): string[] {
+  if (basicAuth === undefined) return signIn === undefined ? [] : visitorRules(signIn);
+  const bySecret = "{ var(txn.signedIn) -m bool }";
   return [
     ...basicAuth.users.map(
       ({ name, salt, hash }) =>
         `  http-request set-var(txn.signedIn) bool(true) if { http_auth_user -m str ${quote(name)} } ` +
         `{ http_auth_pass,hmac(sha256,${salt}),hex,lower -m str ${hash} }`,
     ),
-    `  http-request auth realm ${quote(basicAuth.realm)} unless { var(txn.signedIn) -m bool }`,
+    ...(signIn === undefined
+      ? [`  http-request auth realm ${quote(basicAuth.realm)} unless ${bySecret}`]
+      : visitorRules(signIn, `!${bySecret}`)),
     // The application gets who it is, and not the password.
-    "  http-request set-header X-Forwarded-User %[http_auth_user]",
-    "  http-request del-header Authorization",
+    `  http-request set-header X-Forwarded-User %[http_auth_user] if ${bySecret}`,
+    `  http-request del-header Authorization if ${bySecret}`,
+  ];
+}
+
+/** How long a visit that has ended goes on while nobody is there who could renew it. */
+const graceSeconds = 600;
+
+/**
+ * Only what a browser opens as a page can be sent to a sign-in: a script would get HTML in place of its answer. A visit that was genuine is renewed
+ * for scripts too, as that is one redirect on the same host (307: with its method and body). WebSockets follow none (WHATWG's, 3.1).
+ */
+function visitorRules({ audience, key, renewSeconds }: NonNullable<CheckedRoute["signIn"]>, also = ""): string[] {
+  const end = also === "" ? "" : ` ${also}`;
+  const visit = "var(txn.visit)";
+  const genuine = "{ var(txn.visitEnd) -m found }";
+  const over = "!{ var(txn.visiting) -m bool }";
+  const page = "{ var(txn.page) -m bool }";
+  const send = (status: number, conditions: string) =>
+    `  http-request return status ${status} hdr Location '${visitPath}sign-in?to=%[pathq,url_enc]' hdr Cache-Control no-store if ${conditions}${end}`;
+  return [
+    "  http-request set-var(txn.page) bool(true) if { method GET HEAD } { req.hdr(sec-fetch-mode) -m str navigate }",
+    "  http-request set-var(txn.page) bool(true) if { method GET HEAD } !{ req.hdr(sec-fetch-mode) -m found } { req.hdr(accept) -m sub text/html }",
+    `  http-request set-var(txn.visit) req.cook(${visitCookie(true)}) if { var(txn.proto) -m str https }`,
+    `  http-request set-var(txn.visit) req.cook(${visitCookie(false)}) unless { var(txn.proto) -m str https }`,
+    `  http-request set-var(txn.visitEnd) ${visit},jwt_payload_query('$.exp','int') if { ${visit},jwt_verify(HS256,${key}) -m int 1 } ` +
+      `{ ${visit},jwt_payload_query('$.aud') -m str ${audience} }`,
+    "  http-request set-var(txn.visitLeft) date,neg,add(txn.visitEnd)",
+    `  http-request set-var(txn.visiting) bool(true) if ${genuine} { var(txn.visitLeft) -m int gt 0 }`,
+    `  http-request set-var(txn.visiting) bool(true) if ${genuine} { var(txn.visitLeft),add(${graceSeconds}) -m int gt 0 } { nbsrv(visits) eq 0 }`,
+    send(302, `${page} !${genuine}`),
+    send(307, `${genuine} ${over} !{ req.hdr(upgrade) -m found }`),
+    send(302, `${page} ${genuine} { var(txn.visitLeft) -m int lt ${renewSeconds} } { nbsrv(visits) gt 0 }`),
+    "  http-request return status 401 content-type 'text/plain; charset=utf-8' string 'Sign in to go on: open this site in a browser.' " +
+      `hdr Cache-Control no-store if ${over}${end}`,
+    ...(["sub", "email", "name"] as const).map(
+      (claim) => `  http-request set-header ${visitorHeaders[claim]} %[${visit},jwt_payload_query('$.${claim}')] if ${genuine}`,
+    ),
+    // The application could not use it, but whoever reads its logs might.
+    ...[visitCookie(true), visitCookie(false)].map(
+      (name) => `  http-request replace-header Cookie '^(.*;)?\\s*${name}=[^;]*;?(.*)$' '\\1\\2'`,
+    ),
+    "  http-request del-header Cookie if { req.hdr(cookie) -m len 0 }",
   ];
 }
 
@@ -193,5 +248,5 @@ export const serverLines = (route: CheckedRoute): string[] =>
     ? route.target.servers.map((each) => `  server ${each.name} ${serverAddress(each)} ${serverWords(route, each)}`)
     : [];
 
-export const pageFile = (folder: string, routeId: string, status: number | "maintenance"): string =>
+export const pageFile = (folder: string, routeId: string, status: number | "maintenance" | "starting"): string =>
   join(folder, `${routeId}.${status}.html`);
