@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { missingTools, type Tools } from "../server/engines/packages.ts";
-import { lockFile } from "../server/file-lock.ts";
 import { type BuiltBaseImage, baseImageRecipe, buildBaseImage, recipeDigest } from "../services/apps/baseImages/build.ts";
 import type { Runtime } from "../services/apps/baseImages/recipes.ts";
 import { installTestTools } from "../tools/test-tools.ts";
+import { oneAtATime } from "./oneAtATime.ts";
 
 const tools: Tools = {
   "/usr/bin/mmdebstrap": "mmdebstrap",
@@ -28,21 +28,12 @@ export async function testBaseImage(runtime: Runtime, version: string): Promise<
   const cache = join(process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara"), "base-images");
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `${runtime}-${version}-${mark}.tar`);
-  const deadline = Date.now() + 20 * 60_000;
-  while (!existsSync(file)) {
-    // Test files run at once; whoever waited finds it made.
-    const lock = lockFile(join(cache, `${runtime}-${version}.lock`));
-    if (lock === undefined) {
-      if (Date.now() > deadline) throw new Error(`Another process makes ${runtime} ${version}, and does not come to an end.`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      continue;
-    }
-    try {
-      if (!existsSync(file)) renameSync((await build(runtime, version, cache)).file, file);
-    } finally {
-      lock.release();
-    }
-  }
+  if (existsSync(file)) return file;
+  const late = `Another process makes ${runtime} ${version}, and does not come to an end.`;
+  await oneAtATime(join(cache, `${runtime}-${version}.lock`), late, async () => {
+    // Whoever waited finds it made.
+    if (!existsSync(file)) renameSync((await build(runtime, version, cache)).file, file);
+  });
   return file;
 }
 

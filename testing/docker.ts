@@ -9,14 +9,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { pack } from "tar-stream";
 import { dockerProgram, pidFileIn, startDocker } from "../server/engines/dockerDaemon.ts";
-import { lockFile } from "../server/file-lock.ts";
 import { isAlive, signal, startTicks, waitForEnd } from "../server/processes.ts";
 import { at, DockerClient } from "../services/apps/drivers/docker/client.ts";
 import { containerTools, installTestTools } from "../tools/test-tools.ts";
+import { oneAtATime } from "./oneAtATime.ts";
 
 export interface TestDocker {
   /** The path of its Unix socket. */
@@ -60,21 +59,8 @@ export function testDocker(): Promise<TestDocker> {
 }
 
 /** Lets one process at a time work on the shared daemon. */
-async function locked<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 10 * 60_000;
-  for (;;) {
-    const lock = lockFile(`${folder}.lock`);
-    if (lock !== undefined) {
-      try {
-        return await work();
-      } finally {
-        lock.release();
-      }
-    }
-    if (Date.now() > deadline) throw new Error(`The Docker of the tests is not ready; see ${logFile}.`);
-    await sleep(200);
-  }
-}
+const locked = <T>(work: () => Promise<T>): Promise<T> =>
+  oneAtATime(`${folder}.lock`, `The Docker of the tests is not ready; see ${logFile}.`, work);
 
 async function prepare(): Promise<TestDocker> {
   const given = process.env["KHMARA_TEST_DOCKER_SOCKET"];

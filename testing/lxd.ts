@@ -13,13 +13,13 @@ import { CloudError } from "../kernel/errors.ts";
 import { removeDaemon, startDaemon, startLxcfs } from "../server/engines/daemon.ts";
 import { type EngineKind, programOf } from "../server/engines/kinds.ts";
 import { ensurePool } from "../server/engines/pool.ts";
-import { lockFile } from "../server/file-lock.ts";
 import { startTicks } from "../server/processes.ts";
 import { at, type LxdClient, openLxdClient } from "../services/compute/drivers/lxd/client.ts";
 import { buildImage, type ImageRecipe, recipes } from "../services/compute/drivers/lxd/imageBuild.ts";
 import { aptPackages, aptScript, commonScript, guestFiles } from "../services/compute/drivers/lxd/imageGuest.ts";
 import { templates } from "../services/compute/drivers/lxd/imageTemplates.ts";
 import { engineTools, installTestTools } from "../tools/test-tools.ts";
+import { oneAtATime } from "./oneAtATime.ts";
 
 export interface TestLxd {
   kind: EngineKind;
@@ -64,21 +64,8 @@ export function testLxd(): Promise<TestLxd> {
 }
 
 /** Lets one process at a time work on the shared daemon. */
-async function locked<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 15 * 60_000;
-  for (;;) {
-    const lock = lockFile(`${folder}.lock`);
-    if (lock !== undefined) {
-      try {
-        return await work();
-      } finally {
-        lock.release();
-      }
-    }
-    if (Date.now() > deadline) throw new Error(`The LXD of the tests is not ready; see ${logFile}.`);
-    await sleep(200);
-  }
-}
+const locked = <T>(work: () => Promise<T>): Promise<T> =>
+  oneAtATime(`${folder}.lock`, `The LXD of the tests is not ready; see ${logFile}.`, work);
 
 async function prepare(): Promise<TestLxd> {
   const given = process.env["KHMARA_TEST_ENGINE_SOCKET"];

@@ -2,10 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { dockerTools } from "../server/engines/docker.ts";
 import { hostSystem, hostTools, missingTools, type Tools } from "../server/engines/packages.ts";
-import { lockFile } from "../server/file-lock.ts";
+import { oneAtATime } from "../testing/oneAtATime.ts";
 
 /** What the compute engine and the networks around it need: unit tests drive real ones (testing/lxd.ts). */
 export const engineTools: Tools = {
@@ -63,30 +62,17 @@ export async function installTestTools(
   tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools },
 ): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
-  if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) await alone(() => install(missingTools(tools)));
+  if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
+    // Test files run at once, and apt lets one at a time in; whoever waited finds it done.
+    const late = "Another process installs the tools of the tests, and does not come to an end.";
+    await oneAtATime(join(tmpdir(), "khmara-test-tools.lock"), late, () => install(missingTools(tools)));
+  }
   const left = missingTools(tools);
   if (left.length > 0)
     process.stdout.write(
       `Missing for the tests: ${left.join(", ")}. Install them (Debian: apt-get install ${left.join(" ")}).\n`,
     );
   return left;
-}
-
-/** Test files run at once, and apt lets one at a time in; whoever waited finds it done. */
-async function alone(work: () => void): Promise<void> {
-  const deadline = Date.now() + 20 * 60_000;
-  for (;;) {
-    const lock = lockFile(join(tmpdir(), "khmara-test-tools.lock"));
-    if (lock !== undefined) {
-      try {
-        return work();
-      } finally {
-        lock.release();
-      }
-    }
-    if (Date.now() > deadline) throw new Error("Another process installs the tools of the tests, and does not come to an end.");
-    await sleep(500);
-  }
 }
 
 function install(packages: string[]): void {
