@@ -186,7 +186,8 @@ export function parse(command: Command, words: string[], extras: ExtraFlag[] = [
     const context = flag === "organisation" || flag === "project";
     if (argument && !context) {
       const read = readValue(argument, value === true ? "true" : value);
-      if (argument.list) values[argument.field] = [...((values[argument.field] as unknown[]) ?? []), read];
+      if (argument.list && read === null) values[argument.field] = null;
+      else if (argument.list) values[argument.field] = [...((values[argument.field] as unknown[]) ?? []), read];
       else values[argument.field] = read;
     } else if (own.get(flag)?.value === false) {
       if (isOn(value)) extra[flag] = true;

@@ -164,6 +164,7 @@ const releases = [12, 11, 7].map((number, index) => ({
   ],
   settings: index === 1 ? ["LOG_LEVEL", "OLD_SWITCH"] : ["DATABASE_URL", "LOG_LEVEL"],
   port: 8080,
+  capabilities: index === 0 ? ["CHOWN", "SETUID"] : [],
   createdBy: person,
   createdAt: ago(12 + index * 400),
 }));

@@ -394,7 +394,12 @@ describe("Procfile and manifest", () => {
       "package.json": { scripts: { start: "node a.js" } },
       Procfile: "web: node b.js\nworker: node w.js",
       "khmara.json": {
-        processes: { web: { command: "node c.js" } },
+        processes: {
+          web: { command: "node c.js", count: 2, memoryMegabytes: 256 },
+          worker: { cpus: 0.5 },
+        },
+        capabilities: ["SETUID", "CHOWN", "SETUID"],
+        user: "www-data",
         release: "node migrate.js",
         health: { path: "/healthz", startSeconds: 20 },
         packages: ["imagemagick"],
@@ -411,7 +416,10 @@ describe("Procfile and manifest", () => {
         },
       },
     });
-    assert.deepEqual(made.processes, { web: { command: "node c.js" }, worker: { command: "node w.js" } });
+    assert.deepEqual(made.processes, {
+      web: { command: "node c.js", count: 2, memoryBytes: 256 * 1024 ** 2 },
+      worker: { command: "node w.js", cpus: 0.5 },
+    });
     assert.deepEqual(made.healthCheck, { path: "/healthz", intervalSeconds: 5, timeoutSeconds: 5, startSeconds: 20 });
     assert.deepEqual(made.packages, ["imagemagick"]);
     assert.deepEqual(made.mounts, [{ name: "data", path: "/data", sizeGigabytes: 1 }]);
@@ -421,6 +429,7 @@ describe("Procfile and manifest", () => {
     );
     assert.deepEqual(made.settings["SESSION_SECRET"], { required: false, generate: true });
     assert.deepEqual(made.settings["LOG_LEVEL"], { value: "info", required: false, generate: false });
+    assert.deepEqual([made.capabilities, made.user], [["SETUID", "CHOWN"], "www-data"]);
     assert.equal(made.dependencyFiles, "all");
     assert.deepEqual(
       made.build.map(({ command }) => command),
@@ -440,6 +449,10 @@ describe("Procfile and manifest", () => {
     wrong({ processes: { Web: "x" } }, /processes\.Web: names are small letters/);
     wrong({ processes: { web: "" } }, /processes\.web: say which command to run/);
     wrong({ processes: { web: { comand: "x" } } }, /processes\.web.*command/);
+    wrong({ processes: { mail: { count: 2 } } }, /processes\.mail: say which command to run/);
+    wrong({ processes: { web: { command: "x", count: 101 } } }, /processes\.web\.count: is between 0 and 100/);
+    wrong({ capabilities: ["SYS_ADMIN"] }, /capabilities\.0: is one of CHOWN, DAC_OVERRIDE/);
+    wrong({ user: "a b" }, /user: a user of the image/i);
     wrong({ static: { folder: "../x" } }, /static\.folder: is a path inside/);
     wrong({ cron: [{ schedule: "every day", command: "x" }] }, /cron\.0\.schedule: has five fields/);
     wrong({ mounts: [{ name: "a", path: "/etc/x" }] }, /mounts\.0\.path: may not hide/);

@@ -101,6 +101,7 @@ function planDockerfile(tree: SourceTree, manifest: Manifest | undefined): Docke
     mounts: [],
     cron: [],
     settings: {},
+    capabilities: [],
     warnings,
     explanation: [
       `${dockerfile} is used as it is, on ${bases.join(", ")}.`,
@@ -170,9 +171,10 @@ function processName(name: string): string {
 }
 
 function applyManifest(plan: BuildPlan, manifest: Manifest): void {
-  const { processes = {}, release, port, health, mounts, cron, settings } = manifest;
-  for (const [name, each] of Object.entries(processes))
-    plan.processes[name] = { command: typeof each === "string" ? each : each.command };
+  const { processes = {}, release, port, health, mounts, cron, settings, capabilities, user } = manifest;
+  for (const [name, each] of Object.entries(processes)) plan.processes[name] = plannedProcess(plan, name, each);
+  if (capabilities !== undefined) plan.capabilities = [...new Set(capabilities)];
+  if (user !== undefined) plan.user = user;
   if (release !== undefined) plan.releaseCommand = release;
   if (health) plan.healthCheck = { ...plan.healthCheck, ...given(health) };
   if (mounts) plan.mounts = checkedMounts(mounts);
@@ -194,6 +196,21 @@ function applyManifest(plan: BuildPlan, manifest: Manifest): void {
     );
   if (plan.kind !== "dockerfile") applyBuild(plan, manifest);
   if (port !== undefined) setPort(plan, port);
+}
+
+/** One that is known from elsewhere may only be scaled here. */
+function plannedProcess(
+  plan: BuildPlan,
+  name: string,
+  said: NonNullable<Manifest["processes"]>[string],
+): BuildPlan["processes"][string] {
+  if (typeof said === "string") return { command: said };
+  const { memoryMegabytes, ...others } = given(said);
+  const scale = { ...others, ...(memoryMegabytes === undefined ? {} : { memoryBytes: memoryMegabytes * 1024 ** 2 }) };
+  if (said.command !== undefined) return scale;
+  if (plan.processes[name] === undefined && !(plan.kind === "dockerfile" && name === "web"))
+    throw cannotBuild(manifestFile, `processes.${name}: say which command to run; nothing else says what ${name} is.`);
+  return { ...plan.processes[name], ...scale };
 }
 
 function setPort(plan: BuildPlan, port: number): void {

@@ -95,7 +95,7 @@ export function dockerfile(plan: GeneratedPlan, { cacheImage, imageOf = baseImag
   if (Object.keys(plan.configuration).length > 0) lines.push(`COPY --chown=0:0 ${JSON.stringify([`${configuration}/`, "/"])}`);
   lines.push(`EXPOSE ${plan.port}`);
   const web = plan.processes["web"];
-  if (web) lines.push(`CMD ${JSON.stringify(commandWords(web.command))}`);
+  if (web?.command !== undefined) lines.push(`CMD ${JSON.stringify(commandWords(web.command))}`);
   if (keepsCache(plan)) lines.push("", `FROM scratch AS ${cacheTarget}`, copyFrom("build", `${cacheFolder}/`, `${cacheFolder}/`));
   return `${lines.join("\n")}\n`;
 }

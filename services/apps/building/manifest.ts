@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
+import { capability, firstScale, runUser } from "../deploying/contract.ts";
 import { planKinds } from "./plan.ts";
 
 export const manifestFile = "khmara.json";
@@ -88,7 +89,22 @@ export const manifestSchema = z.strictObject({
       environment: z.record(settingName, oneLine(4096)).optional(),
     })
     .optional(),
-  processes: z.record(processName, z.union([command, z.strictObject({ command })])).optional(),
+  processes: z
+    .record(
+      processName,
+      z.union([
+        command,
+        z.strictObject({
+          command: command.optional(),
+          count: firstScale.count,
+          memoryMegabytes: z.int().min(32).max(1_048_576).optional(),
+          cpus: firstScale.cpus,
+        }),
+      ]),
+    )
+    .optional(),
+  capabilities: z.array(capability).max(capability.options.length).optional(),
+  user: runUser.optional(),
   release: command.optional(),
   port: z.int().min(1, "is between 1 and 65535").max(65535, "is between 1 and 65535").optional(),
   health: z

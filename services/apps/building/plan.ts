@@ -2,6 +2,7 @@
 
 import { invalid } from "../../../kernel/errors.ts";
 import type { Runtime } from "../baseImages/recipes.ts";
+import type { Capability } from "../deploying/contract.ts";
 
 export const planKinds = ["dockerfile", "node", "python", "go", "php", "static", "base"] as const;
 export type PlanKind = (typeof planKinds)[number];
@@ -20,8 +21,12 @@ export interface BuildStep {
 }
 
 export interface ProcessPlan {
-  /** For a shell; `$PORT` is set. */
-  command: string;
+  /** For a shell; `$PORT` is set. Absent (of a Dockerfile): what the image starts. */
+  command?: string;
+  /** How it is scaled when it is new. */
+  count?: number;
+  memoryBytes?: number;
+  cpus?: number;
   /** What asks it to end its work; SIGTERM unless said. */
   stopSignal?: "SIGQUIT" | "SIGWINCH";
 }
@@ -68,6 +73,10 @@ export interface RunPlan {
   mounts: Mount[];
   cron: CronJob[];
   settings: Record<string, Setting>;
+  /** What its containers keep of root's rights. */
+  capabilities: Capability[];
+  /** As whom they run; absent: as the image says. */
+  user?: string;
 }
 
 export interface DockerfilePlan extends RunPlan {
@@ -133,6 +142,7 @@ export const emptyPlan = (kind: GeneratedPlan["kind"], base: BaseImage): Generat
   mounts: [],
   cron: [],
   settings: {},
+  capabilities: [],
   warnings: [],
   explanation: [],
 });

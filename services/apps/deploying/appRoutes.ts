@@ -12,7 +12,7 @@ import { subjectOf } from "../subjects.ts";
 import type { deployingRoutes } from "./contract.ts";
 import type { AppInput, PowerOperations } from "./operations/power.ts";
 import { checkDeletable } from "./operations/removal.ts";
-import { beginOnApp, cancelDeployment, checkIdle } from "./queue.ts";
+import { beginOnApp, cancelDeployment, checkIdle, type DeploymentOperations, deployAgain } from "./queue.ts";
 import { checkAction } from "./states.ts";
 import { type AppRow, appStore } from "./store/apps.ts";
 import { deploymentStore } from "./store/deployments.ts";
@@ -36,6 +36,7 @@ export async function openApp(
 export function appRoutes(
   parts: AppsParts,
   operations: PowerOperations & { remove: OperationDefinition<AppInput> },
+  deployments: DeploymentOperations,
 ): Pick<Handlers, "appList" | "appCreate" | "appGet" | "appUpdate" | "appDelete" | "appStart" | "appStop"> {
   const view = async (tx: Tx, id: string) => {
     const row = await appStore.find(tx, id);
@@ -106,11 +107,22 @@ export function appRoutes(
         throw new CloudError("precondition_failed", "The app was changed meanwhile. Look at it again, then repeat your change.", {
           details: { resource: "app", revision: row.revision },
         });
-      const before = { description: row.description, protected: row.protected };
-      const after = { description: body.description ?? row.description, protected: body.protected ?? row.protected };
-      if (JSON.stringify(before) !== JSON.stringify(after)) {
-        await appStore.update(context.tx, row, after);
-        context.audit({ ...subjectOf(row), before, after });
+      const { description, protected: isProtected, capabilities, runUser } = row;
+      const before = { description, protected: isProtected, capabilities, runUser };
+      const after = {
+        description: body.description ?? description,
+        protected: body.protected ?? isProtected,
+        capabilities:
+          body.capabilities === undefined ? capabilities : body.capabilities && [...new Set(body.capabilities)].sort(),
+        runUser: body.user === undefined ? runUser : body.user,
+      };
+      if (JSON.stringify(before) === JSON.stringify(after)) return view(context.tx, row.id);
+      await appStore.update(context.tx, row, after);
+      context.audit({ ...subjectOf(row), before, after });
+      const rights = (of: typeof before) => JSON.stringify([of.capabilities, of.runUser]);
+      if (rights(before) !== rights(after)) {
+        checkAction(row, "configure");
+        await deployAgain(context.tx, deployments, { ...row, ...after }, "Capabilities and user", actorOf(context.principal));
       }
       return view(context.tx, row.id);
     },

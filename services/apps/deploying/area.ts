@@ -65,7 +65,7 @@ export function createDeploying(
 
   return {
     handlers: {
-      ...appRoutes(parts, { ...power, remove }),
+      ...appRoutes(parts, { ...power, remove }, deployments),
       ...deployRoutes(parts, deployments, { logs, uploads }),
       ...settingRoutes(parts, deployments),
       ...logRoute(logs),

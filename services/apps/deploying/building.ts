@@ -12,6 +12,7 @@ import type { AppEngine, BuildLimits, ImageReport } from "../driver.ts";
 import type { CallOptions, ReleaseProcess, ReleaseView } from "../parts.ts";
 import { openSourceTree, type SourceTree } from "../source/tree.ts";
 import type { Bases } from "./bases.ts";
+import type { Capability } from "./contract.ts";
 
 /** What a build says of how its image runs; kept with the release. */
 export interface RunFacts {
@@ -22,6 +23,8 @@ export interface RunFacts {
   releaseCommand?: string | undefined;
   disks: { name: string; path: string }[];
   settings: RunPlan["settings"];
+  capabilities: Capability[];
+  user?: string | undefined;
 }
 
 export interface BuiltApp extends RunFacts {
@@ -220,10 +223,7 @@ const titles: Record<BuildPlan["kind"], string> = {
 function factsOf(plan: BuildPlan): RunFacts {
   const version = plan.kind === "dockerfile" || plan.kind === "static" ? "" : ` ${plan.base.version}`;
   const processes: RunFacts["processes"] = Object.fromEntries(
-    Object.entries(plan.processes).map(([name, { command, stopSignal }]) => [
-      name,
-      { command, ...(stopSignal === undefined ? {} : { stopSignal }) },
-    ]),
+    Object.entries(plan.processes).map(([name, process]) => [name, { ...process }]),
   );
   return {
     runtime: `${titles[plan.kind]}${version}`,
@@ -234,6 +234,8 @@ function factsOf(plan: BuildPlan): RunFacts {
     ...(plan.releaseCommand === undefined ? {} : { releaseCommand: plan.releaseCommand }),
     disks: plan.mounts.map(({ name, path }) => ({ name, path })),
     settings: plan.settings,
+    capabilities: plan.capabilities,
+    ...(plan.user === undefined ? {} : { user: plan.user }),
   };
 }
 

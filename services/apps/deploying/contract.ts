@@ -62,6 +62,37 @@ export const finishedDeploymentStates = [
 export const keptReleases = 10;
 export const maximumDeploymentLogBytes = 4 * 1024 ** 2;
 
+/**
+ * What containers may ask for, of capabilities(7); without them they have none. None of these reaches beyond the container: they are part of
+ * what Docker gives by itself.
+ */
+export const capability = z.enum(["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "KILL", "NET_BIND_SERVICE"]);
+export type Capability = z.output<typeof capability>;
+const capabilities = z.array(capability).max(capability.options.length);
+
+export const runUser = z
+  .string()
+  .max(64)
+  .regex(
+    /^([a-z_][a-z0-9_-]{0,31}|\d{1,10})(:([a-z_][a-z0-9_-]{0,31}|\d{1,10}))?$/,
+    "A user of the image, by name or number, and a group after a colon: 1000, www-data, 1000:1000.",
+  );
+
+export const processName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, "Names are small letters, digits and hyphens, such as web or mail-worker.");
+const mebibyte = 1024 ** 2;
+/** Of a process that nobody has scaled yet. */
+export const firstScale = {
+  count: z.int().min(0, "is between 0 and 100").max(100, "is between 0 and 100").optional(),
+  memoryBytes: z
+    .int()
+    .min(32 * mebibyte)
+    .max(1024 ** 4)
+    .optional(),
+  cpus: z.number().min(0.05, "is between 0.05 and 256").max(256, "is between 0.05 and 256").optional(),
+};
+
 export const sourceKind = z.enum(["archive", "image", "git", "rollback", "settings"]);
 export const deploymentSource = z.object({
   kind: sourceKind.describe("settings: the same image with other settings; rollback: what an earlier release was."),
@@ -125,6 +156,9 @@ export const release = z.object({
   port: z.number().int(),
   healthPath: z.string().optional().describe("Absent: it is healthy when its port takes connections."),
   releaseCommand: z.string().optional(),
+  capabilities: z.array(z.string()),
+  /** Absent: as the image says. */
+  user: z.string().optional(),
   createdBy: actor,
   createdAt: timestamp,
 });
@@ -151,6 +185,9 @@ export const app = z.object({
   processes: z.array(z.object({ name: z.string(), wanted: z.number().int(), running: z.number().int() })),
   hasDisks: z.boolean().describe("With a disk an app is stopped before its next release starts: two never write to it."),
   protected: z.boolean(),
+  /** What a person said; absent: what the source asks for (the release tells). */
+  capabilities: capabilities.optional(),
+  user: z.string().optional(),
   createdAt: timestamp,
   deployedAt: timestamp.optional(),
   revision,
@@ -229,15 +266,24 @@ export const deployingRoutes = {
     method: "PATCH",
     path: "/v1/apps/{app}",
     summary: "Change an app",
+    description:
+      "Another user or other capabilities come with a new release of the same image, which begins at once when the app runs.",
     permission: "apps.app.update",
     roles: ["editor"],
     params: byApp,
     body: z.object({
       description: z.string().trim().max(500).optional(),
       protected: z.boolean().optional().describe("A protected app cannot be deleted."),
+      capabilities: capabilities
+        .nullable()
+        .optional()
+        .describe(
+          "What containers keep of root's rights inside themselves, for images that start as root and change their user (CHOWN, SETGID, SETUID). null: what khmara.json says, or none.",
+        ),
+      user: runUser.nullable().optional().describe("As whom containers run. null: as khmara.json or the image says."),
     }),
     response: app,
-    errors: ["not_found", "precondition_failed"],
+    errors: ["not_found", "precondition_failed", "failed_precondition", "conflict"],
   }),
   appDelete: route({
     method: "DELETE",
@@ -286,6 +332,13 @@ export const deployingRoutes = {
         ),
       port: z.int().min(1).max(65_535).optional().describe("Where it listens; absent: the one that the image exposes, or 8080."),
       healthPath: z.string().max(500).regex(/^\//, "A path begins with a slash.").optional(),
+      processes: z
+        .record(processName, z.object({ command: z.string().min(1).max(4096).optional(), ...firstScale }))
+        .refine((all) => Object.keys(all).length <= 20, "An app has 20 processes at most.")
+        .optional()
+        .describe(
+          "What runs of it; absent: what the image starts, as web. A command is for sh -c. Count, memory and processors are of a process that is new; those that are there stay as they were scaled.",
+        ),
     }),
     ...act,
     // `khmara app deploy --image`.

@@ -125,6 +125,7 @@ export function deployRoutes(
       parts.engine();
       checkAction(row, "deploy");
       const [first = "", ...rest] = body.image.split("/");
+      const settings = { port: body.port, healthPath: body.healthPath, processes: body.processes };
       // As docker tells a registry from a folder of one.
       if (rest.length === 0 || !(/[.:]/.test(first) || first === "localhost")) {
         const { principal, tx } = context;
@@ -133,7 +134,7 @@ export function deployRoutes(
           context,
           row,
           { kind: "image", description: body.image, image: body.image },
-          { what: "registry", appId: image.appId, digest: image.digest, port: body.port, healthPath: body.healthPath },
+          { what: "registry", appId: image.appId, digest: image.digest, ...settings },
         );
       }
       const reference = publicReference(body.image);
@@ -141,7 +142,7 @@ export function deployRoutes(
         context,
         row,
         { kind: "image", description: body.image, image: body.image },
-        { what: "imagePull", reference, port: body.port, healthPath: body.healthPath },
+        { what: "imagePull", reference, ...settings },
       );
     },
 

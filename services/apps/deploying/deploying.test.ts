@@ -134,6 +134,43 @@ test("rollback and restart: content of an earlier release, its settings too, and
   assert.equal((await cloud.call("editor", "POST", `/apps/${app.id}/rollback`, { release: 4 })).status, 409);
 });
 
+test("capabilities and user: of the source until a person says otherwise; a change is a new release, a rollback brings those of then", async () => {
+  const app = await cloud.app();
+  const manifest = { capabilities: ["CHOWN"], user: "1000" };
+  await cloud.deploy(app, { ...site(), "khmara.json": JSON.stringify(manifest) });
+  const live = async () => {
+    const { capabilities, user } = (await cloud.call("viewer", "GET", `/apps/${app.id}/releases`)).body.items[0];
+    const view = await cloud.database.transaction("system", async (tx) =>
+      cloud.parts.deploying.release(tx, (await cloud.show(app)).releaseId),
+    );
+    assert.deepEqual([view?.capabilities, view?.user], [capabilities, user]);
+    return [capabilities, user];
+  };
+  assert.deepEqual(await live(), [["CHOWN"], "1000"]);
+  const update = async (body: object) => {
+    const { status, body: shown } = await cloud.call("editor", "PATCH", `/apps/${app.id}`, body);
+    assert.equal(status, 200);
+    const { operationId } = await cloud.deployment(shown.deployment.id);
+    await cloud.done(operationId);
+    return shown;
+  };
+  const shown = await update({ capabilities: ["SETUID", "SETGID", "SETUID"], user: "nobody:nobody" });
+  assert.deepEqual([shown.capabilities, shown.user], [["SETGID", "SETUID"], "nobody:nobody"]);
+  assert.deepEqual(await live(), [["SETGID", "SETUID"], "nobody:nobody"]);
+  await update({ capabilities: [] });
+  assert.deepEqual(await live(), [[], "nobody:nobody"]);
+  await update({ capabilities: null, user: null });
+  assert.deepEqual(await live(), [["CHOWN"], "1000"], "what the source says holds again");
+  const same = await cloud.call("editor", "PATCH", `/apps/${app.id}`, { capabilities: null });
+  assert.equal(same.body.deployment, undefined, "nothing changed, nothing is deployed");
+  const rollback = await cloud.call("editor", "POST", `/apps/${app.id}/rollback`, { release: 2 });
+  await cloud.done(rollback.body.id);
+  assert.deepEqual(await live(), [["SETGID", "SETUID"], "nobody:nobody"]);
+  for (const body of [{ capabilities: ["SYS_ADMIN"] }, { capabilities: ["NET_RAW"] }, { user: "a b" }, { user: "-x" }])
+    assert.equal((await cloud.call("editor", "PATCH", `/apps/${app.id}`, body)).status, 400);
+  assert.equal((await cloud.call("viewer", "PATCH", `/apps/${app.id}`, { capabilities: [] })).status, 403);
+});
+
 test("settings: sealed at rest, required ones are asked for, made ones stay, a change is a new release", async () => {
   const app = await cloud.app();
   const manifest = {

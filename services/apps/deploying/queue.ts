@@ -88,6 +88,25 @@ export async function enqueue(
   return { deployment, operation };
 }
 
+/**
+ * What is live, once more with the settings of now; nothing where nothing runs: they wait for the next deployment. `what` is for people:
+ * "Settings: LOG_LEVEL".
+ */
+export async function deployAgain(
+  tx: Tx,
+  operations: DeploymentOperations,
+  app: AppRow,
+  what: string,
+  actor: Actor,
+): Promise<Enqueued | undefined> {
+  if (app.liveReleaseId === null || (app.state !== "running" && app.state !== "failing")) return undefined;
+  return enqueue(tx, operations, app, {
+    source: { kind: "settings", description: what },
+    request: { what: "settings", releaseId: app.liveReleaseId },
+    actor,
+  });
+}
+
 /** A change of settings takes nothing away from a rollback that waits. */
 const supersedes = (newer: DeploymentRequest, older: DeploymentRequest): boolean =>
   kindOf(newer) === "build" || newer.what === older.what;

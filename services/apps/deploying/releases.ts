@@ -57,6 +57,7 @@ export async function makeRelease(
       healthCheck: facts.healthCheck,
       releaseCommand: facts.releaseCommand ?? null,
       disks: facts.disks,
+      ...rightsOf(app, facts),
       environment: sealEnvironment(secrets, id, environment),
       settingNames: Object.keys(environment).sort(),
     };
@@ -76,6 +77,7 @@ export async function makeRelease(
     row = {
       ...before,
       ...own,
+      ...(content.settings === "of now" ? rightsOf(app, before.asked) : {}),
       environment: sealEnvironment(secrets, id, environment),
       settingNames: Object.keys(environment).sort(),
     };
@@ -99,6 +101,16 @@ export async function makeRelease(
   return row;
 }
 
+/** A person's word goes before the source's. */
+const rightsOf = (
+  app: Pick<AppRow, "capabilities" | "runUser">,
+  { capabilities, user }: ReleaseRow["asked"],
+): Pick<ReleaseRow, "capabilities" | "runUser" | "asked"> => ({
+  capabilities: app.capabilities ?? capabilities,
+  runUser: app.runUser ?? user ?? null,
+  asked: { capabilities, ...(user === undefined ? {} : { user }) },
+});
+
 /** With its settings opened, and PORT. */
 export const viewRelease = ({ secrets }: Pick<AppsParts, "secrets">, row: ReleaseRow): ReleaseView => ({
   id: row.id,
@@ -110,5 +122,7 @@ export const viewRelease = ({ secrets }: Pick<AppsParts, "secrets">, row: Releas
   port: row.port,
   healthCheck: row.healthCheck,
   processes: row.processes,
+  capabilities: row.capabilities,
+  ...(row.runUser === null ? {} : { user: row.runUser }),
   environment: { ...openEnvironment(secrets, row.id, row.environment), PORT: String(row.port) },
 });

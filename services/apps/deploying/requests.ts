@@ -1,3 +1,5 @@
+import type { ReleaseProcess } from "../parts.ts";
+
 /** What a deployment is to do, as its record keeps it. Nothing in it is a secret. */
 export type DeploymentRequest =
   /** Source code: an archive, or a folder of ours, below `uploads`. */
@@ -16,6 +18,8 @@ export type DeploymentRequest =
 export interface ImageSettings {
   port?: number | undefined;
   healthPath?: string | undefined;
+  /** Absent: what the image starts, as `web`. */
+  processes?: Record<string, ReleaseProcess> | undefined;
 }
 
 /** Those that take long wait for a place of their own (kernel/operations/runner.ts, `long`). */

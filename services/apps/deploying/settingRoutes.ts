@@ -4,7 +4,7 @@ import type { AppsParts, Area } from "../parts.ts";
 import { subjectOf } from "../subjects.ts";
 import { openApp } from "./appRoutes.ts";
 import type { deployingRoutes } from "./contract.ts";
-import { type DeploymentOperations, enqueue } from "./queue.ts";
+import { type DeploymentOperations, deployAgain } from "./queue.ts";
 import { changeSettings, viewSetting } from "./settings.ts";
 import { checkAction } from "./states.ts";
 import { appStore } from "./store/apps.ts";
@@ -41,16 +41,13 @@ export function settingRoutes(
       const names = { set: Object.keys(body.set), setSecrets: Object.keys(body.setSecrets), unset: body.unset };
       context.audit({ ...subjectOf(row), after: names });
       await appStore.touch(context.tx, row);
-      if (!body.deploy || row.liveReleaseId === null || (row.state !== "running" && row.state !== "failing")) return {};
-      parts.engine();
+      if (!body.deploy) return {};
       const all = [...names.set, ...names.setSecrets, ...names.unset];
       const shown = all.length > 5 ? `${all.slice(0, 5).join(", ")} and ${all.length - 5} more` : all.join(", ");
-      const { deployment, operation } = await enqueue(context.tx, operations, row, {
-        source: { kind: "settings", description: `Settings: ${shown}` },
-        request: { what: "settings", releaseId: row.liveReleaseId },
-        actor: actorOf(context.principal),
-      });
-      return { deploymentId: deployment.id, operationId: operation.id };
+      const begun = await deployAgain(context.tx, operations, row, `Settings: ${shown}`, actorOf(context.principal));
+      if (begun === undefined) return {};
+      parts.engine();
+      return { deploymentId: begun.deployment.id, operationId: begun.operation.id };
     },
   };
 }

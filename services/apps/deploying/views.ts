@@ -1,7 +1,7 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import type { AppsParts } from "../parts.ts";
-import type { App, Deployment, Release } from "./contract.ts";
+import type { App, Capability, Deployment, Release } from "./contract.ts";
 import type { DeploymentLogs } from "./log.ts";
 import { allowedActions } from "./states.ts";
 import type { AppRow } from "./store/apps.ts";
@@ -44,6 +44,8 @@ export async function viewApps(tx: Tx, parts: AppsParts, rows: readonly AppRow[]
       processes: counts.get(row.id) ?? [],
       hasDisks: await parts.running.hasDisks(tx, row.id),
       protected: row.protected,
+      ...(row.capabilities === null ? {} : { capabilities: row.capabilities as Capability[] }),
+      ...(row.runUser === null ? {} : { user: row.runUser }),
       createdAt: isoTime(row.createdAt),
       ...(row.deployedAt === null ? {} : { deployedAt: isoTime(row.deployedAt) }),
       revision: row.revision,
@@ -92,6 +94,8 @@ export const viewRelease = (app: Pick<AppRow, "liveReleaseId">, row: ReleaseRow 
   port: row.port,
   ...(row.healthCheck.path === undefined ? {} : { healthPath: row.healthCheck.path }),
   ...(row.releaseCommand === null ? {} : { releaseCommand: row.releaseCommand }),
+  capabilities: row.capabilities,
+  ...(row.runUser === null ? {} : { user: row.runUser }),
   createdBy: row.createdBy,
   createdAt: isoTime(row.createdAt),
 });

@@ -2,7 +2,8 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, ContainerSpec } from "../driver.ts";
 import type { Mount } from "./store/containers.ts";
 
-export type DiskHelper = Pick<ContainerSpec, "name" | "image" | "labels">;
+/** `user`: whose the disks are to be; absent: whoever the image runs as. */
+export type DiskHelper = Pick<ContainerSpec, "name" | "image" | "labels" | "user">;
 
 const mebibyte = 1024 ** 2;
 /** What this process has seen done, by engine. */
@@ -25,7 +26,7 @@ export async function giveDisks(
   given.set(engine, seen);
   const fresh = mounts.filter(({ volume }) => !seen.has(volume));
   if (fresh.length === 0) return;
-  const user = (await engine.imageGet(helper.image, { signal }))?.defaults.user ?? "";
+  const user = helper.user ?? (await engine.imageGet(helper.image, { signal }))?.defaults.user ?? "";
   if (user !== "" && !/^(0|root)(:|$)/.test(user)) {
     let exitCode = await run(engine, helper, user, fresh, signal);
     // The reconciler may have taken it for one that a killed process left.

@@ -1,5 +1,6 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { AppView, ReleaseView } from "../parts.ts";
+import { rightsHint } from "./rights.ts";
 import { scaleOf } from "./rows.ts";
 import type { Runtime } from "./runtime.ts";
 import { lastWords } from "./starting.ts";
@@ -106,6 +107,7 @@ export function createHealth(runtime: Runtime): AppHealth {
           continue;
         }
         const words = verdict.container === undefined ? "" : await lastWords(runtime.engine(), verdict.container, 5);
+        const reason = [verdict.reason, rightsHint(words, release)].filter(Boolean).join(" ");
         try {
           await database.transaction("system", (tx) =>
             parts.deploying.setHealth(
@@ -115,7 +117,7 @@ export function createHealth(runtime: Runtime): AppHealth {
                 ? { state: "running" }
                 : {
                     state: "failing",
-                    reason: words === "" ? (verdict.reason ?? "") : `${verdict.reason}\nIts last lines:\n${words}`,
+                    reason: words === "" ? reason : `${reason}\nIts last lines:\n${words}`,
                   },
             ),
           );

@@ -1,7 +1,7 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
-import type { RunningPart } from "../parts.ts";
+import type { ReleaseProcess, RunningPart } from "../parts.ts";
 import type { OneOffs } from "./oneOffs.ts";
 import { firstScale } from "./rows.ts";
 import type { Runtime } from "./runtime.ts";
@@ -39,6 +39,13 @@ export function checkSingle(processes: readonly ProcessRow[]): void {
     );
 }
 
+/** With a disk there is one of each, whatever the source asks for: two never write to it. */
+const scaleAtFirst = ({ count, memoryBytes, cpus }: ReleaseProcess, hasDisk: boolean) => ({
+  count: Math.min(count ?? firstScale.count, hasDisk ? 1 : Number.POSITIVE_INFINITY),
+  memoryBytes: memoryBytes ?? firstScale.memoryBytes,
+  cpus: cpus ?? firstScale.cpus,
+});
+
 export function createPart(runtime: Runtime, starting: Starting, stopping: Stopping, oneOffs: OneOffs): RunningPart {
   const { parts } = runtime;
 
@@ -65,15 +72,24 @@ export function createPart(runtime: Runtime, starting: Starting, stopping: Stopp
     async releaseMade(tx, { appId, organisationId, projectId, processes }) {
       const rows = await processStore.ofApp(tx, appId, { lock: true });
       const before = memoryOf(rows);
+      const hasDisk = (await diskStore.ofApp(tx, appId)).length > 0;
+      // Nobody has scaled what never ran: there the source's word still holds.
+      const isFirst = (await parts.deploying.find(tx, appId))?.liveReleaseId === undefined;
       for (const row of rows) {
         const process = processes[row.name];
-        const [command, inRelease] = [process?.command ?? null, process !== undefined];
-        if (row.inRelease !== inRelease || (inRelease && row.command !== command))
-          await processStore.update(tx, appId, row.name, inRelease ? { inRelease, command } : { inRelease });
+        const command = process?.command ?? null;
+        if (process === undefined) {
+          if (row.inRelease) await processStore.update(tx, appId, row.name, { inRelease: false });
+        } else if (isFirst)
+          await processStore.update(tx, appId, row.name, { inRelease: true, command, ...scaleAtFirst(process, hasDisk) });
+        else if (!row.inRelease || row.command !== command)
+          await processStore.update(tx, appId, row.name, { inRelease: true, command });
       }
-      for (const [name, { command }] of Object.entries(processes))
-        if (!rows.some((row) => row.name === name))
-          await processStore.insert(tx, { appId, name, organisationId, projectId, command: command ?? null, ...firstScale });
+      for (const [name, process] of Object.entries(processes))
+        if (!rows.some((row) => row.name === name)) {
+          const scale = scaleAtFirst(process, hasDisk);
+          await processStore.insert(tx, { appId, name, organisationId, projectId, command: process.command ?? null, ...scale });
+        }
       await reserveMemory(tx, { organisationId, projectId }, memoryOf(await processStore.ofApp(tx, appId)) - before);
     },
 

@@ -135,6 +135,76 @@ describe("what runs of apps", { skip: dockerMissing() ?? false, concurrency: fal
     cloud.neighbours.apps.delete(app.id);
   });
 
+  test("an image that changes its user comes up with the capabilities it asks for, and without them is told to ask", async () => {
+    const { running } = cloud.parts;
+    // As the images of nginx and PostgreSQL begin.
+    const web = {
+      command: `touch /tmp/mine && chown 1000:1000 /tmp/mine && ${webCommand.replace("httpd", "httpd -u 1000:1000")}`,
+    };
+    const { app, release } = await cloud.app({ processes: { web } });
+    await running.start(release.id);
+    await assert.rejects(running.awaitHealthy(release.id), (error) => {
+      assert.ok(CloudError.is(error, "failed_precondition"));
+      assert.equal(error.details["hint"], "capabilities");
+      assert.match(error.message, /have the capabilities CHOWN, .*SETUID: in its settings/);
+      assert.match(error.message, /Operation not permitted/);
+      return true;
+    });
+    await running.discard(release.id);
+    const next = await cloud.release(app, { processes: { web }, capabilities: ["CHOWN", "SETGID", "SETUID"] });
+    await running.start(next.id);
+    await running.awaitHealthy(next.id);
+    const inside = async (command: string) => {
+      const engineName = (await rows(app.id))[0]?.["engine_name"];
+      const { stdout } = await cloud.engine.containerExec(engineName, { command: ["sh", "-c", command], maxOutputBytes: 1000 });
+      return Buffer.from(stdout).toString();
+    };
+    assert.match(
+      await inside("grep -h Uid /proc/$(cat /tmp/pid)/status; grep NoNewPrivs /proc/1/status"),
+      /^Uid:\t1000\t.*\nNoNewPrivs:\t1\n/,
+    );
+    // CHOWN 0, SETGID 6, SETUID 7 of linux/capability.h, and no others.
+    assert.match(await inside("grep CapBnd /proc/1/status"), /^CapBnd:\t0{13}0c1\n/);
+    await running.discard(next.id);
+
+    const asUser = await cloud.release(app, { user: "1000:1000" });
+    await running.start(asUser.id);
+    await running.awaitHealthy(asUser.id);
+    assert.match(await inside("id -u; id -g"), /^1000\n1000\n/);
+    await running.discard(asUser.id);
+    cloud.neighbours.setGone(app.id);
+    await running.remove(app.id);
+    cloud.neighbours.apps.delete(app.id);
+  });
+
+  test("a first release is scaled as its source says; what a person scaled stays", async () => {
+    const scales = async (appId: string) =>
+      (
+        await cloud.database.sql`select name, count, memory_bytes, cpus from apps.processes where app_id = ${appId} order by name`
+      ).map((row) => [row["name"], row["count"], Number(row["memory_bytes"]) / MiB, row["cpus"]]);
+    const { app } = await cloud.app({ processes: { web: { count: 2, memoryBytes: 64 * MiB, cpus: 0.5 }, worker: {} } });
+    assert.deepEqual(await scales(app.id), [
+      ["web", 2, 64, 0.5],
+      ["worker", 1, 512, 1],
+    ]);
+    // It did not come to run: what its source says by now holds.
+    const second = await cloud.release(app, { processes: { web: { count: 3, memoryBytes: 96 * MiB }, worker: { count: 0 } } });
+    assert.deepEqual(await scales(app.id), [
+      ["web", 3, 96, 1],
+      ["worker", 0, 512, 1],
+    ]);
+    cloud.setLive(app, second);
+    await cloud.release(app, { processes: { web: { count: 1 }, worker: { count: 1 }, mail: { memoryBytes: 32 * MiB } } });
+    assert.deepEqual(await scales(app.id), [
+      ["mail", 1, 32, 1],
+      ["web", 3, 96, 1],
+      ["worker", 0, 512, 1],
+    ]);
+    cloud.neighbours.setGone(app.id);
+    await cloud.parts.running.remove(app.id);
+    cloud.neighbours.apps.delete(app.id);
+  });
+
   test("a release command runs beside, with its words and its exit code", async () => {
     const { app, release } = await cloud.app({ environment: { TABLE: "users" } });
     const lines: string[] = [];

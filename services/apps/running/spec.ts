@@ -76,6 +76,7 @@ const labelsOf = (release: ReleaseView) => ({
 export const diskHelper = (release: ReleaseView): DiskHelper => ({
   name: newEngineName(release.appId, "disks"),
   image: release.imageId,
+  ...(release.user === undefined ? {} : { user: release.user }),
   labels: { ...labelsOf(release), kind: kinds.run, owner: "release" },
 });
 
@@ -93,7 +94,8 @@ const shared = (release: ReleaseView, app: Pick<AppView, "name">, process: strin
     temporaryFolders: [],
     // Most programs of others write beside themselves.
     readOnlyRoot: false,
-    capabilities: [],
+    capabilities: release.capabilities,
+    ...(release.user === undefined ? {} : { user: release.user }),
     log: { fileBytes: 10 * mebibyte, files: 3 },
     init: true,
   }) satisfies Partial<ContainerSpec>;

@@ -3,6 +3,7 @@ import { CloudError, notFound } from "../../../kernel/errors.ts";
 import type { AppEngine, ContainerReport } from "../driver.ts";
 import type { AppView, CallOptions, ReleaseView, RunningPart } from "../parts.ts";
 import { checkHealth } from "./checks.ts";
+import { rightsHint } from "./rights.ts";
 import { addRows, scaleOf, standingOf } from "./rows.ts";
 import { eachOf, type Runtime } from "./runtime.ts";
 import { addressOf, ensureContainer, ensurePlace } from "./spec.ts";
@@ -126,7 +127,7 @@ export function createStarting(runtime: Runtime): Starting {
         if (report) {
           const ended =
             report.state === "restarting" || report.state === "exited" || report.state === "dead" || report.restarts > 0;
-          if (ended) throw await unhealthy(engine, row, endOf(await atItsEnd(engine, report, signal), row));
+          if (ended) throw await unhealthy(engine, row, release, endOf(await atItsEnd(engine, report, signal), row));
           if (report.id !== known) {
             // Made anew: somebody had taken it away.
             known = report.id;
@@ -153,7 +154,12 @@ export function createStarting(runtime: Runtime): Starting {
         if (!CloudError.is(error, "unavailable") || Date.now() > deadline) throw error;
       }
       if (Date.now() > deadline)
-        throw await unhealthy(engine, row, `${name} was not healthy within ${healthCheck.startSeconds} seconds: ${problem}.`);
+        throw await unhealthy(
+          engine,
+          row,
+          release,
+          `${name} was not healthy within ${healthCheck.startSeconds} seconds: ${problem}.`,
+        );
       await sleep(pauseMs, undefined, { signal });
     }
   }
@@ -193,9 +199,11 @@ export async function lastWords(engine: AppEngine, engineName: string, lines = k
   return kept.slice(-lines).join("\n").slice(-keptLetters);
 }
 
-async function unhealthy(engine: AppEngine, row: ContainerRow, what: string): Promise<CloudError> {
+async function unhealthy(engine: AppEngine, row: ContainerRow, release: ReleaseView, end: string): Promise<CloudError> {
   const words = await lastWords(engine, row.engineName);
+  const hint = rightsHint(words, release);
+  const what = hint === undefined ? end : `${end} ${hint}`;
   return new CloudError("failed_precondition", words === "" ? `${what} It wrote nothing.` : `${what} Its last lines:\n${words}`, {
-    details: { reason: "unhealthy", container: containerName(row) },
+    details: { reason: "unhealthy", container: containerName(row), ...(hint === undefined ? {} : { hint: "capabilities" }) },
   });
 }

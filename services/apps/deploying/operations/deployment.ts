@@ -415,16 +415,17 @@ function contentOf({ request }: DeploymentRow, built: BuiltApp | undefined): Rel
   return { from: "build", facts: built as BuiltApp };
 }
 
-function factsOfImage(image: ImageReport, { port, healthPath }: ImageSettings, runtime: string): BuiltApp {
+function factsOfImage(image: ImageReport, { port, healthPath, processes }: ImageSettings, runtime: string): BuiltApp {
   return {
     runtime,
     imageId: image.id,
     imageBytes: image.sizeBytes,
     port: port ?? exposedTcpPort(image) ?? defaultPort,
     healthCheck: { ...defaultHealthCheck, ...(healthPath === undefined ? {} : { path: healthPath }) },
-    processes: { web: {} },
+    processes: processes ?? { web: {} },
     disks: [],
     settings: {},
+    capabilities: [],
   };
 }
 

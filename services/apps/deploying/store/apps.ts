@@ -16,12 +16,15 @@ export interface AppRow {
   deployedAt: Date | null;
   protected: boolean;
   operationId: Id<"operation"> | null;
+  /** A person's word; null: as the source says. */
+  capabilities: string[] | null;
+  runUser: string | null;
   createdAt: Date;
   revision: number;
 }
 
 const columns = `a.id, a.organisation_id as "organisationId", a.project_id as "projectId", a.name, a.description, a.state, a.state_reason as "stateReason",
-  a.runtime, a.live_release_id as "liveReleaseId", a.deployed_at as "deployedAt", a.protected, a.operation_id as "operationId",
+  a.runtime, a.live_release_id as "liveReleaseId", a.deployed_at as "deployedAt", a.protected, a.operation_id as "operationId", a.capabilities, a.run_user as "runUser",
   a.created_at as "createdAt", a.revision`;
 
 /** `like` without its wildcards. */
@@ -80,8 +83,13 @@ export const appStore = {
     return rows.length > 0;
   },
 
-  async update(tx: Tx, row: AppRow, change: Pick<AppRow, "description" | "protected">): Promise<void> {
-    await tx.sql`update apps.apps set description = ${change.description}, protected = ${change.protected}, revision = revision + 1
+  async update(
+    tx: Tx,
+    row: AppRow,
+    change: Pick<AppRow, "description" | "protected" | "capabilities" | "runUser">,
+  ): Promise<void> {
+    await tx.sql`update apps.apps set description = ${change.description}, protected = ${change.protected},
+      capabilities = ${change.capabilities}, run_user = ${change.runUser}, revision = revision + 1
       where id = ${row.id}`;
     await announce(tx, row, row.state);
   },

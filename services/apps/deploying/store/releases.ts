@@ -20,6 +20,9 @@ export interface ReleaseRow {
   healthCheck: ReleaseView["healthCheck"];
   releaseCommand: string | null;
   disks: { name: string; path: string }[];
+  capabilities: string[];
+  runUser: string | null;
+  asked: { capabilities: string[]; user?: string | undefined };
   /** Sealed. */
   environment: Uint8Array;
   settingNames: string[];
@@ -29,7 +32,7 @@ export interface ReleaseRow {
 
 const columns = `r.id, r.organisation_id as "organisationId", r.project_id as "projectId", r.app_id as "appId", r.number, r.deployment_id as "deploymentId",
   r.image_id as "imageId", r.image_bytes as "imageBytes", r.runtime, r.source, r.processes, r.port, r.health_check as "healthCheck",
-  r.release_command as "releaseCommand", r.disks, r.environment, r.setting_names as "settingNames", r.created_by as "createdBy",
+  r.release_command as "releaseCommand", r.disks, r.capabilities, r.run_user as "runUser", r.asked, r.environment, r.setting_names as "settingNames", r.created_by as "createdBy",
   r.created_at as "createdAt"`;
 
 export const releaseStore = {
@@ -70,10 +73,11 @@ export const releaseStore = {
   async insert(tx: Tx, row: ReleaseRow): Promise<void> {
     await tx.sql`
       insert into apps.releases (id, organisation_id, project_id, app_id, number, deployment_id, image_id, image_bytes, runtime, source, processes, port,
-        health_check, release_command, disks, environment, setting_names, created_by, created_at)
+        health_check, release_command, disks, capabilities, run_user, asked, environment, setting_names, created_by, created_at)
       values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.appId}, ${row.number}, ${row.deploymentId}, ${row.imageId}, ${row.imageBytes},
         ${row.runtime}, ${tx.sql.json(row.source as never)}, ${tx.sql.json(row.processes as never)}, ${row.port},
-        ${tx.sql.json(row.healthCheck as never)}, ${row.releaseCommand}, ${tx.sql.json(row.disks as never)}, ${Buffer.from(row.environment)},
+        ${tx.sql.json(row.healthCheck as never)}, ${row.releaseCommand}, ${tx.sql.json(row.disks as never)},
+        ${row.capabilities}, ${row.runUser}, ${tx.sql.json(row.asked as never)}, ${Buffer.from(row.environment)},
         ${row.settingNames}, ${tx.sql.json(row.createdBy as never)}, ${row.createdAt})`;
   },
 };

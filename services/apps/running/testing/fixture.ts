@@ -34,6 +34,8 @@ export interface TestRelease {
   environment?: Record<string, string>;
   healthCheck?: Partial<ReleaseView["healthCheck"]>;
   port?: number;
+  capabilities?: string[];
+  user?: string;
 }
 
 /** A web server of busybox that says who it is. */
@@ -234,7 +236,8 @@ export async function testRunning(
       neighbours.apps.set(app.id, app);
       return { app, release: await cloud.release(app, release) };
     },
-    async release(app, { processes = { web: { command: webCommand } }, environment = {}, healthCheck = {}, port = 8080 } = {}) {
+    async release(app, request = {}) {
+      const { processes = { web: { command: webCommand } }, environment = {}, healthCheck = {}, port = 8080 } = request;
       const release: ReleaseView = {
         id: newId("release"),
         number: [...neighbours.releases.values()].filter(({ appId }) => appId === app.id).length + 1,
@@ -245,6 +248,8 @@ export async function testRunning(
         port,
         healthCheck: { path: "/", intervalSeconds: 1, timeoutSeconds: 5, startSeconds: 60, ...healthCheck },
         processes,
+        capabilities: request.capabilities ?? [],
+        user: request.user,
         environment: { PORT: String(port), ...environment },
       };
       neighbours.releases.set(release.id, release);
