@@ -55,6 +55,8 @@ export const idKinds = {
   database: "dbs",
   databaseUser: "dbu",
   databaseBackup: "dbb",
+  appBackup: "abk",
+  installation: "isn",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

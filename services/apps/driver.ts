@@ -1,5 +1,5 @@
 /**
- * The port of the engine that builds images and runs containers (Docker Engine; Swarm later). It knows no tenants, records or
+ * The port of the engine that builds images and runs containers (Docker Engine, of one machine or of several). It knows no tenants, records or
  * prices. One engine may serve several clouds and people besides: whatever is made here carries the id of our cloud, and what does not
  * is neither listed nor changed nor removed; to us it is not there.
  *
@@ -143,6 +143,8 @@ export interface NetworkReport {
 export interface VolumeSpec {
   name: string;
   labels: Labels;
+  /** It may be on any node: where these volumes are already, else where there is most room. Absent: on the engine's own machine. */
+  near?: readonly string[] | undefined;
 }
 
 export interface VolumeReport {
@@ -192,6 +194,11 @@ export interface ContainerSpec extends ImageDefaults {
   log: { fileBytes: number; files: number };
   /** A process 1 that passes signals on and buries orphans. */
   init: boolean;
+  /**
+   * Keys of its labels: it may run on any node, and those that agree in all of these are kept apart where there are several. Absent: on the
+   * engine's own machine. What has volumes is where they are.
+   */
+  spread?: readonly string[] | undefined;
 }
 
 export type ContainerState = "created" | "running" | "paused" | "restarting" | "exited" | "dead" | "removing";
@@ -214,12 +221,19 @@ export interface ContainerReport {
   restarts: number;
   /** What the image's own HEALTHCHECK says, where it has one. */
   health?: "starting" | "healthy" | "unhealthy" | undefined;
-  /** By the networks' names; empty while it does not run. */
+  /** By the networks' names; empty while it does not run. The engine's machine reaches them, whatever node they are on. */
   addresses: Readonly<Record<string, string>>;
+  /** The name of its node; absent while there is one machine. */
+  node?: string | undefined;
+  /** Its node is to be empty, and what may run elsewhere should. */
+  leaving?: boolean | undefined;
 }
 
 /** One of a list: what the engine tells of all of them at once. */
-export type ContainerSummary = Pick<ContainerReport, "name" | "id" | "image" | "state" | "labels" | "createdAt" | "addresses">;
+export type ContainerSummary = Pick<
+  ContainerReport,
+  "name" | "id" | "image" | "state" | "labels" | "createdAt" | "addresses" | "node" | "leaving"
+>;
 
 export interface ExitReport {
   exitCode: number;
@@ -312,7 +326,68 @@ export interface AppFirewall {
   apply(options?: CallOptions): Promise<void>;
 }
 
+/** `down`: the others have lost it, and what may run elsewhere does. `unreachable`: it is there, and its engine does not answer us. */
+export type NodeState = "ready" | "down" | "unreachable";
+
+/** One of several machines that containers run on. */
+export interface NodeReport {
+  /** The engine's own. */
+  id: string;
+  name: string;
+  /** Of the machine, in the network of the nodes. */
+  address: string;
+  /** The engine's own machine: images are built there, and what is not spread is there. */
+  home: boolean;
+  state: NodeState;
+  /** It is to be empty of what may run elsewhere, and gets nothing new. */
+  draining: boolean;
+  engineVersion: string;
+  architecture: string;
+  cpus: number;
+  memoryBytes: number;
+  /** Ours, running; those of a node that does not answer are not known. */
+  containers?: number | undefined;
+  /** Our volumes that are on it alone; of the engine's own machine they are not counted. */
+  volumes: { name: string; labels: Labels }[];
+}
+
+/** PEM. */
+export interface NodeIdentity {
+  /** Who vouches for the engines of nodes, and for us before them. */
+  authority: string;
+  certificate: string;
+  key: string;
+}
+
+/** What a machine needs to become a node; whoever has it can become one. */
+export interface NodeInvitation {
+  /** `10.0.0.1:2377`: where it asks to be let in. */
+  manager: string;
+  token: string;
+}
+
+/** Several machines as one engine. With one machine alone the list is empty, until the first invitation. */
+export interface AppNodes {
+  /** How we show ourselves to the engines of nodes; asked for when it is needed. Before this is called no node can be reached. */
+  identifyBy(identity: () => Promise<NodeIdentity>): void;
+  list(options?: CallOptions): Promise<NodeReport[]>;
+  /**
+   * Ends all invitations that were made before. The first one makes this machine the manager; `address` is where the others reach it, which
+   * has to be said where it has several (failed_precondition `address_needed`).
+   */
+  invite(options?: CallOptions & { address?: string | undefined }): Promise<NodeInvitation>;
+  drain(node: string, options?: CallOptions): Promise<void>;
+  activate(node: string, options?: CallOptions): Promise<void>;
+  /**
+   * One that is down, or drained and without volumes. failed_precondition `node_in_use`; with `abandonVolumes` the volumes on one that is
+   * down are given up: they are made anew, empty, when they are needed.
+   */
+  remove(node: string, options?: CallOptions & { abandonVolumes?: boolean | undefined }): Promise<void>;
+}
+
 export interface AppEngine {
+  /** Undefined of an engine that is one machine for good. */
+  nodes?: AppNodes | undefined;
   info(options?: CallOptions): Promise<EngineInfo>;
 
   /** A root file system as a tarball (plain, gzip, bzip2, xz). One of this name with the same labels is taken as made. */
@@ -369,6 +444,13 @@ export interface AppEngine {
   volumeList(options?: CallOptions): Promise<VolumeReport[]>;
   /** With everything in it: only on a person's word. failed_precondition while a container has it. */
   volumeRemove(name: string, options?: CallOptions): Promise<void>;
+  /**
+   * What is in it, as a tarball of a folder `volume`, with owners and modes. The image, any of ours, is only what the engine needs to look inside: nothing
+   * of it runs. Whoever gets the stream reads it to its end, or destroys it. What is written meanwhile may be torn: stop what writes.
+   */
+  volumeRead(name: string, image: string, options?: CallOptions): Promise<Readable>;
+  /** A tarball as volumeRead makes it, over what is there: an empty one is what it was then. */
+  volumeWrite(name: string, image: string, content: Readable, options?: CallOptions): Promise<void>;
 
   /** Made, not started. Networks and volumes are there before. */
   containerCreate(spec: ContainerSpec, options?: CallOptions): Promise<ContainerReport>;

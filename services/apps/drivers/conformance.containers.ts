@@ -109,6 +109,29 @@ export function containerConformance(suite: Suite): void {
       await refuses(engine.containerCreate(suite.spec(suite.name("lost"), mounts(false))), "not_found");
       assert.deepEqual(await engine.volumeList(), [], "none is made on the way");
     });
+
+    test("what is in a volume is read as an archive, and put into another as it was", async () => {
+      const { engine, base } = suite;
+      for (const name of ["from", "to"]) await engine.volumeCreate({ name, labels: {} });
+      const on = (volume: string) => ({ mounts: [{ volume, path: "/disk", readOnly: false }], readOnlyRoot: true });
+      const [writer, reader] = [suite.name("writer"), suite.name("reader")];
+      await suite.start(suite.spec(writer, { ...on("from"), capabilities: ["CHOWN", "FOWNER"] }));
+      await suite.sh(
+        writer,
+        "mkdir /disk/deep; echo kept > /disk/deep/file; chmod 640 /disk/deep/file; ln -s deep/file /disk/link; chown 10001:10001 /disk /disk/deep/file",
+      );
+      await engine.containerRemove(writer);
+      // Read twice: the first reader goes away in the middle.
+      (await engine.volumeRead("from", base)).destroy();
+      await engine.volumeWrite("to", base, await engine.volumeRead("from", base));
+      await suite.start(suite.spec(reader, on("to")));
+      const said = await suite.sh(reader, "cat /disk/link; stat -c '%u:%g %a %n' /disk /disk/deep/file");
+      assert.equal(said, "kept\n10001:10001 755 /disk\n10001:10001 640 /disk/deep/file");
+      await engine.containerRemove(reader);
+      await refuses(engine.volumeRead("nowhere", base), "not_found");
+      for (const name of ["from", "to"]) await engine.volumeRemove(name);
+      assert.deepEqual(await engine.containerList(), [], "nothing is left of the looking");
+    });
   });
 
   describe("containers", () => {

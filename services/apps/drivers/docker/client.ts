@@ -94,6 +94,11 @@ export class DockerClient {
     yield* jsonLines<T>(await this.#stream("POST", path, settings, body), `POST ${path}`);
   }
 
+  /** Sends bytes, to an answer of one document. */
+  async put(path: string, content: Readable, settings: RequestSettings = {}): Promise<void> {
+    await readDocument(await this.#stream("PUT", path, settings, { content, type: "application/x-tar" }), `PUT ${path}`);
+  }
+
   async *lines<T>(path: string, settings: RequestSettings = {}): AsyncGenerator<T> {
     const response = await this.#stream("GET", path, settings);
     try {
