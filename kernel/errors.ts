@@ -69,3 +69,29 @@ export const notFound = (resource: string): CloudError =>
 
 export const invalid = (path: string, message: string): CloudError =>
   new CloudError("invalid_argument", message, { details: { fields: [{ path, message }] } });
+
+/** If-Match: a change that was made from an older view is refused. */
+export function checkRevision(wanted: number | undefined, { revision }: { revision: number }, resource: string): void {
+  if (wanted === undefined || wanted === revision) return;
+  throw new CloudError(
+    "precondition_failed",
+    `This ${resource} was changed in the meantime. Load it again and repeat your change.`,
+    { details: { resource, revision } },
+  );
+}
+
+/** `within`: where names are unique, as the beginning of a sentence (`This project`). */
+export const nameTaken = (resource: string, within: string, name: string): CloudError =>
+  new CloudError(
+    "already_exists",
+    `${within} has ${/^[aeio]/.test(resource) ? "an" : "a"} ${resource} ${name} already. Choose another name.`,
+    {
+      details: { resource, reason: "name_taken", fields: [{ path: "body.name", message: "This name is taken." }] },
+    },
+  );
+
+/** A row that was locked a moment ago, and is there. */
+export function there<T>(row: T | undefined, resource: string): T {
+  if (row === undefined) throw notFound(resource);
+  return row;
+}

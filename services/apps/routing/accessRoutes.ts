@@ -1,12 +1,13 @@
 import { isIP } from "node:net";
 import { basicAuthUser } from "../../../gateway/basicAuth.ts";
-import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, type FieldProblem } from "../../../kernel/errors.ts";
+import type { Id } from "../../../kernel/ids.ts";
 import type { AppsParts, AppView, Area } from "../parts.ts";
 import { openApp } from "../subjects.ts";
 import { type Applying, sealedUsers } from "./applying.ts";
-import type { AppAccess, routingRoutes } from "./contract.ts";
+import type { AppAccess, Audience, routingRoutes } from "./contract.ts";
 import { type AccessRow, accessStore } from "./store.ts";
-import { announce, checkRevision } from "./subjects.ts";
+import { announce } from "./subjects.ts";
 
 type Routes = Pick<typeof routingRoutes, "appAccessGet" | "appAccessUpdate">;
 
@@ -22,7 +23,7 @@ export function accessHandlers(parts: AppsParts, { soon }: Pick<Applying, "soon"
       const app = await openApp(parts, context, tx, params.app, { lock: true });
       parts.deploying.checkAction(app, "configure");
       const before = (await accessStore.find(tx, app.id)) ?? openToAll(app);
-      checkRevision(context.ifMatch, before.revision, "app_access");
+      checkRevision(context.ifMatch, before, "app_access");
       checkNetworks(body);
       const { basicAuth, rateLimit, maximumBodyBytes } = body;
       const after: AccessRow = {
@@ -32,6 +33,7 @@ export function accessHandlers(parts: AppsParts, { soon }: Pick<Applying, "soon"
         deny: body.deny ?? before.deny,
         maintenance: body.maintenance ?? before.maintenance,
         ...(basicAuth === undefined ? {} : usersOf(parts, app.id, basicAuth ?? [])),
+        ...(body.signIn === undefined ? {} : signInOf(body.signIn)),
         ...(rateLimit === undefined
           ? {}
           : { rateRequests: rateLimit?.requests ?? null, rateSeconds: rateLimit?.seconds ?? null }),
@@ -60,6 +62,8 @@ const openToAll = (app: AppView): AccessRow => ({
   httpsOnly: false,
   userNames: [],
   users: null,
+  signIn: null,
+  signInUsers: [],
   allow: [],
   deny: [],
   rateRequests: null,
@@ -79,6 +83,15 @@ function usersOf(
   if (twice !== undefined) throw refused([{ path: "body.basicAuth", message: `${twice} is there twice.` }]);
   const users = people.map(({ name, password }) => basicAuthUser(name, password));
   return { userNames: names, users: users.length === 0 ? null : secrets.encrypt(sealedUsers(appId), JSON.stringify(users)) };
+}
+
+function signInOf(
+  wanted: { audience: Audience; users?: string[] | undefined } | null,
+): Pick<AccessRow, "signIn" | "signInUsers"> {
+  const users = [...new Set(wanted?.users ?? [])];
+  if (wanted?.audience === "chosen" && users.length === 0)
+    throw refused([{ path: "body.signIn.users", message: "Choose at least one person." }]);
+  return { signIn: wanted?.audience ?? null, signInUsers: wanted?.audience === "chosen" ? users : [] };
 }
 
 /** `10.0.0.0/8`, `2001:db8::/32` or one address. */
@@ -107,6 +120,7 @@ const rateLimitOf = ({ rateRequests, rateSeconds }: AccessRow) =>
 const viewAccess = (row: AccessRow): AppAccess => ({
   httpsOnly: row.httpsOnly,
   ...(row.userNames.length === 0 ? {} : { basicAuth: { users: row.userNames } }),
+  ...(row.signIn === null ? {} : { signIn: { audience: row.signIn, users: row.signInUsers as Id<"user">[] } }),
   allow: row.allow,
   deny: row.deny,
   ...rateLimitOf(row),
@@ -119,6 +133,7 @@ const viewAccess = (row: AccessRow): AppAccess => ({
 const termsOf = (row: AccessRow) => ({
   httpsOnly: row.httpsOnly,
   users: row.userNames,
+  ...(row.signIn === null ? {} : { signIn: row.signIn, chosen: row.signInUsers }),
   allow: row.allow,
   deny: row.deny,
   ...rateLimitOf(row),

@@ -1,5 +1,5 @@
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, invalid } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid } from "../../../kernel/errors.ts";
 import type { EngineInfo } from "../driver.ts";
 import type { AppsParts, Area } from "../parts.ts";
 import type { Applying } from "./applying.ts";
@@ -7,7 +7,6 @@ import type { Available, GatewayDoor } from "./area.ts";
 import { routingRoutes } from "./contract.ts";
 import { isBelow } from "./names.ts";
 import { type SettingsRow, settingsStore } from "./store.ts";
-import { checkRevision } from "./subjects.ts";
 
 type Routes = Pick<typeof routingRoutes, "appEngineGet" | "appEngineUpdate">;
 
@@ -42,7 +41,7 @@ export function engineHandlers(
       context.authorize({}, "app_engine");
       const after = await context.transaction(async (tx: Tx) => {
         const before = await settingsStore.get(tx, { lock: true });
-        checkRevision(context.ifMatch, before.revision, "app_engine");
+        checkRevision(context.ifMatch, before, "app_engine");
         if (body.appsDomain !== undefined) checkDomain(body.appsDomain, "driver" in gateway ? gateway.driver.reservedHosts : []);
         const after: SettingsRow = {
           appsDomain: body.appsDomain ?? before.appsDomain,

@@ -1,5 +1,4 @@
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError } from "../../../kernel/errors.ts";
 import { emit } from "../../../kernel/events.ts";
 import { deployingEvents } from "../deploying/contract.ts";
 import type { AppView } from "../parts.ts";
@@ -12,10 +11,3 @@ export const announce = (tx: Tx, app: AppView): Promise<void> =>
     projectId: app.projectId,
     payload: { appId: app.id, name: app.name, state: app.state },
   });
-
-export function checkRevision(wanted: number | undefined, revision: number, resource: string): void {
-  if (wanted === undefined || wanted === revision) return;
-  throw new CloudError("precondition_failed", "This was changed in the meantime. Load it again and repeat your change.", {
-    details: { resource, revision },
-  });
-}

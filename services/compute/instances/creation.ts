@@ -1,6 +1,6 @@
 import type { Actor } from "../../../kernel/contract.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, invalid } from "../../../kernel/errors.ts";
+import { invalid, nameTaken } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { beginOperation, type OperationRecord } from "../../../kernel/operations/store.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
@@ -90,7 +90,7 @@ export function createCreation(parts: ComputeParts, operations: InstanceOperatio
         revision: 1,
       };
       const sealed = request.userData ? sealUserData(parts, id, request.userData) : undefined;
-      if (!(await instanceStore.insert(tx, row, sealed))) throw nameTaken(row.name);
+      if (!(await instanceStore.insert(tx, row, sealed))) throw nameTaken("instance", "This project", row.name);
       if (!row.hidden) {
         await reserveQuota(tx, place, "compute.instances", 1);
         for (const [quota, field] of capacityQuotas) await reserveQuota(tx, place, quota, row[field]);
@@ -129,11 +129,6 @@ export function createCreation(parts: ComputeParts, operations: InstanceOperatio
     choosePlace(await facts.members(), member, group ? { row: group, others } : undefined);
   }
 }
-
-export const nameTaken = (name: string): CloudError =>
-  new CloudError("already_exists", `This project has an instance ${name} already. Choose another name.`, {
-    details: { resource: "instance", reason: "name_taken", fields: [{ path: "body.name", message: "This name is taken." }] },
-  });
 
 /** A size by id or name, as a person gives it; invalid_argument names those that there are. */
 export async function resolveSize(tx: Tx, idOrName: string, minimumDiskBytes = 0): Promise<SizeRow> {

@@ -1,12 +1,12 @@
-import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, encodeCursor } from "../../../kernel/http/cursor.ts";
 import { beginOperation } from "../../../kernel/operations/store.ts";
 import { viewOperation } from "../../../kernel/operations/view.ts";
 import { type Area, actorIn, type ComputeParts, openProject, placeOf } from "../parts.ts";
 import type { instanceRoutes as contractRoutes } from "./contract.ts";
-import { type Creation, nameTaken, resolveSize } from "./creation.ts";
+import { type Creation, resolveSize } from "./creation.ts";
 import type { InstanceOperations } from "./operations.ts";
-import { checkRevision, subjectOf, viewInstance, viewInstances } from "./presentation.ts";
+import { subjectOf, viewInstance, viewInstances } from "./presentation.ts";
 import { announce, checkState } from "./states.ts";
 import { type InstanceChange, type InstanceRow, instanceStore } from "./store/instances.ts";
 import { sshKeyStore } from "./store/keys.ts";
@@ -110,7 +110,7 @@ export const instanceRoutes = (
     }
     if (Object.keys(change).length === 0) return viewInstance(tx, parts, before);
     const after = await instanceStore.rename(tx, before.id, change);
-    if (!after) throw nameTaken(body.name as string);
+    if (!after) throw nameTaken("instance", "This project", body.name as string);
     if (renamed) await parts.networks.rename(tx, after.id, after.name);
     if (atEngine)
       await beginOperation(tx, operations.instanceConfigure, {

@@ -106,15 +106,3 @@ const view = (row: InstanceRow, ports: readonly PortView[], operationId: Id<"ope
 });
 
 export const viewSize = (row: SizeRow): Size => row;
-
-/** If-Match: a change that was made from an older view is refused. */
-export function checkRevision(wanted: number | undefined, { revision }: { revision: number }, resource: string): void {
-  if (wanted === undefined || wanted === revision) return;
-  throw new CloudError(
-    "precondition_failed",
-    `This ${resource} was changed in the meantime. Load it again and repeat your change.`,
-    {
-      details: { resource, revision },
-    },
-  );
-}

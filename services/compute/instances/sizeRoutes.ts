@@ -1,9 +1,9 @@
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { newId } from "../../../kernel/ids.ts";
 import type { Area } from "../parts.ts";
 import type { instanceRoutes } from "./contract.ts";
-import { checkRevision, viewSize } from "./presentation.ts";
+import { viewSize } from "./presentation.ts";
 import { type SizeRow, sizeStore } from "./store/sizes.ts";
 
 type SizeRoutes = Pick<typeof instanceRoutes, "sizeList" | "sizeCreate" | "sizeUpdate" | "sizeDelete">;

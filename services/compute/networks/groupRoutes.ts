@@ -1,6 +1,6 @@
 import type { RouteInput } from "../../../kernel/contract.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
-import { invalid, notFound } from "../../../kernel/errors.ts";
+import { checkRevision, invalid, nameTaken, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
@@ -10,7 +10,7 @@ import type { networkRoutes as contractRoutes, SecurityRule } from "./contract.t
 import { beginApply, type NetworkOperations } from "./operations.ts";
 import { checkRemote } from "./ranges.ts";
 import { type GroupRow, groupStore } from "./store/groups.ts";
-import { announce, auditOf, checkRevision, groupSubject, nameTaken, refused } from "./subjects.ts";
+import { announce, auditOf, groupSubject, refused } from "./subjects.ts";
 import { viewGroup } from "./views.ts";
 
 type Routes = Pick<
@@ -51,7 +51,7 @@ export const groupHandlers = (parts: ComputeParts, operations: NetworkOperations
       revision: 1,
     };
     await reserveQuota(tx, place, "compute.security_groups", 1);
-    if (!(await groupStore.insert(tx, row))) throw nameTaken("security group", row.name);
+    if (!(await groupStore.insert(tx, row))) throw nameTaken("security group", "This project", row.name);
     await announce(tx, groupSubject(row));
     context.audit({ ...auditOf(groupSubject(row)), after: termsOf(row) });
     return viewGroup({ ...row, ports: 0 });
@@ -81,7 +81,7 @@ export const groupHandlers = (parts: ComputeParts, operations: NetworkOperations
       rules: body.rules ? await checkedRules(tx, before, before.id, body.rules) : before.rules,
     };
     if (after.name !== before.name && (await groupStore.named(tx, before.projectId, after.name)))
-      throw nameTaken("security group", after.name);
+      throw nameTaken("security group", "This project", after.name);
     await groupStore.update(tx, after);
     await announce(tx, groupSubject(after));
     context.audit({ ...auditOf(groupSubject(after)), before: termsOf(before), after: termsOf(after) });

@@ -1,4 +1,4 @@
-import { notFound } from "../../../kernel/errors.ts";
+import { checkRevision, nameTaken, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
@@ -11,7 +11,7 @@ import { checkCidr, pickCidr } from "./ranges.ts";
 import { poolStore } from "./store/addresses.ts";
 import { balancerStore } from "./store/edge.ts";
 import { type NetworkRow, networkStore } from "./store/networks.ts";
-import { announce, auditOf, checkRevision, nameTaken, networkSubject, refused } from "./subjects.ts";
+import { announce, auditOf, networkSubject, refused } from "./subjects.ts";
 import { termsOfNetwork, viewNetwork } from "./views.ts";
 
 type Routes = Pick<typeof contractRoutes, "networkList" | "networkCreate" | "networkGet" | "networkUpdate" | "networkDelete">;
@@ -55,7 +55,7 @@ export const networkHandlers = (parts: ComputeParts, operations: NetworkOperatio
       revision: 1,
     };
     await reserveQuota(tx, place, "compute.networks", 1);
-    if (!(await networkStore.insert(tx, row))) throw nameTaken("network", row.name);
+    if (!(await networkStore.insert(tx, row))) throw nameTaken("network", "This project", row.name);
     await announce(tx, networkSubject(row));
     context.audit({ ...auditOf(networkSubject(row)), after: termsOfNetwork(row) });
     return viewNetwork({ ...row, ports: 0, pending: false, error: null });
@@ -80,7 +80,8 @@ export const networkHandlers = (parts: ComputeParts, operations: NetworkOperatio
     checkRevision(context.ifMatch, before, "network");
     const after: NetworkRow = { ...before, ...defined(body) };
     const others = await networkStore.of(tx, before.projectId);
-    if (others.some((other) => other.id !== before.id && other.name === after.name)) throw nameTaken("network", after.name);
+    if (others.some((other) => other.id !== before.id && other.name === after.name))
+      throw nameTaken("network", "This project", after.name);
     await networkStore.update(tx, after);
     await announce(tx, networkSubject(after));
     context.audit({ ...auditOf(networkSubject(after)), before: termsOfNetwork(before), after: termsOfNetwork(after) });

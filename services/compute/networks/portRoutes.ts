@@ -1,4 +1,4 @@
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
 import { type Area, type ComputeParts, type InstanceView, openInstance, openProject, placeOf } from "../parts.ts";
@@ -7,7 +7,7 @@ import type { networkRoutes as contractRoutes } from "./contract.ts";
 import { beginApply, beginCard, busy, type NetworkOperations } from "./operations.ts";
 import { networkStore } from "./store/networks.ts";
 import { type ListedPort, portStore } from "./store/ports.ts";
-import { announce, auditOf, checkRevision, portSubject, refused } from "./subjects.ts";
+import { announce, auditOf, portSubject, refused } from "./subjects.ts";
 import { viewPort } from "./views.ts";
 
 type Routes = Pick<typeof contractRoutes, "portList" | "portCreate" | "portGet" | "portUpdate" | "portDelete">;

@@ -64,19 +64,5 @@ export const announce = (tx: Tx, subject: Subject, state: "changed" | "deleted" 
     payload: { [idField[subject.kind]]: subject.id, name: subject.name, state },
   });
 
-export function checkRevision(wanted: number | undefined, row: { revision: number }, resource: string): void {
-  if (wanted === undefined || wanted === row.revision) return;
-  throw new CloudError(
-    "precondition_failed",
-    `This ${resource} was changed in the meantime. Load it again and repeat your change.`,
-    { details: { resource, revision: row.revision } },
-  );
-}
-
-export const nameTaken = (resource: string, name: string): CloudError =>
-  new CloudError("already_exists", `There is a ${resource} ${name} already. Choose another name.`, {
-    details: { resource, reason: "name_taken", fields: [{ path: "body.name", message: "This name is taken." }] },
-  });
-
 export const refused = (resource: string, reason: string, message: string): CloudError =>
   new CloudError("failed_precondition", message, { details: { resource, reason } });

@@ -1,4 +1,4 @@
-import { CloudError } from "../../../kernel/errors.ts";
+import { CloudError, there } from "../../../kernel/errors.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
 import type { Area, ComputeParts, VolumesPart } from "../parts.ts";
 import { openBackupContents } from "./backups/content.ts";
@@ -17,7 +17,6 @@ import { measureWorker, volumeUseWorker } from "./snapshots/measure.ts";
 import { defineSnapshotOperations } from "./snapshots/operations.ts";
 import { snapshotHandlers } from "./snapshots/routes.ts";
 import { snapshotStore } from "./snapshots/store.ts";
-import { there } from "./states.ts";
 import { volumeStore } from "./store.ts";
 
 export function createVolumes(parts: ComputeParts): Area<typeof volumeRoutes> & { part: VolumesPart } {

@@ -1,10 +1,9 @@
 import type { Tx } from "../../../kernel/db/database.ts";
-import { invalid } from "../../../kernel/errors.ts";
+import { invalid, there } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
 import { type ComputeParts, type InstanceView, openInstance, type ProjectPlace, placeOf } from "../parts.ts";
 import { backupStore } from "./backups/store.ts";
-import { there } from "./states.ts";
 import { type VolumeRow, volumeStore } from "./store.ts";
 
 /** What snapshots, schedules and backups are of: the root disk of an instance, or a volume. */

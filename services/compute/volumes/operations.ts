@@ -1,6 +1,6 @@
 import type { Actor } from "../../../kernel/contract.ts";
 import type { Database, Tx } from "../../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError, nameTaken, notFound } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition } from "../../../kernel/operations/definition.ts";
 import { beginOperation, type OperationRecord } from "../../../kernel/operations/store.ts";
@@ -11,7 +11,6 @@ import type { BackupContents } from "./backups/content.ts";
 import { engineNameOf, subjectOf, volumeLabels } from "./disks.ts";
 import { scheduleStore } from "./schedules/store.ts";
 import { snapshotStore } from "./snapshots/store.ts";
-import { nameTaken } from "./states.ts";
 import { holdVolume, releaseVolume, type VolumeRow, volumeStore } from "./store.ts";
 
 /** Where the content of a new volume comes from; names are the engine's. */

@@ -1,4 +1,4 @@
-import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, notFound, there } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { viewOperation } from "../../../kernel/operations/view.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
@@ -10,7 +10,7 @@ import { openVolume, subjectOf } from "./disks.ts";
 import { beginOnVolume, createVolume, type VolumeOperations, type VolumeSource } from "./operations.ts";
 import { checkRight } from "./rights.ts";
 import { snapshotStore } from "./snapshots/store.ts";
-import { checkBackup, checkRevision, checkSnapshot, checkVolume, nameTaken, there } from "./states.ts";
+import { checkBackup, checkSnapshot, checkVolume } from "./states.ts";
 import { brokenConstraint, type VolumeChange, type VolumeRow, volumeStore } from "./store.ts";
 import { viewVolume } from "./view.ts";
 
@@ -77,7 +77,7 @@ export function volumeHandlers(parts: ComputeParts, operations: VolumeOperations
 
     async volumeUpdate(context, { params, body }) {
       const row = await openVolume(context, params.volume);
-      checkRevision("volume", context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "volume");
       const { name, description, labels } = body;
       const change: VolumeChange = {
         ...(name === undefined ? {} : { name }),

@@ -1,4 +1,4 @@
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError } from "../../../kernel/errors.ts";
 import { type BackupAction, type BackupState, backupActions } from "./backups/contract.ts";
 import { type VolumeAction, type VolumeState, volumeActions } from "./contract.ts";
 import { type SnapshotAction, type SnapshotState, snapshotActions } from "./snapshots/contract.ts";
@@ -67,25 +67,3 @@ export const allowedVolumeActions = (volume: { state: VolumeState; protected: bo
   allowed(volumeActions, volume.state).filter((action) => action !== "delete" || !volume.protected);
 export const allowedSnapshotActions = (state: SnapshotState): SnapshotAction[] => allowed(snapshotActions, state);
 export const allowedBackupActions = (state: BackupState): BackupAction[] => allowed(backupActions, state);
-
-export function checkRevision(resource: string, wanted: number | undefined, { revision }: { revision: number }): void {
-  if (wanted === undefined || wanted === revision) return;
-  throw new CloudError(
-    "precondition_failed",
-    `This ${resource} was changed in the meantime. Load it again and repeat your change.`,
-    {
-      details: { revision },
-    },
-  );
-}
-
-export const nameTaken = (resource: string, of: string, name: string): CloudError =>
-  new CloudError("already_exists", `${of} has a ${resource} ${name} already. Choose another name.`, {
-    details: { resource, fields: [{ path: "body.name", message: "This name is taken." }] },
-  });
-
-/** A row that was locked a moment ago, and is there. */
-export function there<T>(row: T | undefined, resource: string): T {
-  if (row === undefined) throw notFound(resource);
-  return row;
-}

@@ -1,5 +1,5 @@
 import { isoTime } from "../../../kernel/clock.ts";
-import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, notFound } from "../../../kernel/errors.ts";
 import { emit } from "../../../kernel/events.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
@@ -144,7 +144,7 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
         webhookSecret: webhook?.sealed ?? null,
         createdAt: new Date(),
       };
-      if (!(await ruleStore.insert(context.tx, row))) throw nameTaken(body.name);
+      if (!(await ruleStore.insert(context.tx, row))) throw nameTaken("alert rule", "This project", body.name);
       const rule = (await ruleStore.find(context.tx, id)) as RuleRow;
       context.audit({ ...subjectOf(rule), after: audited(rule) });
       await emitRule(context, rule, stateOf(rule));
@@ -155,7 +155,7 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
 
     async alertRuleUpdate(context, { params, body }) {
       const before = await openRule(context, params.alertRule, { lock: true });
-      checkRevision(context, before);
+      checkRevision(context.ifMatch, before, "alert rule");
       const { webhook, ...rest } = body;
       if (body.scope) await checkScope(context, before.projectId, body.scope);
       const condition = conditionOf({
@@ -185,7 +185,7 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
         condition.threshold !== before.threshold;
       if (isNew) await resolveAll(context, before);
       const rule = await ruleStore.update(context.tx, before.id, change);
-      if (!rule) throw nameTaken(change.name as string);
+      if (!rule) throw nameTaken("alert rule", "This project", change.name as string);
       context.audit({ ...subjectOf(rule), before: audited(before), after: audited(rule) });
       await emitRule(context, rule, stateOf(rule));
       return { ...viewRule(rule), webhookSecret: made?.secret };
@@ -255,7 +255,7 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
     async webhookSettingsUpdate(context, { body }) {
       context.authorize({}, "webhook settings");
       const before = await webhookStore.settings(context.tx, { lock: true });
-      checkRevision(context, before);
+      checkRevision(context.ifMatch, before, "setting");
       const after = await webhookStore.setAllowedNetworks(context.tx, body.allowedNetworks);
       context.audit({
         resource: { kind: "webhookSettings", id: "webhookSettings" },
@@ -265,16 +265,6 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
       return after;
     },
   };
-}
-
-const nameTaken = (name: string): CloudError =>
-  new CloudError("already_exists", `This project has an alert rule ${name} already. Choose another name.`, {
-    details: { fields: [{ path: "body.name", message: "This name is taken." }] },
-  });
-
-function checkRevision(context: RequestContext, { revision }: { revision: number }): void {
-  if (context.ifMatch !== undefined && context.ifMatch !== revision)
-    throw new CloudError("precondition_failed", "It was changed in the meantime. Look at it again.", { details: { revision } });
 }
 
 interface Condition {

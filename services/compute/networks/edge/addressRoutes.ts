@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { CloudError, invalid, notFound } from "../../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, notFound } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import { closeUsageSpans, openUsageSpan } from "../../../../kernel/metering/journal.ts";
@@ -9,7 +9,7 @@ import { type Area, type ComputeParts, openProject, placeOf } from "../../parts.
 import { touch } from "../cards.ts";
 import { beginApply, type NetworkOperations } from "../operations.ts";
 import { type AddressRow, addressStore, type ListedAddress, poolStore } from "../store/addresses.ts";
-import { addressSubject, announce, auditOf, checkRevision, refused } from "../subjects.ts";
+import { addressSubject, announce, auditOf, refused } from "../subjects.ts";
 import { viewAddress } from "../views.ts";
 import type { edgeRoutes } from "./contract.ts";
 import { targetPort } from "./targets.ts";

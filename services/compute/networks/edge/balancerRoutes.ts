@@ -1,6 +1,6 @@
 import type { RouteInput } from "../../../../kernel/contract.ts";
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { CloudError, invalid, notFound } from "../../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, notFound } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import { reserveQuota } from "../../../../kernel/quota.ts";
@@ -14,7 +14,7 @@ import { type BalancerRow, balancerStore, hostPortStore, type ListedBalancer, ty
 import { networkStore } from "../store/networks.ts";
 import { routerStore } from "../store/routers.ts";
 import { counterStore } from "../store/traffic.ts";
-import { announce, auditOf, balancerSubject, checkRevision, nameTaken, refused } from "../subjects.ts";
+import { announce, auditOf, balancerSubject, refused } from "../subjects.ts";
 import { viewBalancer } from "../views.ts";
 import type { edgeRoutes } from "./contract.ts";
 import { takeHostPort } from "./hostPorts.ts";
@@ -160,7 +160,7 @@ export const balancerHandlers = (parts: ComputeParts, operations: NetworkOperati
         revision: 1,
       };
       const members = await membersOf(tx, place, body.members);
-      if (!(await balancerStore.insert(tx, row))) throw nameTaken("load balancer", row.name);
+      if (!(await balancerStore.insert(tx, row))) throw nameTaken("load balancer", "This project", row.name);
       await balancerStore.setMembers(tx, row, members);
       await counterStore.insert(tx, {
         id,
@@ -198,7 +198,7 @@ export const balancerHandlers = (parts: ComputeParts, operations: NetworkOperati
         checkFailures: body.check?.failures ?? before.checkFailures,
       };
       if (after.name !== before.name && (await balancerStore.named(tx, before.projectId, after.name)))
-        throw nameTaken("load balancer", after.name);
+        throw nameTaken("load balancer", "This project", after.name);
       const members = body.members ? await membersOf(tx, before, body.members) : before.members;
       await balancerStore.update(tx, after);
       if (body.members) await balancerStore.setMembers(tx, after, members);

@@ -1,4 +1,4 @@
-import { invalid, notFound } from "../../../../kernel/errors.ts";
+import { checkRevision, invalid, notFound } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import { reserveQuota } from "../../../../kernel/quota.ts";
@@ -7,7 +7,7 @@ import { removeForward, touch } from "../cards.ts";
 import { beginApply, type NetworkOperations } from "../operations.ts";
 import { type ForwardRow, forwardStore } from "../store/edge.ts";
 import { portStore } from "../store/ports.ts";
-import { announce, auditOf, checkRevision, forwardSubject } from "../subjects.ts";
+import { announce, auditOf, forwardSubject } from "../subjects.ts";
 import { viewForward } from "../views.ts";
 import type { edgeRoutes } from "./contract.ts";
 import { takeHostPort } from "./hostPorts.ts";

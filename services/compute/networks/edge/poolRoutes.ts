@@ -1,5 +1,5 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../../../kernel/errors.ts";
+import { CloudError, checkRevision, nameTaken, notFound } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import { contains, parseIpv4, parseRange } from "../../../../kernel/ipv4.ts";
@@ -10,7 +10,7 @@ import { hasNetworks } from "../defaults.ts";
 import type { NetworkOperations } from "../operations.ts";
 import { checkPoolRange } from "../ranges.ts";
 import { type PoolRow, poolStore } from "../store/addresses.ts";
-import { announce, auditOf, checkRevision, nameTaken, poolSubject, refused } from "../subjects.ts";
+import { announce, auditOf, poolSubject, refused } from "../subjects.ts";
 import { viewPool } from "../views.ts";
 import type { edgeRoutes } from "./contract.ts";
 
@@ -79,7 +79,7 @@ export const poolHandlers = (parts: ComputeParts, operations: NetworkOperations)
       const addresses = checkPoolRange(row.range, await poolStore.lock(tx));
       await checkOnHost(row);
       await checkNetworks(tx, row.range);
-      if (!(await poolStore.insert(tx, row))) throw nameTaken("pool", row.name);
+      if (!(await poolStore.insert(tx, row))) throw nameTaken("pool", "This cloud", row.name);
       await poolStore.setAddresses(tx, row.id, addresses);
       await announce(tx, poolSubject(row));
       context.audit({ ...auditOf(poolSubject(row)), after: termsOf(row) });
@@ -102,7 +102,7 @@ export const poolHandlers = (parts: ComputeParts, operations: NetworkOperations)
         interface: body.interface === undefined ? before.interface : body.interface,
       };
       const others = all.filter(({ id }) => id !== before.id);
-      if (others.some(({ name }) => name === after.name)) throw nameTaken("pool", after.name);
+      if (others.some(({ name }) => name === after.name)) throw nameTaken("pool", "This cloud", after.name);
       if (after.range !== before.range) {
         const addresses = checkPoolRange(after.range, others);
         const taken = await poolStore.takenOutside(tx, before.id, addresses);

@@ -1,5 +1,5 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { CloudError } from "../../../../kernel/errors.ts";
+import { CloudError, there } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { viewOperation } from "../../../../kernel/operations/view.ts";
 import type { Handler, RequestContext } from "../../../../kernel/service.ts";
@@ -8,7 +8,7 @@ import { openDisk, subjectOf } from "../disks.ts";
 import { likeInstance } from "../likeInstance.ts";
 import { createVolume, type VolumeOperations } from "../operations.ts";
 import { checkRight } from "../rights.ts";
-import { checkBackup, checkVolume, there } from "../states.ts";
+import { checkBackup, checkVolume } from "../states.ts";
 import { findOperation } from "../store.ts";
 import type { backupRoutes } from "./contract.ts";
 import { beginDrill } from "./drill.ts";

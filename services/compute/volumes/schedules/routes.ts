@@ -1,5 +1,5 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { invalid } from "../../../../kernel/errors.ts";
+import { checkRevision, invalid, nameTaken, there } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Handler } from "../../../../kernel/service.ts";
@@ -7,7 +7,6 @@ import { type ComputeParts, openProject, placeOf } from "../../parts.ts";
 import { findBucket } from "../backups/routes.ts";
 import { openDisk, subjectOf } from "../disks.ts";
 import { checkRight } from "../rights.ts";
-import { checkRevision, nameTaken, there } from "../states.ts";
 import { brokenConstraint } from "../store.ts";
 import type { SnapshotSchedule, scheduleRoutes } from "./contract.ts";
 import { type ScheduleChange, type ScheduleRow, scheduleStore } from "./store.ts";
@@ -104,7 +103,7 @@ export function scheduleHandlers(parts: ComputeParts): { [K in keyof Routes]: Ha
     async snapshotScheduleUpdate(context, { params, body }) {
       const row = there(await scheduleStore.find(context.tx, params.snapshotSchedule, { lock: true }), "schedule");
       context.authorize(placeOf(row), "schedule");
-      checkRevision("schedule", context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "schedule");
       if (row.kind === "snapshot") refuseForSnapshots(body);
       if (body.bucket !== undefined) checkRight(context, "writeObjects", row);
       if (body.verify !== undefined || body.verifyCommand !== undefined) checkRight(context, "drill", row);

@@ -1,7 +1,7 @@
 import { isoTime } from "../../../../kernel/clock.ts";
 import type { Actor } from "../../../../kernel/contract.ts";
 import type { Database, Tx } from "../../../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../../../kernel/errors.ts";
+import { CloudError, nameTaken, notFound } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition, type StepContext } from "../../../../kernel/operations/definition.ts";
 import { beginOperation, type OperationRecord } from "../../../../kernel/operations/store.ts";
@@ -11,7 +11,6 @@ import type { ComputeParts } from "../../parts.ts";
 import { type Disk, engineNameOf, subjectOf } from "../disks.ts";
 import { restingState } from "../operations.ts";
 import { scheduleEnded } from "../schedules/outcome.ts";
-import { nameTaken } from "../states.ts";
 import { volumeStore } from "../store.ts";
 import { type SnapshotRow, snapshotStore } from "./store.ts";
 

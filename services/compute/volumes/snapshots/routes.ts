@@ -1,6 +1,6 @@
 import { isoTime } from "../../../../kernel/clock.ts";
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { CloudError, invalid } from "../../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, there } from "../../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../../kernel/http/cursor.ts";
 import { beginOperation } from "../../../../kernel/operations/store.ts";
 import { viewOperation } from "../../../../kernel/operations/view.ts";
@@ -10,7 +10,7 @@ import { backupStore } from "../backups/store.ts";
 import { findDisk, openDisk, subjectOf } from "../disks.ts";
 import { likeInstance } from "../likeInstance.ts";
 import { createVolume, type VolumeOperations } from "../operations.ts";
-import { checkRevision, checkSnapshot, checkVolume, nameTaken, there } from "../states.ts";
+import { checkSnapshot, checkVolume } from "../states.ts";
 import { brokenConstraint, findOperation, volumeStore } from "../store.ts";
 import type { snapshotRoutes } from "./contract.ts";
 import { beginSnapshotDelete, type SnapshotOperations, takeSnapshot } from "./operations.ts";
@@ -59,7 +59,7 @@ export function snapshotHandlers(
 
     async snapshotUpdate(context, { params, body }) {
       const row = await openSnapshot(context, params.snapshot);
-      checkRevision("snapshot", context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "snapshot");
       const change = {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
