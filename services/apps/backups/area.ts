@@ -151,11 +151,18 @@ export function createBackups(parts: AppsParts): Backups {
         const app = await openApp(context, body.app ?? row.appId);
         if (app.projectId !== row.projectId) throw invalid("body.app", "It is in another project than the backup.");
         if (body.confirm !== app.name)
-          throw invalid("body.confirm", `Give the name of the app, ${app.name}, to say that what is on its disks is to be replaced.`);
+          throw invalid(
+            "body.confirm",
+            `Give the name of the app, ${app.name}, to say that what is on its disks is to be replaced.`,
+          );
         if (row.state !== "available" || row.operationId !== null)
-          throw new CloudError("failed_precondition", `This backup is ${row.state === "available" ? "being restored" : row.state}.`, {
-            details: { resource: "backup", reason: "backup_state", state: row.state },
-          });
+          throw new CloudError(
+            "failed_precondition",
+            `This backup is ${row.state === "available" ? "being restored" : row.state}.`,
+            {
+              details: { resource: "backup", reason: "backup_state", state: row.state },
+            },
+          );
         const operation = await beginOnApp(context.tx, definitions.restore, app, actorOf(context.principal), {
           backupId: row.id,
           appId: app.id,

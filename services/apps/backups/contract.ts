@@ -15,7 +15,9 @@ export const appBackup = z.object({
   appName: z.string(),
   /** Of what ran when it was made. */
   releaseNumber: z.number().int().optional(),
-  reason: z.enum(["person", "update", "removal"]).describe("Who wanted it: a person, or an update or removal of an app of the catalogue."),
+  reason: z
+    .enum(["person", "update", "removal"])
+    .describe("Who wanted it: a person, or an update or removal of an app of the catalogue."),
   state: appBackupState,
   stateReason: z.string().optional(),
   bucket: z.object({ id: id("bucket"), name: z.string() }),
@@ -59,7 +61,8 @@ export const backupRoutes = {
     method: "POST",
     path: "/v1/apps/{app}/backups",
     summary: "Back up the disks of an app",
-    description: "Into a bucket of its project. The app is stopped while its disks are copied, so that nothing is copied half written.",
+    description:
+      "Into a bucket of its project. The app is stopped while its disks are copied, so that nothing is copied half written.",
     permission: "apps.backup.create",
     roles: ["editor"],
     params: z.object({ app: id("app") }),

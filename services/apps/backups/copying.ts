@@ -40,9 +40,13 @@ export function createCopying(parts: AppsParts): Copying {
       const app = await parts.deploying.find(tx, appId);
       const release = app?.liveReleaseId === undefined ? undefined : await parts.deploying.release(tx, app.liveReleaseId);
       if (!app || !release)
-        throw new CloudError("failed_precondition", "The app was never deployed, so its disks are not there yet. Deploy it first.", {
-          details: { resource: "app", reason: "app_not_deployed" },
-        });
+        throw new CloudError(
+          "failed_precondition",
+          "The app was never deployed, so its disks are not there yet. Deploy it first.",
+          {
+            details: { resource: "app", reason: "app_not_deployed" },
+          },
+        );
       return { disks: await diskStore.ofApp(tx, appId), image: release.imageId };
     });
 
@@ -111,9 +115,13 @@ export function createCopying(parts: AppsParts): Copying {
       const wanted = backup.disks.map((copy) => {
         const disk = disks.find(({ name }) => name === copy.name);
         if (!disk)
-          throw new CloudError("failed_precondition", `The app has no disk ${copy.name}, which is in this backup. Add one, then restore again.`, {
-            details: { resource: "app", reason: "disk_missing" },
-          });
+          throw new CloudError(
+            "failed_precondition",
+            `The app has no disk ${copy.name}, which is in this backup. Add one, then restore again.`,
+            {
+              details: { resource: "app", reason: "disk_missing" },
+            },
+          );
         return { copy, disk };
       });
       for (const { copy } of wanted) await check(backup, copy, signal);

@@ -4,7 +4,12 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import { newId } from "../../../kernel/ids.ts";
-import { defineOperation, type OperationDefinition, type OperationStep, type StepContext } from "../../../kernel/operations/definition.ts";
+import {
+  defineOperation,
+  type OperationDefinition,
+  type OperationStep,
+  type StepContext,
+} from "../../../kernel/operations/definition.ts";
 import type { OperationRecord } from "../../../kernel/operations/store.ts";
 import { beginOnApp, nextTurn } from "../deploying/queue.ts";
 import { type AppRow, appStore } from "../deploying/store/apps.ts";
@@ -69,7 +74,10 @@ export function defineBackups(parts: AppsParts, copying: Copying): BackupOperati
           deadlineSeconds: 6 * 60 * minute,
           async run(context) {
             await stop(context);
-            await copying.copy(context.input.backupId, { signal: context.signal, onLine: (line) => context.progress(0.5, line.replace(/^--> /, "")) });
+            await copying.copy(context.input.backupId, {
+              signal: context.signal,
+              onLine: (line) => context.progress(0.5, line.replace(/^--> /, "")),
+            });
           },
           undo: goOn,
         },

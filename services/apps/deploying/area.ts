@@ -3,6 +3,7 @@ import { CloudError, notFound } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import { newId } from "../../../kernel/ids.ts";
 import type { Worker } from "../../../kernel/service.ts";
+import type { Copying } from "../backups/copying.ts";
 import type { AppsParts, Area, DeployingPart } from "../parts.ts";
 import { subjectOf } from "../subjects.ts";
 import { appRoutes } from "./appRoutes.ts";
@@ -10,6 +11,7 @@ import { type Bases, openBases } from "./bases.ts";
 import { deployingRoutes } from "./contract.ts";
 import { deployRoutes } from "./deployRoutes.ts";
 import { openImageSweep } from "./imageSweep.ts";
+import { type AppLifecycle, createLifecycle } from "./lifecycle.ts";
 import { openDeploymentLogs } from "./log.ts";
 import { followLog, logRoute } from "./logRoute.ts";
 import { defineDeployments } from "./operations/deployment.ts";
@@ -24,16 +26,22 @@ import { deploymentStore } from "./store/deployments.ts";
 import { releaseStore } from "./store/releases.ts";
 import { openUploads } from "./uploads.ts";
 
+/** For a part that is tested alone. */
+const noBackups: Pick<Copying, "copy" | "putBack"> = {
+  copy: () => Promise.reject(new Error("There are no backups here.")),
+  putBack: () => Promise.reject(new Error("There are no backups here.")),
+};
+
 /** `bases` is for tests. */
 export function createDeploying(
   parts: AppsParts,
-  { bases = openBases(parts) }: { bases?: Bases } = {},
-): Area<typeof deployingRoutes> & { part: DeployingPart } {
+  { bases = openBases(parts), copying = noBackups }: { bases?: Bases; copying?: Pick<Copying, "copy" | "putBack"> } = {},
+): Area<typeof deployingRoutes> & { part: DeployingPart; lifecycle: AppLifecycle } {
   const logs = openDeploymentLogs(parts.dataDirectory);
   const uploads = openUploads(parts.dataDirectory);
   const sweep = openImageSweep(parts);
   const power = definePower(parts, sweep);
-  const deployments = defineDeployments(parts, { logs, uploads, bases, sweep, tidy: power.tidy });
+  const deployments = defineDeployments(parts, { logs, uploads, bases, sweep, tidy: power.tidy, copying });
   const remove = defineRemoval(parts, { logs, uploads, sweep });
 
   /** Nothing to do while there is no engine. */
@@ -72,6 +80,7 @@ export function createDeploying(
     },
     operations: [deployments.build, deployments.release, ...Object.values(power), remove],
     workers,
+    lifecycle: createLifecycle(parts, { deployments, remove }, { uploads, logs }),
     part: {
       async find(tx, id, options) {
         const row = await appStore.find(tx, id, options);

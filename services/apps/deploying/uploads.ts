@@ -15,6 +15,8 @@ export interface Uploads {
   receive(deploymentId: string, request: IncomingMessage, mostBytes: number): Promise<number>;
   /** A folder becomes the source of a deployment. */
   take(deploymentId: string, folder: string): Promise<void>;
+  /** The same with a copy of it. */
+  copy(deploymentId: string, folder: string): Promise<void>;
   remove(deploymentId: string): Promise<void>;
   /** Takes away what belongs to no deployment: `isNeeded` is asked for ids. */
   sweep(isNeeded: (ids: string[]) => Promise<Set<string>>): Promise<void>;
@@ -75,6 +77,15 @@ export function openUploads(dataDirectory: string): Uploads {
         await rename(part, folder(id));
         await rm(from, { recursive: true, force: true, maxRetries: 5 });
       }
+      await syncFolder(root);
+    },
+
+    async copy(id, from) {
+      await prepare();
+      const part = join(root, `${partial}${process.pid}-${id}`);
+      for (const each of [part, folder(id)]) await rm(each, { recursive: true, force: true, maxRetries: 5 });
+      await cp(from, part, { recursive: true, verbatimSymlinks: true });
+      await rename(part, folder(id));
       await syncFolder(root);
     },
 

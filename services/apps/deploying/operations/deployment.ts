@@ -11,6 +11,7 @@ import {
   type OperationStep,
   type StepContext,
 } from "../../../../kernel/operations/definition.ts";
+import type { Copying } from "../../backups/copying.ts";
 import { defaultHealthCheck, defaultPort } from "../../building/plan.ts";
 import type { ImageReport } from "../../driver.ts";
 import type { AppsParts } from "../../parts.ts";
@@ -38,6 +39,8 @@ export interface DeploymentTools {
   sweep: ImageSweep;
   /** Takes away what a deployment should have taken away. */
   tidy: OperationDefinition<AppInput>;
+  /** The disks of an app to a backup and back (services/apps/backups). */
+  copying: Pick<Copying, "copy" | "putBack">;
 }
 
 /** What a deployment knows from one step to the next. */
@@ -46,6 +49,8 @@ interface Memory {
   releaseId?: string;
   /** Of an app with disks: the old containers were told to stop. */
   stoppedOld?: boolean;
+  /** Its disks are in the backup that was asked for. */
+  copied?: boolean;
   /** What requests went to before. */
   before?: Live;
   /** The old containers go: from here on there is no way back. */
@@ -222,7 +227,7 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
     name: "start",
     deadlineSeconds: 40 * minute,
     async run(context) {
-      const { app } = await enter(context, "starting");
+      const { app, deployment } = await enter(context, "starting");
       const memory = memoryOf(context);
       const releaseId = memory.releaseId as string;
       const hasDisks = await context.database.transaction("system", (tx) => parts.running.hasDisks(tx, app.id));
@@ -232,6 +237,14 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
           await context.remember();
           call.onLine("--> stopping what runs: the app has a disk, and two must not write to it");
           await parts.running.retire(app.id, { ...call, keepReleaseId: releaseId });
+        }
+        const backupId = backupOf(deployment);
+        if (hasDisks && backupId !== undefined && app.liveReleaseId !== null && !memory.copied) {
+          call.onLine("--> copying the disks");
+          await tools.copying.copy(backupId, call);
+          memory.copied = true;
+          // Before anything writes to them: begun again, this step would copy what the new release left.
+          await context.remember();
         }
         call.onLine("--> starting");
         await parts.running.start(releaseId, call);
@@ -245,8 +258,13 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
       const { releaseId } = memory;
       await logged(context, async (call) => {
         await parts.running.discard(releaseId, call);
+        const { app, deployment } = await context.database.transaction("system", (tx) => lock(tx, context.input));
+        const backupId = deployment && backupOf(deployment);
+        if (memory.copied && app && app.state !== "deleting" && backupId !== undefined) {
+          call.onLine("--> putting the disks back as they were");
+          await tools.copying.putBack(backupId, app.id, call);
+        }
         if (!memory.stoppedOld) return;
-        const app = await context.database.transaction("system", async (tx) => (await lock(tx, context.input)).app);
         if (!app?.liveReleaseId || app.liveReleaseId === releaseId || app.state === "deleting") return;
         call.onLine("--> starting what ran before");
         await parts.running.start(app.liveReleaseId, call);
@@ -415,17 +433,24 @@ function contentOf({ request }: DeploymentRow, built: BuiltApp | undefined): Rel
   return { from: "build", facts: built as BuiltApp };
 }
 
-function factsOfImage(image: ImageReport, { port, healthPath, processes }: ImageSettings, runtime: string): BuiltApp {
+const backupOf = ({ request }: DeploymentRow): string | undefined => ("backupId" in request ? request.backupId : undefined);
+
+function factsOfImage(image: ImageReport, settings: ImageSettings, runtime: string): BuiltApp {
+  const { port, healthPath, processes, startSeconds, capabilities = [] } = settings;
   return {
     runtime,
     imageId: image.id,
     imageBytes: image.sizeBytes,
     port: port ?? exposedTcpPort(image) ?? defaultPort,
-    healthCheck: { ...defaultHealthCheck, ...(healthPath === undefined ? {} : { path: healthPath }) },
+    healthCheck: {
+      ...defaultHealthCheck,
+      ...(healthPath === undefined ? {} : { path: healthPath }),
+      ...(startSeconds === undefined ? {} : { startSeconds }),
+    },
     processes: processes ?? { web: {} },
     disks: [],
     settings: {},
-    capabilities: [],
+    capabilities,
   };
 }
 
