@@ -7,6 +7,7 @@ import { dataPaths } from "../server/data-folder.ts";
 import { databaseName, databasePort, databaseRole } from "../server/postgres-settings.ts";
 import { baseImageRecipe, recipeDigest } from "../services/apps/baseImages/build.ts";
 import { appFolder, appUser, type Runtime } from "../services/apps/baseImages/recipes.ts";
+import type { AppEngine } from "../services/apps/driver.ts";
 import { DockerClient } from "../services/apps/drivers/docker/client.ts";
 import { openDockerEngine } from "../services/apps/drivers/docker/index.ts";
 import { testBaseImage } from "../testing/baseImages.ts";
@@ -63,11 +64,16 @@ export class EngineOf {
     this.#client = new DockerClient({ endpoint: socket });
   }
 
+  /** The very engine that the cloud uses; `close()` it. */
+  driver(): AppEngine {
+    return openDockerEngine({ address: { endpoint: this.#socket }, cloudId: this.#cloudId });
+  }
+
   /** Gives the cloud a base image that the tests have made already: making it takes minutes. */
   async giveBase(runtime: Runtime, version: string): Promise<void> {
     const recipe = baseImageRecipe(runtime, version);
     const digest = recipeDigest(recipe);
-    const engine = openDockerEngine({ address: { endpoint: this.#socket }, cloudId: this.#cloudId });
+    const engine = this.driver();
     await engine.imageImport(
       {
         name: `base/${runtime}:${version}-${digest.slice(0, 8)}-e2e`,
@@ -112,7 +118,7 @@ export class EngineOf {
 
   /** As `docker save` does. */
   async saveImage(image: string, file: string): Promise<void> {
-    const driver = openDockerEngine({ address: { endpoint: this.#socket }, cloudId: this.#cloudId });
+    const driver = this.driver();
     await pipeline(await driver.imageSave(image), createWriteStream(file));
     driver.close();
   }

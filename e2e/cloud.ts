@@ -28,25 +28,38 @@ export class TestCloud {
   readonly lxd: TestLxd | undefined;
   /** What its apps run on, and where their gateway listens. */
   readonly apps: { docker: TestDocker; httpPort: number; httpsPort: number } | undefined;
+  /** Where its doors are reached. */
+  readonly address: string;
+  readonly #beside: boolean;
 
-  /** `owned: false`: nobody's yet, its first person becomes the owner by the link that it prints. */
+  /**
+   * `owned: false`: nobody's yet, its first person becomes the owner by the link that it prints. `besideApps`: on the machine of its apps, as
+   * that of every real cloud is: in the network namespace of their engine, at all addresses there.
+   */
   constructor(
     port: number,
     s3Port: number,
-    { owned = true, lxd, apps }: Pick<Partial<TestCloud>, "lxd" | "apps"> & { owned?: boolean } = {},
+    {
+      owned = true,
+      besideApps = false,
+      lxd,
+      apps,
+    }: Pick<Partial<TestCloud>, "lxd" | "apps"> & { owned?: boolean; besideApps?: boolean } = {},
   ) {
     this.port = port;
     this.s3Port = s3Port;
     this.#owned = owned;
     this.lxd = lxd;
     this.apps = apps;
+    this.#beside = besideApps && apps?.docker.network !== undefined;
+    this.address = this.#beside ? String(apps?.docker.address) : "127.0.0.1";
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.address}:${this.port}`;
   }
   get s3Url(): string {
-    return `http://127.0.0.1:${this.s3Port}`;
+    return `http://${this.address}:${this.s3Port}`;
   }
   get pid(): number {
     return this.#supervisor?.pid as number;
@@ -56,10 +69,16 @@ export class TestCloud {
   async start(): Promise<void> {
     const passwordFile = join(this.folder, "owner-password");
     writeFileSync(passwordFile, owner.password, { mode: 0o600 });
-    const child = spawn(
+    const [program = "", ...before] = [
+      ...(this.#beside ? inNetwork(String(this.apps?.docker.network)) : []),
       join(repository, "khmara"),
+    ];
+    const child = spawn(
+      program,
       [
+        ...before,
         "up",
+        ...(this.#beside ? ["--listen", "::"] : []),
         "--data",
         this.dataDirectory,
         "--port",
@@ -152,6 +171,12 @@ export class TestCloud {
   }
 }
 
+/** What runs a program in a network namespace as on a machine of its own: /sys, too, then tells of the cards there, and control groups stay. */
+const inNetwork = (network: string): string[] => {
+  const script = 'mount -t sysfs none /mnt && mount --rbind /sys/fs/cgroup /mnt/fs/cgroup && mount --move /mnt /sys && exec "$@"';
+  return ["nsenter", `--net=${network}`, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
+};
+
 /**
  * On ports that are free now; with `engine` one that can make virtual servers, on the LXD of the tests; with `apps` one that can run
  * apps, on the Docker of the tests.
@@ -162,6 +187,7 @@ export async function newCloud({
   ...options
 }: {
   owned?: boolean;
+  besideApps?: boolean;
   engine?: boolean;
   apps?: boolean;
 } = {}): Promise<TestCloud> {

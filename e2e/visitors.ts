@@ -6,15 +6,24 @@ export interface Visit {
   text: string;
 }
 
+export interface VisitOptions {
+  path?: string;
+  method?: string;
+  body?: string;
+  agent?: Agent;
+  /** Of the gateway; absent: this machine's own. */
+  address?: string | undefined;
+}
+
 /** One request through a gateway on this machine, as a browser would send it for this name. */
 export function visit(
   port: number,
   host: string,
-  { path = "/", method = "GET", body, agent }: { path?: string; method?: string; body?: string; agent?: Agent } = {},
+  { path = "/", method = "GET", body, agent, address = "127.0.0.1" }: VisitOptions = {},
 ): Promise<Visit> {
   return new Promise((resolve, reject) => {
     const sent = request(
-      { host: "127.0.0.1", port, path, method, headers: { host: `${host}:${port}` }, ...(agent ? { agent } : {}) },
+      { host: address, port, path, method, headers: { host: `${host}:${port}` }, ...(agent ? { agent } : {}) },
       (response) => {
         let text = "";
         response.setEncoding("utf8");
@@ -26,7 +35,8 @@ export function visit(
     sent.setTimeout(60_000, () => sent.destroy(new Error("There was no answer for a minute.")));
     sent.once("error", (error: NodeJS.ErrnoException) => {
       // A kept connection may be closed just as it is used again: every browser then takes a new one (RFC 9110, 9.2.2).
-      if (error.code === "ECONNRESET" && sent.reusedSocket && method === "GET") visit(port, host, { path }).then(resolve, reject);
+      if (error.code === "ECONNRESET" && sent.reusedSocket && method === "GET")
+        visit(port, host, { path, address }).then(resolve, reject);
       else reject(error);
     });
     sent.end(body);
@@ -43,12 +53,16 @@ export class Visitors {
   readonly #visiting: Promise<void>[];
   #stopped = false;
 
-  constructor(port: number, host: string, { people = 4, path = "/" }: { people?: number; path?: string } = {}) {
+  constructor(
+    port: number,
+    host: string,
+    { people = 4, path = "/", address }: { people?: number; path?: string; address?: string | undefined } = {},
+  ) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: people });
     this.#visiting = Array.from({ length: people }, async () => {
       while (!this.#stopped) {
         try {
-          const { status, text } = await visit(port, host, { path, agent: this.#agent });
+          const { status, text } = await visit(port, host, { path, agent: this.#agent, address });
           if (status === 200) this.texts.set(text, (this.texts.get(text) ?? 0) + 1);
           else this.failures.push(`${new Date().toISOString()} ${status} ${text.slice(0, 200)}`);
         } catch (error) {
