@@ -68,11 +68,11 @@ export async function createAuthority({ name, domains, days = 3650 }: AuthorityO
   return { certificate: `${certificate.toString("pem")}\n`, key: await pem(keys.privateKey) };
 }
 
-/** Names, wildcards and addresses. The chain has the authority itself behind it. 90 days unless said otherwise. */
+/** Names, wildcards and addresses. The chain has the authority itself behind it. 90 days unless said otherwise. `client`: for one, not for a server. */
 export async function issueCertificate(
   authority: CertificateAndKey,
   names: readonly string[],
-  { days = 90 }: { days?: number } = {},
+  { days = 90, client = false }: { days?: number; client?: boolean } = {},
 ): Promise<CertificateAndKey> {
   const [first] = names;
   if (first === undefined) throw new CloudError("invalid_argument", "Say at least one name for the certificate.");
@@ -94,7 +94,7 @@ export async function issueCertificate(
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+      new ExtendedKeyUsageExtension([client ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth]),
       new SubjectAlternativeNameExtension(
         names.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value })),
         // Critical when there is no subject: there is one.

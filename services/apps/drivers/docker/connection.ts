@@ -11,7 +11,13 @@ export interface EngineAddress {
   /** `/var/run/docker.sock`, or `https://host:2376`. */
   endpoint: string;
   /** For HTTPS: PEM. Both sides are checked against the authority, as `docker --tlsverify` does. */
-  tls?: { certificate: string; key: string; authority: string };
+  tls?: {
+    certificate: string;
+    key: string;
+    authority: string;
+    /** Of the certificate there, where it is not the host's. */
+    serverName?: string;
+  };
 }
 
 export type Query = Record<string, string | number | boolean | readonly string[] | undefined>;
@@ -150,7 +156,9 @@ export class DockerConnection {
 
   #tls() {
     const { tls } = this.address;
-    return tls === undefined ? {} : { cert: tls.certificate, key: tls.key, ca: tls.authority };
+    if (tls === undefined) return {};
+    const { certificate, key, authority, serverName } = tls;
+    return { cert: certificate, key, ca: authority, ...(serverName === undefined ? {} : { servername: serverName }) };
   }
 }
 
