@@ -8,7 +8,7 @@ import { createHttpServer } from "../kernel/http/server.ts";
 import type { Log } from "../kernel/log.ts";
 import { openOperationRunner } from "../kernel/operations/runner.ts";
 import { startWorkers } from "../kernel/workers.ts";
-import { openGitDoor, openRegistryDoor } from "../services/apps/index.ts";
+import { openGit, openGitDoor, openRegistryDoor, openSshDoor } from "../services/apps/index.ts";
 import { contracts, schemas } from "../services/contracts.ts";
 import type { Cloud } from "./cloud.ts";
 import { serveConsole } from "./console-files.ts";
@@ -16,11 +16,14 @@ import { drain } from "./drain.ts";
 import { registerGit } from "./git-door.ts";
 import { openMetrics } from "./metrics.ts";
 import { registerRegistry } from "./registry-door.ts";
+import { registerVisitors } from "./visitor-door.ts";
 
 export interface ControlPlane {
   http: FastifyInstance;
   /** Resolves with the port, which is another than asked for when that is 0. */
   listen(address: string, port: number): Promise<number>;
+  /** The same for git over SSH; 0 without a key for it. */
+  listenSsh(address: string, port: number): Promise<number>;
   /** Lets running requests end, hands operations over, ends the workers. */
   close(): Promise<void>;
 }
@@ -31,7 +34,13 @@ const patienceMs = 5000;
 
 export async function openControlPlane(
   cloud: Cloud,
-  options: { version: string; publicUrl: string; log: Log; consoleDirectory?: string | undefined },
+  options: {
+    version: string;
+    publicUrl: string;
+    log: Log;
+    consoleDirectory?: string | undefined;
+    sshHostKey?: string | undefined;
+  },
 ): Promise<ControlPlane> {
   const { database, services } = cloud;
   const metrics = openMetrics("control", services);
@@ -67,7 +76,11 @@ export async function openControlPlane(
     const answer = await cloud.apps.parts.routing.challenge(request.params.token);
     return answer === undefined ? reply.code(404).send() : reply.type("application/octet-stream").send(answer);
   });
-  await registerGit(http, await openGitDoor(cloud.apps.parts));
+  const git = await openGit(cloud.apps.parts);
+  await registerVisitors(http, cloud.apps.parts.routing);
+  await registerGit(http, openGitDoor(cloud.apps.parts, git));
+  const ssh =
+    options.sshHostKey === undefined ? undefined : await openSshDoor(cloud.apps.parts, git, { hostKey: options.sshHostKey });
   await registerRegistry(http, openRegistryDoor(cloud.apps.parts));
   await registerReference(http, () => openApiDocument(contracts, { version: options.version, schemas }));
   if (options.consoleDirectory) await serveConsole(http, options.consoleDirectory);
@@ -98,9 +111,12 @@ export async function openControlPlane(
       await http.listen({ host: address, port });
       return (http.server.address() as { port: number }).port;
     },
+    listenSsh: async (address, port) => (await ssh?.listen(address, port)) ?? 0,
     async close() {
       // Streams of events never end by themselves: they are cut off, and the console comes back to the next process.
-      await drain(http.server, patienceMs, () => Promise.all([http.close(), workers.stop(), runner.stop()]));
+      await drain(http.server, patienceMs, () =>
+        Promise.all([http.close(), ssh?.close(patienceMs), workers.stop(), runner.stop()]),
+      );
     },
   };
 }

@@ -14,7 +14,7 @@ import { lockFile } from "./file-lock.ts";
 export interface GatewayDoorOptions {
   /** Of the cloud's doors: the gateway listens as they do. */
   listen: string;
-  /** Of console and API: ACME's challenges are answered there. */
+  /** Of console and API: ACME's challenges and visitors who sign in are answered there. */
   port: number;
   publicUrl: string;
   s3Url: string;
@@ -41,6 +41,7 @@ export function openGateway(
         ...(httpsPort === undefined ? [] : [{ protocol: "https" as const, address, port: httpsPort }]),
       ]),
       challenges: { address: addresses.length > 1 || listen === "0.0.0.0" ? "127.0.0.1" : (addresses[0] as string), port },
+      consoleUrl: publicUrl,
       reservedHosts: [publicUrl, s3Url]
         .map((url) => new URL(url).hostname)
         .filter((host) => isIP(host.replace(/^\[|\]$/g, "")) === 0),

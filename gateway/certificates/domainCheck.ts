@@ -20,6 +20,8 @@ export interface DomainExpectation {
 
 export interface DomainCheck {
   ready: boolean;
+  /** It has addresses, and all of them are ours. */
+  leadsHere: boolean;
   /** What is wrong, and the record that would put it right, each a whole sentence. Empty when it is ready. */
   problems: string[];
   found: { addresses: string[]; alias?: string };
@@ -65,6 +67,7 @@ export async function domainCheck(
   }
   return {
     ready: problems.length === 0,
+    leadsHere: found.length > 0 && strangers.length === 0,
     problems,
     found: { addresses: found, ...(cname === undefined ? {} : { alias: cname }) },
   };

@@ -8,6 +8,7 @@ import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import type { AppState, DeploymentSource } from "./deploying/contract.ts";
 import type { AppEngine } from "./driver.ts";
+import type { VisitAnswer, VisitRequest } from "./routing/visits.ts";
 
 export type { Area } from "../../kernel/service.ts";
 
@@ -161,6 +162,8 @@ export interface RoutingPart {
   appDeleted(tx: Tx, appId: string): Promise<void>;
   /** What is answered to an ACME server that asks for this token over HTTP; undefined when nothing was asked for. */
   challenge(token: string): Promise<string | undefined>;
+  /** What is below `/.khmara/` of an app's host that asks for a sign-in. */
+  visit(request: VisitRequest): Promise<VisitAnswer>;
 }
 
 export interface RequestSample {

@@ -2,6 +2,7 @@ import type { Binding, Principal } from "../../kernel/auth/principal.ts";
 import { CloudError } from "../../kernel/errors.ts";
 import type { Authentication } from "../../kernel/http/server.ts";
 import { hashToken } from "../../kernel/secrets.ts";
+import type { IdentityService } from "./contract.ts";
 import type { Parts } from "./parts.ts";
 import { type Bearer, sessionStore } from "./store/sessions.ts";
 import { apiTokenStore } from "./store/tokens.ts";
@@ -47,6 +48,22 @@ export function createAuthentication(parts: Parts) {
   function unnoted(error: unknown): void {
     log.debug({ err: error }, "the use of a credential was not noted");
   }
+}
+
+/** Whoever uses what a session has let them into uses the session. */
+export function createSessionOf(parts: Pick<Parts, "database" | "clock" | "config" | "log">): IdentityService["sessionOf"] {
+  const { database, clock, config, log } = parts;
+  return async (sessionId) => {
+    const now = new Date(clock.nowMs());
+    const idleSince = new Date(now.getTime() - config.sessionIdleSeconds * 1000);
+    const bearer = await database.statement((sql) => sessionStore.bearerById(sql, sessionId, { now, idleSince }));
+    if (bearer?.state !== "active") return undefined;
+    if (isStale(bearer, now))
+      await sessionStore
+        .seen(database.sql, bearer.id, now)
+        .catch((error) => log.debug({ err: error }, "the use of a session was not noted"));
+    return { principal: { ...principalOf(bearer), sessionId: bearer.id }, email: bearer.email };
+  };
 }
 
 export const isStale = (bearer: Bearer, now: Date): boolean =>

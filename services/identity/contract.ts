@@ -994,6 +994,8 @@ export interface IdentityService {
     sourceIp: string;
     userAgent: string;
   }): Promise<Authentication | undefined>;
+  /** The person of a session, by its id, with the rights of now; undefined when it has ended or they are suspended. */
+  sessionOf(sessionId: string): Promise<{ principal: Principal; email: string } | undefined>;
   /** Whether an organisation may be used: a suspended one serves nothing, to nobody. */
   organisationActive(tx: Tx, organisationId: string): Promise<boolean>;
   /** Where a project lives; undefined when there is none that this transaction may see. */

@@ -6,7 +6,7 @@ import { CloudError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import { createAccessKeyCache } from "./accessKeyCache.ts";
-import { createAuthentication } from "./authentication.ts";
+import { createAuthentication, createSessionOf } from "./authentication.ts";
 import { ensureOwner, setupToken } from "./cloud.ts";
 import type { IdentityService } from "./contract.ts";
 import type { IdentityConfig, Parts } from "./parts.ts";
@@ -59,6 +59,7 @@ export function createIdentity(options: IdentityOptions) {
     authenticate,
     accessKey: accessKeys.accessKey,
     sshKey: createSshKeys(parts),
+    sessionOf: createSessionOf(parts),
     organisationActive: async (tx: Tx, organisationId: string) =>
       (await organisationStore.find(tx, organisationId))?.state === "active",
     async projectPlace(tx: Tx, projectId: string) {

@@ -7,6 +7,7 @@ import type { Certificates } from "./certificates.ts";
 import { namesOf } from "./names.ts";
 import { buildSpecification, type RoutedApp } from "./specification.ts";
 import { type AccessRow, accessStore } from "./store.ts";
+import { visitKey } from "./visits.ts";
 
 export interface Applying {
   /** Resolves when the gateway does what the records said when it was called, or later. */
@@ -78,6 +79,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
     return buildSpecification({
       listeners: door.listeners,
       challenges: door.challenges,
+      visits: door.challenges,
       ports,
       apps: read.apps,
       certificates: list,
@@ -187,6 +189,7 @@ function openAccess(parts: Pick<AppsParts, "secrets" | "log">, row: AccessRow | 
   return {
     httpsOnly: row.httpsOnly,
     users,
+    ...(row.signIn === null ? {} : { signIn: { audience: row.appId, key: visitKey(parts.secrets, row.appId, row.signIn) } }),
     allow: row.allow,
     deny: row.deny,
     rateLimit:

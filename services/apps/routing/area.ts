@@ -9,8 +9,10 @@ import type { routingRoutes } from "./contract.ts";
 import { domainHandlers } from "./domainRoutes.ts";
 import { engineHandlers } from "./engineRoutes.ts";
 import { namesOf, urlOf } from "./names.ts";
+import { createProof } from "./proof.ts";
 import { countRequests, forgetRequests, samplesOf } from "./requests.ts";
 import { accessStore, acmeStore, certificateStore, domainStore } from "./store.ts";
+import { createVisits } from "./visits.ts";
 
 export type Available<T> = { driver: T } | { missing: string };
 
@@ -20,12 +22,16 @@ export interface GatewayDoor {
   /** Absent: no HTTPS. */
   readonly httpsPort?: number;
   readonly listeners: GatewaySpecification["listeners"];
-  /** Where the control plane answers ACME's challenges, with `challenge()` of the routing part. */
+  /** Where the control plane answers ACME's challenges and visitors who sign in, with `challenge()` and `visit()` of the routing part. */
   readonly challenges: { address: string; port: number };
+  /** Where people sign in, without a slash at the end. */
+  readonly consoleUrl: string;
   /** The cloud's own names, such as the console's: no app may have them. */
   readonly reservedHosts: readonly string[];
   /** PEM: an authority, besides the public ones, that an ACME server's own certificate may be of. */
   readonly trust?: string;
+  /** To ask about domains, in place of the machine's own: `192.0.2.53`, with `:5353` where that is another port. */
+  readonly nameServers?: readonly string[];
   /** Addresses at which clients find the gateway, as far as this machine knows. */
   addresses(): string[];
   /**
@@ -49,6 +55,8 @@ export function createRouting(
   const door = "driver" in gateway ? gateway.driver : undefined;
   const certificates = createCertificates(parts);
   const applying = createApplying(parts, door, certificates);
+  const visits = createVisits(parts, door);
+  const proof = createProof(parts, door, applying);
   const { database } = parts;
 
   const part: RoutingPart = {
@@ -79,13 +87,15 @@ export function createRouting(
       tx.afterCommit(applying.soon);
     },
     challenge: (token) => database.transaction("system", (tx) => acmeStore.challenge(tx, token)),
+    visit: visits.answer,
   };
 
   return {
     part,
     handlers: {
-      ...domainHandlers(parts, door, applying),
+      ...domainHandlers(parts, door, applying, proof),
       ...accessHandlers(parts, applying),
+      ...visits.handlers,
       ...engineHandlers(parts, gateway, applying),
     },
     workers:
@@ -93,6 +103,7 @@ export function createRouting(
         ? []
         : [
             { name: "apps.gateway", everySeconds: 3, run: applying.keep },
+            { name: "apps.domains", everySeconds: 5, run: proof.watch },
             { name: "apps.requests", everySeconds: 5, run: (signal) => countRequests(parts, door, signal) },
             { name: "apps.requests.forget", everySeconds: 3600, run: () => forgetRequests(parts) },
             {

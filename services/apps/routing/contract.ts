@@ -19,6 +19,11 @@ export const domain = z.object({
   host: z.string(),
   /** Requests to this name are sent there instead (308). */
   redirectTo: z.string().optional(),
+  active: z.boolean().describe("Whether it leads to the app: it does once it is proven to be yours."),
+  challenge: z
+    .object({ name: z.string(), value: z.string() })
+    .optional()
+    .describe("While it is not: a TXT record in the DNS that proves it. The other way is to point the domain to this cloud."),
   /** What is missing, in words; absent: all is well. */
   problem: z.string().optional(),
   certificate: z.object({
@@ -34,6 +39,16 @@ export const domain = z.object({
 });
 export type Domain = z.output<typeof domain>;
 
+/** Who of those who can sign in to this cloud an app is for. */
+export const audiences = ["project", "organisation", "chosen", "cloud"] as const;
+export type Audience = (typeof audiences)[number];
+const audience = z
+  .enum(audiences)
+  .describe(
+    "Members of its project, of its organisation, those of them that are chosen, or whoever has an account of this cloud.",
+  );
+const mostChosen = 500;
+
 /** What the gateway does with requests before an app sees them. */
 export const appAccess = z.object({
   httpsOnly: z.boolean(),
@@ -41,6 +56,10 @@ export const appAccess = z.object({
     .object({ users: z.array(z.string()) })
     .optional()
     .describe("Names only."),
+  signIn: z
+    .object({ audience, users: z.array(id("user")) })
+    .optional()
+    .describe("Absent: nobody has to sign in to this cloud."),
   allow: z.array(z.string()),
   deny: z.array(z.string()),
   rateLimit: z.object({ requests: z.number().int(), seconds: z.number().int() }).optional(),
@@ -67,6 +86,7 @@ export const appEngine = z.object({
     .object({ directory: z.string(), email: z.string() })
     .optional()
     .describe("Absent: certificates by the cloud's own authority alone."),
+  trustDomains: z.boolean().describe("Domains are taken at people's word: for a cloud without public DNS."),
   revision,
 });
 
@@ -90,7 +110,8 @@ export const routingRoutes = {
     method: "POST",
     path: "/v1/apps/{app}/domains",
     summary: "Give an app a domain",
-    description: "It answers there at once; the certificate comes when the name leads here.",
+    description:
+      "It answers there once the domain is proven to be yours: it leads here, or carries the TXT record that the answer tells. The cloud looks by itself; the certificate comes when the name leads here.",
     permission: "apps.domain.create",
     roles: ["editor"],
     params: byApp,
@@ -150,6 +171,11 @@ export const routingRoutes = {
         .nullable()
         .optional()
         .describe("All of them; null: none is asked for."),
+      signIn: z
+        .object({ audience, users: z.array(id("user")).max(mostChosen).optional().describe("When they are chosen.") })
+        .nullable()
+        .optional()
+        .describe("Visitors sign in to this cloud first; with basicAuth too, either lets in. null: they need not."),
       allow: z.array(network).max(500).optional().describe("When there are any, all others are denied."),
       deny: z.array(network).max(500).optional(),
       rateLimit: z
@@ -162,6 +188,36 @@ export const routingRoutes = {
     }),
     response: appAccess,
     errors: ["not_found", "invalid_argument", "precondition_failed"],
+  }),
+  appVisitCreate: route({
+    method: "POST",
+    path: "/v1/app-visits",
+    summary: "Visit an app that asks for a sign-in",
+    description:
+      "For the console's own page, to which the gateway sends visitors of such an app: the answer is the address at the app that lets this browser in, once, within a minute.",
+    permission: "self",
+    body: z.object({
+      origin: z
+        .url({ protocol: /^https?$/ })
+        .max(300)
+        .describe("Of the app, such as https://shop.example.org."),
+      state: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .describe("Of the browser that began."),
+      to: z.string().max(2048).describe("Where at the app: a path with its query."),
+      confirmed: z.boolean().optional().describe("The visitor wants the app to know who they are."),
+    }),
+    response: z.object({
+      url: z
+        .string()
+        .optional()
+        .describe("Absent: the visitor has to say first that they want it, as the app is none of their organisations'."),
+      app: z.object({ name: z.string(), host: z.string() }),
+    }),
+    errors: ["not_found", "permission_denied", "failed_precondition"],
+    stream: {},
+    cli: false,
   }),
   appEngineGet: route({
     method: "GET",
@@ -189,6 +245,7 @@ export const routingRoutes = {
         .nullable()
         .optional()
         .describe("The directory of an ACME server (RFC 8555), such as Let's Encrypt's."),
+      trustDomains: z.boolean().optional().describe("Nobody has to prove that a domain is theirs."),
     }),
     response: appEngine,
     errors: ["invalid_argument", "precondition_failed"],

@@ -1,5 +1,4 @@
 import { X509Certificate } from "node:crypto";
-import { Resolver } from "node:dns/promises";
 import { isoTime } from "../../../kernel/clock.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
@@ -11,7 +10,8 @@ import { isProvable } from "./acme/issuing.ts";
 import type { Applying } from "./applying.ts";
 import type { GatewayDoor } from "./area.ts";
 import type { Domain, routingRoutes } from "./contract.ts";
-import { isBelow, isPrivateName, namesOf } from "./names.ts";
+import { isBelow } from "./names.ts";
+import { challengeOf, type Proof } from "./proof.ts";
 import {
   type AcmeRequestRow,
   acmeStore,
@@ -32,6 +32,7 @@ export function domainHandlers(
   parts: AppsParts,
   gateway: GatewayDoor | undefined,
   { soon }: Pick<Applying, "soon">,
+  proof: Proof,
 ): Area<Routes>["handlers"] {
   const needApp = async (tx: Tx, domain: DomainRow): Promise<AppView> => {
     const app = await parts.deploying.find(tx, domain.appId);
@@ -46,7 +47,7 @@ export function domainHandlers(
       const [after] = decodeCursor(query.cursor, 1) ?? [];
       const filter = { appId: params.app, limit: query.limit + 1, after: after === undefined ? undefined : String(after) };
       const rows = await domainStore.page(tx, filter);
-      const view = await viewerOf(tx, rows);
+      const view = await viewerOf(parts, tx, rows);
       return toPage(rows, query.limit, view, ({ id }) => [id]);
     },
 
@@ -74,6 +75,7 @@ export function domainHandlers(
         redirectTo: redirectTo ?? null,
         problem: null,
         checkedAt: null,
+        provenAt: settings.trustDomains ? new Date() : null,
         createdAt: new Date(),
       };
       // Whose it is is nobody's business.
@@ -93,35 +95,30 @@ export function domainHandlers(
         after: { app: app.id, host, ...(redirectTo === undefined ? {} : { redirectTo }) },
       });
       tx.afterCommit(soon);
-      return (await viewerOf(tx, [row]))(row);
+      return (await viewerOf(parts, tx, [row]))(row);
     },
 
     async domainCheck(context, { params }) {
-      const { domain, settings, alias } = await context.transaction(async (tx) => {
+      const domain = await context.transaction(async (tx) => {
         const domain = await domainStore.find(tx, params.domain);
         if (domain === undefined) throw notFound("domain");
         context.authorize(placeOf(domain), "domain");
-        const app = await needApp(tx, domain);
-        const { settings, own } = await namesOf(parts, tx, [app]);
-        return { domain, settings, alias: own.get(app.id) };
+        return domain;
       });
-      const problem = await findProblem(domain.host, settings, alias, gateway);
+      const finding = await proof.look(domain);
       return context.transaction(async (tx) => {
         const now = await domainStore.find(tx, params.domain);
         if (now === undefined) throw notFound("domain");
-        const checkedAt = new Date();
-        await domainStore.checked(tx, now.id, problem ?? null, checkedAt);
-        if (problem === undefined) await acmeStore.retryNow(tx, now.host);
         const app = await needApp(tx, now);
+        const row = await proof.note(tx, now, finding);
         await announce(tx, app);
         context.audit(tx, {
           organisationId: now.organisationId,
           projectId: now.projectId,
           resource: { kind: "domain", id: now.id, name: now.host },
-          after: { ready: problem === undefined },
+          after: { ready: row.problem === null, proven: row.provenAt !== null },
         });
-        const row = { ...now, problem: problem ?? null, checkedAt };
-        return (await viewerOf(tx, [row]))(row);
+        return (await viewerOf(parts, tx, [row]))(row);
       });
     },
 
@@ -161,7 +158,11 @@ function checkName(host: string, { appsDomain }: SettingsRow, reserved: readonly
     throw invalid("body.host", "This cloud itself is at that name. Give another one.");
 }
 
-async function viewerOf(tx: Tx, rows: readonly DomainRow[]): Promise<(row: DomainRow) => Domain> {
+async function viewerOf(
+  { secrets }: Pick<AppsParts, "secrets">,
+  tx: Tx,
+  rows: readonly DomainRow[],
+): Promise<(row: DomainRow) => Domain> {
   const hosts = rows.map(({ host }) => host);
   const settings = await settingsStore.get(tx);
   const certificates = Map.groupBy(await certificateStore.of(tx, hosts), ({ host }) => host);
@@ -171,8 +172,14 @@ async function viewerOf(tx: Tx, rows: readonly DomainRow[]): Promise<(row: Domai
     appId: row.appId,
     host: row.host,
     ...(row.redirectTo === null ? {} : { redirectTo: row.redirectTo }),
+    active: row.provenAt !== null,
+    ...(row.provenAt === null ? { challenge: challengeOf(secrets, row) } : {}),
     ...(row.problem === null ? {} : { problem: row.problem }),
-    certificate: viewCertificate(row.host, settings, certificates.get(row.host) ?? [], requests.get(row.host)),
+    // Of one that is not theirs yet somebody else may have a certificate.
+    certificate:
+      row.provenAt === null
+        ? { state: "waiting" as const }
+        : viewCertificate(row.host, settings, certificates.get(row.host) ?? [], requests.get(row.host)),
     ...(row.checkedAt === null ? {} : { checkedAt: isoTime(row.checkedAt) }),
     createdAt: isoTime(row.createdAt),
   });
@@ -202,37 +209,4 @@ function viewCertificate(
       ? {}
       : { problem: "A wildcard cannot be proven over HTTP; add the names themselves, one by one." }),
   };
-}
-
-/** Whether clients who ask for this name come to the gateway; what the DNS says, in words. */
-async function findProblem(
-  host: string,
-  { appsDomain, acmeDirectory }: SettingsRow,
-  alias: string | undefined,
-  gateway: GatewayDoor | undefined,
-): Promise<string | undefined> {
-  if (gateway === undefined) return "There is no gateway on this machine that the name could lead to.";
-  const { domainCheck } = await import("../../../gateway/certificates/domainCheck.ts");
-  const resolver = new Resolver({ timeout: 3000, tries: 2 });
-  const ownName = isPrivateName(appsDomain) ? undefined : alias;
-  const addresses = new Set(gateway.addresses());
-  // Behind a router the world knows this machine by another address: that of the domain of the apps.
-  if (ownName !== undefined) {
-    const found = await Promise.allSettled([resolver.resolve4(ownName), resolver.resolve6(ownName)]);
-    for (const each of found) if (each.status === "fulfilled") for (const address of each.value) addresses.add(address);
-  }
-  // A wildcard is looked at by one of its names.
-  const name = host.startsWith("*.") ? `khmara-check.${host.slice(2)}` : host;
-  const authority = acmeDirectory?.includes("letsencrypt.org") === true ? { authority: "letsencrypt.org" } : {};
-  try {
-    const { problems } = await domainCheck(
-      name,
-      { addresses: [...addresses], ...(ownName === undefined ? {} : { alias: ownName }), ...authority },
-      resolver,
-    );
-    return problems.length === 0 ? undefined : problems.join(" ");
-  } catch (error) {
-    if (CloudError.is(error, "unavailable")) return error.message;
-    throw error;
-  }
 }

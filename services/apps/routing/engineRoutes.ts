@@ -19,11 +19,12 @@ export function engineHandlers(
   gateway: Available<GatewayDoor>,
   { soon, problem }: Pick<Applying, "soon" | "problem">,
 ): Area<Routes>["handlers"] {
-  async function view({ appsDomain, acmeDirectory, acmeEmail, revision }: SettingsRow, administers: boolean) {
+  async function view({ appsDomain, acmeDirectory, acmeEmail, trustDomains, revision }: SettingsRow, administers: boolean) {
     return {
       ...(await engineState(parts)),
       gateway: gatewayState(gateway, problem()),
       appsDomain,
+      trustDomains,
       ...(!administers || acmeDirectory === null || acmeEmail === null
         ? {}
         : { acme: { directory: acmeDirectory, email: acmeEmail } }),
@@ -47,6 +48,7 @@ export function engineHandlers(
           appsDomain: body.appsDomain ?? before.appsDomain,
           acmeDirectory: body.acme === undefined ? before.acmeDirectory : (body.acme?.directory ?? null),
           acmeEmail: body.acme === undefined ? before.acmeEmail : (body.acme?.email ?? null),
+          trustDomains: body.trustDomains ?? before.trustDomains,
           revision: before.revision + 1,
         };
         await settingsStore.update(tx, after);
@@ -70,7 +72,12 @@ function checkDomain(domain: string, reserved: readonly string[]): void {
     );
 }
 
-const termsOf = ({ appsDomain, acmeDirectory, acmeEmail }: SettingsRow) => ({ appsDomain, acmeDirectory, acmeEmail });
+const termsOf = ({ appsDomain, acmeDirectory, acmeEmail, trustDomains }: SettingsRow) => ({
+  appsDomain,
+  acmeDirectory,
+  acmeEmail,
+  trustDomains,
+});
 
 async function engineState(
   parts: AppsParts,

@@ -9,6 +9,7 @@ export interface AppNames {
   own: ReadonlyMap<string, string>;
   /** By project: behind the app's name. */
   projects: ReadonlyMap<string, string>;
+  /** Those that are proven to be theirs. */
   domains: ReadonlyMap<string, DomainRow[]>;
 }
 
@@ -37,11 +38,24 @@ export async function namesOf(
     const project = projects.get(projectId);
     if (project !== undefined) own.set(id, `${name}.${project}`);
   }
-  const rows = await domainStore.of(
+  const claimed = await domainStore.of(
     tx,
     apps.map(({ id }) => id),
   );
+  const rows = claimed.filter(({ provenAt }) => provenAt !== null);
   return { settings, own, projects, domains: Map.groupBy(rows, ({ appId }) => appId) };
+}
+
+/** The app that answers at a host, of any organisation: for system transactions. */
+export async function appAt(parts: Pick<AppsParts, "deploying">, tx: Tx, host: string): Promise<AppView | undefined> {
+  const domain = await domainStore.serving(tx, host);
+  if (domain !== undefined) return domain.redirectTo === null ? parts.deploying.find(tx, domain.appId) : undefined;
+  const { appsDomain } = await settingsStore.get(tx);
+  if (!host.endsWith(`.${appsDomain}`)) return undefined;
+  const [name, label, ...more] = host.slice(0, -appsDomain.length - 1).split(".");
+  if (name === undefined || label === undefined || more.length > 0) return undefined;
+  const projectId = await labelStore.projectOf(tx, label);
+  return (await parts.deploying.named(tx, name)).find((app) => app.projectId === projectId);
 }
 
 async function labelOf(

@@ -14,6 +14,7 @@ export interface RoutedApp {
   access: {
     httpsOnly: boolean;
     users: readonly { name: string; salt: string; hash: string }[];
+    signIn?: { audience: string; key: string } | undefined;
     allow: readonly string[];
     deny: readonly string[];
     rateLimit?: { requests: number; seconds: number } | undefined;
@@ -25,6 +26,8 @@ export interface RoutedApp {
 export interface Routing {
   listeners: GatewaySpecification["listeners"];
   challenges: { address: string; port: number };
+  /** Where visitors are signed in. */
+  visits: { address: string; port: number };
   ports: { http: number; https?: number | undefined };
   apps: readonly RoutedApp[];
   /** By host. */
@@ -43,7 +46,7 @@ const checkSeconds = 2;
  * were never deployed have no route: what the gateway says of unknown names (404) is true of them.
  */
 export function buildSpecification(routing: Routing): GatewaySpecification {
-  const { listeners, challenges, ports, apps, certificates, defaultCertificate, trusted } = routing;
+  const { listeners, challenges, visits, ports, apps, certificates, defaultCertificate, trusted } = routing;
   const taken = new Set<string>();
   const claim = (host: string): boolean => !taken.has(host) && taken.add(host) !== undefined;
   const routes: Route[] = [];
@@ -64,6 +67,7 @@ export function buildSpecification(routing: Routing): GatewaySpecification {
       : {}),
     ...(ports.https === undefined ? {} : { httpsPort: ports.https }),
     acme: challenges,
+    visits,
     routes,
   };
 }
@@ -79,6 +83,7 @@ function routeOf({ id, servers, access }: RoutedApp, hosts: string[], hasHttps: 
     },
     httpsOnly: access.httpsOnly && hasHttps,
     ...(access.users.length === 0 ? {} : { basicAuth: { realm: "Sign in", users: access.users.map((user) => ({ ...user })) } }),
+    ...(access.signIn === undefined ? {} : { signIn: { ...access.signIn } }),
     addresses: { allow: [...access.allow], deny: [...access.deny] },
     ...(access.rateLimit === undefined ? {} : { rateLimit: { ...access.rateLimit } }),
     // Always there, so that it is turned on and off without a reload.

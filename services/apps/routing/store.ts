@@ -1,10 +1,13 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import type { Id } from "../../../kernel/ids.ts";
+import type { Audience } from "./contract.ts";
 
 export interface SettingsRow {
   appsDomain: string;
   acmeDirectory: string | null;
   acmeEmail: string | null;
+  /** Domains are taken at people's word. */
+  trustDomains: boolean;
   revision: number;
 }
 
@@ -17,6 +20,8 @@ export interface DomainRow {
   redirectTo: string | null;
   problem: string | null;
   checkedAt: Date | null;
+  /** Since when it is known to be theirs; until then it leads nowhere. */
+  provenAt: Date | null;
   createdAt: Date;
 }
 
@@ -28,6 +33,8 @@ export interface AccessRow {
   userNames: string[];
   /** Sealed. */
   users: Buffer | null;
+  signIn: Audience | null;
+  signInUsers: string[];
   allow: string[];
   deny: string[];
   rateRequests: number | null;
@@ -59,13 +66,13 @@ export interface AcmeRequestRow {
 export const settingsStore = {
   async get(tx: Tx, { lock = false } = {}): Promise<SettingsRow> {
     const [row] = await tx.sql<SettingsRow[]>`select apps_domain as "appsDomain", acme_directory as "acmeDirectory",
-      acme_email as "acmeEmail", revision from apps.gateway_settings ${lock ? tx.sql`for update` : tx.sql``}`;
+      acme_email as "acmeEmail", trust_domains as "trustDomains", revision from apps.gateway_settings ${lock ? tx.sql`for update` : tx.sql``}`;
     return row as SettingsRow;
   },
 
   async update(tx: Tx, row: SettingsRow): Promise<void> {
     await tx.sql`update apps.gateway_settings set apps_domain = ${row.appsDomain}, acme_directory = ${row.acmeDirectory},
-      acme_email = ${row.acmeEmail}, revision = revision + 1`;
+      acme_email = ${row.acmeEmail}, trust_domains = ${row.trustDomains}, revision = revision + 1`;
   },
 };
 
@@ -74,6 +81,11 @@ export const labelStore = {
     const rows = await tx.sql<{ projectId: string; slug: string; label: string }[]>`
       select project_id as "projectId", slug, label from apps.project_labels where project_id = any (${projectIds as string[]}::text[])`;
     return new Map(rows.map(({ projectId, ...row }) => [projectId, row]));
+  },
+
+  async projectOf(tx: Tx, label: string): Promise<string | undefined> {
+    const [row] = await tx.sql<{ id: string }[]>`select project_id as id from apps.project_labels where label = ${label}`;
+    return row?.id;
   },
 
   /** False when another project has this label. */
@@ -91,7 +103,12 @@ export const labelStore = {
 };
 
 const domainColumns = `id, organisation_id as "organisationId", project_id as "projectId", app_id as "appId", host,
-  redirect_to as "redirectTo", problem, checked_at as "checkedAt", created_at as "createdAt"`;
+  redirect_to as "redirectTo", problem, checked_at as "checkedAt", proven_at as "provenAt", created_at as "createdAt"`;
+
+async function isTaken(tx: Tx, { host, organisationId }: Pick<DomainRow, "host" | "organisationId">): Promise<boolean> {
+  const [other] = await tx.sql<{ overlaps: boolean }[]>`select apps.domain_overlaps(${host}, ${organisationId}) as overlaps`;
+  return other?.overlaps === true;
+}
 
 export const domainStore = {
   async find(tx: Tx, id: string): Promise<DomainRow | undefined> {
@@ -109,39 +126,64 @@ export const domainStore = {
     select ${tx.sql.unsafe(domainColumns)} from apps.domains where app_id = any (${appIds as string[]}::text[]) order by id`,
 
   all: (tx: Tx): Promise<DomainRow[]> =>
-    tx.sql<DomainRow[]>`select ${tx.sql.unsafe(domainColumns)} from apps.domains order by id`,
+    tx.sql<DomainRow[]>`select ${tx.sql.unsafe(domainColumns)} from apps.domains where proven_at is not null order by id`,
 
-  /** False when somebody has that name already, whoever it is, or another organisation has a wildcard over it or a name below it. */
+  /** The one that answers there: the name itself before a wildcard over it. */
+  async serving(tx: Tx, host: string): Promise<DomainRow | undefined> {
+    const wildcard = `*.${host.slice(host.indexOf(".") + 1)}`;
+    const [row] = await tx.sql<DomainRow[]>`select ${tx.sql.unsafe(domainColumns)} from apps.domains
+      where host in (${host}, ${wildcard}) and proven_at is not null order by host = ${host} desc limit 1`;
+    return row;
+  },
+
+  /** False when it is proven to be somebody's already, another organisation has a wildcard over it or a name below it, or theirs has claimed it. */
   async insert(tx: Tx, row: DomainRow): Promise<boolean> {
-    const [other] = await tx.sql<
-      { overlaps: boolean }[]
-    >`select apps.domain_overlaps(${row.host}, ${row.organisationId}) as overlaps`;
-    if (other?.overlaps === true) return false;
+    if (await isTaken(tx, row)) return false;
     const rows = await tx.sql`
-      insert into apps.domains (id, organisation_id, project_id, app_id, host, redirect_to, created_at)
-      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.appId}, ${row.host}, ${row.redirectTo}, ${row.createdAt})
-      on conflict (host) do nothing returning id`;
+      insert into apps.domains (id, organisation_id, project_id, app_id, host, redirect_to, proven_at, created_at)
+      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.appId}, ${row.host}, ${row.redirectTo}, ${row.provenAt}, ${row.createdAt})
+      on conflict do nothing returning id`;
     return rows.length > 0;
   },
+
+  /** False when somebody was quicker, or the domain is gone. */
+  async prove(tx: Tx, row: Pick<DomainRow, "id" | "host" | "organisationId">, at: Date): Promise<boolean> {
+    // One at a time: what two would take at once is not theirs both.
+    await tx.sql`select pg_advisory_xact_lock(hashtext('apps.domains'))`;
+    if (await isTaken(tx, row)) return false;
+    const rows = await tx.sql`update apps.domains set proven_at = coalesce(proven_at, ${at}) where id = ${row.id} returning id`;
+    return rows.length > 0;
+  },
+
+  /** Claims that nobody has proven yet and that are to be looked at again: often at first, then more seldom, for a month. */
+  unproven: (tx: Tx, limit: number): Promise<DomainRow[]> => tx.sql<DomainRow[]>`
+    select ${tx.sql.unsafe(domainColumns)} from apps.domains
+    where proven_at is null and created_at > now() - interval '30 days'
+      and (checked_at is null or now() - checked_at > greatest(interval '30 seconds', least(interval '1 hour', (now() - created_at) / 10)))
+    order by checked_at nulls first limit ${limit}`,
 
   async checked(tx: Tx, id: string, problem: string | null, at: Date): Promise<void> {
     await tx.sql`update apps.domains set problem = ${problem}, checked_at = ${at} where id = ${id}`;
   },
 
-  async delete(tx: Tx, row: Pick<DomainRow, "id" | "host">): Promise<void> {
-    await tx.sql`delete from apps.domains where id = ${row.id}`;
-    await certificateStore.forget(tx, [row.host]);
+  async delete(tx: Tx, row: Pick<DomainRow, "id">): Promise<void> {
+    await forgetCertificates(tx, await tx.sql`delete from apps.domains where id = ${row.id} returning host, proven_at`);
   },
 
   async deleteOf(tx: Tx, appId: string): Promise<void> {
-    const rows = await tx.sql<{ host: string }[]>`delete from apps.domains where app_id = ${appId} returning host`;
-    const hosts = rows.map(({ host }) => host);
-    await certificateStore.forget(tx, hosts);
+    await forgetCertificates(tx, await tx.sql`delete from apps.domains where app_id = ${appId} returning host, proven_at`);
   },
 };
 
+/** Who only claimed a name leaves alone what is of its owner. */
+const forgetCertificates = (tx: Tx, rows: readonly Record<string, unknown>[]): Promise<void> =>
+  certificateStore.forget(
+    tx,
+    rows.filter((row) => row["proven_at"] !== null).map((row) => String(row["host"])),
+  );
+
 const accessColumns = `app_id as "appId", organisation_id as "organisationId", project_id as "projectId", https_only as "httpsOnly",
-  user_names as "userNames", users, allow, deny, rate_requests as "rateRequests", rate_seconds as "rateSeconds", maintenance,
+  user_names as "userNames", users, sign_in as "signIn", sign_in_users as "signInUsers", allow, deny, rate_requests as "rateRequests", rate_seconds as "rateSeconds", maintenance,
   maximum_body_bytes as "maximumBodyBytes", revision`;
 
 export const accessStore = {
@@ -154,17 +196,41 @@ export const accessStore = {
 
   async put(tx: Tx, row: AccessRow): Promise<void> {
     await tx.sql`
-      insert into apps.access (app_id, organisation_id, project_id, https_only, user_names, users, allow, deny, rate_requests, rate_seconds,
-        maintenance, maximum_body_bytes, revision)
+      insert into apps.access (app_id, organisation_id, project_id, https_only, user_names, users, sign_in, sign_in_users, allow, deny,
+        rate_requests, rate_seconds, maintenance, maximum_body_bytes, revision)
       values (${row.appId}, ${row.organisationId}, ${row.projectId}, ${row.httpsOnly}, ${row.userNames}::text[], ${row.users},
-        ${row.allow}::text[], ${row.deny}::text[], ${row.rateRequests}, ${row.rateSeconds}, ${row.maintenance}, ${row.maximumBodyBytes}, ${row.revision})
+        ${row.signIn}, ${row.signInUsers}::text[], ${row.allow}::text[], ${row.deny}::text[], ${row.rateRequests}, ${row.rateSeconds}, ${row.maintenance}, ${row.maximumBodyBytes}, ${row.revision})
       on conflict (app_id) do update set https_only = excluded.https_only, user_names = excluded.user_names, users = excluded.users,
-        allow = excluded.allow, deny = excluded.deny, rate_requests = excluded.rate_requests, rate_seconds = excluded.rate_seconds,
+        sign_in = excluded.sign_in, sign_in_users = excluded.sign_in_users, allow = excluded.allow, deny = excluded.deny, rate_requests = excluded.rate_requests, rate_seconds = excluded.rate_seconds,
         maintenance = excluded.maintenance, maximum_body_bytes = excluded.maximum_body_bytes, revision = excluded.revision`;
   },
 
   async delete(tx: Tx, appId: string): Promise<void> {
     await tx.sql`delete from apps.access where app_id = ${appId}`;
+  },
+};
+
+export interface VisitCodeRow {
+  codeHash: string;
+  appId: string;
+  sessionId: string;
+  stateHash: string;
+  host: string;
+  expiresAt: Date;
+}
+
+export const visitStore = {
+  async put(tx: Tx, row: VisitCodeRow): Promise<void> {
+    await tx.sql`delete from apps.visit_codes where expires_at < now() - interval '1 hour'`;
+    await tx.sql`insert into apps.visit_codes (code_hash, app_id, session_id, state_hash, host, expires_at)
+      values (${row.codeHash}, ${row.appId}, ${row.sessionId}, ${row.stateHash}, ${row.host}, ${row.expiresAt})`;
+  },
+
+  /** Each is there for one. */
+  async take(tx: Tx, codeHash: string): Promise<VisitCodeRow | undefined> {
+    const [row] = await tx.sql<VisitCodeRow[]>`delete from apps.visit_codes where code_hash = ${codeHash}
+      returning code_hash as "codeHash", app_id as "appId", session_id as "sessionId", state_hash as "stateHash", host, expires_at as "expiresAt"`;
+    return row;
   },
 };
 

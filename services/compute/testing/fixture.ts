@@ -136,6 +136,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
     },
     accessKey: async () => undefined,
     sshKey: async () => undefined,
+    sessionOf: async () => undefined,
   };
 
   const secrets = openSecrets(randomBytes(32));

@@ -115,6 +115,7 @@ export async function testDatabases(): Promise<TestDatabases> {
     },
     accessKey: async () => undefined,
     sshKey: async () => undefined,
+    sessionOf: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));
   const store = await openLocalStore({ directory: join(directory, "objects") });

@@ -83,6 +83,20 @@ export const sessionStore = {
     return row;
   },
 
+  /** The same by the id, which is no secret: for what a session has let somebody into. */
+  async bearerById(
+    sql: Sql,
+    id: string,
+    live: { now: Date; idleSince: Date },
+  ): Promise<(Bearer & { email: string }) | undefined> {
+    const [row] = await sql<(Bearer & { email: string })[]>`
+      select s.id, s.last_seen_at as "lastAt", 'user' as kind, u.id as "principalId", u.name, u.email, u.state,
+        u.suspended_reason as "suspendedReason", ${bindingsOf(sql, sql`u.id`)} as bindings
+      from identity.sessions s join identity.users u on u.id = s.user_id
+      where s.id = ${id} and s.expires_at > ${live.now} and s.last_seen_at > ${live.idleSince}`;
+    return row;
+  },
+
   async seen(sql: Sql, id: string, at: Date): Promise<void> {
     await sql`update identity.sessions set last_seen_at = ${at} where id = ${id}`;
   },

@@ -130,6 +130,7 @@ export async function testCloud(
       return row;
     },
     sshKey: async () => undefined,
+    sessionOf: async () => undefined,
     async accessKey(accessKeyId) {
       const key = keyOf[accessKeyId];
       if (!key) return undefined;

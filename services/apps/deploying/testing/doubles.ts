@@ -113,6 +113,7 @@ export function createRoutingDouble(parts: Pick<AppsParts, "database" | "deployi
     requests: async () => [],
     appDeleted: async () => {},
     challenge: async () => undefined,
+    visit: async () => ({ status: 404, headers: {} }),
   };
   return withFaults(routing, ["applied", "hosts", "appDeleted", "challenge"]);
 }

@@ -114,6 +114,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     },
     accessKey: async () => undefined,
     sshKey: async () => undefined,
+    sessionOf: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));
   const inMemory = createImageEngine();

@@ -91,6 +91,7 @@ export class Neighbours {
     requests: async () => this.requests,
     appDeleted: async () => {},
     challenge: async () => undefined,
+    visit: async () => ({ status: 404, headers: {} }),
   };
 }
 
