@@ -62,6 +62,19 @@ export async function askDocker<T>(door: EngineDoor, path: string, question: Que
   return answer as T;
 }
 
+/** Does something there; its answer is not read. Errors as `askDocker`. */
+export async function postDocker(door: EngineDoor, path: string, body: unknown, timeoutMs: number): Promise<void> {
+  const { status, text } = await askDoor(door, "POST", path, { body, timeoutMs });
+  if (status < 400) return;
+  let said = text.slice(0, 1000);
+  try {
+    said = (JSON.parse(text) as { message?: string }).message ?? said;
+  } catch {
+    // Words then.
+  }
+  throw new EngineAnswer(said, status);
+}
+
 function askDoor(
   door: EngineDoor,
   method: "GET" | "POST",

@@ -16,6 +16,8 @@ export interface DockerDaemonOptions {
   timeoutMs?: number;
   /** Absent: where Docker has everything itself, and its own socket. */
   place?: DockerPlace;
+  /** Of its command line, besides. */
+  words?: readonly string[];
 }
 
 /** A daemon apart from the one of this machine. */
@@ -39,7 +41,7 @@ const execFolderIn = (place: DockerPlace | undefined): string =>
 
 /** Starts it and waits until it answers. Whoever runs already is taken. Returns the path of its socket. */
 export async function startDocker(options: DockerDaemonOptions): Promise<string> {
-  const { place, logFile, signal, timeoutMs = 60_000 } = options;
+  const { place, logFile, signal, timeoutMs = 60_000, words: besides = [] } = options;
   const socket = dockerSocketIn(place);
   if (await dockerAnswers(socket)) return socket;
   if (!existsSync(dockerProgram)) throw new StartError("Docker is not installed.");
@@ -53,7 +55,9 @@ export async function startDocker(options: DockerDaemonOptions): Promise<string>
     forgetDead(join(execFolderIn(place), "containerd", "containerd.pid"), "containerd");
     // Not the settings of the one of this machine.
     if (place !== undefined) writeFileSync(configIn(place), `${JSON.stringify(settingsOf(place))}\n`);
-    const words = place === undefined ? [] : wordsOf(place, socket);
+    // Its own socket is named as soon as another one is.
+    const own = besides.length > 0 ? ["--host", `unix://${socket}`] : [];
+    const words = [...(place === undefined ? own : wordsOf(place, socket)), ...besides];
     const [program, ...more] =
       place?.network === undefined ? [dockerProgram] : ["nsenter", `--net=${place.network}`, dockerProgram];
     // As in its unit file: many containers mean many open files.

@@ -5,6 +5,8 @@ import type { Secrets } from "../../kernel/secrets.ts";
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
+import { createBackups } from "./backups/area.ts";
+import { createCatalogue } from "./catalogue/area.ts";
 import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
@@ -13,8 +15,13 @@ import { createRegistry } from "./registry/area.ts";
 import { createRouting, type GatewayDoor } from "./routing/area.ts";
 import { createRunning } from "./running/area.ts";
 
+export { devicesOf, firewallOf } from "./drivers/docker/firewall.ts";
 export { openAppEngine } from "./drivers/open.ts";
+export { enginePort, managerPort, nodeLabel } from "./drivers/swarm/names.ts";
 export { type GitDoor, openGitDoor } from "./git/door.ts";
+export { openGit } from "./git/git.ts";
+export { openSshDoor } from "./git/sshDoor.ts";
+export { decodeInvitation, type Invitation } from "./nodes/invitation.ts";
 export { openRegistryDoor, type RegistryDoor } from "./registry/door.ts";
 export type { GatewayDoor } from "./routing/area.ts";
 
@@ -30,6 +37,8 @@ export interface AppsOptions {
   dataDirectory: string;
   engine: Available<AppEngine>;
   gateway: Available<GatewayDoor>;
+  /** A folder of other templates than those of the catalogue: for tests. */
+  templates?: string | undefined;
 }
 
 export interface Apps {
@@ -39,7 +48,7 @@ export interface Apps {
 }
 
 export function createApps(options: AppsOptions): Apps {
-  const { engine, gateway, ...shared } = options;
+  const { engine, gateway, templates, ...shared } = options;
   const parts: AppsParts = {
     ...shared,
     engine: () => {
@@ -50,17 +59,19 @@ export function createApps(options: AppsOptions): Apps {
     running: undefined as never,
     routing: undefined as never,
   };
-  const deploying = createDeploying(parts);
+  const backups = createBackups(parts);
+  const deploying = createDeploying(parts, { copying: backups.copying });
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
   Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part });
-  const areas = [deploying, running, routing, createRegistry(parts)];
+  const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates });
+  const areas = [deploying, running, routing, backups, catalogue, createRegistry(parts)];
   return {
     parts,
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
-      handlers: { ...deploying.handlers, ...running.handlers, ...routing.handlers },
+      handlers: { ...deploying.handlers, ...running.handlers, ...routing.handlers, ...backups.handlers, ...catalogue.handlers },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),
       metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),

@@ -9,9 +9,13 @@ export async function openAppEngine(
 ): Promise<{ driver: AppEngine } | { missing: string }> {
   if ("missing" in config) return { missing: config.hint };
   const { endpoint, tls } = config;
+  if (tls === undefined) {
+    const { openSwarmEngine } = await import("./swarm/index.ts");
+    const { openFirewall } = await import("./docker/firewall.ts");
+    // One machine, until others join it.
+    return { driver: openSwarmEngine({ address: { endpoint }, cloudId, firewall: openFirewall() }) };
+  }
   const { openDockerEngine } = await import("./docker/index.ts");
-  const { openFirewall } = await import("./docker/firewall.ts");
-  if (tls === undefined) return { driver: openDockerEngine({ address: { endpoint }, cloudId, firewall: openFirewall() }) };
   const { certificateFile, keyFile, authorityFile } = tls;
   if (authorityFile === undefined)
     return { missing: `The authority's certificate (ca.pem) for Docker at ${endpoint} is missing.` };

@@ -26,9 +26,10 @@ export interface FirewallOptions {
 /**
  * `outer`: interfaces that lead to the world, though they may be bridges. Inside a network all is free; out of it, the world; not the host
  * itself (answers to what it asked go through), not another network of ours, not what is behind other bridges of the host (virtual servers,
- * containers of others), which do not reach containers of ours either, and not 169.254.0.0/16, where clouds tell machines who they are.
+ * containers of others), which do not reach containers of ours either, and not 169.254.0.0/16, where clouds tell machines who they are. Nor
+ * VXLAN (RFC 7348), which another node would take for this one's, nor `away`: addresses of other machines (IPv4).
  */
-export const firewallRules = (outer: readonly string[]): string => `  chain input {
+export const firewallRules = (outer: readonly string[], away: readonly string[] = []): string => `  chain input {
     type filter hook input priority filter - 10; policy accept;
     iifname != "${bridgePrefix}*" accept
     ct state established,related accept
@@ -45,9 +46,17 @@ export const firewallRules = (outer: readonly string[]): string => `  chain inpu
     oifname "${bridgePrefix}*" fib daddr . iif oif exists accept
     oifname "${bridgePrefix}*" drop
     ip daddr 169.254.0.0/16 reject with icmp type admin-prohibited
-    ${outer.map((name) => `oifname "${name}" accept\n    `).join("")}meta oifkind "bridge" reject with icmp type admin-prohibited
+    udp dport 4789 drop
+${away.length === 0 ? "" : `    ip daddr { ${away.join(", ")} } reject with icmp type admin-prohibited\n`}    ${outer.map((name) => `oifname "${name}" accept\n    `).join("")}meta oifkind "bridge" reject with icmp type admin-prohibited
   }
 `;
+
+/** All of it or nothing: there is no moment without rules. */
+const wholeTable = (rules: string): string =>
+  `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${rules}}\n`;
+
+/** For `nft -f`, of a machine that nothing of ours looks after. */
+export const firewallOf = (outer: readonly string[], away: readonly string[]): string => wholeTable(firewallRules(outer, away));
 
 export function openFirewall({ network }: FirewallOptions = {}): AppFirewall {
   let appliedMs = 0;
@@ -67,8 +76,7 @@ export function openFirewall({ network }: FirewallOptions = {}): AppFirewall {
     const mark = `is_${createHash("sha256").update(rules).digest("hex").slice(0, 16)}`;
     const there = await run("nft", ["list", "chain", "inet", table, mark], "", options);
     if (there.code === 0) return;
-    // All of it or nothing: there is no moment without rules.
-    const whole = `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${rules}  chain ${mark} {\n  }\n}\n`;
+    const whole = wholeTable(`${rules}  chain ${mark} {\n  }\n`);
     const { code: status, problem } = await run("nft", ["-f", "-"], whole, options);
     if (status !== 0)
       throw new CloudError(
@@ -94,7 +102,8 @@ export function openFirewall({ network }: FirewallOptions = {}): AppFirewall {
   };
 }
 
-function devicesOf(json: string): string[] {
+/** Of the answer of `ip -j route show default`. */
+export function devicesOf(json: string): string[] {
   try {
     const devices = (JSON.parse(json || "[]") as { dev?: string }[]).flatMap(({ dev }) => dev ?? []);
     return [...new Set(devices)].filter((name) => /^[\w.@-]{1,15}$/.test(name)).sort();
