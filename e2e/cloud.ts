@@ -27,7 +27,7 @@ export class TestCloud {
   /** The engine of virtual servers that it uses. */
   readonly lxd: TestLxd | undefined;
   /** What its apps run on, and where their gateway listens. */
-  readonly apps: { docker: TestDocker; httpPort: number; httpsPort: number } | undefined;
+  readonly apps: { docker: TestDocker; httpPort: number; httpsPort: number; sshPort: number } | undefined;
   /** Where its doors are reached. */
   readonly address: string;
   readonly #beside: boolean;
@@ -94,6 +94,8 @@ export class TestCloud {
               String(this.apps.httpPort),
               "--https-port",
               String(this.apps.httpsPort),
+              "--ssh-port",
+              String(this.apps.sshPort),
             ]
           : []),
         ...(this.#owned ? ["--owner-email", owner.email, "--owner-password-file", passwordFile] : []),
@@ -105,7 +107,7 @@ export class TestCloud {
           ...process.env,
           KHMARA_NODE: process.execPath,
           ...(this.lxd ? {} : { KHMARA_ENGINE_SOCKET: "none" }),
-          ...(this.apps ? {} : { KHMARA_DOCKER_SOCKET: "none", KHMARA_HTTP_PORT: "none" }),
+          ...(this.apps ? {} : { KHMARA_DOCKER_SOCKET: "none", KHMARA_HTTP_PORT: "none", KHMARA_SSH_PORT: "none" }),
         },
       },
     );
@@ -191,11 +193,17 @@ export async function newCloud({
   engine?: boolean;
   apps?: boolean;
 } = {}): Promise<TestCloud> {
-  const [port, s3Port, httpPort, httpsPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  const [port, s3Port, httpPort, httpsPort, sshPort] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
   return new TestCloud(port, s3Port, {
     ...options,
     lxd: engine ? await testLxd() : undefined,
-    apps: apps ? { docker: await testDocker(), httpPort, httpsPort } : undefined,
+    apps: apps ? { docker: await testDocker(), httpPort, httpsPort, sshPort } : undefined,
   });
 }
 

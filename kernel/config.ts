@@ -13,6 +13,8 @@ export interface ServerConfig {
   /** Console and API. */
   port: number;
   s3Port: number;
+  /** git over SSH; absent: it is turned off. */
+  sshPort?: number;
   /** How people reach the console and API, without a slash at the end. */
   publicUrl: string;
   /** How S3 clients reach the object door, without a slash at the end. */

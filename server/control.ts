@@ -6,8 +6,10 @@ import { openAppEngine } from "../services/apps/index.ts";
 import { openDrivers } from "../services/compute/index.ts";
 import { openCloud } from "./cloud.ts";
 import { openControlPlane } from "./control-plane.ts";
+import { dataPaths } from "./data-folder.ts";
 import { endOnFailure } from "./fatal.ts";
 import { openGateway } from "./gateway.ts";
+import { ensureSshHostKey } from "./ssh-host-key.ts";
 
 const isLoopback = (address: string) => address === "::1" || address === "localhost" || address.startsWith("127.");
 
@@ -16,8 +18,18 @@ const log = openLog("control");
 endOnFailure(log);
 
 tellSupervisor({ type: "progress", step: "Control plane", message: "preparing the database" });
+const sshHostKey = config.sshPort === undefined ? undefined : await ensureSshHostKey(dataPaths(config.dataDirectory).sshHostKey);
 const cloud = await openCloud({
   ...config,
+  ssh:
+    config.sshPort === undefined || sshHostKey === undefined
+      ? undefined
+      : {
+          host: new URL(config.publicUrl).hostname,
+          port: config.sshPort,
+          fingerprint: sshHostKey.fingerprint,
+          hostKey: sshHostKey.publicKey,
+        },
   masterKey: readMasterKey(config.masterKeyFile),
   log,
   maxConnections: 10,
@@ -27,7 +39,9 @@ const cloud = await openCloud({
       cloudId,
       runDirectory: "/run/khmara",
       // Instances reach our doors as the world does; what listens on loopback alone is not for them.
-      openPorts: isLoopback(config.listen) ? [] : [config.port, config.s3Port],
+      openPorts: isLoopback(config.listen)
+        ? []
+        : [config.port, config.s3Port, ...(config.sshPort === undefined ? [] : [config.sshPort])],
       log,
     }),
   appDrivers: async (cloudId) => ({
@@ -36,7 +50,7 @@ const cloud = await openCloud({
   }),
 });
 const notice = await cloud.identity.firstStart(config.owner);
-const plane = await openControlPlane(cloud, { ...config, log });
+const plane = await openControlPlane(cloud, { ...config, log, sshHostKey: sshHostKey?.privateKey });
 onStop(async (reason) => {
   log.info({ reason }, "stopping");
   await plane.close();
@@ -44,6 +58,11 @@ onStop(async (reason) => {
   process.exit(0);
 });
 await plane.listen(config.listen, config.port);
+if (config.sshPort !== undefined)
+  // Whatever took the port meanwhile must not keep the rest of the cloud from being served.
+  await plane
+    .listenSsh(config.listen, config.sshPort)
+    .catch((error) => log.error({ err: error }, "git over SSH cannot be served: its port is taken"));
 tellSupervisor({ type: "ready", notice });
 if (config.buildFirstImage) {
   // Seen in the console as any other operation; whether it works is not what a start waits for.

@@ -6,7 +6,7 @@ import type { Log } from "../kernel/log.ts";
 import { registerQuotas } from "../kernel/quota.ts";
 import { openSecrets, type Secrets } from "../kernel/secrets.ts";
 import type { AnyService } from "../kernel/service.ts";
-import { createIdentity } from "../services/identity/index.ts";
+import { createIdentity, type SshAddress } from "../services/identity/index.ts";
 import { createObjects, openLocalStore } from "../services/objects/index.ts";
 
 export interface CoreOptions {
@@ -17,6 +17,8 @@ export interface CoreOptions {
   publicUrl: string;
   s3Url: string;
   region: string;
+  /** Where git is spoken over SSH. */
+  ssh?: SshAddress | undefined;
   log: Log;
   maxConnections: number;
 }
@@ -28,7 +30,7 @@ export type Core = Awaited<ReturnType<typeof openCore>>;
  * control plane; the others, which start beside it, wait for that.
  */
 export async function openCore(options: CoreOptions & { migrateFirst: boolean }) {
-  const { log, dataDirectory, publicUrl, s3Url, region, version } = options;
+  const { log, dataDirectory, publicUrl, s3Url, region, ssh, version } = options;
   const database: Database = openDatabase({ url: options.databaseUrl, maxConnections: options.maxConnections });
   const closers: (() => Promise<void>)[] = [() => database.close()];
   /** The last that was added is closed first. */
@@ -45,7 +47,7 @@ export async function openCore(options: CoreOptions & { migrateFirst: boolean })
     if (options.migrateFirst) await migrate(database, migrationSources());
     else await awaitMigrations(database, migrationSources());
     await checkMasterKey(database, secrets);
-    const identity = await createIdentity({ database, secrets, log, publicUrl, s3Url, region, version });
+    const identity = await createIdentity({ database, secrets, log, publicUrl, s3Url, region, ssh, version });
     const store = await openLocalStore({ directory: join(dataDirectory, "objects") });
     closeWith(() => store.close());
     const objects = await createObjects({ database, secrets, log, identity: identity.identity, store, publicUrl, s3Url, region });

@@ -11,6 +11,7 @@ export const dataPaths = (dataDirectory: string) => ({
   lock: join(dataDirectory, "khmara.lock"),
   secrets: join(dataDirectory, "secrets"),
   masterKey: join(dataDirectory, "secrets", "master.key"),
+  sshHostKey: join(dataDirectory, "secrets", "ssh_host_ed25519_key"),
   databasePassword: join(dataDirectory, "secrets", "database.password"),
   postgresql: join(dataDirectory, "postgresql"),
   logs: join(dataDirectory, "logs"),

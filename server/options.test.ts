@@ -13,6 +13,7 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     listen: "127.0.0.1",
     port: 8080,
     s3Port: 9000,
+    ssh: { port: 2222, isDefault: true },
     publicUrl: "http://127.0.0.1:8080",
     s3Url: "http://127.0.0.1:9000",
     region: "us-east-1",
@@ -33,6 +34,13 @@ test("the command line wins over the environment, in both ways of writing", () =
   assert.equal(settings.s3Port, 21001);
   assert.equal(settings.dataDirectory, "/srv/a");
   assert.equal(settings.databaseUrl, "postgres://u:p@db.example.org/khmara");
+});
+
+test("git over SSH: a port of its own, or none", () => {
+  assert.deepEqual(readSettings(["--ssh-port", "22"], {}).ssh, { port: 22, isDefault: false });
+  assert.equal(readSettings([], { KHMARA_SSH_PORT: "none" }).ssh, undefined);
+  assert.throws(() => readSettings(["--ssh-port", "8080"], {}), /--port and --ssh-port are both 8080/);
+  assert.throws(() => readSettings(["--ssh-port", "no"], {}), /not a port/);
 });
 
 test("the address that people see follows where it listens", () => {

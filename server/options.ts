@@ -13,6 +13,12 @@ export interface Settings {
   listen: string;
   port: number;
   s3Port: number;
+  /** git over SSH. Absent: there is none. */
+  ssh?: {
+    port: number;
+    /** Nobody chose it: a start goes on without it when it is taken. */
+    isDefault: boolean;
+  };
   publicUrl: string;
   s3Url: string;
   region: string;
@@ -52,6 +58,12 @@ const options = {
   data: { flag: "--data", value: "DIR", variable: "KHMARA_DATA", help: "folder of all data (default: see below)" },
   port: { flag: "--port", value: "PORT", variable: "KHMARA_PORT", help: "console and API (default: 8080)" },
   s3Port: { flag: "--s3-port", value: "PORT", variable: "KHMARA_S3_PORT", help: "S3 (default: 9000)" },
+  sshPort: {
+    flag: "--ssh-port",
+    value: "PORT|none",
+    variable: "KHMARA_SSH_PORT",
+    help: "git over SSH (default: 2222)",
+  },
   listen: { flag: "--listen", value: "ADDRESS", variable: "KHMARA_LISTEN", help: "address to listen on (default: 127.0.0.1)" },
   publicUrl: {
     flag: "--public-url",
@@ -156,9 +168,16 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const listen = listenAddress(given.listen);
   const port = portNumber(given.port, 8080);
   const s3Port = portNumber(given.s3Port, 9000);
+  const sshPort = portOrNone(given.sshPort, 2222);
   const httpPort = portOrNone(given.httpPort, 8000);
   const httpsPort = httpPort === undefined ? undefined : portOrNone(given.httpsPort, 8001);
-  const ports = { "--port": port, "--s3-port": s3Port, "--http-port": httpPort, "--https-port": httpsPort };
+  const ports = {
+    "--port": port,
+    "--s3-port": s3Port,
+    "--ssh-port": sshPort,
+    "--http-port": httpPort,
+    "--https-port": httpsPort,
+  };
   for (const [i, [one, number]] of Object.entries(ports).entries())
     for (const [other, same] of Object.entries(ports).slice(i + 1))
       if (number !== undefined && number === same)
@@ -171,6 +190,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     listen,
     port,
     s3Port,
+    ...(sshPort === undefined ? {} : { ssh: { port: sshPort, isDefault: given.sshPort === undefined } }),
     publicUrl: webAddress(given.publicUrl) ?? `http://${host}:${port}`,
     s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,
     region: regionName(given.region),

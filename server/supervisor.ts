@@ -38,6 +38,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   stopOnSignals(running, progress);
   await checkPort(settings.listen, settings.port, "--port");
   await checkPort(settings.listen, settings.s3Port, "--s3-port");
+  const sshPort = await checkSshPort(settings, progress);
   ensureMasterKey(dataDirectory);
   progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
 
@@ -105,6 +106,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     listen: settings.listen,
     port: settings.port,
     s3Port: settings.s3Port,
+    ...(sshPort === undefined ? {} : { sshPort }),
     publicUrl: settings.publicUrl,
     s3Url: settings.s3Url,
     region: settings.region,
@@ -141,6 +143,18 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     const lines = await child.ready;
     step.done("serves");
     return lines;
+  }
+}
+
+/** One that nobody chose may be another's: of the cloud only git over SSH is missing then. */
+async function checkSshPort({ listen, ssh }: Settings, progress: Progress): Promise<number | undefined> {
+  try {
+    if (ssh !== undefined) await checkPort(listen, ssh.port, "--ssh-port");
+    return ssh?.port;
+  } catch (error) {
+    if (!(error instanceof StartError) || !ssh?.isDefault) throw error;
+    progress.problem(`There is no git over SSH: ${error.message}`);
+    return undefined;
   }
 }
 

@@ -132,6 +132,7 @@ function run(khmara: string, words: string[], environment: NodeJS.ProcessEnv, da
       // Whatever engine this machine has, it is not for tests of the launcher.
       KHMARA_ENGINE_SOCKET: "none",
       KHMARA_DOCKER_SOCKET: "none",
+      KHMARA_SSH_PORT: "none",
       ...environment,
     },
   });

@@ -1,26 +1,28 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import { type TestDeploying, testDeploying } from "../deploying/testing/fixture.ts";
+import { ReadCommands } from "./commands.ts";
 import { openGitDoor } from "./door.ts";
+import { openGit } from "./git.ts";
 import { repositoryFolder } from "./repository.ts";
-import { HoldLastFlush, packet, progressPackets, SeeSideBand } from "./sideband.ts";
+import { flush, HoldLastFlush, packet, progressPackets } from "./sideband.ts";
+import { type GitClient, gitClient } from "./testing/client.ts";
 
-const run = promisify(execFile);
 let cloud: TestDeploying;
 let server: Server;
 let folder: string;
+let client: GitClient;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "khmara-git-"));
+  client = gitClient(folder);
   cloud = await testDeploying();
-  const door = await openGitDoor(cloud.parts);
+  const door = openGitDoor(cloud.parts, await openGit(cloud.parts));
   server = createServer((request, response) => void door.handle(request, response, "192.0.2.7")).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
 });
@@ -34,39 +36,9 @@ after(async () => {
 const address = (path: string, password = "editor"): string =>
   `http://git:${password}@127.0.0.1:${(server.address() as AddressInfo).port}/git/${path}.git`;
 
-/** What git says on both of its outputs; it never asks anything. */
-async function git(at: string, ...words: string[]): Promise<string> {
-  const env = {
-    PATH: process.env["PATH"],
-    HOME: folder,
-    GIT_TERMINAL_PROMPT: "0",
-    GIT_CONFIG_NOSYSTEM: "1",
-    GIT_AUTHOR_NAME: "Olena",
-    GIT_AUTHOR_EMAIL: "olena@example.org",
-    GIT_COMMITTER_NAME: "Olena",
-    GIT_COMMITTER_EMAIL: "olena@example.org",
-  };
-  const { stdout, stderr } = await run("git", ["-C", at, ...words], { env, timeout: 120_000 });
-  return stdout + stderr;
-}
-
-async function repository(name: string, files: Record<string, string>): Promise<string> {
-  const at = join(folder, name);
-  mkdirSync(at);
-  await git(at, "init", "--quiet", "--initial-branch=main");
-  await commit(at, files, `The beginning of ${name}`);
-  return at;
-}
-
-async function commit(at: string, files: Record<string, string>, message: string): Promise<void> {
-  for (const [file, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(at, file)), { recursive: true });
-    writeFileSync(join(at, file), content);
-  }
-  await git(at, "add", "--all");
-  await git(at, "commit", "--quiet", "--message", message);
-}
-
+const git: GitClient["git"] = (...words) => client.git(...words);
+const repository: GitClient["repository"] = (...words) => client.repository(...words);
+const commit: GitClient["commit"] = (...words) => client.commit(...words);
 const newest = async (app: { id: string }) => (await cloud.call("editor", "GET", `/apps/${app.id}/deployments`)).body.items[0];
 
 test("a push is built while git shows how, and the next one changes what is live", async () => {
@@ -177,14 +149,42 @@ test("packets: a flush at the end is kept back however it comes, and the side ba
     assert.ok(hold.held);
     assert.deepEqual(Buffer.concat(out), all.subarray(0, -4));
   }
-  for (const [line, expected] of [
-    ["0 1 refs/heads/main\0 report-status side-band-64k agent=git/2", true],
-    ["0 1 refs/heads/main\0 report-status", false],
-    ["0 1 refs/heads/side-band-64k", false],
-  ] as const) {
-    const band = new SeeSideBand();
-    band.resume();
-    for (const byte of packet(line)) band.write(Buffer.from([byte]));
-    assert.equal(band.sideBand, expected, line);
+  const [none, one, two] = ["0", "1", "2"].map((digit) => digit.repeat(40)) as [string, string, string];
+  for (const [lines, sideBand, refs] of [
+    [[`${none} ${one} refs/heads/main\0 report-status side-band-64k agent=git/2`], true, ["refs/heads/main"]],
+    [
+      [`${one} ${two} refs/heads/main\0 report-status\n`, `${one} ${none} refs/heads/x\n`],
+      false,
+      ["refs/heads/main", "refs/heads/x"],
+    ],
+    [[`shallow ${one}\n`, `${one} ${two} refs/heads/a\0side-band-64k`], true, ["refs/heads/a"]],
+    [[`${none} ${one} refs/heads/side-band-64k`], false, ["refs/heads/side-band-64k"]],
+    [["no such thing"], false, []],
+  ] as const)
+    for (const size of [1, 7, 10_000]) {
+      const read = new ReadCommands();
+      read.resume();
+      const bytes = Buffer.concat([...lines.map((line) => packet(line)), flush, Buffer.from("PACK0032 is not read")]);
+      for (let at = 0; at < bytes.length; at += size) read.write(bytes.subarray(at, at + size));
+      assert.equal(read.sideBand, sideBand, lines[0]);
+      assert.deepEqual(
+        read.commands.map(({ ref }) => ref),
+        refs,
+      );
+    }
+});
+
+test("what is advertised goes through with its end; only the last flush of all is kept back", () => {
+  const advertised = Buffer.concat([packet("1 refs/heads/main\0 caps\n"), packet("2 refs/heads/0000\n"), flush]);
+  for (const size of [1, 4, 5, 10_000]) {
+    const hold = new HoldLastFlush({ advertised: true });
+    const out: Buffer[] = [];
+    hold.on("data", (bytes: Buffer) => out.push(bytes));
+    for (let at = 0; at < advertised.length; at += size) hold.write(advertised.subarray(at, at + size));
+    assert.deepEqual(Buffer.concat(out), advertised);
+    const report = Buffer.concat([packet("unpack ok\n"), flush]);
+    for (let at = 0; at < report.length; at += size) hold.write(report.subarray(at, at + size));
+    assert.ok(hold.held);
+    assert.deepEqual(Buffer.concat(out), Buffer.concat([advertised, report.subarray(0, -4)]));
   }
 });

@@ -111,14 +111,18 @@ export async function checkOut(folder: string, commit: string, target: string, s
 
 export type GitService = "git-receive-pack" | "git-upload-pack";
 
-/** One half of git's smart protocol over HTTP (gitprotocol-http(5)): `advertise` answers what there is. */
+/**
+ * git's own part of a transfer. Over HTTP (gitprotocol-http(5)) it is in two halves: `advertise` answers what there is, `answer` does the
+ * rest; over other transports they are one conversation (`all`).
+ */
 export function serveGit(
   folder: string,
   service: GitService,
-  { advertise, protocol, signal }: { advertise: boolean; protocol: string | undefined; signal: AbortSignal },
+  { part, protocol, signal }: { part: "advertise" | "answer" | "all"; protocol: string | undefined; signal: AbortSignal },
 ): ChildProcessByStdio<Writable, Readable, Readable> {
   const command = service.slice("git-".length);
-  return spawn("git", [...words, command, "--stateless-rpc", ...(advertise ? ["--advertise-refs"] : []), folder], {
+  const how = { advertise: ["--stateless-rpc", "--advertise-refs"], answer: ["--stateless-rpc"], all: [] }[part];
+  return spawn("git", [...words, command, ...how, folder], {
     stdio: ["pipe", "pipe", "pipe"],
     env: environment(protocol === undefined ? {} : { GIT_PROTOCOL: protocol }),
     signal,
@@ -132,6 +136,20 @@ async function git(parameters: string[]): Promise<string> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw gitMissing(error);
     throw error;
   }
+}
+
+/** Resolves when it ended well; otherwise says what it said last. */
+export function endOf(child: ChildProcessByStdio<Writable, Readable, Readable>): Promise<void> {
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => {
+    said = `${said}${bytes}`.slice(-2000);
+  });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "ENOENT" ? gitMissing(error) : error));
+    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`git: ${said.trim() || `exit code ${code}`}`))));
+  });
+  ended.catch(() => {});
+  return ended;
 }
 
 export const gitMissing = (cause: unknown): CloudError =>

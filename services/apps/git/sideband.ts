@@ -19,15 +19,44 @@ export function* progressPackets(text: string): Generator<Buffer> {
     yield packet(Buffer.concat([Buffer.from([2]), bytes.subarray(at, at + mostBytes)]));
 }
 
-/** Passes everything on but a flush packet at the very end, which is kept back: `held`. */
+/**
+ * Passes everything on but a flush packet at the very end, which is kept back: `held`. `advertised`: what comes first is what there is, up to a flush
+ * packet that the other side waits for (gitprotocol-pack(5), "Reference Discovery").
+ */
 export class HoldLastFlush extends Transform {
-  #tail = Buffer.alloc(0);
+  #tail: Buffer = Buffer.alloc(0);
+  #advertising: boolean;
+
+  constructor({ advertised = false } = {}) {
+    super();
+    this.#advertising = advertised;
+  }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const all = Buffer.concat([this.#tail, chunk]);
-    const kept = Math.min(all.length, flushPacket.length);
+    let all = Buffer.concat([this.#tail, chunk]);
+    if (this.#advertising) {
+      const end = this.#advertised(all);
+      this.push(all.subarray(0, end));
+      all = all.subarray(end);
+    }
+    const kept = this.#advertising ? all.length : Math.min(all.length, flushPacket.length);
     this.#tail = all.subarray(all.length - kept);
     done(null, all.subarray(0, all.length - kept));
+  }
+
+  /** Up to where whole packets go, or the flush packet. */
+  #advertised(bytes: Buffer): number {
+    let at = 0;
+    while (this.#advertising && bytes.length >= at + flushPacket.length) {
+      const length = Number.parseInt(bytes.toString("latin1", at, at + flushPacket.length), 16);
+      // What is no packet is not ours to understand.
+      if (length < flushPacket.length || Number.isNaN(length)) {
+        this.#advertising = false;
+        at += flushPacket.length;
+      } else if (bytes.length < at + length) break;
+      else at += length;
+    }
+    return at;
   }
 
   override _flush(done: TransformCallback): void {
@@ -37,23 +66,5 @@ export class HoldLastFlush extends Transform {
 
   get held(): boolean {
     return this.#tail.toString("latin1") === flushPacket;
-  }
-}
-
-/** Passes everything on, and sees whether the first line of a request says that the client has the side band. */
-export class SeeSideBand extends Transform {
-  sideBand = false;
-  #head: Buffer | undefined = Buffer.alloc(0);
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#head !== undefined) {
-      this.#head = Buffer.concat([this.#head, chunk]);
-      const length = Number.parseInt(this.#head.subarray(0, 4).toString("latin1"), 16);
-      if (this.#head.length >= 4 && (Number.isNaN(length) || this.#head.length >= length)) {
-        this.sideBand = /\0[^\n]*\bside-band-64k\b/.test(this.#head.subarray(0, Math.max(length, 0)).toString("latin1"));
-        this.#head = undefined;
-      }
-    }
-    done(null, chunk);
   }
 }
