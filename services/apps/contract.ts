@@ -1,4 +1,6 @@
 import { contract } from "../../kernel/contract.ts";
+import { backupRoutes } from "./backups/contract.ts";
+import { catalogueEvents, catalogueRoutes } from "./catalogue/contract.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
 import { routingMeters, routingRoutes } from "./routing/contract.ts";
 import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.ts";
@@ -7,8 +9,8 @@ import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.
 export default contract({
   name: "apps",
   title: "Applications",
-  routes: { ...deployingRoutes, ...runningRoutes, ...routingRoutes },
-  events: { ...deployingEvents },
+  routes: { ...deployingRoutes, ...runningRoutes, ...routingRoutes, ...backupRoutes, ...catalogueRoutes },
+  events: { ...deployingEvents, ...catalogueEvents },
   quotas: { ...deployingQuotas, ...runningQuotas },
   meters: { ...deployingMeters, ...runningMeters, ...routingMeters },
 });
