@@ -77,7 +77,10 @@ export function createAccessKeyCache(parts: Parts) {
     const { organisationId, projectId } = bearer;
     // What its owner may do in this one project, whether inherited or given here.
     const roles = new Set(
-      bearer.bindings.filter((row) => covers(bindingOf(row), { organisationId, projectId })).map((row) => row.role as Role),
+      bearer.holderName === null
+        ? bearer.bindings.filter((row) => covers(bindingOf(row), { organisationId, projectId })).map((row) => row.role as Role)
+        : // Nobody's: what it may do is said by its bucket alone.
+          ["editor" as const],
     );
     if (roles.size === 0) return undefined;
     const suspended = bearer.organisationSuspendedReason === null ? {} : { suspendedReason: bearer.organisationSuspendedReason };
@@ -85,6 +88,7 @@ export function createAccessKeyCache(parts: Parts) {
       secretAccessKey: secrets.decrypt(secretPurpose(bearer.id), bearer.secret).toString(),
       organisationId,
       projectId,
+      ...(bearer.bucketId === null ? {} : { bucketId: bearer.bucketId }),
       principal: {
         kind: bearer.kind,
         id: bearer.principalId,

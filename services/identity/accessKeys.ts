@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { covers } from "../../kernel/auth/authorize.ts";
 import type { Principal } from "../../kernel/auth/principal.ts";
-import { invalid, notFound } from "../../kernel/errors.ts";
+import { CloudError, invalid, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
@@ -19,13 +19,19 @@ import { accessKeyView } from "./views.ts";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** As long, and of the letters, that S3 clients expect. */
-const newAccessKeyId = (): string => `KHM${[...randomBytes(17)].map((byte) => base32[byte & 31]).join("")}`;
-const newSecret = (): string => randomBytes(30).toString("base64url");
+export const newAccessKeyId = (): string => `KHM${[...randomBytes(17)].map((byte) => base32[byte & 31]).join("")}`;
+export const newSecret = (): string => randomBytes(30).toString("base64url");
 
 async function authorized(context: RequestContext, id: string): Promise<AccessKeyRow> {
   const row = await accessKeyStore.find(context.tx, id, true);
   if (!row) throw notFound("access key");
   context.authorize(placeOf(row), "access key");
+  if (row.owner.kind === "app")
+    throw new CloudError(
+      "failed_precondition",
+      `This key belongs to the ${row.owner.name}, which uses a bucket with it. Take the link to the bucket away from the app, and the key goes too.`,
+      { details: { resource: "access_key", reason: "held", holderId: row.owner.id } },
+    );
   return row;
 }
 

@@ -172,7 +172,12 @@ export const accessKey = z.object({
   /** What S3 clients call the access key id. */
   accessKeyId: z.string(),
   projectId: id("project"),
-  owner: z.object({ kind: z.enum(["user", "service_account"]), id: z.string(), name: z.string() }),
+  owner: z.object({
+    kind: z.enum(["user", "service_account", "app"]).describe("app: it uses a bucket with this key, which goes with the link."),
+    id: z.string(),
+    name: z.string(),
+  }),
+  bucketId: id("bucket").optional().describe("The only bucket that it reaches; absent: all of the project."),
   readOnly: z.boolean(),
   enabled: z.boolean(),
   lastUsedAt: timestamp.optional(),
@@ -934,7 +939,7 @@ export default contract({
       params: z.object({ accessKey: id("accessKey") }),
       body: z.object({ name: displayName.optional(), enabled: z.boolean().optional(), readOnly: z.boolean().optional() }),
       response: accessKey,
-      errors: ["not_found", "precondition_failed"],
+      errors: ["not_found", "precondition_failed", "failed_precondition"],
     }),
     accessKeyDelete: route({
       method: "DELETE",
@@ -943,7 +948,7 @@ export default contract({
       permission: "identity.access_key.delete",
       roles: ["editor"],
       params: z.object({ accessKey: id("accessKey") }),
-      errors: ["not_found"],
+      errors: ["not_found", "failed_precondition"],
     }),
 
     quotaList: route({
@@ -1007,9 +1012,33 @@ export interface IdentityService {
    * The secret and the rights behind an S3 access key; undefined when there is none or it (or its owner) is disabled. Cached for some
    * seconds, emptied by a notification when a credential, role or suspension changes; goes on answering while the database restarts.
    */
-  accessKey(
-    accessKeyId: string,
-  ): Promise<{ secretAccessKey: string; principal: Principal; organisationId: string; projectId: string } | undefined>;
+  accessKey(accessKeyId: string): Promise<
+    | {
+        secretAccessKey: string;
+        principal: Principal;
+        organisationId: string;
+        projectId: string;
+        /** The only bucket that it reaches; absent: all of the project. */
+        bucketId?: string;
+      }
+    | undefined
+  >;
+  /** Access keys that belong to an app, each for one bucket of its project. Whoever asks has checked that the person may. */
+  appKeys: {
+    make(
+      tx: Tx,
+      request: {
+        organisationId: string;
+        projectId: string;
+        bucketId: string;
+        /** What it is for; the name is for people: "app shop". */
+        holder: { id: string; name: string };
+        readOnly: boolean;
+      },
+    ): Promise<{ id: string; accessKeyId: string; secretAccessKey: string }>;
+    /** No request is let in with it from the commit on. One that is not there is removed already. */
+    remove(tx: Tx, id: string): Promise<void>;
+  };
   /**
    * Who stands behind a person's SSH key, by its fingerprint (`SHA256:…`): with the person's roles, limited to what git needs. undefined when it is
    * nobody's, or its owner is suspended. `used`: it is noted as its last use.

@@ -6,6 +6,7 @@ import { CloudError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import { createAccessKeyCache } from "./accessKeyCache.ts";
+import { createAppKeys } from "./appKeys.ts";
 import { createAuthentication, createSessionOf } from "./authentication.ts";
 import { ensureOwner, setupToken } from "./cloud.ts";
 import type { IdentityService } from "./contract.ts";
@@ -58,6 +59,7 @@ export function createIdentity(options: IdentityOptions) {
   const identity: IdentityService = {
     authenticate,
     accessKey: accessKeys.accessKey,
+    appKeys: createAppKeys(parts),
     sshKey: createSshKeys(parts),
     sessionOf: createSessionOf(parts),
     organisationActive: async (tx: Tx, organisationId: string) =>

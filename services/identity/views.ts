@@ -118,6 +118,7 @@ export const accessKeyView = (row: AccessKeyRow): z.output<typeof accessKey> => 
   accessKeyId: row.accessKeyId,
   projectId: asId(row.projectId),
   owner: row.owner,
+  ...maybe("bucketId", row.bucketId, (id) => asId<"bucket">(id)),
   readOnly: row.readOnly,
   enabled: row.enabled,
   ...maybe("lastUsedAt", row.lastUsedAt, isoTime),

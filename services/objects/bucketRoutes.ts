@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor } from "../../kernel/http/cursor.ts";
 import { beginOperation, hasActiveOperation } from "../../kernel/operations/store.ts";
 import { viewOperation } from "../../kernel/operations/view.ts";
 import type { Handlers } from "../../kernel/service.ts";
-import { createBucket, deleteBucket, placeOf, resourceOf, subjectOf, underWay, viewBucket } from "./buckets.ts";
+import { checkHolds, createBucket, deleteBucket, placeOf, resourceOf, subjectOf, underWay, viewBucket } from "./buckets.ts";
 import contract from "./contract.ts";
 import { actorIn, type ObjectsParts, openBucket } from "./parts.ts";
 import { bucketStore } from "./store.ts";
@@ -66,6 +66,7 @@ export function bucketRoutes({ identity, store, operations }: ObjectsParts): Buc
         });
       }
       if (bucket.state !== "active" || (await hasActiveOperation(context.tx, bucket.id))) throw underWay();
+      if (body.thenDelete) await checkHolds(context.tx, bucket);
       await bucketStore.setState(context.tx, bucket, body.thenDelete ? "deleting" : "emptying");
       context.audit({ ...subjectOf(bucket), after: { thenDelete: body.thenDelete } });
       const record = await beginOperation(context.tx, operations.bucketEmpty, {

@@ -7,7 +7,7 @@ import { hasActiveOperation } from "../../kernel/operations/store.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
 import type { Bucket } from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
-import { type BucketRow, bucketStore } from "./store.ts";
+import { type BucketRow, bucketStore, holdStore } from "./store.ts";
 
 export const placeOf = (bucket: BucketRow): Place => ({ organisationId: bucket.organisationId, projectId: bucket.projectId });
 
@@ -59,6 +59,7 @@ const notEmpty = (reason: string, message: string): CloudError =>
 export async function deleteBucket(tx: Tx, store: ObjectStore, id: string): Promise<BucketRow> {
   const bucket = await bucketStore.lock(tx, id);
   if (!bucket) throw notFound("bucket");
+  await checkHolds(tx, bucket);
   if (bucket.state !== "active" || (await hasActiveOperation(tx, bucket.id))) throw underWay();
   const [held, trash] = await Promise.all([store.totals(bucket.id), store.totals(bucket.trashBucketId)]);
   if (held.objects > 0) {
@@ -75,6 +76,18 @@ export async function deleteBucket(tx: Tx, store: ObjectStore, id: string): Prom
   }
   await removeBucket(tx, store, bucket);
   return bucket;
+}
+
+/** failed_precondition with the names of whoever needs it. In the transaction that has locked the bucket. */
+export async function checkHolds(tx: Tx, bucket: Pick<BucketRow, "id" | "name">): Promise<void> {
+  const holders = await holdStore.names(tx, bucket.id);
+  if (holders.length === 0) return;
+  const shown = holders.length > 3 ? `${holders.slice(0, 3).join(", ")} and ${holders.length - 3} more` : holders.join(", ");
+  throw new CloudError(
+    "failed_precondition",
+    `The bucket ${bucket.name} is in use: ${shown}. Take it away from there first (an app has it among its links), then delete it.`,
+    { details: { resource: "bucket", reason: "bucket_held", holders } },
+  );
 }
 
 /** The rest of the deletion, once it is sure. */

@@ -478,6 +478,9 @@ export default contract({
 export interface ObjectsService {
   /** A bucket of this project by id or name, when the transaction may see it. Whoever asks checks the person's permission first. */
   findBucket(tx: Tx, projectId: string, idOrName: string): Promise<{ id: string; name: string } | undefined>;
+  /** Keeps a bucket from being deleted while somebody needs it; `holder.name` is for people: "app shop". not_found when it is not there. */
+  hold(tx: Tx, bucketId: string, holder: { id: string; name: string }): Promise<void>;
+  letGo(tx: Tx, holderId: string): Promise<void>;
   /** Durable when it resolves; counted and billed like any other write. Content of unknown length is fine. */
   write(request: {
     bucketId: string;

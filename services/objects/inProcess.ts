@@ -8,7 +8,7 @@ import type { ObjectsService } from "./contract.ts";
 import { metered } from "./download.ts";
 import type { Meter, ObjectStore } from "./driver.ts";
 import type { StorageQuota } from "./storageQuota.ts";
-import { type BucketRow, bucketStore } from "./store.ts";
+import { type BucketRow, bucketStore, holdStore } from "./store.ts";
 
 /** Content of unknown length is let into the quota in pieces of this size. */
 const admittedAtOnce = 16 * 2 ** 20;
@@ -45,6 +45,14 @@ export function createObjectsService(parts: {
       if (bucket?.projectId !== projectId || bucket.state === "deleting") return undefined;
       return { id: bucket.id, name: bucket.name };
     },
+
+    async hold(tx, bucketId, holder) {
+      const bucket = await bucketStore.lock(tx, bucketId);
+      if (!bucket || bucket.state === "deleting") throw notFound("bucket");
+      await holdStore.insert(tx, bucket, holder);
+    },
+
+    letGo: (tx, holderId) => holdStore.remove(tx, holderId),
 
     async write({ bucketId, key, content, contentType, metadata, signal }) {
       try {

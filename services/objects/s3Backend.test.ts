@@ -111,6 +111,45 @@ test("who may do what in a bucket", async () => {
   }
 });
 
+test("a key of one bucket reaches no other, and leaves even its own where it is", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const [own, other] = [await backend.bucketCreate(editor, "s3-own"), await backend.bucketCreate(editor, "s3-other")];
+  cloud.bucketOfKey.id = own.bucketId;
+  const { caller } = (await cloud.objects.s3Credentials.resolve("KEYBUCKET"))!;
+  for (const action of ["read", "list", "write", "delete"] as const) {
+    await backend.authorize(caller, `objects.object.${action}`, own);
+    await assert.rejects(backend.authorize(caller, `objects.object.${action}`, other), isCode("permission_denied"));
+  }
+  assert.deepEqual((await backend.bucketList(caller, { limit: 10 })).buckets, [own]);
+  assert.deepEqual((await backend.bucketList(caller, { limit: 10, after: "s3-own" })).buckets, []);
+  assert.equal((await backend.bucketByName(caller, "s3-own")).bucketId, own.bucketId);
+  await assert.rejects(backend.bucketByName(caller, "s3-other"), isCode("permission_denied"));
+  await assert.rejects(backend.bucketCreate(caller, "s3-new"), isCode("permission_denied"));
+  await assert.rejects(backend.bucketDelete(caller, own), isCode("permission_denied"));
+});
+
+test("a bucket that somebody needs is not deleted, by whichever door, and says who needs it", async () => {
+  const { s3Backend: backend, objects } = cloud.objects;
+  const made = await backend.bucketCreate(editor, "s3-held");
+  const holder = { id: "lnk_1", name: "app shop" };
+  await cloud.database.transaction("system", (tx) => objects.hold(tx, made.bucketId, holder));
+  await cloud.database.transaction("system", (tx) => objects.hold(tx, made.bucketId, { id: "lnk_2", name: "app mail" }));
+  const isHeld = (error: unknown) => {
+    assert.match((error as Error).message, /s3-held is in use: app mail, app shop\. Take it away from there first/);
+    return true;
+  };
+  await assert.rejects(backend.bucketDelete(editor, made), isHeld);
+  assert.equal((await cloud.call("editor", "DELETE", `/buckets/${made.bucketId}`)).status, 409);
+  const emptied = await cloud.call("editor", "POST", `/buckets/${made.bucketId}/empty`, { confirm: "s3-held", thenDelete: true });
+  assert.equal(emptied.status, 409);
+  for (const id of ["lnk_1", "lnk_2"]) await cloud.database.transaction("system", (tx) => objects.letGo(tx, id));
+  await backend.bucketDelete(editor, made);
+  await assert.rejects(
+    cloud.database.transaction("system", (tx) => objects.hold(tx, made.bucketId, holder)),
+    isCode("not_found"),
+  );
+});
+
 test("the quota of bytes holds at this door too", async () => {
   const { s3Backend: backend } = cloud.objects;
   const bucket = await backend.bucketCreate(neighbour, "s3-quota");

@@ -20,6 +20,8 @@ interface KeyHolder {
   principal: Principal;
   organisationId: string;
   projectId: string;
+  /** The only bucket that the key reaches. */
+  bucketId?: string;
 }
 const holderOf = (caller: S3Caller): KeyHolder => caller.principal as KeyHolder;
 
@@ -51,6 +53,10 @@ export function createS3Credentials(identity: IdentityService): S3Credentials {
 
 const denied = (): CloudError =>
   new CloudError("permission_denied", "This bucket belongs to another project.", { details: { resource: "bucket" } });
+const otherBucket = (): CloudError =>
+  new CloudError("permission_denied", "This access key is for another bucket.", {
+    details: { resource: "bucket", reason: "key_of_one_bucket" },
+  });
 
 export function createS3Backend(parts: {
   database: Database;
@@ -76,8 +82,13 @@ export function createS3Backend(parts: {
 
   /** Checked where the resource lives; a place that the key does not reach is denied, as S3 says it, not hidden. */
   function check(caller: S3Caller, permission: S3Action | `objects.bucket.${string}`, place: KeyHolder | BucketRow): void {
-    const { principal, projectId } = holderOf(caller);
+    const { principal, projectId, bucketId } = holderOf(caller);
     if (place.projectId !== projectId) throw denied();
+    if (bucketId !== undefined) {
+      // Its bucket is not its own either: it comes and goes by a person's word.
+      const lists = permission === "objects.bucket.list";
+      if (!lists && (permission.startsWith("objects.bucket.") || (place as BucketRow).id !== bucketId)) throw otherBucket();
+    }
     try {
       authorize(principal, permission, rolesOf(permission), placeOf(place as BucketRow), "bucket");
     } catch (error) {
@@ -99,6 +110,13 @@ export function createS3Backend(parts: {
     async bucketList(caller, { prefix, after, limit }) {
       const holder = holderOf(caller);
       check(caller, "objects.bucket.list", holder);
+      if (holder.bucketId !== undefined) {
+        const own = await database.transaction(visibilityOf(holder.principal), (tx) =>
+          bucketStore.find(tx, holder.bucketId as string),
+        );
+        const isShown = own?.state === "active" && own.name.startsWith(prefix ?? "") && own.name > (after ?? "");
+        return { buckets: isShown ? [view(own)] : [] };
+      }
       const rows = await database.transaction(visibilityOf(holder.principal), (tx) =>
         bucketStore.page(tx, { projectId: holder.projectId, prefix, after, limit: limit + 1 }),
       );
@@ -110,7 +128,9 @@ export function createS3Backend(parts: {
       const bucket = await buckets.find(name);
       if (!bucket || bucket.state === "deleting") throw notFound("bucket");
       // To know that a bucket is there one needs nothing but to be of its project.
-      if (bucket.projectId !== holderOf(caller).projectId) throw denied();
+      const holder = holderOf(caller);
+      if (bucket.projectId !== holder.projectId) throw denied();
+      if (holder.bucketId !== undefined && bucket.id !== holder.bucketId) throw otherBucket();
       return view(bucket);
     },
     async bucketCreate(caller, name) {

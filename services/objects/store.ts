@@ -283,3 +283,23 @@ export const factStore = {
 /** The id under which the usage of one bucket, meter and hour is written down. */
 export const usageId = (bucketId: string, meter: string, hour: number): string =>
   `use_${createHash("sha256").update(`${bucketId} ${meter} ${hour}`).digest("hex").slice(0, 32)}`;
+
+/** Who needs which bucket. */
+export const holdStore = {
+  async insert(tx: Tx, bucket: Pick<BucketRow, "id" | "organisationId">, holder: { id: string; name: string }): Promise<void> {
+    await tx.sql`insert into objects.holds (bucket_id, holder_id, holder_name, organisation_id)
+      values (${bucket.id}, ${holder.id}, ${holder.name}, ${bucket.organisationId})
+      on conflict (bucket_id, holder_id) do update set holder_name = excluded.holder_name`;
+  },
+
+  async remove(tx: Tx, holderId: string): Promise<void> {
+    await tx.sql`delete from objects.holds where holder_id = ${holderId}`;
+  },
+
+  async names(tx: Tx, bucketId: string): Promise<string[]> {
+    const rows = await tx.sql<
+      { name: string }[]
+    >`select distinct holder_name as name from objects.holds where bucket_id = ${bucketId} order by 1 limit 100`;
+    return rows.map(({ name }) => name);
+  },
+};

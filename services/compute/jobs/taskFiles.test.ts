@@ -18,6 +18,8 @@ function memoryObjects(content: Record<string, Buffer>): ObjectsService & { stor
   return {
     stored,
     findBucket: async () => ({ id: "bkt", name: "b" }),
+    hold: async () => {},
+    letGo: async () => {},
     async write({ key, content }) {
       const bytes = Buffer.concat(await content.toArray());
       stored.set(key, bytes);

@@ -135,6 +135,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
       return row;
     },
     accessKey: async () => undefined,
+    appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
     sessionOf: async () => undefined,
   };

@@ -114,6 +114,7 @@ export async function testDatabases(): Promise<TestDatabases> {
       return row;
     },
     accessKey: async () => undefined,
+    appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
     sessionOf: async () => undefined,
   };

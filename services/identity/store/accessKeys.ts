@@ -2,13 +2,18 @@ import type { Database, Sql, Tx } from "../../../kernel/db/database.ts";
 import { type Bearer, bindingsOf } from "./sessions.ts";
 import { type Owner, ownerColumn } from "./tokens.ts";
 
+/** A person, a service account; or an app that uses a bucket. */
+export type KeyOwner = Omit<Owner, "kind"> & { kind: Owner["kind"] | "app" };
+
 export interface AccessKeyRow {
   id: string;
   name: string;
   accessKeyId: string;
   organisationId: string;
   projectId: string;
-  owner: Owner;
+  owner: KeyOwner;
+  /** The only bucket that it reaches; null: all of the project. */
+  bucketId: string | null;
   readOnly: boolean;
   enabled: boolean;
   lastUsedAt: Date | null;
@@ -22,14 +27,17 @@ export interface AccessKeyBearer extends Bearer {
   secret: Buffer;
   readOnly: boolean;
   organisationSuspendedReason: string | null;
+  bucketId: string | null;
+  holderName: string | null;
 }
 
 /** Every process forgets what it remembers of keys when this is heard. */
 const channel = "khmara_credentials";
 
 const columns = (tx: Tx) => tx.sql`
-  c.id, c.name, c.access_key_id as "accessKeyId", c.organisation_id as "organisationId", c.project_id as "projectId", ${ownerColumn(tx)},
-  c.read_only as "readOnly", c.enabled, c.last_used_at as "lastUsedAt", c.created_at as "createdAt", c.revision`;
+  c.id, c.name, c.access_key_id as "accessKeyId", c.organisation_id as "organisationId", c.project_id as "projectId",
+  case when c.holder_id is null then ${ownerColumn(tx, false)} else json_build_object('kind', 'app', 'id', c.holder_id, 'name', c.holder_name) end as owner,
+  c.bucket_id as "bucketId", c.read_only as "readOnly", c.enabled, c.last_used_at as "lastUsedAt", c.created_at as "createdAt", c.revision`;
 
 export const accessKeyStore = {
   async insert(
@@ -45,12 +53,15 @@ export const accessKeyStore = {
       secret: Buffer;
       readOnly: boolean;
       createdAt: Date;
+      bucketId?: string;
+      holder?: { id: string; name: string };
     },
   ): Promise<void> {
     await tx.sql`insert into identity.access_keys
-        (id, name, access_key_id, organisation_id, project_id, user_id, service_account_id, secret, read_only, created_at)
+        (id, name, access_key_id, organisation_id, project_id, user_id, service_account_id, secret, read_only, created_at,
+         bucket_id, holder_id, holder_name)
       values (${row.id}, ${row.name}, ${row.accessKeyId}, ${row.organisationId}, ${row.projectId}, ${row.userId}, ${row.serviceAccountId},
-        ${row.secret}, ${row.readOnly}, ${row.createdAt})`;
+        ${row.secret}, ${row.readOnly}, ${row.createdAt}, ${row.bucketId ?? null}, ${row.holder?.id ?? null}, ${row.holder?.name ?? null})`;
   },
 
   async find(tx: Tx, id: string, lock = false): Promise<AccessKeyRow | undefined> {
@@ -95,8 +106,9 @@ export const accessKeyStore = {
     const [row] = await sql<AccessKeyBearer[]>`
       select c.id, c.last_used_at as "lastAt", c.organisation_id as "organisationId", c.project_id as "projectId", c.secret,
         c.read_only as "readOnly", o.suspended_reason as "organisationSuspendedReason",
-        case when c.user_id is null then 'service_account' else 'user' end as kind, coalesce(u.id, s.id) as "principalId",
-        coalesce(u.name, s.name) as name, coalesce(u.state, s.state) as state, u.suspended_reason as "suspendedReason",
+        c.bucket_id as "bucketId", c.holder_name as "holderName",
+        case when c.user_id is null then 'service_account' else 'user' end as kind, coalesce(u.id, s.id, c.id) as "principalId",
+        coalesce(u.name, s.name, c.holder_name) as name, case when c.holder_id is null then coalesce(u.state, s.state) else 'active' end as state, u.suspended_reason as "suspendedReason",
         ${bindingsOf(sql, sql`coalesce(u.id, s.id)`)} as bindings
       from identity.access_keys c join identity.organisations o on o.id = c.organisation_id
         left join identity.users u on u.id = c.user_id left join identity.service_accounts s on s.id = c.service_account_id

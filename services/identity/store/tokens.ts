@@ -20,10 +20,10 @@ export interface ApiTokenRow {
 }
 
 /** A credential's own table is `c`. */
-export const ownerColumn = (tx: Tx) => tx.sql`
+export const ownerColumn = (tx: Tx, named = true) => tx.sql`
   json_build_object('kind', case when c.user_id is null then 'service_account' else 'user' end, 'id', coalesce(c.user_id, c.service_account_id),
     'name', coalesce((select name from identity.users where id = c.user_id),
-      (select name from identity.service_accounts where id = c.service_account_id))) as owner`;
+      (select name from identity.service_accounts where id = c.service_account_id))) ${named ? tx.sql`as owner` : tx.sql``}`;
 const columns = (tx: Tx) => tx.sql`
   c.id, c.name, c.prefix, ${ownerColumn(tx)}, c.organisation_id as "organisationId", c.scopes, c.last_used_at as "lastUsedAt",
   c.expires_at as "expiresAt", c.created_at as "createdAt"`;

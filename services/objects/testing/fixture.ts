@@ -39,6 +39,8 @@ export interface TestCloud {
   otherOrganisation: string;
   strangersProject: string;
   url: string;
+  /** What KEYBUCKET is for. */
+  bucketOfKey: { id: string };
   principals: Record<Caller, Principal>;
   call(
     caller: Caller | undefined,
@@ -114,7 +116,9 @@ export async function testCloud(
     KEYNEIGHBOUR: ["neighbour", otherProject],
     KEYSTRANGER: ["stranger", strangersProject],
     KEYREADONLY: ["owner", project],
+    KEYBUCKET: ["owner", project],
   };
+  const bucketOfKey = { id: "" };
 
   const identity: IdentityService = {
     authenticate: async ({ authorization }) => {
@@ -129,6 +133,7 @@ export async function testCloud(
       >`select organisation_id as "organisationId", id as "projectId", name, slug from identity.projects where id = ${projectId}`;
       return row;
     },
+    appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
     sessionOf: async () => undefined,
     async accessKey(accessKeyId) {
@@ -142,6 +147,7 @@ export async function testCloud(
         principal: { ...principals[caller], projectId, ...(readOnly ? { readOnly } : {}) },
         organisationId: place?.organisationId ?? "",
         projectId,
+        ...(accessKeyId === "KEYBUCKET" ? { bucketId: bucketOfKey.id } : {}),
       };
     },
   };
@@ -164,6 +170,7 @@ export async function testCloud(
   let runner: OperationRunner | undefined;
 
   const cloud: TestCloud = {
+    bucketOfKey,
     database,
     store,
     objects,

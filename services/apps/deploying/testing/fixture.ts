@@ -113,6 +113,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       return row;
     },
     accessKey: async () => undefined,
+    appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
     sessionOf: async () => undefined,
   };
