@@ -5,6 +5,7 @@ import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import type contract from "./contract.ts";
 import { readyDatabase } from "./databaseRoutes.ts";
+import { checkNotHeld } from "./links/links.ts";
 import { containerOf, type DatabasesParts, placeOf, type RouteHandlers, subjectOf } from "./parts.ts";
 import { checkDatabase, nameTaken, there } from "./states.ts";
 import { type DatabaseRow, databaseStore, type UserRow, userStore } from "./store.ts";
@@ -222,3 +223,4 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
     return found;
   }
 }
+      await checkNotHeld(tx, user);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { contract, event, page, pageQuery, revision, route, timestamp } from "../../kernel/contract.ts";
+import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
 
@@ -596,3 +597,26 @@ export default contract({
     "databases.disk": { unit: "byte_seconds", summary: "Disk of databases" },
   },
 });
+
+/** Databases as apps use them, inside the process: each app has a user of its own. */
+export interface DatabaseLinks {
+  /** One of this project, when the transaction may see it. Whoever asks checks the person's permission first. */
+  find(tx: Tx, projectId: string, databaseId: string): Promise<{ id: string; name: string } | undefined>;
+  /**
+   * Outside of transactions: it asks the server. `holder` is for people, "app shop": its user cannot be deleted by hand, nor the database
+   * while it has any. failed_precondition when the database takes no users now.
+   */
+  makeUser(request: {
+    databaseId: string;
+    name: string;
+    access: "read_write" | "read_only";
+    holder: string;
+    signal?: AbortSignal;
+  }): Promise<{ password: string }>;
+  /** Where apps of the project find it, as it is called now. */
+  reach(tx: Tx, databaseId: string): Promise<{ host: string; port: number; databaseName: string } | undefined>;
+  /** Of the authority that signs for all servers (PEM). */
+  certificate(tx: Tx): Promise<string | undefined>;
+  /** Gone soon after the commit, with its connections. One that is not there is gone already. */
+  dropUser(tx: Tx, user: { databaseId: string; name: string }): Promise<void>;
+}

@@ -8,6 +8,7 @@ import objects from "../objects/contract.ts";
 import { authorityCertificate } from "./certificates.ts";
 import type contract from "./contract.ts";
 import { beginOnDatabase, insertDatabase, type NewDatabase } from "./creation.ts";
+import { checkNoHolders } from "./links/links.ts";
 import type { DatabaseOperations } from "./operations.ts";
 import { actorIn, type DatabasesParts, internalHostOf, placeOf, prefixOf, type RouteHandlers, subjectOf } from "./parts.ts";
 import { checkBackup, checkDatabase, checkRevision, there } from "./states.ts";
@@ -358,3 +359,4 @@ export async function readyDatabase(
   checkDatabase(row, action);
   return row;
 }
+      await checkNoHolders(context.tx, row);

@@ -9,11 +9,12 @@ import type { ObjectsService } from "../objects/contract.ts";
 import { defineBackupOperations } from "./backupOperations.ts";
 import { backupHandlers } from "./backupRoutes.ts";
 import { contentHandlers } from "./contentRoutes.ts";
-import contract from "./contract.ts";
+import contract, { type DatabaseLinks } from "./contract.ts";
 import { databaseHandlers } from "./databaseRoutes.ts";
 import type { ContainerHost } from "./driver.ts";
 import { openPostgres } from "./drivers/postgres/index.ts";
 import { defineDatabaseOperations } from "./operations.ts";
+import { createDatabaseLinks } from "./links/links.ts";
 import type { CertificateMaker, DatabasesParts } from "./parts.ts";
 import { databaseStore } from "./store.ts";
 import { databaseWorkers } from "./workers.ts";
@@ -44,6 +45,8 @@ export interface DatabasesOptions {
 export interface Databases {
   service: ServiceDefinition<typeof contract>;
   parts: DatabasesParts;
+  /** For apps of this process. */
+  links: DatabaseLinks;
 }
 
 export function createDatabases(options: DatabasesOptions): Databases {
@@ -73,6 +76,7 @@ export function createDatabases(options: DatabasesOptions): Databases {
     parts,
     service: defineService<typeof contract>({
       contract,
+    links: createDatabaseLinks(parts),
       migrations: new URL("./migrations/", import.meta.url),
       handlers: { ...databaseHandlers(parts, operations), ...contentHandlers(parts), ...backupHandlers(parts, backups) },
       operations: [...Object.values(operations), ...Object.values(backups)],
