@@ -216,6 +216,7 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
     const found = await context.transaction(async (tx) => {
       const user = there(await userStore.find(tx, id), "databaseUser");
       context.authorize(placeOf(user), "databaseUser");
+      await checkNotHeld(tx, user);
       return { user, row: there(await databaseStore.find(tx, user.databaseId), "database") };
     });
     parts.driver();
@@ -223,4 +224,3 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
     return found;
   }
 }
-      await checkNotHeld(tx, user);

@@ -319,6 +319,7 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
             details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
           },
         );
+      await checkNoHolders(context.tx, row);
       const operation = await beginOnDatabase(context.tx, operations.delete, row, {
         input: { databaseId: row.id },
         actor: actorIn(context),
@@ -359,4 +360,3 @@ export async function readyDatabase(
   checkDatabase(row, action);
   return row;
 }
-      await checkNoHolders(context.tx, row);

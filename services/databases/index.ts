@@ -74,9 +74,9 @@ export function createDatabases(options: DatabasesOptions): Databases {
   const backups = defineBackupOperations(parts);
   return {
     parts,
+    links: createDatabaseLinks(parts),
     service: defineService<typeof contract>({
       contract,
-    links: createDatabaseLinks(parts),
       migrations: new URL("./migrations/", import.meta.url),
       handlers: { ...databaseHandlers(parts, operations), ...contentHandlers(parts), ...backupHandlers(parts, backups) },
       operations: [...Object.values(operations), ...Object.values(backups)],
