@@ -41,6 +41,7 @@ describe("certificates by ACME", { skip: gatewayMissing() ?? pebbleMissing() ?? 
     assert.ok("driver" in gateway);
     const door: GatewayDoor = { ...gateway.driver, trust: pebble.trust };
     cloud = await testRouting({ driver: door });
+    await cloud.database.sql`update apps.gateway_settings set trust_domains = true`;
     application = await testApplication("site");
     app = cloud.app("site");
     cloud.endpoints.push({

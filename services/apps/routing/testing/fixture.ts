@@ -11,6 +11,7 @@ import { newId } from "../../../../kernel/ids.ts";
 import { silentLog } from "../../../../kernel/log.ts";
 import { openSecrets } from "../../../../kernel/secrets.ts";
 import { defineService } from "../../../../kernel/service.ts";
+import { registerVisitors } from "../../../../server/visitor-door.ts";
 import { testDatabase } from "../../../../testing/postgres.ts";
 import type { IdentityService } from "../../../identity/contract.ts";
 import type { AppsParts, AppView, Endpoint, RoutingPart } from "../../parts.ts";
@@ -41,6 +42,10 @@ export interface TestRouting {
     headers?: Record<string, string>,
   ): Promise<{ status: number; body: Json }>;
   work(name: string): Promise<void>;
+  /** Of the API, and of what the gateway sends to the control plane. */
+  port: number;
+  /** Each caller has one, `ses_<name>`, until it is taken out of here. */
+  sessions: Set<string>;
   stop(): Promise<void>;
 }
 
@@ -66,6 +71,7 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     kind: "user",
     id: newId("user"),
     name,
+    sessionId: `ses_${name}`,
     bindings: [{ role, ...(organisationId === undefined ? {} : { organisationId }) }],
   });
   const principals: Record<Caller, Principal> = {
@@ -74,7 +80,12 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     viewer: principal("viewer", "viewer", organisation),
     stranger: principal("stranger", "owner", other),
   };
+  const sessions = new Set(Object.keys(principals).map((name) => `ses_${name}`));
   const identity = {
+    async sessionOf(id) {
+      const principal = Object.values(principals).find(({ sessionId }) => sessionId === id);
+      return principal === undefined || !sessions.has(id) ? undefined : { principal, email: `${principal.name}@example.org` };
+    },
     authenticate: async ({ authorization }: { authorization: string | undefined }) => {
       const name = authorization?.replace("Bearer ", "") as Caller | undefined;
       return name === undefined ? undefined : { principal: principals[name], ambient: false };
@@ -113,6 +124,7 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
           .filter(({ id }) => id > last)
           .sort((one, two) => (one.id < two.id ? -1 : 1))
           .slice(0, limit),
+      named: async (_, name) => apps.filter((app) => app.name === name),
       checkAction: () => {},
     } as Partial<AppsParts["deploying"]> as AppsParts["deploying"],
     running: { endpoints: async () => [...endpoints] } as Partial<AppsParts["running"]> as AppsParts["running"],
@@ -132,8 +144,10 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     authenticate: identity.authenticate,
     secure: false,
   });
+  await registerVisitors(http, routing.part);
   await http.listen({ host: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${(http.server.address() as AddressInfo).port}/api/v1`;
+  const { port } = http.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/api/v1`;
   return {
     database,
     parts,
@@ -143,6 +157,8 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     project,
     strangersProject,
     strangersOrganisation: other,
+    port,
+    sessions,
     app(name, more = {}) {
       const id = newId("app");
       const liveReleaseId = newId("release");
