@@ -127,8 +127,6 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
     `  nbthread ${threads}`,
     "  log stdout len 8192 format raw local0 info",
     `  hard-stop-after ${specification.longestConnectionSeconds}s`,
-    // A reload closes no idle connection under a request that is on its way: each is closed with its next answer.
-    "  close-spread-time infinite",
     "  mworker-max-reloads 1000",
     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets prefer-client-ciphers",
     `  ssl-default-bind-ciphers ${ciphers}`,
@@ -142,6 +140,8 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
     "  mode http",
     "  log global",
     "  option dontlognull",
+    // A reload closes no idle connection under a request that is on its way: each is closed with its next answer, and what comes then finds
+    // the new configuration. (close-spread-time would keep them in the old one for as long as somebody asks.)
     "  option idle-close-on-response",
     // Who has gone away needs no answer: the application hears of it.
     "  option abortonclose",
