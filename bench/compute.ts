@@ -1,4 +1,4 @@
-import { type Client, newCloud, uploadDebian } from "../e2e/cloud.ts";
+import { type Client, finished, newCloud, uploadDebian } from "../e2e/cloud.ts";
 import { measureListing } from "./listing.ts";
 import { type Lxc, openLxc, type Size } from "./lxc.ts";
 import { figure, median, seconds, table, tell } from "./report.ts";
@@ -47,14 +47,8 @@ async function openKhmara({ client, projectId, organisationId, token }: { client
   await client.sizeCreate({ name: "bench", ...size, pricePerHour: "0" });
   for (const place of [{}, { project }])
     await client.quotaUpdate({ organisation: organisationId as never, ...place, name: "compute.instances", limit: 1000 });
-  async function done(begun: Promise<{ id: string; resource?: { id: string } | undefined }>): Promise<string> {
-    const operation = await begun;
-    for (;;) {
-      const now = await client.operationWait({ operation: operation.id as never, timeoutSeconds: 300 });
-      if (now.state === "succeeded") return operation.resource?.id as string;
-      if (now.finishedAt !== undefined) throw new Error(`${now.kind}: ${now.error?.message}`);
-    }
-  }
+  const done = async (begun: Promise<{ id: string }>): Promise<string> =>
+    (await finished(client, await begun, 3600)).resource?.id as string;
   const list = async () => (await client.instanceList({ project, limit: 1000 })).items;
   return {
     client,

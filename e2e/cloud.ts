@@ -267,3 +267,13 @@ export function exec(
     );
   });
 }
+
+/** Waits for an operation; rejects with its own words when it fails, and when it is not over in time. */
+export async function finished(client: Client, operation: { id: string }, seconds = 300) {
+  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; ) {
+    const now = await client.operationWait({ operation: operation.id as never, timeoutSeconds: 30 });
+    if (now.state === "succeeded") return now;
+    if (now.finishedAt !== undefined) throw new Error(`${now.kind}: ${now.error?.message}`);
+  }
+  throw new Error(`${operation.id} is not over after ${seconds} s`);
+}

@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { CloudError } from "../kernel/errors.ts";
 import { eventually } from "../testing/launcher.ts";
 import { shown, TestBrowser } from "./browser.ts";
-import { type Client, exec, newCloud, repository, uploadDebian } from "./cloud.ts";
+import { type Client, exec, finished, newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
  * A person's day with virtual servers, on a real LXD: made in Chromium, used through its terminal, reached from outside, kept safe,
@@ -38,14 +38,8 @@ const khmara = (args: string[], options: Parameters<typeof exec>[2] = {}) =>
       ...options.env,
     },
   });
-async function done(operation: { id: string }, seconds = 120): Promise<Record<string, unknown>> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; ) {
-    const now = await client.operationWait({ operation: operation.id as never, timeoutSeconds: 30 });
-    if (now.state === "succeeded") return now.result ?? {};
-    if (now.state === "failed" || now.state === "cancelled") assert.fail(`${now.kind}: ${now.error?.message}`);
-  }
-  return assert.fail(`${operation.id} is not over after ${seconds} s`);
-}
+const done = async (operation: { id: string }): Promise<Record<string, unknown>> =>
+  (await finished(client, operation)).result ?? {};
 const get = (instance = web) => client.instanceGet({ instance: instance as never });
 /** A command in a server; its output, or an error with what it said. */
 async function inside(instance: string, script: string): Promise<string> {
@@ -232,10 +226,10 @@ test("a volume with data survives rebuild, snapshot and restore", async () => {
 test("a backup is proven by a drill that boots the copy, and restored", async () => {
   await client.bucketCreate({ project: projectId as never, name: "server-backups" });
   const made = await client.backupCreate({ instance: web as never, bucket: "server-backups" } as never);
-  await done(made, 300);
+  await done(made);
   const { items } = await client.backupList({ project: projectId as never, instance: web as never } as never);
   const backup = items[0]?.id as never;
-  await done(await client.backupVerify({ backup, command: "test -f /etc/debian_version" } as never), 300);
+  await done(await client.backupVerify({ backup, command: "test -f /etc/debian_version" } as never));
   const proven = await client.backupGet({ backup });
   assert.equal(proven.verification, "passed", proven.verificationMessage ?? "");
   // What the drill made is gone again.

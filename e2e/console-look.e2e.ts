@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { newId } from "../kernel/ids.ts";
 import { eventually } from "../testing/launcher.ts";
 import { assertAccessible, languages, phone, shown, signInByApi, TestBrowser, type Visit, wide } from "./browser.ts";
-import { newCloud, repository, uploadDebian } from "./cloud.ts";
+import { finished, newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
  * Every page, wide and on a phone, in every language, light and dark: it loads without an error, nothing sticks out, no word is
@@ -159,14 +159,7 @@ after(async () => {
 /** A server with everything around it. */
 async function makeServers({ client, projectId, token }: Awaited<ReturnType<typeof cloud.signIn>>): Promise<void> {
   const inProject = { project: projectId as never };
-  const done = async (operation: { id: string }) => {
-    const { state, error } = await eventually(
-      () => client.operationWait({ operation: operation.id as never, timeoutSeconds: 30 }),
-      (now) => now.state === "succeeded" || now.state === "failed",
-      120_000,
-    );
-    assert.equal(state, "succeeded", error?.message ?? "");
-  };
+  const done = (operation: { id: string }) => finished(client, operation);
   await uploadDebian(cloud, token);
   const server = await client.instanceCreate({
     ...inProject,

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { newCloud, owner, repository, uploadDebian } from "../e2e/cloud.ts";
+import { finished, newCloud, owner, repository, uploadDebian } from "../e2e/cloud.ts";
 
 const folder = join(repository, "docs", "images");
 mkdirSync(folder, { recursive: true });
@@ -65,14 +65,8 @@ try {
   const project = projectId as never;
   const size = { vcpus: 1, memoryBytes: 512 * 2 ** 20, diskBytes: 4 * 2 ** 30, pricePerHour: "0.006" };
   await client.sizeCreate({ name: "school", ...size });
-  const done = async (begun: Promise<{ id: string; resource?: { id: string } | undefined }>): Promise<string> => {
-    const operation = await begun;
-    for (;;) {
-      const now = await client.operationWait({ operation: operation.id as never, timeoutSeconds: 60 });
-      if (now.error) throw new Error(now.error.message);
-      if (now.finishedAt !== undefined) return operation.resource?.id ?? "";
-    }
-  };
+  const done = async (begun: Promise<{ id: string }>): Promise<string> =>
+    (await finished(client, await begun)).resource?.id ?? "";
   const servers = new Map<string, string>();
   for (const name of ["library", "moodle-1", "moodle-2", "robotics-lab", "website"])
     servers.set(name, await done(client.instanceCreate({ project, name, size: "school", image: "debian-12" } as never)));
