@@ -21,8 +21,6 @@ export { enginePort, managerPort, nodeLabel } from "./drivers/swarm/names.ts";
 export { type GitDoor, openGitDoor } from "./git/door.ts";
 export { openGit } from "./git/git.ts";
 export { openSshDoor } from "./git/sshDoor.ts";
-export { openGit } from "./git/git.ts";
-export { openSshDoor } from "./git/sshDoor.ts";
 export { decodeInvitation, type Invitation } from "./nodes/invitation.ts";
 export { openRegistryDoor, type RegistryDoor } from "./registry/door.ts";
 export type { GatewayDoor } from "./routing/area.ts";
