@@ -699,6 +699,31 @@ const cases: Record<string, Case> = {
     },
   },
 
+  // apps: backups and catalogue (there is no engine)
+  appBackupList: { input: () => ({ query: { project } }) },
+  appBackupCreate: { ownerStatus: 409, input: async () => ({ params: { app: await newApp() }, body: { bucket } }) },
+  appBackupGet: { input: async () => ({ params: { appBackup: await newAppBackup() } }) },
+  appBackupRestore: {
+    ownerStatus: 409,
+    input: async () => ({ params: { appBackup: await newAppBackup() }, body: { app: await newApp(), confirm: "walked" } }),
+  },
+  appBackupDelete: { input: async () => ({ params: { appBackup: await newAppBackup() } }) },
+  templateList: { input: () => ({ query: { project } }) },
+  templateGet: { input: () => ({ params: { template: "guest-book" }, query: { project } }) },
+  appInstall: { ownerStatus: 409, input: () => ({ body: { project, template: "guest-book", name: unique("walk") } }) },
+  installationList: { input: () => ({ query: { project } }) },
+  installationGet: { input: async () => ({ params: { installation: (await newInstallation()).id } }) },
+  installationUpdate: {
+    ownerStatus: 409,
+    input: async () => ({ params: { installation: (await newInstallation()).id }, body: {} }),
+  },
+  installationRemove: {
+    input: async () => {
+      const { id, name } = await newInstallation();
+      return { params: { installation: id }, query: { confirm: name } };
+    },
+  },
+
   // apps: routing
   domainList: { input: async () => ({ params: { app: await routedApp() } }) },
   domainAdd: { input: async () => ({ params: { app: await routedApp() }, body: { host: `${unique("walk")}.example.com` } }) },
@@ -715,6 +740,9 @@ const cases: Record<string, Case> = {
   databaseUpdate: { input: async () => ({ params: { database: await newDatabase() }, body: { keepDays: 3 } }) },
   databaseConnectionGet: onDatabase(),
   databaseRestart: onDatabase(),
+  databaseStop: onDatabase(),
+  databaseStart: onDatabase(),
+  databaseRename: onDatabase({ name: "walked-anew" }),
   databaseResize: onDatabase({ cpus: 2 }),
   databaseUpgrade: onDatabase({ version: "18" }),
   databaseClone: onDatabase({ name: "walked-clone" }),
@@ -729,10 +757,18 @@ const cases: Record<string, Case> = {
   databaseUserDelete: { ownerStatus: 409, input: async () => ({ params: { databaseUser: await newDatabaseUser() } }) },
   databaseExtensionList: onDatabase(),
   databaseExtensionEnable: onDatabase({ extension: "hstore" }),
+  databaseExtensionDisable: {
+    ownerStatus: 409,
+    input: async () => ({ params: { database: await newDatabase(), extension: "hstore" } }),
+  },
   databaseTableList: onDatabase(),
   databaseQuery: onDatabase({ sql: "select 1" }),
   databaseStatementList: onDatabase(),
+  databaseScriptRun: onDatabase({ sql: "select 1; select 2" }),
+  databaseSessionList: onDatabase(),
+  databaseSessionTerminate: { ownerStatus: 409, input: async () => ({ params: { database: await newDatabase(), pid: 42 } }) },
   databaseMetricsGet: onDatabase(),
+  databaseHistoryGet: { input: async () => ({ params: { database: await newDatabase() } }) },
   databaseBackupList: { input: () => ({ query: { project } }) },
   databaseBackupCreate: onDatabase(),
   databaseBackupGet: { input: async () => ({ params: { databaseBackup: await newDatabaseBackup() } }) },
@@ -783,6 +819,22 @@ async function newDeployment(): Promise<string> {
     values (${id}, ${organisation}, ${project}, ${await newApp()}, 1, 'build', 'queued', '{"kind":"archive","description":"walked"}',
       '{"what":"source","from":"archive"}', '{"kind":"system","name":"walked"}', now())`;
   return id;
+}
+
+async function newAppBackup(): Promise<string> {
+  const id = newId("appBackup");
+  await cloud.database
+    .sql`insert into apps.backups (id, organisation_id, project_id, app_id, app_name, reason, state, bucket_id, bucket_name, created_by, created_at)
+    values (${id}, ${organisation}, ${project}, ${await newApp()}, 'walked', 'person', 'available', ${bucket}, 'walked', '{"kind":"system","name":"walked"}', now())`;
+  return id;
+}
+async function newInstallation(): Promise<{ id: string; name: string }> {
+  const id = newId("installation");
+  const name = unique("walk");
+  await cloud.database
+    .sql`insert into apps.installations (id, organisation_id, project_id, app_id, template, version, state, created_by, created_at, updated_at)
+    values (${id}, ${organisation}, ${project}, ${await newApp(name)}, 'gone', '1', 'installed', '{"kind":"system","name":"walked"}', now(), now())`;
+  return { id, name };
 }
 
 /** Of what runs of an app. */

@@ -39,7 +39,7 @@ export const summaryOf = (template: Template): TemplateSummary => ({
   description: template.description,
   category: template.category,
   icon: template.icon,
-  homepage: template.homepage,
+  ...(template.homepage === undefined ? {} : { homepage: template.homepage }),
   licence: template.licence,
   version: template.version,
   builtHere: !template.image,

@@ -28,7 +28,7 @@ export const templateSummary = z.object({
   description: words,
   category: z.enum(templateCategories),
   icon: z.object({ letters: z.string(), hue: z.number().int().describe("Degrees of the colour circle.") }),
-  homepage: z.string(),
+  homepage: z.string().optional(),
   licence: z.string().describe("SPDX."),
   version: z.string(),
   builtHere: z.boolean().describe("Its source comes with Khmara, and nothing is fetched; otherwise it is a public image."),

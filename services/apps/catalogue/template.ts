@@ -68,7 +68,8 @@ export const templateSchema = z
     category: z.enum(templateCategories),
     /** Letters on a colour: nobody's trademark. */
     icon: z.strictObject({ letters: z.string().regex(/^\p{Lu}\p{Ll}?$/u), hue: z.int().min(0).max(359) }),
-    homepage: z.url({ protocol: /^https$/ }),
+    /** Absent: it is ours. */
+    homepage: z.url({ protocol: /^https$/ }).optional(),
     documentation: z.url({ protocol: /^https$/ }).optional(),
     /** SPDX. */
     licence: z.string().regex(/^[A-Za-z0-9.+-]+$/),
