@@ -57,5 +57,6 @@ export default {
   "reason.not_cancellable": "It is too late to cancel this.",
   "already_exists.app": "An app with this name exists already.",
   "already_exists.app_disk": "A disk with this name exists already.",
+  "reason.not_admitted": "This app is not for you. Ask those who run it to let you in.",
   "reason.domain_taken": "This domain is taken already.",
 } as const;

@@ -63,5 +63,6 @@ export default {
   "reason.not_cancellable": "Il est trop tard pour annuler.",
   "already_exists.app": "Une application de ce nom existe déjà.",
   "already_exists.app_disk": "Un disque de ce nom existe déjà.",
+  "reason.not_admitted": "Cette application n’est pas pour vous. Demandez à qui s’en occupe de vous laisser entrer.",
   "reason.domain_taken": "Ce domaine est déjà pris.",
 } satisfies Translation<typeof en>;

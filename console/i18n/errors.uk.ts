@@ -62,5 +62,6 @@ export default {
   "reason.not_cancellable": "Скасовувати вже пізно.",
   "already_exists.app": "Застосунок із такою назвою вже є.",
   "already_exists.app_disk": "Диск із такою назвою вже є.",
+  "reason.not_admitted": "Цей застосунок не для вас. Попросіть тих, хто ним керує, впустити вас.",
   "reason.domain_taken": "Цей домен уже зайнятий.",
 } satisfies Translation<typeof en>;

@@ -26,6 +26,7 @@ import { useForm } from "../../ui/form.ts";
 import { Section } from "../../ui/Section.tsx";
 import { toastDone, toastError } from "../../ui/toast.ts";
 import type { AppTabProps } from "./AppPage.tsx";
+import { AppSignIn } from "./AppSignIn.tsx";
 import css from "./apps.module.css";
 
 type Change = Omit<Parameters<typeof client.appAccessUpdate>[0], "app">;
@@ -79,6 +80,7 @@ function Rules({ app, access, may }: { app: App; access: Access; may: boolean })
           />
         </Stack>
       </Section>
+      <AppSignIn key={`sign-in ${access.revision}`} app={app} access={access} may={may} update={update} />
       <Section
         title={t("apps.access.basicAuth")}
         text={t("apps.access.basicAuthText")}

@@ -70,9 +70,15 @@ export default function AppDomains({ app, may }: AppTabProps) {
                     </Anchor>
                     {domain.redirectTo && <small>{t("apps.domains.redirects", { to: domain.redirectTo })}</small>}
                   </div>
-                  <StatusBadge tone={domain.problem ? "warn" : domain.checkedAt ? "good" : "off"}>
+                  <StatusBadge tone={domain.problem || !domain.active ? "warn" : domain.checkedAt ? "good" : "off"}>
                     {t(
-                      domain.problem ? "apps.domains.notHere" : domain.checkedAt ? "apps.domains.here" : "apps.domains.unchecked",
+                      !domain.active
+                        ? "apps.domains.unproven"
+                        : domain.problem
+                          ? "apps.domains.notHere"
+                          : domain.checkedAt
+                            ? "apps.domains.here"
+                            : "apps.domains.unchecked",
                     )}
                   </StatusBadge>
                   <Certificate domain={domain} />
@@ -88,10 +94,12 @@ export default function AppDomains({ app, may }: AppTabProps) {
                     </div>
                   )}
                 </div>
-                {(domain.problem || domain.certificate.problem) && (
+                {(domain.problem || domain.challenge || domain.certificate.problem) && (
                   <div className={css.domainTrouble}>
-                    <p>{domain.problem ?? domain.certificate.problem}</p>
-                    {domain.problem && <DnsRecord own={own} host={domain.host} />}
+                    <p>{domain.problem ?? domain.certificate.problem ?? t("apps.domains.addText")}</p>
+                    {(domain.problem || domain.challenge) && (
+                      <DnsRecord own={own} host={domain.host} challenge={domain.challenge} />
+                    )}
                     {may && (
                       <Group gap="sm">
                         <Button
@@ -154,7 +162,7 @@ function Certificate({ domain: { certificate } }: { domain: Domain }) {
 }
 
 /** What to write at the registrar; a domain without a name before it can have no CNAME (RFC 1034, 3.6.2). */
-function DnsRecord({ own, host }: { own: string; host: string }) {
+function DnsRecord({ own, host, challenge }: { own: string; host: string; challenge?: Domain["challenge"] }) {
   const t = useT();
   const engine = useApi("appEngineGet", {}, { staleTime: 30_000 }).data;
   const here = location.hostname;
@@ -164,30 +172,48 @@ function DnsRecord({ own, host }: { own: string; host: string }) {
   const value = canAlias ? own : isIpv4 && here !== "127.0.0.1" ? here : t("apps.dns.yourAddress");
   return (
     <>
-      <dl className={css.dns} aria-label={t("apps.dns.record")}>
-        <div>
-          <dt>{t("apps.dns.type")}</dt>
-          <dd>
-            <code>{canAlias ? "CNAME" : "A"}</code>
-          </dd>
-        </div>
-        <div>
-          <dt>{t("apps.dns.name")}</dt>
-          <dd>
-            <code>{host}</code>
-            <CopyButton value={host} />
-          </dd>
-        </div>
-        <div>
-          <dt>{t("apps.dns.value")}</dt>
-          <dd>
-            {value === t("apps.dns.yourAddress") ? value : <code>{value}</code>}
-            {value !== t("apps.dns.yourAddress") && <CopyButton value={value} />}
-          </dd>
-        </div>
-      </dl>
+      <Entry
+        type={canAlias ? "CNAME" : "A"}
+        name={host}
+        {...(value === t("apps.dns.yourAddress") ? { said: value } : { value })}
+      />
+      {challenge && (
+        <>
+          <p>{t("apps.dns.prove")}</p>
+          <Entry type="TXT" name={challenge.name} value={challenge.value} />
+        </>
+      )}
       <p className={css.note}>{t("apps.dns.wait")}</p>
     </>
+  );
+}
+
+/** One line at the registrar. `said`: in words, as it is not known here. */
+function Entry({ type, name, value, said }: { type: string; name: string; value?: string; said?: string }) {
+  const t = useT();
+  return (
+    <dl className={css.dns} aria-label={t("apps.dns.record")}>
+      <div>
+        <dt>{t("apps.dns.type")}</dt>
+        <dd>
+          <code>{type}</code>
+        </dd>
+      </div>
+      <div>
+        <dt>{t("apps.dns.name")}</dt>
+        <dd>
+          <code>{name}</code>
+          <CopyButton value={name} />
+        </dd>
+      </div>
+      <div>
+        <dt>{t("apps.dns.value")}</dt>
+        <dd>
+          {value === undefined ? said : <code>{value}</code>}
+          {value !== undefined && <CopyButton value={value} />}
+        </dd>
+      </div>
+    </dl>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button, Group, Select, Skeleton, Stack, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Select, Skeleton, Stack, Switch, TextInput } from "@mantine/core";
 import { type Answer, client, invalidate, useApi } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useCan } from "../../frame/identity.ts";
@@ -11,7 +11,7 @@ import { FormProblem } from "../../ui/FormProblem.tsx";
 import { emailCheck, useForm } from "../../ui/form.ts";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
-import { toastDone } from "../../ui/toast.ts";
+import { toastDone, toastError } from "../../ui/toast.ts";
 import { CloudHeader } from "../cloud/CloudHeader.tsx";
 import { AddCommand } from "./AppEngineNotice.tsx";
 import css from "./apps.module.css";
@@ -160,6 +160,12 @@ function AppsDomain({ engine }: { engine: Engine }) {
             </Button>
           </Group>
           <ApiHint route="appEngineUpdate" args={{ appsDomain: domain }} />
+          <Switch
+            label={t("apps.domain.trust")}
+            description={t("apps.domain.trustText")}
+            checked={engine.trustDomains}
+            onChange={(event) => void save({ trustDomains: event.currentTarget.checked }, engine.revision).catch(toastError)}
+          />
         </Stack>
       </form>
     </Section>

@@ -9,6 +9,7 @@ export default servicePages({
     { scope: "public", path: "sign-in", title: "entry.signInTitle", load: () => import("./SignInPage.tsx"), areas },
     { scope: "public", path: "sign-up", title: "entry.signUpTitle", load: () => import("./SignUpPage.tsx"), areas },
     { scope: "public", path: "invitation", title: "entry.invitationTitle", load: () => import("./InvitationPage.tsx"), areas },
+    { scope: "public", path: "visit", title: "entry.visitPage", load: () => import("./VisitPage.tsx"), areas },
     { scope: "public", path: "password-reset", title: "entry.resetTitle", load: () => import("./PasswordResetPage.tsx"), areas },
   ],
 });
