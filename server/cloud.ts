@@ -20,7 +20,7 @@ export interface CloudOptions extends CoreOptions {
   listen?: string;
 }
 
-export type AppDrivers = Pick<AppsOptions, "engine" | "gateway">;
+export type AppDrivers = Pick<AppsOptions, "engine" | "gateway" | "templates">;
 
 export type Cloud = Awaited<ReturnType<typeof openCloud>>;
 
