@@ -731,6 +731,11 @@ const cases: Record<string, Case> = {
   domainDelete: { input: async () => ({ params: { domain: await newDomain() } }) },
   appAccessGet: { input: async () => ({ params: { app: await routedApp() } }) },
   appAccessUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { maintenance: true } }) },
+  previewSettingsGet: { input: async () => ({ params: { app: await routedApp() } }) },
+  previewSettingsUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { enabled: true } }) },
+  previewList: { input: async () => ({ params: { app: await routedApp() } }) },
+  previewExtend: { input: async () => ({ params: { preview: await newPreview() } }) },
+  previewDelete: { input: async () => ({ params: { preview: await newPreview() } }) },
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
 
   // databases (there is no engine)
@@ -846,6 +851,15 @@ let routed: string | undefined;
 async function routedApp(): Promise<string> {
   routed ??= (await as("owner", "appCreate", { body: { project, name: unique("routed") } }))["id"] as string;
   return routed;
+}
+
+/** As a push of a branch makes it. */
+async function newPreview(): Promise<string> {
+  const { id } = await as("owner", "appCreate", { body: { project, name: unique("preview") } });
+  await cloud.database.sql`
+    insert into apps.previews (app_id, parent_id, organisation_id, project_id, branch, commit, expires_at, pushed_at, created_at)
+    values (${id}, ${await routedApp()}, ${organisation}, ${project}, ${unique("branch")}, 'c0ffee', now() + interval '1 day', now(), now())`;
+  return id;
 }
 
 async function newDomain(): Promise<string> {

@@ -76,7 +76,7 @@ export async function openControlPlane(
     const answer = await cloud.apps.parts.routing.challenge(request.params.token);
     return answer === undefined ? reply.code(404).send() : reply.type("application/octet-stream").send(answer);
   });
-  const git = await openGit(cloud.apps.parts);
+  const git = await openGit(cloud.apps.parts, cloud.apps.previews);
   await registerVisitors(http, cloud.apps.parts.routing);
   await registerGit(http, openGitDoor(cloud.apps.parts, git));
   const ssh =

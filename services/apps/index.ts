@@ -11,6 +11,7 @@ import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import type { AppsParts } from "./parts.ts";
+import { createPreviews, type PreviewsPart } from "./previews/area.ts";
 import { createRegistry } from "./registry/area.ts";
 import { createRouting, type GatewayDoor } from "./routing/area.ts";
 import { createRunning } from "./running/area.ts";
@@ -45,6 +46,7 @@ export interface Apps {
   service: ServiceDefinition<typeof contract>;
   /** For other services of this process, and for tests. */
   parts: AppsParts;
+  previews: PreviewsPart;
 }
 
 export function createApps(options: AppsOptions): Apps {
@@ -65,13 +67,22 @@ export function createApps(options: AppsOptions): Apps {
   const routing = createRouting(parts, gateway);
   Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part });
   const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates });
-  const areas = [deploying, running, routing, backups, catalogue, createRegistry(parts)];
+  const previews = createPreviews(parts, deploying.lifecycle);
+  const areas = [deploying, running, routing, backups, catalogue, previews, createRegistry(parts)];
   return {
     parts,
+    previews: previews.part,
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
-      handlers: { ...deploying.handlers, ...running.handlers, ...routing.handlers, ...backups.handlers, ...catalogue.handlers },
+      handlers: {
+        ...deploying.handlers,
+        ...running.handlers,
+        ...routing.handlers,
+        ...backups.handlers,
+        ...catalogue.handlers,
+        ...previews.handlers,
+      },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),
       metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),

@@ -39,6 +39,8 @@ export interface AppView {
   /** What requests go to, or went to before it was stopped. */
   liveReleaseId?: Id<"release"> | undefined;
   protected: boolean;
+  /** Of a preview: the app that it is one of. */
+  parentId?: Id<"app"> | undefined;
 }
 
 export interface ReleaseProcess {

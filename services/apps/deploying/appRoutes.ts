@@ -11,11 +11,10 @@ import { type AppsParts, type Area, placeOf } from "../parts.ts";
 import { subjectOf } from "../subjects.ts";
 import type { deployingRoutes } from "./contract.ts";
 import type { AppInput, PowerOperations } from "./operations/power.ts";
-import { checkDeletable } from "./operations/removal.ts";
-import { beginOnApp, cancelDeployment, checkIdle, type DeploymentOperations, deployAgain } from "./queue.ts";
+import { beginRemoval, checkDeletable } from "./operations/removal.ts";
+import { beginOnApp, checkIdle, type DeploymentOperations, deployAgain } from "./queue.ts";
 import { checkAction } from "./states.ts";
 import { type AppRow, appStore } from "./store/apps.ts";
-import { deploymentStore } from "./store/deployments.ts";
 import { viewApps } from "./views.ts";
 
 type Handlers = Area<typeof deployingRoutes>["handlers"];
@@ -64,6 +63,7 @@ export function appRoutes(
       const rows = await appStore.page(context.tx, {
         projectId: query.project,
         search: query.search,
+        previews: query.previews,
         ...(after === undefined ? {} : { after: String(after) }),
         limit: query.limit + 1,
       });
@@ -134,10 +134,7 @@ export function appRoutes(
       // What was deployed to an engine can only be taken away with it.
       if (row.liveReleaseId !== null) parts.engine();
       if (row.operationId !== null) await checkIdle(context.tx, row);
-      await appStore.setState(context.tx, row, "deleting");
-      for (const deployment of await deploymentStore.unfinished(context.tx, [row.id]))
-        if (deployment.state !== "switching") await cancelDeployment(context.tx, deployment);
-      const operation = await beginOnApp(context.tx, operations.remove, row, actorOf(context.principal), { appId: row.id });
+      const operation = await beginRemoval(context.tx, operations.remove, row, actorOf(context.principal));
       context.audit({ ...subjectOf(row), before: { name: row.name, state: row.state } });
       return viewOperation(operation);
     },

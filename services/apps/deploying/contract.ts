@@ -188,6 +188,8 @@ export const app = z.object({
   /** What a person said; absent: what the source asks for (the release tells). */
   capabilities: capabilities.optional(),
   user: z.string().optional(),
+  /** It is a preview of a branch of another app. */
+  preview: z.object({ appId: id("app"), branch: z.string(), expiresAt: timestamp }).optional(),
   createdAt: timestamp,
   deployedAt: timestamp.optional(),
   revision,
@@ -211,7 +213,7 @@ export const setting = z.object({
 });
 export type Setting = z.output<typeof setting>;
 
-const settingValue = z
+export const settingValue = z
   .string()
   .max(65_536, "At most 64 KiB.")
   .refine((text) => !text.includes("\0"), "It cannot contain a null byte.");
@@ -232,7 +234,11 @@ export const deployingRoutes = {
     summary: "List apps",
     permission: "apps.app.list",
     roles: ["viewer"],
-    query: pageQuery.extend({ project: id("project"), search: z.string().max(100).optional().describe("Part of the name.") }),
+    query: pageQuery.extend({
+      project: id("project"),
+      search: z.string().max(100).optional().describe("Part of the name."),
+      previews: z.stringbool().default(false).describe("With the previews of branches, each of which is an app."),
+    }),
     response: page(app),
     errors,
   }),

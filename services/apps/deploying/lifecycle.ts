@@ -4,12 +4,14 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import type { OperationDefinition } from "../../../kernel/operations/definition.ts";
+import type { OperationRecord } from "../../../kernel/operations/store.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
 import type { AppsParts } from "../parts.ts";
 import type { DeploymentSource } from "./contract.ts";
 import type { DeploymentLogs } from "./log.ts";
 import type { AppInput } from "./operations/power.ts";
-import { beginOnApp, cancelDeployment, checkIdle, type DeploymentOperations, enqueue } from "./queue.ts";
+import { beginRemoval } from "./operations/removal.ts";
+import { cancelDeployment, checkIdle, type DeploymentOperations, enqueue } from "./queue.ts";
 import type { DeploymentRequest } from "./requests.ts";
 import { changeSettings, type SettingChange } from "./settings.ts";
 import { checkAction } from "./states.ts";
@@ -45,6 +47,8 @@ export interface AppLifecycle {
   cancel(tx: Tx, deploymentId: string): Promise<void>;
   /** Begins its deletion, or answers the one that has begun; undefined when the app is gone. What is deployed to it is cancelled. */
   remove(tx: Tx, appId: string, actor: Actor): Promise<string | undefined>;
+  /** The same of one that is not being deleted yet; conflict while it is being started or stopped. */
+  removal(tx: Tx, appId: string, actor: Actor): Promise<OperationRecord | undefined>;
 }
 
 export function createLifecycle(
@@ -111,14 +115,17 @@ export function createLifecycle(
       if (row && row.finishedAt === null && row.state !== "switching") await cancelDeployment(tx, row);
     },
 
+    async removal(tx, appId, actor) {
+      const app = await appStore.find(tx, appId, { lock: true });
+      if (app && app.operationId !== null) await checkIdle(tx, app);
+      return app && beginRemoval(tx, operations.remove, app, actor);
+    },
+
     async remove(tx, appId, actor) {
       const app = await appStore.find(tx, appId, { lock: true });
       if (!app) return undefined;
       if (app.state === "deleting") return app.operationId ?? undefined;
-      await appStore.setState(tx, app, "deleting");
-      for (const deployment of await deploymentStore.unfinished(tx, [app.id]))
-        if (deployment.state !== "switching") await cancelDeployment(tx, deployment);
-      return (await beginOnApp(tx, operations.remove, app, actor, { appId: app.id })).id;
+      return (await beginRemoval(tx, operations.remove, app, actor)).id;
     },
   };
 }

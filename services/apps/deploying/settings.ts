@@ -17,13 +17,14 @@ const releasePurpose = (releaseId: string): string => `apps.release:${releaseId}
 export const sealSetting = (secrets: Secrets, appId: string, name: string, value: string): Uint8Array =>
   secrets.encrypt(purposeOf(appId, name), value);
 
-const openValue = (secrets: Secrets, row: SettingRow): string | undefined =>
+/** Undefined while it has no value. */
+export const openSetting = (secrets: Secrets, row: SettingRow): string | undefined =>
   row.value === null ? (row.defaultValue ?? undefined) : secrets.decrypt(purposeOf(row.appId, row.name), row.value).toString();
 
 const isMissing = (row: SettingRow): boolean => row.required && row.value === null && row.defaultValue === null;
 
 export const viewSetting = (secrets: Secrets, row: SettingRow): Setting => {
-  const value = row.isSecret ? undefined : openValue(secrets, row);
+  const value = row.isSecret ? undefined : openSetting(secrets, row);
   return {
     name: row.name,
     ...(value === undefined ? {} : { value }),
@@ -66,7 +67,7 @@ export async function changeSettings(
   ] as const)
     for (const [name, value] of Object.entries(values)) {
       const before = rows.get(name);
-      if (before?.origin === "person" && before.isSecret === isSecret && openValue(secrets, before) === value) continue;
+      if (before?.origin === "person" && before.isSecret === isSecret && openSetting(secrets, before) === value) continue;
       await settingStore.put(tx, {
         ...(before ?? { inManifest: false, defaultValue: null, required: false, description: null }),
         appId: app.id,
@@ -160,7 +161,7 @@ export async function checkSettings(tx: Tx, app: Pick<AppRow, "id" | "name">): P
 export const environmentOf = (secrets: Secrets, rows: readonly SettingRow[]): Record<string, string> =>
   Object.fromEntries(
     rows.flatMap((row) => {
-      const value = openValue(secrets, row);
+      const value = openSetting(secrets, row);
       return value === undefined ? [] : [[row.name, value]];
     }),
   );

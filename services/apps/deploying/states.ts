@@ -34,4 +34,5 @@ export const viewOf = (row: AppRow): AppView => ({
   state: row.state,
   liveReleaseId: row.liveReleaseId ?? undefined,
   protected: row.protected,
+  parentId: row.parentId ?? undefined,
 });

@@ -1,6 +1,7 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import type { AppsParts } from "../parts.ts";
+import { type PreviewRow, previewStore } from "../previews/store.ts";
 import type { App, Capability, Deployment, Release } from "./contract.ts";
 import type { DeploymentLogs } from "./log.ts";
 import { allowedActions } from "./states.ts";
@@ -13,6 +14,10 @@ export async function viewApps(tx: Tx, parts: AppsParts, rows: readonly AppRow[]
   const hosts = await parts.routing.hosts(tx, rows);
   const counts = await parts.running.counts(tx, ids);
   const deployments = await deploymentStore.unfinished(tx, ids);
+  const previews = await previewStore.of(
+    tx,
+    rows.flatMap(({ id, parentId }) => (parentId === null ? [] : id)),
+  );
   const numbers = await releaseStore.numbers(
     tx,
     rows.flatMap(({ liveReleaseId }) => liveReleaseId ?? []),
@@ -46,6 +51,7 @@ export async function viewApps(tx: Tx, parts: AppsParts, rows: readonly AppRow[]
       protected: row.protected,
       ...(row.capabilities === null ? {} : { capabilities: row.capabilities as Capability[] }),
       ...(row.runUser === null ? {} : { user: row.runUser }),
+      ...previewOf(previews.get(row.id)),
       createdAt: isoTime(row.createdAt),
       ...(row.deployedAt === null ? {} : { deployedAt: isoTime(row.deployedAt) }),
       revision: row.revision,
@@ -53,6 +59,9 @@ export async function viewApps(tx: Tx, parts: AppsParts, rows: readonly AppRow[]
   }
   return views;
 }
+
+const previewOf = (row: PreviewRow | undefined): Pick<App, "preview"> =>
+  row === undefined ? {} : { preview: { appId: row.parentId, branch: row.branch, expiresAt: isoTime(row.expiresAt) } };
 
 export async function viewDeployment(logs: DeploymentLogs, row: DeploymentRow): Promise<Deployment> {
   return {

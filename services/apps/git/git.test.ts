@@ -22,7 +22,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "khmara-git-"));
   client = gitClient(folder);
   cloud = await testDeploying();
-  const door = openGitDoor(cloud.parts, await openGit(cloud.parts));
+  const door = openGitDoor(cloud.parts, await openGit(cloud.parts, cloud.previews));
   server = createServer((request, response) => void door.handle(request, response, "192.0.2.7")).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
 });
@@ -76,7 +76,10 @@ test("a repository of one folder alone keeps that folder", async () => {
 test("other branches are kept and not deployed; master is, where there is no main", async () => {
   const app = await cloud.app("branches");
   const at = await repository("branches", { "index.html": "x" });
-  assert.match(await git(at, "push", address("lessons/branches"), "main:draft"), /remote: Nothing is deployed: push to main/);
+  assert.match(
+    await git(at, "push", address("lessons/branches"), "main:draft"),
+    /remote: Nothing is deployed of draft: push to main/,
+  );
   assert.equal(await newest(app), undefined);
   await git(at, "push", address("lessons/branches"), "main:master");
   assert.equal((await newest(app)).source.branch, "master");

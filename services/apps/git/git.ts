@@ -8,6 +8,7 @@ import { newId } from "../../../kernel/ids.ts";
 import { deployingRoutes } from "../deploying/contract.ts";
 import { appsCalled } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
+import type { PreviewsPart } from "../previews/area.ts";
 import { noCommit, type RefCommand } from "./commands.ts";
 import {
   branchHead,
@@ -47,6 +48,8 @@ export interface Git {
   enter(): () => void;
 }
 
+/** Of one push; more of them at once are a mistake, such as `git push --all` to a new repository. */
+const mostPreviewsAtOnce = 5;
 /** Each is a process or two of git. */
 const mostAtOnce = 16;
 /** The whole of one transfer. */
@@ -58,7 +61,8 @@ export function repositoryName(path: string): RepositoryName | undefined {
   return found === null ? undefined : { project: found[1], app: found[2] as string };
 }
 
-export async function openGit(parts: AppsParts): Promise<Git> {
+/** `previews` is told of branches other than the main one. */
+export async function openGit(parts: AppsParts, previews: PreviewsPart): Promise<Git> {
   const { database, log } = parts;
   const turns = new Map<string, Promise<unknown>>();
   let active = 0;
@@ -81,21 +85,32 @@ export async function openGit(parts: AppsParts): Promise<Git> {
   /** A branch that another push has moved on meanwhile is that one's to deploy. */
   async function branchPushed(app: AppView, caller: GitCaller, branch: string, commit: string): Promise<Outcome> {
     const folder = repositoryFolder(parts.dataDirectory, app.id);
-    if ((await branchHead(folder, branch)) !== commit)
-      return { words: `Nothing is deployed of ${branch}: it is not what was pushed.\n` };
+    const { sourceIp } = caller;
+    const actor = actorOf(caller.principal);
+    const head = await branchHead(folder, branch);
+    if (noCommit.test(commit)) {
+      const isGone = head === undefined && (await previews.branchDeleted(app, { branch, actor, sourceIp }));
+      return { words: isGone ? `The preview of ${branch} is being deleted.\n` : `${branch} had no preview.\n` };
+    }
+    if (head !== commit) return { words: `Nothing is deployed of ${branch}: it is not what was pushed.\n` };
     const isMain = branch === (await mainBranch(folder));
-    if (!isMain) return { words: `Nothing is deployed: push to ${deployedBranches[0]}.\n` };
+    const preview = isMain ? undefined : await previews.pushed(app, { branch, commit, actor, sourceIp });
+    if (!isMain && preview === undefined)
+      return { words: `Nothing is deployed of ${branch}: push to ${deployedBranches[0]}, or turn on previews of branches.\n` };
     const target = join(repositoriesFolder(parts.dataDirectory), `${newId("deployment")}${treeEnding}`);
     // Whoever has pushed may go away now: it is deployed all the same.
     await checkOut(folder, commit, target, AbortSignal.timeout(transferMs));
     const description = (await commitSubject(folder, commit)) || commit.slice(0, 12);
-    return parts.deploying.deployFolder({
-      appId: app.id,
-      actor: actorOf(caller.principal),
-      sourceIp: caller.sourceIp,
+    const { deploymentId } = await parts.deploying.deployFolder({
+      appId: preview?.appId ?? app.id,
+      actor,
+      sourceIp,
       folder: target,
       source: { kind: "git", description, branch, commit },
     });
+    if (preview === undefined) return { deploymentId };
+    const until = preview.expiresAt.toISOString().slice(0, 10);
+    return { deploymentId, title: `Preview of ${branch}, until ${until}: ${preview.url}\n` };
   }
 
   async function inTurn<T>(appId: string, work: () => Promise<T>): Promise<T> {
@@ -114,6 +129,11 @@ export async function openGit(parts: AppsParts): Promise<Git> {
       const app = await appOf(caller.principal, name);
       const { permission, roles } = service === "git-receive-pack" ? deployingRoutes.appDeploy : deployingRoutes.appGet;
       authorize(caller.principal, permission, roles, placeOf(app), "app");
+      if (app.parentId !== undefined)
+        throw new CloudError(
+          "failed_precondition",
+          "This is a preview. Its code is a branch in the repository of the app itself.",
+        );
       if (service === "git-receive-pack") parts.deploying.checkAction(app, "deploy");
       const folder = repositoryFolder(parts.dataDirectory, app.id);
       await ensureRepository(folder);
@@ -126,7 +146,13 @@ export async function openGit(parts: AppsParts): Promise<Git> {
         const outcomes: Outcome[] = [];
         for (const { before, after, ref } of commands) {
           const branch = /^refs\/heads\/(.+)$/.exec(ref)?.[1];
-          if (branch === undefined || before === after || noCommit.test(after)) continue;
+          if (branch === undefined || before === after) continue;
+          if (outcomes.length > mostPreviewsAtOnce) {
+            outcomes.push({
+              words: `Nothing is deployed of ${branch} and what comes after it: push fewer branches at a time.\n`,
+            });
+            break;
+          }
           const outcome = await branchPushed(app, caller, branch, after).catch((error: unknown) => {
             const problem = toCloudError(error);
             if (problem.code === "internal") log.error({ err: error, app: app.id }, "a push was not deployed");
@@ -134,7 +160,7 @@ export async function openGit(parts: AppsParts): Promise<Git> {
           });
           outcomes.push(outcome);
         }
-        return outcomes.length > 0 ? outcomes : [{ words: `Nothing is deployed: no branch was changed.\n` }];
+        return outcomes.length > 0 ? outcomes : [{ words: "Nothing is deployed: no branch was changed.\n" }];
       }),
 
     async *words(outcomes, signal) {

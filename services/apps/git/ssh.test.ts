@@ -24,7 +24,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "khmara-ssh-"));
   cloud = await testDeploying();
   cloud.parts.identity.sshKey = async (fingerprint) => people.get(fingerprint);
-  door = await openSshDoor(cloud.parts, await openGit(cloud.parts), { hostKey: hostKey.private });
+  door = await openSshDoor(cloud.parts, await openGit(cloud.parts, cloud.previews), { hostKey: hostKey.private });
   port = await door.listen("127.0.0.1", 0);
 });
 after(async () => {

@@ -97,7 +97,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
     const endpoints = Map.groupBy(await parts.running.endpoints(tx), ({ appId }) => appId);
     const reserved = new Set(gateway?.reservedHosts ?? []);
     const routed = apps.flatMap((app): RoutedApp[] => {
-      const rules = openAccess(parts, access.get(app.id));
+      const rules = openAccess(parts, app.id, access.get(app.id) ?? access.get(app.parentId ?? ""));
       if (rules === undefined) return [];
       const all = domains.get(app.id) ?? [];
       const ownHost = own.get(app.id);
@@ -175,8 +175,12 @@ export async function allApps(parts: Pick<AppsParts, "deploying">, tx: Tx): Prom
 
 export const sealedUsers = (appId: string): string => `apps.access:${appId}`;
 
-/** Undefined when it cannot be read: the app is closed then, and the others go on. */
-function openAccess(parts: Pick<AppsParts, "secrets" | "log">, row: AccessRow | undefined): RoutedApp["access"] | undefined {
+/** Undefined when it cannot be read: the app is closed then, and the others go on. The row is its own, or that of the app that it is a preview of. */
+function openAccess(
+  parts: Pick<AppsParts, "secrets" | "log">,
+  appId: string,
+  row: AccessRow | undefined,
+): RoutedApp["access"] | undefined {
   if (row === undefined) return { httpsOnly: false, users: [], allow: [], deny: [], maintenance: false };
   let users: RoutedApp["access"]["users"] = [];
   try {
@@ -189,7 +193,7 @@ function openAccess(parts: Pick<AppsParts, "secrets" | "log">, row: AccessRow | 
   return {
     httpsOnly: row.httpsOnly,
     users,
-    ...(row.signIn === null ? {} : { signIn: { audience: row.appId, key: visitKey(parts.secrets, row.appId, row.signIn) } }),
+    ...(row.signIn === null ? {} : { signIn: { audience: appId, key: visitKey(parts.secrets, appId, row.signIn) } }),
     allow: row.allow,
     deny: row.deny,
     rateLimit:

@@ -59,7 +59,7 @@ export function createVisits(parts: AppsParts, gateway: GatewayDoor | undefined)
   const find = (host: string): Promise<Walled | undefined> =>
     database.transaction("system", async (tx) => {
       const app = await appAt(parts, tx, host);
-      const rules = app && (await accessStore.find(tx, app.id));
+      const rules = app && ((await accessStore.find(tx, app.id)) ?? (await accessStore.find(tx, app.parentId ?? "")));
       return app === undefined || rules == null || rules.signIn === null ? undefined : { app, rules: rules as Walled["rules"] };
     });
 

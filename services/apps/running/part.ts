@@ -39,9 +39,9 @@ export function checkSingle(processes: readonly ProcessRow[]): void {
     );
 }
 
-/** With a disk there is one of each, whatever the source asks for: two never write to it. */
-const scaleAtFirst = ({ count, memoryBytes, cpus }: ReleaseProcess, hasDisk: boolean) => ({
-  count: Math.min(count ?? firstScale.count, hasDisk ? 1 : Number.POSITIVE_INFINITY),
+/** With a disk there is one of each, whatever the source asks for: two never write to it. So it is of a preview, which few look at. */
+const scaleAtFirst = ({ count, memoryBytes, cpus }: ReleaseProcess, isSingle: boolean) => ({
+  count: Math.min(count ?? firstScale.count, isSingle ? 1 : Number.POSITIVE_INFINITY),
   memoryBytes: memoryBytes ?? firstScale.memoryBytes,
   cpus: cpus ?? firstScale.cpus,
 });
@@ -72,22 +72,23 @@ export function createPart(runtime: Runtime, starting: Starting, stopping: Stopp
     async releaseMade(tx, { appId, organisationId, projectId, processes }) {
       const rows = await processStore.ofApp(tx, appId, { lock: true });
       const before = memoryOf(rows);
-      const hasDisk = (await diskStore.ofApp(tx, appId)).length > 0;
+      const app = await parts.deploying.find(tx, appId);
+      const isSingle = app?.parentId !== undefined || (await diskStore.ofApp(tx, appId)).length > 0;
       // Nobody has scaled what never ran: there the source's word still holds.
-      const isFirst = (await parts.deploying.find(tx, appId))?.liveReleaseId === undefined;
+      const isFirst = app?.liveReleaseId === undefined;
       for (const row of rows) {
         const process = processes[row.name];
         const command = process?.command ?? null;
         if (process === undefined) {
           if (row.inRelease) await processStore.update(tx, appId, row.name, { inRelease: false });
         } else if (isFirst)
-          await processStore.update(tx, appId, row.name, { inRelease: true, command, ...scaleAtFirst(process, hasDisk) });
+          await processStore.update(tx, appId, row.name, { inRelease: true, command, ...scaleAtFirst(process, isSingle) });
         else if (!row.inRelease || row.command !== command)
           await processStore.update(tx, appId, row.name, { inRelease: true, command });
       }
       for (const [name, process] of Object.entries(processes))
         if (!rows.some((row) => row.name === name)) {
-          const scale = scaleAtFirst(process, hasDisk);
+          const scale = scaleAtFirst(process, isSingle);
           await processStore.insert(tx, { appId, name, organisationId, projectId, command: process.command ?? null, ...scale });
         }
       await reserveMemory(tx, { organisationId, projectId }, memoryOf(await processStore.ofApp(tx, appId)) - before);

@@ -1,14 +1,18 @@
 /** Deleting an app: nothing of it is left, the record last. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Actor } from "../../../../kernel/contract.ts";
+import type { Tx } from "../../../../kernel/db/database.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
-import { defineOperation, type OperationDefinition } from "../../../../kernel/operations/definition.ts";
+import { defineOperation, NotYet, type OperationDefinition } from "../../../../kernel/operations/definition.ts";
+import type { OperationRecord } from "../../../../kernel/operations/store.ts";
 import { reserveQuota } from "../../../../kernel/quota.ts";
 import { removeRepository } from "../../git/repository.ts";
 import type { AppsParts } from "../../parts.ts";
 import { registryStore } from "../../registry/store.ts";
 import type { ImageSweep } from "../imageSweep.ts";
 import type { DeploymentLogs } from "../log.ts";
-import { appStore } from "../store/apps.ts";
+import { beginOnApp, cancelDeployment, checkIdle } from "../queue.ts";
+import { type AppRow, appStore } from "../store/apps.ts";
 import { deploymentStore } from "../store/deployments.ts";
 import { imageStore } from "../store/images.ts";
 import type { Uploads } from "../uploads.ts";
@@ -24,6 +28,23 @@ export function defineRemoval(
   return defineOperation<AppInput>({
     kind: "apps.app.delete",
     steps: [
+      {
+        name: "previews",
+        deadlineSeconds: 3600,
+        async run({ input }) {
+          const left = await database.transaction("system", (tx) => appStore.previewsOf(tx, input.appId));
+          const stuck = left.find(({ state }) => state !== "deleting");
+          if (stuck)
+            throw new CloudError(
+              "failed_precondition",
+              `Its preview ${stuck.name} could not be deleted. Delete that one first.`,
+              {
+                details: { reason: "preview_left" },
+              },
+            );
+          if (left.length > 0) throw new NotYet();
+        },
+      },
       {
         name: "wait",
         deadlineSeconds: 600,
@@ -87,6 +108,24 @@ export function defineRemoval(
       return undefined;
     },
   });
+}
+
+/** In the transaction that holds the app's row: what is deployed to it is cancelled, and its previews go before it. Answers its operation. */
+export async function beginRemoval(
+  tx: Tx,
+  remove: OperationDefinition<AppInput>,
+  app: AppRow,
+  actor: Actor,
+): Promise<OperationRecord> {
+  await appStore.setState(tx, app, "deleting");
+  for (const deployment of await deploymentStore.unfinished(tx, [app.id]))
+    if (deployment.state !== "switching") await cancelDeployment(tx, deployment);
+  for (const preview of await appStore.previewsOf(tx, app.id)) {
+    if (preview.state === "deleting") continue;
+    if (preview.operationId !== null) await checkIdle(tx, preview);
+    await beginRemoval(tx, remove, preview, actor);
+  }
+  return beginOnApp(tx, remove, app, actor, { appId: app.id });
 }
 
 /** failed_precondition for a protected one, invalid_argument when the name is not given as a word that it is meant. */

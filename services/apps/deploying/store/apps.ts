@@ -19,13 +19,15 @@ export interface AppRow {
   /** A person's word; null: as the source says. */
   capabilities: string[] | null;
   runUser: string | null;
+  /** Of a preview: the app that it is one of. */
+  parentId: Id<"app"> | null;
   createdAt: Date;
   revision: number;
 }
 
 const columns = `a.id, a.organisation_id as "organisationId", a.project_id as "projectId", a.name, a.description, a.state, a.state_reason as "stateReason",
   a.runtime, a.live_release_id as "liveReleaseId", a.deployed_at as "deployedAt", a.protected, a.operation_id as "operationId", a.capabilities, a.run_user as "runUser",
-  a.created_at as "createdAt", a.revision`;
+  (select p.parent_id from apps.previews p where p.app_id = a.id) as "parentId", a.created_at as "createdAt", a.revision`;
 
 /** `like` without its wildcards. */
 const literally = (text: string): string => `%${text.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
@@ -52,13 +54,22 @@ export const appStore = {
   named: (tx: Tx, name: string): Promise<AppRow[]> => tx.sql<AppRow[]>`
     select ${tx.sql.unsafe(columns)} from apps.apps a where a.name = ${name} order by a.id limit 1000`,
 
+  of: (tx: Tx, ids: readonly string[]): Promise<AppRow[]> => tx.sql<AppRow[]>`
+    select ${tx.sql.unsafe(columns)} from apps.apps a where a.id = any (${ids as string[]}::text[])`,
+
+  /** By id, locked. */
+  previewsOf: (tx: Tx, appId: string): Promise<AppRow[]> => tx.sql<AppRow[]>`
+    select ${tx.sql.unsafe(columns)} from apps.apps a
+    where a.id in (select p.app_id from apps.previews p where p.parent_id = ${appId}) order by a.id for update`,
+
   /** By name, of one project. */
   page: (
     tx: Tx,
-    filter: { projectId: string; search?: string | undefined; after?: string | undefined; limit: number },
+    filter: { projectId: string; search?: string | undefined; previews: boolean; after?: string | undefined; limit: number },
   ): Promise<AppRow[]> => tx.sql<AppRow[]>`
     select ${tx.sql.unsafe(columns)} from apps.apps a
     where a.project_id = ${filter.projectId}
+      ${filter.previews ? tx.sql`` : tx.sql`and not exists (select from apps.previews p where p.app_id = a.id)`}
       ${filter.search ? tx.sql`and a.name like ${literally(filter.search)}` : tx.sql``}
       ${filter.after === undefined ? tx.sql`` : tx.sql`and a.name > ${filter.after}`}
     order by a.name limit ${filter.limit}`,

@@ -22,6 +22,8 @@ import type { IdentityService } from "../../../identity/contract.ts";
 import type { buildBaseImage } from "../../baseImages/build.ts";
 import type { AppEngine } from "../../driver.ts";
 import type { AppsParts } from "../../parts.ts";
+import { createPreviews, type PreviewsPart } from "../../previews/area.ts";
+import { previewRoutes } from "../../previews/contract.ts";
 import { createDeploying } from "../area.ts";
 import { openBases } from "../bases.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "../contract.ts";
@@ -42,6 +44,7 @@ export interface TestDeploying {
   running: RunningDouble;
   routing: RoutingDouble;
   faults: { engine: Faults; running: Faults; routing: Faults };
+  previews: PreviewsPart;
   project: string;
   directory: string;
   call(caller: Caller, method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }>;
@@ -133,18 +136,19 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
   };
   const area = createDeploying(parts, { bases: openBases(parts, options.make ?? tinyBase) });
   parts.deploying = area.part;
+  const previews = createPreviews(parts, area.lifecycle);
   const running = createRunningDouble(parts);
   const routing = createRoutingDouble(parts);
   Object.assign(parts, { running: running.driver, routing: routing.driver });
   const apps = contract({
     name: "apps",
     title: "Applications",
-    routes: deployingRoutes,
+    routes: { ...deployingRoutes, ...previewRoutes },
     events: deployingEvents,
     quotas: deployingQuotas,
     meters: deployingMeters,
   });
-  const service = defineService<typeof apps>({ contract: apps, handlers: area.handlers });
+  const service = defineService<typeof apps>({ contract: apps, handlers: { ...area.handlers, ...previews.handlers } });
   registerQuotas(deployingQuotas);
   const http = createHttpServer({
     services: [service],
@@ -173,6 +177,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     running: running.driver,
     routing: routing.driver,
     faults: { engine: inMemory.faults, running: running.faults, routing: routing.faults },
+    previews: previews.part,
     project,
     directory,
     call: async (caller, method, path, body) =>
@@ -230,7 +235,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       return row?.used ?? 0;
     },
     async work(name) {
-      const worker = area.workers?.find((each) => each.name === name);
+      const worker = [...(area.workers ?? []), ...previews.workers].find((each) => each.name === name);
       if (!worker) throw new Error(`There is no worker ${name}.`);
       await worker.run(new AbortController().signal);
     },
