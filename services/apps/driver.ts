@@ -140,6 +140,13 @@ export interface NetworkReport {
   members: { name: string; ipv4: string }[];
 }
 
+/** Where this host listens: an address of it, loopback too, or `0.0.0.0` for all. */
+export interface HostDoor {
+  address: string;
+  port: number;
+  networks: readonly string[];
+}
+
 export interface VolumeSpec {
   name: string;
   labels: Labels;
@@ -180,6 +187,8 @@ export interface ContainerSpec extends ImageDefaults {
    */
   ports?: readonly { address: string; port: number; containerPort: number }[] | undefined;
   mounts: readonly { volume: string; path: string; readOnly: boolean }[];
+  /** Small ones (a certificate), readable by all, which are there from its making on; their paths are whole. */
+  files?: readonly { path: string; content: string }[] | undefined;
   /** In memory, gone with the container's stop; nothing in it is executed unless that is asked for. */
   temporaryFolders: readonly { path: string; sizeBytes: number; executable?: boolean | undefined }[];
   readOnlyRoot: boolean;
@@ -324,6 +333,13 @@ export interface AppFirewall {
   guards(bridge: string): boolean;
   /** Puts the rules in place where they are not; cheap when they are. failed_precondition: this host cannot. */
   apply(options?: CallOptions): Promise<void>;
+  /** Of one cloud: containers behind these bridges, and no others, reach a TCP port of this host; none: nobody does. Answers where. */
+  openDoor(
+    cloudId: string,
+    bridges: readonly string[],
+    to: { address: string; port: number },
+    options?: CallOptions,
+  ): Promise<{ address: string; port: number } | undefined>;
 }
 
 /** `down`: the others have lost it, and what may run elsewhere does. `unreachable`: it is there, and its engine does not answer us. */
@@ -429,6 +445,11 @@ export interface AppEngine {
   networkCreate(spec: NetworkSpec, options?: CallOptions): Promise<void>;
   networkGet(name: string, options?: CallOptions): Promise<NetworkReport | undefined>;
   networkList(options?: CallOptions): Promise<NetworkReport[]>;
+  /**
+   * Which TCP port of this host containers of these networks reach, and no others: all that there is of it, so none closes it. Answers where they
+   * find it. Undefined: their engine is elsewhere, and they come as anybody does. Cheap when nothing has changed.
+   */
+  hostDoor?(door: HostDoor, options?: CallOptions): Promise<{ address: string; port: number } | undefined>;
   /** Running or not; being in it already is no error. */
   networkConnect(
     name: string,

@@ -4,6 +4,7 @@ import type { AppEngine, CallOptions, ContainerReport, ContainerSpec, ContainerS
 import { at } from "./client.ts";
 import { containerSettings, type StreamSettings } from "./containerSettings.ts";
 import { cancelled } from "./engineError.ts";
+import { putFiles } from "./files.ts";
 import { type EngineContainer, findContainer, needContainer } from "./lookup.ts";
 import { endpointOf } from "./networks.ts";
 import { absent, different, type Engine, type EngineLabels, foreign, labelKeys, labelsIn, nameIn } from "./ownership.ts";
@@ -119,6 +120,8 @@ export async function makeContainer(
       if (there.Config.Labels?.[labelKeys.specification] !== settings.Labels[labelKeys.specification])
         throw different("container", spec.name);
       await connectOthers(there);
+      // Whoever made it may have ended before they were in it.
+      if (there.State.Status === "created") await putFiles(client, there.Id, spec.files ?? [], { signal });
       return there.Id;
     }
     await checkParts();
@@ -126,6 +129,7 @@ export async function makeContainer(
       const { Id } = await client.post<{ Id: string }>("/containers/create", settings, { query: { name: engineName }, signal });
       const made = await client.get<EngineContainer>(at`/containers/${Id}/json`, { signal });
       await connectOthers(made);
+      await putFiles(client, Id, spec.files ?? [], { signal });
       return Id;
     } catch (error) {
       // Somebody was quicker. One that is just being made has its name already, and cannot be found yet.

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { dockerMissing, removeCloud, testCloudId, testDocker } from "../../../../testing/docker.ts";
 import { eventually, openSuite, type Suite } from "../conformance.suite.ts";
+import { doorAddress, doorTable } from "./door.ts";
 import { openFirewall } from "./firewall.ts";
 import { openDockerEngine } from "./index.ts";
 
@@ -19,8 +20,10 @@ describe("what containers reach, with packets", { skip, concurrency: false, time
   const [bridge, card, machine] = [`kht-${word}`, `khu-${word}`, `khtest-${word}`];
   const range = `10.${randomInt(200, 250)}.${randomInt(0, 250)}`;
   const hostPort = randomInt(20_000, 30_000);
+  const doorPort = randomInt(30_000, 32_000);
   const children: ReturnType<typeof spawn>[] = [];
   let network = "";
+  let cloud = "";
   let guarded: ReturnType<typeof openDockerEngine>;
   const world = createServer((_, response) => response.end("world\n"));
 
@@ -32,6 +35,12 @@ describe("what containers reach, with packets", { skip, concurrency: false, time
   const serve = (where: string, port: number) =>
     children.push(
       spawn("nsenter", [`--net=${where}`, "busybox", "httpd", "-f", "-p", String(port), "-h", "/etc/alternatives"], {
+        stdio: "ignore",
+      }),
+    );
+  const serveOn = (address: string, port: number) =>
+    children.push(
+      spawn("nsenter", [`--net=${network}`, "busybox", "httpd", "-f", "-p", `${address}:${port}`, "-h", "/etc/alternatives"], {
         stdio: "ignore",
       }),
     );
@@ -55,6 +64,7 @@ describe("what containers reach, with packets", { skip, concurrency: false, time
       const docker = await testDocker();
       network = docker.network as string;
       const [one, two] = [testCloudId(), testCloudId()];
+      cloud = one;
       const engineOf = (cloudId: string) => openDockerEngine({ address: { endpoint: docker.socket }, cloudId });
       const close = async () => {
         for (const cloudId of [one, two]) await removeCloud(docker.socket, cloudId);
@@ -102,6 +112,7 @@ describe("what containers reach, with packets", { skip, concurrency: false, time
     world.close();
     for (const child of children) child.kill("SIGKILL");
     spawnSync("nsenter", [`--net=${network}`, "iptables", "-w", "10", "-D", "DOCKER-USER", "-i", bridge, "-j", "ACCEPT"]);
+    spawnSync("nsenter", [`--net=${network}`, "nft", "delete", "table", "ip", doorTable(cloud)]);
     spawnSync("nsenter", [`--net=${network}`, "ip", "link", "del", bridge]);
     spawnSync("nsenter", [`--net=${network}`, "ip", "addr", "del", "169.254.169.254/32", "dev", "lo"]);
     spawnSync("ip", ["netns", "del", machine]);
@@ -156,6 +167,29 @@ describe("what containers reach, with packets", { skip, concurrency: false, time
     assert.ok(await reaches(hostile, "friend", 8080), "by name");
     assert.ok(await reaches(hostile, "198.19.255.1", worldPort), "the world");
     assert.ok(outsiderReaches(network, friendAddress), "the host reaches it, as the gateway does");
+
+    // The cloud's own S3 door, which listens on loopback alone, or everywhere.
+    serveOn("127.0.0.1", doorPort);
+    for (const listens of [
+      { address: "127.0.0.1", port: doorPort },
+      { address: "0.0.0.0", port: hostPort },
+    ]) {
+      assert.equal(await reaches(hostile, doorAddress, listens.port), false, "closed");
+      const opened = await guarded.hostDoor?.({ ...listens, networks: ["mine"] });
+      assert.deepEqual(opened, { address: doorAddress, port: listens.port });
+      await eventually(
+        () => reaches(hostile, doorAddress, listens.port),
+        (reached) => reached,
+      );
+      assert.equal(await reaches(stranger, doorAddress, listens.port), false, "another network");
+      for (const port of [hostPort, doorPort])
+        if (port !== listens.port) assert.equal(await reaches(hostile, doorAddress, port), false, "another port");
+      const [[what = "", address = "", port = 0] = []] = forbidden;
+      assert.equal(await reaches(hostile, address, port), false, `${what}, with a door open`);
+      assert.equal(await reaches(hostile, gateway, listens.port), false, "not but by its address");
+      await guarded.hostDoor?.({ ...listens, networks: [] });
+      assert.equal(await reaches(hostile, doorAddress, listens.port), false, "closed again");
+    }
     // Somebody throws all rules away.
     inside("nft", "delete", "table", "inet", "khmara_apps");
     await eventually(

@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { AppFirewall, CallOptions } from "../../driver.ts";
+import { canLeadTo, doorAddress, doorMark, doorRules, doorTable, isLoopback } from "./door.ts";
 
 /** Of the bridges of our networks; a name of an interface has 15 letters at the most. */
 export const bridgePrefix = "kha-";
@@ -25,7 +26,7 @@ export interface FirewallOptions {
 
 /**
  * `outer`: interfaces that lead to the world, though they may be bridges. Inside a network all is free; out of it, the world; not the host
- * itself (answers to what it asked go through), not another network of ours, not what is behind other bridges of the host (virtual servers,
+ * itself (answers to what it asked go through, and so does what came by a door: door.ts), not another network of ours, not what is behind other bridges of the host (virtual servers,
  * containers of others), which do not reach containers of ours either, and not 169.254.0.0/16, where clouds tell machines who they are. Nor
  * VXLAN (RFC 7348), which another node would take for this one's, nor `away`: addresses of other machines (IPv4).
  */
@@ -33,6 +34,7 @@ export const firewallRules = (outer: readonly string[], away: readonly string[] 
     type filter hook input priority filter - 10; policy accept;
     iifname != "${bridgePrefix}*" accept
     ct state established,related accept
+    ct mark ${doorMark} ct status dnat accept
     reject with icmpx type admin-prohibited
   }
   chain forward {
@@ -52,8 +54,9 @@ ${away.length === 0 ? "" : `    ip daddr { ${away.join(", ")} } reject with icmp
 `;
 
 /** All of it or nothing: there is no moment without rules. */
-const wholeTable = (rules: string): string =>
-  `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${rules}}\n`;
+/** All of it or nothing: there is no moment without rules. */
+const wholeTable = (rules: string, name = `inet ${table}`): string =>
+  `add table ${name}\ndelete table ${name}\ntable ${name} {\n${rules}}\n`;
 
 /** For `nft -f`, of a machine that nothing of ours looks after. */
 export const firewallOf = (outer: readonly string[], away: readonly string[]): string => wholeTable(firewallRules(outer, away));
@@ -73,20 +76,38 @@ export function openFirewall({ network }: FirewallOptions = {}): AppFirewall {
     const { code, output } = await run("ip", ["-j", "route", "show", "default"], "", options);
     const outer = code === 0 ? devicesOf(output) : [];
     const rules = firewallRules(outer);
+    await put("inet", table, rules, options);
+  }
+
+  /** False where it was so already: a chain that is named after the content tells. */
+  async function put(family: string, name: string, rules: string, options: CallOptions): Promise<boolean> {
     const mark = `is_${createHash("sha256").update(rules).digest("hex").slice(0, 16)}`;
-    const there = await run("nft", ["list", "chain", "inet", table, mark], "", options);
-    if (there.code === 0) return;
-    const whole = wholeTable(`${rules}  chain ${mark} {\n  }\n`);
-    const { code: status, problem } = await run("nft", ["-f", "-"], whole, options);
-    if (status !== 0)
-      throw new CloudError(
-        "failed_precondition",
-        "Containers could not be kept away from this host: its firewall (nftables) refused the rules. Run Khmara as root, on a kernel with nftables.",
-        { cause: new Error(problem), details: { reason: "firewall" } },
-      );
+    const there = await run("nft", ["list", "chain", family, name, mark], "", options);
+    if (there.code === 0) return false;
+    const whole = wholeTable(`${rules}  chain ${mark} {\n  }\n`, `${family} ${name}`);
+    const { code, problem } = await run("nft", ["-f", "-"], whole, options);
+    if (code === 0) return true;
+    throw new CloudError(
+      "failed_precondition",
+      "Containers could not be kept away from this host: its firewall (nftables) refused the rules. Run Khmara as root, on a kernel with nftables.",
+      { cause: new Error(problem), details: { reason: "firewall" } },
+    );
   }
 
   return {
+    async openDoor(cloudId, bridges, to, options = {}) {
+      const name = doorTable(cloudId);
+      const safe = bridges.filter((bridge) => bridge.startsWith(bridgePrefix) && /^[\w-]{1,15}$/.test(bridge)).sort();
+      if (safe.length === 0 || !canLeadTo(to.address)) {
+        await run("nft", ["delete", "table", "ip", name], "", options);
+        return undefined;
+      }
+      const isNew = await put("ip", name, doorRules(safe, to), options);
+      // Else the kernel drops what comes to its loopback from outside; the firewall lets in nothing but the door.
+      if (isNew && isLoopback(to.address))
+        for (const bridge of safe) await run("sysctl", ["-q", "-w", `net.ipv4.conf.${bridge}.route_localnet=1`], "", options);
+      return { address: doorAddress, port: to.port };
+    },
     guards: (bridge) => network !== undefined || existsSync(`/sys/class/net/${bridge}`),
     async apply(options = {}) {
       if (Date.now() - appliedMs < freshMs) return;

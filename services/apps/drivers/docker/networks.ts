@@ -20,7 +20,7 @@ import {
 
 export type Networks = Pick<
   AppEngine,
-  "networkCreate" | "networkGet" | "networkList" | "networkConnect" | "networkDisconnect" | "networkRemove"
+  "hostDoor" | "networkCreate" | "networkGet" | "networkList" | "networkConnect" | "networkDisconnect" | "networkRemove"
 >;
 
 interface EngineNetwork {
@@ -149,6 +149,18 @@ export function createNetworks(engine: Engine, firewall?: AppFirewall): Networks
   }
 
   return {
+    async hostDoor({ address, port, networks }, options) {
+      if (firewall === undefined) return undefined;
+      const bridges: string[] = [];
+      for (const name of networks) {
+        const bridge = (await find(name, options))?.Options?.[bridgeOption];
+        if (bridge !== undefined && firewall.guards(bridge)) bridges.push(bridge);
+      }
+      // The rules that it is an opening of come first.
+      if (bridges.length > 0) await firewall.apply(options);
+      return firewall.openDoor(ownership.cloudId, bridges, { address, port }, options);
+    },
+
     async networkCreate(spec, options) {
       const before = creating.get(spec.name);
       const work = (before ?? Promise.resolve()).then(() => createOnce(spec, options));
