@@ -7,6 +7,7 @@ import type contract from "./contract.ts";
 import { readyDatabase } from "./databaseRoutes.ts";
 import { checkNotHeld } from "./links/links.ts";
 import { containerOf, type DatabasesParts, placeOf, type RouteHandlers, subjectOf } from "./parts.ts";
+import { mostStatements as mostOfScript } from "./scripts/contract.ts";
 import { checkDatabase, nameTaken, there } from "./states.ts";
 import { type DatabaseRow, databaseStore, type UserRow, userStore } from "./store.ts";
 import { urls, viewUser } from "./views.ts";
@@ -19,8 +20,10 @@ type Routes = Pick<
   | "databaseUserDelete"
   | "databaseExtensionList"
   | "databaseExtensionEnable"
+  | "databaseExtensionDisable"
   | "databaseTableList"
   | "databaseQuery"
+  | "databaseScriptRun"
   | "databaseStatementList"
   | "databaseMetricsGet"
 >;
@@ -155,6 +158,15 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
       return undefined;
     },
 
+    async databaseExtensionDisable(context, { params }) {
+      const row = await readyDatabase(context, params.database, "change_extensions");
+      await parts.driver().extensionDisable(containerOf(row), row.databaseName, params.extension);
+      await context.transaction(async (tx) => {
+        context.audit(tx, { ...subjectOf("database", row, row.name), before: { extension: params.extension } });
+      });
+      return undefined;
+    },
+
     async databaseTableList(context, { params, query }) {
       const row = await readyDatabase(context, params.database, "query");
       const after = decodeCursor(query.cursor, 2);
@@ -184,6 +196,25 @@ export function contentHandlers(parts: DatabasesParts): RouteHandlers<Routes> {
         readOnly: body.readOnly,
         maxRows: body.maxRows,
         timeoutSeconds: body.timeoutSeconds,
+        signal: context.signal,
+      });
+      return { ...result, milliseconds: Math.round(performance.now() - began) };
+    },
+
+    async databaseScriptRun(context, { params, body }) {
+      const row = await readyDatabase(context, params.database, "query");
+      if (!body.readOnly)
+        await context.transaction(async (tx) => {
+          context.audit(tx, { ...subjectOf("database", row, row.name), after: { readOnly: false } });
+        });
+      const began = performance.now();
+      const result = await parts.driver().script(containerOf(row), body.sql, {
+        database: row.databaseName,
+        user: row.ownerName,
+        readOnly: body.readOnly,
+        maxRows: body.maxRows,
+        timeoutSeconds: body.timeoutSeconds,
+        maxStatements: mostOfScript,
         signal: context.signal,
       });
       return { ...result, milliseconds: Math.round(performance.now() - began) };

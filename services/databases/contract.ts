@@ -3,6 +3,8 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { scriptRoutes } from "./scripts/contract.ts";
+import { watchingRoutes } from "./watching/contract.ts";
 
 const mebibyte = 1024 ** 2;
 const gibibyte = 1024 ** 3;
@@ -33,6 +35,10 @@ export const databaseStates = [
   "running",
   "failing",
   "restarting",
+  "stopping",
+  "stopped",
+  "starting",
+  "renaming",
   "resizing",
   "upgrading",
   "deleting",
@@ -47,11 +53,14 @@ export const databaseActions = {
   change_extensions: ["running"],
   backup: ["running"],
   clone: ["running"],
-  recover: ["running", "failing", "error"],
+  recover: ["running", "failing", "stopped", "error"],
+  start: ["stopped"],
+  stop: ["running", "failing"],
   restart: ["running", "failing"],
+  rename: ["running"],
   resize: ["running", "failing"],
   upgrade: ["running"],
-  delete: ["running", "failing", "error"],
+  delete: ["running", "failing", "stopped", "error"],
 } as const satisfies Record<string, readonly DatabaseState[]>;
 export type DatabaseAction = keyof typeof databaseActions;
 const actionNames = Object.keys(databaseActions) as [DatabaseAction, ...DatabaseAction[]];
@@ -152,7 +161,27 @@ export const databaseTable = z.object({
       default: z.string().optional(),
     }),
   ),
+  indexes: z.array(
+    z.object({
+      name: z.string(),
+      definition: z.string().describe("As a statement."),
+      unique: z.boolean(),
+      primary: z.boolean(),
+      valid: z.boolean().describe("One whose making failed is not, and of no use."),
+      sizeBytes: z.number().int(),
+    }),
+  ),
+  foreignKeys: z.array(
+    z.object({
+      name: z.string(),
+      columns: z.array(z.string()),
+      schema: z.string(),
+      table: z.string(),
+      foreignColumns: z.array(z.string()),
+    }),
+  ),
 });
+export type DatabaseTable = z.output<typeof databaseTable>;
 
 export const databaseStatement = z.object({
   query: z.string().describe("With $1 in the place of values."),
@@ -210,6 +239,7 @@ const diskBytes = z
   .int()
   .min(gibibyte, "At least 1 GiB.")
   .max(64 * 1024 * gibibyte);
+const extensionName = z.string().regex(/^[a-z0-9_-]{1,63}$/, "As in the list.");
 const onEngine = ["not_found", "failed_precondition"] as const;
 const copySize = {
   memoryBytes: memoryBytes.optional().describe("Absent: as the source had."),
@@ -302,6 +332,44 @@ export default contract({
       response: operation,
       status: 202,
       errors: onEngine,
+    }),
+    databaseStop: route({
+      method: "POST",
+      path: "/v1/databases/{database}/stop",
+      summary: "Stop a database",
+      description:
+        "Its content, its port and its backups stay; until it is started, nobody reaches it, and only its disk counts.",
+      permission: "databases.database.stop",
+      roles: ["editor"],
+      params: byDatabase,
+      response: operation,
+      status: 202,
+      errors: onEngine,
+    }),
+    databaseStart: route({
+      method: "POST",
+      path: "/v1/databases/{database}/start",
+      summary: "Start a database",
+      permission: "databases.database.start",
+      roles: ["editor"],
+      params: byDatabase,
+      response: operation,
+      status: 202,
+      errors: onEngine,
+    }),
+    databaseRename: route({
+      method: "POST",
+      path: "/v1/databases/{database}/rename",
+      summary: "Give a database another name",
+      description:
+        "By which the apps of its project reach it: they need the new one. It restarts, with a certificate for it; what the server calls the database and its owner stays.",
+      permission: "databases.database.rename",
+      roles: ["editor"],
+      params: byDatabase,
+      body: z.object({ name: databaseName }),
+      response: operation,
+      status: 202,
+      errors: [...onEngine, "already_exists"],
     }),
     databaseResize: route({
       method: "POST",
@@ -438,7 +506,19 @@ export default contract({
       permission: "databases.extension.enable",
       roles: ["editor"],
       params: byDatabase,
-      body: z.object({ extension: z.string().regex(/^[a-z0-9_-]{1,63}$/, "As in the list.") }),
+      body: z.object({ extension: extensionName }),
+      status: 204,
+      errors: onEngine,
+      stream: {},
+    }),
+    databaseExtensionDisable: route({
+      method: "DELETE",
+      path: "/v1/databases/{database}/extensions/{extension}",
+      summary: "Disable an extension in a database",
+      description: "Not while a table, a function or another extension uses it.",
+      permission: "databases.extension.disable",
+      roles: ["editor"],
+      params: byDatabase.extend({ extension: extensionName }),
       status: 204,
       errors: onEngine,
       stream: {},
@@ -503,6 +583,8 @@ export default contract({
       errors: onEngine,
       stream: {},
     }),
+    ...scriptRoutes,
+    ...watchingRoutes,
 
     databaseBackupList: route({
       method: "GET",

@@ -11,7 +11,7 @@ import { beginOnDatabase, insertDatabase, type NewDatabase } from "./creation.ts
 import { checkNoHolders } from "./links/links.ts";
 import type { DatabaseOperations } from "./operations.ts";
 import { actorIn, type DatabasesParts, internalHostOf, placeOf, prefixOf, type RouteHandlers, subjectOf } from "./parts.ts";
-import { checkBackup, checkDatabase, checkRevision, there } from "./states.ts";
+import { checkBackup, checkDatabase, checkRevision, nameTaken, there } from "./states.ts";
 import { type BackupRow, backupStore, type DatabaseChange, type DatabaseRow, databaseStore } from "./store.ts";
 import { urls, viewDatabase } from "./views.ts";
 
@@ -23,6 +23,9 @@ type Routes = Pick<
   | "databaseUpdate"
   | "databaseConnectionGet"
   | "databaseRestart"
+  | "databaseStop"
+  | "databaseStart"
+  | "databaseRename"
   | "databaseResize"
   | "databaseUpgrade"
   | "databaseClone"
@@ -229,6 +232,48 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       return viewOperation(operation);
     },
 
+    async databaseStop(context, { params }) {
+      const row = await openDatabase(context, params.database);
+      parts.driver();
+      checkDatabase(row, "stop");
+      await refuseDuringBackup(context, row);
+      const operation = await beginOnDatabase(context.tx, operations.stop, row, {
+        input: { databaseId: row.id },
+        actor: actorIn(context),
+        change: { state: "stopping" },
+      });
+      context.audit(subjectOf("database", row, row.name));
+      return viewOperation(operation);
+    },
+
+    async databaseStart(context, { params }) {
+      const row = await openDatabase(context, params.database);
+      parts.driver();
+      checkDatabase(row, "start");
+      const operation = await beginOnDatabase(context.tx, operations.start, row, {
+        input: { databaseId: row.id },
+        actor: actorIn(context),
+        change: { state: "starting" },
+      });
+      context.audit(subjectOf("database", row, row.name));
+      return viewOperation(operation);
+    },
+
+    async databaseRename(context, { params, body }) {
+      const row = await openDatabase(context, params.database);
+      parts.driver();
+      checkDatabase(row, "rename");
+      if (await databaseStore.nameIsTaken(context.tx, row, body.name)) throw nameTaken("database", "This project", body.name);
+      // Named at once: whatever becomes of the restart, whoever starts it next does it by the new name.
+      const operation = await beginOnDatabase(context.tx, operations.rename, row, {
+        input: { databaseId: row.id },
+        actor: actorIn(context),
+        change: { name: body.name, state: "renaming", certificateUntil: null },
+      });
+      context.audit({ ...subjectOf("database", row, row.name), before: { name: row.name }, after: { name: body.name } });
+      return viewOperation(operation);
+    },
+
     async databaseResize(context, { params, body }) {
       const row = await openDatabase(context, params.database);
       parts.driver();
@@ -264,10 +309,7 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
             details: { resource: "database", reason: "not_newer" },
           },
         );
-      if (await backupStore.isBeingMade(context.tx, row.id))
-        throw new CloudError("failed_precondition", `A backup of ${row.name} is being made. Wait until that is finished.`, {
-          details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
-        });
+      await refuseDuringBackup(context, row);
       const operation = await beginOnDatabase(context.tx, operations.upgrade, row, {
         input: { databaseId: row.id, from: row.version, to: body.version, incarnation: row.incarnation },
         actor: actorIn(context),
@@ -336,6 +378,13 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       return beginRestore(context, backup, body, "earliest", null);
     },
   };
+}
+
+async function refuseDuringBackup(context: Pick<RequestContext, "tx">, row: DatabaseRow): Promise<void> {
+  if (!(await backupStore.isBeingMade(context.tx, row.id))) return;
+  throw new CloudError("failed_precondition", `A backup of ${row.name} is being made. Wait until that is finished.`, {
+    details: { resource: "database", reason: "operation_active", retryAfterSeconds: 10 },
+  });
 }
 
 const noBackup = (row: DatabaseRow): CloudError =>

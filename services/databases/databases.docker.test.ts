@@ -108,6 +108,52 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
       ],
     );
 
+    // Several statements in one session, to the first that fails; what is left open is undone.
+    const script = async (sql: string, more: object = { readOnly: false }) =>
+      (await cloud.call("editor", "POST", `${path}/script`, { sql, ...more })).body;
+    const text =
+      "create table y (x_id int references x, tags text[]);\ninsert into y values (1, '{a}');\nselect tags, 'є' as є, wrong from y; select 1";
+    const failed = await script(text);
+    assert.deepEqual(
+      failed.results.map(({ command, affected }: { command: string; affected?: number }) => [command, affected]),
+      [
+        ["CREATE TABLE", undefined],
+        ["INSERT", 1],
+      ],
+    );
+    assert.deepEqual(
+      [
+        failed.problem.sqlState,
+        text.slice(failed.problem.position).slice(0, 5),
+        text.slice(failed.problem.start, failed.problem.end),
+      ],
+      ["42703", "wrong", "select tags, 'є' as є, wrong from y"],
+    );
+    const typed = await script("do $$ begin raise notice 'careful'; end $$; select tags, count(*) over () from y", {
+      readOnly: true,
+    });
+    assert.deepEqual(typed.results[0].notices, ["NOTICE: careful"]);
+    assert.deepEqual(typed.results[1].columns, [
+      { name: "tags", type: "text[]" },
+      { name: "count", type: "bigint" },
+    ]);
+    assert.equal((await script("begin; delete from y")).undone, true);
+    const together = await script("begin; delete from y; rollback; select count(*) from y");
+    assert.deepEqual([together.undone, together.results[3].rows], [false, [["1"]]]);
+    const sneaky = await script("commit; set session characteristics as transaction read write; delete from y", {
+      readOnly: true,
+    });
+    assert.equal(sneaky.problem.sqlState, "25006", "read-only stays so, whatever is said");
+    assert.equal((await script("select pg_sleep(20)", { timeoutSeconds: 1 })).problem.sqlState, "57014");
+    const { items: keyed } = (await cloud.call("editor", "GET", `${path}/tables`)).body;
+    const y = keyed.find(({ name }: { name: string }) => name === "y");
+    assert.deepEqual(y.foreignKeys, [
+      { name: "y_x_id_fkey", columns: ["x_id"], schema: "public", table: "x", foreignColumns: ["id"] },
+    ]);
+    const x = keyed.find(({ name }: { name: string }) => name === "x");
+    assert.deepEqual([x.indexes.length, x.indexes[0].primary, x.indexes[0].sizeBytes > 0], [1, true, true]);
+    await script("drop table y");
+
     const reader = await cloud.call("editor", "POST", `${path}/users`, { name: "reader", access: "read_only" });
     assert.equal(reader.status, 201);
     assert.equal((await cloud.psql(reader.body.url, "select count(*) from x")).stdout, "10\n");
@@ -133,6 +179,35 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     assert.equal((await cloud.call("editor", "POST", `${path}/extensions`, { extension: "hstore" })).status, 204);
     assert.equal((await cloud.call("editor", "POST", `${path}/extensions`, { extension: "plpython3u" })).status, 409);
     assert.equal((await ask("select 'a=>1'::hstore -> 'a'")).rows[0][0], "1");
+    await script("create table h (v hstore)");
+    const inUse = await cloud.call("editor", "DELETE", `${path}/extensions/hstore`);
+    assert.deepEqual([inUse.status, /column v of table h/.test(inUse.body.detail)], [409, true]);
+    await script("drop table h");
+    assert.equal((await cloud.call("editor", "DELETE", `${path}/extensions/hstore`)).status, 204);
+    assert.equal((await ask("select 'a=>1'::hstore")).code, "invalid_argument");
+    assert.equal((await cloud.call("editor", "POST", `${path}/extensions`, { extension: "hstore" })).status, 204);
+    assert.equal((await cloud.call("editor", "DELETE", `${path}/extensions/pg_stat_statements`)).status, 409);
+
+    // Who is connected: one waits for what another one holds, which is ended.
+    const owner = await cloud.url(made);
+    const holding = cloud.psql(owner, "begin; lock table x; select pg_sleep(600)");
+    const waiting = async (count: number) => {
+      for (const until = Date.now() + 60_000; Date.now() < until; await sleep(200)) {
+        const { items } = (await cloud.call("editor", "GET", `${path}/sessions`)).body;
+        if (items.length === count && items.every(({ state }: { state: string }) => state === "active")) return items;
+      }
+      throw new Error("the sessions are not seen");
+    };
+    const [holder] = await waiting(1);
+    assert.deepEqual([holder.user, /pg_sleep/.test(holder.query), holder.application], [made.owner, true, "psql"]);
+    const behind = cloud.psql(owner, "select count(*) from x");
+    const blocked = (await waiting(2)).find(({ pid }: { pid: number }) => pid !== holder.pid);
+    assert.deepEqual([blocked.blockedBy, blocked.waitsFor], [[holder.pid], "Lock: relation"]);
+    assert.equal((await cloud.call("viewer", "DELETE", `${path}/sessions/${holder.pid}`)).status, 403);
+    assert.equal((await cloud.call("editor", "DELETE", `${path}/sessions/${holder.pid}`)).status, 204);
+    assert.notEqual((await holding).code, 0);
+    assert.equal((await behind).stdout, "11\n");
+    assert.equal((await cloud.call("editor", "DELETE", `${path}/sessions/${holder.pid}`)).status, 404);
     const { items: extensions } = (await cloud.call("editor", "GET", `${path}/extensions?limit=1000`)).body;
     assert.ok(extensions.find(({ name, version }: { name: string; version?: string }) => name === "hstore" && version));
 
@@ -147,6 +222,42 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     assert.equal((await cloud.get(`${path}/metrics`)).memoryLimitBytes, 320 * MiB);
     assert.equal((await ask("select count(*) from x")).rows[0][0], "11");
 
+    await cloud.work("databases.samples");
+    await cloud.database.sql`update databases.samples set slot = slot - 1`;
+    await ask("select 1");
+    await cloud.work("databases.samples");
+    const history = await cloud.get(`${path}/metrics/history`);
+    assert.equal(history.stepSeconds, 30);
+    const [, latest] = history.points;
+    assert.ok(
+      latest.memoryBytes > MiB && latest.transactionsPerSecond > 0 && latest.cpuPercent >= 0,
+      JSON.stringify(history.points),
+    );
+
+    // Stopped it is reached by nobody and looked after by nobody; its name is another one when it comes back.
+    await cloud.act("POST", `${path}/stop`);
+    await cloud.work("databases.health");
+    const stopped = await cloud.get(path);
+    assert.deepEqual([stopped.state, stopped.allowedActions], ["stopped", ["start", "delete"]]);
+    assert.deepEqual([(await cloud.engine.containerList()).length, (await cloud.engine.volumeList()).length], [0, 1]);
+    assert.notEqual((await cloud.psql(owner, "select 1")).code, 0);
+    const held = async () =>
+      (
+        await cloud.database
+          .sql`select meter from kernel.usage_records where resource_id = ${made.id} and to_at is null order by 1`
+      ).map(({ meter }) => meter);
+    assert.deepEqual(await held(), ["databases.disk"]);
+    assert.equal((await ask("select 1")).detail, `The database ${made.name} is stopped. Start it first.`);
+    await cloud.act("POST", `${path}/start`);
+    assert.deepEqual(await held(), ["databases.cpus", "databases.disk", "databases.memory"]);
+    await cloud.act("POST", `${path}/rename`, { name: "called-otherwise" });
+    const renamed = await cloud.get(path);
+    assert.deepEqual(
+      [renamed.state, renamed.name, renamed.internalHost, renamed.port],
+      ["running", "called-otherwise", "called-otherwise", made.port],
+    );
+    assert.equal((await cloud.psql(owner, "select count(*) from x")).stdout, "11\n");
+
     // A full disk: the worker finds it, and that there is room again.
     const url = await cloud.url(made);
     await cloud.database.sql`update databases.databases set disk_bytes = 1000000 where id = ${made.id}`;
@@ -157,7 +268,7 @@ describe("databases on the Docker of the tests", { skip: dockerMissing() ?? fals
     await cloud.work("databases.health");
     assert.equal((await cloud.psql(url, "insert into x values (100)")).code, 0);
     assert.equal((await cloud.get(path)).stateReason, undefined);
-    await cloud.act("DELETE", `${path}?confirm=${made.name}`);
+    await cloud.act("DELETE", `${path}?confirm=called-otherwise`);
   });
 
   test("a process that ends in the middle of making and restarting one: the next carries it on; a cancelled upgrade", async () => {

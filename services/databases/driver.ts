@@ -146,6 +146,50 @@ export interface TableReport {
   rows?: number | undefined;
   sizeBytes: number;
   columns: { name: string; type: string; nullable: boolean; primaryKey: boolean; default?: string | undefined }[];
+  indexes: { name: string; definition: string; unique: boolean; primary: boolean; valid: boolean; sizeBytes: number }[];
+  foreignKeys: { name: string; columns: string[]; schema: string; table: string; foreignColumns: string[] }[];
+}
+
+/** Of several statements. Places are offsets in the text, in UTF-16 units. */
+export interface ScriptResult {
+  results: {
+    start: number;
+    end: number;
+    command: string;
+    columns: { name: string; type: string }[];
+    rows: (string | null)[][];
+    affected?: number | undefined;
+    truncated: boolean;
+    notices: string[];
+    milliseconds: number;
+  }[];
+  /** Of the first that failed. */
+  problem?:
+    | {
+        start: number;
+        end: number;
+        message: string;
+        sqlState?: string | undefined;
+        hint?: string | undefined;
+        position?: number | undefined;
+      }
+    | undefined;
+  /** A transaction was left open. */
+  undone: boolean;
+}
+
+export interface SessionReport {
+  pid: number;
+  user?: string | undefined;
+  application?: string | undefined;
+  address?: string | undefined;
+  state: "active" | "idle" | "idle_in_transaction" | "idle_in_failed_transaction" | "other";
+  waitsFor?: string | undefined;
+  blockedBy: number[];
+  query?: string | undefined;
+  startedAt: Date;
+  queryStartedAt?: Date | undefined;
+  transactionStartedAt?: Date | undefined;
 }
 
 export interface ExtensionReport {
@@ -230,11 +274,19 @@ export interface DatabaseDriver {
   userRemove(name: string, user: { name: string; database: string; owner: string }, options?: CallOptions): Promise<void>;
 
   query(name: string, sql: string, options: QueryOptions): Promise<QueryResult>;
+  /** Several statements in one session, to the first that fails. Aborted, what runs is cancelled. */
+  script(name: string, sql: string, options: QueryOptions & { maxStatements: number }): Promise<ScriptResult>;
   tables(name: string, database: string, page: { after?: [string, string] | undefined; limit: number }): Promise<TableReport[]>;
   extensions(name: string, database: string): Promise<ExtensionReport[]>;
   /** failed_precondition of one that is not offered. */
   extensionEnable(name: string, database: string, extension: string): Promise<void>;
+  /** failed_precondition while something needs it. */
+  extensionDisable(name: string, database: string, extension: string): Promise<void>;
   statements(name: string, database: string, limit: number): Promise<StatementReport[]>;
+  /** Of people and programs: not our own. The busiest first. */
+  sessions(name: string, database: string, limit: number): Promise<SessionReport[]>;
+  /** not_found when there is none (any more). */
+  sessionEnd(name: string, database: string, pid: number): Promise<void>;
   metrics(name: string, database: string): Promise<ServerMetrics>;
   /** Bytes of its volume. */
   usedBytes(name: string, options?: CallOptions): Promise<number>;

@@ -17,6 +17,8 @@ import { defineDatabaseOperations } from "./operations.ts";
 import { createDatabaseLinks } from "./links/links.ts";
 import type { CertificateMaker, DatabasesParts } from "./parts.ts";
 import { databaseStore } from "./store.ts";
+import { watchingHandlers } from "./watching/routes.ts";
+import { createSampler } from "./watching/sampling.ts";
 import { databaseWorkers } from "./workers.ts";
 
 export type { ContainerHost } from "./driver.ts";
@@ -43,10 +45,10 @@ export interface DatabasesOptions {
 }
 
 export interface Databases {
-  service: ServiceDefinition<typeof contract>;
-  parts: DatabasesParts;
   /** For apps of this process. */
   links: DatabaseLinks;
+  service: ServiceDefinition<typeof contract>;
+  parts: DatabasesParts;
 }
 
 export function createDatabases(options: DatabasesOptions): Databases {
@@ -78,9 +80,14 @@ export function createDatabases(options: DatabasesOptions): Databases {
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
-      handlers: { ...databaseHandlers(parts, operations), ...contentHandlers(parts), ...backupHandlers(parts, backups) },
+      handlers: {
+        ...databaseHandlers(parts, operations),
+        ...contentHandlers(parts),
+        ...watchingHandlers(parts),
+        ...backupHandlers(parts, backups),
+      },
       operations: [...Object.values(operations), ...Object.values(backups)],
-      workers: databaseWorkers(parts, backups),
+      workers: databaseWorkers(parts, backups, createSampler(parts)),
       async metrics() {
         const counts = await parts.database.transaction("system", (tx) => databaseStore.counts(tx));
         return counts.map(({ state, count }) => ({

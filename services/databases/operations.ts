@@ -8,6 +8,7 @@ import { bringUp, endCreation, forgetDatabase, preparedSpec, readDatabase, takeA
 import type { ServerSpec, ServerUser } from "./driver.ts";
 import { baseKey, labelKey, pruneLog, readLog, shipLog, storedLog } from "./log.ts";
 import { containerOf, type DatabasesParts, prefixOf, specOf, volumeOf } from "./parts.ts";
+import { definePower } from "./power.ts";
 import { there } from "./states.ts";
 import { backupStore, type DatabaseRow, databaseStore, holdDatabase, releaseDatabase, userStore } from "./store.ts";
 
@@ -36,6 +37,9 @@ export function defineDatabaseOperations(parts: DatabasesParts): {
   create: OperationDefinition<CreateInput>;
   restore: OperationDefinition<RestoreInput>;
   restart: OperationDefinition<OnDatabase>;
+  rename: OperationDefinition<OnDatabase>;
+  stop: OperationDefinition<OnDatabase>;
+  start: OperationDefinition<OnDatabase>;
   resize: OperationDefinition<ResizeInput>;
   upgrade: OperationDefinition<UpgradeInput>;
   delete: OperationDefinition<OnDatabase>;
@@ -141,22 +145,26 @@ export function defineDatabaseOperations(parts: DatabasesParts): {
     await parts.driver().start(spec, context);
   }
 
-  const restart = defineOperation<OnDatabase>({
-    kind: "databases.database.restart",
-    steps: [
-      {
-        name: "restart",
-        deadlineSeconds: 1800,
-        run: (context) => again(context.input.databaseId, {}, context),
+  const restarting = (kind: string): OperationDefinition<OnDatabase> =>
+    defineOperation<OnDatabase>({
+      kind,
+      steps: [
+        {
+          name: "restart",
+          deadlineSeconds: 1800,
+          run: (context) => again(context.input.databaseId, {}, context),
+        },
+      ],
+      async finish(tx, { input, error }, outcome) {
+        const row = await databaseStore.find(tx, input.databaseId, { lock: true });
+        if (!row) return undefined;
+        await databaseStore.update(tx, row.id, { ...ending(outcome, error?.message), operationId: null });
+        return { databaseId: row.id };
       },
-    ],
-    async finish(tx, { input, error }, outcome) {
-      const row = await databaseStore.find(tx, input.databaseId, { lock: true });
-      if (!row) return undefined;
-      await databaseStore.update(tx, row.id, { ...ending(outcome, error?.message), operationId: null });
-      return { databaseId: row.id };
-    },
-  });
+    });
+  const restart = restarting("databases.database.restart");
+  const rename = restarting("databases.database.rename");
+  const { stop, start } = definePower(parts, prepare<OnDatabase>());
 
   const resize = defineOperation<ResizeInput>({
     kind: "databases.database.resize",
@@ -322,11 +330,11 @@ export function defineDatabaseOperations(parts: DatabasesParts): {
     },
   });
 
-  return { create, restore, restart, resize, upgrade, delete: remove };
+  return { create, restore, restart, rename, stop, start, resize, upgrade, delete: remove };
 }
 
 /** After work that has been undone, or that nothing undoes, the health worker finds out what is so. */
-const ending = (
+export const ending = (
   outcome: "succeeded" | "failed" | "cancelled",
   message: string | undefined,
 ): { state: "running" | "failing"; stateReason: string | null } =>

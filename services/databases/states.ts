@@ -13,6 +13,10 @@ const words: Record<DatabaseState | DatabaseBackupState, string> = {
   running: "is running",
   failing: "does not take connections at the moment",
   restarting: "is being restarted",
+  stopping: "is being stopped",
+  stopped: "is stopped",
+  starting: "is being started",
+  renaming: "is being given another name",
   resizing: "is being given another size",
   upgrading: "is being upgraded",
   deleting: "is being deleted",
@@ -26,9 +30,11 @@ function refuse(resource: string, name: string, state: DatabaseState | DatabaseB
   const next =
     state === "failing"
       ? "It is being started again; or restart it."
-      : passing
-        ? "Wait until that is finished."
-        : "It can only be deleted.";
+      : state === "stopped"
+        ? "Start it first."
+        : passing
+          ? "Wait until that is finished."
+          : "It can only be deleted.";
   throw new CloudError("failed_precondition", `The ${resource} ${name} ${words[state]}. ${next}`, {
     details: { resource, reason: `state_${state}`, ...(passing ? { retryAfterSeconds: 5 } : {}) },
   });

@@ -51,6 +51,7 @@ const columns = `d.id, d.organisation_id as "organisationId", d.project_id as "p
     and b.prefix = 'databases/' || d.id || '/' || d.incarnation || '/') as "recoverableFrom"`;
 
 const changeable = {
+  name: "name",
   version: "version",
   state: "state",
   stateReason: "state_reason",
@@ -118,6 +119,13 @@ export const databaseStore = {
     change: Pick<DatabaseChange, "usedBytes" | "recoverableUntil" | "certificateUntil">,
   ): Promise<void> {
     await tx.sql`update databases.databases set ${tx.sql(changedColumns(changeable, change))} where id = ${id}`;
+  },
+
+  /** Whether another one of the project has this name. */
+  async nameIsTaken(tx: Tx, row: Pick<DatabaseRow, "id" | "projectId">, name: string): Promise<boolean> {
+    const rows =
+      await tx.sql`select 1 from databases.databases where project_id = ${row.projectId} and name = ${name} and id <> ${row.id}`;
+    return rows.length > 0;
   },
 
   async delete(tx: Tx, row: DatabaseRow): Promise<void> {
@@ -348,14 +356,14 @@ export const authorityStore = {
 const spanId = (resourceId: string, meter: string, from: Date): string =>
   `use_${createHash("sha256").update(`${resourceId} ${meter} ${from.getTime()}`).digest("hex").slice(0, 32)}`;
 
-/** From `at` on it holds its size. */
+/** From `at` on it holds its size; stopped, that of its disk alone. */
 export async function holdDatabase(tx: Tx, row: DatabaseRow, at: Date): Promise<void> {
   const rates = [
     ["databases.memory", "byte", row.memoryBytes],
     ["databases.cpus", "vcpu", row.cpus],
     ["databases.disk", "byte", row.diskBytes],
   ] as const;
-  for (const [meter, unit, rate] of rates)
+  for (const [meter, unit, rate] of row.state === "stopped" ? rates.slice(2) : rates)
     await openUsageSpan(tx, {
       id: spanId(row.id, meter, at),
       organisationId: row.organisationId,

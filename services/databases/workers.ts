@@ -8,13 +8,14 @@ import { dayMs } from "./creation.ts";
 import { shipLog } from "./log.ts";
 import { containerOf, type DatabasesParts, specOf, subjectOf } from "./parts.ts";
 import { backupStore, type DatabaseRow, databaseStore, userStore } from "./store.ts";
+import { fineStep, type Sampler } from "./watching/sampling.ts";
 
 const clockwork: Actor = { kind: "system", name: "Backups by the clock" };
 const atOnce = 4;
 const measureEveryMs = 60_000;
 const leftAfterMs = 5 * 60_000;
 
-export function databaseWorkers(parts: DatabasesParts, operations: BackupOperations): Worker[] {
+export function databaseWorkers(parts: DatabasesParts, operations: BackupOperations, sampler: Sampler): Worker[] {
   const measured = new Map<string, number>();
 
   /** Each of these, a few at a time; one that fails does not keep the others from their turn. */
@@ -146,6 +147,21 @@ export function databaseWorkers(parts: DatabasesParts, operations: BackupOperati
           await parts.database.transaction("system", (tx) => userStore.delete(tx, user));
         });
       },
+    },
+    {
+      name: "databases.samples",
+      everySeconds: fineStep,
+      async run(signal) {
+        if (!hasEngine()) return;
+        const rows = await idle(["running"]);
+        sampler.keep(new Set(rows.map(({ id }) => id)));
+        await each("a database cannot be measured", rows, signal, (row) => sampler.take(row));
+      },
+    },
+    {
+      name: "databases.upkeep",
+      everySeconds: 3600,
+      run: () => sampler.upkeep(),
     },
     {
       name: "databases.backups",

@@ -6,7 +6,9 @@ import type { ContainerHost, DatabaseDriver } from "../../driver.ts";
 import * as backups from "./backups.ts";
 import { ensureImage, versions } from "./image.ts";
 import * as queries from "./queries.ts";
+import { script } from "./script.ts";
 import * as server from "./server.ts";
+import * as sessions from "./sessions.ts";
 import * as users from "./users.ts";
 
 export interface PostgresOptions {
@@ -46,10 +48,14 @@ export function openPostgres({ host, folder }: PostgresOptions): DatabaseDriver 
     userPut: (name, user, options) => users.userPut(host, name, user, options),
     userRemove: (name, user, options) => users.userRemove(host, name, user, options),
     query: (name, sql, options) => queries.query(host, name, sql, options),
+    script: (name, sql, options) => script(host, name, sql, options),
     tables: (name, database, page) => queries.tables(host, name, database, page),
     extensions: (name, database) => queries.extensions(host, name, database),
     extensionEnable: (name, database, extension) => queries.extensionEnable(host, name, database, extension),
+    extensionDisable: (name, database, extension) => queries.extensionDisable(host, name, database, extension),
     statements: (name, database, limit) => queries.statements(host, name, database, limit),
+    sessions: (name, database, limit) => sessions.sessions(host, name, database, limit),
+    sessionEnd: (name, database, pid) => sessions.sessionEnd(host, name, database, pid),
     metrics: (name, database) => queries.metrics(host, name, database),
     usedBytes: (name, options) => queries.usedBytes(host, name, options),
     backup: (name, take, options) => backups.backup(host, name, take, options),

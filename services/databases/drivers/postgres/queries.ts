@@ -15,50 +15,61 @@ import { type Sql, withSession } from "./session.ts";
 import { paths } from "./settings.ts";
 import { identifier } from "./users.ts";
 
-const mostAnswerBytes = 16 * 1024 ** 2;
+export const mostAnswerBytes = 16 * 1024 ** 2;
+
+/** What cannot be asked for here. */
+export function refuseCopy(text: string): void {
+  if (/^\s*copy\b[\s\S]*\b(stdin|stdout)\b/i.test(text))
+    throw invalid("body.sql", "COPY to and from a client is for clients: use psql.");
+}
 
 export function query(host: ContainerHost, name: string, text: string, options: QueryOptions): Promise<QueryResult> {
   const { database, user, readOnly, maxRows, timeoutSeconds, signal } = options;
   const session = { database, user, timeoutSeconds, maxBytes: mostAnswerBytes, signal };
   if (isEmpty(text)) throw invalid("body.sql", "Write a statement: there are only spaces and comments.");
-  if (/^\s*copy\b[\s\S]*\b(stdin|stdout)\b/i.test(text))
-    throw invalid("body.sql", "COPY to and from a client is for clients: use psql.");
+  refuseCopy(text);
   return withSession(host, name, session, async (sql) => {
     // One statement at a time (the extended protocol takes no more), so nothing in it ends the transaction and goes on.
     if (readOnly) await sql.unsafe("begin read only");
-    const rows: (string | null)[][] = [];
-    let columns: QueryResult["columns"] = [];
-    let command = "";
-    let affected: number | undefined;
-    let truncated = false;
-    type Raw = (Uint8Array | null)[][] & {
-      columns?: { name: string; type: number }[] | undefined;
-      command?: string | undefined;
-      count?: number | undefined;
-    };
-    const take = (batch: Raw): void => {
-      if (batch.columns) columns = batch.columns.map(({ name: column, type }) => ({ name: column, typeOid: type }));
-      command = batch.command ?? command;
-      affected = batch.count ?? affected;
-      for (const row of batch) {
-        if (rows.length === maxRows) truncated = true;
-        else rows.push(row.map((value) => (value === null ? null : Buffer.from(value).toString())));
-      }
-    };
-    const statement = sql.unsafe(text, [], { prepare: false }).raw() as unknown as {
-      cursor(rows: number, take: (batch: Raw) => unknown): Promise<Raw>;
-    };
-    let last: Raw | undefined;
-    const end = await statement.cursor(Math.min(maxRows + 1, 500), (batch) => {
-      last = batch;
-      take(batch);
-      return truncated ? sql.CLOSE : undefined;
-    });
-    // What is not counted (CREATE, SHOW) comes only here.
-    if (end !== last) take(end);
+    const result = await runStatement(sql, text, maxRows);
     if (readOnly) await sql.unsafe("rollback");
-    return { command: command || "SELECT", columns, rows, affected, truncated };
+    return result;
   });
+}
+
+/** One statement, whose rows are read up to so many. */
+export async function runStatement(sql: Sql, text: string, maxRows: number): Promise<QueryResult> {
+  const rows: (string | null)[][] = [];
+  let columns: QueryResult["columns"] = [];
+  let command = "";
+  let affected: number | undefined;
+  let truncated = false;
+  type Raw = (Uint8Array | null)[][] & {
+    columns?: { name: string; type: number }[] | undefined;
+    command?: string | undefined;
+    count?: number | undefined;
+  };
+  const take = (batch: Raw): void => {
+    if (batch.columns) columns = batch.columns.map(({ name: column, type }) => ({ name: column, typeOid: type }));
+    command = batch.command ?? command;
+    affected = batch.count ?? affected;
+    for (const row of batch) {
+      if (rows.length === maxRows) truncated = true;
+      else rows.push(row.map((value) => (value === null ? null : Buffer.from(value).toString())));
+    }
+  };
+  const statement = sql.unsafe(text, [], { prepare: false }).raw() as unknown as {
+    cursor(rows: number, take: (batch: Raw) => unknown): Promise<Raw>;
+  };
+  let last: Raw | undefined;
+  const end = await statement.cursor(Math.min(maxRows + 1, 500), (batch) => {
+    last = batch;
+    take(batch);
+    return truncated ? sql.CLOSE : undefined;
+  });
+  // What is not counted (CREATE, SHOW) comes only here.
+  if (end !== last) take(end);
+  return { command: command || "SELECT", columns, rows, affected, truncated };
 }
 
 /** The server says nothing to such a one, and a client would wait. */
@@ -87,6 +98,8 @@ export function tables(
       rows: number;
       sizeBytes: string;
       columns: (Omit<TableReport["columns"][number], "default"> & { default: string | null })[];
+      indexes: TableReport["indexes"];
+      foreignKeys: TableReport["foreignKeys"];
     };
     const rows = await sql<Row[]>`
       select n.nspname as schema, c.relname as name, c.relkind as kind, c.reltuples::float8 as rows,
@@ -96,7 +109,17 @@ export function tables(
               where i.indrelid = c.oid and i.indisprimary and a.attnum = any (i.indkey)),
             'default', pg_get_expr(d.adbin, d.adrelid)) order by a.attnum)
           from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns
+          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
+        coalesce((select json_agg(json_build_object('name', x.relname, 'definition', pg_get_indexdef(i.indexrelid), 'unique', i.indisunique,
+            'primary', i.indisprimary, 'sizeBytes', pg_relation_size(i.indexrelid), 'valid', i.indisvalid) order by x.relname)
+          from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = c.oid), '[]') as indexes,
+        coalesce((select json_agg(json_build_object('name', k.conname, 'columns', (select json_agg(a.attname order by u.place)
+              from unnest(k.conkey) with ordinality u (number, place) join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
+            'schema', fn.nspname, 'table', f.relname, 'foreignColumns', (select json_agg(a.attname order by u.place)
+              from unnest(k.confkey) with ordinality u (number, place) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.number))
+            order by k.conname)
+          from pg_constraint k join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace
+          where k.conrelid = c.oid and k.contype = 'f'), '[]') as "foreignKeys"
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
         and (${after === undefined} or (n.nspname::text, c.relname::text) > (${after?.[0] ?? ""}, ${after?.[1] ?? ""}))
@@ -108,6 +131,8 @@ export function tables(
       rows: row.rows < 0 ? undefined : row.rows,
       sizeBytes: Number(row.sizeBytes),
       columns: row.columns.map((column) => ({ ...column, default: column.default ?? undefined })),
+      indexes: row.indexes,
+      foreignKeys: row.foreignKeys,
     }));
   });
 }
@@ -141,6 +166,36 @@ export async function extensionEnable(host: ContainerHost, name: string, databas
         },
       );
     await sql.unsafe(`create extension if not exists ${identifier(extension)} cascade`);
+  });
+}
+
+/** What Khmara itself shows people from. */
+const needed = new Set(["pg_stat_statements"]);
+
+/** What is not enabled, is not; what needs it keeps it, and says so. */
+export async function extensionDisable(host: ContainerHost, name: string, database: string, extension: string): Promise<void> {
+  if (needed.has(extension))
+    throw new CloudError("failed_precondition", `${extension} stays: the list of slow statements is made of it.`, {
+      details: { resource: "extension", reason: "extension_needed" },
+    });
+  await withSession(host, name, { database }, async (sql) => {
+    const [row] = await sql`select 1 from pg_available_extensions e where e.name = ${extension} and ${offered(sql)}`;
+    if (!row)
+      throw new CloudError("failed_precondition", `There is no extension ${extension} that could be disabled here.`, {
+        details: { resource: "extension", reason: "extension_missing" },
+      });
+    try {
+      await sql.unsafe(`drop extension if exists ${identifier(extension)}`);
+    } catch (error) {
+      // 2BP01: dependent_objects_still_exist.
+      if ((error as { code?: string }).code !== "2BP01") throw error;
+      const { detail = "" } = error as { detail?: string };
+      throw new CloudError(
+        "failed_precondition",
+        `Something still uses ${extension}: ${detail.split("\n").slice(0, 3).join("; ")}. Change or drop that first.`,
+        { details: { resource: "extension", reason: "extension_in_use" } },
+      );
+    }
   });
 }
 

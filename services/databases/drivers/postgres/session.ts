@@ -18,6 +18,8 @@ export interface SessionOptions extends CallOptions {
   timeoutSeconds?: number | undefined;
   /** Of all that the server may say; more ends the connection. 64 MiB unless said. */
   maxBytes?: number | undefined;
+  /** What the server says besides. */
+  onNotice?: ((severity: string, message: string) => void) | undefined;
 }
 
 const relay = ["socat", "-t", "5", "STDIO", `UNIX-CONNECT:${paths.socket}/.s.PGSQL.5432`];
@@ -42,7 +44,8 @@ export async function withSession<T>(
     fetch_types: false,
     prepare: false,
     connect_timeout: 20,
-    onnotice: () => {},
+    onnotice: ({ severity, message }: { severity?: string; message?: string }) =>
+      options.onNotice?.(severity ?? "NOTICE", message ?? ""),
     connection: { application_name: "khmara", statement_timeout: timeoutSeconds * 1000 },
     async socket() {
       // What was begun on the one before is lost with it.
@@ -82,7 +85,7 @@ const tooLarge = (bytes: number): CloudError =>
     `The answer has more than ${Math.round(bytes / 1024 ** 2)} MiB. Ask for fewer or shorter columns, or use psql.`,
   );
 
-interface ServerError {
+export interface ServerError {
   name: string;
   code?: string;
   message: string;
