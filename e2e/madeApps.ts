@@ -13,12 +13,12 @@ import { contracts } from "../services/contracts.ts";
 const routes = Object.assign({}, ...contracts.map(({ routes }) => routes)) as Record<string, RouteDefinition>;
 
 const now = Date.now();
-const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+export const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
 const organisationId = newId("organisation");
 const projectId = newId("project");
 const userId = newId("user");
 const person = { kind: "user", id: userId, name: "Olena Kovalchuk" } as const;
-const place = { organisationId, projectId };
+export const place = { organisationId, projectId };
 export const shopId = newId("app");
 const brokenId = newId("app");
 export const newAppId = newId("app");
@@ -390,7 +390,7 @@ const bareAnswers: typeof answers = {
     revision: 1,
   }),
 };
-const operation = {
+export const operation = {
   id: operationId,
   kind: "apps.app.deploy",
   state: "pending",
@@ -420,10 +420,12 @@ export class MadeCloud {
   bare = false;
   readonly #server: Server;
   readonly #folder: string;
+  readonly #more: typeof answers;
 
-  /** `folder`: the console as it was built. */
-  constructor(folder: string) {
+  /** `folder`: the console as it was built; `more`: answers of other services. */
+  constructor(folder: string, more: typeof answers = {}) {
     this.#folder = folder;
+    this.#more = more;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
@@ -449,7 +451,7 @@ export class MadeCloud {
       const sent: Sent = { key, params, query: url.searchParams, body: Buffer.concat(parts) };
       if (request.method !== "GET") this.sent.push(sent);
       if (key === "eventWatch" || key === "appLogFollow") return this.#stream(key, response);
-      const answer = (this.bare ? (bareAnswers[key] ?? answers[key]) : answers[key])?.(sent);
+      const answer = (this.#more[key] ?? (this.bare ? (bareAnswers[key] ?? answers[key]) : answers[key]))?.(sent);
       if (answer === undefined) {
         this.faults.push(`${request.method} ${path}: nothing is made for ${key}`);
         response.writeHead(404, { "content-type": "application/problem+json" });

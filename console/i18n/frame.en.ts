@@ -24,6 +24,8 @@ export default {
   "nav.newInstance": "New instance",
   "nav.apps": "Apps",
   "nav.newApp": "New app",
+  "nav.databases": "Databases",
+  "nav.newDatabase": "New database",
   "nav.buckets": "Buckets",
   "nav.accessKeys": "Access keys",
   "nav.projects": "Projects",

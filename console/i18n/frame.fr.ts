@@ -27,6 +27,8 @@ export default {
   "nav.newInstance": "Nouvelle instance",
   "nav.apps": "Applications",
   "nav.newApp": "Nouvelle application",
+  "nav.databases": "Bases de données",
+  "nav.newDatabase": "Nouvelle base de données",
   "nav.buckets": "Compartiments",
   "nav.accessKeys": "Clés d’accès",
   "nav.projects": "Projets",

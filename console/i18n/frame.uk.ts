@@ -27,6 +27,8 @@ export default {
   "nav.newInstance": "Новий інстанс",
   "nav.apps": "Застосунки",
   "nav.newApp": "Новий застосунок",
+  "nav.databases": "Бази даних",
+  "nav.newDatabase": "Нова база даних",
   "nav.buckets": "Бакети",
   "nav.accessKeys": "Ключі доступу",
   "nav.projects": "Проєкти",

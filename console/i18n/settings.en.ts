@@ -52,4 +52,7 @@ export default {
   "quota.apps.apps": "Apps",
   "quota.apps.images": "Images of apps",
   "quota.apps.memory": "Memory of apps",
+  "quota.databases.databases": "Databases",
+  "quota.databases.memory": "Memory of databases",
+  "quota.databases.disk": "Disks of databases",
 } as const;

@@ -59,4 +59,7 @@ export default {
   "quota.apps.apps": "Applications",
   "quota.apps.images": "Images d’applications",
   "quota.apps.memory": "Mémoire des applications",
+  "quota.databases.databases": "Bases de données",
+  "quota.databases.memory": "Mémoire des bases de données",
+  "quota.databases.disk": "Disques des bases de données",
 } satisfies Translation<typeof en>;

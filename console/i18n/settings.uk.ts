@@ -60,4 +60,7 @@ export default {
   "quota.apps.apps": "Застосунки",
   "quota.apps.images": "Образи застосунків",
   "quota.apps.memory": "Пам’ять застосунків",
+  "quota.databases.databases": "Бази даних",
+  "quota.databases.memory": "Пам’ять баз даних",
+  "quota.databases.disk": "Диски баз даних",
 } satisfies Translation<typeof en>;

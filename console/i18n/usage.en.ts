@@ -76,4 +76,8 @@ export default {
   "meter.apps.requests": "Requests to apps",
   "meter.apps.sent": "Sent by apps",
   "kind.app": "App",
+  "meter.databases.memory": "Memory of databases",
+  "meter.databases.cpus": "Processors of databases",
+  "meter.databases.disk": "Disks of databases",
+  "kind.database": "Database",
 } as const;

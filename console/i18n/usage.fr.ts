@@ -79,4 +79,8 @@ export default {
   "meter.apps.requests": "Requêtes aux applications",
   "meter.apps.sent": "Envoyé par les applications",
   "kind.app": "Application",
+  "meter.databases.memory": "Mémoire des bases de données",
+  "meter.databases.cpus": "Processeurs des bases de données",
+  "meter.databases.disk": "Disques des bases de données",
+  "kind.database": "Base de données",
 } satisfies Translation<typeof en>;

@@ -84,4 +84,8 @@ export default {
   "meter.apps.requests": "Запити до застосунків",
   "meter.apps.sent": "Надіслано застосунками",
   "kind.app": "Застосунок",
+  "meter.databases.memory": "Пам’ять баз даних",
+  "meter.databases.cpus": "Процесори баз даних",
+  "meter.databases.disk": "Диски баз даних",
+  "kind.database": "База даних",
 } satisfies Translation<typeof en>;
