@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { CloudError } from "../kernel/errors.ts";
 import { forgetOldEvents } from "../kernel/events.ts";
@@ -37,6 +38,8 @@ export async function openControlPlane(
   options: {
     version: string;
     publicUrl: string;
+    /** The address that is listened on. */
+    listen?: string;
     log: Log;
     consoleDirectory?: string | undefined;
     sshHostKey?: string | undefined;
@@ -51,6 +54,9 @@ export async function openControlPlane(
     log: options.log,
     authenticate: (request) => cloud.identity.identity.authenticate(request),
     secure: options.publicUrl.startsWith("https:"),
+    // The gateway comes from there when there is no loopback to come from.
+    proxies:
+      isIP(options.listen ?? "") === 0 || ["0.0.0.0", "::"].includes(options.listen ?? "") ? [] : [options.listen as string],
     onResponse: metrics.observe,
   });
 

@@ -92,3 +92,22 @@ test("only processes of that very folder are its own", async (t) => {
   await eventually(running, (left) => left === 0, 30_000);
   assert.ok(stranger.exitCode === null && stranger.signalCode === null);
 });
+
+test("the console and S3 are served by it at names of theirs, unless those lead to their own ports", () => {
+  const doors = (publicUrl: string, s3Url: string) => {
+    const opened = openGateway(
+      { folder: "/nowhere", httpPort: 80, httpsPort: 443 },
+      { port: 8080, s3Port: 9000, publicUrl, s3Url, listen: "::" },
+    );
+    assert.ok("driver" in opened);
+    return opened.driver.doors.map(({ hosts, port, secure }) => [hosts.join(" "), port, secure]);
+  };
+  assert.deepEqual(doors("https://cloud.example.org", "https://s3.example.org"), [
+    ["cloud.example.org", 8080, true],
+    ["s3.example.org *.s3.example.org", 9000, true],
+  ]);
+  assert.deepEqual(doors("https://cloud.example.org", "https://cloud.example.org"), [["cloud.example.org", 8080, true]]);
+  assert.deepEqual(doors("http://cloud.example.org", "http://cloud.example.org:9000"), [["cloud.example.org", 8080, false]]);
+  assert.deepEqual(doors("http://cloud.example.org:8080", "http://192.0.2.7"), []);
+  assert.deepEqual(doors("http://localhost:8000", "http://[::1]"), []);
+});

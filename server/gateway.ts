@@ -14,6 +14,8 @@ import { lockFile } from "./file-lock.ts";
 export interface GatewayDoorOptions {
   /** Of the cloud's doors: the gateway listens as they do. */
   listen: string;
+  /** Of the object door. */
+  s3Port?: number | undefined;
   /** Of console and API: ACME's challenges and visitors who sign in are answered there. */
   port: number;
   publicUrl: string;
@@ -21,17 +23,20 @@ export interface GatewayDoorOptions {
   threads?: number;
 }
 
+type CloudDoor = GatewayDoor["doors"][number];
+
 /** Another control plane may be in the middle of a reload. */
 const lockMs = 120_000;
 
 export function openGateway(
   config: GatewayConfig,
-  { listen, port, publicUrl, s3Url, threads }: GatewayDoorOptions,
+  { listen, port, s3Port, publicUrl, s3Url, threads }: GatewayDoorOptions,
 ): { driver: GatewayDoor } | { missing: string } {
   if ("missing" in config) return { missing: config.hint };
   const { folder, httpPort, httpsPort } = config;
   const gateway = new Gateway({ folder, ...(threads === undefined ? {} : { threads }) });
   const addresses = listenAddresses(listen);
+  const own = addresses.length > 1 || listen === "0.0.0.0" ? "127.0.0.1" : (addresses[0] as string);
   return {
     driver: {
       httpPort,
@@ -40,7 +45,8 @@ export function openGateway(
         { protocol: "http" as const, address, port: httpPort },
         ...(httpsPort === undefined ? [] : [{ protocol: "https" as const, address, port: httpsPort }]),
       ]),
-      challenges: { address: addresses.length > 1 || listen === "0.0.0.0" ? "127.0.0.1" : (addresses[0] as string), port },
+      challenges: { address: own, port },
+      doors: cloudDoors(own, { port, s3Port, publicUrl, s3Url }),
       consoleUrl: publicUrl,
       reservedHosts: [publicUrl, s3Url]
         .map((url) => new URL(url).hostname)
@@ -53,6 +59,24 @@ export function openGateway(
       requests: (signal, after) => gateway.requests(signal, after),
     },
   };
+}
+
+/** Those whose address is a name, and not the port that they listen on themselves: somebody in front leads there, which may be us. */
+function cloudDoors(
+  address: string,
+  { port, s3Port, publicUrl, s3Url }: Pick<GatewayDoorOptions, "port" | "s3Port" | "publicUrl" | "s3Url">,
+): CloudDoor[] {
+  const door = (id: string, url: string, at: number | undefined, more: { compress: boolean; wildcard: boolean }): CloudDoor[] => {
+    const { hostname, port: shown, protocol } = new URL(url);
+    if (at === undefined || isIP(hostname.replace(/^\[|\]$/g, "")) !== 0 || !hostname.includes(".") || shown === String(at))
+      return [];
+    const hosts = [hostname, ...(more.wildcard ? [`*.${hostname}`] : [])];
+    return [{ id, hosts, address, port: at, secure: protocol === "https:", compress: more.compress }];
+  };
+  const console = door("cloud-console", publicUrl, port, { compress: true, wildcard: false });
+  // What was signed and hashed is passed on as it is.
+  const s3 = door("cloud-objects", s3Url, s3Port, { compress: false, wildcard: true });
+  return [...console, ...s3.filter(({ hosts: [host] }) => host !== console[0]?.hosts[0])];
 }
 
 /** HAProxy takes addresses, and each family by itself. */

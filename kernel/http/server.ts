@@ -36,6 +36,8 @@ export interface HttpServerOptions {
   }): Promise<Authentication | undefined>;
   /** Whether cookies carry the Secure attribute and HSTS is sent. */
   secure: boolean;
+  /** Addresses of proxies, besides those of loopback, whose X-Forwarded-… is believed. */
+  proxies?: readonly string[];
   /** Observes every answered request, for metrics. */
   onResponse?(route: string, status: number, seconds: number): void;
   /** How WebSockets are watched over, where it is other than usual. */
@@ -54,7 +56,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     genReqId: () => randomUUID(),
     requestTimeout: 0,
     routerOptions: { maxParamLength: 2048, ignoreTrailingSlash: true },
-    trustProxy: "loopback",
+    trustProxy: ["loopback", ...(options.proxies ?? [])],
     forceCloseConnections: "idle",
     http: { shouldUpgradeCallback: shouldUpgrade } as never,
   }) as unknown as FastifyInstance;

@@ -4,7 +4,7 @@ import { CloudError } from "../../kernel/errors.ts";
 import { newId } from "../../kernel/ids.ts";
 import { hashToken, newToken } from "../../kernel/secrets.ts";
 import type { StreamContext } from "../../kernel/service.ts";
-import { sessionCookie } from "./authentication.ts";
+import { sessionCookie, sessionTokenOf } from "./authentication.ts";
 import type { Identity, Locale } from "./contract.ts";
 import { type AnyContext, at, type Parts } from "./parts.ts";
 import { visibleProjects } from "./roles.ts";
@@ -77,8 +77,8 @@ export async function startSession(
   userId: string,
   method: SignInMethod,
 ): Promise<{ sessionId: string; setCookie(context: Pick<AnyContext, "setCookie">): void }> {
-  const before = context.cookies[sessionCookie];
-  if (before) await sessionStore.removeByToken(tx, hashToken(before));
+  const before = sessionTokenOf(parts.config, context.cookies);
+  if (before) await sessionStore.removeByToken(tx, hashToken(before.token));
   const token = newToken("");
   const now = at(parts);
   const sessionId = newId("session", now.getTime());
@@ -97,7 +97,7 @@ export async function startSession(
   await userStore.signedIn(tx, userId, now);
   return {
     sessionId,
-    setCookie: (to) => to.setCookie(sessionCookie, token, { maxAgeSeconds: sessionLifetimeSeconds }),
+    setCookie: (to) => to.setCookie(sessionCookie(parts.config), token, { maxAgeSeconds: sessionLifetimeSeconds }),
   };
 }
 

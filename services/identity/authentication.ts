@@ -1,4 +1,5 @@
 import type { Binding, Principal } from "../../kernel/auth/principal.ts";
+import type { Actor } from "../../kernel/contract.ts";
 import { CloudError } from "../../kernel/errors.ts";
 import type { Authentication } from "../../kernel/http/server.ts";
 import { hashToken } from "../../kernel/secrets.ts";
@@ -7,7 +8,22 @@ import type { Parts } from "./parts.ts";
 import { type Bearer, sessionStore } from "./store/sessions.ts";
 import { apiTokenStore } from "./store/tokens.ts";
 
-export const sessionCookie = "khmara_session";
+const plainCookie = "khmara_session";
+/** Where all is HTTPS no other host, such as that of an app, can set it: RFC 6265bis, 4.1.3.2. */
+export const sessionCookie = ({ publicUrl }: Pick<Parts["config"], "publicUrl">): string =>
+  publicUrl.startsWith("https:") ? `__Host-${plainCookie}` : plainCookie;
+
+/** The token of a session that a browser brings. `isOld`: by the name of before, which anybody near could have set. */
+export function sessionTokenOf(
+  config: Pick<Parts["config"], "publicUrl">,
+  cookies: Record<string, string>,
+): { token: string; isOld: boolean } | undefined {
+  const token = cookies[sessionCookie(config)];
+  if (token) return { token, isOld: false };
+  const old = cookies[plainCookie];
+  return old ? { token: old, isOld: true } : undefined;
+}
+
 export const tokenPrefix = "khm_";
 
 /** Noting each use would make every reading a writing. */
@@ -18,6 +34,16 @@ const wrongCredential = (message: string, reason: string) => new CloudError("una
 /** Resolves the session cookie or the bearer token of each request, in one query, so that what was revoked is refused at once. */
 export function createAuthentication(parts: Parts) {
   const { database, clock, config, log } = parts;
+  let since: Promise<Date> | undefined;
+  const renamed = (): Promise<Date> => {
+    since ??= database
+      .statement((sql) => sessionStore.cookieRenamedAt(sql, new Date(clock.nowMs())))
+      .catch((error) => {
+        since = undefined;
+        throw error;
+      });
+    return since;
+  };
 
   return async (request: {
     cookies: Record<string, string>;
@@ -35,10 +61,14 @@ export function createAuthentication(parts: Parts) {
       if (isStale(bearer, now)) apiTokenStore.used(database.sql, bearer.id, now).catch(unnoted);
       return { principal: { ...principalOf(bearer), scopes: bearer.scopes, tokenId: bearer.id }, ambient: false };
     }
-    const cookie = request.cookies[sessionCookie];
-    if (!cookie) return undefined;
+    const cookie = sessionTokenOf(config, request.cookies);
+    if (cookie === undefined) return undefined;
+    // Who was signed in before the cookie got its name stays so; whoever signs in since has the new one.
+    const before = sessionCookie(config) === plainCookie ? undefined : await renamed();
     const idleSince = new Date(now.getTime() - config.sessionIdleSeconds * 1000);
-    const bearer = await database.statement((sql) => sessionStore.bearer(sql, hashToken(cookie), { now, idleSince }));
+    const bearer = await database.statement((sql) =>
+      sessionStore.bearer(sql, hashToken(cookie.token), { now, idleSince, before: cookie.isOld ? before : undefined }),
+    );
     if (!bearer) throw wrongCredential("Your session has ended. Sign in again.", "session_ended");
     assertActive(bearer);
     if (isStale(bearer, now)) await sessionStore.seen(database.sql, bearer.id, now).catch(unnoted);
@@ -65,6 +95,16 @@ export function createSessionOf(parts: Pick<Parts, "database" | "clock" | "confi
     return { principal: { ...principalOf(bearer), sessionId: bearer.id }, email: bearer.email };
   };
 }
+
+/** For work that goes on when its request is long over. */
+export const createPrincipalOf =
+  ({ database }: Pick<Parts, "database">) =>
+  async ({ kind, id, name }: Actor): Promise<Principal> => {
+    const isKnown = (kind === "user" || kind === "service_account") && id !== undefined;
+    const bearer = isKnown ? await database.statement((sql) => sessionStore.principal(sql, id)) : undefined;
+    if (bearer?.state === "active") return principalOf(bearer);
+    return { kind: kind === "service_account" ? kind : "user", id: id ?? "", name, bindings: [] };
+  };
 
 export const isStale = (bearer: Bearer, now: Date): boolean =>
   bearer.lastAt === null || now.getTime() - bearer.lastAt.getTime() >= noteUseEveryMs;

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Secret, TOTP } from "otpauth";
 import { verifyChain } from "../../kernel/audit.ts";
+import { createHttpServer } from "../../kernel/http/server.ts";
+import { silentLog } from "../../kernel/log.ts";
+import { createIdentity } from "./index.ts";
 import { type Fixture, openFixture, ownerEmail } from "./testing/cloud.ts";
 
 let cloud: Fixture;
@@ -26,6 +29,49 @@ test("signing in gives a cookie that no script reads, and says who one is", asyn
   const [kept] = await cloud.database
     .sql`select token_hash from identity.sessions where user_id = ${ann.id} order by id desc limit 1`;
   assert.doesNotMatch(JSON.stringify(kept), new RegExp(cloud.cookieOf(answer) as string));
+});
+
+test("over HTTPS the cookie is of this host alone; who was signed in before it was called so stays signed in", async () => {
+  const ann = await newcomer();
+  const before = (await cloud.signIn(ann.email, ann.password)).cookie as string;
+  cloud.clock.aheadMs += 1000;
+  const identity = createIdentity({ ...cloud.options, publicUrl: "https://cloud.example.org" });
+  const http = createHttpServer({
+    services: [identity.service],
+    database: cloud.database,
+    secrets: cloud.secrets,
+    log: silentLog,
+    authenticate: identity.identity.authenticate,
+    secure: true,
+  });
+  try {
+    const shown = async (cookie: string) => (await http.inject({ url: "/api/v1/identity", headers: { cookie } })).statusCode;
+    assert.equal(await shown(`khmara_session=${before}`), 200);
+    cloud.clock.aheadMs += 1000;
+    const answer = await http.inject({
+      method: "POST",
+      url: "/api/v1/sessions",
+      payload: { email: ann.email, password: ann.password },
+    });
+    assert.equal(answer.statusCode, 201, answer.body);
+    const header = String(answer.headers["set-cookie"]);
+    assert.match(header, /^__Host-khmara_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+; Secure$/);
+    const token = /=([\w-]{43});/.exec(header)?.[1];
+    assert.equal(await shown(`__Host-khmara_session=${token}`), 200);
+    // What an app beside the console could have set for both of them, by the name of before.
+    assert.equal(await shown(`khmara_session=${token}`), 401);
+    assert.equal(await shown(`khmara_session=${token}; __Host-khmara_session=${token}`), 200);
+    const out = await http.inject({
+      method: "DELETE",
+      url: "/api/v1/sessions/current",
+      headers: { cookie: `__Host-khmara_session=${token}`, "x-khmara-csrf": "1" },
+    });
+    assert.match(String(out.headers["set-cookie"]), /^__Host-khmara_session=; .*Max-Age=0/);
+  } finally {
+    await http.close();
+    await identity.service.stop?.();
+    cloud.clock.aheadMs -= 2000;
+  }
 });
 
 test("an unknown address and a wrong password get the same answer, and both are in the audit log", async () => {

@@ -146,7 +146,7 @@ export function sessionHandlers(
     async sessionDelete(context, { params }) {
       const id = params.session === "current" ? context.principal.sessionId : params.session;
       if (!id || !(await sessionStore.remove(context.tx, context.principal.id, id))) throw notFound("session");
-      if (id === context.principal.sessionId) context.setCookie(sessionCookie, "", { maxAgeSeconds: 0 });
+      if (id === context.principal.sessionId) context.setCookie(sessionCookie(config), "", { maxAgeSeconds: 0 });
       context.audit({ action: "identity.session.delete", resource: { kind: "session", id, name: context.principal.name } });
       return undefined;
     },

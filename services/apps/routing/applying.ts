@@ -71,7 +71,10 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
   async function specification(door: GatewayDoor): Promise<GatewaySpecification> {
     const read = await parts.database.transaction("system", (tx) => readApps(tx));
     const ports = { http: door.httpPort, https: door.httpsPort };
-    const named = read.apps.flatMap(({ hosts, redirects }) => [...hosts, ...redirects.map(({ host }) => host)]);
+    const named = [
+      ...read.apps.flatMap(({ hosts, redirects }) => [...hosts, ...redirects.map(({ host }) => host)]),
+      ...door.doors.flatMap(({ hosts }) => hosts),
+    ];
     const { list, fallback, trusted } =
       door.httpsPort === undefined
         ? { list: [], fallback: undefined, trusted: new Set<string>() }
@@ -81,6 +84,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
       challenges: door.challenges,
       visits: door.challenges,
       ports,
+      doors: door.doors,
       apps: read.apps,
       certificates: list,
       defaultCertificate: fallback,

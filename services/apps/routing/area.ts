@@ -16,6 +16,19 @@ import { createVisits } from "./visits.ts";
 
 export type Available<T> = { driver: T } | { missing: string };
 
+/** Of the cloud itself. It is there as long as the process behind it; until it is there again, a page says so. */
+export interface CloudDoor {
+  id: string;
+  /** The first is its own; a wildcard below it may follow. */
+  hosts: readonly string[];
+  address: string;
+  port: number;
+  /** It is reached by HTTPS alone. */
+  secure: boolean;
+  /** Texts are compressed on the way. */
+  compress: boolean;
+}
+
 /** The gateway as this service sees it; server/gateway.ts is it. */
 export interface GatewayDoor {
   readonly httpPort: number;
@@ -24,6 +37,8 @@ export interface GatewayDoor {
   readonly listeners: GatewaySpecification["listeners"];
   /** Where the control plane answers ACME's challenges and visitors who sign in, with `challenge()` and `visit()` of the routing part. */
   readonly challenges: { address: string; port: number };
+  /** The cloud's own doors at names of theirs, which the gateway serves too: the console, S3. */
+  readonly doors: readonly CloudDoor[];
   /** Where people sign in, without a slash at the end. */
   readonly consoleUrl: string;
   /** The cloud's own names, such as the console's: no app may have them. */

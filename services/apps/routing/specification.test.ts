@@ -28,6 +28,7 @@ describe("what the gateway is told", () => {
       { protocol: "https", address: "127.0.0.1", port: 8001 },
     ],
     challenges: { address: "127.0.0.1", port: 8080 },
+    doors: [],
     visits: { address: "127.0.0.1", port: 8080 },
     ports: { http: 8000, https: 8001 },
     apps,

@@ -1,5 +1,8 @@
 /** From what is recorded and what runs to what the gateway is told: one route for each app, and one for each name that leads elsewhere. */
+
+import { startingPage } from "../../../gateway/pages.ts";
 import type { GatewaySpecification } from "../../../gateway/specification.ts";
+import type { CloudDoor } from "./area.ts";
 import { urlOf } from "./names.ts";
 
 type Route = NonNullable<GatewaySpecification["routes"]>[number];
@@ -29,6 +32,7 @@ export interface Routing {
   /** Where visitors are signed in. */
   visits: { address: string; port: number };
   ports: { http: number; https?: number | undefined };
+  doors: readonly CloudDoor[];
   apps: readonly RoutedApp[];
   /** By host. */
   certificates: readonly Certificate[];
@@ -46,10 +50,14 @@ const checkSeconds = 2;
  * were never deployed have no route: what the gateway says of unknown names (404) is true of them.
  */
 export function buildSpecification(routing: Routing): GatewaySpecification {
-  const { listeners, challenges, visits, ports, apps, certificates, defaultCertificate, trusted } = routing;
+  const { listeners, challenges, visits, ports, doors, apps, certificates, defaultCertificate, trusted } = routing;
   const taken = new Set<string>();
   const claim = (host: string): boolean => !taken.has(host) && taken.add(host) !== undefined;
   const routes: Route[] = [];
+  for (const door of doors) {
+    const hosts = door.hosts.filter(claim);
+    if (hosts.length > 0) routes.push(doorRoute(door, hosts, ports.https !== undefined));
+  }
   for (const app of apps) {
     const hosts = app.hosts.filter(claim).slice(0, mostHosts);
     if (hosts.length > 0) routes.push(routeOf(app, hosts, ports.https !== undefined));
@@ -69,6 +77,27 @@ export function buildSpecification(routing: Routing): GatewaySpecification {
     acme: challenges,
     visits,
     routes,
+  };
+}
+
+/** Streams of events and long requests of the cloud's own clients. */
+const patienceSeconds = 3600;
+
+function doorRoute({ id, address, port, secure, compress }: CloudDoor, hosts: string[], hasHttps: boolean): Route {
+  const starting = startingPage("Khmara");
+  return {
+    id,
+    hosts,
+    target: {
+      kind: "servers",
+      servers: [{ name: "door", address, port }],
+      // Whoever asks while it starts is told at once.
+      health: { intervalSeconds: 1, failures: 1 },
+      timeouts: { connectSeconds: 2, responseSeconds: patienceSeconds, tunnelSeconds: 24 * 3600 },
+    },
+    httpsOnly: secure && hasHttps,
+    errorPages: { 502: starting, 503: starting },
+    compress,
   };
 }
 

@@ -74,13 +74,26 @@ export const sessionStore = {
   },
 
   /** The person behind a session cookie, in one query. */
-  async bearer(sql: Sql, tokenHash: string, live: { now: Date; idleSince: Date }): Promise<Bearer | undefined> {
+  async bearer(
+    sql: Sql,
+    tokenHash: string,
+    live: { now: Date; idleSince: Date; before?: Date | undefined },
+  ): Promise<Bearer | undefined> {
     const [row] = await sql<Bearer[]>`
       select s.id, s.last_seen_at as "lastAt", 'user' as kind, u.id as "principalId", u.name, u.state,
         u.suspended_reason as "suspendedReason", ${bindingsOf(sql, sql`u.id`)} as bindings
       from identity.sessions s join identity.users u on u.id = s.user_id
-      where s.token_hash = ${tokenHash} and s.expires_at > ${live.now} and s.last_seen_at > ${live.idleSince}`;
+      where s.token_hash = ${tokenHash} and s.expires_at > ${live.now} and s.last_seen_at > ${live.idleSince}
+        ${live.before ? sql`and s.created_at < ${live.before}` : sql``}`;
     return row;
+  },
+
+  /** When the cookie of sessions was first asked for by the name that it has over HTTPS: now, if never before. */
+  async cookieRenamedAt(sql: Sql, now: Date): Promise<Date> {
+    const [row] = await sql<{ value: string }[]>`
+      insert into kernel.settings (name, value) values ('identity.cookie_renamed_at', ${sql.json(now.toISOString())})
+      on conflict (name) do update set name = excluded.name returning value`;
+    return new Date(row?.value as string);
   },
 
   /** The same by the id, which is no secret: for what a session has let somebody into. */
@@ -94,6 +107,16 @@ export const sessionStore = {
         u.suspended_reason as "suspendedReason", ${bindingsOf(sql, sql`u.id`)} as bindings
       from identity.sessions s join identity.users u on u.id = s.user_id
       where s.id = ${id} and s.expires_at > ${live.now} and s.last_seen_at > ${live.idleSince}`;
+    return row;
+  },
+
+  /** A person or a service account, in one query. */
+  async principal(sql: Sql, id: string): Promise<Bearer | undefined> {
+    const [row] = await sql<Bearer[]>`
+      select p.id, null as "lastAt", p.kind, p.id as "principalId", p.name, p.state, p.suspended_reason as "suspendedReason",
+        ${bindingsOf(sql, sql`p.id`)} as bindings
+      from (select id, 'user' as kind, name, state, suspended_reason from identity.users where id = ${id}
+        union all select id, 'service_account', name, state, null from identity.service_accounts where id = ${id}) p`;
     return row;
   },
 

@@ -33,7 +33,7 @@ export async function openFixture() {
   await migrate(database, [kernelMigrations, { service: "identity", directory: new URL("../migrations/", import.meta.url) }]);
   registerQuotas(contract.quotas);
   const clock = { aheadMs: 0, nowMs: () => Date.now() + clock.aheadMs };
-  const identity = createIdentity({
+  const options = {
     database,
     secrets,
     log: silentLog,
@@ -44,7 +44,8 @@ export async function openFixture() {
     region: "khmara",
     // Hashing is tested by itself; here it should only be quick.
     argon2: { memoryKib: 64, passes: 1, parallelism: 1 },
-  });
+  };
+  const identity = createIdentity(options);
   const http = createHttpServer({
     services: [identity.service],
     database,
@@ -119,6 +120,8 @@ export async function openFixture() {
     secrets,
     clock,
     identity,
+    /** For another process over the same records. */
+    options,
     http,
     call,
     cookieOf,

@@ -23,7 +23,8 @@ export async function issueDue(parts: AppsParts, gateway: GatewayDoor, signal: A
   const { settings, due } = await parts.database.transaction("system", async (tx) => {
     const settings = await settingsStore.get(tx);
     if (settings.acmeDirectory === null) return { settings, due: [] };
-    const hosts = (await domainStore.all(tx)).map(({ host }) => host).filter(isProvable);
+    const ours = gateway.doors.flatMap((door) => door.hosts).filter((host) => !isPrivateName(host));
+    const hosts = [...ours, ...(await domainStore.all(tx)).map(({ host }) => host)].filter(isProvable);
     // Below a domain of this machine alone no public authority certifies anything.
     if (!isPrivateName(settings.appsDomain)) {
       const live = (await allApps(parts, tx)).filter(
