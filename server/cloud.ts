@@ -18,6 +18,8 @@ export interface CloudOptions extends CoreOptions {
   appDrivers: (cloudId: string) => Promise<AppDrivers>;
   /** The address of this host that ports of databases are at; absent: all of them. */
   listen?: string;
+  /** Where it serves S3 there; absent: elsewhere. */
+  s3Port?: number;
 }
 
 export type AppDrivers = Pick<AppsOptions, "engine" | "gateway" | "templates">;
@@ -42,13 +44,23 @@ export async function openCloud(options: CloudOptions) {
     const id = await cloudId(database);
     const compute = createCompute({ ...shared, ...(await options.computeDrivers(id)) });
     const appDrivers = await options.appDrivers(id);
-    const apps: Apps = createApps({ ...shared, ...appDrivers });
     const databases = createDatabases({
       ...shared,
       engine: appDrivers.engine,
       certificates: { createAuthority, issueCertificate },
       publicHost: new URL(options.publicUrl).hostname,
       listenAddress: addressOf(options.listen),
+    });
+    const { s3Port, s3Url, region } = options;
+    const apps: Apps = createApps({
+      ...shared,
+      ...appDrivers,
+      databaseLinks: databases.links,
+      objectDoor: {
+        url: s3Url,
+        region,
+        ...(s3Port === undefined ? {} : { local: { address: addressOf(options.listen) ?? "0.0.0.0", port: s3Port } }),
+      },
     });
     const others: AnyService[] = [
       compute.service,

@@ -2,6 +2,7 @@ import { contract } from "../../kernel/contract.ts";
 import { backupRoutes } from "./backups/contract.ts";
 import { catalogueEvents, catalogueRoutes } from "./catalogue/contract.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
+import { linkingRoutes } from "./linking/contract.ts";
 import { previewRoutes } from "./previews/contract.ts";
 import { routingMeters, routingRoutes } from "./routing/contract.ts";
 import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.ts";
@@ -10,7 +11,15 @@ import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.
 export default contract({
   name: "apps",
   title: "Applications",
-  routes: { ...deployingRoutes, ...runningRoutes, ...routingRoutes, ...backupRoutes, ...catalogueRoutes, ...previewRoutes },
+  routes: {
+    ...deployingRoutes,
+    ...runningRoutes,
+    ...routingRoutes,
+    ...linkingRoutes,
+    ...backupRoutes,
+    ...catalogueRoutes,
+    ...previewRoutes,
+  },
   events: { ...deployingEvents, ...catalogueEvents },
   quotas: { ...deployingQuotas, ...runningQuotas },
   meters: { ...deployingMeters, ...runningMeters, ...routingMeters },

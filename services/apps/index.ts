@@ -3,6 +3,7 @@ import { CloudError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import type { DatabaseLinks } from "../databases/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import { createBackups } from "./backups/area.ts";
@@ -10,7 +11,8 @@ import { createCatalogue } from "./catalogue/area.ts";
 import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
-import type { AppsParts } from "./parts.ts";
+import { createLinkingArea } from "./linking/area.ts";
+import type { AppsParts, ObjectDoorAddress } from "./parts.ts";
 import { createPreviews, type PreviewsPart } from "./previews/area.ts";
 import { createRegistry } from "./registry/area.ts";
 import { createRouting, type GatewayDoor } from "./routing/area.ts";
@@ -33,6 +35,10 @@ export interface AppsOptions {
   database: Database;
   identity: IdentityService;
   objects: ObjectsService;
+  /** Absent: there are no databases that apps could use. */
+  databaseLinks?: DatabaseLinks | undefined;
+  /** Where this host serves S3, for apps that use buckets. */
+  objectDoor?: ObjectDoorAddress | undefined;
   secrets: Secrets;
   log: Log;
   dataDirectory: string;
@@ -60,15 +66,17 @@ export function createApps(options: AppsOptions): Apps {
     deploying: undefined as never,
     running: undefined as never,
     routing: undefined as never,
+    linking: undefined as never,
   };
   const backups = createBackups(parts);
   const deploying = createDeploying(parts, { copying: backups.copying });
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
-  Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part });
+  const linking = createLinkingArea(parts);
+  Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part, linking: linking.part });
   const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates });
   const previews = createPreviews(parts, deploying.lifecycle);
-  const areas = [deploying, running, routing, backups, catalogue, previews, createRegistry(parts)];
+  const areas = [deploying, running, routing, linking, backups, catalogue, previews, createRegistry(parts)];
   return {
     parts,
     previews: previews.part,
@@ -79,6 +87,7 @@ export function createApps(options: AppsOptions): Apps {
         ...deploying.handlers,
         ...running.handlers,
         ...routing.handlers,
+        ...linking.handlers,
         ...backups.handlers,
         ...catalogue.handlers,
         ...previews.handlers,

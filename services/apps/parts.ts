@@ -4,6 +4,7 @@ import type { Database, Tx } from "../../kernel/db/database.ts";
 import type { Id } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
+import type { DatabaseLinks } from "../databases/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import type { AppState, DeploymentSource } from "./deploying/contract.ts";
@@ -23,10 +24,23 @@ export interface AppsParts {
   dataDirectory: string;
   /** Throws failed_precondition (`details.reason` engine_missing), saying what is missing and how to add it, while there is none. */
   engine(): AppEngine;
+  /** Databases that apps may use; absent: there are none. */
+  databaseLinks?: DatabaseLinks | undefined;
+  /** Where this host serves S3, for apps; absent: it does not. */
+  objectDoor?: ObjectDoorAddress | undefined;
   /** The parts as each other sees them; set once all are made. */
   deploying: DeployingPart;
   running: RunningPart;
   routing: RoutingPart;
+  linking: LinkingPart;
+}
+
+export interface ObjectDoorAddress {
+  /** Where this host itself listens: an address of it, or `0.0.0.0`; absent: it is elsewhere. */
+  local?: { address: string; port: number } | undefined;
+  /** As people reach it. */
+  url: string;
+  region: string;
 }
 
 /** An app as the other parts see it. */
@@ -72,6 +86,8 @@ export interface ReleaseView {
   capabilities: readonly string[];
   /** As whom they run; absent: as the image says. */
   user?: string | undefined;
+  /** Small files that are in its containers: the certificate of linked databases. */
+  files?: readonly { path: string; content: string }[] | undefined;
   /** With PORT, and with secrets in the clear: never logged. */
   environment: Readonly<Record<string, string>>;
 }
@@ -107,6 +123,25 @@ export interface DeployingPart {
     folder: string;
     source: DeploymentSource;
   }): Promise<{ deploymentId: Id<"deployment">; operationId: Id<"operation"> }>;
+  /** A new release of what is live with the settings of now, in the transaction that holds the app; undefined where nothing runs. `what` is for people. */
+  deployAgain(
+    tx: Tx,
+    appId: string,
+    what: string,
+    actor: Actor,
+  ): Promise<{ deploymentId: Id<"deployment">; operationId: Id<"operation"> } | undefined>;
+  /** failed_precondition when a person has given one of these a value. */
+  checkLinkNames(tx: Tx, appId: string, names: readonly string[]): Promise<void>;
+  /** What links give an app, all of it: others of theirs go. A person's own go before `shared`. */
+  linkSettings(
+    tx: Tx,
+    appId: string,
+    variables: {
+      set: Readonly<Record<string, { value: string; isSecret: boolean }>>;
+      shared: Readonly<Record<string, { value: string; isSecret: boolean }>>;
+    },
+  ): Promise<void>;
+  linkedValues(tx: Tx, appId: string): Promise<Record<string, string>>;
   /** The log of a deployment as it grows, and how it ended in words, until then or until the signal. */
   follow(deploymentId: string, signal: AbortSignal): AsyncGenerator<string>;
 }
@@ -146,6 +181,28 @@ export interface RunningPart {
   counts(tx: Tx, appIds: readonly string[]): Promise<Map<string, { name: string; wanted: number; running: number }[]>>;
   /** Containers, disks, logs, samples; and the project's network with its last app. Records too, in a transaction of its own. */
   remove(appId: string, options?: CallOptions): Promise<void>;
+}
+
+/** Which link gave which variables of a release. */
+export interface ReleaseLink {
+  id: string;
+  names: string[];
+}
+
+export interface LinkingPart {
+  /** Brings the settings of an app to what its links are now, in the transaction that makes a release or changes a link. */
+  bring(tx: Tx, appId: string): Promise<ReleaseLink[]>;
+  /** failed_precondition (`details.reason` links_missing) with what has to be linked before. */
+  check(
+    tx: Tx,
+    app: Pick<AppView, "id" | "name">,
+    wanted: readonly { kind: "database" | "bucket"; prefix?: string | undefined }[],
+  ): Promise<void>;
+  /** Variables of links that are no more: they let nobody in. */
+  gone(tx: Tx, links: readonly ReleaseLink[]): Promise<string[]>;
+  files(tx: Tx, links: readonly ReleaseLink[]): Promise<{ path: string; content: string }[]>;
+  /** In the transaction that deletes an app: what was made for its links goes. */
+  appDeleted(tx: Tx, appId: string): Promise<void>;
 }
 
 export interface RoutingPart {

@@ -102,6 +102,7 @@ function planDockerfile(tree: SourceTree, manifest: Manifest | undefined): Docke
     cron: [],
     settings: {},
     capabilities: [],
+    links: [],
     warnings,
     explanation: [
       `${dockerfile} is used as it is, on ${bases.join(", ")}.`,
@@ -171,10 +172,11 @@ function processName(name: string): string {
 }
 
 function applyManifest(plan: BuildPlan, manifest: Manifest): void {
-  const { processes = {}, release, port, health, mounts, cron, settings, capabilities, user } = manifest;
+  const { processes = {}, release, port, health, mounts, cron, settings, capabilities, user, links } = manifest;
   for (const [name, each] of Object.entries(processes)) plan.processes[name] = plannedProcess(plan, name, each);
   if (capabilities !== undefined) plan.capabilities = [...new Set(capabilities)];
   if (user !== undefined) plan.user = user;
+  if (links !== undefined) plan.links = links;
   if (release !== undefined) plan.releaseCommand = release;
   if (health) plan.healthCheck = { ...plan.healthCheck, ...given(health) };
   if (mounts) plan.mounts = checkedMounts(mounts);

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
 import { capability, firstScale, runUser } from "../deploying/contract.ts";
+import { linkKind, linkPrefix } from "../linking/contract.ts";
 import { planKinds } from "./plan.ts";
 
 export const manifestFile = "khmara.json";
@@ -105,6 +106,10 @@ export const manifestSchema = z.strictObject({
     .optional(),
   capabilities: z.array(capability).max(capability.options.length).optional(),
   user: runUser.optional(),
+  links: z
+    .array(z.strictObject({ kind: linkKind, prefix: linkPrefix.optional() }))
+    .max(20)
+    .optional(),
   release: command.optional(),
   port: z.int().min(1, "is between 1 and 65535").max(65535, "is between 1 and 65535").optional(),
   health: z

@@ -77,6 +77,8 @@ export interface RunPlan {
   capabilities: Capability[];
   /** As whom they run; absent: as the image says. */
   user?: string;
+  /** Databases and buckets that have to be linked before it can run. */
+  links: { kind: "database" | "bucket"; prefix?: string | undefined }[];
 }
 
 export interface DockerfilePlan extends RunPlan {
@@ -143,6 +145,7 @@ export const emptyPlan = (kind: GeneratedPlan["kind"], base: BaseImage): Generat
   cron: [],
   settings: {},
   capabilities: [],
+  links: [],
   warnings: [],
   explanation: [],
 });

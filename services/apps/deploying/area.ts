@@ -17,13 +17,15 @@ import { followLog, logRoute } from "./logRoute.ts";
 import { defineDeployments } from "./operations/deployment.ts";
 import { definePower } from "./operations/power.ts";
 import { defineRemoval } from "./operations/removal.ts";
-import { enqueue } from "./queue.ts";
-import { viewRelease } from "./releases.ts";
+import { deployAgain, enqueue } from "./queue.ts";
+import { viewRelease, without } from "./releases.ts";
 import { settingRoutes } from "./settingRoutes.ts";
+import { checkLinkNames, environmentOf, linkSettings } from "./settings.ts";
 import { checkAction, viewOf } from "./states.ts";
 import { appStore } from "./store/apps.ts";
 import { deploymentStore } from "./store/deployments.ts";
 import { releaseStore } from "./store/releases.ts";
+import { settingStore } from "./store/settings.ts";
 import { openUploads } from "./uploads.ts";
 
 /** For a part that is tested alone. */
@@ -92,8 +94,28 @@ export function createDeploying(
       follow: (deploymentId, signal) => followLog(parts, logs, deploymentId, signal),
       async release(tx, releaseId) {
         const row = await releaseStore.find(tx, releaseId);
-        return row && viewRelease(parts, row);
+        if (row === undefined) return undefined;
+        const view = viewRelease(parts, row);
+        if (row.links.length === 0) return view;
+        const environment = without(view.environment, await parts.linking.gone(tx, row.links));
+        return { ...view, environment, files: await parts.linking.files(tx, row.links) };
       },
+      async deployAgain(tx, appId, what, actor) {
+        const row = await appStore.find(tx, appId, { lock: true });
+        if (!row) return undefined;
+        const begun = await deployAgain(tx, deployments, row, what, actor);
+        return begun && { deploymentId: begun.deployment.id, operationId: begun.operation.id as Id<"operation"> };
+      },
+      checkLinkNames,
+      async linkSettings(tx, appId, variables) {
+        const row = await appStore.find(tx, appId);
+        if (row) await linkSettings(tx, parts.secrets, row, variables);
+      },
+      linkedValues: async (tx, appId) =>
+        environmentOf(
+          parts.secrets,
+          (await settingStore.list(tx, appId)).filter(({ origin }) => origin === "link"),
+        ),
       async setHealth(tx, appId, health) {
         const row = await appStore.find(tx, appId, { lock: true });
         if (row?.state !== "running" && row?.state !== "failing") return;

@@ -25,6 +25,8 @@ export interface RunFacts {
   settings: RunPlan["settings"];
   capabilities: Capability[];
   user?: string | undefined;
+  /** What has to be linked. */
+  links?: RunPlan["links"];
 }
 
 export interface BuiltApp extends RunFacts {
@@ -236,6 +238,7 @@ function factsOf(plan: BuildPlan): RunFacts {
     settings: plan.settings,
     capabilities: plan.capabilities,
     ...(plan.user === undefined ? {} : { user: plan.user }),
+    links: plan.links,
   };
 }
 

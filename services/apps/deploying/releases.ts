@@ -45,6 +45,8 @@ export async function makeRelease(
   if (content.from === "build") {
     const { facts } = content;
     await takeManifest(tx, secrets, app, facts.settings);
+    const links = await parts.linking.bring(tx, app.id);
+    await parts.linking.check(tx, app, facts.links ?? []);
     await checkSettings(tx, app);
     const environment = environmentOf(secrets, await settingStore.list(tx, app.id));
     row = {
@@ -58,6 +60,7 @@ export async function makeRelease(
       releaseCommand: facts.releaseCommand ?? null,
       disks: facts.disks,
       ...rightsOf(app, facts),
+      links,
       environment: sealEnvironment(secrets, id, environment),
       settingNames: Object.keys(environment).sort(),
     };
@@ -69,15 +72,28 @@ export async function makeRelease(
       throw new CloudError("failed_precondition", "The image of this release is not kept any more. Deploy its source again.", {
         details: { reason: "image_gone" },
       });
+    const links = await parts.linking.bring(tx, app.id);
     if (content.settings === "of now") await checkSettings(tx, app);
+    const settings = await settingStore.list(tx, app.id);
+    // Links are always those of now: of a database that was taken away, the user is gone.
     const environment =
       content.settings === "of now"
-        ? environmentOf(secrets, await settingStore.list(tx, app.id))
-        : openEnvironment(secrets, before.id, before.environment);
+        ? environmentOf(secrets, settings)
+        : {
+            ...without(
+              openEnvironment(secrets, before.id, before.environment),
+              before.links.flatMap(({ names }) => names),
+            ),
+            ...environmentOf(
+              secrets,
+              settings.filter(({ origin }) => origin === "link"),
+            ),
+          };
     row = {
       ...before,
       ...own,
       ...(content.settings === "of now" ? rightsOf(app, before.asked) : {}),
+      links,
       environment: sealEnvironment(secrets, id, environment),
       settingNames: Object.keys(environment).sort(),
     };
@@ -100,6 +116,9 @@ export async function makeRelease(
   await parts.running.releaseMade(tx, row);
   return row;
 }
+
+export const without = (values: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
 
 /** A person's word goes before the source's. */
 const rightsOf = (

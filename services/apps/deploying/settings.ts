@@ -59,6 +59,13 @@ export async function changeSettings(
       { details: { reason: "setting_reserved" } },
     );
   const rows = new Map((await settingStore.list(tx, app.id)).map((row) => [row.name, row]));
+  const linked = names.find((name) => rows.get(name)?.origin === "link");
+  if (linked !== undefined)
+    throw new CloudError(
+      "failed_precondition",
+      `${linked} comes with a link to a database or a bucket. Take the link away, or give it a prefix, to have a value of your own.`,
+      { details: { reason: "setting_linked", setting: linked } },
+    );
   const at = new Date();
   let changed = false;
   for (const [values, isSecret] of [
@@ -144,6 +151,52 @@ export async function takeManifest(
     // A value is never lost because a line of a manifest is.
     if (row.value === null) await settingStore.delete(tx, app.id, row.name);
     else await settingStore.put(tx, { ...row, inManifest: false, defaultValue: null, required: false });
+  }
+}
+
+/** failed_precondition when a person has given one of these a value. */
+export async function checkLinkNames(tx: Tx, appId: string, names: readonly string[]): Promise<void> {
+  const own = (await settingStore.list(tx, appId)).filter(
+    ({ name, origin, value }) => names.includes(name) && origin !== "link" && value !== null,
+  );
+  if (own.length === 0) return;
+  throw new CloudError(
+    "failed_precondition",
+    `The app has values of its own for ${own.map(({ name }) => name).join(", ")}. Unset them, or give the link a prefix.`,
+    { details: { reason: "settings_taken", settings: own.map(({ name }) => name) } },
+  );
+}
+
+/** Variables of links, all of them: what was one and is none any more goes, or is the manifest's again. A person's own go before `shared`. */
+export async function linkSettings(
+  tx: Tx,
+  secrets: Secrets,
+  app: Pick<AppRow, "id" | "organisationId">,
+  { set, shared }: Record<"set" | "shared", Readonly<Record<string, { value: string; isSecret: boolean }>>>,
+): Promise<void> {
+  const rows = new Map((await settingStore.list(tx, app.id)).map((row) => [row.name, row]));
+  const at = new Date();
+  const isFree = (name: string) => rows.get(name)?.origin !== "person";
+  const wanted = { ...Object.fromEntries(Object.entries(shared).filter(([name]) => isFree(name))), ...set };
+  for (const [name, { value, isSecret }] of Object.entries(wanted)) {
+    const before = rows.get(name);
+    if (before?.origin === "link" && openSetting(secrets, before) === value) continue;
+    await settingStore.put(tx, {
+      ...(before ?? { inManifest: false, defaultValue: null, required: false, description: null }),
+      appId: app.id,
+      name,
+      organisationId: app.organisationId,
+      value: sealSetting(secrets, app.id, name, value),
+      isSecret,
+      origin: "link",
+      updatedAt: at,
+    });
+  }
+  for (const row of rows.values()) {
+    if (row.origin !== "link" || Object.hasOwn(wanted, row.name)) continue;
+    if (!row.inManifest) await settingStore.delete(tx, app.id, row.name);
+    else
+      await settingStore.put(tx, { ...row, value: null, isSecret: row.defaultValue === null, origin: "manifest", updatedAt: at });
   }
 }
 

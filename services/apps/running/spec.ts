@@ -96,6 +96,7 @@ const shared = (release: ReleaseView, app: Pick<AppView, "name">, process: strin
     readOnlyRoot: false,
     capabilities: release.capabilities,
     ...(release.user === undefined ? {} : { user: release.user }),
+    ...(release.files === undefined || release.files.length === 0 ? {} : { files: release.files }),
     log: { fileBytes: 10 * mebibyte, files: 3 },
     init: true,
   }) satisfies Partial<ContainerSpec>;

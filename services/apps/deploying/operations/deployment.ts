@@ -168,7 +168,11 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
       await takeManifest(tx, parts.secrets, app, facts.settings);
       await deploymentStore.setState(tx, deployment, "building", { runtime: facts.runtime });
     });
-    await context.database.transaction("system", (tx) => checkSettings(tx, app));
+    await context.database.transaction("system", async (tx) => {
+      await parts.linking.bring(tx, app.id);
+      await parts.linking.check(tx, app, facts.links ?? []);
+      await checkSettings(tx, app);
+    });
   }
 
   const release: Step = {

@@ -87,6 +87,7 @@ export function defineRemoval(
             await registryStore.removeAll(tx, row.id);
             await reserveQuota(tx, row, "apps.apps", -1);
             await parts.routing.appDeleted(tx, row.id);
+            await parts.linking.appDeleted(tx, row.id);
             await appStore.delete(tx, row);
           });
         },

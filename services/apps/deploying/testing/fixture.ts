@@ -21,6 +21,9 @@ import type { Faults } from "../../../compute/testing/faults.ts";
 import type { IdentityService } from "../../../identity/contract.ts";
 import type { buildBaseImage } from "../../baseImages/build.ts";
 import type { AppEngine } from "../../driver.ts";
+import { createLinkingArea } from "../../linking/area.ts";
+import { linkingRoutes } from "../../linking/contract.ts";
+import { LinkedThings } from "../../linking/testing/neighbours.ts";
 import type { AppsParts } from "../../parts.ts";
 import { createPreviews, type PreviewsPart } from "../../previews/area.ts";
 import { previewRoutes } from "../../previews/contract.ts";
@@ -45,6 +48,8 @@ export interface TestDeploying {
   routing: RoutingDouble;
   faults: { engine: Faults; running: Faults; routing: Faults };
   previews: PreviewsPart;
+  /** What apps may be linked to. */
+  things: LinkedThings;
   project: string;
   directory: string;
   call(caller: Caller, method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }>;
@@ -103,6 +108,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     viewer: principal("viewer", "viewer", organisation, project),
     stranger: principal("stranger", "owner", newId("organisation")),
   };
+  const things = new LinkedThings(() => project);
   const identity: IdentityService = {
     authenticate: async ({ authorization }) => ({
       principal: principals[authorization?.replace("Bearer ", "") as Caller],
@@ -116,8 +122,9 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       return row;
     },
     accessKey: async () => undefined,
-    appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
+    appKeys: things.appKeys,
     sshKey: async () => undefined,
+    principalOf: async ({ id }) => Object.values(principals).find((each) => each.id === id) as Principal,
     sessionOf: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));
@@ -125,7 +132,9 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
   const parts: AppsParts = {
     database,
     identity,
-    objects: undefined as never,
+    objects: things.objects,
+    databaseLinks: things.databaseLinks,
+    objectDoor: { url: "https://s3.example.org", region: "us-east-1" },
     secrets,
     log: silentLog,
     dataDirectory: directory,
@@ -133,22 +142,27 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     deploying: undefined as never,
     running: undefined as never,
     routing: undefined as never,
+    linking: undefined as never,
   };
+  const linking = createLinkingArea(parts);
   const area = createDeploying(parts, { bases: openBases(parts, options.make ?? tinyBase) });
   parts.deploying = area.part;
   const previews = createPreviews(parts, area.lifecycle);
   const running = createRunningDouble(parts);
   const routing = createRoutingDouble(parts);
-  Object.assign(parts, { running: running.driver, routing: routing.driver });
+  Object.assign(parts, { running: running.driver, routing: routing.driver, linking: linking.part });
   const apps = contract({
     name: "apps",
     title: "Applications",
-    routes: { ...deployingRoutes, ...previewRoutes },
+    routes: { ...deployingRoutes, ...previewRoutes, ...linkingRoutes },
     events: deployingEvents,
     quotas: deployingQuotas,
     meters: deployingMeters,
   });
-  const service = defineService<typeof apps>({ contract: apps, handlers: { ...area.handlers, ...previews.handlers } });
+  const service = defineService<typeof apps>({
+    contract: apps,
+    handlers: { ...area.handlers, ...previews.handlers, ...linking.handlers },
+  });
   registerQuotas(deployingQuotas);
   const http = createHttpServer({
     services: [service],
@@ -178,6 +192,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     routing: routing.driver,
     faults: { engine: inMemory.faults, running: running.faults, routing: routing.faults },
     previews: previews.part,
+    things,
     project,
     directory,
     call: async (caller, method, path, body) =>
@@ -235,7 +250,9 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
       return row?.used ?? 0;
     },
     async work(name) {
-      const worker = [...(area.workers ?? []), ...previews.workers].find((each) => each.name === name);
+      const worker = [...(area.workers ?? []), ...previews.workers, ...(linking.workers ?? [])].find(
+        (each) => each.name === name,
+      );
       if (!worker) throw new Error(`There is no worker ${name}.`);
       await worker.run(new AbortController().signal);
     },

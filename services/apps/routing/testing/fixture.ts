@@ -14,6 +14,7 @@ import { defineService } from "../../../../kernel/service.ts";
 import { registerVisitors } from "../../../../server/visitor-door.ts";
 import { testDatabase } from "../../../../testing/postgres.ts";
 import type { IdentityService } from "../../../identity/contract.ts";
+import { noLinks } from "../../linking/testing/noLinks.ts";
 import type { AppsParts, AppView, Endpoint, RoutingPart } from "../../parts.ts";
 import { type Available, createRouting, type GatewayDoor } from "../area.ts";
 import { routingRoutes } from "../contract.ts";
@@ -110,6 +111,7 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
     engine: () => {
       throw new CloudError("failed_precondition", "There is no engine in this test.", { details: { reason: "engine_missing" } });
     },
+    linking: noLinks,
     deploying: {
       async find(tx, id) {
         const app = apps.find((each) => each.id === id);

@@ -23,6 +23,7 @@ import { testDatabase } from "../../../../testing/postgres.ts";
 import { appActions } from "../../deploying/contract.ts";
 import type { AppEngine } from "../../driver.ts";
 import { openDockerEngine } from "../../drivers/docker/index.ts";
+import { noLinks } from "../../linking/testing/noLinks.ts";
 import type { AppsParts, AppView, DeployingPart, ReleaseProcess, ReleaseView, RequestSample, RoutingPart } from "../../parts.ts";
 import { createRunning, type RunningOptions } from "../area.ts";
 import { runningMeters, runningQuotas, runningRoutes } from "../contract.ts";
@@ -82,6 +83,10 @@ export class Neighbours {
       throw new Error("Nothing is built here.");
     },
     deployFolder: () => Promise.reject(new Error("Nothing is built here.")),
+    deployAgain: async () => undefined,
+    checkLinkNames: async () => {},
+    linkSettings: async () => {},
+    linkedValues: async () => ({}),
   };
 
   readonly routing: RoutingPart = {
@@ -179,6 +184,7 @@ export async function testRunning(
     deploying: neighbours.deploying,
     running: undefined as never,
     routing: neighbours.routing,
+    linking: noLinks,
   };
   const area = createRunning(parts, { ...options, times: { ...fastTimes, ...options.times } });
   parts.running = area.part;
