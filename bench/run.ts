@@ -1,8 +1,8 @@
-/** `npm run bench -- [start|memory|objects|api|compute|gateway]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
+/** `npm run bench -- [start|memory|objects|api|compute|gateway|apps]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
 import { parseArgs } from "node:util";
 import { machine } from "./report.ts";
 
-const benchmarks = ["start", "memory", "objects", "api", "compute", "gateway"] as const;
+const benchmarks = ["start", "memory", "objects", "api", "compute", "gateway", "apps"] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,7 +18,7 @@ if (values.help || unknown.length > 0) {
   for (const name of unknown) process.stderr.write(`There is no benchmark ${name}.\n`);
   process.stdout.write(`npm run bench -- [${benchmarks.join("|")}] [--rounds N] [--seconds N] [--idle SECONDS]
 
-  --rounds   how often each thing is measured; the table has medians (start and compute: 7, objects and api: 3)
+  --rounds   how often each thing is measured; the table has medians (start and compute: 7, apps: 5, others: 3)
   --seconds  how long one measurement of a throughput takes (3)
   --idle     how long the cloud idles before its memory is read (60)
 `);
