@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream, readFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { databaseHost, socketUrl } from "../kernel/config.ts";
@@ -10,6 +11,7 @@ import { appFolder, appUser, type Runtime } from "../services/apps/baseImages/re
 import type { AppEngine } from "../services/apps/driver.ts";
 import { DockerClient } from "../services/apps/drivers/docker/client.ts";
 import { openDockerEngine } from "../services/apps/drivers/docker/index.ts";
+import { ensureImage } from "../services/databases/drivers/postgres/image.ts";
 import { testBaseImage } from "../testing/baseImages.ts";
 import { removeCloud } from "../testing/docker.ts";
 import type { TestCloud } from "./cloud.ts";
@@ -82,6 +84,14 @@ export class EngineOf {
       },
       createReadStream(await testBaseImage(runtime, version)),
     );
+    engine.close();
+  }
+
+  /** And what databases of this version run from. */
+  async givePostgres(version: string): Promise<void> {
+    const engine = this.driver();
+    const cache = process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara");
+    await ensureImage(engine, join(cache, "databases"), version);
     engine.close();
   }
 
