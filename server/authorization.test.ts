@@ -731,12 +731,20 @@ const cases: Record<string, Case> = {
   domainDelete: { input: async () => ({ params: { domain: await newDomain() } }) },
   appAccessGet: { input: async () => ({ params: { app: await routedApp() } }) },
   appAccessUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { maintenance: true } }) },
+  imageTagList: { input: async () => ({ params: { app: await routedApp() } }) },
+  // Nothing was pushed.
+  imageTagDelete: { ownerStatus: 404, input: async () => ({ params: { app: await routedApp(), tag: "latest" } }) },
   previewSettingsGet: { input: async () => ({ params: { app: await routedApp() } }) },
   previewSettingsUpdate: { input: async () => ({ params: { app: await routedApp() }, body: { enabled: true } }) },
   previewList: { input: async () => ({ params: { app: await routedApp() } }) },
   previewExtend: { input: async () => ({ params: { preview: await newPreview() } }) },
   previewDelete: { input: async () => ({ params: { preview: await newPreview() } }) },
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
+  nodeList: { atCloud: true, ownerStatus: 409, input: () => ({}) },
+  nodeInvite: { atCloud: true, ownerStatus: 409, input: () => ({ body: { name: "node-2" } }) },
+  nodeDrain: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
+  nodeActivate: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
+  nodeDelete: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
 
   // databases (there is no engine)
   databaseList: { input: () => ({ query: { project } }) },

@@ -3,7 +3,9 @@ import { backupRoutes } from "./backups/contract.ts";
 import { catalogueEvents, catalogueRoutes } from "./catalogue/contract.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
 import { linkingRoutes } from "./linking/contract.ts";
+import { nodeRoutes } from "./nodes/contract.ts";
 import { previewRoutes } from "./previews/contract.ts";
+import { registryRoutes } from "./registry/contract.ts";
 import { routingMeters, routingRoutes } from "./routing/contract.ts";
 import { runningMeters, runningQuotas, runningRoutes } from "./running/contract.ts";
 
@@ -19,6 +21,8 @@ export default contract({
     ...backupRoutes,
     ...catalogueRoutes,
     ...previewRoutes,
+    ...registryRoutes,
+    ...nodeRoutes,
   },
   events: { ...deployingEvents, ...catalogueEvents },
   quotas: { ...deployingQuotas, ...runningQuotas },

@@ -12,6 +12,7 @@ import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import { createLinkingArea } from "./linking/area.ts";
+import { createNodesArea } from "./nodes/area.ts";
 import type { AppsParts, ObjectDoorAddress } from "./parts.ts";
 import { createPreviews, type PreviewsPart } from "./previews/area.ts";
 import { createRegistry } from "./registry/area.ts";
@@ -39,6 +40,8 @@ export interface AppsOptions {
   databaseLinks?: DatabaseLinks | undefined;
   /** Where this host serves S3, for apps that use buckets. */
   objectDoor?: ObjectDoorAddress | undefined;
+  /** The address of the cloud's own registry, as `docker login` takes it. */
+  registryHost?: string | undefined;
   secrets: Secrets;
   log: Log;
   dataDirectory: string;
@@ -76,7 +79,9 @@ export function createApps(options: AppsOptions): Apps {
   Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part, linking: linking.part });
   const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates });
   const previews = createPreviews(parts, deploying.lifecycle);
-  const areas = [deploying, running, routing, linking, backups, catalogue, previews, createRegistry(parts)];
+  const registry = createRegistry(parts);
+  const nodes = createNodesArea(parts, "driver" in engine ? engine.driver : undefined);
+  const areas = [deploying, running, routing, linking, backups, catalogue, previews, registry, nodes];
   return {
     parts,
     previews: previews.part,
@@ -91,6 +96,8 @@ export function createApps(options: AppsOptions): Apps {
         ...backups.handlers,
         ...catalogue.handlers,
         ...previews.handlers,
+        ...registry.handlers,
+        ...nodes.handlers,
       },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),

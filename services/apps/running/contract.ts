@@ -38,6 +38,7 @@ export const appContainer = z.object({
   cpuPercent: z.number().optional().describe("Of what it may use."),
   memoryBytes: z.number().int().optional(),
   memoryLimitBytes: z.number().int(),
+  node: z.string().optional().describe("The machine that it is on, where there are several."),
 });
 export type AppContainer = z.output<typeof appContainer>;
 

@@ -66,6 +66,8 @@ describe("what is decided about apps", () => {
     crashes: 0,
     createdAt: new Date(now),
     drainingSince: null,
+    node: null,
+    leaving: false,
     ...change,
   });
   const web = [{ name: "web", count: 2 }];

@@ -191,5 +191,6 @@ function viewContainer(
     ...(running && sample && sample.cpuPercent !== null && { cpuPercent: Math.round(sample.cpuPercent * 10) / 10 }),
     ...(running && sample && { memoryBytes: sample.memoryBytes }),
     memoryLimitBytes: row.memoryBytes,
+    ...(row.node !== null && { node: row.node }),
   };
 }

@@ -243,6 +243,11 @@ export function createReconciler(
       await database.transaction("system", (tx) => containerStore.setCrashes(tx, row.engineName, crashes));
     }
     const address = summary && addressOf(summary, row.projectId);
+    const [node, leaving] = [summary?.node ?? null, summary?.leaving ?? false];
+    if (summary !== undefined && (node !== row.node || leaving !== row.leaving)) {
+      await database.transaction("system", (tx) => containerStore.setPlace(tx, row.engineName, node, leaving));
+      Object.assign(row, { node, leaving });
+    }
     let { state } = row;
     let reason = row.stateReason ?? undefined;
     if (!running || ends > 0) {
@@ -255,7 +260,7 @@ export function createReconciler(
       state = "starting";
       // One that runs again already does not say how it ended.
       const end = report?.state === "running" ? { ...report, exitCode: one.exitCode } : report;
-      reason = !end ? "It is not there; it is made anew." : endOf(end, row);
+      reason = end ? endOf(end, row) : await whereItWent(row, signal);
       one.failures = 0;
       if (ends > 0 || report?.state === "restarting") health.ended(row.engineName, reason);
     } else if (address !== undefined && address !== row.address) {
@@ -274,6 +279,16 @@ export function createReconciler(
     );
     Object.assign(row, one.row);
     return changed && row.process === "web";
+  }
+
+  async function whereItWent({ mounts }: ContainerRow, signal: AbortSignal): Promise<string> {
+    try {
+      for (const { volume } of mounts) await runtime.engine().volumeGet(volume, { signal });
+    } catch (error) {
+      // Its disk is on a machine that is down: nothing is made anew without it.
+      if (CloudError.is(error, "failed_precondition")) return error.message;
+    }
+    return "It is not there; it is made anew.";
   }
 
   async function ask(one: Seen, signal: AbortSignal): Promise<boolean> {

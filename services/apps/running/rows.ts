@@ -13,7 +13,7 @@ export const firstScale = { count: 1, memoryBytes: 512 * mebibyte, cpus: 1 } as 
 export const scaleOf = (rows: readonly ProcessRow[], process: string): Pick<ProcessRow, "count" | "memoryBytes" | "cpus"> =>
   rows.find(({ name }) => name === process) ?? { ...firstScale, count: 0 };
 
-/** What is there of a process of a release, against what is wanted; `stale` have other limits. */
+/** What is there of a process of a release, against what is wanted; `stale` have other limits, or are on a node that is to be empty. */
 export interface Standing {
   fitting: ContainerRow[];
   stale: ContainerRow[];
@@ -27,7 +27,9 @@ export function standingOf(
   scale: Pick<ProcessRow, "count" | "memoryBytes" | "cpus">,
 ): Standing {
   const own = rows.filter((row) => row.releaseId === releaseId && row.process === process && row.state !== "draining");
-  const fits = (row: ContainerRow) => row.memoryBytes === scale.memoryBytes && row.cpus === scale.cpus;
+  // What has a disk stays with it.
+  const leaves = (row: ContainerRow) => row.leaving && row.mounts.length === 0;
+  const fits = (row: ContainerRow) => row.memoryBytes === scale.memoryBytes && row.cpus === scale.cpus && !leaves(row);
   const fitting = own.filter(fits);
   return {
     fitting,
@@ -73,6 +75,8 @@ export async function addRows(
       crashes: 0,
       createdAt: new Date(),
       drainingSince: null,
+      node: null,
+      leaving: false,
     };
     await containerStore.insert(tx, row);
     added.push(row);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CloudError } from "../../../kernel/errors.ts";
 import type { AppEngine, CallOptions, ContainerReport, ContainerSpec } from "../driver.ts";
+import { doorAddress } from "../drivers/docker/door.ts";
 import type { AppView, ReleaseView } from "../parts.ts";
 import { projectNetwork } from "./contract.ts";
 import { type DiskHelper, giveDisks } from "./diskOwner.ts";
@@ -43,6 +44,8 @@ export function containerSpec(row: ContainerRow, release: ReleaseView, app: Pick
     // Who asks for the app's name inside the project gets all of its web containers, in turn.
     networks: [{ name: projectNetwork(row.projectId).name, aliases: row.process === "web" ? [app.name, name] : [name] }],
     mounts: row.mounts.map(({ volume, path }) => ({ volume, path, readOnly: false })),
+    // With several machines no two of a process are on one, where that can be.
+    ...(needsHost(release) ? {} : { spread: ["app", "process"] }),
     limits: { memoryBytes: row.memoryBytes, cpus: row.cpus, processes: 512 },
     // The engine's own: it holds while Khmara is away, and after a restart of the host.
     restart: { policy: "always" },
@@ -64,6 +67,10 @@ export function oneOffSpec(run: OneOff, release: ReleaseView, app: Pick<AppView,
     stop: { signal: "SIGTERM", timeoutSeconds: 10 },
   };
 }
+
+/** A linked bucket is reached by a door of this host, which is on this machine alone. */
+const needsHost = ({ environment }: ReleaseView): boolean =>
+  Object.entries(environment).some(([name, value]) => /AWS_ENDPOINT_URL/.test(name) && value.includes(`//${doorAddress}:`));
 
 const labelsOf = (release: ReleaseView) => ({
   app: release.appId,
@@ -108,8 +115,11 @@ export async function ensurePlace(
   options: CallOptions = {},
 ): Promise<void> {
   await engine.networkCreate(projectNetwork(place.projectId), options);
-  for (const { volume, disk } of place.mounts)
-    await engine.volumeCreate({ name: volume, labels: { kind: kinds.disk, app: place.appId, disk } }, options);
+  for (const { volume, disk } of place.mounts) {
+    // All disks of an app are on one machine, whichever that is.
+    const near = place.mounts.map((mount) => mount.volume).filter((other) => other !== volume);
+    await engine.volumeCreate({ name: volume, labels: { kind: kinds.disk, app: place.appId, disk }, near }, options);
+  }
 }
 
 /** Makes it where it is not, and starts it where it does not run; what runs is left as it is. */

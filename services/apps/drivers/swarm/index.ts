@@ -4,13 +4,13 @@
  * of this is that machine's engine.
  */
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { AppEngine, CallOptions, ContainerReport, ContainerSpec, ContainerSummary } from "../../driver.ts";
+import type { AppEngine, AppNodes, CallOptions, ContainerReport, ContainerSpec, ContainerSummary } from "../../driver.ts";
 import { DockerClient } from "../docker/client.ts";
 import { type DockerEngineOptions, openDockerEngine } from "../docker/index.ts";
 import { type Engine, Ownership } from "../docker/ownership.ts";
 import { createDelivery } from "./delivery.ts";
 import { askMember, isDown, type Member, Members, unreachable } from "./members.ts";
-import { isGate } from "./names.ts";
+import { isGate, networkOfOverlay } from "./names.ts";
 import { createSwarmNetworks, type NetworkOptions } from "./networks.ts";
 import { createNodes } from "./nodes.ts";
 import { createPlacing, type Standing } from "./placing.ts";
@@ -20,11 +20,7 @@ import { watchMembers } from "./watching.ts";
 export type SwarmEngineOptions = DockerEngineOptions & NetworkOptions;
 
 /** Nothing is asked yet. `nodes` is there for good: any machine may become several. */
-export function openSwarmEngine({
-  network,
-  overlayRange,
-  ...options
-}: SwarmEngineOptions): AppEngine & Required<Pick<AppEngine, "nodes">> {
+export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngineOptions): AppEngine & { nodes: AppNodes } {
   const docker: Engine = { client: new DockerClient(options.address), ownership: new Ownership(options.cloudId) };
   const engine = openDockerEngine(options);
   const home = { engine, docker };
@@ -111,6 +107,12 @@ export function openSwarmEngine({
     return (await placing.choose(spec.name, { spread: spec.spread, labels: spec.labels }, options)) ?? here;
   }
 
+  /** By id or by name. */
+  async function deliver(member: Member, image: string, options?: CallOptions): Promise<void> {
+    const found = await engine.imageGet(image, options);
+    if (found !== undefined) await delivery.deliver(member, found.id, options);
+  }
+
   /** Everything that it needs is on its node then. */
   async function prepare(spec: ContainerSpec, member: Member, options?: CallOptions): Promise<void> {
     await delivery.deliver(member, spec.image, options);
@@ -157,7 +159,7 @@ export function openSwarmEngine({
     },
 
     async networkList(options) {
-      return (await engine.networkList(options)).filter(({ name }) => !name.endsWith(".overlay"));
+      return (await engine.networkList(options)).filter(({ name }) => networkOfOverlay(name) === undefined);
     },
 
     async networkConnect(name, container, options = {}) {
@@ -182,6 +184,22 @@ export function openSwarmEngine({
     volumeGet: volumes.get,
     volumeList: volumes.list,
     volumeRemove: volumes.remove,
+
+    async volumeRead(name, image, options) {
+      const member = await volumes.memberOf(name, await members.all(options), options);
+      if (member === undefined) return engine.volumeRead(name, image, options);
+      if (!member.up) throw isDown(member, `The volume ${name}`);
+      await deliver(member, image, options);
+      return member.engine.volumeRead(name, image, options);
+    },
+
+    async volumeWrite(name, image, content, options) {
+      const member = await volumes.memberOf(name, await members.all(options), options);
+      if (member === undefined) return engine.volumeWrite(name, image, content, options);
+      if (!member.up) throw isDown(member, `The volume ${name}`);
+      await deliver(member, image, options);
+      return member.engine.volumeWrite(name, image, content, options);
+    },
 
     async containerCreate(spec, options) {
       const all = await members.all(options);

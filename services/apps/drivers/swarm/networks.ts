@@ -14,7 +14,7 @@ import { findContainer } from "../docker/lookup.ts";
 import { absent, type Engine, type EngineLabels, foreign, labelKeys, nameIn } from "../docker/ownership.ts";
 import { openGate } from "./gate.ts";
 import { askMember, type Member, type Members } from "./members.ts";
-import { gateOf, overlayOf } from "./names.ts";
+import { gateOf, networkOfOverlay, overlayOf } from "./names.ts";
 import { pauseImage } from "./pauseImage.ts";
 
 export interface NetworkOptions {
@@ -56,7 +56,10 @@ export function createSwarmNetworks(
       const there = await findOverlay(spec.name, options);
       if (there !== undefined) {
         if (!ownership.isOurs(there.Labels)) throw foreign("network", there.Name);
-        return there;
+        // The swarm gives it its range a moment after it is there.
+        if (there.IPAM.Config?.[0]?.Subnet !== undefined || round >= 100) return there;
+        await sleep(100, undefined, { signal: options?.signal });
+        continue;
       }
       const subnet = freeRange();
       try {
@@ -76,7 +79,7 @@ export function createSwarmNetworks(
         );
       } catch (error) {
         // Somebody was quicker, or has the range.
-        if (round === 20 || !CloudError.is(error)) throw error;
+        if (round >= 20 || !CloudError.is(error)) throw error;
         if (error.code !== "already_exists" && error.code !== "failed_precondition" && error.code !== "invalid_argument")
           throw error;
       }
@@ -121,7 +124,8 @@ export function createSwarmNetworks(
           mounts: [],
           temporaryFolders: [],
           readOnlyRoot: true,
-          limits: { memoryBytes: 8 * mebibyte, cpus: 0.1, processes: 4 },
+          // It needs next to nothing; what starts it needs more.
+          limits: { memoryBytes: 64 * mebibyte, cpus: 1, processes: 16 },
           capabilities: [],
           restart: { policy: "always" },
           stop: { signal: "SIGKILL", timeoutSeconds: 1 },
@@ -133,7 +137,11 @@ export function createSwarmNetworks(
       await home.engine.containerStart(gate, options);
       pid = await running();
     }
-    if (pid !== undefined && subnet !== undefined) await openGate({ networkId: overlay.Id, subnet, pid }, network, options);
+    if (pid === undefined || subnet === undefined)
+      throw new CloudError("unavailable", `The network ${name} of the nodes is not ready. Try again in a moment.`, {
+        details: { reason: "node_network", retryAfterSeconds: 5 },
+      });
+    await openGate({ networkId: overlay.Id, subnet, pid }, network, options);
   }
 
   /** In the overlay, under the names that it has in the bridge; running or not. */
@@ -241,7 +249,7 @@ export function createSwarmNetworks(
     reachable(addresses: Readonly<Record<string, string>>, member: Member): Record<string, string> {
       const found: Record<string, string> = {};
       for (const [name, address] of Object.entries(addresses)) {
-        const network = name.endsWith(".overlay") ? name.slice(0, -".overlay".length) : name;
+        const network = networkOfOverlay(name) ?? name;
         if (member.home ? network === name : network !== name) found[network] = address;
       }
       return found;

@@ -28,11 +28,16 @@ export interface ContainerRow {
   crashes: number;
   createdAt: Date;
   drainingSince: Date | null;
+  /** Where it is, with several machines. */
+  node: string | null;
+  /** Its node is to be empty: another one takes its place. */
+  leaving: boolean;
 }
 
 const columns = `engine_name as "engineName", app_id as "appId", release_id as "releaseId", release_number as "releaseNumber",
   organisation_id as "organisationId", project_id as "projectId", process, number, memory_bytes as "memoryBytes", cpus, mounts, state,
-  state_reason as "stateReason", address, port, crashes, created_at as "createdAt", draining_since as "drainingSince"`;
+  state_reason as "stateReason", address, port, crashes, created_at as "createdAt", draining_since as "drainingSince",
+  node, leaving`;
 
 /** The name that people know: `web-1`. */
 export const containerName = ({ process, number }: Pick<ContainerRow, "process" | "number">): string => `${process}-${number}`;
@@ -106,6 +111,10 @@ export const containerStore = {
       where engine_name = ${engineName} and state <> 'draining' ${seen.from === undefined ? tx.sql`` : tx.sql`and state = ${seen.from}`}
         and (state, state_reason, address) is distinct from (${seen.state}, ${reason}, coalesce(${address}, address)) returning 1`;
     return rows.length > 0;
+  },
+
+  async setPlace(tx: Tx, engineName: string, node: string | null, leaving: boolean): Promise<void> {
+    await tx.sql`update apps.containers set node = ${node}, leaving = ${leaving} where engine_name = ${engineName}`;
   },
 
   async setCrashes(tx: Tx, engineName: string, crashes: number): Promise<void> {
