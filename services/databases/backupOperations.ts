@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable, Transform } from "node:stream";
 import type { Actor } from "../../kernel/contract.ts";
 import type { Tx } from "../../kernel/db/database.ts";
-import { CloudError } from "../../kernel/errors.ts";
+import { CloudError, there } from "../../kernel/errors.ts";
 import { newId } from "../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition } from "../../kernel/operations/definition.ts";
 import { beginOperation, type OperationRecord } from "../../kernel/operations/store.ts";
@@ -11,7 +11,6 @@ import type { ServerSpec } from "./driver.ts";
 import { aboutBucket, baseKey, labelKey, pruneLog, shipLog, storedLog } from "./log.ts";
 import { restoreSource } from "./operations.ts";
 import { containerOf, type DatabasesParts, drillOf, prefixOf, subjectOf } from "./parts.ts";
-import { there } from "./states.ts";
 import { type BackupRow, backupStore, type DatabaseRow } from "./store.ts";
 
 type CreateInput = { backupId: string; databaseId: string };

@@ -1,10 +1,11 @@
+import { there } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { viewOperation } from "../../kernel/operations/view.ts";
 import { type BackupOperations, beginBackupDelete, beginVerify, makeBackup } from "./backupOperations.ts";
 import type contract from "./contract.ts";
 import { openBackup, openDatabase, openProject } from "./databaseRoutes.ts";
 import { actorIn, type DatabasesParts, placeOf, type RouteHandlers, subjectOf } from "./parts.ts";
-import { checkBackup, checkDatabase, there } from "./states.ts";
+import { checkBackup, checkDatabase } from "./states.ts";
 import { backupStore } from "./store.ts";
 import { viewBackup } from "./views.ts";
 

@@ -1,6 +1,6 @@
 /** What is in a database: its users, extensions, tables, statements. These ask the server, outside of any transaction of ours. */
 import { randomBytes } from "node:crypto";
-import { CloudError } from "../../kernel/errors.ts";
+import { CloudError, nameTaken, there } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import type contract from "./contract.ts";
@@ -8,7 +8,7 @@ import { readyDatabase } from "./databaseRoutes.ts";
 import { checkNotHeld } from "./links/links.ts";
 import { containerOf, type DatabasesParts, placeOf, type RouteHandlers, subjectOf } from "./parts.ts";
 import { mostStatements as mostOfScript } from "./scripts/contract.ts";
-import { checkDatabase, nameTaken, there } from "./states.ts";
+import { checkDatabase } from "./states.ts";
 import { type DatabaseRow, databaseStore, type UserRow, userStore } from "./store.ts";
 import { urls, viewUser } from "./views.ts";
 

@@ -1,7 +1,7 @@
 /** A new database in the caller's transaction: quota, record, operation; and the steps that all ways of making one share. */
 import type { Actor } from "../../kernel/contract.ts";
 import type { Tx } from "../../kernel/db/database.ts";
-import { CloudError } from "../../kernel/errors.ts";
+import { CloudError, nameTaken, there } from "../../kernel/errors.ts";
 import { type Id, newId } from "../../kernel/ids.ts";
 import type { OperationDefinition, StepContext } from "../../kernel/operations/definition.ts";
 import { beginOperation, type OperationRecord } from "../../kernel/operations/store.ts";
@@ -10,7 +10,6 @@ import { issueFor, renewAfterDays } from "./certificates.ts";
 import type { DatabaseVersion } from "./contract.ts";
 import type { ServerSpec } from "./driver.ts";
 import { containerOf, type DatabasesParts, specOf, subjectOf, volumeOf } from "./parts.ts";
-import { nameTaken, there } from "./states.ts";
 import { type DatabaseRow, databaseStore, holdDatabase, releaseDatabase } from "./store.ts";
 
 export const dayMs = 86_400_000;

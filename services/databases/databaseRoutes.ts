@@ -1,5 +1,5 @@
 import type { Tx } from "../../kernel/db/database.ts";
-import { CloudError, invalid, notFound } from "../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, nameTaken, notFound, there } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { viewOperation } from "../../kernel/operations/view.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
@@ -11,7 +11,7 @@ import { beginOnDatabase, insertDatabase, type NewDatabase } from "./creation.ts
 import { checkNoHolders } from "./links/links.ts";
 import type { DatabaseOperations } from "./operations.ts";
 import { actorIn, type DatabasesParts, internalHostOf, placeOf, prefixOf, type RouteHandlers, subjectOf } from "./parts.ts";
-import { checkBackup, checkDatabase, checkRevision, nameTaken, there } from "./states.ts";
+import { checkBackup, checkDatabase } from "./states.ts";
 import { type BackupRow, backupStore, type DatabaseChange, type DatabaseRow, databaseStore } from "./store.ts";
 import { urls, viewDatabase } from "./views.ts";
 
@@ -166,7 +166,7 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
 
     async databaseUpdate(context, { params, body }) {
       const row = await openDatabase(context, params.database);
-      checkRevision(context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "database");
       const change: DatabaseChange = {
         ...(body.backupHour === undefined ? {} : { backupHour: body.backupHour }),
         ...(body.keepDays === undefined ? {} : { keepDays: body.keepDays }),

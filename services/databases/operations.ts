@@ -1,4 +1,4 @@
-import { CloudError } from "../../kernel/errors.ts";
+import { CloudError, there } from "../../kernel/errors.ts";
 import { type Id, newId } from "../../kernel/ids.ts";
 import { defineOperation, type OperationDefinition } from "../../kernel/operations/definition.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
@@ -9,7 +9,6 @@ import type { ServerSpec, ServerUser } from "./driver.ts";
 import { baseKey, labelKey, pruneLog, readLog, shipLog, storedLog } from "./log.ts";
 import { containerOf, type DatabasesParts, prefixOf, specOf, volumeOf } from "./parts.ts";
 import { definePower } from "./power.ts";
-import { there } from "./states.ts";
 import { backupStore, type DatabaseRow, databaseStore, holdDatabase, releaseDatabase, userStore } from "./store.ts";
 
 type CreateInput = { databaseId: string };

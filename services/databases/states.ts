@@ -1,4 +1,4 @@
-import { CloudError, notFound } from "../../kernel/errors.ts";
+import { CloudError } from "../../kernel/errors.ts";
 import {
   type DatabaseAction,
   type DatabaseBackupAction,
@@ -77,24 +77,3 @@ export const allowedActions = (row: Checked): DatabaseAction[] =>
     (action) => (action !== "delete" || !row.protected) && (row.bucketId !== null || !needsBucket.has(action)),
   );
 export const allowedBackupActions = (state: DatabaseBackupState): DatabaseBackupAction[] => allowed(databaseBackupActions, state);
-
-export function checkRevision(wanted: number | undefined, { revision }: { revision: number }): void {
-  if (wanted === undefined || wanted === revision) return;
-  throw new CloudError(
-    "precondition_failed",
-    "This database was changed in the meantime. Load it again and repeat your change.",
-    {
-      details: { revision },
-    },
-  );
-}
-
-export const nameTaken = (resource: string, of: string, name: string): CloudError =>
-  new CloudError("already_exists", `${of} has a ${resource} ${name} already. Choose another name.`, {
-    details: { resource, fields: [{ path: "body.name", message: "This name is taken." }] },
-  });
-
-export function there<T>(row: T | undefined, resource: string): T {
-  if (row === undefined) throw notFound(resource);
-  return row;
-}

@@ -1,10 +1,9 @@
 /** Who is connected, and how a database did. */
 import { isoTime } from "../../../kernel/clock.ts";
-import { invalid } from "../../../kernel/errors.ts";
+import { invalid, there } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { readyDatabase } from "../databaseRoutes.ts";
 import { containerOf, type DatabasesParts, placeOf, type RouteHandlers, subjectOf } from "../parts.ts";
-import { there } from "../states.ts";
 import { databaseStore } from "../store.ts";
 import { mostSessions, type watchingRoutes } from "./contract.ts";
 import { coarseStep, fineStep, keptDays } from "./sampling.ts";
