@@ -20,7 +20,7 @@ const database = (given: { id: string; name: string } & Record<string, unknown>)
   memoryBytes: 2 * GiB,
   cpus: 2,
   diskBytes: 50 * GiB,
-  usedBytes: 12.4 * GiB,
+  usedBytes: Math.round(12.4 * GiB),
   host: "lyceum.example",
   port: 5500,
   internalHost: given.name,
@@ -41,7 +41,7 @@ const databases = [
   database({
     id: fullId,
     name: "photos",
-    usedBytes: 50.2 * GiB,
+    usedBytes: Math.round(50.2 * GiB),
     stateReason: "Its disk is full: it takes no writes. Give it a larger one, or delete what is not needed.",
   }),
   database({
@@ -66,7 +66,7 @@ const databases = [
     name: "old-timetable",
     state: "stopped",
     allowedActions: ["start", "recover", "delete"],
-    usedBytes: 0.3 * GiB,
+    usedBytes: Math.round(0.3 * GiB),
   }),
   database({
     id: workingId,
@@ -149,7 +149,7 @@ const backup = (given: Record<string, unknown>) => ({
   state: "available",
   allowedActions: ["restore", "verify", "delete"],
   bucket,
-  sizeBytes: 3.1 * GiB,
+  sizeBytes: Math.round(3.1 * GiB),
   automatic: true,
   createdAt: ago(60 * 9),
   finishedAt: ago(60 * 9 - 3),
@@ -222,12 +222,12 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
   databaseMetricsGet: () => ({
     connections: 42,
     maxConnections: 205,
-    sizeBytes: 11.8 * GiB,
+    sizeBytes: Math.round(11.8 * GiB),
     transactions: 8_120_400,
     cacheHitPercent: 99.2,
     deadlocks: 0,
     cpuSeconds: 91_000,
-    memoryBytes: 1.3 * GiB,
+    memoryBytes: Math.round(1.3 * GiB),
     memoryLimitBytes: 2 * GiB,
   }),
   databaseHistoryGet: ({ params }) => ({
@@ -239,8 +239,8 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
             ...(index === 0
               ? {}
               : { cpuPercent: 20 + 15 * Math.sin(index / 9), transactionsPerSecond: 140 + 60 * Math.cos(index / 14) }),
-            memoryBytes: 1.2 * GiB + index * 1_000_000,
-            diskBytes: 12.4 * GiB,
+            memoryBytes: Math.round(1.2 * GiB) + index * 1_000_000,
+            diskBytes: Math.round(12.4 * GiB),
             connections: 38 + (index % 7),
           }))
         : [],
@@ -314,7 +314,7 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
     truncated: false,
     milliseconds: 4,
   }),
-  databaseScriptRun: () => ({
+  databaseScriptRun: ({ body }) => ({
     results: [
       {
         start: 0,
@@ -344,7 +344,7 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
       message: 'column "subjct" does not exist',
       sqlState: "42703",
       hint: 'Perhaps you meant to reference the column "homework.subject".',
-      position: 28,
+      ...(body.includes("subjct") ? { position: String(JSON.parse(body.toString()).sql).indexOf("subjct") } : {}),
     },
     undone: true,
     milliseconds: 1840,

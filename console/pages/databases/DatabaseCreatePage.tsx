@@ -194,7 +194,7 @@ export default function DatabaseCreatePage() {
           </p>
           <FormProblem>{form.problem}</FormProblem>
           <Button type="submit" loading={form.sending} disabled={engine?.missing !== undefined}>
-            {t("databases.create")}
+            {t("databases.create.action")}
           </Button>
         </aside>
       </form>

@@ -88,7 +88,7 @@ export default function DatabasesPage() {
             header: t("databases.size"),
             width: "minmax(140px, 1fr)",
             cell: ({ memoryBytes, cpus }) =>
-              t("databases.sizeLine", { memory: format.memory(memoryBytes), cpus: format.number(cpus) }),
+              t("databases.sizeShort", { memory: format.memory(memoryBytes), cpus: format.number(cpus) }),
             sort: ({ memoryBytes }) => memoryBytes,
           },
           {
@@ -164,14 +164,17 @@ export default function DatabasesPage() {
   );
 }
 
+/** The state of a database; of one that runs, whether its disk is (nearly) full, which comes before everything else. */
 export function DatabaseBadge({ database }: { database: DatabaseView }) {
   const t = useT();
+  const disk =
+    database.state !== "running" ? undefined : isFull(database) ? "full" : isNearlyFull(database) ? "nearlyFull" : undefined;
   return (
     <span title={database.stateReason}>
-      {database.state === "running" && isFull(database) ? (
-        <StatusBadge tone="bad">{t("databases.full")}</StatusBadge>
-      ) : (
+      {disk === undefined ? (
         <StatusBadge tone={databaseTones[database.state]}>{t(`databases.state.${database.state}`)}</StatusBadge>
+      ) : (
+        <StatusBadge tone={disk === "full" ? "bad" : "warn"}>{t(`databases.${disk}`)}</StatusBadge>
       )}
     </span>
   );
@@ -186,10 +189,7 @@ function DiskUse({ database }: { database: DatabaseView }) {
   const words = t("databases.usedOf", { used: format.memory(database.usedBytes ?? 0), all: format.memory(database.diskBytes) });
   return (
     <span className={css.use}>
-      <span>
-        {words}
-        {isNearlyFull(database) && !isFull(database) && <b className={css.warn}>{t("databases.nearlyFull")}</b>}
-      </span>
+      <span>{words}</span>
       <Progress value={Math.max(1, share * 100)} size={4} color={color} aria-label={words} />
     </span>
   );

@@ -33,7 +33,7 @@ export const sampleStore = {
         avg(transactions_per_second)::float8 as "transactionsPerSecond"
       from databases.samples
       where database_id = ${filter.databaseId} and step = ${filter.sampleStep} and slot >= ${slotOf(filter.from)} and slot <= ${slotOf(filter.to)}
-      group by slot / ${width} order by slot / ${width}`;
+      group by 1 order by 1`;
   },
 
   /** Fine samples before a moment become coarse ones; whole coarse steps only, so that repeating changes nothing. */
@@ -44,7 +44,7 @@ export const sampleStore = {
       insert into databases.samples (database_id, step, slot, organisation_id, cpu_percent, memory_bytes, disk_bytes, connections, transactions_per_second)
       select database_id, ${coarse}, slot / ${width}, organisation_id, avg(cpu_percent), round(avg(memory_bytes)), round(avg(disk_bytes)),
         avg(connections), avg(transactions_per_second)
-      from databases.samples where step = ${fine} and slot < ${end} group by database_id, slot / ${width}, organisation_id
+      from databases.samples where step = ${fine} and slot < ${end} group by 1, 3, 4
       on conflict do nothing`;
     await tx.sql`delete from databases.samples where step = ${fine} and slot < ${end}`;
   },
