@@ -11,6 +11,7 @@ import { build } from "vite";
 import { assertAccessible, dropFiles, phone, shown, TestBrowser } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
+import { catalogueAnswers, operationIds } from "./madeCatalogue.ts";
 
 /**
  * The console's pages of apps with all that can stand in them, before made answers: e2e/console-look.e2e.ts has a real cloud, which has no
@@ -18,7 +19,7 @@ import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
  */
 const wide = { width: 1280, height: 900 };
 const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(folder);
+const cloud = new MadeCloud(folder, catalogueAnswers);
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const home = "/o/home/p/default/apps";
@@ -60,11 +61,17 @@ const pages: Record<string, string> = {
   disks: `${shop}/disks`,
   manage: `${shop}/manage`,
   engine: "/cloud/app-engine",
+  catalogue: `${home.replace(/apps$/, "catalogue")}`,
+  "catalogue-kind": `${home.replace(/apps$/, "catalogue")}?category=monitoring`,
+  template: `${home.replace(/apps$/, "catalogue")}/miniflux`,
+  installing: `${home.replace(/apps$/, "catalogue")}/grafana?operation=${operationIds.running}`,
+  "install-failed": `${home.replace(/apps$/, "catalogue")}/grafana?operation=${operationIds.failed}`,
+  "install-done": `${home.replace(/apps$/, "catalogue")}/grafana?operation=${operationIds.done}`,
 };
 
 /** Keys of the console's words, to be found where a message is missing. */
 const words = await Promise.all(
-  globSync("console/i18n/{apps,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(async (file) => {
+  globSync("console/i18n/{apps,catalogue,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(async (file) => {
     const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
     const all = ((await import(join(repository, file))) as { default: object }).default;
     return Object.keys(all).map((key) => `${area}.${key}`);

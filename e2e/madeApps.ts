@@ -17,7 +17,7 @@ export const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOSt
 const organisationId = newId("organisation");
 const projectId = newId("project");
 const userId = newId("user");
-const person = { kind: "user", id: userId, name: "Olena Kovalchuk" } as const;
+export const person = { kind: "user", id: userId, name: "Olena Kovalchuk" } as const;
 export const place = { organisationId, projectId };
 export const shopId = newId("app");
 const brokenId = newId("app");
@@ -299,6 +299,32 @@ export interface Sent {
   body: Buffer;
 }
 
+const nodeOf = (name: string, address: string, change: object = {}) => ({
+  name,
+  address,
+  home: false,
+  state: "ready",
+  draining: false,
+  engineVersion: "20.10.24",
+  architecture: "amd64",
+  cpus: 8,
+  memoryBytes: 32 * 1024 ** 3,
+  containers: 12,
+  disks: [],
+  allowedActions: ["drain"],
+  ...change,
+});
+const nodes = [
+  nodeOf("khmara", "10.20.0.1", { home: true, allowedActions: [] }),
+  nodeOf("node-2", "10.20.0.2", { draining: true, containers: 0, allowedActions: ["activate", "delete"] }),
+  nodeOf("node-3", "10.20.0.3", {
+    state: "down",
+    containers: undefined,
+    disks: [{ app: "shop", name: "uploads" }],
+    allowedActions: ["drain", "delete"],
+  }),
+];
+
 /** What a cloud with apps answers, by the key of the route. */
 const answers: Record<string, (request: Sent) => unknown> = {
   cloudGet: () => ({
@@ -349,6 +375,8 @@ const answers: Record<string, (request: Sent) => unknown> = {
     acme: { directory: "https://acme-v02.api.letsencrypt.org/directory", email: "admin@example.org" },
     revision: 4,
   }),
+  nodeList: () => ({ items: nodes }),
+  nodeInvite: () => ({ name: "node-4", invitation: "khn_0123456789", command: "sudo ./khmara node join khn_0123456789" }),
   appList: ({ query }) => ({ items: apps.filter(({ name }) => String(name).includes(query.get("search") ?? "")) }),
   appGet: ({ params }) => apps.find(({ id }) => id === params["app"]),
   deploymentList: ({ params }) => ({ items: params["app"] === shopId ? deployments.slice(0, 4) : [] }),
@@ -381,6 +409,7 @@ const answers: Record<string, (request: Sent) => unknown> = {
   appRollback: () => operation,
 };
 const bareAnswers: typeof answers = {
+  nodeList: () => ({ items: [] }),
   appList: () => ({ items: [] }),
   appEngineGet: () => ({
     missing: "There is no engine for applications. Add one with: ./khmara up --install-engines",

@@ -2,6 +2,7 @@ import type access from "./access.en.ts";
 import type account from "./account.en.ts";
 import type apps from "./apps.en.ts";
 import type audit from "./audit.en.ts";
+import type catalogue from "./catalogue.en.ts";
 import type cloud from "./cloud.en.ts";
 import type compute from "./compute.en.ts";
 import type databases from "./databases.en.ts";
@@ -32,6 +33,7 @@ export interface Areas {
   account: typeof account;
   apps: typeof apps;
   audit: typeof audit;
+  catalogue: typeof catalogue;
   cloud: typeof cloud;
   compute: typeof compute;
   databases: typeof databases;

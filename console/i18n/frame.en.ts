@@ -24,6 +24,7 @@ export default {
   "nav.newInstance": "New instance",
   "nav.apps": "Apps",
   "nav.newApp": "New app",
+  "nav.catalogue": "Catalogue",
   "nav.databases": "Databases",
   "nav.newDatabase": "New database",
   "nav.buckets": "Buckets",

@@ -27,6 +27,7 @@ export default {
   "nav.newInstance": "Nouvelle instance",
   "nav.apps": "Applications",
   "nav.newApp": "Nouvelle application",
+  "nav.catalogue": "Catalogue",
   "nav.databases": "Bases de données",
   "nav.newDatabase": "Nouvelle base de données",
   "nav.buckets": "Compartiments",

@@ -27,6 +27,7 @@ export default {
   "nav.newInstance": "Новий інстанс",
   "nav.apps": "Застосунки",
   "nav.newApp": "Новий застосунок",
+  "nav.catalogue": "Каталог",
   "nav.databases": "Бази даних",
   "nav.newDatabase": "Нова база даних",
   "nav.buckets": "Бакети",

@@ -15,6 +15,7 @@ import { useForm } from "../../ui/form.ts";
 import { DataList } from "../../ui/list/DataList.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
+import { DiskBackups } from "../catalogue/DiskBackups.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
 
 const refresh = () => invalidate(queries, ["appDiskList", "appGet"]);
@@ -65,6 +66,7 @@ export default function AppDisks({ app, may }: AppTabProps) {
           />
         </Section>
       )}
+      {disks.rows !== undefined && disks.rows.length > 0 && <DiskBackups app={app} may={may} />}
       {adding && may && <Add app={app} onClose={() => setAdding(false)} />}
       {removing && (
         <ConfirmDestroy

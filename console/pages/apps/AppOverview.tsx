@@ -10,6 +10,7 @@ import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
+import { Installed } from "../catalogue/Installed.tsx";
 import { useWhyNotDeploy } from "./AppEngineNotice.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
 import css from "./apps.module.css";
@@ -77,6 +78,7 @@ export function AppOverview({ app, here, may }: AppTabProps) {
           </Section>
         </div>
         <div>
+          <Installed app={app} may={may} />
           <Section
             title={t("apps.overview.live")}
             actions={

@@ -3,7 +3,7 @@ import { callApi } from "../../api/api.ts";
 import { type ServicePages, servicePages } from "../../frame/registry.ts";
 
 const appPage = () => import("./AppPage.tsx");
-const appAreas = ["apps", "deploy", "watch", "terminal"] as const;
+const appAreas = ["apps", "deploy", "watch", "terminal", "catalogue"] as const;
 
 const pages: ServicePages = servicePages({
   pages: [
@@ -36,7 +36,16 @@ const pages: ServicePages = servicePages({
     { section: "apps", order: 1, label: "frame.nav.apps", icon: IconApps, scope: "project", path: "apps", requires: "viewer" },
   ],
   events: {
-    "apps.app.changed": ["appList", "appGet", "processList", "containerList", "releaseList", "quotaList"],
+    "apps.app.changed": [
+      "appList",
+      "appGet",
+      "processList",
+      "containerList",
+      "releaseList",
+      "quotaList",
+      "domainList",
+      "appAccessGet",
+    ],
     "apps.deployment.changed": ["deploymentList", "deploymentGet", "appGet", "appList", "releaseList", "settingList"],
   },
   search: async (words, { project, address }) => {

@@ -139,7 +139,7 @@ export interface Template extends TemplateFile {
 }
 
 export interface Templates {
-  /** By name; read once. */
+  /** By name. */
   list(): Promise<readonly Template[]>;
   find(id: string): Promise<Template | undefined>;
 }
@@ -178,20 +178,21 @@ export async function readTemplate(folder: string): Promise<Template> {
   return { ...template, source };
 }
 
+/** Ours are read once: they change with Khmara itself. */
 export function openTemplates(folder: string = ownTemplates): Templates {
-  let reading: Promise<Template[]> | undefined;
-  const all = (): Promise<Template[]> => {
-    reading ??= (async () => {
-      const names = (await readdir(folder, { withFileTypes: true }))
-        .filter((entry) => entry.isDirectory())
-        .map(({ name }) => name);
-      const templates = await Promise.all(names.map((name) => readTemplate(join(folder, name))));
-      return templates.sort((one, other) => (one.id < other.id ? -1 : 1));
-    })();
-    reading.catch(() => {
-      reading = undefined;
-    });
-    return reading;
+  let kept: Promise<Template[]> | undefined;
+  const read = async (): Promise<Template[]> => {
+    const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    const templates = await Promise.all(names.map((name) => readTemplate(join(folder, name))));
+    return templates.sort((one, other) => (one.id < other.id ? -1 : 1));
   };
-  return { list: all, find: async (id) => (await all()).find((each) => each.id === id) };
+  const list = (): Promise<Template[]> => {
+    if (folder !== ownTemplates) return read();
+    kept ??= read();
+    kept.catch(() => {
+      kept = undefined;
+    });
+    return kept;
+  };
+  return { list, find: async (id) => (await list()).find((each) => each.id === id) };
 }
