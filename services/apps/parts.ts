@@ -28,6 +28,8 @@ export interface AppsParts {
   databaseLinks?: DatabaseLinks | undefined;
   /** Where this host serves S3, for apps; absent: it does not. */
   objectDoor?: ObjectDoorAddress | undefined;
+  /** The address of the cloud's own registry, as `docker login` takes it: `cloud.example.org`, `127.0.0.1:8080`. */
+  registryHost?: string | undefined;
   /** The parts as each other sees them; set once all are made. */
   deploying: DeployingPart;
   running: RunningPart;

@@ -1,6 +1,18 @@
 import { z } from "zod";
 import type { Principal } from "../../kernel/auth/principal.ts";
-import { contract, displayName, event, page, pageQuery, revision, roles, route, slug, timestamp } from "../../kernel/contract.ts";
+import {
+  type Actor,
+  contract,
+  displayName,
+  event,
+  page,
+  pageQuery,
+  revision,
+  roles,
+  route,
+  slug,
+  timestamp,
+} from "../../kernel/contract.ts";
 import type { Tx } from "../../kernel/db/database.ts";
 import type { Authentication } from "../../kernel/http/server.ts";
 import { id } from "../../kernel/ids.ts";
@@ -1039,6 +1051,8 @@ export interface IdentityService {
     /** No request is let in with it from the commit on. One that is not there is removed already. */
     remove(tx: Tx, id: string): Promise<void>;
   };
+  /** Who asked for something earlier, with the roles of now; without any for those who are suspended or gone, and for the cloud itself. */
+  principalOf(actor: Actor): Promise<Principal>;
   /**
    * Who stands behind a person's SSH key, by its fingerprint (`SHA256:…`): with the person's roles, limited to what git needs. undefined when it is
    * nobody's, or its owner is suspended. `used`: it is noted as its last use.

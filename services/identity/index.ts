@@ -7,7 +7,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import { createAccessKeyCache } from "./accessKeyCache.ts";
 import { createAppKeys } from "./appKeys.ts";
-import { createAuthentication, createSessionOf } from "./authentication.ts";
+import { createAuthentication, createPrincipalOf, createSessionOf } from "./authentication.ts";
 import { ensureOwner, setupToken } from "./cloud.ts";
 import type { IdentityService } from "./contract.ts";
 import type { IdentityConfig, Parts } from "./parts.ts";
@@ -62,6 +62,7 @@ export function createIdentity(options: IdentityOptions) {
     appKeys: createAppKeys(parts),
     sshKey: createSshKeys(parts),
     sessionOf: createSessionOf(parts),
+    principalOf: createPrincipalOf(parts),
     organisationActive: async (tx: Tx, organisationId: string) =>
       (await organisationStore.find(tx, organisationId))?.state === "active",
     async projectPlace(tx: Tx, projectId: string) {

@@ -9,6 +9,7 @@ import type { RequestContext, StreamContext } from "../../../kernel/service.ts";
 import { publicReference } from "../building/imageReference.ts";
 import { type AppsParts, type Area, placeOf } from "../parts.ts";
 import { findImage } from "../registry/images.ts";
+import { inOwnRegistry } from "../registry/names.ts";
 import { sourceLimits } from "../source/limits.ts";
 import { subjectOf } from "../subjects.ts";
 import { openApp } from "./appRoutes.ts";
@@ -126,10 +127,11 @@ export function deployRoutes(
       checkAction(row, "deploy");
       const [first = "", ...rest] = body.image.split("/");
       const settings = { port: body.port, healthPath: body.healthPath, processes: body.processes };
+      const own = inOwnRegistry(parts.registryHost, body.image);
       // As docker tells a registry from a folder of one.
-      if (rest.length === 0 || !(/[.:]/.test(first) || first === "localhost")) {
+      if (own !== undefined || rest.length === 0 || !(/[.:]/.test(first) || first === "localhost")) {
         const { principal, tx } = context;
-        const image = await findImage(tx, parts, { principal, app: row, image: body.image });
+        const image = await findImage(tx, parts, { principal, app: row, image: own ?? body.image });
         return again(
           context,
           row,

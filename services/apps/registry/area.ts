@@ -1,14 +1,16 @@
 /** What the registry does by itself: what nobody has any more goes, after a day. */
 import type { AppsParts, Area } from "../parts.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
+import type { registryRoutes } from "./contract.ts";
 import { registryStore } from "./store.ts";
+import { tagRoutes } from "./tagRoutes.ts";
 
 const dayMs = 24 * 3600_000;
 
-export function createRegistry(parts: AppsParts): Area<Record<never, never>> {
+export function createRegistry(parts: AppsParts): Area<typeof registryRoutes> {
   const blobs = openBlobs(parts.dataDirectory);
   return {
-    handlers: {},
+    handlers: tagRoutes(parts),
     workers: [
       {
         name: "apps.registry",

@@ -128,6 +128,37 @@ describe("docker and the registry", { skip: missing ?? false, timeout: 300_000 }
     }
   });
 
+  test("a Dockerfile builds on an image of the registry that its deployer may see; a name may have the cloud's address before it", async () => {
+    cloud.parts.registryHost = address;
+    const source = await cloud.app();
+    const digest = await pushImage(
+      registry,
+      `lessons/${source.name}`,
+      "base",
+      imageOf(await testRootfs({ "etc/base": "ours\n" })),
+    );
+    const image = `${address}/lessons/${source.name}:base`;
+    const app = await cloud.app();
+    const files = { Dockerfile: `FROM ${image}\nRUN cat /etc/base > /copied\nCMD ["/bin/sh"]\n` };
+    const { id } = await cloud.deploy(app, files);
+    assert.match(await cloud.log(id), new RegExp(`loading ${image.replaceAll(".", "\\.")} of the cloud's registry`));
+    assert.equal(await runIn(await liveImage(app), "cat /copied"), "ours\n");
+    await cloud.done((await deploy(app, image)).body.id);
+    await cloud.done((await deploy(app, `${address}/${source.id}@${digest}`)).body.id);
+    assert.equal(await runIn(await liveImage(app), "cat /etc/base"), "ours\n");
+
+    for (const name of [`${address}/lessons/${source.name}:none`, `${address}/other/${source.name}:base`]) {
+      const ended = await cloud.ended((await cloud.begin(app, { Dockerfile: `FROM ${name}\n` })).id);
+      assert.match(ended.error.message, /The cloud's registry has no image/, name);
+    }
+    const { principalOf } = cloud.parts.identity;
+    // Roles may go between the push and the build.
+    cloud.parts.identity.principalOf = async (actor) => ({ ...(await principalOf(actor)), bindings: [] });
+    const ended = await cloud.ended((await cloud.begin(app, files)).id);
+    cloud.parts.identity.principalOf = principalOf;
+    assert.match(ended.error.message, /The cloud's registry has no image/);
+  });
+
   test("of an index the image for the engine is taken; one for other machines is refused with words", async () => {
     const app = await cloud.app();
     const name = `lessons/${app.name}`;

@@ -12,6 +12,7 @@ import { installTestTools, registryTools } from "../../../tools/test-tools.ts";
 import { type TestDeploying, tarball, testDeploying } from "../deploying/testing/fixture.ts";
 import { sweepRegistry } from "./area.ts";
 import { openBlobs } from "./blobs.ts";
+import { inOwnRegistry } from "./names.ts";
 import {
   descriptor,
   digestOf,
@@ -463,4 +464,65 @@ test("skopeo pushes and pulls what it has pushed, in both forms of manifests", a
   );
   await skopeo("delete", "--tls-verify=false", "--creds=me:editor", at(`lessons/${app.name}:oci`));
   await assert.rejects(skopeo("inspect", "--tls-verify=false", "--creds=me:viewer", at(`lessons/${app.name}:oci`)), /manifest/i);
+});
+
+test("the API lists the tags of an app with what they stand for; the last tag takes its image with it", async () => {
+  const app = await cloud.app("tagged");
+  const name = "lessons/tagged";
+  const image = imageOf(await tarball({ one: "1" }));
+  const digest = await pushImage(registry, name, "1.0", image);
+  await pushImage(registry, name, "latest", image);
+  const other = imageOf(await tarball({ two: "2" }), {}, "arm64");
+  const index = {
+    schemaVersion: 2,
+    mediaType: ociIndex,
+    manifests: [descriptor(JSON.stringify(image.manifest), ociManifest), descriptor(JSON.stringify(other.manifest), ociManifest)],
+  };
+  await pushImage(registry, name, "arm", other);
+  assert.equal((await registry.putManifest(name, "all", index)).status, 201);
+  const list = async (query = "") => (await cloud.call("viewer", "GET", `/apps/${app.id}/image-tags${query}`)).body;
+  const { items } = await list();
+  const sizeOf = (...images: { config: Buffer; layer: Buffer }[]) =>
+    images.reduce((sum, each) => sum + each.config.length + each.layer.length, 0);
+  assert.deepEqual(
+    items.map((each: Json) => [each.name, each.isIndex, each.sizeBytes, each.reference]),
+    [
+      ["1.0", false, sizeOf(image), "cloud.test/lessons/tagged:1.0"],
+      ["all", true, sizeOf(image, other), "cloud.test/lessons/tagged:all"],
+      ["arm", false, sizeOf(other), "cloud.test/lessons/tagged:arm"],
+      ["latest", false, sizeOf(image), "cloud.test/lessons/tagged:latest"],
+    ],
+  );
+  assert.equal(items[0].digest, digest);
+  const first = await list("?limit=3");
+  assert.deepEqual([first.items.length, (await list(`?limit=3&cursor=${first.nextCursor}`)).items.length], [3, 1]);
+
+  const remove = (tag: string, as: "editor" | "viewer" = "editor") =>
+    cloud.call(as, "DELETE", `/apps/${app.id}/image-tags/${tag}`);
+  assert.equal((await remove("1.0", "viewer")).status, 403);
+  assert.equal((await remove("nothing")).status, 404);
+  const isThere = async (wanted: string) => (await registry.ask(`/v2/${name}/manifests/${wanted}`)).status === 200;
+  const armDigest = digestOf(JSON.stringify(other.manifest));
+  assert.equal((await remove("1.0")).status, 204);
+  assert.equal((await remove("latest")).status, 204);
+  assert.ok(await isThere(digest), "the index names it");
+  assert.equal((await remove("all")).status, 204);
+  assert.deepEqual([await isThere(digest), await isThere(armDigest)], [false, true]);
+  assert.deepEqual(
+    (await list()).items.map((each: Json) => each.name),
+    ["arm"],
+  );
+});
+
+test("a name with the cloud's own address is one of its registry", () => {
+  for (const [host, image, expected] of [
+    ["cloud.example.org", "cloud.example.org/shop/web:1", "shop/web:1"],
+    ["cloud.example.org", "Cloud.example.org:443/web", "web"],
+    ["127.0.0.1:8080", "localhost:8080/shop/web", "shop/web"],
+    ["cloud.example.org", "docker.io/library/nginx", undefined],
+    ["cloud.example.org:8443", "cloud.example.org/web", undefined],
+    ["cloud.example.org", "web:1", undefined],
+    [undefined, "cloud.example.org/web", undefined],
+  ] as const)
+    assert.equal(inOwnRegistry(host, image), expected, image);
 });

@@ -21,6 +21,14 @@ export interface ReferrerRow {
   annotations: Record<string, string> | null;
 }
 
+export interface TaggedRow {
+  name: string;
+  digest: string;
+  updatedAt: Date;
+  isIndex: boolean;
+  sizeBytes: number;
+}
+
 interface Held {
   appId: string;
   organisationId: string;
@@ -238,6 +246,27 @@ export const registryStore = {
 
   removeTag: async (tx: Tx, appId: string, name: string): Promise<boolean> =>
     (await tx.sql`delete from apps.registry_tags where app_id = ${appId} and name = ${name} returning name`).length > 0,
+
+  /** By name, with what each stands for: the sizes of all blobs that the image, or each of an index, has. */
+  taggedImages: (tx: Tx, appId: string, { after, limit }: { after?: string | undefined; limit: number }): Promise<TaggedRow[]> =>
+    tx.sql<TaggedRow[]>`
+      select t.name, t.digest, t.updated_at as "updatedAt", cardinality(m.manifests) > 0 as "isIndex",
+        (select coalesce(sum(b.size_bytes), 0)::bigint from apps.registry_blobs b where b.app_id = t.app_id and b.digest in (
+          select unnest(m.blobs) union
+          select unnest(c.blobs) from apps.registry_manifests c where c.app_id = t.app_id and c.digest = any (m.manifests))) as "sizeBytes"
+      from apps.registry_tags t join apps.registry_manifests m on m.app_id = t.app_id and m.digest = t.digest
+      where t.app_id = ${appId} ${after === undefined ? tx.sql`` : tx.sql`and t.name > ${after}`} order by t.name limit ${limit}`,
+
+  /** A manifest that has no tag and that no other one names, and those of an index that are so then. */
+  async removeUnused(tx: Tx, appId: string, digest: string): Promise<void> {
+    const [row] = await tx.sql<{ manifests: string[] }[]>`
+      select m.manifests from apps.registry_manifests m where m.app_id = ${appId} and m.digest = ${digest}
+        and not exists (select from apps.registry_tags t where t.app_id = m.app_id and t.digest = m.digest)
+        and not exists (select from apps.registry_manifests o where o.app_id = m.app_id and m.digest = any (o.manifests))`;
+    if (row === undefined) return;
+    await this.removeManifest(tx, appId, digest);
+    for (const each of row.manifests) await this.removeUnused(tx, appId, each);
+  },
 
   /** In byte order. */
   async tags(tx: Tx, appId: string, { after, limit }: { after?: string | undefined; limit: number }): Promise<string[]> {

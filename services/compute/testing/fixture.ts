@@ -137,6 +137,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
     accessKey: async () => undefined,
     appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
+    principalOf: async ({ id = "", name }) => ({ kind: "user", id, name, bindings: [] }),
     sessionOf: async () => undefined,
   };
 

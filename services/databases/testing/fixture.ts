@@ -116,6 +116,7 @@ export async function testDatabases(): Promise<TestDatabases> {
     accessKey: async () => undefined,
     appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
+    principalOf: async ({ id = "", name }) => ({ kind: "user", id, name, bindings: [] }),
     sessionOf: async () => undefined,
   };
   const secrets = openSecrets(randomBytes(32));

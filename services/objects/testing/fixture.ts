@@ -135,6 +135,7 @@ export async function testCloud(
     },
     appKeys: { make: () => Promise.reject(new Error("Nobody makes keys here.")), remove: async () => {} },
     sshKey: async () => undefined,
+    principalOf: async ({ id = "", name }) => ({ kind: "user", id, name, bindings: [] }),
     sessionOf: async () => undefined,
     async accessKey(accessKeyId) {
       const key = keyOf[accessKeyId];

@@ -15,6 +15,7 @@ import type { Copying } from "../../backups/copying.ts";
 import { defaultHealthCheck, defaultPort } from "../../building/plan.ts";
 import type { ImageReport } from "../../driver.ts";
 import type { AppsParts } from "../../parts.ts";
+import { withOwnImages } from "../../registry/bases.ts";
 import { imageTarball } from "../../registry/images.ts";
 import { unpackArchive } from "../../source/unpack.ts";
 import type { Bases } from "../bases.ts";
@@ -26,6 +27,7 @@ import { beginOnApp, type DeploymentInput, type DeploymentOperations, nextTurn }
 import { makeRelease, type ReleaseContent } from "../releases.ts";
 import type { ImageSettings } from "../requests.ts";
 import { checkSettings, takeManifest } from "../settings.ts";
+import { viewOf } from "../states.ts";
 import { type AppRow, appStore } from "../store/apps.ts";
 import { type DeploymentRow, deploymentStore } from "../store/deployments.ts";
 import { releaseStore } from "../store/releases.ts";
@@ -130,7 +132,7 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
         const spec = { name: imageNameOf(app.id, deployment.number), labels: imageLabelsOf(app.id, deployment.id) };
         if (request.what === "source") {
           const onPlan = (facts: RunFacts) => planned(context, app, deployment, facts);
-          memory.built = await buildApp(parts.engine(), bases, {
+          memory.built = await buildApp(parts.engine(), withOwnImages(parts, bases, viewOf(app), deployment.createdBy), {
             ...common,
             ...call,
             folder: uploads.folder(deployment.id),

@@ -27,6 +27,8 @@ import { LinkedThings } from "../../linking/testing/neighbours.ts";
 import type { AppsParts } from "../../parts.ts";
 import { createPreviews, type PreviewsPart } from "../../previews/area.ts";
 import { previewRoutes } from "../../previews/contract.ts";
+import { registryRoutes } from "../../registry/contract.ts";
+import { tagRoutes } from "../../registry/tagRoutes.ts";
 import { createDeploying } from "../area.ts";
 import { openBases } from "../bases.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "../contract.ts";
@@ -137,6 +139,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     objectDoor: { url: "https://s3.example.org", region: "us-east-1" },
     secrets,
     log: silentLog,
+    registryHost: "cloud.test",
     dataDirectory: directory,
     engine: () => options.engine ?? inMemory.driver,
     deploying: undefined as never,
@@ -154,14 +157,14 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
   const apps = contract({
     name: "apps",
     title: "Applications",
-    routes: { ...deployingRoutes, ...previewRoutes, ...linkingRoutes },
+    routes: { ...deployingRoutes, ...previewRoutes, ...registryRoutes, ...linkingRoutes },
     events: deployingEvents,
     quotas: deployingQuotas,
     meters: deployingMeters,
   });
   const service = defineService<typeof apps>({
     contract: apps,
-    handlers: { ...area.handlers, ...previews.handlers, ...linking.handlers },
+    handlers: { ...area.handlers, ...previews.handlers, ...tagRoutes(parts), ...linking.handlers },
   });
   registerQuotas(deployingQuotas);
   const http = createHttpServer({
