@@ -2,7 +2,7 @@
  * `./khmara test [check|unit|e2e] [PATTERN …]`: all tests, or those whose path contains a pattern. Ends with the line
  * `N passed, N failed` for the whole run. With CI=true a missing tool is a failure, never a skip.
  */
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
@@ -59,10 +59,7 @@ if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
-  // One cloud with an engine at a time, and one without beside it; the long kill -9 goes where there is less to do.
-  const withEngine = scenarios.filter((file) => /^(apps|compute|console-apps|crash|databases|gateway)\b/.test(basename(file)));
-  const without = scenarios.filter((file) => !withEngine.includes(file));
-  await test([withEngine, without].map((each) => ({ files: each, concurrency: 1 })));
+  await test([{ files: scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)), concurrency: 2, choose }]);
 }
 
 finish();
@@ -86,6 +83,8 @@ function lines(texts: string[]): string {
 interface Lane {
   files: string[];
   concurrency: number;
+  /** Which one begins next beside those that run; absent: the first. */
+  choose?: (waiting: readonly string[], running: readonly string[]) => number;
 }
 
 interface FileResult {
@@ -110,12 +109,45 @@ async function test(lanes: Lane[]): Promise<void> {
   }
 }
 
-async function runFiles({ files, concurrency }: Lane): Promise<void> {
+async function runFiles({ files, concurrency, choose = () => 0 }: Lane): Promise<void> {
   const waiting = [...files];
+  const running: string[] = [];
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) results.set(file, await runFile(file));
+    while (waiting.length > 0) {
+      const [file] = waiting.splice(choose(waiting, running), 1) as [string];
+      running.push(file);
+      results.set(file, await runFile(file));
+      running.splice(running.indexOf(file), 1);
+    }
   };
   await Promise.all(Array.from({ length: concurrency }, work));
+}
+
+/** Scenarios that take minutes, the longest first: begun at the end, such a one would have a core for itself. */
+const orderOf = (file: string): number => {
+  const long = ["crash", "console-look", "compute-crash", "compute", "apps", "s3-clients", "start", "apps-crash", "memory"];
+  const index = long.indexOf(basename(file, ".e2e.ts"));
+  return index === -1 ? long.length : index;
+};
+
+/** Which engines a scenario has a cloud on: all share those of the tests. */
+const enginesOf = (file: string): string[] => {
+  const text = readFileSync(file, "utf8");
+  return ["apps", "engine"].filter((each) => new RegExp(`newCloud\\(\\{[^}]*\\b${each}: true`).test(text));
+};
+
+/** One with an engine beside one without, as long as there are both; and those of one engine beside each other only at the very end. */
+function choose(waiting: readonly string[], running: readonly string[]): number {
+  const busy = new Set(running.flatMap(enginesOf));
+  const fits: ((engines: string[]) => boolean)[] = [
+    (engines) => engines.length > 0 === (busy.size === 0),
+    (engines) => !engines.some((each) => busy.has(each)),
+  ];
+  for (const fit of fits) {
+    const index = waiting.findIndex((file) => fit(enginesOf(file)));
+    if (index !== -1) return index;
+  }
+  return 0;
 }
 
 /** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */
