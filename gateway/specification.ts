@@ -171,6 +171,8 @@ const route = z.strictObject({
     .strictObject({ 403: page, 404: page, 429: page, 500: page, 502: page, 503: page, 504: page })
     .partial()
     .default({}),
+  /** Said to the servers, whatever the client says. */
+  requestHeaders: z.record(z.string().regex(/^x-khmara-[a-z-]{1,40}$/), z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/)).default({}),
   /** gzip, for text of any kind that does not come compressed already. */
   compress: z.boolean().default(true),
   /** Bytes. More is answered 413, and a body of unknown length 411, as it could be of any. Absent: the application decides. */

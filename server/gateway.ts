@@ -47,6 +47,7 @@ export function openGateway(
       ]),
       challenges: { address: own, port },
       doors: cloudDoors(own, { port, s3Port, publicUrl, s3Url }),
+      ...(s3Port === undefined ? {} : { websites: { address: own, port: s3Port } }),
       consoleUrl: publicUrl,
       reservedHosts: [publicUrl, s3Url]
         .map((url) => new URL(url).hostname)

@@ -69,6 +69,8 @@ export function routeSection(route: CheckedRoute, places: RoutePlaces): string[]
     lines.push(`  http-request redirect ${keepPath ? "prefix" : "location"} ${literal(target)} code ${code}`);
     return lines;
   }
+  for (const [name, value] of Object.entries(route.requestHeaders))
+    lines.push(`  http-request set-header ${name} ${literal(value)}`);
   return [...lines, ...applicationLines(route as ServersRoute)];
 }
 

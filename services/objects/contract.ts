@@ -4,6 +4,7 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { websiteRoutes } from "./websites/contract.ts";
 
 /** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
 export const bucketName = z
@@ -133,6 +134,7 @@ export default contract({
       status: 201,
       errors: ["not_found", "already_exists", "quota_exceeded"],
     }),
+    ...websiteRoutes,
     bucketGet: route({
       method: "GET",
       path: "/v1/buckets/{bucket}",
@@ -481,6 +483,13 @@ export interface ObjectsService {
   /** Keeps a bucket from being deleted while somebody needs it; `holder.name` is for people: "app shop". not_found when it is not there. */
   hold(tx: Tx, bucketId: string, holder: { id: string; name: string }): Promise<void>;
   letGo(tx: Tx, holderId: string): Promise<void>;
+  /** Buckets that are websites, of the whole cloud: for system transactions. In pages of ids. */
+  websites(
+    tx: Tx,
+    page: { after?: string | undefined; limit: number },
+  ): Promise<{ bucketId: string; name: string; organisationId: string; projectId: string }[]>;
+  /** Whoever serves them says where each is. */
+  addressWebsites(url: (tx: Tx, bucket: { name: string; projectId: string }) => Promise<string | undefined>): void;
   /** Durable when it resolves; counted and billed like any other write. Content of unknown length is fine. */
   write(request: {
     bucketId: string;

@@ -7,8 +7,9 @@ import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
 import { metered } from "./download.ts";
 import type { Meter, ObjectStore } from "./driver.ts";
+import type { ObjectsParts } from "./parts.ts";
 import type { StorageQuota } from "./storageQuota.ts";
-import { type BucketRow, bucketStore, holdStore } from "./store.ts";
+import { type BucketRow, bucketStore, holdStore, websiteStore } from "./store.ts";
 
 /** Content of unknown length is let into the quota in pieces of this size. */
 const admittedAtOnce = 16 * 2 ** 20;
@@ -22,6 +23,7 @@ export function createObjectsService(parts: {
   store: ObjectStore;
   quota: StorageQuota;
   changes: Changes;
+  websites: ObjectsParts["websites"];
 }): ObjectsService {
   const { database, quota } = parts;
 
@@ -50,6 +52,11 @@ export function createObjectsService(parts: {
       const bucket = await bucketStore.lock(tx, bucketId);
       if (!bucket || bucket.state === "deleting") throw notFound("bucket");
       await holdStore.insert(tx, bucket, holder);
+    },
+
+    websites: (tx, page) => websiteStore.all(tx, page),
+    addressWebsites: (url) => {
+      parts.websites.url = url;
     },
 
     letGo: (tx, holderId) => holdStore.remove(tx, holderId),

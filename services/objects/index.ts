@@ -11,6 +11,7 @@ import contract from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
 import { createObjectsService } from "./inProcess.ts";
 import { defineObjectOperations } from "./operations.ts";
+import type { ObjectsParts } from "./parts.ts";
 import type { S3Backend, S3Credentials } from "./s3/backend.ts";
 import { createS3Backend, createS3Credentials } from "./s3Backend.ts";
 import { objectsService } from "./service.ts";
@@ -52,9 +53,10 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
   const buckets = openBucketCache(database, log);
   const quota = createStorageQuota({ database, store });
   const operations = defineObjectOperations({ store, changes });
+  const websites: ObjectsParts["websites"] = { url: async () => undefined };
   return {
     service: objectsService(
-      { database, identity, store, quota, changes, operations, publicUrl, log },
+      { database, identity, store, quota, changes, operations, publicUrl, log, websites },
       {
         workers: objectWorkers({ database, store, quota, log }),
         async metrics() {
@@ -77,8 +79,8 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
         },
       },
     ),
-    objects: createObjectsService({ database, store, quota, changes }),
-    s3Backend: createS3Backend({ database, store, buckets, quota, changes, region }),
+    objects: createObjectsService({ database, store, quota, changes, websites }),
+    s3Backend: createS3Backend({ database, store, buckets, quota, changes, identity, region }),
     s3Credentials: createS3Credentials(identity),
   };
 }

@@ -20,6 +20,8 @@ export interface ObjectsParts {
   quota: StorageQuota;
   changes: Changes;
   operations: ObjectOperations;
+  /** Where the website of a bucket is; undefined when nothing serves it. */
+  websites: { url(tx: Tx, bucket: { name: string; projectId: string }): Promise<string | undefined> };
   publicUrl: string;
   log: Log;
 }

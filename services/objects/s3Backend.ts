@@ -14,6 +14,7 @@ import type { ObjectStore } from "./driver.ts";
 import type { S3Action, S3Backend, S3Bucket, S3Caller, S3Credentials } from "./s3/backend.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { type BucketRow, bucketStore } from "./store.ts";
+import { changeWebsite } from "./websites/websites.ts";
 
 /** What is carried through the door as the caller's principal: the key's own project with it. */
 interface KeyHolder {
@@ -58,15 +59,20 @@ const otherBucket = (): CloudError =>
     details: { resource: "bucket", reason: "key_of_one_bucket" },
   });
 
+const freshMs = 5000;
+const mostRemembered = 10_000;
+
 export function createS3Backend(parts: {
   database: Database;
   store: ObjectStore;
   buckets: BucketCache;
   quota: StorageQuota;
   changes: Changes;
+  identity: Pick<IdentityService, "organisationActive">;
   region: string;
 }): S3Backend {
   const { database, buckets, quota, region } = parts;
+  const active = new Map<string, { active: boolean; at: number }>();
 
   const store = watchStore(parts.store, (bucketId, keys) => {
     const bucket = buckets.byId(bucketId);
@@ -81,13 +87,18 @@ export function createS3Backend(parts: {
   });
 
   /** Checked where the resource lives; a place that the key does not reach is denied, as S3 says it, not hidden. */
-  function check(caller: S3Caller, permission: S3Action | `objects.bucket.${string}`, place: KeyHolder | BucketRow): void {
+  function check(
+    caller: S3Caller,
+    permission: S3Action | `objects.bucket.${string}` | `objects.website.${string}`,
+    place: KeyHolder | BucketRow,
+  ): void {
     const { principal, projectId, bucketId } = holderOf(caller);
     if (place.projectId !== projectId) throw denied();
     if (bucketId !== undefined) {
       // Its bucket is not its own either: it comes and goes by a person's word.
       const lists = permission === "objects.bucket.list";
-      if (!lists && (permission.startsWith("objects.bucket.") || (place as BucketRow).id !== bucketId)) throw otherBucket();
+      if (!lists && (/^objects\.(bucket|website)\./.test(permission) || (place as BucketRow).id !== bucketId))
+        throw otherBucket();
     }
     try {
       authorize(principal, permission, rolesOf(permission), placeOf(place as BucketRow), "bucket");
@@ -101,6 +112,21 @@ export function createS3Backend(parts: {
     const row = buckets.byId(bucket.bucketId) ?? (await buckets.find(bucket.name));
     if (row?.id !== bucket.bucketId) throw notFound("bucket");
     return row;
+  }
+
+  /** Asked for every page: remembered for some seconds, and longer while the database restarts. */
+  async function isActive(organisationId: string): Promise<boolean> {
+    const known = active.get(organisationId);
+    if (known !== undefined && Date.now() - known.at < freshMs) return known.active;
+    try {
+      const now = await database.transaction("system", (tx) => parts.identity.organisationActive(tx, organisationId));
+      if (active.size >= mostRemembered) active.clear();
+      active.set(organisationId, { active: now, at: Date.now() });
+      return now;
+    } catch (error) {
+      if (known !== undefined && CloudError.is(error, "unavailable")) return known.active;
+      throw error;
+    }
   }
 
   const auditSource = { userAgent: "S3" };
@@ -171,6 +197,29 @@ export function createS3Backend(parts: {
         });
       }
       check(caller, action, row);
+    },
+    website: async (bucket) => (await rowOf(bucket)).website ?? undefined,
+    async websiteUpdate(caller, bucket, configuration) {
+      const row = await rowOf(bucket);
+      const action = configuration === undefined ? "objects.website.delete" : "objects.website.update";
+      check(caller, action, row);
+      const { principal } = holderOf(caller);
+      await database.transaction(visibilityOf(principal), async (tx) => {
+        const { before } = await changeWebsite(tx, bucket.bucketId, configuration);
+        audit(tx, {
+          ...auditSource,
+          ...subjectOf(row),
+          action,
+          actor: actorOf(principal),
+          ...(before === undefined ? {} : { before }),
+          after: { ...configuration, accessKeyId: caller.accessKeyId },
+        });
+      });
+    },
+    async site(name) {
+      const row = await buckets.find(name);
+      if (row?.website == null || row.state === "deleting") return undefined;
+      return (await isActive(row.organisationId)) ? { bucket: view(row), configuration: row.website } : undefined;
     },
     async reserve(bucket, bytes) {
       await quota.admit(await rowOf(bucket), bytes);

@@ -6,6 +6,7 @@ import type { ObjectsParts } from "./parts.ts";
 import { shareRoutes } from "./shareRoutes.ts";
 import { trashRoutes } from "./trashRoutes.ts";
 import { uploadRoutes } from "./uploadRoutes.ts";
+import { websiteHandlers } from "./websites/routes.ts";
 
 /** All routes of the contract: each authorizes, then asks tables and store, then shows. */
 export const objectsService = (
@@ -21,6 +22,7 @@ export const objectsService = (
       ...uploadRoutes(parts),
       ...trashRoutes(parts),
       ...shareRoutes(parts),
+      ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),
     ...rest,

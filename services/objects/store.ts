@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Tx } from "../../kernel/db/database.ts";
 import { emit } from "../../kernel/events.ts";
 import type { Id } from "../../kernel/ids.ts";
+import type { WebsiteConfiguration } from "./websites/contract.ts";
 
 export interface BucketRow {
   id: Id<"bucket">;
@@ -12,6 +13,8 @@ export interface BucketRow {
   state: "active" | "emptying" | "deleting";
   createdAt: Date;
   revision: number;
+  /** Absent or null: it is none. */
+  website?: WebsiteConfiguration | null;
 }
 
 export interface TrashRow {
@@ -48,7 +51,7 @@ export interface StoreBucketRow {
 }
 
 const bucketColumns = `id, organisation_id as "organisationId", project_id as "projectId", name, trash_bucket_id as "trashBucketId", state,
-  created_at as "createdAt", revision`;
+  created_at as "createdAt", revision, (select configuration from objects.websites w where w.bucket_id = buckets.id) as website`;
 const trashColumns = `id, bucket_id as "bucketId", names, objects, size_bytes as "sizeBytes", state, deleted_by as "deletedBy",
   deleted_at as "deletedAt", expires_at as "expiresAt"`;
 const shareColumns = `id, bucket_id as "bucketId", organisation_id as "organisationId", project_id as "projectId", key, downloads,
@@ -66,6 +69,27 @@ const announceBucket = async (tx: Tx, bucket: BucketRow): Promise<void> => {
     payload: { id: bucket.id, name: bucket.name },
   });
   await tx.sql`select pg_notify(${bucketsChannel}, ${bucket.name})`;
+};
+
+export const websiteStore = {
+  async put(tx: Tx, bucket: BucketRow, configuration: WebsiteConfiguration): Promise<void> {
+    await tx.sql`insert into objects.websites (bucket_id, organisation_id, project_id, configuration, created_at)
+      values (${bucket.id}, ${bucket.organisationId}, ${bucket.projectId}, ${tx.sql.json(configuration as never)}, now())
+      on conflict (bucket_id) do update set configuration = excluded.configuration`;
+    await announceBucket(tx, bucket);
+  },
+
+  async remove(tx: Tx, bucket: BucketRow): Promise<void> {
+    await tx.sql`delete from objects.websites where bucket_id = ${bucket.id}`;
+    await announceBucket(tx, bucket);
+  },
+
+  all: (tx: Tx, { after, limit }: { after?: string | undefined; limit: number }) => tx.sql<
+    { bucketId: string; name: string; organisationId: string; projectId: string }[]
+  >`
+    select w.bucket_id as "bucketId", b.name, w.organisation_id as "organisationId", w.project_id as "projectId"
+    from objects.websites w join objects.buckets b on b.id = w.bucket_id where b.state <> 'deleting' and w.bucket_id > ${after ?? ""}
+    order by w.bucket_id limit ${limit}`,
 };
 
 export const bucketStore = {

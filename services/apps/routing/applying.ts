@@ -4,7 +4,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { AppsParts, AppView, CallOptions } from "../parts.ts";
 import type { GatewayDoor } from "./area.ts";
 import type { Certificates } from "./certificates.ts";
-import { namesOf } from "./names.ts";
+import { namesOf, websiteHost } from "./names.ts";
 import { buildSpecification, type RoutedApp } from "./specification.ts";
 import { type AccessRow, accessStore } from "./store.ts";
 import { visitKey } from "./visits.ts";
@@ -17,6 +17,8 @@ export interface Applying {
   drain(appId: string, container: string, options: { deadlineMs: number; signal?: AbortSignal | undefined }): Promise<void>;
   /** Looks after it: once after a start, when something went wrong, and when it has ended. */
   keep(): Promise<void>;
+  /** Brings it to what buckets are websites: another process may have made one of them. */
+  watchWebsites(): Promise<void>;
   /** Why it does not do what it should; undefined when it does. */
   problem(): string | undefined;
 }
@@ -32,6 +34,8 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
   let tryAt = 0;
   let problem: string | undefined;
   let done = false;
+  /** The websites of the last specification. */
+  let applied: string | undefined;
 
   async function once(): Promise<void> {
     if (gateway === undefined) return;
@@ -74,6 +78,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
     const named = [
       ...read.apps.flatMap(({ hosts, redirects }) => [...hosts, ...redirects.map(({ host }) => host)]),
       ...door.doors.flatMap(({ hosts }) => hosts),
+      ...read.sites.map(({ host }) => host),
     ];
     const { list, fallback, trusted } =
       door.httpsPort === undefined
@@ -85,6 +90,7 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
       visits: door.challenges,
       ports,
       doors: door.doors,
+      sites: door.websites === undefined ? undefined : { ...door.websites, list: read.sites },
       apps: read.apps,
       certificates: list,
       defaultCertificate: fallback,
@@ -123,7 +129,16 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
         },
       ];
     });
-    return { apps: routed, wildcards: [...projects.values()].map((name) => `*.${name}`), appsDomain: settings.appsDomain };
+    const sites = gateway?.websites === undefined ? [] : await websitesOf(parts, tx);
+    applied = JSON.stringify(sites);
+    const wildcards = [...projects.values()].map((name) => `*.${name}`);
+    const below = new Set(sites.map(({ name, host }) => `*${host.slice(name.length)}`));
+    return {
+      apps: routed,
+      sites,
+      wildcards: [...wildcards, ...below],
+      appsDomain: settings.appsDomain,
+    };
   }
 
   return {
@@ -153,6 +168,13 @@ export function createApplying(parts: AppsParts, gateway: GatewayDoor | undefine
       if (Date.now() >= tryAt) await apply().catch(() => {});
     },
 
+    async watchWebsites() {
+      if (gateway?.websites === undefined || applied === undefined) return;
+      const now = JSON.stringify(await parts.database.transaction("system", (tx) => websitesOf(parts, tx)));
+      // Where one goes wrong `keep` tries again.
+      if (now !== applied) await apply().catch(() => {});
+    },
+
     problem: () => problem,
   };
 }
@@ -164,6 +186,27 @@ function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> 
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+interface Site {
+  id: string;
+  name: string;
+  host: string;
+}
+
+export async function websitesOf(parts: Pick<AppsParts, "objects" | "identity">, tx: Tx): Promise<Site[]> {
+  const all: { bucketId: string; name: string; projectId: string }[] = [];
+  for (;;) {
+    const some = await parts.objects.websites(tx, { after: all.at(-1)?.bucketId, limit: page });
+    all.push(...some);
+    if (some.length < page) break;
+  }
+  const named = all.map(({ bucketId, name, projectId }) => ({ id: bucketId as never, name, projectId }));
+  const { projects, settings } = await namesOf(parts, tx, named);
+  return all.flatMap(({ bucketId, name, projectId }) => {
+    const host = websiteHost(name, projects.get(projectId), settings);
+    return host === undefined ? [] : [{ id: bucketId, name, host }];
   });
 }
 

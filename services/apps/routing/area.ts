@@ -8,7 +8,7 @@ import { createCertificates } from "./certificates.ts";
 import type { routingRoutes } from "./contract.ts";
 import { domainHandlers } from "./domainRoutes.ts";
 import { engineHandlers } from "./engineRoutes.ts";
-import { namesOf, urlOf } from "./names.ts";
+import { namesOf, urlOf, websiteHost } from "./names.ts";
 import { createProof } from "./proof.ts";
 import { countRequests, forgetRequests, samplesOf } from "./requests.ts";
 import { accessStore, acmeStore, certificateStore, domainStore } from "./store.ts";
@@ -39,6 +39,8 @@ export interface GatewayDoor {
   readonly challenges: { address: string; port: number };
   /** The cloud's own doors at names of theirs, which the gateway serves too: the console, S3. */
   readonly doors: readonly CloudDoor[];
+  /** Where buckets' websites are answered; absent: nowhere. */
+  readonly websites?: { address: string; port: number };
   /** Where people sign in, without a slash at the end. */
   readonly consoleUrl: string;
   /** The cloud's own names, such as the console's: no app may have them. */
@@ -73,6 +75,15 @@ export function createRouting(
   const visits = createVisits(parts, door);
   const proof = createProof(parts, door, applying);
   const { database } = parts;
+
+  if (door?.websites !== undefined)
+    parts.objects.addressWebsites(async (tx, { name, projectId }) => {
+      const { projects, settings } = await namesOf(parts, tx, [{ id: projectId as never, name, projectId }]);
+      const host = websiteHost(name, projects.get(projectId), settings);
+      if (host === undefined) return undefined;
+      const [row] = (await certificateStore.of(tx, [host])).filter(({ issuedBy }) => issuedBy === "acme");
+      return urlOf(host, row !== undefined, { http: door.httpPort, https: door.httpsPort });
+    });
 
   const part: RoutingPart = {
     async hosts(tx, apps) {
@@ -118,6 +129,7 @@ export function createRouting(
         ? []
         : [
             { name: "apps.gateway", everySeconds: 3, run: applying.keep },
+            { name: "apps.websites", everySeconds: 3, run: applying.watchWebsites },
             { name: "apps.domains", everySeconds: 5, run: proof.watch },
             { name: "apps.requests", everySeconds: 5, run: (signal) => countRequests(parts, door, signal) },
             { name: "apps.requests.forget", everySeconds: 3600, run: () => forgetRequests(parts) },

@@ -75,6 +75,14 @@ async function labelOf(
   return undefined;
 }
 
+/** `<bucket>.<label>.sites.<apps domain>`: one DNS wildcard is for both, and no app has such a name. */
+export const websiteHost = (
+  bucket: string,
+  project: string | undefined,
+  { appsDomain }: Pick<SettingsRow, "appsDomain">,
+): string | undefined =>
+  project === undefined ? undefined : `${bucket}.${project.slice(0, -appsDomain.length - 1)}.sites.${appsDomain}`;
+
 /** Whether a name is that domain or below it. */
 export const isBelow = (host: string, domain: string): boolean => {
   const name = host.replace(/^\*\./, "");

@@ -33,6 +33,8 @@ export interface Routing {
   visits: { address: string; port: number };
   ports: { http: number; https?: number | undefined };
   doors: readonly CloudDoor[];
+  /** Websites of buckets, and where they are answered. */
+  sites?: { address: string; port: number; list: readonly { id: string; name: string; host: string }[] } | undefined;
   apps: readonly RoutedApp[];
   /** By host. */
   certificates: readonly Certificate[];
@@ -50,7 +52,7 @@ const checkSeconds = 2;
  * were never deployed have no route: what the gateway says of unknown names (404) is true of them.
  */
 export function buildSpecification(routing: Routing): GatewaySpecification {
-  const { listeners, challenges, visits, ports, doors, apps, certificates, defaultCertificate, trusted } = routing;
+  const { listeners, challenges, visits, ports, doors, sites, apps, certificates, defaultCertificate, trusted } = routing;
   const taken = new Set<string>();
   const claim = (host: string): boolean => !taken.has(host) && taken.add(host) !== undefined;
   const routes: Route[] = [];
@@ -67,6 +69,7 @@ export function buildSpecification(routing: Routing): GatewaySpecification {
       routes.push({ id, hosts: [host], target: { kind: "redirect", to: urlOf(to, secure, ports), code: 308, keepPath: true } });
     }
   }
+  for (const { id, name, host } of sites?.list ?? []) if (claim(host)) routes.push(siteRoute(id, name, host, sites as Place));
   const secure = defaultCertificate !== undefined;
   return {
     listeners: listeners.filter(({ protocol }) => secure || protocol === "http"),
@@ -79,6 +82,15 @@ export function buildSpecification(routing: Routing): GatewaySpecification {
     routes,
   };
 }
+
+type Place = Pick<NonNullable<Routing["sites"]>, "address" | "port">;
+
+const siteRoute = (id: string, name: string, host: string, { address, port }: Place): Route => ({
+  id: `site-${id}`,
+  hosts: [host],
+  target: { kind: "servers", servers: [{ name: "door", address, port }], health: { intervalSeconds: checkSeconds } },
+  requestHeaders: { "x-khmara-website": name },
+});
 
 /** Streams of events and long requests of the cloud's own clients. */
 const patienceSeconds = 3600;

@@ -20,6 +20,8 @@ function memoryObjects(content: Record<string, Buffer>): ObjectsService & { stor
     findBucket: async () => ({ id: "bkt", name: "b" }),
     hold: async () => {},
     letGo: async () => {},
+    websites: async () => [],
+    addressWebsites: () => {},
     async write({ key, content }) {
       const bytes = Buffer.concat(await content.toArray());
       stored.set(key, bytes);

@@ -1,5 +1,6 @@
 import type { Id } from "../../../kernel/ids.ts";
 import type { ObjectStore } from "../driver.ts";
+import type { WebsiteConfiguration } from "../websites/contract.ts";
 
 /**
  * What the S3 door needs from the service behind it. The door speaks the protocol: signatures, headers, XML. Who may do
@@ -47,6 +48,11 @@ export interface S3Backend {
   authorize(caller: S3Caller, action: S3Action, bucket: S3Bucket): Promise<void>;
   /** Called before `bytes` more are stored; quota_exceeded when they would not fit. */
   reserve(bucket: S3Bucket, bytes: number): Promise<void>;
+  website(bucket: S3Bucket): Promise<WebsiteConfiguration | undefined>;
+  /** Undefined: it is none any more. permission_denied unless the caller may. */
+  websiteUpdate(caller: S3Caller, bucket: S3Bucket, configuration: WebsiteConfiguration | undefined): Promise<void>;
+  /** For whoever comes: undefined when the bucket of this name is no website. */
+  site(name: string): Promise<{ bucket: S3Bucket; configuration: WebsiteConfiguration } | undefined>;
   store: ObjectStore;
 }
 

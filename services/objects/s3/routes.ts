@@ -6,10 +6,12 @@ import { CopyObject } from "./operations/CopyObject.ts";
 import { CreateBucket } from "./operations/CreateBucket.ts";
 import { CreateMultipartUpload } from "./operations/CreateMultipartUpload.ts";
 import { DeleteBucket } from "./operations/DeleteBucket.ts";
+import { DeleteBucketWebsite } from "./operations/DeleteBucketWebsite.ts";
 import { DeleteObject } from "./operations/DeleteObject.ts";
 import { DeleteObjects } from "./operations/DeleteObjects.ts";
 import { GetBucketAcl } from "./operations/GetBucketAcl.ts";
 import { GetBucketLocation } from "./operations/GetBucketLocation.ts";
+import { GetBucketWebsite } from "./operations/GetBucketWebsite.ts";
 import { GetObject } from "./operations/GetObject.ts";
 import { GetObjectAcl } from "./operations/GetObjectAcl.ts";
 import { GetObjectAttributes } from "./operations/GetObjectAttributes.ts";
@@ -23,6 +25,7 @@ import { ListObjectsV2 } from "./operations/ListObjectsV2.ts";
 import { ListObjectVersions } from "./operations/ListObjectVersions.ts";
 import { ListParts } from "./operations/ListParts.ts";
 import { PutBucketAcl } from "./operations/PutBucketAcl.ts";
+import { PutBucketWebsite } from "./operations/PutBucketWebsite.ts";
 import { PutObject } from "./operations/PutObject.ts";
 import { PutObjectAcl } from "./operations/PutObjectAcl.ts";
 import { UploadPart } from "./operations/UploadPart.ts";
@@ -54,6 +57,9 @@ const table: Record<string, S3Operation> = {
   "GET bucket?location": GetBucketLocation,
   "GET bucket?acl": GetBucketAcl,
   "PUT bucket?acl": PutBucketAcl,
+  "GET bucket?website": GetBucketWebsite,
+  "PUT bucket?website": PutBucketWebsite,
+  "DELETE bucket?website": DeleteBucketWebsite,
   "HEAD bucket": HeadBucket,
   "PUT bucket": CreateBucket,
   "DELETE bucket": DeleteBucket,

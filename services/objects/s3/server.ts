@@ -9,6 +9,7 @@ import { parseRequest, type S3Request } from "./request.ts";
 import { refuseConnection, send, sendError } from "./respond.ts";
 import { findRoute, type Route } from "./routes.ts";
 import { SigningKeys } from "./signature.ts";
+import { answerWebsite, websiteHeader } from "./website.ts";
 
 // Not an import: that evaluates all that node:http exports, the WebSocket and with it undici, which costs 16 MB and a tenth of a second.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -119,6 +120,8 @@ class S3Door {
 
   async #answer(message: IncomingMessage, begin: () => void): Promise<S3Response> {
     const { backend, credentials, region, maxClockSkewSeconds = 900, clock = Date.now } = this.#options;
+    const site = message.headers[websiteHeader];
+    if (typeof site === "string") return answerWebsite(message, site, backend);
     const request = parseRequest(message, this.#options.hosts);
     if (request.method === "OPTIONS") return refusePreflight(request);
     const route = attempt(() => findRoute(request));

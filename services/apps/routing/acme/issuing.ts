@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import type { AppsParts } from "../../parts.ts";
-import { allApps } from "../applying.ts";
+import { allApps, websitesOf } from "../applying.ts";
 import type { GatewayDoor } from "../area.ts";
 import { sealCertificate } from "../certificates.ts";
 import { isPrivateName, namesOf } from "../names.ts";
@@ -31,6 +31,7 @@ export async function issueDue(parts: AppsParts, gateway: GatewayDoor, signal: A
         ({ liveReleaseId, state }) => liveReleaseId !== undefined && state !== "deleting",
       );
       hosts.push(...(await namesOf(parts, tx, live)).own.values());
+      if (gateway.websites !== undefined) hosts.push(...(await websitesOf(parts, tx)).map(({ host }) => host));
     }
     const now = Date.now();
     const have = new Map(

@@ -19,7 +19,6 @@ export const missingConfigurations: Record<string, S3ErrorCode> = {
   publicAccessBlock: "NoSuchPublicAccessBlockConfiguration",
   replication: "ReplicationConfigurationNotFoundError",
   tagging: "NoSuchTagSet",
-  website: "NoSuchWebsiteConfiguration",
 };
 
 /** GET of these is a document that says "none". */
@@ -41,7 +40,6 @@ export const removableConfigurations = [
   "publicAccessBlock",
   "replication",
   "tagging",
-  "website",
 ];
 
 export const getMissing =

@@ -4,12 +4,14 @@ import type { AddressInfo } from "node:net";
 import { CloudError, notFound } from "../../../../kernel/errors.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import type { ObjectStore } from "../../driver.ts";
+import type { WebsiteConfiguration } from "../../websites/contract.ts";
 import type { S3Backend, S3Bucket, S3Caller, S3Credentials } from "../backend.ts";
 import { type S3ServerOptions, s3Server } from "../server.ts";
 
 /** A backend of buckets in memory: three keys ("main", "other", "third") that see each their own. */
 export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backend: S3Backend; credentials: S3Credentials } {
   const buckets = new Map<string, S3Bucket & { ownerId: string }>();
+  const websites = new Map<string, WebsiteConfiguration>();
   const keys = new Map<string, { secretAccessKey: string; caller: S3Caller }>(
     ["main", "other", "third"].map((name) => [
       `AK${name.toUpperCase()}`,
@@ -49,6 +51,16 @@ export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backe
       buckets.delete(bucket.name);
     },
     authorize: async () => {},
+    website: async ({ bucketId }) => websites.get(bucketId),
+    async websiteUpdate(_caller, { bucketId }, configuration) {
+      if (configuration === undefined) websites.delete(bucketId);
+      else websites.set(bucketId, configuration);
+    },
+    async site(name) {
+      const bucket = buckets.get(name);
+      const configuration = bucket && websites.get(bucket.bucketId);
+      return bucket && configuration && { bucket, configuration };
+    },
     reserve: async () => {},
   };
   return { backend, credentials: { resolve: async (accessKeyId) => keys.get(accessKeyId) } };

@@ -1,0 +1,15 @@
+import { websiteConfiguration } from "../../websites/contract.ts";
+import { readDocument } from "../body.ts";
+import { S3Error } from "../errors.ts";
+import { openBucket, type S3Operation } from "../operation.ts";
+import { readWebsite } from "../websiteDocument.ts";
+import { parseXml } from "../xml.ts";
+
+export const PutBucketWebsite: S3Operation = async (context) => {
+  const bucket = await openBucket(context, undefined);
+  const document = await readDocument(context.request, context.body, { maxBytes: 128 * 1024 });
+  const parsed = websiteConfiguration.safeParse(readWebsite(parseXml(document, "WebsiteConfiguration")));
+  if (!parsed.success) throw new S3Error("InvalidArgument", parsed.error.issues[0]?.message);
+  await context.backend.websiteUpdate(context.caller, bucket, parsed.data);
+  return { status: 200 };
+};

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { ObjectStore } from "../driver.ts";
+import { openLocalStore } from "../drivers/local/index.ts";
+import type { WebsiteConfiguration } from "../websites/contract.ts";
+import type { S3Backend, S3Bucket } from "./backend.ts";
+import { startDoor } from "./testing/door.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "khmara-website-"));
+let store: ObjectStore;
+let door: { port: number; backend: S3Backend; stop(): Promise<void> };
+let bucket: S3Bucket;
+const caller = { accessKeyId: "AKMAIN", principal: "main", displayName: "main", canonicalId: "main-id" };
+const files: Record<string, string> = {
+  "index.html": "<h1>Home</h1>",
+  "404.html": "<h1>Lost</h1>",
+  "docs/index.html": "<h1>Docs</h1>",
+  "docs/file with ü.txt": "a file",
+  "old/page.html": "was here",
+};
+
+before(async () => {
+  store = await openLocalStore({ directory: folder });
+  door = await startDoor(store);
+  bucket = await door.backend.bucketCreate(caller, "site");
+  for (const [key, text] of Object.entries(files))
+    await store.put(bucket.bucketId, key, [Buffer.from(text)] as never, { headers: { contentType: "text/html" } });
+});
+after(async () => {
+  await door?.stop();
+  await store?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const be = (configuration: WebsiteConfiguration | undefined) => door.backend.websiteUpdate(caller, bucket, configuration);
+const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
+  fetch(`http://127.0.0.1:${door.port}${path}`, {
+    method,
+    redirect: "manual",
+    headers: { "x-khmara-website": "site", ...headers },
+  });
+const shown = async (path: string, headers?: Record<string, string>) => {
+  const answer = await ask(path, headers);
+  return [answer.status, await answer.text()];
+};
+
+test("pages, folders and what is not there", async () => {
+  assert.deepEqual((await ask("/")).status, 404, "it is no website yet");
+  await be({ indexDocument: "index.html", errorDocument: "404.html" });
+  assert.deepEqual(await shown("/"), [200, "<h1>Home</h1>"]);
+  assert.deepEqual(await shown("/?x=1"), [200, "<h1>Home</h1>"]);
+  assert.deepEqual(await shown("/docs/"), [200, "<h1>Docs</h1>"]);
+  assert.deepEqual(await shown("/docs/file%20with%20%C3%BC.txt"), [200, "a file"]);
+  const moved = await ask("/docs");
+  assert.deepEqual([moved.status, moved.headers.get("location")], [302, "/docs/"]);
+  assert.deepEqual(await shown("/nothing"), [404, "<h1>Lost</h1>"]);
+  assert.deepEqual(await shown("/nothing/"), [404, "<h1>Lost</h1>"]);
+  assert.equal((await ask("/docs", {}, "HEAD")).status, 302);
+  assert.deepEqual([(await ask("/", {}, "HEAD")).status, (await ask("/nothing", {}, "HEAD")).status], [200, 404]);
+  await be({ indexDocument: "index.html" });
+  const plain = await ask("/nothing");
+  assert.deepEqual([plain.status, plain.headers.get("content-type")], [404, "text/html; charset=utf-8"]);
+});
+
+test("conditions, ranges, and nothing but reading", async () => {
+  await be({ indexDocument: "index.html", errorDocument: "404.html" });
+  const first = await ask("/index.html");
+  assert.equal(first.headers.get("content-type"), "text/html");
+  const etag = first.headers.get("etag") as string;
+  assert.equal((await ask("/index.html", { "if-none-match": etag })).status, 304);
+  assert.deepEqual(await shown("/index.html", { range: "bytes=4-7" }), [206, "Home"]);
+  assert.deepEqual(await shown("/lost", { range: "bytes=4-7", "if-none-match": "*" }), [404, "<h1>Lost</h1>"]);
+  for (const method of ["PUT", "POST", "DELETE"]) assert.equal((await ask("/index.html", {}, method)).status, 405);
+  // What a signed request may ask for, a stranger may not.
+  const asked = await ask("/index.html?response-content-type=text/plain&uploads&versionId=null");
+  assert.deepEqual([asked.status, asked.headers.get("content-type")], [200, "text/html"]);
+  assert.equal((await ask("/", { "x-khmara-website": "other" })).status, 404);
+});
+
+test("redirects: by prefix, by what is missing, and all of it; never by a key to another host", async () => {
+  await be({
+    indexDocument: "index.html",
+    rules: [
+      { condition: { keyPrefix: "old/" }, redirect: { replaceKeyPrefix: "docs/" } },
+      { condition: { keyPrefix: "shop/" }, redirect: { host: "shop.example.org", protocol: "https", code: 302 } },
+      { condition: { httpErrorCode: 404, keyPrefix: "gone/" }, redirect: { replaceKey: "index.html" } },
+    ],
+  });
+  const to = async (path: string, headers: Record<string, string> = {}) => {
+    const answer = await ask(path, headers);
+    return [answer.status, answer.headers.get("location")];
+  };
+  const here = `127.0.0.1:${door.port}`;
+  assert.deepEqual(await to("/old/page.html"), [301, `http://${here}/docs/page.html`]);
+  assert.deepEqual(await to("/old/page.html", { "x-forwarded-proto": "https" }), [301, `https://${here}/docs/page.html`]);
+  assert.deepEqual(await to("/shop/a%20b"), [302, "https://shop.example.org/shop/a%20b"]);
+  assert.deepEqual(await to("/gone/x"), [301, `http://${here}/index.html`]);
+  assert.equal((await ask("/lost")).status, 404);
+  await be({ redirectAllTo: { host: "www.example.org" } });
+  assert.deepEqual(await to("/a/b?c"), [301, "http://www.example.org/a/b"]);
+  assert.deepEqual(await to("//evil.example/x"), [301, "http://www.example.org/evil.example/x"]);
+});
