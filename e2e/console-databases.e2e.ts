@@ -57,6 +57,9 @@ const pages: Record<string, string> = {
   "db-settings": `${ledger}/settings`,
 };
 
+/** What has no words that the others lack is not looked at in other languages. */
+const sameWords = ["db-working", "db-full", "db-stopped", "db-no-tables"];
+
 /** Keys of the console's words, to be found where a message is missing. */
 const words = await Promise.all(
   globSync("console/i18n/{databases,sql,watch,operations,ui}.en.ts", { cwd: repository }).map(async (file) => {
@@ -79,6 +82,7 @@ for (const how of looks) {
     const page = await browser.visit({ url, ...how });
     const problems: string[] = [];
     for (const [name, path] of Object.entries(pages)) {
+      if (!how.axe && sameWords.includes(name)) continue;
       await page.goto(path);
       await shown(page);
       if (name === "db-sql") {
@@ -130,7 +134,7 @@ test("what is selected is run alone, the error is marked where it is, rows come 
   await page.locator(".khmara-sql-wrong").getByText("subjct").waitFor();
   await editor.press("Control+Home");
   await editor.press("Control+Shift+ArrowRight");
-  await page.getByText("Read only", { exact: true }).click();
+  await page.getByRole("switch", { name: "Read only" }).click();
   await editor.press("Control+Enter");
   await page.waitForFunction("document.querySelector('.khmara-sql-wrong')?.textContent !== 'subjct'");
   assert.deepEqual([lastBody().sql, lastBody().readOnly], ["update", false]);

@@ -111,7 +111,7 @@ test("a database is made in the browser, filled in its SQL editor and looked at 
   await page.getByRole("link", { name: "SQL" }).last().click();
   const written = "create table marks (id int primary key, pupil text, mark int)";
   await (await run(written)).getByText("cannot execute CREATE TABLE in a read-only transaction").waitFor();
-  await page.getByText("Read only", { exact: true }).click();
+  await page.getByRole("switch", { name: "Read only" }).click();
   const results = await run(
     `${written}; insert into marks select n, 'Pupil ' || n, nullif(n % 12, 0) from generate_series(1, 250) n; select * from marks order by id; selct 1`,
   );

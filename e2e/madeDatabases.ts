@@ -217,6 +217,7 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
       url: `postgresql://${found.owner}@lyceum.example:5500/${found.owner}?sslmode=require`,
       internalUrl: `postgresql://${found.owner}@${found.internalHost}:5432/${found.owner}?sslmode=require`,
       certificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+      usedBy: params["database"] === ledgerId ? ["app timetable", "app reports"] : [],
     };
   },
   databaseMetricsGet: () => ({

@@ -116,6 +116,7 @@ export default {
   "connect.port": "Port",
   "connect.database": "Database",
   "connect.user": "User",
+  "connect.usedBy": "Linked apps",
   "connect.password": "The password is shown once, when it is made; it is kept nowhere.",
   "connect.toUsers": "Make a new one",
   "connect.with": "With which client",

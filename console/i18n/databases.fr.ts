@@ -120,6 +120,7 @@ export default {
   "connect.port": "Port",
   "connect.database": "Base",
   "connect.user": "Utilisateur",
+  "connect.usedBy": "Applications liées",
   "connect.password": "Le mot de passe est montré une seule fois, à sa création ; il n’est conservé nulle part.",
   "connect.toUsers": "En créer un nouveau",
   "connect.with": "Avec quel client",

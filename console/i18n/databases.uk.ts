@@ -125,6 +125,7 @@ export default {
   "connect.port": "Порт",
   "connect.database": "База",
   "connect.user": "Користувач",
+  "connect.usedBy": "Пов’язані застосунки",
   "connect.password": "Пароль показують один раз, коли його створено; він ніде не зберігається.",
   "connect.toUsers": "Створити новий",
   "connect.with": "Яким клієнтом",

@@ -137,6 +137,7 @@ export const databaseConnection = z.object({
   url: z.string().describe("Without a password: have one with `databaseUserRotate`."),
   internalUrl: z.string(),
   certificate: z.string().describe("Of the authority that signs for the server (PEM): `sslrootcert` of libpq."),
+  usedBy: z.array(z.string()).describe("What is linked to it, for people: app shop."),
 });
 
 export const databaseExtension = z.object({

@@ -9,6 +9,7 @@ import { authorityCertificate } from "./certificates.ts";
 import type contract from "./contract.ts";
 import { beginOnDatabase, insertDatabase, type NewDatabase } from "./creation.ts";
 import { checkNoHolders } from "./links/links.ts";
+import { holderStore } from "./links/store.ts";
 import type { DatabaseOperations } from "./operations.ts";
 import { actorIn, type DatabasesParts, internalHostOf, placeOf, prefixOf, type RouteHandlers, subjectOf } from "./parts.ts";
 import { checkBackup, checkDatabase } from "./states.ts";
@@ -216,6 +217,7 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
         user: row.ownerName,
         ...urls(row, parts.publicHost, internalPort, row.ownerName),
         certificate: await authorityCertificate(parts),
+        usedBy: await holderStore.ofDatabase(context.tx, row.id),
       };
     },
 
@@ -263,6 +265,7 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       const row = await openDatabase(context, params.database);
       parts.driver();
       checkDatabase(row, "rename");
+      await checkRename(context.tx, row);
       if (await databaseStore.nameIsTaken(context.tx, row, body.name)) throw nameTaken("database", "This project", body.name);
       // Named at once: whatever becomes of the restart, whoever starts it next does it by the new name.
       const operation = await beginOnDatabase(context.tx, operations.rename, row, {
@@ -378,6 +381,17 @@ export function databaseHandlers(parts: DatabasesParts, operations: DatabaseOper
       return beginRestore(context, backup, body, "earliest", null);
     },
   };
+}
+
+/** Whoever is linked has the name in its environment. */
+async function checkRename(tx: Tx, row: DatabaseRow): Promise<void> {
+  const holders = await holderStore.ofDatabase(tx, row.id);
+  if (holders.length === 0) return;
+  throw new CloudError(
+    "failed_precondition",
+    `The ${holders[0]} reaches ${row.name} by its name. Take its link to the database away first, and link it again afterwards.`,
+    { details: { resource: "database", reason: "database_held", holders } },
+  );
 }
 
 async function refuseDuringBackup(context: Pick<RequestContext, "tx">, row: DatabaseRow): Promise<void> {

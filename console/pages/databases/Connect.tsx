@@ -55,6 +55,9 @@ export function Connect({ database, here }: { database: DatabaseView; here: stri
             [t("databases.connect.port"), <CopyField key="port" value={String(port)} />],
             [t("databases.connect.database"), <CopyField key="database" value={connection.databaseName} />],
             [t("databases.connect.user"), <CopyField key="user" value={connection.user} />],
+            ...(connection.usedBy.length > 0
+              ? [[t("databases.connect.usedBy"), connection.usedBy.join(", ")] as [string, string]]
+              : []),
           ]}
         />
         <p className={css.note}>
