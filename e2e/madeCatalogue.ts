@@ -106,7 +106,7 @@ export const catalogueAnswers: Record<string, (sent: Sent) => unknown> = {
     const template = templates.find(({ id }) => id === params["template"]);
     return template && viewTemplate(template);
   },
-  installationList: ({ query }) => ({ items: [null, shopId].includes(query.get("app")) ? [installation] : [] }),
+  installationList: ({ query }) => ({ items: [null, String(shopId)].includes(query.get("app")) ? [installation] : [] }),
   installationGet: () => installation,
   appBackupList: ({ query }) => ({ items: query.get("app") === shopId ? backups : [] }),
   bucketList: () => ({ items: [] }),

@@ -56,6 +56,7 @@ export async function openCloud(options: CloudOptions) {
       ...shared,
       ...appDrivers,
       databaseLinks: databases.links,
+      catalogueDatabases: databases.forCatalogue,
       registryHost: new URL(options.publicUrl).host,
       objectDoor: {
         url: s3Url,

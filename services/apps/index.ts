@@ -8,6 +8,7 @@ import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 import { createBackups } from "./backups/area.ts";
 import { createCatalogue } from "./catalogue/area.ts";
+import type { CatalogueDatabases } from "./catalogue/databases.ts";
 import contract from "./contract.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
@@ -49,6 +50,8 @@ export interface AppsOptions {
   gateway: Available<GatewayDoor>;
   /** A folder of other templates than those of the catalogue: for tests. */
   templates?: string | undefined;
+  /** Absent: templates that need one cannot be installed. */
+  catalogueDatabases?: CatalogueDatabases | undefined;
 }
 
 export interface Apps {
@@ -59,7 +62,7 @@ export interface Apps {
 }
 
 export function createApps(options: AppsOptions): Apps {
-  const { engine, gateway, templates, ...shared } = options;
+  const { engine, gateway, templates, catalogueDatabases, ...shared } = options;
   const parts: AppsParts = {
     ...shared,
     engine: () => {
@@ -77,7 +80,7 @@ export function createApps(options: AppsOptions): Apps {
   const routing = createRouting(parts, gateway);
   const linking = createLinkingArea(parts);
   Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part, linking: linking.part });
-  const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates });
+  const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates, databases: catalogueDatabases });
   const previews = createPreviews(parts, deploying.lifecycle);
   const registry = createRegistry(parts);
   const nodes = createNodesArea(parts, "driver" in engine ? engine.driver : undefined);

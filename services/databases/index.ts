@@ -13,8 +13,9 @@ import contract, { type DatabaseLinks } from "./contract.ts";
 import { databaseHandlers } from "./databaseRoutes.ts";
 import type { ContainerHost } from "./driver.ts";
 import { openPostgres } from "./drivers/postgres/index.ts";
-import { defineDatabaseOperations } from "./operations.ts";
+import { createDatabasesForCatalogue, type DatabasesForCatalogue } from "./forCatalogue.ts";
 import { createDatabaseLinks } from "./links/links.ts";
+import { defineDatabaseOperations } from "./operations.ts";
 import type { CertificateMaker, DatabasesParts } from "./parts.ts";
 import { databaseStore } from "./store.ts";
 import { watchingHandlers } from "./watching/routes.ts";
@@ -47,6 +48,8 @@ export interface DatabasesOptions {
 export interface Databases {
   /** For apps of this process. */
   links: DatabaseLinks;
+  /** For apps of the catalogue, which have one of their own. */
+  forCatalogue: DatabasesForCatalogue;
   service: ServiceDefinition<typeof contract>;
   parts: DatabasesParts;
 }
@@ -77,6 +80,7 @@ export function createDatabases(options: DatabasesOptions): Databases {
   return {
     parts,
     links: createDatabaseLinks(parts),
+    forCatalogue: createDatabasesForCatalogue(parts, operations, backups),
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),

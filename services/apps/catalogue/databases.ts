@@ -21,8 +21,6 @@ export interface CatalogueDatabases {
   ): Promise<{ databaseId: Id<"database"> }>;
   /** Without a name when it is gone. */
   look(tx: Tx, id: string): Promise<{ name?: string; state?: string; operationId?: string }>;
-  /** The app's next release has DATABASE_URL. Harmless to repeat. */
-  link(appId: string, databaseId: string, options: { actor: Actor; signal: AbortSignal }): Promise<void>;
   /** Begins one; undefined when it has no bucket. */
   backup(tx: Tx, id: string, actor: Actor): Promise<string | undefined>;
   /** Begins its deletion, or answers the one that has begun; undefined when it is gone. */
@@ -39,7 +37,6 @@ const none = (): never => {
 export const noDatabases: CatalogueDatabases = {
   create: async () => none(),
   look: async () => ({}),
-  link: async () => none(),
   backup: async () => none(),
   remove: async () => undefined,
 };

@@ -17,6 +17,7 @@ import type { AppRow } from "../deploying/store/apps.ts";
 import { settingStore } from "../deploying/store/settings.ts";
 import type { AppsParts } from "../parts.ts";
 import type { CatalogueDatabases } from "./databases.ts";
+import { linkingOfDatabases } from "./linkDatabase.ts";
 import { type InstallationChange, type InstallationRow, installationStore } from "./store.ts";
 import type { Template, Templates } from "./template.ts";
 import { type Facts, firstSettings } from "./values.ts";
@@ -51,6 +52,7 @@ export function defineCatalogue(
   { templates, lifecycle, backups, databases }: CatalogueTools,
 ): CatalogueOperations {
   const { database } = parts;
+  const link = linkingOfDatabases(parts);
 
   async function templateOf(row: Pick<InstallationRow, "template">): Promise<Template> {
     const found = await templates.find(row.template);
@@ -155,7 +157,7 @@ export function defineCatalogue(
     const { state, operationId } = await database.transaction("system", (tx) => databases.look(tx, id));
     if (operationId !== undefined) await ended(operationId);
     if (state === "creating") throw new NotYet();
-    await databases.link(app.id, id, { actor: context.actor, signal: context.signal });
+    await link(app.id, id, { actor: context.actor, signal: context.signal });
   }
 
   async function databaseGone(context: Context, id: string): Promise<void> {
