@@ -117,6 +117,29 @@ before(async () => {
   bucket = (await newBucket())["id"];
 });
 
+/** Rows, as there is no engine to make them on. */
+const newLink = async () => {
+  const id = newId("appLink");
+  await cloud.database
+    .sql`insert into apps.links (id, app_id, organisation_id, project_id, kind, resource_id, resource_name, prefix, access, state,
+      credential_id, created_by, created_at, changed_at)
+    values (${id}, ${await routedApp()}, ${organisation}, ${project}, 'bucket', ${bucket}, 'walk', ${`P${++counter}`}, 'read_write', 'active', '',
+      ${cloud.database.sql.json({ kind: "system", name: "test" })}, now(), now())`;
+  return id;
+};
+const newCronJob = async (): Promise<string> =>
+  (
+    await as("owner", "cronJobCreate", {
+      params: { app: await routedApp() },
+      body: { name: unique("walk"), schedule: "@daily", command: "true" },
+    })
+  )["id"];
+const newCronRun = async () => {
+  const id = newId("cronRun");
+  await cloud.database.sql`insert into apps.cron_runs (id, job_id, app_id, organisation_id, project_id, state, due_at)
+    values (${id}, ${await newCronJob()}, ${await routedApp()}, ${organisation}, ${project}, 'starting', now())`;
+  return id;
+};
 const newBucket = () => as("owner", "bucketCreate", { body: { project, name: unique("walk") } });
 const newObject = async (key = unique("object")) => {
   await as("owner", "objectUpload", { params: { bucket }, query: { key }, bytes: "some text" });
@@ -698,6 +721,24 @@ const cases: Record<string, Case> = {
       return { params: { disk: disk["id"] }, query: { confirm: name } };
     },
   },
+
+  // apps: links (there is no engine that the S3 door could be opened to), cron jobs
+  appLinkList: onApp(),
+  appLinkCreate: { ownerStatus: 409, input: async () => ({ params: { app: await routedApp() }, body: { bucket } }) },
+  appLinkDelete: { input: async () => ({ params: { link: await newLink() } }) },
+  cronJobList: onApp(),
+  cronJobCreate: {
+    input: async () => ({
+      params: { app: await routedApp() },
+      body: { name: unique("walk"), schedule: "@daily", command: "true" },
+    }),
+  },
+  cronJobUpdate: { input: async () => ({ params: { cronJob: await newCronJob() }, body: { paused: true } }) },
+  cronJobDelete: { input: async () => ({ params: { cronJob: await newCronJob() } }) },
+  cronJobRun: { ownerStatus: 409, input: async () => ({ params: { cronJob: await newCronJob() } }) },
+  cronRunList: { input: async () => ({ params: { cronJob: await newCronJob() } }) },
+  cronRunGet: { input: async () => ({ params: { cronRun: await newCronRun() } }) },
+  cronRunCancel: { input: async () => ({ params: { cronRun: await newCronRun() } }) },
 
   // apps: backups and catalogue (there is no engine)
   appBackupList: { input: () => ({ query: { project } }) },

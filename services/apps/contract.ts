@@ -1,6 +1,7 @@
 import { contract } from "../../kernel/contract.ts";
 import { backupRoutes } from "./backups/contract.ts";
 import { catalogueEvents, catalogueRoutes } from "./catalogue/contract.ts";
+import { cronRoutes } from "./cron/contract.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
 import { linkingRoutes } from "./linking/contract.ts";
 import { nodeRoutes } from "./nodes/contract.ts";
@@ -18,6 +19,7 @@ export default contract({
     ...runningRoutes,
     ...routingRoutes,
     ...linkingRoutes,
+    ...cronRoutes,
     ...backupRoutes,
     ...catalogueRoutes,
     ...previewRoutes,

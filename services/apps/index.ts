@@ -10,6 +10,7 @@ import { createBackups } from "./backups/area.ts";
 import { createCatalogue } from "./catalogue/area.ts";
 import type { CatalogueDatabases } from "./catalogue/databases.ts";
 import contract from "./contract.ts";
+import { createCron } from "./cron/area.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import { createLinkingArea } from "./linking/area.ts";
@@ -73,18 +74,26 @@ export function createApps(options: AppsOptions): Apps {
     running: undefined as never,
     routing: undefined as never,
     linking: undefined as never,
+    cron: undefined as never,
   };
   const backups = createBackups(parts);
   const deploying = createDeploying(parts, { copying: backups.copying });
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
   const linking = createLinkingArea(parts);
-  Object.assign(parts, { deploying: deploying.part, running: running.part, routing: routing.part, linking: linking.part });
+  const cron = createCron(parts);
+  Object.assign(parts, {
+    deploying: deploying.part,
+    running: running.part,
+    routing: routing.part,
+    linking: linking.part,
+    cron: cron.part,
+  });
   const catalogue = createCatalogue(parts, deploying.lifecycle, backups, { folder: templates, databases: catalogueDatabases });
   const previews = createPreviews(parts, deploying.lifecycle);
   const registry = createRegistry(parts);
   const nodes = createNodesArea(parts, "driver" in engine ? engine.driver : undefined);
-  const areas = [deploying, running, routing, linking, backups, catalogue, previews, registry, nodes];
+  const areas = [deploying, running, routing, linking, cron, backups, catalogue, previews, registry, nodes];
   return {
     parts,
     previews: previews.part,
@@ -96,6 +105,7 @@ export function createApps(options: AppsOptions): Apps {
         ...running.handlers,
         ...routing.handlers,
         ...linking.handlers,
+        ...cron.handlers,
         ...backups.handlers,
         ...catalogue.handlers,
         ...previews.handlers,

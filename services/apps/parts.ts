@@ -7,6 +7,7 @@ import type { Secrets } from "../../kernel/secrets.ts";
 import type { DatabaseLinks } from "../databases/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
+import type { CronJob as PlannedCronJob } from "./building/plan.ts";
 import type { AppState, DeploymentSource } from "./deploying/contract.ts";
 import type { AppEngine } from "./driver.ts";
 import type { VisitAnswer, VisitRequest } from "./routing/visits.ts";
@@ -35,6 +36,7 @@ export interface AppsParts {
   running: RunningPart;
   routing: RoutingPart;
   linking: LinkingPart;
+  cron: CronPart;
 }
 
 export interface ObjectDoorAddress {
@@ -205,6 +207,11 @@ export interface LinkingPart {
   files(tx: Tx, links: readonly ReleaseLink[]): Promise<{ path: string; content: string }[]>;
   /** In the transaction that deletes an app: what was made for its links goes. */
   appDeleted(tx: Tx, appId: string): Promise<void>;
+}
+
+export interface CronPart {
+  /** In the transaction that makes a release the live one: what it wants to run by the clock; what persons made stays. */
+  live(tx: Tx, appId: string, jobs: readonly PlannedCronJob[]): Promise<void>;
 }
 
 export interface RoutingPart {

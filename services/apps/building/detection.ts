@@ -264,7 +264,7 @@ function checkedMounts(mounts: NonNullable<Manifest["mounts"]>): RunPlan["mounts
 }
 
 function namedCron(cron: NonNullable<Manifest["cron"]>): RunPlan["cron"] {
-  const named = cron.map(({ name, schedule, command }, index) => ({ name: name ?? `cron-${index + 1}`, schedule, command }));
+  const named = cron.map(({ name, ...job }, index) => ({ name: name ?? `cron-${index + 1}`, ...given(job) }));
   const twice = named.find(({ name }, index) => named.findIndex((each) => each.name === name) !== index);
   if (twice) throw cannotBuild(manifestFile, `cron: the name ${twice.name} is there twice.`);
   return named;

@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
+import { cronConcurrency, cronTimeoutSeconds } from "../cron/contract.ts";
+import { isTimeZone, wrongWith } from "../cron/schedule.ts";
 import { capability, firstScale, runUser } from "../deploying/contract.ts";
 import { linkKind, linkPrefix } from "../linking/contract.ts";
 import { planKinds } from "./plan.ts";
@@ -46,13 +48,10 @@ const oneLine = (most: number) =>
 
 const webPath = oneLine(500).regex(/^\/[^\s]*$/, "begins with /, such as /health");
 
-const cronField =
-  /^(\*|[0-9]+(-[0-9]+)?|[a-zA-Z]{3}(-[a-zA-Z]{3})?)(\/[0-9]+)?(,(\*|[0-9]+(-[0-9]+)?|[a-zA-Z]{3}(-[a-zA-Z]{3})?)(\/[0-9]+)?)*$/;
-const schedule = z.string().refine((text) => {
-  if (/^@(hourly|daily|weekly|monthly|yearly)$/.test(text)) return true;
-  const fields = text.trim().split(/\s+/);
-  return fields.length === 5 && fields.every((field) => cronField.test(field));
-}, 'has five fields (minute, hour, day, month, weekday; in UTC), such as "0 3 * * *", or is @hourly, @daily, @weekly, @monthly, @yearly');
+const schedule = z.string().superRefine((text, context) => {
+  const wrong = wrongWith(text);
+  if (wrong !== undefined) context.addIssue({ code: "custom", message: wrong });
+});
 
 const isSecret = /(PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE_?KEY|API_?KEY|CREDENTIALS?)$/i;
 
@@ -145,7 +144,16 @@ export const manifestSchema = z.strictObject({
     .max(10)
     .optional(),
   cron: z
-    .array(z.strictObject({ name: processName.optional(), schedule, command }))
+    .array(
+      z.strictObject({
+        name: processName.optional(),
+        schedule,
+        timeZone: z.string().refine(isTimeZone, "is a time zone, such as Europe/Kyiv").optional(),
+        command,
+        timeoutSeconds: cronTimeoutSeconds.optional(),
+        concurrency: cronConcurrency.optional(),
+      }),
+    )
     .max(100)
     .optional(),
   settings: z

@@ -48,9 +48,15 @@ export interface Mount {
 
 export interface CronJob {
   name: string;
-  /** Five fields, in UTC (crontab(5)). */
+  /** Five fields (crontab(5)). */
   schedule: string;
+  /** Absent: UTC. */
+  timeZone?: string | undefined;
   command: string;
+  /** Absent: an hour. */
+  timeoutSeconds?: number | undefined;
+  /** When it is due while the one before still runs; absent: skip. */
+  concurrency?: "skip" | "allow" | undefined;
 }
 
 export interface Setting {

@@ -25,6 +25,8 @@ export interface RunFacts {
   settings: RunPlan["settings"];
   capabilities: Capability[];
   user?: string | undefined;
+  /** What runs by the clock. */
+  cron?: RunPlan["cron"];
   /** What has to be linked. */
   links?: RunPlan["links"];
 }
@@ -239,6 +241,7 @@ function factsOf(plan: BuildPlan): RunFacts {
     capabilities: plan.capabilities,
     ...(plan.user === undefined ? {} : { user: plan.user }),
     links: plan.links,
+    cron: plan.cron,
   };
 }
 

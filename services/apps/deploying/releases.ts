@@ -61,6 +61,7 @@ export async function makeRelease(
       disks: facts.disks,
       ...rightsOf(app, facts),
       links,
+      cron: facts.cron ?? [],
       environment: sealEnvironment(secrets, id, environment),
       settingNames: Object.keys(environment).sort(),
     };

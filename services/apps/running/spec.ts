@@ -28,7 +28,7 @@ export interface OneOff {
   memoryBytes: number;
   cpus: number;
   mounts: readonly Mount[];
-  owner: "run" | "release";
+  owner: "run" | "release" | "cron";
 }
 
 /** Of a container that a release keeps running. The same row and release give the same, always. */

@@ -314,6 +314,7 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
           stateReason: null,
           deployedAt: new Date(),
         });
+        await parts.cron.live(tx, now.id, row.cron);
       });
       await logged(context, async (call) => {
         await parts.routing.apply(call);
@@ -332,6 +333,8 @@ export function defineDeployments(parts: AppsParts, tools: DeploymentTools): Dep
           state,
           deployedAt: before.deployedAt === null ? null : new Date(before.deployedAt),
         });
+        const old = before.releaseId === null ? undefined : await releaseStore.find(tx, before.releaseId);
+        await parts.cron.live(tx, app.id, old?.cron ?? []);
         return true;
       });
       if (changed) await parts.routing.apply({ signal: context.signal });

@@ -1,6 +1,7 @@
 import type { Actor } from "../../../../kernel/contract.ts";
 import type { Tx } from "../../../../kernel/db/database.ts";
 import type { Id } from "../../../../kernel/ids.ts";
+import type { CronJob } from "../../building/plan.ts";
 import type { ReleaseLink, ReleaseProcess, ReleaseView } from "../../parts.ts";
 import type { DeploymentSource } from "../contract.ts";
 
@@ -24,6 +25,7 @@ export interface ReleaseRow {
   runUser: string | null;
   asked: { capabilities: string[]; user?: string | undefined };
   links: ReleaseLink[];
+  cron: CronJob[];
   /** Sealed. */
   environment: Uint8Array;
   settingNames: string[];
@@ -33,7 +35,7 @@ export interface ReleaseRow {
 
 const columns = `r.id, r.organisation_id as "organisationId", r.project_id as "projectId", r.app_id as "appId", r.number, r.deployment_id as "deploymentId",
   r.image_id as "imageId", r.image_bytes as "imageBytes", r.runtime, r.source, r.processes, r.port, r.health_check as "healthCheck",
-  r.release_command as "releaseCommand", r.disks, r.capabilities, r.run_user as "runUser", r.asked, r.links, r.environment, r.setting_names as "settingNames", r.created_by as "createdBy",
+  r.release_command as "releaseCommand", r.disks, r.capabilities, r.run_user as "runUser", r.asked, r.links, r.cron, r.environment, r.setting_names as "settingNames", r.created_by as "createdBy",
   r.created_at as "createdAt"`;
 
 export const releaseStore = {
@@ -74,11 +76,11 @@ export const releaseStore = {
   async insert(tx: Tx, row: ReleaseRow): Promise<void> {
     await tx.sql`
       insert into apps.releases (id, organisation_id, project_id, app_id, number, deployment_id, image_id, image_bytes, runtime, source, processes, port,
-        health_check, release_command, disks, capabilities, run_user, asked, links, environment, setting_names, created_by, created_at)
+        health_check, release_command, disks, capabilities, run_user, asked, links, cron, environment, setting_names, created_by, created_at)
       values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.appId}, ${row.number}, ${row.deploymentId}, ${row.imageId}, ${row.imageBytes},
         ${row.runtime}, ${tx.sql.json(row.source as never)}, ${tx.sql.json(row.processes as never)}, ${row.port},
         ${tx.sql.json(row.healthCheck as never)}, ${row.releaseCommand}, ${tx.sql.json(row.disks as never)},
-        ${row.capabilities}, ${row.runUser}, ${tx.sql.json(row.asked as never)}, ${tx.sql.json(row.links as never)}, ${Buffer.from(row.environment)},
+        ${row.capabilities}, ${row.runUser}, ${tx.sql.json(row.asked as never)}, ${tx.sql.json(row.links as never)}, ${tx.sql.json(row.cron as never)}, ${Buffer.from(row.environment)},
         ${row.settingNames}, ${tx.sql.json(row.createdBy as never)}, ${row.createdAt})`;
   },
 };

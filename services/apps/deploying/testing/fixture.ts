@@ -20,6 +20,8 @@ import { testDatabase } from "../../../../testing/postgres.ts";
 import type { Faults } from "../../../compute/testing/faults.ts";
 import type { IdentityService } from "../../../identity/contract.ts";
 import type { buildBaseImage } from "../../baseImages/build.ts";
+import { createCron } from "../../cron/area.ts";
+import { cronRoutes } from "../../cron/contract.ts";
 import type { AppEngine } from "../../driver.ts";
 import { createLinkingArea } from "../../linking/area.ts";
 import { linkingRoutes } from "../../linking/contract.ts";
@@ -146,25 +148,27 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     running: undefined as never,
     routing: undefined as never,
     linking: undefined as never,
+    cron: undefined as never,
   };
   const linking = createLinkingArea(parts);
+  const cron = createCron(parts);
   const area = createDeploying(parts, { bases: openBases(parts, options.make ?? tinyBase) });
   parts.deploying = area.part;
   const previews = createPreviews(parts, area.lifecycle);
   const running = createRunningDouble(parts);
   const routing = createRoutingDouble(parts);
-  Object.assign(parts, { running: running.driver, routing: routing.driver, linking: linking.part });
+  Object.assign(parts, { running: running.driver, routing: routing.driver, linking: linking.part, cron: cron.part });
   const apps = contract({
     name: "apps",
     title: "Applications",
-    routes: { ...deployingRoutes, ...previewRoutes, ...registryRoutes, ...linkingRoutes },
+    routes: { ...deployingRoutes, ...previewRoutes, ...registryRoutes, ...linkingRoutes, ...cronRoutes },
     events: deployingEvents,
     quotas: deployingQuotas,
     meters: deployingMeters,
   });
   const service = defineService<typeof apps>({
     contract: apps,
-    handlers: { ...area.handlers, ...previews.handlers, ...tagRoutes(parts), ...linking.handlers },
+    handlers: { ...area.handlers, ...previews.handlers, ...tagRoutes(parts), ...linking.handlers, ...cron.handlers },
   });
   registerQuotas(deployingQuotas);
   const http = createHttpServer({

@@ -112,6 +112,7 @@ export async function testRouting(gateway: Available<GatewayDoor>): Promise<Test
       throw new CloudError("failed_precondition", "There is no engine in this test.", { details: { reason: "engine_missing" } });
     },
     linking: noLinks,
+    cron: { live: async () => {} },
     deploying: {
       async find(tx, id) {
         const app = apps.find((each) => each.id === id);

@@ -6,7 +6,8 @@ export interface OneOffRow {
   appId: string;
   organisationId: string;
   projectId: string;
-  kind: "run" | "release";
+  /** cron: what became of it is told by its run. */
+  kind: "run" | "release" | "cron";
   releaseId: string;
   memoryBytes: number;
   mounts: Mount[];
@@ -31,7 +32,7 @@ export const oneOffStore = {
     tx.sql<OneOffRow[]>`select ${tx.sql.unsafe(columns)} from apps.one_offs where true
       ${filter.appId === undefined ? tx.sql`` : tx.sql`and app_id = ${filter.appId}`}
       ${filter.releaseId === undefined ? tx.sql`` : tx.sql`and release_id = ${filter.releaseId} and kind = 'release'`}
-      ${filter.seenBefore === undefined ? tx.sql`` : tx.sql`and seen_at < ${filter.seenBefore}`}`,
+      ${filter.seenBefore === undefined ? tx.sql`` : tx.sql`and seen_at < ${filter.seenBefore} and kind <> 'cron'`}`,
 
   async remove(tx: Tx, engineName: string): Promise<OneOffRow | undefined> {
     const [row] = await tx.sql<

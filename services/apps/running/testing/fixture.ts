@@ -185,6 +185,7 @@ export async function testRunning(
     running: undefined as never,
     routing: neighbours.routing,
     linking: noLinks,
+    cron: { live: async () => {} },
   };
   const area = createRunning(parts, { ...options, times: { ...fastTimes, ...options.times } });
   parts.running = area.part;
