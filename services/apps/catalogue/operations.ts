@@ -46,6 +46,7 @@ const gibibyte = 1024 ** 3;
 /** Of building, or fetching an image, and of a backup that comes before: their own deadlines end them. */
 const longest = 8 * 60 * minute;
 const shownLines = 6;
+const heldMs = 2 * 60_000;
 
 export function defineCatalogue(
   parts: AppsParts,
@@ -161,7 +162,14 @@ export function defineCatalogue(
   }
 
   async function databaseGone(context: Context, id: string): Promise<void> {
-    const begun = await database.transaction("system", (tx) => databases.remove(tx, id, context.actor));
+    const begun = await database
+      .transaction("system", (tx) => databases.remove(tx, id, context.actor))
+      .catch((error: unknown) => {
+        // The user that the app had goes soon after it; of others it is told.
+        const held = CloudError.is(error, "failed_precondition") && error.details.reason === "database_held";
+        if (held && Date.now() - context.begunAt.getTime() < heldMs) throw new NotYet();
+        throw error;
+      });
     if (begun === undefined) return;
     await ended(begun);
     throw new NotYet();
@@ -178,17 +186,28 @@ export function defineCatalogue(
       kind: "apps.installation.create",
       steps: [
         // The app was made with the request: this is what takes it away again.
-        { name: "app", deadlineSeconds: 30 * minute, run: async () => {}, undo: appGone },
+        {
+          name: "app",
+          deadlineSeconds: 30 * minute,
+          run: async () => {},
+          async undo(context) {
+            // The app first: it has a user in the database. With it the row goes that tells which one that is.
+            const row = await database.transaction("system", (tx) => installationStore.find(tx, context.input.installationId));
+            if (row?.databaseId && context.memory["databaseId"] === undefined) {
+              context.memory["databaseId"] = row.databaseId;
+              await context.remember();
+            }
+            await appGone(context);
+            const id = context.memory["databaseId"] as string | undefined;
+            if (id !== undefined) await databaseGone(context, id);
+          },
+        },
         {
           name: "database",
           deadlineSeconds: 30 * minute,
           async run(context) {
             const { row, app } = await enter(context);
             await databaseReady(context, row, app, await templateOf(row));
-          },
-          async undo(context) {
-            const row = await database.transaction("system", (tx) => installationStore.find(tx, context.input.installationId));
-            if (row?.databaseId) await databaseGone(context, row.databaseId);
           },
         },
         {
