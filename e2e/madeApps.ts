@@ -241,6 +241,52 @@ const domains = [
     createdAt: ago(10),
   },
 ];
+const preview = (given: { branch: string } & Record<string, unknown>) => ({
+  id: newId("app"),
+  appId: shopId,
+  projectId,
+  commit: "4f0c2a9b7d1e5f3a8c6b2d4e9f1a7c3b5d8e0f21",
+  name: `${given.branch.replaceAll("/", "-")}--timetable`,
+  url: `http://${given.branch.replaceAll("/", "-")}--timetable.default.localhost:8081/`,
+  state: "running",
+  expiresAt: ago(-60 * 24 * 6),
+  pushedAt: ago(60 * 20),
+  createdAt: ago(60 * 30),
+  ...given,
+});
+const previews = [
+  preview({ branch: "feature/marks-for-parents-in-several-languages" }),
+  preview({
+    branch: "fix/holidays",
+    state: "failing",
+    stateReason: "web ends by itself: exit code 1. Error: connect ECONNREFUSED 10.64.0.7:5432",
+  }),
+  preview({
+    branch: "new-timetable",
+    state: "new",
+    deployment: { id: deploymentIds.building, number: 1, state: "building" },
+    expiresAt: ago(-60 * 5),
+  }),
+];
+const previewSettings = {
+  enabled: true,
+  branches: ["feature/*", "fix/*", "new-timetable"],
+  lifeDays: 7,
+  most: 10,
+  variables: [
+    { name: "DATABASE_URL", isSecret: true },
+    { name: "MAIL_SENDER", value: "previews@lyceum.example", isSecret: false },
+  ],
+  revision: 2,
+};
+const imageTags = ["1.4.0", "1.5.0-rc.1", "latest"].map((name, i) => ({
+  name,
+  digest: `sha256:${String(i).repeat(64)}`,
+  sizeBytes: 184_000_000 + i * 3_000_000,
+  isIndex: false,
+  reference: `cloud.example.org/default/timetable-of-the-lyceum-and-homework:${name}`,
+  pushedAt: ago(60 * 24 * (3 - i)),
+}));
 const access = {
   httpsOnly: true,
   basicAuth: { users: ["teachers", "parents"] },
@@ -333,6 +379,12 @@ const answers: Record<string, (request: Sent) => unknown> = {
     setupNeeded: false,
     signUpOpen: false,
     currency: "EUR",
+    ssh: {
+      host: "cloud.example.org",
+      port: 2222,
+      fingerprint: "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDh0pT8xXj1QJwPq0w",
+      hostKey: "ssh-ed25519 AAAA",
+    },
     s3: { endpoint: "http://127.0.0.1:9000", region: "khmara" },
   }),
   identityGet: () => ({
@@ -400,6 +452,12 @@ const answers: Record<string, (request: Sent) => unknown> = {
   containerList: ({ params }) => ({ items: params["app"] === shopId ? containers : [] }),
   appLogList: () => ({ items: [] }),
   appMetrics: ({ params }) => (params["app"] === shopId ? metrics : { stepSeconds: 30, series: [] }),
+  previewList: ({ params }) => ({ items: params["app"] === shopId ? previews : [] }),
+  previewSettingsGet: ({ params }) =>
+    params["app"] === shopId
+      ? previewSettings
+      : { ...previewSettings, enabled: false, variables: [], branches: ["*"], revision: 0 },
+  imageTagList: ({ params }) => ({ items: params["app"] === shopId ? imageTags : [] }),
   domainList: ({ params }) => ({ items: params["app"] === shopId ? domains : [] }),
   appAccessGet: () => access,
   appAccessUpdate: () => access,

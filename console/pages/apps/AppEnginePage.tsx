@@ -14,6 +14,7 @@ import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { toastDone, toastError } from "../../ui/toast.ts";
 import { CloudHeader } from "../cloud/CloudHeader.tsx";
 import { AddCommand } from "./AppEngineNotice.tsx";
+import { AppNodes } from "./AppNodes.tsx";
 import css from "./apps.module.css";
 
 type Engine = Answer<"appEngineGet">;
@@ -39,6 +40,7 @@ export default function AppEnginePage() {
       ) : (
         <>
           <State engine={engine} />
+          {engine.missing === undefined && <AppNodes />}
           <AppsDomain key={`domain ${engine.revision}`} engine={engine} />
           <Certificates key={`acme ${engine.revision}`} engine={engine} />
         </>
