@@ -51,60 +51,8 @@ export function BrowseRows(props: { database: DatabaseView; table: DatabaseTable
             { value: "structure", label: t("sql.structure") },
           ]}
         />
-        <form
-          className={css.tools}
-          style={{ margin: 0, flex: 1 }}
-          onSubmit={(event) => {
-            event.preventDefault();
-            setOffset(0);
-            setFilter(value === "" && !isUnary(operator) ? undefined : { column, operator, value });
-          }}
-        >
-          <Select
-            size="xs"
-            w={160}
-            allowDeselect={false}
-            aria-label={t("sql.column")}
-            value={column}
-            onChange={(next) => next && setColumn(next)}
-            data={table.columns.map(({ name }) => name)}
-          />
-          <Select
-            size="xs"
-            w={150}
-            allowDeselect={false}
-            aria-label={t("sql.condition")}
-            value={operator}
-            onChange={(next) => next && setOperator(next as Operator)}
-            data={operators.map((one) => ({ value: one, label: t(`sql.operator.${one}`) }))}
-          />
-          {!isUnary(operator) && (
-            <TextInput
-              size="xs"
-              w={160}
-              aria-label={t("ui.value")}
-              value={value}
-              onChange={(event) => setValue(event.currentTarget.value)}
-            />
-          )}
-          <Button size="xs" variant="default" type="submit">
-            {t("sql.filter")}
-          </Button>
-          {filter && (
-            <Button
-              size="xs"
-              variant="subtle"
-              onClick={() => {
-                setFilter(undefined);
-                setValue("");
-                setOffset(0);
-              }}
-            >
-              {t("ui.clear")}
-            </Button>
-          )}
-        </form>
         <Button
+          className={css.toEditor ?? ""}
           size="xs"
           variant="default"
           leftSection={<IconTerminal2 size={14} aria-hidden />}
@@ -116,6 +64,58 @@ export function BrowseRows(props: { database: DatabaseView; table: DatabaseTable
           {t("sql.toEditor")}
         </Button>
       </div>
+      <form
+        className={css.tools}
+        onSubmit={(event) => {
+          event.preventDefault();
+          setOffset(0);
+          setFilter(value === "" && !isUnary(operator) ? undefined : { column, operator, value });
+        }}
+      >
+        <Select
+          size="xs"
+          w={160}
+          allowDeselect={false}
+          aria-label={t("sql.column")}
+          value={column}
+          onChange={(next) => next && setColumn(next)}
+          data={table.columns.map(({ name }) => name)}
+        />
+        <Select
+          size="xs"
+          w={150}
+          allowDeselect={false}
+          aria-label={t("sql.condition")}
+          value={operator}
+          onChange={(next) => next && setOperator(next as Operator)}
+          data={operators.map((one) => ({ value: one, label: t(`sql.operator.${one}`) }))}
+        />
+        {!isUnary(operator) && (
+          <TextInput
+            size="xs"
+            w={160}
+            aria-label={t("ui.value")}
+            value={value}
+            onChange={(event) => setValue(event.currentTarget.value)}
+          />
+        )}
+        <Button size="xs" variant="default" type="submit">
+          {t("sql.filter")}
+        </Button>
+        {filter && (
+          <Button
+            size="xs"
+            variant="subtle"
+            onClick={() => {
+              setFilter(undefined);
+              setValue("");
+              setOffset(0);
+            }}
+          >
+            {t("ui.clear")}
+          </Button>
+        )}
+      </form>
       {rows.error ? (
         <Alert color="red" role="alert">
           {errorText(rows.error)}

@@ -91,6 +91,7 @@ export default function DatabaseBackups({ database, may }: DatabaseTabProps) {
                 key: "made",
                 header: t("databases.backups.made"),
                 primary: true,
+                width: "minmax(190px, 1.2fr)",
                 cell: ({ createdAt, finishedAt }) => format.dateTime(finishedAt ?? createdAt),
                 sort: ({ createdAt }) => createdAt,
               },

@@ -272,7 +272,7 @@ function ResultView(props: {
   return (
     <section className={css.result} aria-label={props.title}>
       <div className={css.resultHead}>
-        <h3>{props.alone ? result.command : `${props.title}: ${result.command}`}</h3>
+        <h3>{props.alone ? result.command : `${props.title} · ${result.command}`}</h3>
         <span>
           {hasRows
             ? result.truncated

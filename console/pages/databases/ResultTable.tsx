@@ -72,20 +72,22 @@ export function ResultTable(props: {
                   return (
                     // biome-ignore lint/suspicious/noArrayIndexKey: as above
                     <td key={index} data-number={numeric.test(columns[index]?.type ?? "") || undefined}>
-                      {value === null ? (
-                        <span className={css.null}>NULL</span>
-                      ) : value === "" ? (
-                        <span className={css.null}>{t("sql.emptyText")}</span>
-                      ) : long ? (
-                        <>
-                          {value.slice(0, longest)}…{" "}
-                          <button type="button" className={css.more} onClick={() => setOpened(place)}>
-                            {t("sql.whole", { count: value.length })}
-                          </button>
-                        </>
-                      ) : (
-                        value
-                      )}
+                      <div className={css.cell}>
+                        {value === null ? (
+                          <span className={css.null}>NULL</span>
+                        ) : value === "" ? (
+                          <span className={css.null}>{t("sql.emptyText")}</span>
+                        ) : long ? (
+                          <>
+                            {value.slice(0, longest)}…{" "}
+                            <button type="button" className={css.more} onClick={() => setOpened(place)}>
+                              {t("sql.whole", { count: value.length })}
+                            </button>
+                          </>
+                        ) : (
+                          value
+                        )}
+                      </div>
                     </td>
                   );
                 })}

@@ -101,7 +101,9 @@ function Grid({ title, heads, rows }: { title: string; heads: string[]; rows: Re
               <tr key={line}>
                 {row.map((cell, index) => (
                   // biome-ignore lint/suspicious/noArrayIndexKey: as above
-                  <td key={index}>{cell}</td>
+                  <td key={index}>
+                    <div className={css.cell}>{cell}</div>
+                  </td>
                 ))}
               </tr>
             ))}
