@@ -351,6 +351,25 @@ test("an image out of a file, stopped and started again, over TLS", async () => 
   assert.match(await exec("curl", [...curl, `https://${host}:${httpsPort}/`]), /Hello from a folder[\s\S]* 2$/);
 });
 
+test("an app of the catalogue is installed in Chromium, used, and removed from the command line", async () => {
+  await page.goto("/o/home/p/default/catalogue");
+  await shown(page);
+  await page.getByRole("textbox", { name: "Search the catalogue" }).fill("guest");
+  await page.getByRole("link", { name: "Guest book" }).click();
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("visitors");
+  await page.getByRole("button", { name: "Install", exact: true }).click();
+  await page.getByRole("heading", { name: "Guest book runs" }).waitFor({ timeout: 180_000 });
+  const visitor = await browser.visit({ url: `http://${hostOf("visitors")}:${httpPort}` });
+  await visitor.goto("/");
+  await visitor.getByLabel("Your name").fill("Olena");
+  await visitor.getByLabel("Your message").fill("A fine place.");
+  await visitor.getByRole("button", { name: "Sign the guest book" }).click();
+  await visitor.getByText("A fine place.", { exact: true }).waitFor();
+  await visitor.context().close();
+  await khmara(["installation", "delete", "visitors", "--yes"]);
+  assert.equal((await look("visitors")).status, 404);
+});
+
 test("a disk keeps what is on it over releases", async () => {
   await khmara(["app-disk", "create", "api", "data", "/data"]);
   await khmara(["app", "deploy", "api", source(server("4"))]);

@@ -117,6 +117,11 @@ before(async () => {
   bucket = (await newBucket())["id"];
 });
 
+async function newWebsite(): Promise<string> {
+  const { id } = await newBucket();
+  await as("owner", "bucketWebsiteUpdate", { params: { bucket: id }, body: { indexDocument: "index.html" } });
+  return id;
+}
 /** Rows, as there is no engine to make them on. */
 const newLink = async () => {
   const id = newId("appLink");
@@ -375,6 +380,11 @@ const cases: Record<string, Case> = {
 
   bucketList: { input: () => ({ query: { project } }) },
   bucketCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },
+  bucketWebsiteUpdate: {
+    input: async () => ({ params: { bucket: (await newBucket())["id"] }, body: { indexDocument: "index.html" } }),
+  },
+  bucketWebsiteDelete: { input: async () => ({ params: { bucket: await newWebsite() } }) },
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
   bucketEmpty: {
@@ -758,7 +768,7 @@ const cases: Record<string, Case> = {
     ownerStatus: 409,
     input: async () => ({ params: { installation: (await newInstallation()).id }, body: {} }),
   },
-  installationRemove: {
+  installationDelete: {
     input: async () => {
       const { id, name } = await newInstallation();
       return { params: { installation: id }, query: { confirm: name } };

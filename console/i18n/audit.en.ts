@@ -303,7 +303,7 @@ export default {
   "did.apps.disk.delete": "deleted the disk {resource} of an app",
   "did.apps.installation.create": "installed {resource} from the catalogue",
   "did.apps.installation.update": "updated {resource} from the catalogue",
-  "did.apps.installation.remove": "removed {resource}, which came from the catalogue",
+  "did.apps.installation.delete": "removed {resource}, which came from the catalogue",
   "did.apps.backup.create": "backed up the disks of {resource}",
   "did.apps.backup.restore": "put the disks of {resource} back",
   "did.apps.backup.delete": "deleted a backup of the disks of {resource}",

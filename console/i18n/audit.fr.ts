@@ -306,7 +306,7 @@ export default {
   "did.apps.disk.delete": "a supprimé le disque {resource} d’une application",
   "did.apps.installation.create": "a installé {resource} depuis le catalogue",
   "did.apps.installation.update": "a mis {resource} à jour depuis le catalogue",
-  "did.apps.installation.remove": "a désinstallé {resource}, issue du catalogue",
+  "did.apps.installation.delete": "a désinstallé {resource}, issue du catalogue",
   "did.apps.backup.create": "a sauvegardé les disques de {resource}",
   "did.apps.backup.restore": "a remis en place les disques de {resource}",
   "did.apps.backup.delete": "a supprimé une sauvegarde des disques de {resource}",

@@ -321,7 +321,7 @@ export default {
   "did.apps.disk.delete": "видаляє диск застосунку {resource}",
   "did.apps.installation.create": "встановлює {resource} з каталогу",
   "did.apps.installation.update": "оновлює {resource} з каталогу",
-  "did.apps.installation.remove": "видаляє {resource}, встановлений із каталогу",
+  "did.apps.installation.delete": "видаляє {resource}, встановлений із каталогу",
   "did.apps.backup.create": "створює резервну копію дисків {resource}",
   "did.apps.backup.restore": "повертає диски {resource} з резервної копії",
   "did.apps.backup.delete": "видаляє резервну копію дисків {resource}",

@@ -38,7 +38,7 @@ export default function InstalledRemove(props: { installation: Installation; app
       typeName={name}
       action={t("catalogue.remove")}
       onConfirm={async () => {
-        await callApi("installationRemove", {
+        await callApi("installationDelete", {
           installation: installation.id,
           confirm: name,
           ...(copies ? { backup: "true", bucket: bucket.id } : {}),

@@ -319,7 +319,7 @@ export function createCatalogue(
       return viewOperation(operation);
     },
 
-    async installationRemove(context, { params, query }) {
+    async installationDelete(context, { params, query }) {
       const { tx } = context;
       const { row, app } = await open(context, params.installation, "remove");
       checkDeletable(app, query.confirm);

@@ -198,12 +198,12 @@ export const catalogueRoutes = {
     response: operation,
     errors: ["not_found", "failed_precondition", "conflict", "invalid_argument"],
   }),
-  installationRemove: route({
+  installationDelete: route({
     method: "DELETE",
     path: "/v1/installations/{installation}",
     summary: "Remove an installed app",
     description: "The app with its disks, releases and domains; its database when that is said. Backups stay in their bucket.",
-    permission: "apps.installation.remove",
+    permission: "apps.installation.delete",
     roles: ["editor"],
     params: byInstallation,
     query: z.object({
