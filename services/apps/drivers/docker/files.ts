@@ -1,4 +1,5 @@
 /** Small files that are in a container from its making on, beside what its image has. */
+import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import type { CallOptions, ContainerSpec } from "../../driver.ts";
 import { at, type DockerClient } from "./client.ts";
@@ -13,5 +14,7 @@ export async function putFiles(
   const tar = pack();
   for (const { path, content } of files) tar.entry({ name: path.replace(/^\//, ""), mode: 0o444 }, content);
   tar.finalize();
-  await client.put(at`/containers/${id}/archive`, tar, { query: { path: "/" }, signal: options?.signal, timeoutMs: 60_000 });
+  // A stream of the package's own kind, which is none of Node's.
+  const body = Readable.from(tar);
+  await client.put(at`/containers/${id}/archive`, body, { query: { path: "/" }, signal: options?.signal, timeoutMs: 60_000 });
 }
