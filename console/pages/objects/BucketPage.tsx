@@ -11,6 +11,7 @@ import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { BucketDelete } from "./BucketDelete.tsx";
 import { BucketOverview } from "./BucketOverview.tsx";
+import { BucketWebsite } from "./BucketWebsite.tsx";
 import { ConnectTab } from "./ConnectTab.tsx";
 import { FilesTab } from "./FilesTab.tsx";
 import { SharesTab } from "./SharesTab.tsx";
@@ -87,7 +88,12 @@ export default function BucketPage() {
       {tab === "shares" && <SharesTab bucket={data} readOnly={readOnly} />}
       {tab === "uploads" && <UploadsTab bucket={data} readOnly={readOnly} />}
       {tab === "connect" && <ConnectTab bucket={data} />}
-      {tab === "overview" && <BucketOverview bucket={data} here={here} />}
+      {tab === "overview" && (
+        <>
+          <BucketOverview bucket={data} here={here} />
+          <BucketWebsite bucket={data} readOnly={readOnly} />
+        </>
+      )}
       <BucketDelete
         bucket={data}
         mode={removing}
