@@ -8,8 +8,9 @@ import { after, afterEach, before, type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../testing/launcher.ts";
 import { EngineOf, tablesWith } from "./app-engine.ts";
+import { addDatabaseClient, pythonFiles, shopFiles } from "./appSources.ts";
 import { shown, TestBrowser } from "./browser.ts";
-import { type Client, exec, newCloud, repository } from "./cloud.ts";
+import { type Client, exec, finished, newCloud, repository } from "./cloud.ts";
 import { processTree } from "./processes.ts";
 import { type Visit, Visitors, visit } from "./visitors.ts";
 
@@ -108,6 +109,8 @@ before(async () => {
   engine = await EngineOf.open(cloud);
   await engine.giveBase("static", "12");
   await engine.giveBase("node", "24");
+  await engine.giveBase("python", "3.11");
+  await engine.givePostgres("15");
   page = await browser.visitAsOwner(cloud);
 });
 /** Of what went wrong the cloud's own logs know more. */
@@ -251,12 +254,32 @@ const app = async (name: string) => {
   return one;
 };
 
-test("scaled to three, requests go to all of them; and back to one without a failed request", async () => {
+test("scaled to three, requests go to all of them; one that is killed comes back; and to one without a failed request", async () => {
   await khmara(["process", "scale", "api", "web", "--count", "3"]);
   const hosts = new Set<string>();
   await eventually(
     async () => hosts.add(await text("api", "/host")).size,
     (count) => count === 3,
+    60_000,
+  );
+  const driver = engine.driver();
+  const { id } = await app("api");
+  const inEngine = async () =>
+    (await driver.containerList()).filter(
+      ({ labels, state }) => labels["app"] === id && labels["process"] === "web" && state === "running",
+    );
+  const [victim] = await inEngine();
+  const before = (await driver.containerGet(String(victim?.name)))?.startedAt;
+  await driver.containerKill(String(victim?.name));
+  await eventually(
+    async () => ({ running: (await inEngine()).length, started: (await driver.containerGet(String(victim?.name)))?.startedAt }),
+    ({ running, started }) => running === 3 && started?.getTime() !== before?.getTime(),
+    60_000,
+  );
+  driver.close();
+  await eventually(
+    () => containers("api"),
+    (all) => all.filter(({ process, state }) => process === "web" && state === "healthy").length === 3,
     60_000,
   );
   const visitors = new Visitors(httpPort, hostOf("api"), { people: 2 });
@@ -370,6 +393,49 @@ test("an app of the catalogue is installed in Chromium, used, and removed from t
   assert.equal((await look("visitors")).status, 404);
 });
 
+test("pushed by git, with a database that its release command prepares; Chromium sees it over TLS, with a WebSocket", async () => {
+  const project = projectId as never;
+  const size = { memoryBytes: 256 * 2 ** 20, diskBytes: 2 ** 30 };
+  const made = await finished(client, await client.databaseCreate({ project, name: "orders", version: "15", ...size }));
+  const shop = await client.appCreate({ project, name: "shop" });
+  await client.appLinkCreate({ app: shop.id, database: made.result?.["databaseId"] as never });
+  const folder = source(shopFiles());
+  addDatabaseClient(folder);
+  const git = async (...words: string[]) => {
+    const identity = ["-c", "user.name=Olena", "-c", "user.email=olena@example.org"];
+    const script = 'exec git "$@" 2>&1';
+    return exec("sh", ["-c", script, "sh", "-C", folder, ...identity, ...words], { env: { HOME: cloud.folder } });
+  };
+  const push = async (message: string) => {
+    await git("add", "--all");
+    await git("commit", "--quiet", "--message", message);
+    return git("push", `http://git:${token}@127.0.0.1:${cloud.port}/git/default/shop.git`, "main");
+  };
+  await git("init", "--quiet", "--initial-branch=main");
+  assert.match(
+    await push("A shop"),
+    /release command: node migrate\.js[\s\S]*tables are ready[\s\S]*requests go to the new release/,
+  );
+  const url = `https://${hostOf("shop")}:${cloud.apps?.httpsPort}`;
+  const visitor = await browser.visit({ url, ownAuthority: true });
+  await visitor.goto("/");
+  await visitor.getByText("heard hello").waitFor();
+  await visitor.getByRole("button", { name: "Order" }).click();
+  await visitor.getByRole("heading", { name: "Shop: 1 orders" }).waitFor();
+  // A migration that fails: what is there goes on, and so does its data.
+  for (const [path, content] of Object.entries(shopFiles({ title: "Broken", migration: "process.exit(3);" })))
+    writeFileSync(join(folder, path), content);
+  assert.match(await push("One that breaks"), /release command ended with exit code 3/);
+  await visitor.reload();
+  await visitor.getByRole("heading", { name: "Shop: 1 orders" }).waitFor();
+  await visitor.context().close();
+});
+
+test("an app of Python", async () => {
+  await khmara(["app", "deploy", "snake", source(pythonFiles), "--create"]);
+  assert.match(await text("snake"), /^Python 3\.11\./);
+});
+
 test("a disk keeps what is on it over releases", async () => {
   await khmara(["app-disk", "create", "api", "data", "/data"]);
   await khmara(["app", "deploy", "api", source(server("4"))]);
@@ -409,7 +475,10 @@ test("the control plane is killed under load: the apps answer on, and it comes b
 
 test("what is deleted leaves nothing in the engine", async () => {
   await assert.rejects(khmara(["app", "delete", "api"]), /nobody is there to confirm/);
-  for (const name of ["api", "own", "copy", "brochure", "hello"]) await khmara(["app", "delete", name, "--yes"]);
+  await khmara(["app", "delete", "shop", "--yes"]);
+  const { items: databases } = await client.databaseList({ project: projectId as never });
+  for (const { id, name } of databases) await finished(client, await client.databaseDelete({ database: id, confirm: name }));
+  for (const name of ["snake", "api", "own", "copy", "brochure", "hello"]) await khmara(["app", "delete", name, "--yes"]);
   assert.equal((await client.appList({ project: projectId as never })).items.length, 0);
   await eventually(
     () => engine.leftovers().then(String),

@@ -28,6 +28,8 @@ export interface Visit {
   language?: Language;
   scheme?: "light" | "dark";
   size?: { width: number; height: number };
+  /** The certificate is of the cloud's own authority, which no browser knows. */
+  ownAuthority?: boolean;
   /** Of another visit, to be signed in as there. */
   signedInAs?: BrowserContextOptions["storageState"];
 }
@@ -77,7 +79,7 @@ export class TestBrowser {
   }
 
   /** A page of somebody who has never been here: a context of its own, without anybody's cookies. */
-  async visit({ url, language = "en", scheme = "light", size = wide, signedInAs }: Visit): Promise<Page> {
+  async visit({ url, language = "en", scheme = "light", size = wide, signedInAs, ownAuthority = false }: Visit): Promise<Page> {
     const context = await this.#browser.newContext({
       baseURL: url,
       locale: language,
@@ -89,6 +91,7 @@ export class TestBrowser {
       permissions: ["clipboard-read", "clipboard-write"],
       ...(size.width < 600 ? { hasTouch: true, isMobile: true } : {}),
       ...(signedInAs ? { storageState: signedInAs } : {}),
+      ignoreHTTPSErrors: ownAuthority,
     });
     context.setDefaultTimeout(patienceMs);
     // What a person has chosen here before; without it the console takes the language of the account.
