@@ -28,7 +28,7 @@ export interface RunningOptions {
 export function createRunning(
   parts: AppsParts,
   options: RunningOptions = {},
-): Area<typeof runningRoutes> & { part: RunningPart } {
+): Area<typeof runningRoutes> & { part: RunningPart; times: RunningTimes } {
   const collector = createCollector(parts, options.logLimits);
   const runtime: Runtime = {
     parts,
@@ -43,6 +43,7 @@ export function createRunning(
   const scaling = createScaling(runtime, starting, stopping);
   const oneOffs = createOneOffs(runtime);
   return {
+    times: runtime.times,
     part: createPart(runtime, starting, stopping, oneOffs),
     handlers: {
       ...processRoutes(runtime, scaling),

@@ -13,7 +13,7 @@ import type { Scaling } from "./scaling.ts";
 import { addressOf, kinds, volumeName } from "./spec.ts";
 import { endOf, type Starting } from "./starting.ts";
 import type { Stopping } from "./stopping.ts";
-import { type ContainerRow, containerStore } from "./store/containers.ts";
+import { type ContainerRow, containerName, containerStore } from "./store/containers.ts";
 import { diskStore } from "./store/disks.ts";
 import { oneOffStore } from "./store/oneOffs.ts";
 import { type ProcessRow, processStore } from "./store/processes.ts";
@@ -35,6 +35,9 @@ interface Seen {
   runningMs: number | undefined;
   /** In a row. */
   failures: number;
+  /** Since when it has been unhealthy; and how often it was started anew for that since it was last healthy. */
+  hangsMs?: number | undefined;
+  hangs: number;
   nextMs: number;
   /** Whether its turn is under way. */
   asking: boolean;
@@ -45,6 +48,8 @@ interface Seen {
 }
 
 const failuresToUnhealthy = 3;
+const longestHangMs = 3_600_000;
+const hangStopSeconds = 10;
 const page = 500;
 const checksAtOnce = 64;
 
@@ -225,6 +230,7 @@ export function createReconciler(
       check: release.healthCheck,
       runningMs: undefined,
       failures: 0,
+      hangs: 0,
       nextMs: 0,
       asking: false,
       ends: early?.ends ?? 0,
@@ -291,6 +297,21 @@ export function createReconciler(
     return "It is not there; it is made anew.";
   }
 
+  /** One that runs and answers nobody for minutes does not come round by itself. Less and less often, as it may be something else that is away. */
+  async function startAnew(one: Seen, problem: string, signal: AbortSignal): Promise<void> {
+    const { row } = one;
+    one.hangs++;
+    one.hangsMs = undefined;
+    log.warn(
+      { app: row.appId, container: containerName(row), problem, times: one.hangs },
+      "a container of an app hangs and is started anew",
+    );
+    const engine = runtime.engine();
+    await engine.containerStop(row.engineName, { timeoutSeconds: hangStopSeconds, signal });
+    await engine.containerStart(row.engineName, { signal });
+    health.ended(row.engineName, `${containerName(row)} hung (${problem}) and was started anew.`);
+  }
+
   async function ask(one: Seen, signal: AbortSignal): Promise<boolean> {
     const { row, check } = one;
     const sinceMs = Date.now() - (one.runningMs ?? Date.now());
@@ -308,6 +329,12 @@ export function createReconciler(
       one.failures++;
       if (state === "healthy" && one.failures >= failuresToUnhealthy) state = "unhealthy";
       if (state === "starting" && row.process === "web" && sinceMs > check.startSeconds * 1000) state = "unhealthy";
+    }
+    if (state === "healthy") Object.assign(one, { hangsMs: undefined, hangs: 0 });
+    else if (state === "unhealthy") {
+      one.hangsMs ??= Date.now();
+      const pauseMs = Math.min(times.hangMs * 2 ** one.hangs, Math.max(longestHangMs, times.hangMs));
+      if (Date.now() - one.hangsMs >= pauseMs) await startAnew(one, problem ?? "it does not answer", signal);
     }
     const reason = state === "healthy" ? undefined : (problem ?? row.stateReason ?? undefined);
     const before = row.state;

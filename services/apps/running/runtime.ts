@@ -17,6 +17,8 @@ export interface RunningTimes {
   drainMs: number;
   /** What has no port is held for healthy when it has run for so long. */
   settledMs: number;
+  /** Whoever is unhealthy for so long is started anew; doubled each time that it does not help, to an hour. */
+  hangMs: number;
   /** Whoever has run for so long is over its crashes. */
   steadyMs: number;
   /** A draining container that nobody has taken away by then was left by a process that is gone. */
@@ -33,6 +35,7 @@ export const defaultTimes: RunningTimes = {
   sampleMs: 15_000,
   drainMs: 30_000,
   settledMs: 2000,
+  hangMs: 180_000,
   steadyMs: 20_000,
   leftMs: 180_000,
   ownerMs: 60_000,

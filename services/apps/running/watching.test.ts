@@ -152,7 +152,7 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
     await gone(app.id);
   });
 
-  test("one that hangs is not sent requests any more", async () => {
+  test("one that hangs is not sent requests any more, and is started anew when that goes on", async () => {
     const { app } = await cloud.deploy({ healthCheck: { timeoutSeconds: 1 } });
     const [row] = await rows(app.id);
     await eventually(
@@ -188,6 +188,21 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
       (state) => state === "running",
       patienceMs,
     );
+    const engineName = row?.engineName as string;
+    const before = (await cloud.engine.containerGet(engineName))?.startedAt?.getTime() ?? 0;
+    cloud.times.hangMs = 1000;
+    await exec("kill -STOP $(cat /tmp/pid)");
+    await eventually(
+      async () => (await cloud.engine.containerGet(engineName))?.startedAt?.getTime() ?? 0,
+      (startedMs) => startedMs > before,
+      patienceMs,
+    );
+    await eventually(
+      () => endpoints(app.id),
+      (found) => found.length === 1,
+      patienceMs,
+    );
+    cloud.times.hangMs = 600_000;
     await gone(app.id);
   });
 

@@ -27,6 +27,7 @@ import { noLinks } from "../../linking/testing/noLinks.ts";
 import type { AppsParts, AppView, DeployingPart, ReleaseProcess, ReleaseView, RequestSample, RoutingPart } from "../../parts.ts";
 import { createRunning, type RunningOptions } from "../area.ts";
 import { runningMeters, runningQuotas, runningRoutes } from "../contract.ts";
+import type { RunningTimes } from "../runtime.ts";
 
 export type Caller = "editor" | "viewer" | "stranger";
 
@@ -101,6 +102,8 @@ export class Neighbours {
 }
 
 export interface TestRunning {
+  /** As it goes by now; a test may change them. */
+  times: RunningTimes;
   database: Database;
   databaseUrl: string;
   parts: AppsParts;
@@ -143,7 +146,11 @@ export const fastTimes = {
 };
 
 export async function testRunning(
-  options: RunningOptions & { /** Of an engine of the test's own. */ socket?: string } = {},
+  options: RunningOptions & {
+    /** Of an engine of the test's own. */
+    socket?: string;
+    engineOf?: (cloudId: string) => AppEngine;
+  } = {},
 ): Promise<TestRunning> {
   const [throwaway, docker] = await Promise.all([
     testDatabase(),
@@ -166,13 +173,14 @@ export async function testRunning(
     stranger: principal("stranger", "owner", newId("organisation")),
   };
   const cloudId = testCloudId();
-  const engine = openDockerEngine({ address: { endpoint: docker.socket }, cloudId });
+  const engine = options.engineOf?.(cloudId) ?? openDockerEngine({ address: { endpoint: docker.socket }, cloudId });
   const image = await engine.imageImport(
     { name: "base:1", labels: { kind: "base" }, defaults: { command: ["/bin/sh"], environment: { PATH: "/bin" } } },
     Readable.from([await testRootfs()]),
   );
   const neighbours = new Neighbours();
   const secrets = openSecrets(randomBytes(32));
+  const times = { ...fastTimes, ...options.times };
   const parts: AppsParts = {
     database,
     identity: undefined as never,
@@ -187,7 +195,7 @@ export async function testRunning(
     linking: noLinks,
     cron: { live: async () => {} },
   };
-  const area = createRunning(parts, { ...options, times: { ...fastTimes, ...options.times } });
+  const area = createRunning(parts, { ...options, times });
   parts.running = area.part;
   const apps = contract({
     name: "apps",
@@ -220,6 +228,7 @@ export async function testRunning(
   let workers: WorkerLoop | undefined;
 
   const cloud: TestRunning = {
+    times: area.times,
     database,
     databaseUrl: throwaway.url,
     parts,
