@@ -35,7 +35,10 @@ export default {
   "problem.nothing": "There is nothing in it to deploy.",
   "problem.changed": "{path} changed while it was read. Try again.",
   "problem.unreadable": "The browser may not read one of the files. Choose the folder again.",
-  git: "Or with git; the password is an API token:",
+  git: "Or with git over HTTPS; the password is an API token:",
+  gitSsh: "Or with git over SSH and a key of your account:",
+  gitKey: "Add a key",
+  gitFingerprint: "The server's key is {fingerprint}",
   gitToken: "Make a token",
   gitLater: "With git, once the app is there: its page has the commands.",
 } as const;

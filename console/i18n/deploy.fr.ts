@@ -38,7 +38,10 @@ export default {
   "problem.nothing": "Il n’y a rien à déployer dedans.",
   "problem.changed": "{path} a changé pendant la lecture. Réessayez.",
   "problem.unreadable": "Le navigateur ne peut pas lire un des fichiers. Choisissez de nouveau le dossier.",
-  git: "Ou avec git ; le mot de passe est un jeton d’API :",
+  git: "Ou avec git en HTTPS ; le mot de passe est un jeton d’API :",
+  gitSsh: "Ou avec git en SSH et une clé de votre compte :",
+  gitKey: "Ajouter une clé",
+  gitFingerprint: "La clé du serveur est {fingerprint}",
   gitToken: "Créer un jeton",
   gitLater: "Avec git, une fois l’application créée : sa page donne les commandes.",
 } satisfies Translation<typeof en>;

@@ -43,7 +43,10 @@ export default {
   "problem.nothing": "Тут нічого розгортати.",
   "problem.changed": "{path} змінився під час читання. Спробуйте ще раз.",
   "problem.unreadable": "Браузер не може прочитати один із файлів. Виберіть теку ще раз.",
-  git: "Або через git; пароль — токен API:",
+  git: "Або через git за HTTPS; пароль — токен API:",
+  gitSsh: "Або через git за SSH із ключем вашого облікового запису:",
+  gitKey: "Додати ключ",
+  gitFingerprint: "Ключ сервера: {fingerprint}",
   gitToken: "Створити токен",
   gitLater: "Або через git, коли застосунок уже є: команди будуть на його сторінці.",
 } satisfies Translation<typeof en>;

@@ -2,6 +2,7 @@ import { AccountHeader } from "./AccountHeader.tsx";
 import { PasskeySection } from "./PasskeySection.tsx";
 import { PasswordSection } from "./PasswordSection.tsx";
 import { SessionSection } from "./SessionSection.tsx";
+import { SshKeySection } from "./SshKeySection.tsx";
 import { TotpSection } from "./TotpSection.tsx";
 
 export default function SecurityPage() {
@@ -11,6 +12,7 @@ export default function SecurityPage() {
       <PasswordSection />
       <TotpSection />
       <PasskeySection />
+      <SshKeySection />
       <SessionSection />
     </>
   );

@@ -29,6 +29,8 @@ const tabs = [
   "overview",
   "deployments",
   "releases",
+  "images",
+  "previews",
   "variables",
   "processes",
   "logs",
@@ -45,6 +47,8 @@ type Content = ComponentType<AppTabProps>;
 const contents: Record<Exclude<Tab, "overview">, Content> = {
   deployments: lazy(() => import("./AppDeployments.tsx")),
   releases: lazy(() => import("./AppReleases.tsx")),
+  images: lazy(() => import("./AppImages.tsx")),
+  previews: lazy(() => import("./AppPreviews.tsx")),
   variables: lazy(() => import("./AppVariables.tsx")),
   processes: lazy(() => import("./AppProcesses.tsx")),
   logs: lazy(() => import("./AppLogs.tsx")),
@@ -78,9 +82,13 @@ export default function AppPage() {
       <PageHeader
         title={app.name}
         badge={<AppBadge app={app} />}
-        text={app.description || undefined}
-        back={{ to: home, label: t("frame.nav.apps") }}
-        tabs={tabs.map((one) => ({
+        text={app.preview ? t("apps.previewOf", { branch: app.preview.branch }) : app.description || undefined}
+        back={
+          app.preview
+            ? { to: `${home}/${app.preview.appId}/previews`, label: t("apps.tab.previews") }
+            : { to: home, label: t("frame.nav.apps") }
+        }
+        tabs={(app.preview ? tabs.filter((one) => one !== "previews" && one !== "domains") : tabs).map((one) => ({
           to: one === "overview" ? here : `${here}/${one}`,
           label: t(`apps.tab.${one}`),
           active: one === tab,

@@ -5,7 +5,7 @@ import { type ReactNode, useRef, useState } from "react";
 import type { Operation } from "../../../services/operations/contract.ts";
 import { callApi } from "../../api/api.ts";
 import { fieldProblems } from "../../api/errors.ts";
-import { useProject } from "../../frame/identity.ts";
+import { useCloud, useProject } from "../../frame/identity.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { CopyField } from "../../ui/CopyField.tsx";
@@ -37,6 +37,7 @@ export function DeployForm(props: {
   const t = useT();
   const format = useFormat();
   const project = useProject();
+  const ssh = useCloud()?.ssh;
   const [way, setWay] = useState<Way>("source");
   const [source, setSource] = useState<ChosenSource>();
   const [image, setImage] = useState("");
@@ -170,6 +171,23 @@ export function DeployForm(props: {
                 multiline
                 value={`git remote add khmara ${location.origin}/git/${project.slug}/${name}.git\ngit push khmara HEAD:main`}
               />
+              {ssh && (
+                <>
+                  <p className={css.note}>
+                    {t("deploy.gitSsh")}{" "}
+                    <Anchor component={Link} to="/account/security" size="sm" underline="always">
+                      {t("deploy.gitKey")}
+                    </Anchor>
+                  </p>
+                  <CopyField
+                    multiline
+                    value={`git remote add khmara ssh://git@${ssh.host}:${ssh.port}/${project.slug}/${name}.git\ngit push khmara HEAD:main`}
+                  />
+                  <p className={css.note} style={{ overflowWrap: "anywhere" }}>
+                    {t("deploy.gitFingerprint", { fingerprint: ssh.fingerprint })}
+                  </p>
+                </>
+              )}
             </>
           )}
           <p className={css.note}>{t("deploy.commandImage")}</p>

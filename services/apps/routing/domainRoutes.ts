@@ -55,6 +55,10 @@ export function domainHandlers(
       const { tx } = context;
       const app = await openApp(parts, context, tx, params.app, { lock: true });
       parts.deploying.checkAction(app, "configure");
+      if (app.parentId !== undefined)
+        throw new CloudError("failed_precondition", "A preview has no domains of its own. Add the domain to the app itself.", {
+          details: { reason: "is_preview" },
+        });
       const { host, redirectTo } = body;
       const settings = await settingsStore.get(tx);
       checkName(host, settings, gateway?.reservedHosts ?? []);
