@@ -47,7 +47,7 @@ export function InstallProgress(props: { template: TemplateView; operationId: st
           aria-label={t("catalogue.progress.title", { name: template.name })}
         />
       )}
-      <ol className={css.steps} role="status">
+      <ol className={css.steps} aria-live="polite">
         {operation.steps.map(({ name, state }) => (
           <li key={name} data-state={state}>
             {icons[state]}
