@@ -156,7 +156,7 @@ test("rows are sorted and filtered by the server; the statement for them can be 
   const page = await browser.visit({ url, size: wide });
   await page.goto(`${ledger}/tables`);
   await page.getByRole("button", { name: "subject" }).click();
-  await page.getByLabel("Column", { exact: true }).click();
+  await page.getByRole("combobox", { name: "Column" }).click();
   await page.getByRole("option", { name: "what" }).click();
   await page.getByRole("textbox", { name: "Value" }).fill("it's");
   await page.getByRole("button", { name: "Filter" }).click();
