@@ -103,6 +103,12 @@ export default function AppPreviews({ app, here, may }: AppTabProps) {
                     <small>
                       <code>{preview.commit.slice(0, 7)}</code> · {t("apps.previews.pushed")} <TimeAgo at={preview.pushedAt} />
                     </small>
+                    {preview.state !== "new" && (
+                      <Anchor href={preview.url} target="_blank" rel="noreferrer" size="sm">
+                        {preview.url.replace(/^https?:\/\//, "")}
+                      </Anchor>
+                    )}
+                    {preview.stateReason && <small>{preview.stateReason}</small>}
                   </div>
                   <StatusBadge tone={preview.deployment ? "busy" : appTones[preview.state]}>
                     {preview.deployment
@@ -131,12 +137,6 @@ export default function AppPreviews({ app, here, may }: AppTabProps) {
                     />
                   </div>
                 </div>
-                {preview.state !== "new" && (
-                  <Anchor href={preview.url} target="_blank" rel="noreferrer" size="sm" style={{ overflowWrap: "anywhere" }}>
-                    {preview.url.replace(/^https?:\/\//, "")}
-                  </Anchor>
-                )}
-                {preview.stateReason && <p className={css.note}>{preview.stateReason}</p>}
               </li>
             ))}
           </ul>
