@@ -10,7 +10,7 @@ import { type DockerEngineOptions, openDockerEngine } from "../docker/index.ts";
 import { type Engine, Ownership } from "../docker/ownership.ts";
 import { createDelivery } from "./delivery.ts";
 import { askMember, isDown, type Member, Members, unreachable } from "./members.ts";
-import { isGate, networkOfOverlay } from "./names.ts";
+import { isGate, isOverlay } from "./names.ts";
 import { createSwarmNetworks, type NetworkOptions } from "./networks.ts";
 import { createNodes } from "./nodes.ts";
 import { createPlacing, type Standing } from "./placing.ts";
@@ -159,7 +159,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
     },
 
     async networkList(options) {
-      return (await engine.networkList(options)).filter(({ name }) => networkOfOverlay(name) === undefined);
+      return (await engine.networkList(options)).filter(({ name }) => !isOverlay(name));
     },
 
     async networkConnect(name, container, options = {}) {

@@ -1,4 +1,5 @@
 /** What nodes are known by; also of use to what makes a machine a node. */
+import { createHash } from "node:crypto";
 
 /** A label of a node's engine: its name, and with it that of its certificate. */
 export const nodeLabel = "khmara.node";
@@ -10,12 +11,10 @@ export const nodeNamePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 export const serverNameOf = (node: string): string => `${node}.nodes.khmara.internal`;
 export const clientName = "khmara.nodes.khmara.internal";
 
-const overlayEnd = "-overlay";
-/** Of all nodes together, beside the network of its name on each. A swarm takes no points in names. */
-export const overlayOf = (network: string): string => network + overlayEnd;
-/** Undefined of one that is none. */
-export const networkOfOverlay = (name: string): string | undefined =>
-  name.endsWith(overlayEnd) ? name.slice(0, -overlayEnd.length) : undefined;
+/** Of all nodes together, beside the network of its name on each. A swarm takes 63 letters, and no points. */
+export const overlayOf = (network: string): string =>
+  `overlay-${createHash("sha256").update(network).digest("hex").slice(0, 20)}`;
+export const isOverlay = (name: string): boolean => /^overlay-[0-9a-f]{20}$/.test(name);
 /** The container through which this machine reaches that one. */
 export const gateOf = (network: string): string => `${network}.gate`;
 export const isGate = (container: string): boolean => container.endsWith(".gate");

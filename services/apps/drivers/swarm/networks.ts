@@ -14,7 +14,7 @@ import { findContainer } from "../docker/lookup.ts";
 import { absent, type Engine, type EngineLabels, foreign, labelKeys, nameIn } from "../docker/ownership.ts";
 import { openGate } from "./gate.ts";
 import { askMember, type Member, type Members } from "./members.ts";
-import { gateOf, networkOfOverlay, overlayOf } from "./names.ts";
+import { gateOf, isOverlay, overlayOf } from "./names.ts";
 import { pauseImage } from "./pauseImage.ts";
 
 export interface NetworkOptions {
@@ -248,9 +248,9 @@ export function createSwarmNetworks(
     /** As one machine tells it: under the names of the networks, with addresses that this machine reaches. */
     reachable(addresses: Readonly<Record<string, string>>, member: Member): Record<string, string> {
       const found: Record<string, string> = {};
-      for (const [name, address] of Object.entries(addresses)) {
-        const network = networkOfOverlay(name) ?? name;
-        if (member.home ? network === name : network !== name) found[network] = address;
+      for (const name of Object.keys(addresses)) {
+        const address = isOverlay(name) ? undefined : addresses[member.home ? name : overlayOf(name)];
+        if (address !== undefined) found[name] = address;
       }
       return found;
     },

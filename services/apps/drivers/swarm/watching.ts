@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AppEngine, Watcher } from "../../driver.ts";
 import type { Engine } from "../docker/ownership.ts";
 import type { Members } from "./members.ts";
-import { isGate, networkOfOverlay } from "./names.ts";
+import { isGate, isOverlay } from "./names.ts";
 
 const lookMs = 3000;
 
@@ -16,8 +16,7 @@ export function watchMembers(
   const ours: Watcher = {
     ...watcher,
     onChange(change) {
-      if (change.object === "container" ? !isGate(change.name) : networkOfOverlay(change.name) === undefined)
-        watcher.onChange(change);
+      if (change.object === "container" ? !isGate(change.name) : !isOverlay(change.name)) watcher.onChange(change);
     },
   };
   home.engine.watch(ours, signal);
