@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { newId } from "../kernel/ids.ts";
 import { eventually } from "../testing/launcher.ts";
-import { assertAccessible, languages, phone, shown, signInByApi, TestBrowser, type Visit, wide } from "./browser.ts";
+import { assertAccessible, type Language, languages, phone, shown, signInByApi, TestBrowser, wide } from "./browser.ts";
 import { finished, newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
@@ -220,69 +220,94 @@ async function messageKeys(): Promise<string[]> {
   return areas.flat();
 }
 
-const sizes = { wide, phone };
 const keys = await messageKeys();
 
-for (const [sizeName, size] of Object.entries(sizes)) {
-  for (const language of languages) {
-    test(`${sizeName}, ${language}`, async () => {
-      const problems: string[] = [];
-      // Dialogs and empty pages have the same words around them: they are looked at in one language.
-      const all = Object.entries(addresses).flatMap(([name, paths]) =>
-        (language === "en" ? paths : paths.slice(0, 1)).map((path) => ({ name, path })),
-      );
-      const visitor = async (wanted: typeof all, signedIn: boolean) => {
-        const page = await browser.visit({ url: cloud.url, language, size });
-        if (signedIn) await signInByApi(page.context());
-        let before = "";
-        for (let next = wanted.shift(); next; next = wanted.shift()) {
-          // Once each page is really loaded; else one goes to it from another one, which spares starting the console anew.
-          const loaded = (language === "en" && size === wide) || !signedIn || before === "" || before === next.name;
-          before = next.name;
-          problems.push(...(await look(page, next.name, next.path, { language, size, loaded })));
-        }
-        await page.context().close();
-      };
-      const outside = all.filter(({ name }) => isPublic(name));
-      const inside = all.filter(({ name }) => !isPublic(name));
-      // Two at once, for two cores.
-      await Promise.all([visitor(outside, false).then(() => visitor(inside, true)), visitor(inside, true)]);
-      assert.deepEqual(problems, []);
-    });
-  }
+/** In another language only the words change: there one and the same page is looked at wide, and then narrow. */
+const visits: [name: string, language: Language, sizes: (typeof wide)[]][] = [
+  ["wide, en", "en", [wide]],
+  ["phone, en", "en", [phone]],
+  ...languages
+    .filter((each) => each !== "en")
+    .map((each): (typeof visits)[number] => [`wide and phone, ${each}`, each, [wide, phone]]),
+];
+
+for (const [visit, language, sizes] of visits) {
+  test(visit, async () => {
+    const problems: string[] = [];
+    // Dialogs and empty pages have the same words around them: they are looked at in one language.
+    const all = Object.entries(addresses).flatMap(([name, paths]) =>
+      (language === "en" ? paths : paths.slice(0, 1)).map((path) => ({ name, path })),
+    );
+    const visitor = async (wanted: typeof all, signedIn: boolean) => {
+      const page = await browser.visit({ url: cloud.url, language, size: sizes[0] as typeof wide });
+      if (signedIn) await signInByApi(page.context());
+      let before = "";
+      for (let next = wanted.shift(); next; next = wanted.shift()) {
+        // Once each page is really loaded; else one goes to it from another one, which spares starting the console anew.
+        const loaded = visit === "wide, en" || !signedIn || before === "" || before === next.name;
+        before = next.name;
+        problems.push(...(await look(page, next.name, next.path, { language, sizes, loaded })));
+      }
+      await page.context().close();
+    };
+    const outside = all.filter(({ name }) => isPublic(name));
+    const inside = all.filter(({ name }) => !isPublic(name));
+    // Two at once, for two cores.
+    await Promise.all([visitor(outside, false).then(() => visitor(inside, true)), visitor(inside, true)]);
+    assert.deepEqual(problems, []);
+  });
 }
 
-/** What is wrong with one page, in both appearances. */
+/** What is wrong with one page, at each of the sizes. */
 async function look(
   page: Page,
   name: string,
   path: string,
-  how: Required<Pick<Visit, "language" | "size">> & { loaded: boolean },
+  { language, sizes, loaded }: { language: Language; sizes: (typeof wide)[]; loaded: boolean },
 ) {
-  const { language, size, loaded } = how;
   const problems: string[] = [];
-  const narrow = size === phone;
   if (name === "public setup") await page.route("**/api/v1/cloud", unowned);
   if (loaded) await open(page, real(path));
   else await goInside(page, real(path));
   await shown(page);
   // It begins as the page before has ended: each switch paints everything anew, without a graphics card.
+  const first = page.viewportSize()?.width;
+  for (const size of sizes.toSorted((one, other) => Number(other.width === first) - Number(one.width === first))) {
+    if (size.width !== page.viewportSize()?.width) await page.setViewportSize(size);
+    problems.push(...(await lookAt(page, path, language, size)));
+  }
+  if (name === "public setup") await page.unrouteAll({ behavior: "wait" });
+  problems.push(...browser.takeProblems());
+  return problems;
+}
+
+const drawn = (page: Page) => page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+
+/** In pixels, when the page has come to rest: one that was made narrow needs a moment. */
+async function tooWide(page: Page): Promise<number> {
+  for (let look = 1; ; look++) {
+    await drawn(page);
+    const more = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    if (more <= 0 || look === 20) return more;
+    await page.waitForTimeout(100);
+  }
+}
+
+async function lookAt(page: Page, path: string, language: Language, size: typeof wide): Promise<string[]> {
+  const problems: string[] = [];
+  const narrow = size === phone;
   const dark = await page.evaluate<boolean>('matchMedia("(prefers-color-scheme: dark)").matches');
   const schemes = dark ? (["dark", "light"] as const) : (["light", "dark"] as const);
   // Other languages change the words alone, whatever the colours.
   for (const scheme of language === "en" || pictures ? schemes : schemes.slice(0, 1)) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
-    const at = `${path} (${scheme})`;
-    const [visible, room] = await page.evaluate<[number, number]>(
-      "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
-    );
-    if (visible > room) problems.push(`${at}: ${visible - room} px wider than the window`);
+    const at = `${narrow ? "phone" : "wide"} ${path} (${scheme})`;
+    const more = await tooWide(page);
+    if (more > 0) problems.push(`${at}: ${more} px wider than the window`);
     // Each page meets axe in both appearances and both sizes; other languages only change the words.
-    if (language === "en" && (scheme === "dark") === narrow) {
-      await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+    if (language === "en" && (scheme === "dark") === narrow)
       await assertAccessible(page, at).catch((error: Error) => problems.push(error.message));
-    }
     if (pictures) {
       const file = `${narrow ? "phone" : "wide"}-${language}-${scheme}-${path.replace(bucket, "long").replaceAll(/[^\w]+/g, "_")}.png`;
       await page.screenshot({ path: join(pictures, file) });
@@ -298,8 +323,6 @@ async function look(
     (key) => words.includes(key) && new RegExp(`(^|[^\\w.])${RegExp.escape(key)}($|[^\\w.])`, "m").test(words),
   );
   if (shownKeys.length > 0) problems.push(`${path}: words are missing for ${shownKeys.join(", ")}`);
-  if (name === "public setup") await page.unrouteAll({ behavior: "wait" });
-  problems.push(...browser.takeProblems());
   return problems;
 }
 
