@@ -124,7 +124,7 @@ export function containerConformance(suite: Suite): void {
       // Read twice: the first reader goes away in the middle.
       (await engine.volumeRead("from", base)).destroy();
       await engine.volumeWrite("to", base, await engine.volumeRead("from", base));
-      await suite.start(suite.spec(reader, on("to")));
+      await suite.start(suite.spec(reader, { ...on("to"), user: "10001:10001" }));
       const said = await suite.sh(reader, "cat /disk/link; stat -c '%u:%g %a %n' /disk /disk/deep/file");
       assert.equal(said, "kept\n10001:10001 755 /disk\n10001:10001 640 /disk/deep/file");
       await engine.containerRemove(reader);
