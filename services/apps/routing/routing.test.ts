@@ -212,9 +212,17 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     const signIn = (password: string) => ({
       headers: { authorization: `Basic ${Buffer.from(`ann:${password}`).toString("base64")}` },
     });
+    const preview = cloud.app("branch--site", { parentId: site.id });
+    serve(preview, application);
     const changed = await ok("PATCH", path, { basicAuth: [{ name: "ann", password: "long enough" }] });
     assert.deepEqual(changed.basicAuth, { users: ["ann"] });
     await becomes(host, 401);
+    // A preview is behind the door of its app.
+    const previewHost = "branch--site.shop.localhost";
+    assert.equal((await becomes(previewHost, 401)).status, 401);
+    assert.equal((await ask(previewHost, "/", signIn("long enough"))).status, 200);
+    const noDomain = await cloud.call("editor", "POST", `/apps/${preview.id}/domains`, { host: "branch.example.com" });
+    assert.deepEqual([noDomain.status, noDomain.body.reason], [409, "is_preview"]);
     assert.equal(await statusOf(host, "/", signIn("wrong password")), 401);
     const inside = await ask(host, "/", signIn("long enough"));
     assert.equal(inside.status, 200);
