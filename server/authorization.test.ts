@@ -793,9 +793,9 @@ const cases: Record<string, Case> = {
   appEngineUpdate: { atCloud: true, input: () => ({ body: { appsDomain: "apps.example.org" } }) },
   nodeList: { atCloud: true, ownerStatus: 409, input: () => ({}) },
   nodeInvite: { atCloud: true, ownerStatus: 409, input: () => ({ body: { name: "node-2" } }) },
-  nodeDrain: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
-  nodeActivate: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
-  nodeDelete: { atCloud: true, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
+  nodeDrain: { atCloud: true, foreignStatus: 403, ownerStatus: 409, input: () => ({ params: { node: "node-2" }, body: {} }) },
+  nodeActivate: { atCloud: true, foreignStatus: 403, ownerStatus: 409, input: () => ({ params: { node: "node-2" }, body: {} }) },
+  nodeDelete: { atCloud: true, foreignStatus: 403, ownerStatus: 409, input: () => ({ params: { node: "node-2" } }) },
 
   // databases (there is no engine)
   databaseList: { input: () => ({ query: { project } }) },

@@ -217,7 +217,8 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
       return (await summary(from))?.node?.startsWith("worker") ? [address, machine("home").address] : [machine("home").address];
     };
     for (const from of others) {
-      for (const to of shops) assert.equal(await suite.sh(from, `getent hosts ${to} || echo unknown`), "unknown");
+      const names = shops.map((to) => `(timeout 5 getent hosts ${to}) &`);
+      assert.equal(await suite.sh(from, `${names.join(" ")} wait`), "", "it does not even know their names");
       // All at once: what is dropped is waited for.
       const words = targets.map(
         (address) => `(printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 3 nc -w 2 ${address} 8080 | tail -1) &`,
