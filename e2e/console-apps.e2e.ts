@@ -63,6 +63,7 @@ const pages: Record<string, string> = {
   domains: `${shop}/domains`,
   "domain-new": `${shop}/domains?new=1`,
   access: `${shop}/access`,
+  links: `${shop}/links`,
   disks: `${shop}/disks`,
   manage: `${shop}/manage`,
   engine: "/cloud/app-engine",

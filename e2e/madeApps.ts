@@ -298,6 +298,36 @@ const access = {
   maximumBodyBytes: 20_000_000,
   revision: 2,
 };
+const links = [
+  {
+    id: newId("appLink"),
+    appId: shopId,
+    projectId,
+    kind: "database",
+    resourceId: newId("database"),
+    resourceName: "books",
+    prefix: "",
+    access: "read_write",
+    state: "active",
+    variables: ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "DATABASE_CA_CERT"],
+    createdBy: person,
+    createdAt: ago(3000),
+  },
+  {
+    id: newId("appLink"),
+    appId: shopId,
+    projectId,
+    kind: "bucket",
+    resourceId: newId("bucket"),
+    resourceName: "shop-media",
+    prefix: "MEDIA",
+    access: "read_only",
+    state: "deleting",
+    variables: ["MEDIA_S3_ENDPOINT", "MEDIA_S3_BUCKET"],
+    createdBy: person,
+    createdAt: ago(90),
+  },
+];
 const disks = [{ id: newId("appDisk"), appId: shopId, name: "homework", path: "/data/homework", createdAt: ago(4000) }];
 const points = Array.from({ length: 60 }, (_, index) => ago(60 - index));
 const wave = (base: number, by: number, shift = 0) =>
@@ -461,6 +491,7 @@ const answers: Record<string, (request: Sent) => unknown> = {
   domainList: ({ params }) => ({ items: params["app"] === shopId ? domains : [] }),
   appAccessGet: () => access,
   appAccessUpdate: () => access,
+  appLinkList: ({ params }) => ({ items: params["app"] === shopId ? links : [] }),
   appDiskList: ({ params }) => ({ items: params["app"] === shopId ? disks : [] }),
   appCreate: () => apps[3],
   appDeploy: () => operation,
