@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { parseCookies } from "../kernel/http/cookies.ts";
-import type { RoutingPart } from "../services/apps/parts.ts";
+import type { Apps } from "../services/apps/index.ts";
 
 /** What the gateway sends here from apps that ask for a sign-in; any method, as a visit is renewed under whatever request it ended. */
-export async function registerVisitors(http: FastifyInstance, routing: Pick<RoutingPart, "visit">): Promise<void> {
+export async function registerVisitors(http: FastifyInstance, routing: Pick<Apps["parts"]["routing"], "visit">): Promise<void> {
   await http.register(async (scope) => {
     // The body goes on to the app with the redirect; nobody reads it here.
     scope.removeAllContentTypeParsers();
