@@ -294,7 +294,7 @@ export default {
   "dns.value": "Valeur",
   "dns.yourAddress": "l’adresse IPv4 publique de ce serveur",
   "dns.wait": "À inscrire là où vous avez acheté le domaine. Il faut parfois quelques minutes pour que ce soit connu partout.",
-  "dns.prove": "Ou prouvez d’abord qu’il est à vous, et menez-le ici plus tard :",
+  "dns.prove": "Ou prouvez d’abord qu’il est à vous, et menez-le ici plus tard :",
   "certificate.internal": "Certificat interne",
   "certificate.waiting": "Certificat en route",
   "certificate.issued": "Certificat",

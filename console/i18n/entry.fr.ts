@@ -40,7 +40,7 @@ export default {
   accept: "Accepter l’invitation",
   visitPage: "Visiter une application",
   visitTitle: "Vers {host}",
-  visitWait: "Un instant : l’application apprend qui vous êtes.",
+  visitWait: "Un instant : l’application apprend qui vous êtes.",
   visitAsk: "{app} est d’une autre organisation. Elle apprendra votre nom et votre adresse e-mail.",
   visitYes: "Continuer vers l’application",
   visitNo: "Ne rien lui dire",

@@ -77,7 +77,6 @@ function Terms({ bucket, website, readOnly }: { bucket: Bucket; website: Website
             <TextInput
               label={t("objects.website.error")}
               description={t("objects.website.errorText")}
-              placeholder="404.html"
               spellCheck={false}
               disabled={readOnly}
               {...form.field("errorDocument")}
