@@ -15,7 +15,8 @@ export function startWorkers(database: Database, workers: readonly Worker[], log
       await pause(worker.everySeconds * 1000, signal);
       if (signal.aborted) return;
       try {
-        await exclusively(database, worker.name, () => worker.run(signal));
+        // Skipped when another process is at it.
+        await database.whileLocked(`khmara worker ${worker.name}`, () => worker.run(signal));
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error, worker: worker.name }, "worker failed; it will run again");
       }
@@ -27,21 +28,6 @@ export function startWorkers(database: Database, workers: readonly Worker[], log
       await Promise.all(loops);
     },
   };
-}
-
-/** Skips the round when another process is at it. The lock goes with its connection, so a killed process leaves none. */
-function exclusively(database: Database, name: string, work: () => Promise<void>): Promise<void> {
-  return database.exclusive(async (connection) => {
-    const [row] = await connection<
-      { locked: boolean }[]
-    >`select pg_try_advisory_lock(hashtextextended(${`khmara worker ${name}`}, 0)) as locked`;
-    if (!row?.locked) return;
-    try {
-      await work();
-    } finally {
-      await connection`select pg_advisory_unlock(hashtextextended(${`khmara worker ${name}`}, 0))`;
-    }
-  });
 }
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>

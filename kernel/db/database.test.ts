@@ -80,3 +80,31 @@ test("connections that the server ends, again and again, come back and answer", 
   await database.close();
   await admin.close();
 });
+
+test("a lock is one holder's, in this process and in others, takes no connection of transactions, and goes with its holder", async () => {
+  const { url } = await migratedDatabase();
+  const database = openDatabase({ url, maxConnections: 1 });
+  const other = openDatabase({ url, maxConnections: 1 });
+  const begun = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  const nothing = async () => assert.fail("somebody else has it");
+  const holder = database.whileLocked("round", async () => {
+    begun.resolve();
+    await end.promise;
+  });
+  await begun.promise;
+  assert.deepEqual([await database.whileLocked("round", nothing), await other.whileLocked("round", nothing)], [false, false]);
+  assert.equal(await other.whileLocked("another", async () => {}), true);
+  await database.transaction("system", (tx) => tx.sql`select 1`);
+  end.resolve();
+  assert.equal(await holder, true);
+  await assert.rejects(
+    other.whileLocked("round", async () => {
+      throw new Error("broken");
+    }),
+    /broken/,
+  );
+  assert.equal(await database.whileLocked("round", async () => {}), true);
+  await database.close();
+  await other.close();
+});

@@ -27,6 +27,11 @@ export interface Database {
   sql: Sql;
   /** One connection to itself, for what belongs to the connection, as an advisory lock does. */
   exclusive<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` while this process holds a lock of the whole database, and answers true; false at once when somebody has it. All such locks are in one
+   * connection of their own, so that long work takes none from transactions, and go with it: a killed process leaves none.
+   */
+  whileLocked(name: string, work: () => Promise<void>): Promise<boolean>;
   /** One statement outside any transaction and any tenant; it fails as `transaction` does. */
   statement<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** Calls back for each NOTIFY on the channel; listening goes on by itself after a reconnect (`onReady` each time). */
@@ -71,6 +76,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     connect: () => postgres(options.url, { ...settings, max: 1, max_lifetime: null }),
     isBroken,
   });
+
+  let locks: Sql | undefined;
+  const held = new Set<string>();
 
   async function once<T>(visibility: Visibility, work: (tx: Tx) => Promise<T>): Promise<T> {
     const before: (() => Promise<void>)[] = [];
@@ -126,6 +134,26 @@ export function openDatabase(options: DatabaseOptions): Database {
         throw translated(error);
       }
     },
+    async whileLocked(name, work) {
+      // The server gives a connection a lock that it has already.
+      if (held.has(name)) return false;
+      held.add(name);
+      try {
+        locks ??= postgres(options.url, { ...settings, idle_timeout: 0, max: 1, max_lifetime: null });
+        const [row] = await locks<{ locked: boolean }[]>`select pg_try_advisory_lock(hashtextextended(${name}, 0)) as locked`;
+        if (!row?.locked) return false;
+        try {
+          await work();
+        } finally {
+          await locks`select pg_advisory_unlock(hashtextextended(${name}, 0))`;
+        }
+        return true;
+      } catch (error) {
+        throw translated(error);
+      } finally {
+        held.delete(name);
+      }
+    },
     async statement(work) {
       try {
         return await work(sql);
@@ -145,7 +173,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
     },
     async close() {
-      await Promise.all([sql.end({ timeout: 5 }), pool.close()]);
+      await Promise.all([sql.end({ timeout: 5 }), locks?.end({ timeout: 5 }), pool.close()]);
     },
   };
 }
