@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { createAuthority } from "../../../gateway/certificates/authority.ts";
 import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
 import { processIds } from "../../../server/processes.ts";
 import { baseImagesMissing, testBaseImage } from "../../../testing/baseImages.ts";
 import { eventually } from "../../../testing/launcher.ts";
 import { staticCommand, staticSite } from "../building/webServers.ts";
+import { hostAuthorities } from "./authorities.ts";
 import { baseImageRecipe, buildBaseImage, recipeDigest } from "./build.ts";
 import { baseImageRecipes, baseImageReference, defaultVersions, runtimes } from "./recipes.ts";
 
@@ -96,6 +98,14 @@ describe("Node", { skip }, () => {
       ),
       "true",
     );
+  });
+
+  test("who is trusted on this host is trusted in it", () => {
+    const authorities = hostAuthorities();
+    const trusted = readFileSync(join(root, "etc/ssl/certs/ca-certificates.crt"), "latin1").replaceAll(/\s/g, "");
+    for (const pem of authorities) assert.ok(trusted.includes(pem.replaceAll(/\s/g, "")), pem);
+    const known = output(`node -p 'require("tls").getCACertificates("default").join("").replace(/\\s/g, "")'`);
+    for (const pem of authorities) assert.ok(known.includes(pem.replaceAll(/\s/g, "")), pem);
   });
 });
 
@@ -285,6 +295,24 @@ describe("builds that do not come to an end", { skip }, () => {
       buildBaseImage({ runtime: "node", version: "4", folder }),
       refused("not_found", /There are: base 12, node 20/),
     );
+  });
+});
+
+describe("authorities of this host", () => {
+  test("every one once, and nothing but authorities", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "khmara-authorities-"));
+    try {
+      assert.deepEqual(hostAuthorities(join(folder, "absent")), []);
+      const authority = await createAuthority({ name: "Test" });
+      mkdirSync(join(folder, "sub"));
+      writeFileSync(join(folder, "a.crt"), `of us\n${authority.certificate}\n`);
+      writeFileSync(join(folder, "sub", "again.crt"), authority.certificate);
+      writeFileSync(join(folder, "bundle.pem"), authority.certificate);
+      writeFileSync(join(folder, "broken.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+      assert.deepEqual(hostAuthorities(folder), [authority.certificate.trim()]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

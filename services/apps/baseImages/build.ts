@@ -17,6 +17,7 @@ import {
 } from "../../../kernel/distribution/mirrors.ts";
 import { confined, missingPrograms, ProgramFailure, removeLeftOvers } from "../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../kernel/errors.ts";
+import { hostAuthorities } from "./authorities.ts";
 import { fetchPackages } from "./npmPackages.ts";
 import {
   appFolder,
@@ -73,7 +74,7 @@ export function baseImageRecipe(runtime: Runtime, version: string): BaseImageRec
  */
 export const recipeDigest = (recipe: BaseImageRecipe): string =>
   createHash("sha256")
-    .update(JSON.stringify([recipe, finishScript("", recipe)]))
+    .update(JSON.stringify([recipe, finishScript("", recipe), ...hostAuthorities()]))
     .digest("hex")
     .slice(0, 16);
 
@@ -218,6 +219,7 @@ root=$1
 export LC_ALL=C
 cp -R --no-preserve=ownership ${quoted(join(work, "files"))}/. "$root/"
 if [ -d ${quoted(join(work, "npm"))} ]; then cp -R --no-preserve=ownership ${quoted(join(work, "npm"))}/. "$root/usr/local/"; fi
+if [ -x "$root/usr/sbin/update-ca-certificates" ]; then chroot "$root" update-ca-certificates >/dev/null; fi
 chroot "$root" groupadd --gid ${appUser.gid} ${appUser.name}
 chroot "$root" useradd --uid ${appUser.uid} --gid ${appUser.gid} --home-dir ${appFolder} --no-create-home --shell /bin/bash ${appUser.name}
 install -d -m 0755 -o ${appUser.uid} -g ${appUser.gid} "$root${appFolder}" "$root${cacheFolder}"
@@ -280,7 +282,10 @@ async function debootstrap(
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
     await writeFile(file, content, { mode: 0o644 });
   }
-  await mkdir(join(work, "files"), { recursive: true });
+  const authorities = join(work, "files", "usr", "local", "share", "ca-certificates");
+  await mkdir(authorities, { recursive: true, mode: 0o755 });
+  for (const [index, pem] of hostAuthorities().entries())
+    await writeFile(join(authorities, `host-${index + 1}.crt`), `${pem}\n`, { mode: 0o644 });
   const finish = join(work, "finish.sh");
   await writeFile(finish, finishScript(work, recipe), { mode: 0o755 });
   // Begun with one /usr, Debian 12 does not need the package that would merge it, and with it all of Perl (50 MB).

@@ -42,11 +42,12 @@ const node = (version: string, npm: string): BaseImageRecipe => ({
   npm: { node: version, npm, pnpm: "10", yarn: "1" },
   environment: {
     ...common,
+    // Else it trusts those authorities alone that it was built with.
+    NODE_USE_SYSTEM_CA: "1",
     NPM_CONFIG_CACHE: `${cacheFolder}/npm`,
     NPM_CONFIG_UPDATE_NOTIFIER: "false",
     NPM_CONFIG_FUND: "false",
     YARN_CACHE_FOLDER: `${cacheFolder}/yarn`,
-    npm_config_store_dir: `${cacheFolder}/pnpm`,
   },
   script: 'chroot "$root" node --version && chroot "$root" npm --version',
 });

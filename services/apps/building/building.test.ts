@@ -121,7 +121,10 @@ describe("Node", () => {
         .join("; ");
     assert.equal(install({ "package-lock.json": "{}" }), "npm ci --include=dev --no-audit");
     assert.match(install({}), /^npm install/);
-    assert.match(install({ "pnpm-lock.yaml": "lockfileVersion: '9.0'\n" }), /^pnpm install --prod=false --frozen-lockfile$/);
+    assert.match(
+      install({ "pnpm-lock.yaml": "lockfileVersion: '9.0'\n" }),
+      /^npm_config_store_dir=\/cache\/pnpm pnpm install --prod=false --frozen-lockfile$/,
+    );
     assert.match(
       install({ "yarn.lock": "# yarn lockfile v1\n" }),
       /^yarn install --production=false --non-interactive --frozen-lockfile$/,
@@ -136,7 +139,7 @@ describe("Node", () => {
     );
     assert.match(
       install({ "package.json": { ...start, packageManager: "pnpm@9.1.0+sha512.abc" }, "pnpm-lock.yaml": "" }),
-      /pnpm@9\.1\.0; pnpm install/,
+      /pnpm@9\.1\.0; npm_config_store_dir=\S+ pnpm install/,
     );
     assert.ok(
       plan({ "package.json": start, "yarn.lock": "", "package-lock.json": "" }).warnings.some((each) => /both there/.test(each)),

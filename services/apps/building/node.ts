@@ -1,4 +1,5 @@
 /** Node.js: npm, pnpm and Yarn; servers, and front ends that become a static site. */
+import { cacheFolder } from "../baseImages/recipes.ts";
 import type { SourceTree } from "../source/tree.ts";
 import { readProcfile } from "./commands.ts";
 import { frontEnd, type PackageJson, serverEntry } from "./nodeFrameworks.ts";
@@ -159,7 +160,7 @@ function planInstall(tree: SourceTree, manifest: PackageJson, manager: PackageMa
   }
   const command = {
     npm: lock === undefined ? "npm install --include=dev --no-audit" : "npm ci --include=dev --no-audit",
-    pnpm: `pnpm install --prod=false ${lock === undefined ? "--no-frozen-lockfile" : "--frozen-lockfile"}`,
+    pnpm: `${pnpm} install --prod=false ${lock === undefined ? "--no-frozen-lockfile" : "--frozen-lockfile"}`,
     yarn: berry
       ? lock === undefined
         ? "yarn install --no-immutable"
@@ -189,6 +190,9 @@ function planInstall(tree: SourceTree, manifest: PackageJson, manager: PackageMa
   if (!workspaces && !pnp) plan.dependencyFolders = ["node_modules", ...(spec === undefined ? [] : [".khmara-tools"])];
 }
 
+/** Only for itself: npm warns of a setting that it does not know. */
+const pnpm = `npm_config_store_dir=${cacheFolder}/pnpm pnpm`;
+
 const managerFiles = new Set([
   ...["package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "yarn.lock"],
   ...[".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs"],
@@ -212,7 +216,7 @@ function prune({ name, berry }: PackageManager, manifest: PackageJson, plan: Gen
   if (Object.keys(manifest.devDependencies).length > 0 && !berry && !workspaces) {
     const command = {
       npm: "npm prune --omit=dev --no-audit",
-      pnpm: "CI=true pnpm prune --prod --ignore-scripts",
+      pnpm: `CI=true ${pnpm} prune --prod --ignore-scripts`,
       yarn: "yarn install --production --ignore-scripts --prefer-offline --non-interactive --frozen-lockfile",
     }[name];
     steps.push({ name: "remove what only the build needs", command });
