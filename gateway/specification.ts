@@ -172,7 +172,7 @@ const route = z.strictObject({
     .partial()
     .default({}),
   /** Said to the servers, whatever the client says. */
-  requestHeaders: z.record(z.string().regex(/^x-khmara-[a-z-]{1,40}$/), z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/)).default({}),
+  requestHeaders: z.record(z.string().regex(/^x-khmara-website$/), z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/)).default({}),
   /** gzip, for text of any kind that does not come compressed already. */
   compress: z.boolean().default(true),
   /** Bytes. More is answered 413, and a body of unknown length 411, as it could be of any. Absent: the application decides. */

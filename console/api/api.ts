@@ -87,7 +87,7 @@ export interface Listed<T> {
 export function useApiList<K extends RouteKey>(
   key: K,
   args: Omit<Arguments<K>, "cursor" | "limit">,
-  options: { enabled?: boolean; limit?: number } = {},
+  options: { enabled?: boolean; limit?: number; refetchInterval?: number | false } = {},
 ): Listed<Item<K>> {
   const query = useInfiniteQuery<Page<Item<K>>, CloudError, InfiniteData<Page<Item<K>>>, readonly unknown[], string | undefined>({
     queryKey: [key, "pages", args],
@@ -101,6 +101,7 @@ export function useApiList<K extends RouteKey>(
     getNextPageParam: (last) => last.nextCursor,
     placeholderData: keepPreviousData,
     enabled: options.enabled ?? true,
+    refetchInterval: options.refetchInterval ?? false,
   });
   return {
     rows: query.data?.pages.flatMap((page) => page.items),

@@ -252,7 +252,8 @@ function entrance(specification: CheckedSpecification, folder: string): string[]
     `  http-request deny deny_status 400 if { path,url_dec -m reg ${quote("(^|[/\\\\])\\.\\.?([/\\\\;]|$)")} }`,
     // Only we say these things.
     "  http-request del-header X-Forwarded- -m beg",
-    "  http-request del-header X-Khmara- -m beg",
+    // What only we say to the cloud's own doors; X-Khmara-Csrf is the console's.
+    "  http-request del-header X-Khmara-Website",
     "  http-request del-header Forwarded",
     "  http-request del-header X-Real-IP",
     "  http-request del-header X-Request-Id",
