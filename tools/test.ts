@@ -124,17 +124,17 @@ async function runFiles({ files, concurrency, choose = () => 0 }: Lane): Promise
 }
 
 /** Scenarios that take minutes, the longest first: begun at the end, such a one would have a core for itself. */
-const orderOf = (file: string): number => {
+function orderOf(file: string): number {
   const long = ["crash", "console-look", "compute-crash", "compute", "apps", "s3-clients", "start", "apps-crash", "memory"];
   const index = long.indexOf(basename(file, ".e2e.ts"));
   return index === -1 ? long.length : index;
-};
+}
 
 /** Which engines a scenario has a cloud on: all share those of the tests. */
-const enginesOf = (file: string): string[] => {
+function enginesOf(file: string): string[] {
   const text = readFileSync(file, "utf8");
   return ["apps", "engine"].filter((each) => new RegExp(`newCloud\\(\\{[^}]*\\b${each}: true`).test(text));
-};
+}
 
 /** One with an engine beside one without, as long as there are both; and those of one engine beside each other only at the very end. */
 function choose(waiting: readonly string[], running: readonly string[]): number {
