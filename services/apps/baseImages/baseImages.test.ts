@@ -165,6 +165,9 @@ describe("nginx", { skip }, () => {
 
   test("compressed beforehand, asked for again, and without its version", async () => {
     const path = join(root, "app/assets/app-BkX3a9Qz.js");
+    const small = await fetch(`${address}/assets/app-BkX3a9Qz.js`, { headers: { "accept-encoding": "gzip, br" } });
+    assert.deepEqual([small.headers.get("content-encoding"), small.headers.get("vary")], ["br", "Accept-Encoding"]);
+    assert.equal(await small.text(), readFileSync(path, "utf8"));
     assert.equal(spawnSync("gzip", ["-9kn", path]).status, 0);
     const response = await fetch(`${address}/assets/app-BkX3a9Qz.js`, { headers: { "accept-encoding": "gzip" } });
     assert.equal(response.headers.get("content-encoding"), "gzip");

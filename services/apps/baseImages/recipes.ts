@@ -195,8 +195,13 @@ chroot "$root" a2dismod -q -f status autoindex >/dev/null
 chroot "$root" /usr/sbin/apache2 -t -f /etc/apache2/khmara.conf`,
 });
 
+const compressed =
+  "text/plain text/css text/javascript text/xml application/javascript application/json application/xml application/rss+xml application/manifest+json application/wasm image/svg+xml font/ttf";
+
 /** The parts of nginx's settings that no site changes; the site itself is `/etc/khmara/site.conf` (`building/webServers.ts`). */
 const nginxMain = `# Runs as the user of the app: every file that it writes is in /tmp.
+load_module /usr/lib/nginx/modules/ngx_http_brotli_filter_module.so;
+load_module /usr/lib/nginx/modules/ngx_http_brotli_static_module.so;
 worker_processes auto;
 pid /tmp/nginx.pid;
 error_log stderr warn;
@@ -220,7 +225,12 @@ http {
   gzip_proxied any;
   gzip_comp_level 5;
   gzip_min_length 1000;
-  gzip_types text/plain text/css text/javascript text/xml application/javascript application/json application/xml application/rss+xml application/manifest+json application/wasm image/svg+xml font/ttf;
+  gzip_types ${compressed};
+  brotli on;
+  brotli_static on;
+  brotli_comp_level 5;
+  brotli_min_length 1000;
+  brotli_types ${compressed};
   client_body_temp_path /tmp/nginx-body;
   proxy_temp_path /tmp/nginx-proxy;
   fastcgi_temp_path /tmp/nginx-fastcgi;
@@ -261,7 +271,7 @@ export const baseImageRecipes: readonly BaseImageRecipe[] = [
     version: "12",
     title: "nginx on Debian 12",
     release: "bookworm",
-    packages: ["nginx"],
+    packages: ["libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static", "nginx"],
     environment: common,
     files: { "etc/nginx/khmara.conf": nginxMain, "etc/khmara/site.conf": "server { listen 8080; root /app; }\n" },
     script: 'chroot "$root" /usr/sbin/nginx -t -q -c /etc/nginx/khmara.conf && rm -rf "$root"/tmp/nginx*',
