@@ -491,6 +491,8 @@ export interface AppEngine {
   containerWait(name: string, options?: CallOptions): Promise<ExitReport>;
   /** Undefined of one that does not run. */
   containerMetrics(name: string, options?: CallOptions): Promise<ContainerMetrics | undefined>;
+  /** Bytes that it has in files beside those of its image and its volumes, as long as the files say they are; undefined when there is none. */
+  containerWritten(name: string, options?: CallOptions): Promise<number | undefined>;
   containerLogs(name: string, options?: LogOptions): AsyncIterable<LogRecord>;
 
   /** Runs a command to its end; each stream of its output is kept up to `maxOutputBytes`, then cut (`truncated`). 127: no such command. */

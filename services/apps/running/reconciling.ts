@@ -21,6 +21,8 @@ import { type ProcessRow, processStore } from "./store/processes.ts";
 export interface Reconciler {
   /** Something happened to a container. */
   tell(change: EngineChange): void;
+  /** A container was taken away, for it to be made anew. */
+  removed(engineName: string, reason: string): void;
   /** Compares all records with the engine. */
   round(signal: AbortSignal): Promise<void>;
   /** Begins to ask those containers whose turn it is. */
@@ -50,6 +52,7 @@ interface Seen {
 const failuresToUnhealthy = 3;
 const longestHangMs = 3_600_000;
 const hangStopSeconds = 10;
+const removalMs = 60_000;
 const page = 500;
 const checksAtOnce = 64;
 
@@ -68,6 +71,8 @@ export function createReconciler(
   const told = new Map<string, { ends: number; startedMs?: number }>();
   /** Containers that the engine could not start, and when it is asked again. */
   const refused = new Map<string, { pauseMs: number; nextMs: number }>();
+  /** Why containers were taken away a moment ago. */
+  const removals = new Map<string, { reason: string; atMs: number }>();
   const health = createHealth(runtime);
   /** They never change, and opening their settings costs something. */
   const releases = new Map<string, ReleaseView>();
@@ -141,6 +146,8 @@ export function createReconciler(
       }
     },
 
+    removed: (engineName, reason) => void removals.set(engineName, { reason, atMs: Date.now() }),
+
     async round(signal) {
       const engine = runtime.engine();
       // The engine first: what is made after its answer has its row already when the rows are read.
@@ -160,6 +167,7 @@ export function createReconciler(
           shouldRun(apps.get(row.appId)),
       );
       // Of databases, builds and others, and of what is gone.
+      for (const [name, { atMs }] of removals) if (Date.now() - atMs > removalMs) removals.delete(name);
       for (const name of told.keys()) if (!rows.some(({ engineName }) => engineName === name)) told.delete(name);
       for (const engineName of seen.keys()) if (!wanted.some((row) => row.engineName === engineName)) seen.delete(engineName);
       const lost = wanted.filter((row) => {
@@ -287,7 +295,9 @@ export function createReconciler(
     return changed && row.process === "web";
   }
 
-  async function whereItWent({ mounts }: ContainerRow, signal: AbortSignal): Promise<string> {
+  async function whereItWent({ mounts, engineName }: ContainerRow, signal: AbortSignal): Promise<string> {
+    const removal = removals.get(engineName);
+    if (removal !== undefined) return removal.reason;
     try {
       for (const { volume } of mounts) await runtime.engine().volumeGet(volume, { signal });
     } catch (error) {

@@ -152,6 +152,31 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
     await gone(app.id);
   });
 
+  test("one that fills the disk of the host is made anew without what it wrote", async () => {
+    const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do sleep 1; done" } } });
+    await cloud.parts.running.start(release.id);
+    await cloud.parts.running.awaitHealthy(release.id);
+    cloud.setLive(app, release);
+    const [row] = await rows(app.id);
+    const engineName = row?.engineName as string;
+    const before = (await cloud.engine.containerGet(engineName))?.id;
+    // As long as the file says that it is: nothing has to be written.
+    const command = ["dd", "if=/dev/zero", "of=/tmp/big", "bs=1", "count=0", "seek=3221225472"];
+    assert.equal((await cloud.engine.containerExec(engineName, { command, maxOutputBytes: 1000 })).exitCode, 0);
+    await eventually(
+      async () => (await cloud.engine.containerGet(engineName))?.id,
+      (id) => id !== undefined && id !== before,
+      patienceMs,
+    );
+    assert.ok(((await cloud.engine.containerWritten(engineName)) as number) < 1024 ** 2);
+    await eventually(
+      async () => (await rows(app.id))[0]?.state,
+      (state) => state === "healthy",
+      patienceMs,
+    );
+    await gone(app.id);
+  });
+
   test("one that hangs is not sent requests any more, and is started anew when that goes on", async () => {
     const { app } = await cloud.deploy({ healthCheck: { timeoutSeconds: 1 } });
     const [row] = await rows(app.id);

@@ -13,6 +13,7 @@ import type { Starting } from "./starting.ts";
 import type { Stopping } from "./stopping.ts";
 import { processStore } from "./store/processes.ts";
 import { sampleStore } from "./store/samples.ts";
+import { createWritingLimit } from "./writing.ts";
 
 /** Events come in bunches. */
 const calmMs = 200;
@@ -77,6 +78,7 @@ export function createWatching(
       const signal = AbortSignal.any([outer, ending.signal]);
       const reconciler = createReconciler(runtime, collector, starting, stopping, scaling, oneOffs);
       const sampler = createSampler(runtime);
+      const limitWriting = createWritingLimit(runtime, reconciler.removed);
       let wake = Promise.withResolvers<void>();
       collector.lead(signal);
       runtime.engine().watch(
@@ -117,6 +119,7 @@ export function createWatching(
             await sampler.round(signal);
             await autoscale(signal);
           }),
+          every(times.sampleMs, "looking at what apps write", () => limitWriting(signal)),
           every(3_600_000, "forgetting old samples of apps", () => sampler.upkeep()),
         ]);
       } finally {

@@ -3,7 +3,7 @@ import { at } from "./client.ts";
 import { findContainer } from "./lookup.ts";
 import type { Engine } from "./ownership.ts";
 
-export type Metrics = Pick<AppEngine, "containerMetrics">;
+export type Metrics = Pick<AppEngine, "containerMetrics" | "containerWritten">;
 
 /** `GET /containers/{id}/stats`: what is used of it. Times are nanoseconds. */
 export interface EngineStats {
@@ -28,6 +28,16 @@ export function createMetrics(engine: Engine): Metrics {
       });
       // Of one that ended meanwhile all is empty.
       return stats?.memory_stats?.usage === undefined ? undefined : metricsOf(stats);
+    },
+
+    async containerWritten(name, options) {
+      const container = await findContainer(engine, engine.ownership.engineName(name), options);
+      if (container === undefined) return undefined;
+      const found = await engine.client.find<{ SizeRw?: number }>(at`/containers/${container.Id}/json`, {
+        query: { size: true },
+        signal: options?.signal,
+      });
+      return found && (found.SizeRw ?? 0);
     },
   };
 }

@@ -213,6 +213,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
     containerKill: async (name, options) => (await engineOf(name, options)).containerKill(name, options),
     containerWait: async (name, options) => (await engineOf(name, options)).containerWait(name, options),
     containerMetrics: async (name, options) => (await engineOf(name, options)).containerMetrics(name, options),
+    containerWritten: async (name, options) => (await engineOf(name, options)).containerWritten(name, options),
     containerExec: async (name, options) => (await engineOf(name, options)).containerExec(name, options),
     containerOpen: async (name, options) => (await engineOf(name, options)).containerOpen(name, options),
 
