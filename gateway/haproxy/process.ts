@@ -13,6 +13,7 @@ import type { RuntimeApi } from "./runtime.ts";
 export const haproxyProgram = "/usr/sbin/haproxy";
 const localPeer = "khmara";
 const startMs = 60_000;
+const execMs = 5000;
 
 /** The user of its package, where we may become somebody else. */
 export function proxyUser(): { user: string; group: string } | undefined {
@@ -138,7 +139,14 @@ export function masterPid(folder: string): number | undefined {
   try {
     const pid = Number(readFileSync(files.pid, "utf8"));
     if (!Number.isInteger(pid) || pid < 2) return undefined;
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(files.config) ? pid : undefined;
+    const deadline = Date.now() + execMs;
+    for (;;) {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      if (words !== "") return words.split("\0").includes(files.config) ? pid : undefined;
+      // A master that is reloaded becomes a new one of itself, and has no words for a moment. It must not be taken for gone.
+      if (!alive(pid) || Date.now() > deadline) return undefined;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
   } catch {
     return undefined;
   }
