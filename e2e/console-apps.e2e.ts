@@ -12,6 +12,7 @@ import { assertAccessible, dropFiles, phone, shown, TestBrowser } from "./browse
 import { repository } from "./cloud.ts";
 import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
 import { catalogueAnswers, operationIds } from "./madeCatalogue.ts";
+import { cronAnswers, cronIds } from "./madeCron.ts";
 
 /**
  * The console's pages of apps with all that can stand in them, before made answers: e2e/console-look.e2e.ts has a real cloud, which has no
@@ -19,7 +20,7 @@ import { catalogueAnswers, operationIds } from "./madeCatalogue.ts";
  */
 const wide = { width: 1280, height: 900 };
 const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(folder, catalogueAnswers);
+const cloud = new MadeCloud(folder, { ...catalogueAnswers, ...cronAnswers });
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const home = "/o/home/p/default/apps";
@@ -59,6 +60,10 @@ const pages: Record<string, string> = {
   "previews-settings": `${shop}/previews?settings=1`,
   variables: `${shop}/variables`,
   processes: `${shop}/processes`,
+  cron: `${shop}/cron`,
+  "cron-none": `${home}/${newAppId}/cron`,
+  "cron-new": `${shop}/cron?new=1`,
+  "cron-job": `${shop}/cron?job=${cronIds.nightly}`,
   logs: `${shop}/logs`,
   domains: `${shop}/domains`,
   "domain-new": `${shop}/domains?new=1`,
@@ -77,11 +82,13 @@ const pages: Record<string, string> = {
 
 /** Keys of the console's words, to be found where a message is missing. */
 const words = await Promise.all(
-  globSync("console/i18n/{apps,catalogue,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(async (file) => {
-    const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
-    const all = ((await import(join(repository, file))) as { default: object }).default;
-    return Object.keys(all).map((key) => `${area}.${key}`);
-  }),
+  globSync("console/i18n/{apps,catalogue,cron,rights,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(
+    async (file) => {
+      const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+      const all = ((await import(join(repository, file))) as { default: object }).default;
+      return Object.keys(all).map((key) => `${area}.${key}`);
+    },
+  ),
 );
 const keys = new Set(words.flat());
 
@@ -243,5 +250,61 @@ test("logs: standard error is told apart, and a pause holds the lines", async ()
   await page.getByText("Paused, 0 new lines").waitFor();
   await page.getByRole("button", { name: "Go on" }).click();
   await page.getByText("Live", { exact: true }).waitFor();
+  await page.context().close();
+});
+
+test("cron jobs: a wrong schedule is not sent, a run shows what it wrote, what is of the manifest is changed there", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${shop}/cron?new=1`);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("letters");
+  await dialog.getByRole("textbox", { name: "Command" }).fill("node letters.js");
+  await dialog.getByRole("textbox", { name: "Schedule" }).fill("61 * * * *");
+  const sentBefore = cloud.sent.length;
+  await dialog.getByRole("button", { name: "New cron job" }).click();
+  await dialog.getByText("Five fields such as 0 3 * * *").waitFor();
+  assert.equal(cloud.sent.length, sentBefore);
+  await dialog.getByRole("button", { name: "Monday to Friday at 08:00" }).click();
+  await dialog.getByText("Next, by your clock").waitFor();
+  await dialog.getByRole("combobox", { name: "Time zone" }).fill("Europe/Paris");
+  await page.getByRole("option", { name: "Europe/Paris" }).click();
+  await dialog.getByRole("button", { name: "New cron job" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const created = cloud.sent.at(-1);
+  assert.equal(created?.key, "cronJobCreate");
+  assert.deepEqual(JSON.parse(created?.body.toString() ?? ""), {
+    name: "letters",
+    command: "node letters.js",
+    schedule: "0 8 * * 1-5",
+    timeZone: "Europe/Paris",
+    timeoutSeconds: 3600,
+    concurrency: "skip",
+  });
+
+  await page.getByRole("button", { name: "Actions for figures" }).click();
+  await page.getByRole("menuitem", { name: "Edit" }).and(page.locator("[data-disabled]")).waitFor();
+  await page.getByRole("menuitem", { name: "Pause" }).click();
+  await page.waitForResponse((response) => response.request().method() === "PATCH");
+  assert.deepEqual(JSON.parse(cloud.sent.at(-1)?.body.toString() ?? ""), { paused: true });
+
+  await page.getByRole("button", { name: "nightly", exact: true }).click();
+  await page.waitForURL(`**/cron?job=${cronIds.nightly}`);
+  await page.getByRole("button", { name: "Run now" }).click();
+  await page.waitForResponse((response) => response.url().endsWith("/run"));
+  await page.getByText("Failed", { exact: true }).click();
+  await dialog.getByText("letters to parents: 3 could not be sent").waitFor();
+  await dialog.getByText("Exit code 2").waitFor();
+  await assertAccessible(page, "a run");
+  if (pictures) await page.screenshot({ path: join(pictures, "cron-run.png") });
+  await dialog.getByRole("button", { name: "Close" }).click();
+
+  await page.getByRole("button", { name: "Delete" }).click();
+  const confirm = dialog.getByRole("button", { name: "Delete cron job" });
+  assert.equal(await confirm.isDisabled(), true);
+  await dialog.getByRole("textbox").fill("nightly");
+  await confirm.click();
+  await page.waitForURL(`**/cron`);
+  assert.equal(cloud.sent.at(-1)?.key, "cronJobDelete");
+  assert.equal(cloud.sent.at(-1)?.params["cronJob"], cronIds.nightly);
   await page.context().close();
 });

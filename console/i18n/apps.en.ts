@@ -61,6 +61,7 @@ export default {
   "tab.links": "Links",
   "tab.variables": "Variables",
   "tab.processes": "Processes",
+  "tab.cron": "Cron jobs",
   "tab.logs": "Logs",
   "tab.domains": "Domains",
   "tab.access": "Access",

@@ -64,6 +64,7 @@ export default {
   "tab.links": "Liens",
   "tab.variables": "Variables",
   "tab.processes": "Processus",
+  "tab.cron": "Tâches planifiées",
   "tab.logs": "Journaux",
   "tab.domains": "Domaines",
   "tab.access": "Accès",

@@ -64,6 +64,7 @@ export default {
   "tab.links": "Зв’язки",
   "tab.variables": "Змінні",
   "tab.processes": "Процеси",
+  "tab.cron": "За розкладом",
   "tab.logs": "Журнали",
   "tab.domains": "Домени",
   "tab.access": "Доступ",

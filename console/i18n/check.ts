@@ -79,7 +79,7 @@ async function checkWords(): Promise<number> {
 const spoken = /(?:^|\s)(?:label|title|text|description|placeholder|aria-label|alt|header|action)="([^"{}]*\p{L}{2}[^"{}]*)"/u;
 /** Names of programs and the like are the same in all languages. */
 const names =
-  /^(?:Khmara|ETag|AWS CLI|photos-2026|SSH|API_KEY=…|results.|https:\/\/.*|env=production|data|pg_lsclusters .*|ssh-ed25519 .*|my-app|my-database|reports|Ctrl Enter|NULL|uploads|www\.example\.com|docker\.io.*|.health|LOG_LEVEL|aws|s3cmd|rclone|QR|API|S3|CSV|JSON|cli|api)$/;
+  /^(?:Khmara|ETag|AWS CLI|photos-2026|SSH|API_KEY=…|results.|https:\/\/.*|env=production|data|pg_lsclusters .*|ssh-ed25519 .*|my-app|my-database|reports|Ctrl Enter|NULL|uploads|www\.example\.com|docker\.io.*|.health|LOG_LEVEL|www-data|nightly|npm run tidy|aws|s3cmd|rclone|QR|API|S3|CSV|JSON|cli|api)$/;
 
 /** Text between tags, and attributes that are read out. */
 function checkSource(file: string): void {

@@ -10,6 +10,7 @@ import { Section } from "../../ui/Section.tsx";
 import { toastError } from "../../ui/toast.ts";
 import { AppDelete } from "./AppDelete.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
+import { AppRights } from "./AppRights.tsx";
 import { runAction } from "./actions.ts";
 import { whyNot } from "./words.ts";
 
@@ -77,6 +78,7 @@ export default function AppManage({ app, here, may }: AppTabProps) {
           </Stack>
         </form>
       </Section>
+      <AppRights app={app} may={may} />
       <Section title={t("apps.manage.danger")} danger>
         <Stack gap="lg">
           {row(t("apps.action.restart"), t("apps.manage.restartText"), "restart", () => runAction("appRestart", app.id))}

@@ -3,7 +3,7 @@ import { callApi } from "../../api/api.ts";
 import { type ServicePages, servicePages } from "../../frame/registry.ts";
 
 const appPage = () => import("./AppPage.tsx");
-const appAreas = ["apps", "deploy", "watch", "terminal", "catalogue"] as const;
+const appAreas = ["apps", "cron", "deploy", "rights", "watch", "terminal", "catalogue"] as const;
 
 const pages: ServicePages = servicePages({
   pages: [
