@@ -28,7 +28,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
   const networks = createSwarmNetworks(home, members, { network, overlayRange });
   const delivery = createDelivery(home);
   const placing = createPlacing(standings);
-  const volumes = createSwarmVolumes(home, members, (options) => placing.choose("", { labels: {} }, options));
+  const volumes = createSwarmVolumes(home, members, (options) => placing.choose(undefined, { labels: {} }, options));
   /** Where a container was found last. */
   const places = new Map<string, string>();
   /** What was on a node when it answered last; by the node's id. */
@@ -121,6 +121,14 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
 
   /** A node is not chosen again for what it did not make. */
   async function make(spec: ContainerSpec, all: readonly Member[], options?: CallOptions): Promise<ContainerReport> {
+    try {
+      return await makeOn(spec, all, options);
+    } finally {
+      placing.settled(spec.name);
+    }
+  }
+
+  async function makeOn(spec: ContainerSpec, all: readonly Member[], options?: CallOptions): Promise<ContainerReport> {
     const { spread: _, ...plain } = spec;
     const there = await locate(spec.name, all, options);
     const member = there?.member ?? (await placeOf(spec, all, options));
@@ -262,9 +270,13 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
       const all = await members.all(options);
       const { spread: _, ...plain } = spec;
       if (all.length === 0) return engine.containerRun(plain, options);
-      const member = await placeOf(spec, all, options);
-      await prepare(spec, member, options);
-      return member.engine.containerRun(plain, options);
+      try {
+        const member = await placeOf(spec, all, options);
+        await prepare(spec, member, options);
+        return await member.engine.containerRun(plain, options);
+      } finally {
+        placing.settled(spec.name);
+      }
     },
 
     watch: (watcher, signal) => watchMembers(home, members, watcher, signal),
