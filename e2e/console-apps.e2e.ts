@@ -20,7 +20,7 @@ import { cronAnswers, cronIds } from "./madeCron.ts";
  */
 const wide = { width: 1280, height: 900 };
 const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(folder, { ...catalogueAnswers, ...cronAnswers });
+const cloud = new MadeCloud(folder, { ...catalogueAnswers, ...cronAnswers, databaseList: () => ({ items: [] }) });
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const home = "/o/home/p/default/apps";
@@ -69,6 +69,7 @@ const pages: Record<string, string> = {
   "domain-new": `${shop}/domains?new=1`,
   access: `${shop}/access`,
   links: `${shop}/links`,
+  "link-new": `${shop}/links?new=1`,
   disks: `${shop}/disks`,
   manage: `${shop}/manage`,
   engine: "/cloud/app-engine",

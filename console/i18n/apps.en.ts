@@ -345,6 +345,8 @@ export default {
   "links.empty": "Nothing linked",
   "links.emptyText": "A linked database or bucket is in the app’s variables: its address, and a user or key of its own.",
   "links.add": "Link",
+  "links.addTitle": "Link a database or bucket to {name}",
+  "links.choose": "Choose one",
   "links.addText": "The variables come with a new release of the same image, which begins at once when the app runs.",
   "links.what": "Database or bucket",
   "links.whatRules": "Choose what to link.",

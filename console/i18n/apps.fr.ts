@@ -358,6 +358,8 @@ export default {
   "links.emptyText":
     "Une base ou un bucket lié est dans les variables de l’application : son adresse, et un utilisateur ou une clé à elle.",
   "links.add": "Lier",
+  "links.addTitle": "Lier une base ou un bucket à {name}",
+  "links.choose": "Choisir",
   "links.addText":
     "Les variables arrivent avec une nouvelle version de la même image, qui commence aussitôt si l’application tourne.",
   "links.what": "Base de données ou bucket",

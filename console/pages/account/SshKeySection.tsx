@@ -2,6 +2,7 @@ import { Button, Skeleton, Text, Textarea, TextInput } from "@mantine/core";
 import { IconKey, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import { callApi, type Item, invalidate, useApi } from "../../api/api.ts";
+import { errorText } from "../../api/errors.ts";
 import { useCloud } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
 import { useFormat } from "../../i18n/format.ts";
@@ -10,6 +11,7 @@ import { ApiHint } from "../../ui/ApiHint.tsx";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { FormDialog } from "../../ui/FormDialog.tsx";
+import { FormProblem } from "../../ui/FormProblem.tsx";
 import { required, useForm } from "../../ui/form.ts";
 import { RowMenu } from "../../ui/list/ListRow.tsx";
 import { Section } from "../../ui/Section.tsx";
@@ -39,7 +41,12 @@ export function SshKeySection() {
       }
       flush
     >
-      {keys.data === undefined && (
+      {keys.error && keys.data === undefined && (
+        <div className={css.row}>
+          <FormProblem>{errorText(keys.error)}</FormProblem>
+        </div>
+      )}
+      {keys.data === undefined && !keys.error && (
         <div className={css.row}>
           <Skeleton height={20} />
         </div>

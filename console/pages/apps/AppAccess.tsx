@@ -164,15 +164,20 @@ function Limits({ access, may, update }: PartProps) {
       seconds: access.rateLimit?.seconds ?? 10,
       megabytes: (access.maximumBodyBytes === undefined ? "" : access.maximumBodyBytes / megabyte) as number | "",
     },
-    submit: async ({ limited, requests, seconds, megabytes }) => {
-      await update({
-        rateLimit: limited ? { requests, seconds } : null,
-        maximumBodyBytes: megabytes === "" ? null : Math.round(megabytes * megabyte),
-      });
+    submit: async () => {
+      await update(wanted);
       toastDone(t("ui.saved"));
     },
   });
   const { values } = form;
+  const wanted = {
+    rateLimit: values.limited ? { requests: values.requests, seconds: values.seconds } : null,
+    maximumBodyBytes: values.megabytes === "" ? null : Math.round(values.megabytes * megabyte),
+  };
+  const same =
+    wanted.rateLimit?.requests === access.rateLimit?.requests &&
+    wanted.rateLimit?.seconds === access.rateLimit?.seconds &&
+    wanted.maximumBodyBytes === (access.maximumBodyBytes ?? null);
   return (
     <Section title={t("apps.access.limits")}>
       <form onSubmit={form.onSubmit} noValidate>
@@ -219,7 +224,7 @@ function Limits({ access, may, update }: PartProps) {
             onChange={(value) => form.set("megabytes", value === "" ? "" : Number(value))}
           />
           <Group>
-            <Button type="submit" loading={form.sending} disabled={!may}>
+            <Button type="submit" loading={form.sending} disabled={!may || same}>
               {t("ui.save")}
             </Button>
           </Group>

@@ -104,7 +104,7 @@ export default function AppCron({ app, may }: AppTabProps) {
                 key: "name",
                 header: t("ui.name"),
                 primary: true,
-                width: "minmax(190px, 2fr)",
+                width: "minmax(170px, 1fr)",
                 cell: (each) => (
                   <>
                     {each.name}
@@ -119,16 +119,21 @@ export default function AppCron({ app, may }: AppTabProps) {
               {
                 key: "schedule",
                 header: t("cron.schedule"),
-                width: "minmax(180px, 2fr)",
+                width: "minmax(226px, 1.6fr)",
                 cell: ({ schedule, timeZone }) => (
                   <span title={`${schedule} · ${timeZone}`}>{inWords(schedule) ?? <code>{schedule}</code>}</span>
                 ),
               },
-              { key: "zone", header: t("cron.timeZone"), width: "minmax(90px, 1fr)", cell: ({ timeZone }) => timeZone },
+              {
+                key: "zone",
+                header: t("cron.timeZone"),
+                width: "minmax(80px, 0.6fr)",
+                cell: ({ timeZone }) => <span title={timeZone}>{timeZone}</span>,
+              },
               {
                 key: "next",
                 header: t("cron.next"),
-                width: "minmax(112px, 1fr)",
+                width: "minmax(104px, 0.7fr)",
                 cell: ({ paused, nextAt }) =>
                   paused ? (
                     <StatusBadge tone="off">{t("cron.paused")}</StatusBadge>
@@ -139,10 +144,10 @@ export default function AppCron({ app, may }: AppTabProps) {
               {
                 key: "last",
                 header: t("cron.last"),
-                width: "minmax(186px, 1.6fr)",
+                width: "minmax(200px, 1fr)",
                 cell: ({ lastRun }) =>
                   lastRun ? (
-                    <span className={css.last}>
+                    <span className={css.lastRun}>
                       <StatusBadge tone={runTones[lastRun.state]}>{t(`cron.state.${lastRun.state}`)}</StatusBadge>
                       <TimeAgo at={lastRun.startedAt ?? lastRun.dueAt} />
                     </span>

@@ -202,6 +202,7 @@ function Certificates({ engine }: { engine: Engine }) {
         ? null
         : { directory: values.from === "other" ? values.directory.trim() : values.from, email: values.email.trim() },
   };
+  const same = request.acme?.directory === engine.acme?.directory && request.acme?.email === engine.acme?.email;
   return (
     <Section title={t("apps.acme.title")} text={t("apps.acme.text")}>
       <form onSubmit={form.onSubmit} noValidate>
@@ -232,7 +233,7 @@ function Certificates({ engine }: { engine: Engine }) {
             <TextInput label={t("ui.email")} description={t("apps.acme.emailText")} type="email" {...form.field("email")} />
           )}
           <Group>
-            <Button type="submit" loading={form.sending}>
+            <Button type="submit" loading={form.sending} disabled={same}>
               {t("ui.save")}
             </Button>
             {known.includes(values.from) && (

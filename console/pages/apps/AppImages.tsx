@@ -53,7 +53,7 @@ export default function AppImages({ app, here, may }: AppTabProps) {
               <li key={tag.name} className={css.domain}>
                 <div className={css.domainHead}>
                   <div className={css.domainName}>
-                    <span>
+                    <span className={css.addressLine}>
                       <code>{tag.name}</code> <CopyButton value={tag.reference} label={t("apps.images.copy")} />
                     </span>
                     <small>

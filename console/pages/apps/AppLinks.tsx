@@ -59,7 +59,7 @@ export default function AppLinks({ app, may }: AppTabProps) {
                 header: t("apps.tab.variables"),
                 width: "minmax(160px, 2fr)",
                 cell: ({ variables, state }) =>
-                  state === "active" ? <code>{variables[0]}…</code> : t(`apps.links.state.${state}`),
+                  state === "active" ? <code title={variables.join("\n")}>{variables[0]}…</code> : t(`apps.links.state.${state}`),
               },
               { key: "created", header: t("ui.created"), cell: ({ createdAt }) => <TimeAgo at={createdAt} /> },
             ]}
@@ -118,7 +118,7 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
     <FormDialog
       opened
       onClose={onClose}
-      title={t("apps.links.add")}
+      title={t("apps.links.addTitle", { name: app.name })}
       text={t("apps.links.addText")}
       form={form}
       action={t("apps.links.add")}
@@ -128,6 +128,8 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
         {none && <Text size="sm">{t("apps.links.none")}</Text>}
         <Select
           label={t("apps.links.what")}
+          placeholder={t("apps.links.choose")}
+          data-autofocus
           searchable
           allowDeselect={false}
           data={[

@@ -72,6 +72,7 @@ export function AppNodes() {
                 key: "name",
                 header: t("ui.name"),
                 primary: true,
+                width: "minmax(200px, 2fr)",
                 cell: ({ name, home }) => (home ? t("apps.nodes.home", { name }) : name),
               },
               {

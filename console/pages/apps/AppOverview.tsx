@@ -76,9 +76,9 @@ export function AppOverview({ app, here, may }: AppTabProps) {
               </ul>
             )}
           </Section>
+          <Installed app={app} may={may} />
         </div>
         <div>
-          <Installed app={app} may={may} />
           <Section
             title={t("apps.overview.live")}
             actions={

@@ -81,7 +81,7 @@ function About({ template }: { template: TemplateView }) {
     ...(template.documentation
       ? [[t("catalogue.documentation"), link(template.documentation)] as [string, React.ReactNode]]
       : []),
-    [t("catalogue.memory"), format.bytes(template.memoryBytes)],
+    [t("catalogue.memory"), format.memory(template.memoryBytes)],
     ...(template.image ? [[t("catalogue.image"), <code key="image">{template.image}</code>] as [string, React.ReactNode]] : []),
     ...(template.capabilities.length > 0 ? [[t("catalogue.rights"), template.capabilities.join(", ")] as [string, string]] : []),
   ];
@@ -89,7 +89,7 @@ function About({ template }: { template: TemplateView }) {
     <div>
       <Section title={t("catalogue.about")}>
         <Facts items={facts} />
-        {template.image && <p className={css.note}>{t("catalogue.fetched")}</p>}
+        {template.image && <p className={`${css.note} ${css.below}`}>{t("catalogue.fetched")}</p>}
       </Section>
       <Section title={t("catalogue.data")}>
         {keeps.length === 0 ? (

@@ -1,8 +1,8 @@
-import { Anchor, Button, Group, Stack, TextInput } from "@mantine/core";
+import { Anchor, Button, Group, Skeleton, Stack, TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { Bucket } from "../../../services/objects/contract.ts";
 import { type Answer, client, invalidate, useApi } from "../../api/api.ts";
-import { isCloudError } from "../../api/errors.ts";
+import { errorText, isCloudError } from "../../api/errors.ts";
 import { queries } from "../../frame/queries.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
@@ -25,9 +25,11 @@ export function BucketWebsite({ bucket, readOnly }: { bucket: Bucket; readOnly: 
       <h2 id="bucket-website">{t("objects.website.title")}</h2>
       <p>{t("objects.website.text")}</p>
       {query.error && !none ? (
-        <FormProblem>{t("ui.errorTitle")}</FormProblem>
+        <FormProblem>{errorText(query.error)}</FormProblem>
+      ) : query.isPending ? (
+        <Skeleton height={180} />
       ) : (
-        (none || website) && <Terms key={JSON.stringify(website)} bucket={bucket} website={website} readOnly={readOnly} />
+        <Terms key={JSON.stringify(website)} bucket={bucket} website={website} readOnly={readOnly} />
       )}
     </section>
   );
@@ -65,7 +67,7 @@ function Terms({ bucket, website, readOnly }: { bucket: Bucket; website: Website
         <p>{t("objects.website.redirects", { host: website.redirectAllTo.host })}</p>
       ) : (
         <form onSubmit={form.onSubmit} noValidate>
-          <Stack gap="md">
+          <Stack gap="md" maw={560}>
             <FormProblem>{form.problem}</FormProblem>
             <TextInput
               label={t("objects.website.index")}
