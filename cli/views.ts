@@ -236,4 +236,4 @@ export function emptyNote(command: Command): string {
 /** What was shown now and never again. */
 const shownOnce = ["secretAccessKey", "token", "link", "recoveryCodes", "secret"];
 export const isShownOnce = (answer: unknown): boolean =>
-  isObject(answer) && shownOnce.some((field) => answer[field] !== undefined);
+  isObject(answer) && shownOnce.some((field) => typeof answer[field] === "string" || Array.isArray(answer[field]));
