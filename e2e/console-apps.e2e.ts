@@ -284,15 +284,17 @@ test("cron jobs: a wrong schedule is not sent, a run shows what it wrote, what i
 
   await page.getByRole("button", { name: "Actions for figures" }).click();
   await page.getByRole("menuitem", { name: "Edit" }).and(page.locator("[data-disabled]")).waitFor();
+  const paused = page.waitForResponse((response) => response.request().method() === "PATCH");
   await page.getByRole("menuitem", { name: "Pause" }).click();
-  await page.waitForResponse((response) => response.request().method() === "PATCH");
+  await paused;
   assert.deepEqual(JSON.parse(cloud.sent.at(-1)?.body.toString() ?? ""), { paused: true });
 
   await page.getByRole("button", { name: "nightly", exact: true }).click();
   await page.waitForURL(`**/cron?job=${cronIds.nightly}`);
+  const begun = page.waitForResponse((response) => response.url().endsWith("/run"));
   await page.getByRole("button", { name: "Run now" }).click();
-  await page.waitForResponse((response) => response.url().endsWith("/run"));
-  await page.getByText("Failed", { exact: true }).click();
+  await begun;
+  await page.getByRole("row").filter({ hasText: "Failed" }).getByRole("button").click();
   await dialog.getByText("letters to parents: 3 could not be sent").waitFor();
   await dialog.getByText("Exit code 2").waitFor();
   await assertAccessible(page, "a run");
