@@ -100,7 +100,8 @@ export default function SqlEditor(props: SqlEditorProps) {
           indentOnInput(),
           bracketMatching(),
           closeBrackets(),
-          autocompletion(),
+          // Its signs for kinds are letters that few fonts have.
+          autocompletion({ icons: false }),
           highlightActiveLine(),
           keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]),
           words.current.of(language(props.schema)),
