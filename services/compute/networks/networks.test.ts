@@ -87,7 +87,7 @@ describe("networks, ports and security groups", () => {
     await refused("POST", "/networks", create("10.0.0.0/30"), 400, /from \/16 .* to \/29/);
     await refused("POST", "/networks", create("10.0.0.0/15"), 400, /from \/16 .* to \/29/);
     await refused("POST", "/networks", create("100.127.0.0/16"), 409, /floating addresses/);
-    await refused("POST", "/networks", create("172.20.0.0/24", "back"), 409, /There is a network back already/);
+    await refused("POST", "/networks", create("172.20.0.0/24", "back"), 409, /This project has a network back already/);
     const other = await cloud.call("neighbour", "POST", "/networks", {
       project: cloud.otherProject,
       name: "same",
