@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import type { Page } from "playwright-core";
+import type { ConsoleMessage, Page } from "playwright-core";
 import { extract } from "tar-stream";
 import { build } from "vite";
 import { assertAccessible, dropFiles, phone, shown, TestBrowser } from "./browser.ts";
@@ -93,6 +93,16 @@ const words = await Promise.all(
 );
 const keys = new Set(words.flat());
 
+/** What stands where something failed: a page of it is as neat as any other. */
+const errorTitles = await Promise.all(
+  ["en", "fr", "uk"].map(async (language) => {
+    const { default: ui } = (await import(join(repository, `console/i18n/ui.${language}.ts`))) as {
+      default: { errorTitle: string };
+    };
+    return ui.errorTitle;
+  }),
+);
+
 /** Each size and each appearance is met by axe once; other languages change the words alone, and the phone has the least room for them. */
 const looks = [
   { language: "en", scheme: "light", size: wide, axe: true },
@@ -133,6 +143,9 @@ test("without an engine each page says what is missing, with the command for tho
 
 async function look(page: Page, name: string, path: string, how: (typeof looks)[number]): Promise<string[]> {
   const problems: string[] = [];
+  const said: string[] = [];
+  const hear = (message: ConsoleMessage) => message.type() === "error" && said.push(message.text());
+  page.on("console", hear);
   await page.goto(path);
   await shown(page);
   const [visible, room] = await page.evaluate<[number, number]>(
@@ -145,6 +158,9 @@ async function look(page: Page, name: string, path: string, how: (typeof looks)[
   }
   if (pictures) await page.screenshot({ path: join(pictures, `${name}-${how.size.width}-${how.language}-${how.scheme}.png`) });
   const text = await page.evaluate<string>("document.body.innerText");
+  page.off("console", hear);
+  const titles = await page.locator("h1, h2, .mantine-Alert-title").allTextContents();
+  if (titles.some((title) => errorTitles.includes(title))) problems.push(`${name}: it shows an error: ${said.join("; ")}`);
   for (const [key] of text.matchAll(/\b[a-z]+\.[A-Za-z][\w.]*\b/g))
     if (keys.has(key)) problems.push(`${name}: no words for ${key}`);
   return problems;
