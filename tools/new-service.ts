@@ -174,7 +174,7 @@ insert(
   /(import \{ createOperations \})/,
   (match) => `import { create${title} } from "../services/${name}/index.ts";\n${match}`,
 );
-insert("server/cloud.ts", /(\["identity", "objects")/, (match) => `${match}, "${name}"`);
+insert("server/core.ts", /(\["identity", "objects")/, (match) => `${match}, "${name}"`);
 insert("server/cloud.ts", /(createBilling\(\),\s)/, (match) => `${match}create${title}({ identity: identity.identity }), `);
 
 process.stdout.write(
