@@ -6,7 +6,11 @@ import { type Argument, kebab, type NamedKind, type ValueKind, type WrittenComma
 import { extrasOf } from "./extras.ts";
 
 const destructiveVerbs = new Set(["delete", "empty", "clear", "suspend"]);
-const singular = (word: string): string => word.replace(/ixes$/, "ix").replace(/(ch|sh|ss)es$/, "$1").replace(/(?<!s)s$/, "");
+const singular = (word: string): string =>
+  word
+    .replace(/ixes$/, "ix")
+    .replace(/(ch|sh|ss)es$/, "$1")
+    .replace(/(?<!s)s$/, "");
 
 interface Definition {
   type: string;

@@ -28,6 +28,8 @@ const inBucket = `${project}/buckets/${bucket}`;
 const addresses: Record<string, string[]> = {
   "public setup": ["/setup#token"],
   "public sign-in": ["/sign-in", "/sign-in?expired=1"],
+  // Without the address of an app: it says so.
+  "public visit": ["/visit"],
   "public sign-up": ["/sign-up"],
   "public invitation": ["/invitation#INVITATION", "/invitation#wrong"],
   "public password-reset": ["/password-reset#token", "/password-reset"],
@@ -91,6 +93,13 @@ const addresses: Record<string, string[]> = {
     "manage",
   ].map((tab) => `${project}/apps/WEBAPP/${tab}`),
   "project apps/$app/deployments/$deployment": [`${project}/apps/WEBAPP/deployments/${newId("deployment")}`],
+  // The same of databases: e2e/console-databases.e2e.ts.
+  "project databases": [`${project}/databases`, `${empty}/databases`],
+  "project databases/new": [`${project}/databases/new`],
+  "project databases/$database": [`${project}/databases/${newId("database")}`],
+  "project databases/$database/$tab": [`${project}/databases/${newId("database")}/sql`],
+  "project catalogue": [`${project}/catalogue`, `${project}/catalogue?q=nothing-is-called-so`],
+  "project catalogue/$template": [`${project}/catalogue/guest-book`, `${project}/catalogue/no-such-template`],
   "project buckets": [`${project}/buckets`, `${project}/buckets?new=1`, `${organisation}/p/empty/buckets`],
   "project buckets/$bucket": [
     inBucket,
