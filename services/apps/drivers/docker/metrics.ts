@@ -1,6 +1,6 @@
 import type { AppEngine, ContainerMetrics } from "../../driver.ts";
 import { at } from "./client.ts";
-import { findContainer } from "./lookup.ts";
+import { type EngineContainer, findContainer } from "./lookup.ts";
 import type { Engine } from "./ownership.ts";
 
 export type Metrics = Pick<AppEngine, "containerMetrics" | "containerWritten">;
@@ -31,13 +31,10 @@ export function createMetrics(engine: Engine): Metrics {
     },
 
     async containerWritten(name, options) {
-      const container = await findContainer(engine, engine.ownership.engineName(name), options);
-      if (container === undefined) return undefined;
-      const found = await engine.client.find<{ SizeRw?: number }>(at`/containers/${container.Id}/json`, {
-        query: { size: true },
-        signal: options?.signal,
-      });
-      return found && (found.SizeRw ?? 0);
+      const query = { size: true };
+      const path = at`/containers/${engine.ownership.engineName(name)}/json`;
+      const found = await engine.client.find<EngineContainer & { SizeRw?: number }>(path, { query, signal: options?.signal });
+      return found !== undefined && engine.ownership.isOurs(found.Config.Labels) ? (found.SizeRw ?? 0) : undefined;
     },
   };
 }
