@@ -1,4 +1,4 @@
-import { CloudError, invalid, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, notFound } from "../../../kernel/errors.ts";
 import { beginOperation, hasActiveOperation } from "../../../kernel/operations/store.ts";
 import { viewOperation } from "../../../kernel/operations/view.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
@@ -21,7 +21,7 @@ export function changingImages(parts: ComputeParts, operations: ImageOperations)
   return {
     async imageUpdate(context, { params, body }) {
       const row = await openChangeable(context, context.tx, params.image, imageRoutes.imageUpdate);
-      assertRevision(context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "image");
       assertAction(row, "update");
       const before = fieldsOf(row);
       const change = {
@@ -42,7 +42,7 @@ export function changingImages(parts: ComputeParts, operations: ImageOperations)
 
     async imageShare(context, { params, body }) {
       const row = await openChangeable(context, context.tx, params.image, imageRoutes.imageShare);
-      assertRevision(context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "image");
       assertAction(row, "share");
       const { permission, roles } = imageRoutes.imageShare;
       if (body.visibility === "public" && !context.allows(permission, ["admin"], {})) {
@@ -96,7 +96,7 @@ export function changingImages(parts: ComputeParts, operations: ImageOperations)
 
     async imageDelete(context, { params }) {
       const row = await openChangeable(context, context.tx, params.image, imageRoutes.imageDelete);
-      assertRevision(context.ifMatch, row);
+      checkRevision(context.ifMatch, row, "image");
       parts.engine();
       assertAction(row, "delete");
       if (await hasActiveOperation(context.tx, row.id)) {
@@ -141,12 +141,4 @@ function assertAction(row: ImageRow, action: keyof typeof imageActions): void {
       details: { resource: "image", reason: "image_state", state: row.state },
     },
   );
-}
-
-/** `wanted` undefined: the request named none. */
-function assertRevision(wanted: number | undefined, { revision }: ImageRow): void {
-  if (wanted === undefined || wanted === revision) return;
-  throw new CloudError("precondition_failed", "This image was changed in the meantime. Load it again and repeat your change.", {
-    details: { revision },
-  });
 }
