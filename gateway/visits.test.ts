@@ -116,6 +116,20 @@ describe("visitors of a route with a sign-in", { skip: gatewayMissing() ?? false
     assert.deepEqual([open["x-forwarded-user"], open["x-forwarded-email"]], [undefined, undefined]);
   });
 
+  test("no cache in between keeps what is behind it, and the browser asks before it shows it again", async () => {
+    const cached = async (says: string | undefined, host = "walled.test") => {
+      const path = `/header?${new URLSearchParams(says === undefined ? {} : { "cache-control": says })}`;
+      return (await ask(path, { host, cookie: `khmara-visit=${token()}` })).headers["cache-control"];
+    };
+    assert.equal(await cached(undefined), "private, no-cache");
+    assert.equal(await cached("public, max-age=60"), "private, max-age=60");
+    assert.equal(await cached("max-age=60, Public"), "max-age=60, private");
+    assert.equal(await cached("no-store"), "no-store");
+    assert.equal(await cached("max-age=60"), "max-age=60, private");
+    assert.equal(await cached(undefined, "open.test"), undefined);
+    assert.equal(await cached("public", "open.test"), "public");
+  });
+
   test("over TLS only the cookie counts that no other host can set", async () => {
     assert.equal((await ask("/echo", { tls: true, cookie: `__Host-khmara-visit=${token()}` })).status, 200);
     assert.equal((await ask("/echo", { tls: true, cookie: `khmara-visit=${token()}` })).status, 401);

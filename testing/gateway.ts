@@ -140,6 +140,10 @@ async function answer(application: TestApplication, request: IncomingMessage, re
     response.end("All work and no play makes a dull page. ".repeat(2000));
     return;
   }
+  if (url.pathname === "/header") {
+    response.writeHead(200, Object.fromEntries(url.searchParams)).end();
+    return;
+  }
   let bytes = 0;
   for await (const chunk of request) bytes += (chunk as Buffer).length;
   response.writeHead(Number(url.searchParams.get("status") ?? 200), { "content-type": "application/json" });

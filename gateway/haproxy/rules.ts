@@ -165,6 +165,12 @@ function visitorRules({ audience, key, renewSeconds }: NonNullable<CheckedRoute[
       (name) => `  http-request replace-header Cookie '^(.*;)?\\s*${name}=[^;]*;?(.*)$' '\\1\\2'`,
     ),
     "  http-request del-header Cookie if { req.hdr(cookie) -m len 0 }",
+    // Whoever has left sees nothing more out of the browser's cache, which keeps as it likes what says nothing (RFC 9111, 4.2.2), and nobody
+    // else out of one in between.
+    "  http-response replace-header Cache-Control '(?i)(.*)public(.*)' '\\1private\\2'",
+    "  http-response set-header Cache-Control '%[res.hdr(cache-control)], private' if { res.hdr(cache-control) -m found } " +
+      "!{ res.hdr(cache-control) -i -m sub private no-store }",
+    "  http-response set-header Cache-Control 'private, no-cache' unless { res.hdr(cache-control) -m found }",
   ];
 }
 
