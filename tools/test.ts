@@ -39,12 +39,6 @@ setTimeout(() => {
   finish();
 }, limitMinutes * 60_000).unref();
 
-if (wanted("check") && patterns.length === 0) {
-  for (const result of await runChecks(printCheck)) {
-    if (result.passed) others.passed++;
-    else others.failures.push(`check: ${result.name}`);
-  }
-}
 const files = (suffix: string) =>
   globSync(`{kernel,services,server,gateway,client,cli,console,testing,tools,e2e,bench}/**/*.${suffix}`, { cwd: repository })
     .filter(
@@ -53,13 +47,14 @@ const files = (suffix: string) =>
     .sort()
     .map((file) => join(repository, file));
 
-// Node's own parallelism, on few cores.
-if (wanted("unit")) await test([{ files: files("test.ts"), concurrency: 2 }]);
+const checked = wanted("check") && patterns.length === 0 ? check() : undefined;
+if (wanted("unit")) await test(files("test.ts"), checked);
+await checked;
 if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
-  await test([{ files: scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)), concurrency: 2, choose }]);
+  await test(scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)));
 }
 
 finish();
@@ -80,26 +75,39 @@ function lines(texts: string[]): string {
   return texts.map((text) => `  ✖ ${text}\n`).join("");
 }
 
-interface Lane {
-  files: string[];
-  concurrency: number;
-  /** Which one begins next beside those that run; absent: the first. */
-  choose?: (waiting: readonly string[], running: readonly string[]) => number;
-}
-
 interface FileResult {
   passed: number;
   skipped: number;
   failures: string[];
 }
 
+async function check(): Promise<void> {
+  for (const result of await runChecks(printCheck)) {
+    if (result.passed) others.passed++;
+    else others.failures.push(`check: ${result.name}`);
+  }
+}
+
 /**
+ * Three at a time: those with an engine wait for it more than they compute. One of them begins when `beside` has ended, which computes too.
+ *
  * Real engines on two cores are sometimes late for each other: a file that fails is run once more, alone, and that counts. It is told
  * which ones needed it.
  */
-async function test(lanes: Lane[]): Promise<void> {
-  await Promise.all(lanes.map(runFiles));
-  for (const file of lanes.flatMap(({ files }) => files)) {
+async function test(files: readonly string[], beside?: Promise<void>): Promise<void> {
+  const waiting = [...files];
+  const running: string[] = [];
+  const work = async (begin?: Promise<void>) => {
+    await begin;
+    while (waiting.length > 0) {
+      const [file] = waiting.splice(choose(waiting, running), 1) as [string];
+      running.push(file);
+      results.set(file, await runFile(file));
+      running.splice(running.indexOf(file), 1);
+    }
+  };
+  await Promise.all([work(), work(), work(beside)]);
+  for (const file of files) {
     const first = results.get(file)?.failures ?? [];
     if (first.length === 0) continue;
     process.stdout.write(`\nOnce more, alone: ${relative(repository, file)}\n`);
@@ -109,20 +117,6 @@ async function test(lanes: Lane[]): Promise<void> {
   }
 }
 
-async function runFiles({ files, concurrency, choose = () => 0 }: Lane): Promise<void> {
-  const waiting = [...files];
-  const running: string[] = [];
-  const work = async () => {
-    while (waiting.length > 0) {
-      const [file] = waiting.splice(choose(waiting, running), 1) as [string];
-      running.push(file);
-      results.set(file, await runFile(file));
-      running.splice(running.indexOf(file), 1);
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, work));
-}
-
 /** Scenarios that take minutes, the longest first: begun at the end, such a one would have a core for itself. */
 function orderOf(file: string): number {
   const long = ["crash", "console-look", "compute-crash", "compute", "apps", "s3-clients", "start", "apps-crash", "memory"];
@@ -130,18 +124,30 @@ function orderOf(file: string): number {
   return index === -1 ? long.length : index;
 }
 
-/** Which engines a scenario has a cloud on: all share those of the tests. */
+const engines = new Map<string, string[]>();
+const engineImports: Record<string, RegExp> = {
+  docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
+  lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
+};
+
+/** Which engines a file works with: all share those of the tests. */
 function enginesOf(file: string): string[] {
+  const known = engines.get(file);
+  if (known !== undefined) return known;
   const text = readFileSync(file, "utf8");
-  return ["apps", "engine"].filter((each) => new RegExp(`newCloud\\(\\{[^}]*\\b${each}: true`).test(text));
+  const found = file.endsWith(".e2e.ts")
+    ? ["apps", "engine"].filter((each) => new RegExp(`newCloud\\(\\{[^}]*\\b${each}: true`).test(text))
+    : Object.keys(engineImports).filter((each) => engineImports[each]?.test(text));
+  engines.set(file, found);
+  return found;
 }
 
-/** One with an engine beside one without, as long as there are both; and those of one engine beside each other only at the very end. */
+/** Which one begins next: one of each engine and one without, as long as there are such; two of one engine only at the very end. */
 function choose(waiting: readonly string[], running: readonly string[]): number {
-  const busy = new Set(running.flatMap(enginesOf));
+  const busy = running.flatMap(enginesOf);
   const fits: ((engines: string[]) => boolean)[] = [
-    (engines) => engines.length > 0 === (busy.size === 0),
-    (engines) => !engines.some((each) => busy.has(each)),
+    (engines) => engines.length > 0 && !engines.some((each) => busy.includes(each)),
+    (engines) => engines.length === 0,
   ];
   for (const fit of fits) {
     const index = waiting.findIndex((file) => fit(enginesOf(file)));
