@@ -159,10 +159,11 @@ function choose(waiting: readonly string[], running: readonly string[]): number 
 /** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */
 async function runFile(file: string): Promise<FileResult> {
   const result: FileResult = { passed: 0, skipped: 0, failures: [] };
-  // What a test that failed left open must not keep its process, and with it the whole run, for ever.
-  const execArgv = ["--test-force-exit"];
-  // What hangs is run once more: it must leave time for that.
-  const timeout = file.endsWith(".e2e.ts") ? 1_200_000 : 480_000;
+  const isScenario = file.endsWith(".e2e.ts");
+  // What a test that failed left open must not keep its process, and with it the whole run, for ever. What hangs is told by its name, and is run
+  // once more: it must leave time for that.
+  const execArgv = ["--test-force-exit", ...(isScenario ? [] : ["--test-timeout=300000"])];
+  const timeout = isScenario ? 1_200_000 : 480_000;
   const stream = runTests({ files: [file], timeout, cwd: repository, execArgv });
   stream.on("test:pass", (event) => {
     if (event.details.type === "suite") return;
