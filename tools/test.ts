@@ -32,6 +32,12 @@ const others: FileResult = { passed: 0, skipped: 0, failures: [] };
 const results = new Map<string, FileResult>();
 /** What failed beside other files and passed alone. */
 const triedAgain: string[] = [];
+/** Of each test file; see enginesOf. */
+const engines = new Map<string, string[]>();
+const engineImports: Record<string, RegExp> = {
+  docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
+  lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
+};
 const began = performance.now();
 // Whatever hangs, what was seen is told before a CI gives up (90 minutes).
 setTimeout(() => {
@@ -123,12 +129,6 @@ function orderOf(file: string): number {
   const index = long.indexOf(basename(file, ".e2e.ts"));
   return index === -1 ? long.length : index;
 }
-
-const engines = new Map<string, string[]>();
-const engineImports: Record<string, RegExp> = {
-  docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
-  lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
-};
 
 /** Which engines a file works with: all share those of the tests. */
 function enginesOf(file: string): string[] {
