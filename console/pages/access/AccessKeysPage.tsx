@@ -55,11 +55,7 @@ export default function AccessKeysPage() {
       <DataList
         id="access-keys"
         label={t("access.keys")}
-        rows={keys.rows}
-        error={keys.error}
-        hasMore={keys.hasMore}
-        onMore={keys.loadMore}
-        loadingMore={keys.loadingMore}
+        list={keys}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         search={({ name, accessKeyId, owner }) => `${name} ${accessKeyId} ${owner.name}`}

@@ -37,11 +37,7 @@ export function ApiTokens({ serviceAccount, text }: { serviceAccount?: string; t
       <DataList
         id="api-tokens"
         label={t("access.tokens")}
-        rows={tokens.rows}
-        error={tokens.error}
-        hasMore={tokens.hasMore}
-        onMore={tokens.loadMore}
-        loadingMore={tokens.loadingMore}
+        list={tokens}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         search={({ name, prefix }) => `${name} ${prefix}`}

@@ -94,8 +94,7 @@ export default function AppCron({ app, may }: AppTabProps) {
           <DataList
             id="cron-jobs"
             label={t("cron.title")}
-            rows={jobs.rows}
-            error={jobs.error}
+            list={jobs}
             rowKey={({ id }) => id}
             rowName={({ name }) => name}
             onOpen={({ id }) => choose(id)}

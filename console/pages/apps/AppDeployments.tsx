@@ -23,11 +23,7 @@ export default function AppDeployments({ app, here, may }: AppTabProps) {
       <DataList
         id="deployments"
         label={t("apps.tab.deployments")}
-        rows={deployments.rows}
-        error={deployments.error}
-        hasMore={deployments.hasMore}
-        onMore={deployments.loadMore}
-        loadingMore={deployments.loadingMore}
+        list={deployments}
         rowKey={({ id }) => id}
         rowName={({ number }) => t("apps.deploymentNumber", { number })}
         rowAddress={({ id }) => `${here}/deployments/${id}`}

@@ -46,8 +46,7 @@ export default function AppDisks({ app, may }: AppTabProps) {
           <DataList
             id="app-disks"
             label={t("apps.tab.disks")}
-            rows={disks.rows}
-            error={disks.error}
+            list={disks}
             rowKey={({ id }) => id}
             rowName={({ name }) => name}
             columns={[

@@ -46,8 +46,7 @@ export default function AppLinks({ app, may }: AppTabProps) {
           <DataList
             id="app-links"
             label={t("apps.tab.links")}
-            rows={links.rows}
-            error={links.error}
+            list={links}
             rowKey={({ id }) => id}
             rowName={({ resourceName }) => resourceName}
             columns={[

@@ -63,8 +63,7 @@ export function AppNodes() {
           <DataList
             id="app-nodes"
             label={t("apps.nodes.title")}
-            rows={nodes.rows}
-            error={nodes.error}
+            list={nodes}
             rowKey={({ name }) => name}
             rowName={({ name }) => name}
             columns={[

@@ -251,11 +251,7 @@ function Containers({ app, here, may }: AppTabProps) {
       <DataList
         id="containers"
         label={t("apps.containers")}
-        rows={containers.rows}
-        error={containers.error}
-        hasMore={containers.hasMore}
-        onMore={containers.loadMore}
-        loadingMore={containers.loadingMore}
+        list={containers}
         rowKey={({ name, releaseNumber }) => `${name} ${releaseNumber}`}
         rowName={({ name }) => name}
         columns={[

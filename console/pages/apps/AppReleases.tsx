@@ -28,11 +28,7 @@ export default function AppReleases({ app, here, may }: AppTabProps) {
       <DataList
         id="releases"
         label={t("apps.tab.releases")}
-        rows={releases.rows}
-        error={releases.error}
-        hasMore={releases.hasMore}
-        onMore={releases.loadMore}
-        loadingMore={releases.loadingMore}
+        list={releases}
         rowKey={({ id }) => id}
         rowName={({ number }) => t("apps.releaseNumber", { number })}
         columns={[

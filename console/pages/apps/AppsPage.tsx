@@ -53,11 +53,7 @@ export default function AppsPage() {
       <DataList
         id="apps"
         label={t("frame.nav.apps")}
-        rows={apps.rows}
-        error={apps.error}
-        hasMore={apps.hasMore}
-        onMore={apps.loadMore}
-        loadingMore={apps.loadingMore}
+        list={apps}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => `${here}/${id}`}

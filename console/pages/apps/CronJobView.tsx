@@ -85,11 +85,7 @@ export function CronJobView(
         <DataList
           id="cron-runs"
           label={t("cron.runs")}
-          rows={runs.rows}
-          error={runs.error}
-          hasMore={runs.hasMore}
-          onMore={runs.loadMore}
-          loadingMore={runs.loadingMore}
+          list={runs}
           rowKey={({ id }) => id}
           rowName={({ dueAt }) => format.dateTime(dueAt)}
           onOpen={setShown}

@@ -48,11 +48,7 @@ export function DiskBackups({ app, may }: { app: App; may: boolean }) {
       <DataList
         id="app-backups"
         label={t("catalogue.backups.title")}
-        rows={backups.rows}
-        error={backups.error}
-        hasMore={backups.hasMore}
-        onMore={backups.loadMore}
-        loadingMore={backups.loadingMore}
+        list={backups}
         rowKey={({ id }) => id}
         rowName={(backup) => when(backup)}
         columns={[

@@ -47,11 +47,7 @@ export default function OrganisationsPage() {
       <DataList
         id="organisations"
         label={t("cloud.organisations")}
-        rows={organisations.rows}
-        error={organisations.error}
-        hasMore={organisations.hasMore}
-        onMore={organisations.loadMore}
-        loadingMore={organisations.loadingMore}
+        list={organisations}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ slug }) => organisationAddress(slug)}

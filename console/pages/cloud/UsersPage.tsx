@@ -49,11 +49,7 @@ export default function UsersPage() {
       <DataList
         id="users"
         label={t("cloud.people")}
-        rows={users.rows}
-        error={users.error}
-        hasMore={users.hasMore}
-        onMore={users.loadMore}
-        loadingMore={users.loadingMore}
+        list={users}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         search="server"

@@ -27,11 +27,7 @@ export default function InstanceActivity({ instance }: InstanceTabProps) {
       <DataList
         id="instance-activity"
         label={t("compute.tab.activity")}
-        rows={operations.rows}
-        error={operations.error}
-        hasMore={operations.hasMore}
-        onMore={operations.loadMore}
-        loadingMore={operations.loadingMore}
+        list={operations}
         rowKey={({ id }) => id}
         rowName={({ kind }) => kindTitle(kind)}
         rowAddress={({ id }) => organisationAddress(organisation.slug, `operations/${id}`)}

@@ -43,8 +43,7 @@ export default function InstanceDisks({ instance, may }: InstanceTabProps) {
         <DataList
           id="instance-volumes"
           label={t("disks.volumes")}
-          rows={volumes.rows}
-          error={volumes.error}
+          list={volumes}
           rowKey={({ id }) => id}
           rowName={({ name }) => name}
           rowAddress={({ id }) => projectAddress(organisation.slug, project.slug, `volumes/${id}`)}

@@ -42,8 +42,7 @@ export default function InstanceNetwork({ instance, may }: InstanceTabProps) {
         <DataList
           id="instance-ports"
           label={t("networks.ports")}
-          rows={ports.rows}
-          error={ports.error}
+          list={ports}
           rowKey={({ id }) => id}
           rowName={({ networkName }) => networkName}
           rowAddress={({ networkId }) => at(`networks/${networkId}`)}

@@ -57,11 +57,7 @@ export default function InstancesPage() {
       <DataList
         id="instances"
         label={t("compute.instances")}
-        rows={instances.rows}
-        error={instances.error}
-        hasMore={instances.hasMore}
-        onMore={instances.loadMore}
-        loadingMore={instances.loadingMore}
+        list={instances}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => `${here}/${id}`}

@@ -48,8 +48,7 @@ export default function DatabaseActivity({ database, may }: DatabaseTabProps) {
         <DataList
           id="database-sessions"
           label={t("sql.sessions")}
-          rows={sessions.data?.items}
-          error={sessions.error}
+          list={{ rows: sessions.data?.items, error: sessions.error }}
           rowKey={({ pid }) => String(pid)}
           rowName={({ pid, user }) => `${user ?? ""} ${pid}`}
           columns={[
@@ -108,11 +107,7 @@ export default function DatabaseActivity({ database, may }: DatabaseTabProps) {
         <DataList
           id="database-statements"
           label={t("sql.slow")}
-          rows={statements.rows?.map((row, index) => ({ ...row, index }))}
-          error={statements.error}
-          hasMore={statements.hasMore}
-          onMore={statements.loadMore}
-          loadingMore={statements.loadingMore}
+          list={{ ...statements, rows: statements.rows?.map((row, index) => ({ ...row, index })) }}
           rowKey={({ index }) => String(index)}
           rowName={({ query }) => query.slice(0, 80)}
           onOpen={({ query }) => setReading(query)}

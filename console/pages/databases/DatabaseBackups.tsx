@@ -79,11 +79,7 @@ export default function DatabaseBackups({ database, may }: DatabaseTabProps) {
           <DataList
             id="database-backups"
             label={t("databases.backups")}
-            rows={backups.rows}
-            error={backups.error}
-            hasMore={backups.hasMore}
-            onMore={backups.loadMore}
-            loadingMore={backups.loadingMore}
+            list={backups}
             rowKey={({ id }) => id}
             rowName={({ createdAt }) => format.dateTime(createdAt)}
             columns={[

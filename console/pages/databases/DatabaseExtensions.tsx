@@ -40,11 +40,7 @@ export default function DatabaseExtensions({ database, may }: DatabaseTabProps) 
         <DataList
           id="database-extensions"
           label={t("databases.tab.extensions")}
-          rows={extensions.rows}
-          error={extensions.error}
-          hasMore={extensions.hasMore}
-          onMore={extensions.loadMore}
-          loadingMore={extensions.loadingMore}
+          list={extensions}
           search={({ name, description }) => `${name} ${description}`}
           rowKey={({ name }) => name}
           rowName={({ name }) => name}

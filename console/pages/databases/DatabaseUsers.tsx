@@ -47,11 +47,7 @@ export default function DatabaseUsers({ database, may }: DatabaseTabProps) {
         <DataList
           id="database-users"
           label={t("databases.tab.users")}
-          rows={users.rows}
-          error={users.error}
-          hasMore={users.hasMore}
-          onMore={users.loadMore}
-          loadingMore={users.loadingMore}
+          list={users}
           rowKey={({ id }) => id}
           rowName={({ name }) => name}
           columns={[

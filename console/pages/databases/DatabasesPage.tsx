@@ -42,11 +42,7 @@ export default function DatabasesPage() {
       <DataList
         id="databases"
         label={t("frame.nav.databases")}
-        rows={databases.rows}
-        error={databases.error}
-        hasMore={databases.hasMore}
-        onMore={databases.loadMore}
-        loadingMore={databases.loadingMore}
+        list={databases}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => `${here}/${id}`}

@@ -53,11 +53,7 @@ export function BackupList({ disk, may, action }: { disk?: Disk; may: boolean; a
       <DataList
         id="backups"
         label={t("disks.backups")}
-        rows={backups.rows}
-        error={backups.error}
-        hasMore={backups.hasMore}
-        onMore={backups.loadMore}
-        loadingMore={backups.loadingMore}
+        list={backups}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         onOpen={(backup) => setDialog({ backup, kind: "verify" })}

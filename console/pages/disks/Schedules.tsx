@@ -36,8 +36,7 @@ export function Schedules({ disk, may }: { disk: Disk; may: boolean }) {
       <DataList
         id="schedules"
         label={t("disks.schedules")}
-        rows={schedules.rows}
-        error={schedules.error}
+        list={schedules}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         columns={[

@@ -41,11 +41,7 @@ export function Snapshots({ disk, name, may, running }: { disk: Disk; name: stri
       <DataList
         id="snapshots"
         label={t("disks.snapshots")}
-        rows={snapshots.rows}
-        error={snapshots.error}
-        hasMore={snapshots.hasMore}
-        onMore={snapshots.loadMore}
-        loadingMore={snapshots.loadingMore}
+        list={snapshots}
         rowKey={({ id }) => id}
         rowName={(snapshot) => snapshot.name}
         columns={[

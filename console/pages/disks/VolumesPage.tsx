@@ -40,11 +40,7 @@ export default function VolumesPage() {
       <DataList
         id="volumes"
         label={t("disks.volumes")}
-        rows={volumes.rows}
-        error={volumes.error}
-        hasMore={volumes.hasMore}
-        onMore={volumes.loadMore}
-        loadingMore={volumes.loadingMore}
+        list={volumes}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => `${here}/${id}`}

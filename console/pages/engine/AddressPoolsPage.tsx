@@ -38,8 +38,7 @@ export default function AddressPoolsPage() {
       <DataList
         id="address-pools"
         label={t("cloud.pools")}
-        rows={pools.rows}
-        error={pools.error}
+        list={pools}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         columns={[

@@ -204,8 +204,7 @@ function Members() {
       <DataList
         id="members"
         label={t("engine.members")}
-        rows={members.rows}
-        error={members.error}
+        list={members}
         rowKey={({ name }) => name}
         rowName={({ name }) => name}
         columns={[
@@ -298,9 +297,7 @@ function Differences() {
         <DataList
           id="differences"
           label={t("engine.differences")}
-          rows={differences.rows}
-          hasMore={differences.hasMore}
-          onMore={differences.loadMore}
+          list={differences}
           rowKey={({ id }) => id}
           rowName={({ resource }) => resource.name}
           columns={[

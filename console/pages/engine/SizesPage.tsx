@@ -42,8 +42,7 @@ export default function SizesPage() {
       <DataList
         id="sizes"
         label={t("cloud.sizes")}
-        rows={sizes.rows}
-        error={sizes.error}
+        list={sizes}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         onOpen={setEditing}

@@ -69,11 +69,7 @@ export default function ImagesPage() {
       <DataList
         id="images"
         label={t("frame.nav.images")}
-        rows={images.rows}
-        error={images.error}
-        hasMore={images.hasMore}
-        onMore={images.loadMore}
-        loadingMore={images.loadingMore}
+        list={images}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         search={({ name, description }) => `${name} ${description}`}

@@ -95,11 +95,7 @@ export default function JobPage() {
           <DataList
             id="tasks"
             label={t("jobs.tasks")}
-            rows={tasks.rows}
-            error={tasks.error}
-            hasMore={tasks.hasMore}
-            onMore={tasks.loadMore}
-            loadingMore={tasks.loadingMore}
+            list={tasks}
             rowKey={(task) => task.id}
             rowName={({ index }) => t("jobs.task", { index })}
             onOpen={setReading}

@@ -47,11 +47,7 @@ export default function JobsPage() {
       <DataList
         id="jobs"
         label={t("frame.nav.jobs")}
-        rows={jobs.rows}
-        error={jobs.error}
-        hasMore={jobs.hasMore}
-        onMore={jobs.loadMore}
-        loadingMore={jobs.loadingMore}
+        list={jobs}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => `${here}/${id}`}

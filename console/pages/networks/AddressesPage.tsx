@@ -45,11 +45,7 @@ export default function AddressesPage() {
       <DataList
         id="addresses"
         label={t("networks.tab.addresses")}
-        rows={addresses.rows}
-        error={addresses.error}
-        hasMore={addresses.hasMore}
-        onMore={addresses.loadMore}
-        loadingMore={addresses.loadingMore}
+        list={addresses}
         rowKey={({ id }) => id}
         rowName={({ address }) => address}
         rowAddress={({ instanceId }) =>

@@ -33,11 +33,7 @@ export default function LoadBalancersPage() {
       <DataList
         id="load-balancers"
         label={t("networks.tab.load-balancers")}
-        rows={balancers.rows}
-        error={balancers.error}
-        hasMore={balancers.hasMore}
-        onMore={balancers.loadMore}
-        loadingMore={balancers.loadingMore}
+        list={balancers}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         onOpen={setEditing}

@@ -55,10 +55,7 @@ export default function NetworkPage() {
         <DataList
           id="ports"
           label={t("networks.ports")}
-          rows={ports.rows}
-          error={ports.error}
-          hasMore={ports.hasMore}
-          onMore={ports.loadMore}
+          list={ports}
           rowKey={({ id: port }) => port}
           rowName={({ instanceName }) => instanceName}
           rowAddress={({ instanceId }) => at(`instances/${instanceId}/network`)}

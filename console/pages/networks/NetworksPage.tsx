@@ -38,11 +38,7 @@ export default function NetworksPage() {
       <DataList
         id="networks"
         label={t("networks.tab.networks")}
-        rows={networks.rows}
-        error={networks.error}
-        hasMore={networks.hasMore}
-        onMore={networks.loadMore}
-        loadingMore={networks.loadingMore}
+        list={networks}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => projectAddress(organisation.slug, project.slug, `networks/${id}`)}

@@ -29,11 +29,7 @@ export function PortForwards({ instance, may, action }: { instance?: string; may
       <DataList
         id="port-forwards"
         label={t("networks.tab.port-forwards")}
-        rows={forwards.rows}
-        error={forwards.error}
-        hasMore={forwards.hasMore}
-        onMore={forwards.loadMore}
-        loadingMore={forwards.loadingMore}
+        list={forwards}
         rowKey={({ id }) => id}
         rowName={outer}
         columns={[

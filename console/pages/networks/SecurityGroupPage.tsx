@@ -117,8 +117,7 @@ export default function SecurityGroupPage() {
         <DataList
           id="group-ports"
           label={t("networks.group.usedBy")}
-          rows={ports.rows}
-          error={ports.error}
+          list={ports}
           rowKey={({ id: port }) => port}
           rowName={({ instanceName }) => instanceName}
           rowAddress={({ instanceId }) => at(`instances/${instanceId}/network`)}

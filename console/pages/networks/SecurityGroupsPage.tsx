@@ -40,11 +40,7 @@ export default function SecurityGroupsPage() {
       <DataList
         id="security-groups"
         label={t("networks.tab.security-groups")}
-        rows={groups.rows}
-        error={groups.error}
-        hasMore={groups.hasMore}
-        onMore={groups.loadMore}
-        loadingMore={groups.loadingMore}
+        list={groups}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ id }) => projectAddress(organisation.slug, project.slug, `security-groups/${id}`)}

@@ -37,11 +37,7 @@ export default function BucketsPage() {
       <DataList
         id="buckets"
         label={t("objects.buckets")}
-        rows={buckets.rows}
-        error={buckets.error}
-        hasMore={buckets.hasMore}
-        onMore={buckets.loadMore}
-        loadingMore={buckets.loadingMore}
+        list={buckets}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ name }) => `${here}/${name}`}

@@ -32,11 +32,7 @@ export function SharesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: bool
       <DataList
         id="shares"
         label={t("objects.tab.shares")}
-        rows={shares.rows}
-        error={shares.error}
-        hasMore={shares.hasMore}
-        onMore={shares.loadMore}
-        loadingMore={shares.loadingMore}
+        list={shares}
         rowKey={({ id }) => id}
         rowName={({ key }) => nameOf(key)}
         search={({ key, createdBy }) => `${key} ${createdBy}`}

@@ -45,11 +45,7 @@ export function TrashTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
       <DataList
         id="trash"
         label={t("objects.tab.trash")}
-        rows={trash.rows}
-        error={trash.error}
-        hasMore={trash.hasMore}
-        onMore={trash.loadMore}
-        loadingMore={trash.loadingMore}
+        list={trash}
         rowKey={({ id }) => id}
         rowName={title}
         search={({ names, deletedBy }) => `${names.join(" ")} ${deletedBy}`}

@@ -32,11 +32,7 @@ export function UploadsTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boo
       <DataList
         id="uploads"
         label={t("objects.tab.uploads")}
-        rows={list.rows}
-        error={list.error}
-        hasMore={list.hasMore}
-        onMore={list.loadMore}
-        loadingMore={list.loadingMore}
+        list={list}
         rowKey={({ id }) => id}
         rowName={({ key }) => nameOf(key)}
         search={({ key }) => key}

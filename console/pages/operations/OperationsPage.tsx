@@ -37,11 +37,7 @@ export default function OperationsPage() {
       <DataList
         id="operations"
         label={t("operations.title")}
-        rows={operations.rows}
-        error={operations.error}
-        hasMore={operations.hasMore}
-        onMore={operations.loadMore}
-        loadingMore={operations.loadingMore}
+        list={operations}
         rowKey={({ id }) => id}
         rowName={title}
         rowAddress={({ id }) => organisationAddress(organisation.slug, `operations/${id}`)}

@@ -43,11 +43,7 @@ export default function InvitationsPage() {
       <DataList
         id="invitations"
         label={t("people.invitations")}
-        rows={invitations.rows}
-        error={invitations.error}
-        hasMore={invitations.hasMore}
-        onMore={invitations.loadMore}
-        loadingMore={invitations.loadingMore}
+        list={invitations}
         rowKey={({ id }) => id}
         rowName={({ email }) => email}
         search={({ email }) => email}

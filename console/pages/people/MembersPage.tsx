@@ -58,11 +58,7 @@ export default function MembersPage() {
       <DataList
         id="members"
         label={t("people.members")}
-        rows={members.rows}
-        error={members.error}
-        hasMore={members.hasMore}
-        onMore={members.loadMore}
-        loadingMore={members.loadingMore}
+        list={members}
         rowKey={({ principal }) => principal.id}
         rowName={({ principal }) => principal.name}
         search={({ principal }) => `${principal.name} ${principal.email ?? ""}`}

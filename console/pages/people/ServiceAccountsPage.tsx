@@ -56,11 +56,7 @@ export default function ServiceAccountsPage() {
       <DataList
         id="service-accounts"
         label={t("people.serviceAccounts")}
-        rows={accounts.rows}
-        error={accounts.error}
-        hasMore={accounts.hasMore}
-        onMore={accounts.loadMore}
-        loadingMore={accounts.loadingMore}
+        list={accounts}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={address}

@@ -42,11 +42,7 @@ export default function ProjectsPage() {
       <DataList
         id="projects"
         label={t("projects.title")}
-        rows={projects.rows}
-        error={projects.error}
-        hasMore={projects.hasMore}
-        onMore={projects.loadMore}
-        loadingMore={projects.loadingMore}
+        list={projects}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         rowAddress={({ slug }) => projectAddress(organisation.slug, slug)}

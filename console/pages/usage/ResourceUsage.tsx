@@ -37,7 +37,7 @@ export function ResourceUsage({ rows, period, now }: { rows: ByResource; period:
       <DataList
         id="usage"
         label={t("usage.byResource")}
-        rows={[...byId.values()]}
+        list={{ rows: [...byId.values()] }}
         rowKey={({ id }) => id}
         rowName={({ name }) => name}
         search={({ name, id }) => `${name} ${id}`}

@@ -58,11 +58,7 @@ export default function AlertsPage() {
         <DataList
           id="alerts"
           label={t("watch.alerts")}
-          rows={alerts.rows}
-          error={alerts.error}
-          hasMore={alerts.hasMore}
-          onMore={alerts.loadMore}
-          loadingMore={alerts.loadingMore}
+          list={alerts}
           rowKey={({ id }) => id}
           rowName={({ ruleName, instanceName }) => `${ruleName}, ${instanceName}`}
           rowAddress={({ instanceId }) => projectAddress(organisation.slug, project.slug, `instances/${instanceId}/metrics`)}
@@ -127,10 +123,7 @@ export default function AlertsPage() {
         <DataList
           id="alert-rules"
           label={t("watch.rules")}
-          rows={rules.rows}
-          error={rules.error}
-          hasMore={rules.hasMore}
-          onMore={rules.loadMore}
+          list={rules}
           rowKey={({ id }) => id}
           rowName={({ name }) => name}
           onOpen={may ? setEditing : () => {}}

@@ -18,13 +18,21 @@ import { ListTools } from "./ListTools.tsx";
 import { useChosenColumns, useListState } from "./state.ts";
 import type { BulkAction, Column, Filter, RowAction } from "./types.ts";
 
+export interface ListRows<T> {
+  /** Undefined while loading. */
+  rows: T[] | undefined;
+  error?: unknown;
+  hasMore?: boolean;
+  loadMore?: () => void;
+  loadingMore?: boolean;
+}
+
 export interface DataListProps<T> {
   /** Names the list for screen readers, and in the store of chosen columns (`id`). */
   id: string;
   label: string;
-  /** Undefined while loading. */
-  rows: T[] | undefined;
-  error?: unknown;
+  /** As `useApiList` gives it; of what is known already, its rows are enough. */
+  list: ListRows<T>;
   rowKey: (row: T) => string;
   rowName: (row: T) => string;
   columns: Column<T>[];
@@ -38,9 +46,6 @@ export interface DataListProps<T> {
   bulkActions?: BulkAction<T>[];
   /** What stands here while there is nothing at all. */
   empty: ReactNode;
-  hasMore?: boolean;
-  onMore?: () => void;
-  loadingMore?: boolean;
   /** More controls beside the search. */
   tools?: ReactNode;
 }
@@ -66,7 +71,10 @@ export function DataList<T>(props: DataListProps<T>) {
   const filters = props.filters ?? [];
   const active = filters.filter(({ key }) => state.filter(key) !== undefined);
 
-  const { rows: given, search: searchText } = props;
+  const {
+    list: { rows: given, error, hasMore, loadMore, loadingMore },
+    search: searchText,
+  } = props;
   const words = state.words.toLocaleLowerCase();
   const rows = useMemo(() => {
     if (given === undefined) return undefined;
@@ -104,12 +112,11 @@ export function DataList<T>(props: DataListProps<T>) {
     enabled: virtual,
   });
 
-  const { hasMore, onMore, loadingMore } = props;
   const visible = virtual ? virtualizer.getVirtualItems() : [];
   const last = virtual ? (visible.at(-1)?.index ?? 0) : (rows?.length ?? 0);
   useEffect(() => {
-    if (hasMore && !loadingMore && rows !== undefined && last >= rows.length - 20) onMore?.();
-  }, [hasMore, loadingMore, last, rows, onMore]);
+    if (hasMore && !loadingMore && rows !== undefined && last >= rows.length - 20) loadMore?.();
+  }, [hasMore, loadingMore, last, rows, loadMore]);
 
   const selectable = (props.bulkActions?.length ?? 0) > 0;
   const toggle = (key: string) => {
@@ -193,9 +200,9 @@ export function DataList<T>(props: DataListProps<T>) {
           tools={props.tools}
         />
       )}
-      {props.error != null && given === undefined ? (
+      {error != null && given === undefined ? (
         <Alert color="red" role="alert" title={t("ui.errorTitle")}>
-          {errorText(props.error)}
+          {errorText(error)}
         </Alert>
       ) : (
         <div role="table" aria-label={props.label} aria-rowcount={rows && !hasMore ? rows.length + 1 : -1} className={css.table}>
