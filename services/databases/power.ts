@@ -1,6 +1,7 @@
 /** A database is stopped, and started again. Stopped it has no container: the engine would start one again by itself, with the host. */
 import { CloudError } from "../../kernel/errors.ts";
 import { defineOperation, type OperationDefinition } from "../../kernel/operations/definition.ts";
+import type { DatabaseState } from "./contract.ts";
 import { bringUp, readDatabase } from "./creation.ts";
 import { shipLog } from "./log.ts";
 import { containerOf, type DatabasesParts } from "./parts.ts";
@@ -8,6 +9,23 @@ import { databaseStore, holdDatabase, releaseDatabase } from "./store.ts";
 
 type OnDatabase = { databaseId: string };
 type Step = OperationDefinition<OnDatabase>["steps"][number];
+
+const settle =
+  (reached: DatabaseState, otherwise: DatabaseState, cancelled: string): NonNullable<OperationDefinition<OnDatabase>["finish"]> =>
+  async (tx, { input, error }, outcome) => {
+    const row = await databaseStore.find(tx, input.databaseId, { lock: true });
+    if (!row) return undefined;
+    if (outcome !== "succeeded") {
+      const stateReason = error?.message ?? cancelled;
+      await databaseStore.update(tx, row.id, { state: otherwise, stateReason, operationId: null });
+      return undefined;
+    }
+    const now = new Date();
+    const next = await databaseStore.update(tx, row.id, { state: reached, stateReason: null, operationId: null });
+    await releaseDatabase(tx, row.id, now);
+    await holdDatabase(tx, next, now);
+    return { databaseId: row.id };
+  };
 
 export function definePower(
   parts: DatabasesParts,
@@ -42,21 +60,8 @@ export function definePower(
         },
       },
     ],
-    async finish(tx, { input, error }, outcome) {
-      const row = await databaseStore.find(tx, input.databaseId, { lock: true });
-      if (!row) return undefined;
-      if (outcome !== "succeeded") {
-        // The health worker finds out what is so.
-        const stateReason = error?.message ?? "Its stopping was cancelled.";
-        await databaseStore.update(tx, row.id, { state: "failing", stateReason, operationId: null });
-        return undefined;
-      }
-      const now = new Date();
-      const next = await databaseStore.update(tx, row.id, { state: "stopped", stateReason: null, operationId: null });
-      await releaseDatabase(tx, row.id, now);
-      await holdDatabase(tx, next, now);
-      return { databaseId: row.id };
-    },
+    // The health worker finds out what is so.
+    finish: settle("stopped", "failing", "Its stopping was cancelled."),
   });
 
   const start = defineOperation<OnDatabase>({
@@ -77,20 +82,7 @@ export function definePower(
         },
       },
     ],
-    async finish(tx, { input, error }, outcome) {
-      const row = await databaseStore.find(tx, input.databaseId, { lock: true });
-      if (!row) return undefined;
-      if (outcome !== "succeeded") {
-        const stateReason = error?.message ?? "Its start was cancelled.";
-        await databaseStore.update(tx, row.id, { state: "stopped", stateReason, operationId: null });
-        return undefined;
-      }
-      const now = new Date();
-      const next = await databaseStore.update(tx, row.id, { state: "running", stateReason: null, operationId: null });
-      await releaseDatabase(tx, row.id, now);
-      await holdDatabase(tx, next, now);
-      return { databaseId: row.id };
-    },
+    finish: settle("running", "stopped", "Its start was cancelled."),
   });
   return { stop, start };
 }
