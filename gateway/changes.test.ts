@@ -26,7 +26,8 @@ describe("changes of the gateway", { skip: gatewayMissing() ?? false }, () => {
   const site = (servers: ReturnType<typeof server>[], more: Partial<Route> = {}): Route => ({
     id: "site",
     hosts: ["site.test"],
-    target: { kind: "servers", servers, health: { intervalSeconds: 0.2, path: "/health" } },
+    // These servers live in the process of the test: while it gets no processor they are slow, and not ill.
+    target: { kind: "servers", servers, health: { intervalSeconds: 0.2, failures: 20, path: "/health" } },
     ...more,
   });
   const specify = (routes: Route[], more: Partial<GatewaySpecification> = {}) => test_.specification(routes, more);
