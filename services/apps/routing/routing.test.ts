@@ -199,7 +199,8 @@ describe("names, access and requests of apps, with a real gateway", { skip: gate
     assert.match(checked.problem, /no address yet\. Add the record A|The DNS does not answer/);
     assert.ok(Math.abs(Date.parse(checked.checkedAt) - Date.now()) < 600_000);
     const [listed] = (await ok("GET", `/apps/${site.id}/domains`)).items;
-    assert.deepEqual(listed, checked);
+    // Its certificate may have come meanwhile.
+    assert.deepEqual({ ...listed, certificate: undefined }, { ...checked, certificate: undefined });
     assert.equal((await cloud.call("viewer", "POST", `/domains/${domain.id}/check`)).status, 403);
     assert.equal((await cloud.call("stranger", "POST", `/domains/${domain.id}/check`)).status, 404);
     await ok("DELETE", `/domains/${domain.id}`, undefined, 204);
