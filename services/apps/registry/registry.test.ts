@@ -208,7 +208,7 @@ test("what had come before the connection broke off is kept, and goes on", async
     }, 20);
   });
   // The door sees it when it does.
-  for (const until = Date.now() + 30_000; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 20))) {
+  for (const until = Date.now() + 120_000; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 20))) {
     const probe = await registry.ask(location, {
       method: "PATCH",
       body: bytes.subarray(200_000),

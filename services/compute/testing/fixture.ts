@@ -248,7 +248,7 @@ export async function testCompute(options: TestComputeOptions = {}): Promise<Tes
       return row;
     },
     async ended(id) {
-      for (const until = Date.now() + 30_000; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 10))) {
+      for (const until = Date.now() + 120_000; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 10))) {
         const [row] = await database.sql`select kind, state, result, error, message, steps, resource_id as resource, finished_at
           from kernel.operations where id = ${id}`;
         if (row?.["finished_at"]) return row;
