@@ -8,7 +8,7 @@ import type { ObjectsService } from "./contract.ts";
 import { metered } from "./download.ts";
 import type { Meter, ObjectStore } from "./driver.ts";
 import type { ObjectsParts } from "./parts.ts";
-import type { StorageQuota } from "./storageQuota.ts";
+import type { StorageQuota, StorageRoom } from "./storageQuota.ts";
 import { type BucketRow, bucketStore, holdStore, websiteStore } from "./store.ts";
 
 /** Content of unknown length is let into the quota in pieces of this size. */
@@ -66,7 +66,8 @@ export function createObjectsService(parts: {
         const bucket = await openBucket(bucketId);
         checkWritable(bucket);
         const meter: Meter = { requestClass: "write", receivedBytes: 0 };
-        const object = await storeOf(bucket).put(bucket.id, key, admitted(content, bucket, meter, signal), {
+        using room = quota.room(bucket);
+        const object = await storeOf(bucket).put(bucket.id, key, admitted(content, room, meter, signal), {
           headers: contentType === undefined ? {} : { contentType },
           metadata: metadata ?? {},
           meter,
@@ -108,12 +109,12 @@ export function createObjectsService(parts: {
 
   async function* admitted(
     content: Readable,
-    bucket: BucketRow,
+    room: StorageRoom,
     meter: Meter,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
     let received = 0;
-    let room = 0;
+    let taken = 0;
     const stop = () => content.destroy(signal?.reason as Error);
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
@@ -121,7 +122,7 @@ export function createObjectsService(parts: {
       for await (const piece of content as AsyncIterable<Uint8Array>) {
         received += piece.length;
         meter.receivedBytes = received;
-        for (; room < received; room += admittedAtOnce) await quota.admit(bucket, admittedAtOnce);
+        for (; taken < received; taken += admittedAtOnce) await room.take(admittedAtOnce);
         yield piece;
       }
     } finally {

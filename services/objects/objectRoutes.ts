@@ -61,7 +61,8 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
       answering(context.request, async () => {
         const bucket = await openBucketShortly(context, params.bucket);
         checkWritable(bucket);
-        const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
+        using room = quota.room(bucket);
+        const body = await receiveBody(context.request, room);
         const before = await store.head(bucket.id, query.key);
         const object = await store.put(bucket.id, query.key, body.bytes, {
           ...body.options,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { CloudError, invalid } from "../../kernel/errors.ts";
 import type { Meter, Preconditions, PutOptions } from "./driver.ts";
 import { unquote } from "./s3/conditions.ts";
+import type { StorageRoom } from "./storageQuota.ts";
 
 /** The most that one request may bring, as in S3. */
 export const maxBodyBytes = 5 * 2 ** 30;
@@ -24,31 +25,24 @@ const tooLarge = (): CloudError =>
 /** A body of unknown length is let into the quota in pieces of this size. */
 const admittedAtOnce = 16 * 2 ** 20;
 
-/**
- * The body of an upload as the store takes it: never held whole, never longer than allowed. `admit` throws when the quota has no
- * room for that many bytes more.
- */
-export async function receiveBody(request: IncomingMessage, admit: (bytes: number) => Promise<void>): Promise<ReceivedBody> {
+/** The body of an upload as the store takes it: never held whole, never longer than allowed. The room is to last until it is stored. */
+export async function receiveBody(request: IncomingMessage, room: StorageRoom): Promise<ReceivedBody> {
   const { headers } = request;
   const length = headers["content-length"];
   const sizeBytes = length === undefined ? undefined : Number(length);
   if (sizeBytes !== undefined && sizeBytes > maxBodyBytes) throw tooLarge();
-  await admit(sizeBytes ?? admittedAtOnce);
+  await room.take(sizeBytes ?? admittedAtOnce);
   const meter: Meter = { requestClass: "write", receivedBytes: 0 };
   return {
     sizeBytes,
     contentType: contentTypeOf(headers["content-type"]),
-    bytes: bounded(request, meter, sizeBytes === undefined ? admit : undefined),
+    bytes: bounded(request, meter, sizeBytes === undefined ? room : undefined),
     options: { ...(sizeBytes === undefined ? {} : { sizeBytes }), ...md5Of(headers["content-md5"] as string | undefined) },
     meter,
   };
 }
 
-async function* bounded(
-  request: IncomingMessage,
-  meter: Meter,
-  admit: ((bytes: number) => Promise<void>) | undefined,
-): AsyncGenerator<Uint8Array> {
+async function* bounded(request: IncomingMessage, meter: Meter, room: StorageRoom | undefined): AsyncGenerator<Uint8Array> {
   let received = 0;
   let admitted = admittedAtOnce;
   try {
@@ -57,7 +51,7 @@ async function* bounded(
       received += piece.length;
       if (received > maxBodyBytes) throw tooLarge();
       meter.receivedBytes = received;
-      for (; admit && admitted < received; admitted += admittedAtOnce) await admit(admittedAtOnce);
+      for (; room && admitted < received; admitted += admittedAtOnce) await room.take(admittedAtOnce);
       yield piece;
     }
   } catch (error) {

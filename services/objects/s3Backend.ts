@@ -221,8 +221,6 @@ export function createS3Backend(parts: {
       if (row?.website == null || row.state === "deleting") return undefined;
       return (await isActive(row.organisationId)) ? { bucket: view(row), configuration: row.website } : undefined;
     },
-    async reserve(bucket, bytes) {
-      await quota.admit(await rowOf(bucket), bytes);
-    },
+    room: async (bucket) => quota.room(await rowOf(bucket)),
   };
 }

@@ -18,14 +18,19 @@ interface Held {
   project: { used: number; limit: number | undefined };
 }
 
+/** For what is on its way into a bucket: it counts until the room is disposed of, however long it takes. */
+export interface StorageRoom extends Disposable {
+  /** quota_exceeded when that many bytes more do not fit. */
+  take(bytes: number): Promise<void>;
+}
+
 /**
- * Stored bytes are not reserved row by row, as puts go to the store alone: they are measured, and what was let in since is added.
- * So a limit may be passed by what arrives in the same few seconds through several processes, and by no more.
+ * Stored bytes are not reserved row by row, as puts go to the store alone: they are measured, and what is on its way or was let in since is
+ * added. So a limit may be passed by what comes through several processes at once, and by no more.
  */
 export interface StorageQuota {
-  /** quota_exceeded when that many bytes more do not fit. */
-  admit(place: Scope, bytes: number): Promise<void>;
-  /** The same, but nothing is stored yet. */
+  room(place: Scope): StorageRoom;
+  /** quota_exceeded when that many bytes more would not fit now. */
   check(place: Scope, bytes: number): Promise<void>;
   /** Writes down what all scopes use, for whoever lists quotas. */
   report(): Promise<void>;
@@ -34,6 +39,8 @@ export interface StorageQuota {
 export function createStorageQuota({ database, store }: { database: Database; store: ObjectStore }): StorageQuota {
   const known = new Map<string, Held>();
   const reading = new Map<string, Promise<Held>>();
+  /** Bytes on their way, by the id of the organisation and of the project. */
+  const underWay = new Map<string, number>();
 
   async function heldBytes(buckets: readonly BucketRow[]): Promise<number[]> {
     const totals = await Promise.all(
@@ -81,17 +88,32 @@ export function createStorageQuota({ database, store }: { database: Database; st
     }
   }
 
-  const passed = (held: Held, bytes: number): "organisation" | "project" | undefined => {
-    if (held.organisation.used + bytes > held.organisation.limit) return "organisation";
-    return held.project.limit !== undefined && held.project.used + bytes > held.project.limit ? "project" : undefined;
-  };
+  function change(place: Scope, bytes: number): void {
+    for (const id of [place.organisationId, place.projectId]) {
+      const sum = (underWay.get(id) ?? 0) + bytes;
+      if (sum > 0) underWay.set(id, sum);
+      else underWay.delete(id);
+    }
+  }
 
-  async function check(place: Scope, bytes: number): Promise<Held> {
+  const usedOf = (place: Scope, held: Held) => ({
+    organisation: held.organisation.used + (underWay.get(place.organisationId) ?? 0),
+    project: held.project.used + (underWay.get(place.projectId) ?? 0),
+  });
+
+  function passed(place: Scope, held: Held, bytes: number): "organisation" | "project" | undefined {
+    const { organisation, project } = usedOf(place, held);
+    if (organisation + bytes > held.organisation.limit) return "organisation";
+    return held.project.limit !== undefined && project + bytes > held.project.limit ? "project" : undefined;
+  }
+
+  async function check(place: Scope, bytes: number): Promise<void> {
     let held = await current(place, freshMs);
-    if (passed(held, bytes)) held = await current(place, recheckMs);
-    const scope = passed(held, bytes);
-    if (!scope) return held;
-    const { used, limit } = held[scope];
+    if (passed(place, held, bytes)) held = await current(place, recheckMs);
+    const scope = passed(place, held, bytes);
+    if (!scope) return;
+    const { limit } = held[scope];
+    const used = usedOf(place, held)[scope];
     throw new CloudError(
       "quota_exceeded",
       `The ${scope} may store ${limit} bytes and has ${used}: ${bytes} more do not fit. Delete what is not needed, or ask an administrator for a higher quota.`,
@@ -100,11 +122,26 @@ export function createStorageQuota({ database, store }: { database: Database; st
   }
 
   return {
-    check: async (place, bytes) => void (await check(place, bytes)),
-    async admit(place, bytes) {
-      const held = await check(place, bytes);
-      held.organisation.used += bytes;
-      held.project.used += bytes;
+    check,
+    room(place) {
+      let taken = 0;
+      return {
+        async take(bytes) {
+          await check(place, bytes);
+          taken += bytes;
+          change(place, bytes);
+        },
+        [Symbol.dispose]() {
+          change(place, -taken);
+          // Stored now, for all that is known here until it is measured again.
+          const held = known.get(place.projectId);
+          if (held) {
+            held.organisation.used += taken;
+            held.project.used += taken;
+          }
+          taken = 0;
+        },
+      };
     },
     async report() {
       const buckets = await database.transaction("system", (tx) => bucketStore.all(tx));

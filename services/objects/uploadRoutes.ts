@@ -81,7 +81,8 @@ export function uploadRoutes({ store, quota }: ObjectsParts): UploadRoutes {
         const bucket = await openBucketShortly(context, params.bucket);
         checkWritable(bucket);
         await store.upload(bucket.id, params.upload);
-        const body = await receiveBody(context.request, (bytes) => quota.admit(bucket, bytes));
+        using room = quota.room(bucket);
+        const body = await receiveBody(context.request, room);
         const part = await store.partPut(bucket.id, params.upload, params.part, body.bytes, {
           ...body.options,
           meter: body.meter,

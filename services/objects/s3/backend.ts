@@ -1,5 +1,6 @@
 import type { Id } from "../../../kernel/ids.ts";
 import type { ObjectStore } from "../driver.ts";
+import type { StorageRoom } from "../storageQuota.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
 
 /**
@@ -46,8 +47,8 @@ export interface S3Backend {
   bucketDelete(caller: S3Caller, bucket: S3Bucket): Promise<void>;
   /** permission_denied unless the caller may do this in this bucket. */
   authorize(caller: S3Caller, action: S3Action, bucket: S3Bucket): Promise<void>;
-  /** Called before `bytes` more are stored; quota_exceeded when they would not fit. */
-  reserve(bucket: S3Bucket, bytes: number): Promise<void>;
+  /** For what is about to be stored, until it is. */
+  room(bucket: S3Bucket): Promise<StorageRoom>;
   website(bucket: S3Bucket): Promise<WebsiteConfiguration | undefined>;
   /** Undefined: it is none any more. permission_denied unless the caller may. */
   websiteUpdate(caller: S3Caller, bucket: S3Bucket, configuration: WebsiteConfiguration | undefined): Promise<void>;

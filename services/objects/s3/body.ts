@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { PutOptions } from "../driver.ts";
+import type { StorageRoom } from "../storageQuota.ts";
 import type { Payload } from "./authenticate.ts";
 import { checksumOf, contentMd5, requestedChecksum } from "./checksums.ts";
 import { decodeChunked } from "./chunked.ts";
@@ -26,14 +27,10 @@ export interface Upload {
 export const maxUploadBytes = 5 * 1024 ** 3;
 
 /**
- * Checks what the headers say about the body, and that there is room for it; nothing is read yet. `reserve` is asked
- * with all bytes of the body, or with those that came so far when their number is not announced.
+ * Checks what the headers say about the body, and that there is room for it; nothing is read yet. Of a body whose length is not announced, room is
+ * taken as it comes.
  */
-export async function openUpload(
-  request: S3Request,
-  body: RequestBody,
-  reserve: (bytes: number) => Promise<void>,
-): Promise<Upload> {
+export async function openUpload(request: S3Request, body: RequestBody, room: StorageRoom): Promise<Upload> {
   const trailers = new Map<string, string>();
   const md5 = contentMd5(request);
   const checksum = requestedChecksum(request, trailers);
@@ -49,12 +46,12 @@ export async function openUpload(
       fields: { ProposedSize: String(sizeBytes), MaxSizeAllowed: String(maxUploadBytes) },
     });
   }
-  if (sizeBytes !== undefined) await reserve(sizeBytes);
+  if (sizeBytes !== undefined) await room.take(sizeBytes);
   const received = receive(body);
   return {
     stream:
       sizeBytes === undefined
-        ? measured(received, reserve)
+        ? measured(received, room)
         : payload.kind === "chunked"
           ? decodeChunked(received, { signing: payload.signing, trailer: payload.trailer, decodedLength: sizeBytes, trailers })
           : received,
@@ -71,23 +68,20 @@ export async function openUpload(
 /** How far a body of unknown length may run ahead of the quota while it comes; at its end the quota is asked exactly. */
 const uncheckedBytes = 8 * 1024 ** 2;
 
-async function* measured(
-  source: AsyncIterable<Uint8Array>,
-  reserve: (bytes: number) => Promise<void>,
-): AsyncGenerator<Uint8Array> {
+async function* measured(source: AsyncIterable<Uint8Array>, room: StorageRoom): AsyncGenerator<Uint8Array> {
   let total = 0;
-  let checked = 0;
+  let taken = 0;
   for await (const piece of source) {
     total += piece.length;
     if (total > maxUploadBytes)
       throw new S3Error("EntityTooLarge", undefined, { fields: { MaxSizeAllowed: String(maxUploadBytes) } });
-    if (total > checked + uncheckedBytes) {
-      await reserve(total);
-      checked = total;
+    if (total > taken + uncheckedBytes) {
+      await room.take(total - taken);
+      taken = total;
     }
     yield piece;
   }
-  await reserve(total);
+  await room.take(total - taken);
 }
 
 function byteCount(text: string | undefined): number {

@@ -30,7 +30,8 @@ export const CopyObject: S3Operation = async (context) => {
       `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
     );
   }
-  await backend.reserve(bucket, source.object.sizeBytes);
+  using room = await backend.room(bucket);
+  await room.take(source.object.sizeBytes);
   const object = await backend.store.copy(
     { bucketId: source.bucket.bucketId, key: source.object.key },
     { bucketId: bucket.bucketId, key: request.key },

@@ -12,7 +12,8 @@ export const PutObject: S3Operation = async (context) => {
   refuseUnsupported(request);
   const headers = keptHeaders(request);
   const metadata = keptMetadata(request);
-  const upload = await openUpload(request, context.body, (bytes) => backend.reserve(bucket, bytes));
+  using room = await backend.room(bucket);
+  const upload = await openUpload(request, context.body, room);
   const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
     ...upload.options,
     ...writeConditions(request),

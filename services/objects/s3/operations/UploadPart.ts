@@ -12,7 +12,8 @@ export const UploadPart: S3Operation = async (context) => {
   const bucket = await openBucket(context, "objects.object.write");
   const number = partNumber(context);
   const multipart = await openMultipart(context, bucket);
-  const upload = await openUpload(request, context.body, (bytes) => backend.reserve(bucket, bytes));
+  using room = await backend.room(bucket);
+  const upload = await openUpload(request, context.body, room);
   const given = upload.options.checksum;
   const expected = multipart.checksumAlgorithm;
   if (given && expected && given.algorithm !== expected) {

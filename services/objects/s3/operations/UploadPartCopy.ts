@@ -20,7 +20,8 @@ export const UploadPartCopy: S3Operation = async (context) => {
       "InvalidRequest",
       `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
     );
-  await backend.reserve(bucket, sizeBytes);
+  using room = await backend.room(bucket);
+  await room.take(sizeBytes);
   const read = await backend.store.get(source.bucket.bucketId, source.object.key, range ? { range } : {});
   // The source may have been replaced since its conditions were looked at.
   if (read.object.etag !== source.object.etag) {
