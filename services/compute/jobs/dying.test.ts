@@ -40,7 +40,7 @@ for (let diesAt = 1; diesAt <= 46; diesAt += 3) {
     });
     const first = cloud.newProcess({}, { diesAt });
     first.work();
-    for (let tries = 0; !first.isDead && tries < 300; tries++) await sleep(10);
+    for (let tries = 0; !first.isDead && tries < 3000; tries++) await sleep(10);
     assert.ok(first.isDead, "it dies in the middle");
     await cloud.leasesEnd();
     const second = cloud.newProcess();
@@ -68,7 +68,7 @@ test("while nobody is there the command goes on; the result is found afterwards,
   });
   const first = cloud.newProcess();
   first.work();
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     if ((await cloud.tasks(job.id)).every(({ state }) => state === "running")) break;
     await sleep(20);
   }
@@ -93,7 +93,7 @@ test("a process that stops in order hands its tasks over at once", async () => {
   const job = await cloud.job({ name: "handed over", script: "sleep 1.5; echo done" });
   const first = cloud.newProcess();
   first.work();
-  for (let tries = 0; tries < 300 && (await cloud.tasks(job.id))[0].state !== "running"; tries++) await sleep(20);
+  for (let tries = 0; tries < 3000 && (await cloud.tasks(job.id))[0].state !== "running"; tries++) await sleep(20);
   await first.stop();
   const second = cloud.newProcess();
   second.work();
@@ -132,7 +132,7 @@ test("an engine that cannot be reached for a while is waited for; one that never
   const worker = cloud.newProcess({ interruptions: 2 });
   worker.work();
   const job = await cloud.job({ name: "patient", script: "sleep 1; echo done" });
-  for (let tries = 0; tries < 300 && (await cloud.tasks(job.id))[0].state !== "running"; tries++) await sleep(20);
+  for (let tries = 0; tries < 3000 && (await cloud.tasks(job.id))[0].state !== "running"; tries++) await sleep(20);
   cloud.engine.faults.fail("instanceGet", { times: 3 });
   assert.equal((await cloud.jobOver(job.id)).state, "succeeded");
   cloud.engine.faults.clear();
