@@ -4,11 +4,19 @@
  */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, isIP } from "node:net";
+import { createConnection, isIP, isIPv6 } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { devicesOf, enginePort, firewallOf, type Invitation, managerPort, nodeLabel } from "../../services/apps/index.ts";
+import {
+  devicesOf,
+  enginePort,
+  firewallOf,
+  type Invitation,
+  managerPort,
+  nodeLabel,
+  registryPort,
+} from "../../services/apps/index.ts";
 import { makeFolder } from "../durable-file.ts";
 import { askDocker, postDocker } from "../engines/ask.ts";
 import {
@@ -42,6 +50,8 @@ const run = promisify(execFile);
 const defaultFolder = "/etc/khmara-node";
 const dropIn = "/etc/systemd/system/docker.service.d/khmara-node.conf";
 const firewallUnit = "khmara-node-firewall.service";
+/** Where Docker looks for whom to trust, by the registry's address (docs.docker.com/engine/security/certificates). */
+const trustFolder = "/etc/docker/certs.d";
 const joinMs = 60_000;
 const tools: Tools = {
   [dockerProgram]: "docker.io",
@@ -81,6 +91,9 @@ export async function joinNode(options: JoinOptions): Promise<void> {
   makeFolder(folder, 0o700);
   const files = { authority: join(folder, "ca.pem"), certificate: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   for (const [what, file] of Object.entries(files)) writeFileSync(file, invitation[what as keyof typeof files], { mode: 0o600 });
+  const registry = `${isIPv6(host) ? `[${host}]` : host}:${registryPort}`;
+  makeFolder(join(trustFolder, registry), 0o755);
+  writeFileSync(join(trustFolder, registry, "ca.crt"), invitation.authority, { mode: 0o644 });
   onStep("keeping containers away from this machine");
   await guard(folder, host, place?.network);
   onStep("letting Docker listen for the cloud");
@@ -207,7 +220,7 @@ async function joinSwarm(socket: string, { manager, token }: Invitation, address
     if (LocalNodeState === "active") return;
     if (Date.now() > until)
       throw new StartError(
-        `The cloud at ${manager} cannot be reached${why ? ` (${why})` : ""}. Open TCP ${managerPort} there, and TCP and UDP 7946 and UDP 4789 between all nodes.`,
+        `The cloud at ${manager} cannot be reached${why ? ` (${why})` : ""}. Open TCP ${managerPort} and ${registryPort} there, and TCP and UDP 7946 and UDP 4789 between all nodes.`,
       );
   }
 }
