@@ -177,6 +177,7 @@ test("a part of a page that did not come is loaded again, once; where it stays m
     if (request.isNavigationRequest()) lost = false;
   });
   await page.route(/\/assets\/AppLinks-[^/]+\.js$/, (route) => (lost ? route.abort("failed") : route.continue()));
+  await page.getByRole("link", { name: "Configuration", exact: true }).click();
   await page.getByRole("link", { name: "Links", exact: true }).click();
   await page.getByRole("button", { name: "Link", exact: true }).waitFor();
   assert.equal(await cameBy(), "reload");
