@@ -470,7 +470,7 @@ export default {
   "nodes.activate": "Take back into use",
   "nodes.delete": "Remove",
   "nodes.whyHome": "The cloud itself is on it",
-  "nodes.whyDelete": "Empty it first, and wait until it has no containers",
+  "nodes.whyDelete": "Empty it first, and wait until it has no containers and no disks",
   "nodes.whyState": "Not possible in its state",
   "nodes.drainTitle": "Empty {name}?",
   "nodes.drainText":

@@ -486,7 +486,7 @@ export default {
   "nodes.activate": "Remettre en service",
   "nodes.delete": "Retirer",
   "nodes.whyHome": "Le cloud lui-même s’y trouve",
-  "nodes.whyDelete": "Videz-la d’abord, et attendez qu’elle n’ait plus de conteneur",
+  "nodes.whyDelete": "Videz-la d’abord, et attendez qu’elle n’ait plus ni conteneur ni disque",
   "nodes.whyState": "Impossible dans son état",
   "nodes.drainTitle": "Vider {name} ?",
   "nodes.drainText":

@@ -482,7 +482,7 @@ export default {
   "nodes.activate": "Повернути в роботу",
   "nodes.delete": "Вилучити",
   "nodes.whyHome": "На ній працює сама хмара",
-  "nodes.whyDelete": "Спершу звільніть її та зачекайте, доки на ній не залишиться контейнерів",
+  "nodes.whyDelete": "Спершу звільніть її та зачекайте, доки на ній не залишиться контейнерів і дисків",
   "nodes.whyState": "Неможливо в її стані",
   "nodes.drainTitle": "Звільнити {name}?",
   "nodes.drainText":

@@ -45,7 +45,7 @@ export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined)
       .map(({ id: _, volumes, ...report }) => ({
         ...report,
         disks: volumes.map(({ name, labels }) => ({ app: names.get(labels["app"] ?? "") ?? "", name: labels["disk"] ?? name })),
-        allowedActions: nodeActions(report),
+        allowedActions: nodeActions({ ...report, disks: volumes }),
       }))
       .sort((one, other) => Number(other.home) - Number(one.home) || one.name.localeCompare(other.name));
   }

@@ -27,9 +27,11 @@ export const node = z.object({
 export type Node = z.output<typeof node>;
 
 /** What may be done with a node; the cloud's own machine stays. */
-export const nodeActions = (view: Pick<Node, "home" | "draining" | "state" | "containers">): Node["allowedActions"] => {
+export const nodeActions = (
+  view: Pick<Node, "home" | "draining" | "state" | "containers"> & { disks: readonly unknown[] },
+): Node["allowedActions"] => {
   if (view.home) return [];
-  const isEmpty = view.state === "down" || (view.draining && view.containers === 0);
+  const isEmpty = view.state === "down" || (view.draining && view.containers === 0 && view.disks.length === 0);
   return [view.draining ? ("activate" as const) : ("drain" as const), ...(isEmpty ? (["delete"] as const) : [])];
 };
 
