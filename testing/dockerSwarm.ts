@@ -35,6 +35,8 @@ export interface SwarmMachine {
   /** As when the machine loses its power: the daemon and all containers are gone at once. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** As `khmara node join` does it, with another invitation than its first one. */
+  join(invitation: string): Promise<void>;
   /** Its cable is pulled, or put back: what runs there runs on. */
   cut(isCut: boolean): void;
 }
@@ -123,7 +125,8 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
     const invite = async (name: string) => {
       const { manager, token } = await engine.nodes.invite({ address: home.address });
       const { certificate, key } = await issueCertificate(identity.authority, [serverNameOf(name)]);
-      return encodeInvitation({ name, manager, token, authority: identity.client.authority, certificate, key });
+      const members = (await engine.nodes.list()).map((node) => node.id);
+      return encodeInvitation({ name, manager, token, members, authority: identity.client.authority, certificate, key });
     };
     for (const machine of others) await machine.join(await invite(machine.name));
     await loseSooner(home.socket);

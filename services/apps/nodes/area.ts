@@ -90,12 +90,19 @@ export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined)
       async nodeInvite(context, { body }) {
         context.authorize({}, resource);
         const { name, address } = body;
-        if ((await nodes().list(within())).some((each) => each.name === name && each.state !== "down"))
+        const there = await nodes().list(within());
+        if (there.some((each) => each.name === name && each.state !== "down"))
           throw new CloudError("already_exists", `There is a node ${name} already. Give another name.`, {
             details: { fields: [{ path: "body.name", message: "There is one of this name." }] },
           });
         const { manager, token } = await nodes().invite({ ...within(), address });
-        const invitation = encodeInvitation({ name, manager, token, ...(await authority.issue(name)) });
+        const invitation = encodeInvitation({
+          name,
+          manager,
+          token,
+          members: there.map(({ id }) => id),
+          ...(await authority.issue(name)),
+        });
         await context.transaction(async (tx) =>
           context.audit(tx, { resource: { kind: resource, id: name, name }, after: { invited: true, manager } }),
         );

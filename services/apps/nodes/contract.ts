@@ -107,7 +107,7 @@ export const nodeRoutes = {
     path: "/v1/nodes/{node}",
     summary: "Remove a node",
     description:
-      "One that is down, or drained and empty. Disks on one that is down are lost with it, and only when that is said.",
+      "One that is down, or drained and empty. Disks on one that is down are lost with it, and only when that is said. What was on it starts again there when that machine does, until it is invited and joins again.",
     permission: "apps.node.delete",
     roles: ["admin"],
     params: byNode,

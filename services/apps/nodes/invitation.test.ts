@@ -9,11 +9,19 @@ import { decodeInvitation, encodeInvitation } from "./invitation.ts";
 test("an invitation is one word, and what is not whole is refused in words", async () => {
   const authority = await createAuthority({ name: "Test nodes" });
   const issued = await issueCertificate(authority, ["node-2.nodes.khmara.internal"]);
-  const given = { name: "node-2", manager: "10.0.0.1:2377", token: "SWMTKN-1-abc-def", authority: authority.certificate };
+  const given = {
+    name: "node-2",
+    manager: "10.0.0.1:2377",
+    token: "SWMTKN-1-abc-def",
+    members: ["a1", "b2"],
+    authority: authority.certificate,
+  };
   const word = encodeInvitation({ ...given, ...issued });
   assert.match(word, /^khn_[\w-]+$/);
   const read = decodeInvitation(` ${word}\n`);
   assert.deepEqual([read.name, read.manager, read.token], [given.name, given.manager, given.token]);
+  assert.deepEqual(read.members, ["a1", "b2"]);
+  assert.deepEqual(decodeInvitation(encodeInvitation({ ...given, ...issued, members: [] })).members, []);
   assert.ok(new X509Certificate(read.certificate).verify(new X509Certificate(read.authority).publicKey));
   const six = decodeInvitation(encodeInvitation({ ...given, ...issued, manager: "[fd00::1]:2377" }));
   assert.equal(six.manager, "[fd00::1]:2377");
