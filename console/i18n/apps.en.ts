@@ -448,7 +448,7 @@ export default {
   "nodes.emptyText": "Add a machine, and apps are spread over both; when one is lost, the other goes on.",
   "nodes.invite": "Add a machine",
   "nodes.inviteText":
-    "You get one command to run on the new machine. It installs Docker there from the distribution, and lets that Docker listen for this cloud alone.",
+    "You get one command to run on the new machine. It installs Docker there from the distribution, and lets that Docker listen for this cloud alone. Between the machines these ports have to be open: TCP 2376, 2377, 2378, 7946; UDP 7946, 4789.",
   "nodes.inviteAction": "Make the command",
   "nodes.invitedTitle": "Add {name}",
   "nodes.invitedText":
@@ -477,7 +477,8 @@ export default {
     "Its apps start on other machines, and stop here when they are healthy there. Nothing new comes here until it is taken back into use.",
   "nodes.stays": "{app} stays here, with its disk",
   "nodes.deleteTitle": "Remove {name}?",
-  "nodes.deleteText": "The cloud forgets this machine. To add it again it needs a new command.",
+  "nodes.deleteText":
+    "The cloud forgets this machine. To add it again it needs a new command; until then, what was on it starts there again when it does, unseen.",
   "nodes.lost": "The disk {disk} of {app}, with everything on it",
   previewOf: "Preview of {branch}",
   "previews.empty": "No previews of branches",

@@ -112,10 +112,14 @@ export async function joinNode(options: JoinOptions): Promise<void> {
   writeFileSync(join(trustFolder, registry, "ca.crt"), invitation.authority, { mode: 0o644 });
   onStep("keeping containers away from this machine");
   await guard(folder, host, place?.network);
+  // A Docker that looks for its swarm in vain takes twenty seconds longer to start.
+  if (age === "newer" && (await dockerAnswers(socket))) await leaveWhenRemoved(socket, invitation);
   onStep("letting Docker listen for the cloud");
   await listen({ ...options, words: wordsOf(invitation.name, files) });
+  // It may not have run before.
+  if (age === "newer") await leaveWhenRemoved(socket, invitation);
   onStep("joining");
-  await joinSwarm(socket, invitation, { address, isNew: age === "newer", signal });
+  await joinSwarm(socket, invitation, { address, signal });
 }
 
 /** Of the daemon: only who has a certificate of the cloud's own authority is answered. */
@@ -223,19 +227,21 @@ function ageOf(certificate: string, file: string): "older" | "same" | "newer" {
 /** As far as it knows itself. */
 const isMember = (swarm: SwarmInfo["Swarm"]): boolean => !["inactive", "", undefined].includes(swarm?.LocalNodeState);
 
+/** The cloud has removed it, or it would be named in an invitation that was made after it joined: it asks in vain to be let back in. */
+async function leaveWhenRemoved(socket: string, { members }: Invitation): Promise<void> {
+  const door = { endpoint: socket };
+  const { Swarm } = await askDocker<SwarmInfo>(door, "/info");
+  if (isMember(Swarm) && !members.includes(Swarm?.NodeID ?? "")) await postDocker(door, "/swarm/leave?force=true", {}, joinMs);
+}
+
 async function joinSwarm(
   socket: string,
-  { manager, token, members }: Invitation,
-  { address, isNew, signal }: { address: string; isNew: boolean; signal: AbortSignal },
+  { manager, token }: Invitation,
+  { address, signal }: { address: string; signal: AbortSignal },
 ): Promise<void> {
   const door = { endpoint: socket };
   const state = async () => (await askDocker<SwarmInfo>(door, "/info")).Swarm ?? {};
-  let before = await state();
-  // The cloud has removed it, or it would be named: it asks in vain to be let back in. The one that it joined with is from before that.
-  if (isNew && isMember(before) && !members.includes(before.NodeID ?? "")) {
-    await postDocker(door, "/swarm/leave?force=true", {}, joinMs);
-    before = await state();
-  }
+  const before = await state();
   // One that is named comes back by itself.
   if (!isMember(before)) {
     try {
