@@ -108,6 +108,43 @@ describe("the registry of nodes", () => {
     assert.deepEqual([head.status, head.body.length], [200, 0]);
   });
 
+  test("where the engine keeps manifests, an image's id is that of one, and it is served as it is", async () => {
+    const contents = new Map<string, Buffer>();
+    const add = (content: object | string, mediaType: string) => {
+      const bytes = Buffer.from(typeof content === "string" ? content : JSON.stringify(content));
+      contents.set(digestOf(bytes), bytes);
+      return { mediaType, digest: digestOf(bytes), size: bytes.length };
+    };
+    const oci = "application/vnd.oci.image";
+    const manifestOf = (word: string) => {
+      const config = add({ rootfs: { diff_ids: [digestOf(Buffer.from("unpacked"))] } }, `${oci}.config.v1+json`);
+      const layers = [add(`packed ${word}`, `${oci}.layer.v1.tar+gzip`)];
+      return add({ schemaVersion: 2, mediaType: `${oci}.manifest.v1+json`, config, layers }, `${oci}.manifest.v1+json`);
+    };
+    const mine = manifestOf("mine");
+    // Of another kind of machine, which this engine has not pulled.
+    const absent = { ...mine, digest: digestOf(Buffer.from("elsewhere")) };
+    const index = add({ schemaVersion: 2, mediaType: `${oci}.index.v1+json`, manifests: [absent, mine] }, `${oci}.index.v1+json`);
+    const save = (left?: string) => async () => {
+      const tar = pack();
+      for (const [digest, content] of contents)
+        if (digest !== left) tar.entry({ name: `blobs/sha256/${digest.slice(7)}` }, content);
+      tar.finalize();
+      return tar;
+    };
+    const layer = digestOf(Buffer.from("packed mine"));
+    await refuses(images.keep(index.digest, save(layer)), "unavailable", "node_image");
+    for (const { digest: id, mediaType } of [index, mine]) {
+      const offer = await door.offer({ id, host, save: save() });
+      assert.equal(offer.digest, id);
+      const answer = await ask(`${pathOf(offer)}/manifests/${id}`, offer);
+      assert.deepEqual([answer.headers["content-type"], digestOf(answer.body)], [mediaType, id]);
+      assert.equal((await ask(`${pathOf(offer)}/manifests/${mine.digest}`, offer)).status, 200);
+      assert.equal((await ask(`${pathOf(offer)}/blobs/${layer}`, offer)).body.toString(), "packed mine");
+      assert.equal((await ask(`${pathOf(offer)}/manifests/${absent.digest}`, offer)).status, 404);
+    }
+  });
+
   test("a password opens one image, for a while, and for reading alone", async () => {
     const one = saved("base", "one");
     const other = saved("base", "other");
