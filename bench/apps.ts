@@ -1,27 +1,24 @@
 /**
- * Applications on the Docker of the tests: from `git push` to traffic, back to an earlier release, twenty deployments in a row under load, and
- * what the cloud itself holds with many apps. The gateway beside other proxies is `bench gateway`.
+ * Applications on the Docker of the tests: from `git push` to traffic, back to an earlier release, and twenty deployments in a row under load. What the
+ * cloud itself holds with many apps is `bench apps-memory`, the gateway beside other proxies `bench gateway`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, openAsBlob, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineOf } from "../e2e/app-engine.ts";
 import { type Client, exec, finished, newCloud, type TestCloud } from "../e2e/cloud.ts";
-import { processTree, pssBytes } from "../e2e/processes.ts";
 import { visit } from "../e2e/visitors.ts";
-import { gatewayProcesses } from "../server/gateway-process.ts";
 import { installTestTools } from "../tools/test-tools.ts";
-import { figure, mebibytes, median, seconds, table, tell } from "./report.ts";
+import { figure, median, seconds, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
 
 const deploysInARow = 20;
-const apps = 50;
 const longRequestSeconds = 10;
 const pollMs = 20;
 
-export async function run({ rounds = 5, idleSeconds = 60 }: Partial<BenchOptions>): Promise<string> {
+export async function run({ rounds = 5 }: Partial<BenchOptions>): Promise<string> {
   if ((await installTestTools({ "/usr/bin/wrk": "wrk", "/usr/bin/git": "git" })).length > 0)
     return "Not measured: its tools are missing.";
   const cloud = await newCloud({ apps: true });
@@ -36,7 +33,6 @@ export async function run({ rounds = 5, idleSeconds = 60 }: Partial<BenchOptions
           .catch((error: Error) => tell(`apps: the quota ${name} stays: ${error.message}`));
     engine = await EngineOf.open(cloud);
     await engine.giveBase("node", "24");
-    await engine.giveBase("static", "12");
     const parts: string[] = [];
     // At once, too: the whole takes a quarter of an hour.
     const add = (part: string) => {
@@ -75,7 +71,6 @@ export async function run({ rounds = 5, idleSeconds = 60 }: Partial<BenchOptions
       ),
     );
     add(await underLoad(cloud, shop));
-    add(await memoryOfMany(cloud, client, projectId, idleSeconds ?? 60));
     return parts.join("\n\n");
   } finally {
     await cloud.remove();
@@ -225,59 +220,4 @@ async function underLoad(cloud: TestCloud, shop: Pushed): Promise<string> {
       ["a deployment, in the median", seconds(median(times.map(({ doneMs }) => doneMs))), "", ""],
     ],
   );
-}
-
-/** Small sites, all of them running; the cloud's own processes alone count, not those of Docker and of the apps. */
-async function memoryOfMany(cloud: TestCloud, client: Client, projectId: string, idleSeconds: number): Promise<string> {
-  const folder = mkdtempSync(join(cloud.folder, "site-"));
-  mkdirSync(join(folder, "site"));
-  writeFileSync(join(folder, "site", "index.html"), "<h1>One of many</h1>");
-  const archive = join(folder, "site.tar");
-  await exec("tar", ["-cf", archive, "-C", join(folder, "site"), "."]);
-  const before = ownProcesses(cloud);
-  let made = 0;
-  const one = async (name: string) => {
-    const app = await client.appCreate({ project: projectId as never, name });
-    const { id } = await client.appDeploy({ app: app.id }, { rawBody: await openAsBlob(archive) });
-    await finished(client, { id }, 600);
-    if (++made % 10 === 0) tell(`apps: ${made} of ${apps}`);
-  };
-  const names = Array.from({ length: apps - 1 }, (_, index) => `site-${index + 1}`);
-  await Promise.all(
-    Array.from({ length: 3 }, async () => {
-      for (let name = names.shift(); name !== undefined; name = names.shift()) await one(name);
-    }),
-  );
-  tell(`apps: idle for ${idleSeconds} s, twice`);
-  await sleep(idleSeconds * 1000);
-  const afterwards = ownProcesses(cloud);
-  // What a process took while it worked it keeps for a while; a new one shows what the apps themselves need.
-  await cloud.stop();
-  await cloud.start();
-  await sleep(idleSeconds * 1000);
-  const all = [before, afterwards, ownProcesses(cloud)];
-  const sum = (of: Map<string, number>) => [...of.values()].reduce((total, bytes) => total + bytes, 0);
-  return table(
-    [
-      `memory (PSS), idle for ${idleSeconds} s`,
-      "1 app, after the load",
-      `${apps} apps, just made`,
-      `${apps} apps, started again`,
-    ],
-    [
-      ...[...afterwards.keys()].map((name) => [name, ...all.map((each) => mebibytes(each.get(name) ?? 0))]),
-      ["**all**", ...all.map((each) => `**${mebibytes(sum(each))}**`)],
-    ],
-  );
-}
-
-function ownProcesses(cloud: TestCloud): Map<string, number> {
-  const sums = new Map<string, number>();
-  const add = (name: string, pid: number) => sums.set(name, (sums.get(name) ?? 0) + pssBytes(pid));
-  // Children of whoever started them, if that is still there.
-  const gateway = gatewayProcesses(join(cloud.dataDirectory, "gateway"));
-  for (const { pid, command } of processTree(cloud.pid).filter((each) => !gateway.includes(each.pid)))
-    add(/server\/(\w+)\.ts/.exec(command)?.[1] ?? (command.includes("postgres") ? "PostgreSQL" : "others"), pid);
-  for (const pid of gateway) add("HAProxy", pid);
-  return sums;
 }

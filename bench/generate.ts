@@ -12,11 +12,14 @@ export interface Result extends Measured {
   perCpuSecond: number;
 }
 
-/** Runs a job in a process of its own, and looks what it costs the server: `pids` and all below them. */
+/**
+ * Runs a job in a process of its own, and looks what it costs the server: `pids` and all below them, those that end meanwhile too (connections of
+ * PostgreSQL come and go).
+ */
 export async function generate(job: Job, pids: number[]): Promise<Result> {
   const spent = (): number => {
     const tree = new Set(pids.flatMap((pid) => processTree(pid).map((each) => each.pid)));
-    return [...tree].reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+    return [...tree].reduce((sum, pid) => sum + cpuSeconds(pid, true), 0);
   };
   const before = spent();
   const child = spawn(process.execPath, [join(import.meta.dirname, "load.ts")], { stdio: ["pipe", "pipe", "inherit"] });

@@ -42,7 +42,12 @@ export function table(head: string[], rows: string[][]): string {
 
 /** Processor time of a process so far, of all its threads, in seconds; on demand with its children that have ended. */
 export function cpuSeconds(pid: number, withEnded = false): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return 0; // It has ended in between.
+  }
   // After the name in brackets, which may hold spaces: fields 14 and 15 (16 and 17), in ticks of a hundredth of a second.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields.slice(11, withEnded ? 15 : 13).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;

@@ -166,6 +166,30 @@ async function look(page: Page, name: string, path: string, how: (typeof looks)[
   return problems;
 }
 
+test("a part of a page that did not come is loaded again, once; where it stays missing, the page says so", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(shop);
+  await shown(page);
+  let lost = true;
+  const cameBy = () => page.evaluate<string>('performance.getEntriesByType("navigation")[0].type');
+  // With the document goes what is lost for it.
+  page.on("request", (request) => {
+    if (request.isNavigationRequest()) lost = false;
+  });
+  await page.route(/\/assets\/AppLinks-[^/]+\.js$/, (route) => (lost ? route.abort("failed") : route.continue()));
+  await page.getByRole("link", { name: "Configuration", exact: true }).click();
+  await page.getByRole("link", { name: "Links", exact: true }).click();
+  await page.getByRole("button", { name: "Link", exact: true }).waitFor();
+  assert.equal(await cameBy(), "reload");
+  // It was loaded again a moment ago.
+  await page.route(/\/assets\/AppLinks-/, (route) => route.abort("failed"));
+  await page.goto(`${shop}/links`);
+  await page.getByText(errorTitles[0] as string).waitFor();
+  assert.equal(await cameBy(), "navigate");
+  await page.context().close();
+  for (const problem of browser.takeProblems()) assert.match(problem, /dynamically imported module|AppLinks/);
+});
+
 test("a folder that is dropped arrives as a tar.gz without what is left out", async () => {
   const page = await browser.visit({ url, size: wide });
   await page.goto(`${home}/new`);

@@ -28,6 +28,8 @@ export async function serveConsole(http: FastifyInstance, directory: string): Pr
   http.get<{ Params: { "*": string } }>("/*", async (request, reply) => {
     if (request.url.startsWith("/api/")) return reply.callNotFound();
     const name = request.params["*"];
+    // Of another version: a page in its place would be taken for a script.
+    if (name.startsWith("assets/") && !files.has(name)) return reply.callNotFound();
     const file = files.has(name) ? name : "index.html";
     // Names below assets/ have the hash of their content.
     reply.header("cache-control", file.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache");

@@ -5,6 +5,7 @@ import type { AppDrivers } from "../server/cloud.ts";
 import { openGateway } from "../server/gateway.ts";
 import { gatewayProcesses, stopGateway } from "../server/gateway-process.ts";
 import { isAlive } from "../server/processes.ts";
+import type { AppEngine } from "../services/apps/driver.ts";
 import { type GatewayDoor, openAppEngine } from "../services/apps/index.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { removeCloud, testCloudId, testDocker } from "./docker.ts";
@@ -25,6 +26,8 @@ export interface TestAppDrivers {
 export interface TestAppOptions {
   /** Without an engine: what leads where is tested with applications of the test's own. */
   engine?: boolean;
+  /** An engine of the test's own in the place of the shared Docker: whoever made it takes its things away. */
+  engineOf?: (cloudId: string) => AppEngine;
   /** Of the control plane, for the challenges of ACME. */
   port?: number;
   /** PEM: see GatewayDoor. */
@@ -32,10 +35,10 @@ export interface TestAppOptions {
 }
 
 /** `after(() => drivers.remove())`, and `startCloud({ appDrivers: drivers.appDrivers })`. */
-export async function testAppDrivers({ engine = true, port = 1, trust }: TestAppOptions = {}): Promise<TestAppDrivers> {
+export async function testAppDrivers({ engine = true, engineOf, port = 1, trust }: TestAppOptions = {}): Promise<TestAppDrivers> {
   await sweep();
   await installTestTools({ [haproxyProgram]: "haproxy" });
-  const docker = engine ? await testDocker() : undefined;
+  const docker = engine && engineOf === undefined ? await testDocker() : undefined;
   const cloudId = testCloudId();
   // Short: the path of a socket holds 107 bytes.
   const gatewayFolder = mkdtempSync(`/tmp/khag-${process.pid}-`);
@@ -70,6 +73,11 @@ export async function testAppDrivers({ engine = true, port = 1, trust }: TestApp
         { folder: gatewayFolder, httpPort, httpsPort },
         { listen: "127.0.0.1", port, publicUrl, s3Url: publicUrl, threads: 2 },
       );
+      if (engineOf !== undefined)
+        return {
+          engine: { driver: engineOf(cloudId) },
+          gateway: "driver" in opened ? { driver: untilEnd(opened.driver) } : opened,
+        };
       return {
         engine:
           docker === undefined

@@ -10,6 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
+import { silentLog } from "../kernel/log.ts";
+import { masterKeyBytes, openSecrets } from "../kernel/secrets.ts";
+import { askDocker, postDocker } from "../server/engines/ask.ts";
 import { type DockerPlace, startDocker } from "../server/engines/dockerDaemon.ts";
 import { lockFile } from "../server/file-lock.ts";
 import { joinNode } from "../server/nodes/join.ts";
@@ -17,8 +20,10 @@ import { isAlive, processIds, signal, startTicks, waitForEnd } from "../server/p
 import type { AppEngine, AppNodes, NodeIdentity } from "../services/apps/driver.ts";
 import { openFirewall } from "../services/apps/drivers/docker/firewall.ts";
 import { openSwarmEngine } from "../services/apps/drivers/swarm/index.ts";
-import { clientName, serverNameOf } from "../services/apps/drivers/swarm/names.ts";
+import { clientName, registryPort, serverNameOf } from "../services/apps/drivers/swarm/names.ts";
 import { decodeInvitation, encodeInvitation } from "../services/apps/nodes/invitation.ts";
+import { type NodeDoor, openNodeDoor } from "../services/apps/registry/nodeDoor.ts";
+import { openNodeImages } from "../services/apps/registry/nodeImages.ts";
 import { containerTools, installTestTools } from "../tools/test-tools.ts";
 
 export interface SwarmMachine {
@@ -30,6 +35,8 @@ export interface SwarmMachine {
   /** As when the machine loses its power: the daemon and all containers are gone at once. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** As `khmara node join` does it, with another invitation than its first one. */
+  join(invitation: string): Promise<void>;
   /** Its cable is pulled, or put back: what runs there runs on. */
   cut(isCut: boolean): void;
 }
@@ -39,6 +46,8 @@ export interface TestSwarm {
   machines: SwarmMachine[];
   /** As a cloud of this id sees all of them; whoever opens it closes it. */
   open(cloudId: string): AppEngine & { nodes: AppNodes };
+  /** Bytes that a machine has got over its cable. */
+  received(machine: string): number;
   /** A word for joinNode. */
   invite(name: string): Promise<string>;
   stop(): Promise<void>;
@@ -67,7 +76,9 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
   const lock = await takeLock();
   const id = randomBytes(3).toString("hex");
   const folder = join(tmpdir(), `${prefix}${id}`);
+  const doors: NodeDoor[] = [];
   const close = async () => {
+    for (const door of doors) await door.close();
     await remove(folder);
     lock.release();
   };
@@ -82,6 +93,18 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
     const machines = names.map((name, index) => new Machine({ id, folder, hub, name, number: index + 1 }));
     const [home, ...others] = machines as [Machine, ...Machine[]];
     const identity = await newIdentity();
+    const from = `${ranges.machines}.254`;
+    const door = openNodeDoor({
+      images: openNodeImages(folder),
+      secrets: openSecrets(randomBytes(masterKeyBytes)),
+      log: silentLog,
+      certificate: async (host) => ({
+        authority: identity.client.authority,
+        ...(await issueCertificate(identity.authority, [host])),
+      }),
+      listenAt: from,
+    });
+    doors.push(door);
     const open = (cloudId: string) => {
       const { network } = home;
       const engine = openSwarmEngine({
@@ -92,7 +115,9 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
         overlayRange: ranges.overlays,
       });
       engine.nodes.identifyBy(async () => identity.client);
-      return engine;
+      engine.nodes.pullFrom(door);
+      // A cloud over it has an authority and a registry of its own, which the machines here do not know.
+      return { ...engine, nodes: { ...engine.nodes, identifyBy() {}, pullFrom() {} } };
     };
     await Promise.all([home.start(), ...others.map((each) => each.prepare())]);
     leadThere(id, hub, home);
@@ -100,12 +125,15 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
     const invite = async (name: string) => {
       const { manager, token } = await engine.nodes.invite({ address: home.address });
       const { certificate, key } = await issueCertificate(identity.authority, [serverNameOf(name)]);
-      return encodeInvitation({ name, manager, token, authority: identity.client.authority, certificate, key });
+      const members = (await engine.nodes.list()).map((node) => node.id);
+      return encodeInvitation({ name, manager, token, members, authority: identity.client.authority, certificate, key });
     };
     for (const machine of others) await machine.join(await invite(machine.name));
+    await loseSooner(home.socket);
     return {
       machines,
       open,
+      received: (name) => machines.find((each) => each.name === name)?.received() ?? 0,
       invite,
       async stop() {
         engine.close();
@@ -116,6 +144,15 @@ export async function startDockerSwarm(names: readonly string[]): Promise<TestSw
     await close();
     throw error;
   }
+}
+
+/** A third of the time after which a node that says nothing is called down; five seconds by themselves. */
+async function loseSooner(socket: string): Promise<void> {
+  const door = { endpoint: socket };
+  type Swarm = { Version: { Index: number }; Spec: { Dispatcher: object } };
+  const { Version, Spec } = await askDocker<Swarm>(door, "/swarm");
+  const spec = { ...Spec, Dispatcher: { ...Spec.Dispatcher, HeartbeatPeriod: 2.5e9 } };
+  await postDocker(door, `/swarm/update?version=${Version.Index}`, spec, 30_000);
 }
 
 async function newIdentity(): Promise<{ authority: Awaited<ReturnType<typeof createAuthority>>; client: NodeIdentity }> {
@@ -190,6 +227,12 @@ class Machine implements SwarmMachine {
     await endAll(processesOf(this.#place.folder));
   }
 
+  received(): number {
+    const words = ["-n", this.#options.hub, "-s", "-j", "link", "show", `c${this.#options.number}`];
+    const [link] = JSON.parse(execFileSync("ip", words, { encoding: "utf8" })) as [{ stats64: { tx: { bytes: number } } }];
+    return link.stats64.tx.bytes;
+  }
+
   cut(isCut: boolean): void {
     ip("-n", this.#options.hub, "link", "set", `c${this.#options.number}`, isCut ? "down" : "up");
   }
@@ -204,12 +247,19 @@ function leadThere(id: string, hub: string, home: Machine): void {
   ip("link", "set", outer, "up");
   for (const range of [ranges.bridges, ranges.overlays]) ip("route", "replace", range, "via", home.address);
   const from = `${ranges.machines}.254`;
+  const registry = ["-p", "tcp", "--dport", String(registryPort)];
   const rules = [
     ["-s", from, "-j", "ACCEPT"],
     ["-d", from, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"],
+    ["-d", from, ...registry, "-j", "ACCEPT"],
+  ].map((rule) => ["DOCKER-USER", ...rule]);
+  // The cloud is here and not there: what nodes ask there comes here, and seems to come from there.
+  const led = [
+    ["PREROUTING", "-t", "nat", "-i", "eth0", "-d", home.address, ...registry, "-j", "DNAT", "--to-destination", from],
+    ["POSTROUTING", "-t", "nat", "-d", from, ...registry, "-j", "MASQUERADE"],
   ];
-  for (const rule of rules)
-    execFileSync("nsenter", [`--net=${home.network}`, "iptables", "-w", "10", "-I", "DOCKER-USER", ...rule], { stdio: "ignore" });
+  for (const rule of [...rules, ...led])
+    execFileSync("nsenter", [`--net=${home.network}`, "iptables", "-w", "10", "-I", ...rule], { stdio: "ignore" });
 }
 
 /** The daemon of a folder, what it started, and what runs in its containers. */
@@ -264,6 +314,8 @@ async function remove(folder: string): Promise<void> {
   if (existsSync(`/sys/class/net/${outer}`)) ip("link", "delete", outer);
   for (const path of globSync(`/run/netns/${prefix}${id}-*`)) ip("netns", "delete", path.slice("/run/netns/".length));
   rmSync(folder, { recursive: true, force: true });
+  // Docker looks for whom to trust in one place, whichever daemon of this machine it is; one swarm at a time.
+  for (const path of globSync(`/etc/docker/certs.d/${ranges.machines}.*`)) rmSync(path, { recursive: true });
 }
 
 /** What tests left that were killed. */

@@ -56,7 +56,7 @@ const beginMs = 8000;
 export function openDatabase(options: DatabaseOptions): Database {
   const settings = {
     ...databaseHost(options.url),
-    idle_timeout: 30,
+    idle_timeout: 10,
     connect_timeout: 3,
     // A database that restarts is back in a second: look often.
     backoff: () => 0.2,

@@ -13,16 +13,46 @@ export interface Pool {
 }
 
 const waitMs = 15_000;
+/**
+ * PostgreSQL's process behind a connection keeps the plans of all that it was ever asked, 7 MB in the end. A new connection costs some milliseconds, so
+ * none is kept for much longer than this, but while others wait for it.
+ */
+const defaultLongestMs = 60_000;
 
-export function openPool(options: { size: number; connect: () => Sql; isBroken: (error: unknown) => boolean }): Pool {
+export interface PoolOptions {
+  size: number;
+  connect: () => Sql;
+  isBroken: (error: unknown) => boolean;
+  /** How old a client may be when it is kept for the next one; a minute. */
+  longestMs?: number;
+}
+
+export function openPool(options: PoolOptions): Pool {
+  const { longestMs = defaultLongestMs } = options;
   const idle: Sql[] = [];
+  const madeAt = new WeakMap<Sql, number>();
+  const ending = new Set<Promise<void>>();
   const lent = new Set<Sql>();
   const waiting: { take: (sql: Sql) => void; timer: NodeJS.Timeout }[] = [];
   let closed = false;
 
+  function connect(): Sql {
+    const sql = options.connect();
+    madeAt.set(sql, performance.now());
+    return sql;
+  }
+
+  function retire(sql: Sql): void {
+    const ended: Promise<void> = sql
+      .end({ timeout: 5 })
+      .catch(() => {})
+      .finally(() => ending.delete(ended));
+    ending.add(ended);
+  }
+
   async function take(): Promise<Sql> {
     if (closed) throw new CloudError("unavailable", "The cloud is stopping.");
-    const free = idle.pop() ?? (lent.size < options.size ? options.connect() : undefined);
+    const free = idle.pop() ?? (lent.size < options.size ? connect() : undefined);
     if (free) {
       // At once, not after the await of whoever asked: a thousand who ask in one go must not each find room for one more.
       lent.add(free);
@@ -47,7 +77,8 @@ export function openPool(options: { size: number; connect: () => Sql; isBroken: 
   function give(sql: Sql): void {
     const next = closed ? undefined : waiting.shift();
     if (!next) {
-      idle.push(sql);
+      if (!closed && performance.now() - (madeAt.get(sql) ?? 0) >= longestMs) retire(sql);
+      else idle.push(sql);
       return;
     }
     clearTimeout(next.timer);
@@ -69,14 +100,14 @@ export function openPool(options: { size: number; connect: () => Sql; isBroken: 
         lent.delete(sql);
         if (broken) {
           sql.end({ timeout: 0 }).catch(() => {});
-          give(options.connect());
+          give(connect());
         } else give(sql);
       }
     },
     async close() {
       closed = true;
       for (const { timer } of waiting.splice(0)) clearTimeout(timer);
-      await Promise.all([...idle, ...lent].map((sql) => sql.end({ timeout: 5 }).catch(() => {})));
+      await Promise.all([...ending, ...[...idle, ...lent].map((sql) => sql.end({ timeout: 5 }).catch(() => {}))]);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { WebSocketServer } from "ws";
@@ -7,6 +7,9 @@ import type { Log } from "../log.ts";
 import type { SocketHandler } from "../service.ts";
 import { toCloudError, toProblem } from "./errors.ts";
 import { Connection, closeCodes } from "./socket-connection.ts";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const { ServerResponse } = process.getBuiltinModule("node:http");
 
 /** How sockets are watched over; the defaults are in `defaultTimings`. */
 export interface SocketTimings {

@@ -1,7 +1,9 @@
 /** A question or two to the engine at a start. The supervisor stays small: the whole client belongs to the compute service. */
 import { readFileSync } from "node:fs";
-import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const { request: httpRequest } = process.getBuiltinModule("node:http");
 
 export interface EngineDoor {
   /** The path of a Unix socket, or `https://host:8443`. */

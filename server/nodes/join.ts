@@ -3,12 +3,21 @@
  * machine, and joins the swarm. Harmless to repeat; with a newer invitation it renews the certificates.
  */
 import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, isIP } from "node:net";
+import { createConnection, isIP, isIPv6 } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { devicesOf, enginePort, firewallOf, type Invitation, managerPort, nodeLabel } from "../../services/apps/index.ts";
+import {
+  devicesOf,
+  enginePort,
+  firewallOf,
+  type Invitation,
+  managerPort,
+  nodeLabel,
+  registryPort,
+} from "../../services/apps/index.ts";
 import { makeFolder } from "../durable-file.ts";
 import { askDocker, postDocker } from "../engines/ask.ts";
 import {
@@ -42,6 +51,8 @@ const run = promisify(execFile);
 const defaultFolder = "/etc/khmara-node";
 const dropIn = "/etc/systemd/system/docker.service.d/khmara-node.conf";
 const firewallUnit = "khmara-node-firewall.service";
+/** Where Docker looks for whom to trust, by the registry's address (docs.docker.com/engine/security/certificates). */
+const trustFolder = "/etc/docker/certs.d";
 const joinMs = 60_000;
 const tools: Tools = {
   [dockerProgram]: "docker.io",
@@ -51,7 +62,13 @@ const tools: Tools = {
 };
 
 interface SwarmInfo {
-  Swarm?: { LocalNodeState?: string; NodeID?: string; Error?: string; RemoteManagers?: { Addr: string }[] | null };
+  Swarm?: {
+    LocalNodeState?: string;
+    ControlAvailable?: boolean;
+    NodeID?: string;
+    Error?: string;
+    RemoteManagers?: { Addr: string }[] | null;
+  };
 }
 
 /** What has to be installed first; for a question to the operator. */
@@ -72,21 +89,37 @@ export async function joinNode(options: JoinOptions): Promise<void> {
   if (isIP(address) === 0) throw new StartError(`${address} is no address.`);
   if (await dockerAnswers(socket)) {
     const { Swarm } = await askDocker<SwarmInfo>({ endpoint: socket }, "/info");
+    if (Swarm?.ControlAvailable)
+      throw new StartError(
+        "This machine's Docker is the manager of a swarm: the cloud itself, or another one. Join from a machine beside it.",
+      );
     const managers = (Swarm?.RemoteManagers ?? []).map(({ Addr }) => Addr);
-    if (Swarm?.LocalNodeState === "active" && !managers.includes(invitation.manager))
+    if (isMember(Swarm) && managers.length > 0 && !managers.includes(invitation.manager))
       throw new StartError(
         `This machine's Docker is a node of another swarm (${managers.join(", ")}). Take it out of that one first: docker swarm leave`,
       );
   }
   makeFolder(folder, 0o700);
   const files = { authority: join(folder, "ca.pem"), certificate: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  const age = ageOf(invitation.certificate, files.certificate);
+  if (age === "older")
+    throw new StartError(
+      `This invitation is older than the one with which this machine joined. Make another: khmara node invite ${invitation.name}`,
+    );
   for (const [what, file] of Object.entries(files)) writeFileSync(file, invitation[what as keyof typeof files], { mode: 0o600 });
+  const registry = `${isIPv6(host) ? `[${host}]` : host}:${registryPort}`;
+  makeFolder(join(trustFolder, registry), 0o755);
+  writeFileSync(join(trustFolder, registry, "ca.crt"), invitation.authority, { mode: 0o644 });
   onStep("keeping containers away from this machine");
   await guard(folder, host, place?.network);
+  // A Docker that looks for its swarm in vain takes twenty seconds longer to start.
+  if (age === "newer" && (await dockerAnswers(socket))) await leaveWhenRemoved(socket, invitation);
   onStep("letting Docker listen for the cloud");
   await listen({ ...options, words: wordsOf(invitation.name, files) });
+  // It may not have run before.
+  if (age === "newer") await leaveWhenRemoved(socket, invitation);
   onStep("joining");
-  await joinSwarm(socket, invitation, address, signal);
+  await joinSwarm(socket, invitation, { address, signal });
 }
 
 /** Of the daemon: only who has a certificate of the cloud's own authority is answered. */
@@ -182,10 +215,35 @@ async function listen({ place, logFolder, signal, words }: JoinOptions & { words
   });
 }
 
-async function joinSwarm(socket: string, { manager, token }: Invitation, address: string, signal: AbortSignal): Promise<void> {
+/** What it joined with last lies in its folder; each invitation comes with a certificate of its own. */
+function ageOf(certificate: string, file: string): "older" | "same" | "newer" {
+  if (!existsSync(file)) return "newer";
+  const [given, kept] = [certificate, readFileSync(file, "utf8")].map((text) =>
+    new X509Certificate(text).validFromDate.getTime(),
+  );
+  return (given as number) < (kept as number) ? "older" : given === kept ? "same" : "newer";
+}
+
+/** As far as it knows itself. */
+const isMember = (swarm: SwarmInfo["Swarm"]): boolean => !["inactive", "", undefined].includes(swarm?.LocalNodeState);
+
+/** The cloud has removed it, or it would be named in an invitation that was made after it joined: it asks in vain to be let back in. */
+async function leaveWhenRemoved(socket: string, { members }: Invitation): Promise<void> {
+  const door = { endpoint: socket };
+  const { Swarm } = await askDocker<SwarmInfo>(door, "/info");
+  if (isMember(Swarm) && !members.includes(Swarm?.NodeID ?? "")) await postDocker(door, "/swarm/leave?force=true", {}, joinMs);
+}
+
+async function joinSwarm(
+  socket: string,
+  { manager, token }: Invitation,
+  { address, signal }: { address: string; signal: AbortSignal },
+): Promise<void> {
   const door = { endpoint: socket };
   const state = async () => (await askDocker<SwarmInfo>(door, "/info")).Swarm ?? {};
-  if ((await state()).LocalNodeState !== "active") {
+  const before = await state();
+  // One that is named comes back by itself.
+  if (!isMember(before)) {
     try {
       await postDocker(
         door,
@@ -207,7 +265,9 @@ async function joinSwarm(socket: string, { manager, token }: Invitation, address
     if (LocalNodeState === "active") return;
     if (Date.now() > until)
       throw new StartError(
-        `The cloud at ${manager} cannot be reached${why ? ` (${why})` : ""}. Open TCP ${managerPort} there, and TCP and UDP 7946 and UDP 4789 between all nodes.`,
+        isMember(before)
+          ? `This machine was a node, and the cloud at ${manager} does not let it back in. If it was removed there, invite it anew: khmara node invite NAME. If not, open TCP ${managerPort} there.`
+          : `The cloud at ${manager} cannot be reached${why ? ` (${why})` : ""}. Open TCP ${managerPort} and ${registryPort} there, and TCP and UDP 7946 and UDP 4789 between all nodes.`,
       );
   }
 }

@@ -13,7 +13,7 @@ The invitation is what "khmara node invite NAME" gives, or the console under Clo
   --address ADDRESS      where the other nodes reach this machine; otherwise the address with which it reaches the cloud
   --yes                  install Docker and what else is missing from the distribution, and start Docker anew, without asking
 
-Nodes reach each other at TCP 2376 (this one), 2377 (the cloud's), TCP and UDP 7946, and UDP 4789: let nobody else in there.
+Nodes reach each other at TCP 2376 (this one), 2377 and 2378 (the cloud's), TCP and UDP 7946, and UDP 4789: let nobody else in there.
 `;
 
 interface Asked {

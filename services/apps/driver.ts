@@ -375,6 +375,27 @@ export interface NodeIdentity {
   key: string;
 }
 
+/** Where nodes get the images of the engine's own machine from. */
+export interface NodeImageSource {
+  /**
+   * Makes an image one that nodes can pull. `host`: at which they reach this machine. failed_precondition `node_registry`: it cannot be served
+   * there; storage_full.
+   */
+  offer(image: { id: string; host: string; save: () => Promise<Readable> }, options?: CallOptions): Promise<NodeImageOffer>;
+}
+
+export interface NodeImageOffer {
+  /** `10.0.0.1:2378`. */
+  registry: string;
+  /** As `docker pull` takes it, before `@` and the digest. */
+  repository: string;
+  /** Of the manifest. */
+  digest: string;
+  /** Lets whoever has it read this image alone, for a while. */
+  user: string;
+  password: string;
+}
+
 /** What a machine needs to become a node; whoever has it can become one. */
 export interface NodeInvitation {
   /** `10.0.0.1:2377`: where it asks to be let in. */
@@ -386,6 +407,8 @@ export interface NodeInvitation {
 export interface AppNodes {
   /** How we show ourselves to the engines of nodes; asked for when it is needed. Before this is called no node can be reached. */
   identifyBy(identity: () => Promise<NodeIdentity>): void;
+  /** Before this is called no node gets an image. */
+  pullFrom(source: NodeImageSource): void;
   list(options?: CallOptions): Promise<NodeReport[]>;
   /**
    * Ends all invitations that were made before. The first one makes this machine the manager; `address` is where the others reach it, which

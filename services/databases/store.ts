@@ -6,7 +6,8 @@ import type { Tx } from "../../kernel/db/database.ts";
 import { emit } from "../../kernel/events.ts";
 import type { Id } from "../../kernel/ids.ts";
 import { closeUsageSpans, openUsageSpan } from "../../kernel/metering/journal.ts";
-import type { DatabaseBackupState, DatabaseState, DatabaseUser, DatabaseVersion } from "./contract.ts";
+import type { DatabaseUser } from "./content/contract.ts";
+import type { DatabaseBackupState, DatabaseState, DatabaseVersion } from "./contract.ts";
 
 export interface DatabaseRow {
   id: Id<"database">;

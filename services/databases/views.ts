@@ -1,5 +1,6 @@
 import { isoTime } from "../../kernel/clock.ts";
-import type { DatabaseBackupView, DatabaseUser, DatabaseView } from "./contract.ts";
+import type { DatabaseUser } from "./content/contract.ts";
+import type { DatabaseBackupView, DatabaseView } from "./contract.ts";
 import { internalHostOf } from "./parts.ts";
 import { allowedActions, allowedBackupActions } from "./states.ts";
 import type { BackupRow, DatabaseRow, UserRow } from "./store.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { covers } from "../../kernel/auth/authorize.ts";
 import type { Principal } from "../../kernel/auth/principal.ts";
-import { CloudError, invalid, notFound } from "../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
@@ -10,7 +10,7 @@ import { secretPurpose } from "./accessKeyCache.ts";
 import { scopeCovers, widerThanToken } from "./apiTokens.ts";
 import { at, type Parts, type Some, tell } from "./parts.ts";
 import { authorizedProject } from "./projects.ts";
-import { assertHolds, assertRevision, placeOf } from "./roles.ts";
+import { assertHolds, placeOf } from "./roles.ts";
 import { type AccessKeyRow, accessKeyStore } from "./store/accessKeys.ts";
 import { bindingStore } from "./store/bindings.ts";
 import { serviceAccountStore } from "./store/people.ts";
@@ -110,7 +110,7 @@ export function accessKeyHandlers(
 
     async accessKeyUpdate(context, { params, body }) {
       const before = await authorized(context, params.accessKey);
-      assertRevision(context.ifMatch, before.revision);
+      checkRevision(context.ifMatch, before, "access key");
       const { tx } = context;
       const change = {
         name: body.name ?? before.name,

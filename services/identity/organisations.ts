@@ -1,9 +1,9 @@
-import { CloudError, notFound } from "../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import type { RequestContext } from "../../kernel/service.ts";
 import { createOrganisation, slugTaken } from "./accounts.ts";
 import { type Parts, type Some, tell } from "./parts.ts";
-import { assertRevision, authorizeAtCloud } from "./roles.ts";
+import { authorizeAtCloud } from "./roles.ts";
 import { accessKeyStore } from "./store/accessKeys.ts";
 import { type OrganisationRow, organisationStore } from "./store/tenancy.ts";
 import { organisationView } from "./views.ts";
@@ -68,7 +68,7 @@ export function organisationHandlers(
 
     async organisationUpdate(context, { params, body }) {
       const before = await authorizedOrganisation(context, params.organisation, true);
-      assertRevision(context.ifMatch, before.revision);
+      checkRevision(context.ifMatch, before, "organisation");
       const change = { name: body.name ?? before.name, slug: body.slug ?? before.slug };
       if (!(await organisationStore.update(context.tx, before.id, change))) throw slugTaken("organisation");
       const after = await changed(context, before.id);

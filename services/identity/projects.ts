@@ -1,5 +1,5 @@
 import type { Tx } from "../../kernel/db/database.ts";
-import { CloudError, notFound } from "../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
@@ -7,7 +7,7 @@ import type { RequestContext } from "../../kernel/service.ts";
 import { slugTaken } from "./accounts.ts";
 import { authorizedOrganisation } from "./organisations.ts";
 import { at, type Parts, type Some, tell } from "./parts.ts";
-import { assertRevision, visibleProjects } from "./roles.ts";
+import { visibleProjects } from "./roles.ts";
 import { slugChoices, slugOf } from "./slug.ts";
 import { accessKeyStore } from "./store/accessKeys.ts";
 import { organisationStore, type ProjectRow, projectStore } from "./store/tenancy.ts";
@@ -72,7 +72,7 @@ export function projectHandlers(
 
     async projectUpdate(context, { params, body }) {
       const before = await authorizedProject(context, params.project, true);
-      assertRevision(context.ifMatch, before.revision);
+      checkRevision(context.ifMatch, before, "project");
       const change = { name: body.name ?? before.name, slug: body.slug ?? before.slug };
       if (!(await projectStore.update(context.tx, before.id, change))) throw slugTaken("project of this organisation");
       await tell(context.tx, "projectChanged", before.id, placeIn(before));

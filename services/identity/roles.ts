@@ -42,12 +42,3 @@ export function visibleProjects(principal: Pick<Principal, "bindings">, organisa
   );
   return here.some((binding) => binding.projectId === undefined) ? undefined : here.map((binding) => binding.projectId as string);
 }
-
-/** `current` undefined: the request named none. */
-export function assertRevision(wanted: number | undefined, current: number): void {
-  if (wanted !== undefined && wanted !== current) {
-    throw new CloudError("precondition_failed", "This was changed in the meantime. Load it again and repeat your change.", {
-      details: { revision: current },
-    });
-  }
-}

@@ -1,11 +1,11 @@
-import { CloudError, notFound } from "../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../kernel/http/cursor.ts";
 import { newId } from "../../kernel/ids.ts";
 import type { RequestContext } from "../../kernel/service.ts";
 import { removeAccessKeys } from "./members.ts";
 import { authorizedOrganisation } from "./organisations.ts";
 import { at, type Parts, type Some, tell } from "./parts.ts";
-import { assertHolds, assertRevision, placeOf } from "./roles.ts";
+import { assertHolds, placeOf } from "./roles.ts";
 import { accessKeyStore } from "./store/accessKeys.ts";
 import { bindingStore } from "./store/bindings.ts";
 import { type ServiceAccountRow, serviceAccountStore } from "./store/people.ts";
@@ -72,7 +72,7 @@ export function serviceAccountHandlers(
     async serviceAccountUpdate(context, { params, body }) {
       const before = await authorized(context, params.serviceAccount);
       const { tx } = context;
-      assertRevision(context.ifMatch, before.revision);
+      checkRevision(context.ifMatch, before, "service account");
       const change = {
         name: body.name ?? before.name,
         description: body.description ?? before.description,

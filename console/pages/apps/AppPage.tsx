@@ -25,24 +25,20 @@ export interface AppTabProps {
   may: boolean;
 }
 
-const tabs = [
-  "overview",
-  "deployments",
-  "releases",
-  "images",
-  "previews",
-  "variables",
-  "links",
-  "processes",
-  "cron",
-  "logs",
-  "domains",
-  "access",
-  "disks",
-  "terminal",
-  "manage",
-] as const;
-type Tab = (typeof tabs)[number];
+/** What belongs together is behind one tab; who opens that sees the first of it. */
+const groups = {
+  overview: ["overview"],
+  code: ["deployments", "releases", "images", "previews"],
+  running: ["processes", "logs", "cron", "terminal"],
+  configuration: ["variables", "links", "disks"],
+  web: ["domains", "access"],
+  manage: ["manage"],
+} as const;
+type Group = keyof typeof groups;
+type Tab = (typeof groups)[Group][number];
+const groupNames = Object.keys(groups) as Group[];
+const tabs: readonly Tab[] = Object.values(groups).flat();
+const groupOf = (tab: Tab): Group => groupNames.find((one) => groups[one].some((each) => each === tab)) ?? "overview";
 
 // What is heavy or rarely looked at comes when it is opened.
 type Content = ComponentType<AppTabProps>;
@@ -81,6 +77,11 @@ export default function AppPage() {
   // What surrounds it would be another project's.
   if (app.projectId !== project.id) return <NotFoundPage />;
   const Content = tab === "overview" ? undefined : contents[tab];
+  const group = groupOf(tab);
+  const addressOf = (one: Tab) => (one === "overview" ? here : `${here}/${one}`);
+  // A preview has the name of its branch, and none of its own.
+  const shown = (one: Group): Tab[] => groups[one].filter((each) => !app.preview || (each !== "previews" && each !== "domains"));
+  const besides = shown(group);
   return (
     <>
       <PageHeader
@@ -92,11 +93,14 @@ export default function AppPage() {
             ? { to: `${home}/${app.preview.appId}/previews`, label: t("apps.tab.previews") }
             : { to: home, label: t("frame.nav.apps") }
         }
-        tabs={(app.preview ? tabs.filter((one) => one !== "previews" && one !== "domains") : tabs).map((one) => ({
-          to: one === "overview" ? here : `${here}/${one}`,
-          label: t(`apps.tab.${one}`),
-          active: one === tab,
+        tabs={groupNames.map((one) => ({
+          to: addressOf(shown(one)[0] ?? "overview"),
+          label: t(`apps.group.${one}`),
+          active: one === group,
         }))}
+        {...(besides.length > 1
+          ? { subtabs: besides.map((one) => ({ to: addressOf(one), label: t(`apps.tab.${one}`), active: one === tab })) }
+          : {})}
         actions={<AppButtons app={app} may={may} onDeploy={() => setDeploying(true)} />}
       />
       <AppEngineNotice />

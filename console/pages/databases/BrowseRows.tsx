@@ -3,7 +3,8 @@ import { IconChevronLeft, IconChevronRight, IconTerminal2 } from "@tabler/icons-
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import type { DatabaseTable, DatabaseView } from "../../../services/databases/contract.ts";
+import type { DatabaseTable } from "../../../services/databases/content/contract.ts";
+import type { DatabaseView } from "../../../services/databases/contract.ts";
 import { callApi } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useFormat } from "../../i18n/format.ts";

@@ -2,7 +2,7 @@ import { Anchor, Select, TextInput } from "@mantine/core";
 import { IconEye, IconTable } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import type { DatabaseTable } from "../../../services/databases/contract.ts";
+import type { DatabaseTable } from "../../../services/databases/content/contract.ts";
 import { useApiList } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useFormat } from "../../i18n/format.ts";

@@ -1,7 +1,8 @@
 import { Button, Radio, Stack, TextInput } from "@mantine/core";
 import { IconKey, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
-import type { DatabaseUser, DatabaseView } from "../../../services/databases/contract.ts";
+import type { DatabaseUser } from "../../../services/databases/content/contract.ts";
+import type { DatabaseView } from "../../../services/databases/contract.ts";
 import { type Answer, callApi, invalidate, useApiList } from "../../api/api.ts";
 import { queries } from "../../frame/queries.ts";
 import { useT } from "../../i18n/i18n.ts";

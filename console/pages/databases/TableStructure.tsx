@@ -1,6 +1,6 @@
 import { Anchor, SegmentedControl } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { DatabaseTable } from "../../../services/databases/contract.ts";
+import type { DatabaseTable } from "../../../services/databases/content/contract.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";

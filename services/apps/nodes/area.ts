@@ -4,6 +4,8 @@ import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { StreamContext } from "../../../kernel/service.ts";
 import type { AppEngine, AppNodes, NodeReport } from "../driver.ts";
 import type { AppsParts, Area } from "../parts.ts";
+import { openNodeDoor } from "../registry/nodeDoor.ts";
+import { openNodeImages } from "../registry/nodeImages.ts";
 import { createNodeAuthority } from "./authority.ts";
 import { type Node, nodeActions, type nodeRoutes } from "./contract.ts";
 import { encodeInvitation } from "./invitation.ts";
@@ -11,11 +13,15 @@ import { encodeInvitation } from "./invitation.ts";
 const resource = "node";
 /** Waited for by a person. */
 const answerMs = 20_000;
+const dayMs = 24 * 3600_000;
 
 /** The machines that apps run on: who they are, how another one joins, and how one goes. */
 export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined): Area<typeof nodeRoutes> {
   const authority = createNodeAuthority(parts);
+  const images = openNodeImages(parts.dataDirectory);
+  const door = openNodeDoor({ images, secrets: parts.secrets, log: parts.log, certificate: authority.serverAt });
   engine?.nodes?.identifyBy(() => authority.identity());
+  engine?.nodes?.pullFrom(door);
 
   function nodes(): AppNodes {
     const found = parts.engine().nodes;
@@ -39,7 +45,7 @@ export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined)
       .map(({ id: _, volumes, ...report }) => ({
         ...report,
         disks: volumes.map(({ name, labels }) => ({ app: names.get(labels["app"] ?? "") ?? "", name: labels["disk"] ?? name })),
-        allowedActions: nodeActions(report),
+        allowedActions: nodeActions({ ...report, disks: volumes }),
       }))
       .sort((one, other) => Number(other.home) - Number(one.home) || one.name.localeCompare(other.name));
   }
@@ -84,12 +90,19 @@ export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined)
       async nodeInvite(context, { body }) {
         context.authorize({}, resource);
         const { name, address } = body;
-        if ((await nodes().list(within())).some((each) => each.name === name && each.state !== "down"))
+        const there = await nodes().list(within());
+        if (there.some((each) => each.name === name && each.state !== "down"))
           throw new CloudError("already_exists", `There is a node ${name} already. Give another name.`, {
             details: { fields: [{ path: "body.name", message: "There is one of this name." }] },
           });
         const { manager, token } = await nodes().invite({ ...within(), address });
-        const invitation = encodeInvitation({ name, manager, token, ...(await authority.issue(name)) });
+        const invitation = encodeInvitation({
+          name,
+          manager,
+          token,
+          members: there.map(({ id }) => id),
+          ...(await authority.issue(name)),
+        });
         await context.transaction(async (tx) =>
           context.audit(tx, { resource: { kind: resource, id: name, name }, after: { invited: true, manager } }),
         );
@@ -111,5 +124,15 @@ export function createNodesArea(parts: AppsParts, engine: AppEngine | undefined)
         );
       },
     },
+    workers: [
+      {
+        name: "apps.node_images",
+        everySeconds: 3600,
+        // Nodes keep what they have: a copy here is for those that come to need it.
+        run: (signal) =>
+          images.sweep(new Date(Date.now() - dayMs), async (id) => (await engine?.imageGet(id, { signal })) !== undefined),
+      },
+    ],
+    stop: () => door.close(),
   };
 }

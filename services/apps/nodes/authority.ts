@@ -11,12 +11,14 @@ const dayMs = 86_400_000;
 export interface NodeAuthority {
   /** Of this process, for some days. */
   identity(): Promise<NodeIdentity>;
+  /** Of a server of this process at an address, for some days. */
+  serverAt(host: string): Promise<NodeIdentity>;
   /** For the engine of a node: as long as the authority itself, as nobody renews it there but a new invitation. */
   issue(node: string): Promise<NodeIdentity>;
 }
 
 export function createNodeAuthority({ database, secrets }: Pick<AppsParts, "database" | "secrets">): NodeAuthority {
-  let own: { identity: NodeIdentity; until: number } | undefined;
+  const own = new Map<string, { identity: NodeIdentity; until: number }>();
 
   async function authority(): Promise<{ certificate: string; key: string }> {
     const find = () => database.transaction("system", (tx) => authorityStore.find(tx));
@@ -33,18 +35,19 @@ export function createNodeAuthority({ database, secrets }: Pick<AppsParts, "data
     return { certificate: row.certificate, key: secrets.decrypt(purpose, row.key).toString() };
   }
 
+  async function ownAs(name: string, client: boolean): Promise<NodeIdentity> {
+    const there = own.get(name);
+    if (there !== undefined && Date.now() < there.until) return there.identity;
+    const issuer = await authority();
+    const { issueCertificate } = await import("../../../gateway/certificates/authority.ts");
+    const identity = { authority: issuer.certificate, ...(await issueCertificate(issuer, [name], { client, days: 90 })) };
+    own.set(name, { identity, until: Date.now() + 30 * dayMs });
+    return identity;
+  }
+
   return {
-    async identity() {
-      if (own !== undefined && Date.now() < own.until) return own.identity;
-      const issuer = await authority();
-      const { issueCertificate } = await import("../../../gateway/certificates/authority.ts");
-      const identity = {
-        authority: issuer.certificate,
-        ...(await issueCertificate(issuer, [clientName], { client: true, days: 90 })),
-      };
-      own = { identity, until: Date.now() + 30 * dayMs };
-      return identity;
-    },
+    identity: () => ownAs(clientName, true),
+    serverAt: (host) => ownAs(host, false),
 
     async issue(node) {
       const issuer = await authority();

@@ -27,9 +27,11 @@ export const node = z.object({
 export type Node = z.output<typeof node>;
 
 /** What may be done with a node; the cloud's own machine stays. */
-export const nodeActions = (view: Pick<Node, "home" | "draining" | "state" | "containers">): Node["allowedActions"] => {
+export const nodeActions = (
+  view: Pick<Node, "home" | "draining" | "state" | "containers"> & { disks: readonly unknown[] },
+): Node["allowedActions"] => {
   if (view.home) return [];
-  const isEmpty = view.state === "down" || (view.draining && view.containers === 0);
+  const isEmpty = view.state === "down" || (view.draining && view.containers === 0 && view.disks.length === 0);
   return [view.draining ? ("activate" as const) : ("drain" as const), ...(isEmpty ? (["delete"] as const) : [])];
 };
 
@@ -105,7 +107,7 @@ export const nodeRoutes = {
     path: "/v1/nodes/{node}",
     summary: "Remove a node",
     description:
-      "One that is down, or drained and empty. Disks on one that is down are lost with it, and only when that is said.",
+      "One that is down, or drained and empty. Disks on one that is down are lost with it, and only when that is said. What was on it starts again there when that machine does, until it is invited and joins again.",
     permission: "apps.node.delete",
     roles: ["admin"],
     params: byNode,

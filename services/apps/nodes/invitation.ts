@@ -10,6 +10,8 @@ export interface Invitation {
   manager: string;
   /** Of the swarm. */
   token: string;
+  /** Who is in the swarm, by its own ids: a machine that thinks it is, and is not named here, was removed. */
+  members: string[];
   /** PEM. */
   authority: string;
   certificate: string;
@@ -23,7 +25,7 @@ const pemOf = (type: string, der: string): string =>
   `-----BEGIN ${type}-----\n${der.match(/.{1,64}/g)?.join("\n") ?? ""}\n-----END ${type}-----\n`;
 
 /** A tenth shorter than with the texts as they are, and without line breaks. */
-export function encodeInvitation({ name, manager, token, authority, certificate, key }: Invitation): string {
+export function encodeInvitation({ name, manager, token, members, authority, certificate, key }: Invitation): string {
   const der = (text: string) => new X509Certificate(text).raw.toString("base64");
   const content = [
     name,
@@ -32,6 +34,7 @@ export function encodeInvitation({ name, manager, token, authority, certificate,
     der(authority),
     der(certificate),
     createPrivateKey(key).export({ type: "pkcs8", format: "der" }).toString("base64"),
+    members.join(","),
   ];
   return prefix + Buffer.from(JSON.stringify(content)).toString("base64url");
 }
@@ -41,15 +44,17 @@ export function decodeInvitation(text: string): Invitation {
   try {
     if (!word.startsWith(prefix) || word.length > mostBytes) throw new Error("it is another word");
     const content = JSON.parse(Buffer.from(word.slice(prefix.length), "base64url").toString()) as unknown;
-    if (!Array.isArray(content) || content.length !== 6 || content.some((each) => typeof each !== "string"))
+    if (!Array.isArray(content) || content.length !== 7 || content.some((each) => typeof each !== "string"))
       throw new Error("it is cut off");
-    const [name = "", manager = "", token = "", authority = "", certificate = "", key = ""] = content as string[];
+    const [name = "", manager = "", token = "", authority = "", certificate = "", key = "", members = ""] = content as string[];
     const host = manager.slice(0, manager.lastIndexOf(":")).replace(/^\[|\]$/g, "");
-    if (!nodeNamePattern.test(name) || isIP(host) === 0 || !/^SWMTKN-[\w-]+$/.test(token)) throw new Error("it is no invitation");
+    if (!nodeNamePattern.test(name) || isIP(host) === 0 || !/^SWMTKN-[\w-]+$/.test(token) || !/^[\w,]*$/.test(members))
+      throw new Error("it is no invitation");
     const invitation = {
       name,
       manager,
       token,
+      members: members.split(",").filter(Boolean),
       authority: pemOf("CERTIFICATE", authority),
       certificate: pemOf("CERTIFICATE", certificate),
       key: pemOf("PRIVATE KEY", key),

@@ -4,7 +4,6 @@
  * deploy an app may push to it; whoever may see it may pull. A blob is there for a repository that has it, and for no other.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
 import { authorize, visibilityOf } from "../../../kernel/auth/authorize.ts";
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
@@ -14,6 +13,7 @@ import { appsCalled, isAllowed, tokenCaller } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import { answerJson, headersOf, limitOf, nextLink, refuse, unknownBlob, unsupported } from "./answers.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
+import { answerContent } from "./content.ts";
 import { checkedDigest, RegistryError, toRegistryError } from "./errors.ts";
 import { createManifests } from "./manifests.ts";
 import { registryStore } from "./store.ts";
@@ -134,30 +134,12 @@ export function openRegistryDoor(parts: AppsParts): RegistryDoor {
       return row;
     });
     if (found === undefined) throw unknownBlob(digest);
-    const { sizeBytes } = found;
-    const range = rangeOf(request.headers.range, sizeBytes);
-    const headers = {
-      ...headersOf(),
-      "content-type": "application/octet-stream",
-      "docker-content-digest": digest,
-      etag: `"${digest}"`,
-      "accept-ranges": "bytes",
-      // What a digest stands for never changes.
-      "cache-control": "private, max-age=31536000",
-    };
-    const isPart = range !== undefined && request.method === "GET";
-    const length = isPart ? range.end - range.start + 1 : sizeBytes;
-    const content =
-      request.method === "HEAD" || length === 0 ? undefined : registry.blobs.read(digest, isPart ? range : undefined);
-    // Nothing is promised before the file is open.
-    if (content) await opened(content);
-    response.writeHead(isPart ? 206 : 200, {
-      ...headers,
-      "content-length": length,
-      ...(isPart ? { "content-range": `bytes ${range.start}-${range.end}/${sizeBytes}` } : {}),
+    await answerContent(request, response, {
+      digest,
+      sizeBytes: found.sizeBytes,
+      read: (range) => registry.blobs.read(digest, range),
+      signal: call.signal,
     });
-    if (content === undefined) response.end();
-    else await pipeline(content, response, { signal: call.signal });
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, sourceIp: string): Promise<void> {
@@ -234,24 +216,4 @@ function decoded(path: string): string {
   } catch {
     throw new RegistryError(400, "NAME_INVALID", "The address is not encoded as addresses are.");
   }
-}
-
-const opened = (stream: NodeJS.ReadableStream): Promise<void> =>
-  new Promise((resolve, reject) => {
-    stream.once("error", reject);
-    stream.once("open", () => resolve());
-  });
-
-/** One range of bytes (RFC 9110, 14.1.2); several are answered as none. */
-function rangeOf(header: string | undefined, size: number): { start: number; end: number } | undefined {
-  const [, first = "", last = ""] = /^bytes=(\d*)-(\d*)$/.exec(header ?? "") ?? [];
-  if (first === "" && last === "") return undefined;
-  const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
-  const end = first === "" || last === "" ? size - 1 : Math.min(Number(last), size - 1);
-  if (first !== "" && last !== "" && Number(last) < start) return undefined;
-  if (start >= size)
-    throw new RegistryError(416, "SIZE_INVALID", `The blob has ${size} bytes.`, {
-      headers: { "content-range": `bytes */${size}` },
-    });
-  return { start, end };
 }

@@ -1,8 +1,10 @@
-import { request } from "node:http";
 import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ReleaseView } from "../parts.ts";
 import type { Connect } from "./runtime.ts";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const { request } = process.getBuiltinModule("node:http");
 
 export type HealthCheck = ReleaseView["healthCheck"];
 

@@ -1,90 +1,223 @@
+/** Apps on three machines behind the real gateway, with somebody who asks all the time: nobody is refused while things move. */
 import assert from "node:assert/strict";
+import { request } from "node:http";
+import { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { dockerMissing } from "../../../testing/docker.ts";
-import { startDockerSwarm, type TestSwarm } from "../../../testing/dockerSwarm.ts";
-import type { AppNodes } from "../driver.ts";
+import { type TestAppDrivers, testAppDrivers } from "../../../testing/apps.ts";
+import { startCloud, testOwner } from "../../../testing/cloud.ts";
+import { dockerMissing, testRootfs } from "../../../testing/docker.ts";
+import { type SwarmMachine, startDockerSwarm, type TestSwarm } from "../../../testing/dockerSwarm.ts";
+import type { AppEngine } from "../driver.ts";
 import { eventually } from "../drivers/conformance.suite.ts";
-import { type TestRunning, testRunning, webCommand } from "./testing/fixture.ts";
 
-describe("apps over several machines", { skip: dockerMissing() ?? false, concurrency: false, timeout: 420_000 }, () => {
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of all routes.
+type Json = any;
+
+/** Says which release it is of. */
+const web = (word: string) =>
+  `mkdir -p /tmp/www; echo ${word} > /tmp/www/index.html; cd /tmp/www; exec busybox httpd -f -p $PORT -h /tmp/www`;
+/** Each start is a line on its disk. */
+const diary = "echo start >> /diary/index.html; exec busybox httpd -f -p $PORT -h /diary";
+const longMs = 150_000;
+
+describe("apps over several machines", { skip: dockerMissing() ?? false, concurrency: false, timeout: 480_000 }, () => {
   let swarm: TestSwarm;
-  let cloud: TestRunning;
+  let drivers: TestAppDrivers;
+  let url: string;
+  let token: string;
+  let project: string;
+
   before(
     async () => {
       swarm = await startDockerSwarm(["home", "worker-1", "worker-2"]);
-      cloud = await testRunning({ socket: swarm.machines[0]?.socket as string, engineOf: (cloudId) => swarm.open(cloudId) });
-      cloud.startWatching();
+      drivers = await testAppDrivers({ engineOf: (cloudId) => withoutRegistry(swarm.open(cloudId)) });
     },
     { timeout: 300_000 },
   );
   after(
     async () => {
-      await cloud?.stop();
+      await drivers?.remove();
       await swarm?.stop();
     },
     { timeout: 120_000 },
   );
 
-  const nodes = () => cloud.engine.nodes as AppNodes;
-  const rows = (appId: string) =>
-    cloud.database.sql<
-      { engine_name: string; number: number; state: string; state_reason: string | null; node: string | null }[]
-    >`
-      select engine_name, number, state, state_reason, node from apps.containers where app_id = ${appId} order by number`;
-  const endpoints = (appId: string) =>
-    cloud.database.transaction("system", async (tx) =>
-      (await cloud.parts.running.endpoints(tx)).filter((each) => each.appId === appId),
+  const machine = (name: string) => swarm.machines.find((each) => each.name === name) as SwarmMachine;
+
+  async function call(method: string, path: string, body?: object): Promise<Json> {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body ? { "content-type": "application/json" } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(60_000),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  async function done(operation: Json): Promise<void> {
+    const end = await eventually(
+      () => call("GET", `/operations/${operation.id}`),
+      ({ finishedAt }) => finishedAt !== undefined && finishedAt !== null,
+      longMs,
     );
+    assert.equal(end.state, "succeeded", JSON.stringify(end.error));
+  }
 
-  /** All that the gateway would reach answers, on as many machines. */
-  const allAnswer = async (appId: string): Promise<number> => {
-    const found = await endpoints(appId);
-    const answers = await Promise.all(found.map(({ address, port }) => cloud.ask(address, port).catch(() => "")));
-    return answers.filter((text) => text.includes("web-")).length;
-  };
-
-  const places = async (appId: string) => (await rows(appId)).map(({ node }) => node).sort();
-
-  test("one that is to be empty is left by its apps without a gap, and one that is lost is replaced", async () => {
-    const { app } = await cloud.deploy({ processes: { web: { command: webCommand, count: 3 } } });
-    await eventually(
-      () => allAnswer(app.id),
-      (count) => count === 3,
+  const deploy = async (app: Json, command: string, count = 1) =>
+    done(
+      await call("POST", `/apps/${app.id}/image-deployments`, {
+        image: "docker.io/library/web:1",
+        port: 8080,
+        processes: { web: { command, count, memoryMegabytes: 64 } },
+      }),
     );
-    await eventually(
-      () => places(app.id),
-      (found) => new Set(found).size === 3 && !found.includes(null),
-    );
+  const containers = async (app: Json): Promise<Json[]> => (await call("GET", `/apps/${app.id}/containers`)).items;
+  const places = async (app: Json) => (await containers(app)).map(({ node, state }) => `${node} ${state}`).sort();
 
-    await nodes().drain("worker-1");
-    let gap = false;
-    const ending = new AbortController();
-    const looking = (async () => {
-      while (!ending.signal.aborted) {
-        if ((await endpoints(app.id)).length < 2) gap = true;
-        await sleep(100);
+  /** One request by the gateway: what it answers, or why it does not. */
+  const visit = (name: string): Promise<string> =>
+    new Promise((resolve) => {
+      const headers = { host: `${name}.default.localhost` };
+      const asked = request({ host: "127.0.0.1", port: drivers.httpPort, agent: false, headers, timeout: 60_000 }, (answer) =>
+        answer.toArray().then(
+          (pieces) =>
+            resolve(answer.statusCode === 200 ? Buffer.concat(pieces).toString().trim() : `status ${answer.statusCode}`),
+          (error) => resolve(`failed ${error.code}`),
+        ),
+      );
+      asked.on("timeout", () => asked.destroy());
+      asked.on("error", (error: NodeJS.ErrnoException) => resolve(`failed ${error.code}`));
+      asked.end();
+    });
+
+  /** Four who ask one after the other, without an end. */
+  function visitors(name: string) {
+    const answers = new Map<string, number>();
+    let asking = true;
+    const all = [1, 2, 3, 4].map(async () => {
+      while (asking) {
+        const answer = await visit(name);
+        answers.set(answer, (answers.get(answer) ?? 0) + 1);
+        await sleep(10);
       }
-    })();
-    await eventually(
-      async () => [await places(app.id), await allAnswer(app.id)] as const,
-      ([found, count]) => found.length === 3 && !found.includes("worker-1") && count === 3,
-      120_000,
-    );
-    ending.abort();
-    await looking;
-    assert.equal(gap, false, "never fewer than were there, but for the one that moves");
-    await nodes().activate("worker-1");
+    });
+    return {
+      answers,
+      forget: () => answers.clear(),
+      async stop() {
+        asking = false;
+        await Promise.all(all);
+      },
+    };
+  }
+  const refusedOf = (answers: Map<string, number>) => [...answers].filter(([answer]) => /^(status|failed)/.test(answer));
 
-    await swarm.machines.find(({ name }) => name === "worker-2")?.kill();
+  test("releases, scaling and emptying lose no request; a lost machine's apps come up elsewhere, or wait for their disk", async (t) => {
+    const started = await startCloud({ appDrivers: drivers.appDrivers });
+    ({ url } = started);
+    const session = await fetch(`${url}/api/v1/sessions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(testOwner),
+    });
+    const cookie = String(session.headers.get("set-cookie")).split(";")[0] as string;
+    const made = await fetch(`${url}/api/v1/api-tokens`, {
+      method: "POST",
+      headers: { cookie, "x-khmara-csrf": "1", "content-type": "application/json" },
+      body: JSON.stringify({ name: "moving" }),
+    });
+    ({ token } = (await made.json()) as { token: string });
+    const organisation = (await call("GET", "/organisations")).items[0].id;
+    project = (await call("GET", `/projects?organisation=${organisation}`)).items[0].id;
+
+    const shop = await call("POST", "/apps", { project, name: "shop" });
+    await deploy(shop, web("one"), 2);
+    const isSpread = (count: number) => (found: string[]) =>
+      found.length === count && new Set(found).size === count && found.every((each) => each.endsWith(" healthy"));
+    await eventually(() => places(shop), isSpread(2), longMs);
     await eventually(
-      async () => [await places(app.id), await allAnswer(app.id)] as const,
-      ([found, count]) => found.length === 3 && !found.includes("worker-2") && count === 3,
-      120_000,
+      () => visit("shop"),
+      (text) => text === "one",
+      longMs,
     );
+
+    const asking = visitors("shop");
+    await deploy(shop, web("two"), 2);
+    await done(await call("POST", `/apps/${shop.id}/processes/web/scale`, { count: 3 }));
+    await eventually(() => places(shop), isSpread(3), longMs);
+    await call("POST", "/nodes/worker-1/drain", {});
+    await eventually(
+      () => places(shop),
+      (found) => found.length === 3 && found.every((each) => /^(?!worker-1).* healthy$/.test(each)),
+      longMs,
+    );
+    await done(await call("POST", `/apps/${shop.id}/processes/web/scale`, { count: 2 }));
+    assert.deepEqual(refusedOf(asking.answers), []);
+    t.diagnostic(`asked while it moved: ${JSON.stringify([...asking.answers])}`);
+    for (const word of ["one", "two"]) assert.ok((asking.answers.get(word) ?? 0) > 0, `asked while ${word} ran`);
+
+    // Where fewest are, and none on the one that is to be empty.
+    const journal = await call("POST", "/apps", { project, name: "journal" });
+    await call("POST", `/apps/${journal.id}/disks`, { name: "diary", path: "/diary" });
+    await deploy(journal, diary);
+    const [kept] = await containers(journal);
+    assert.equal(kept.node, "worker-2");
+    await call("POST", "/nodes/worker-1/activate", {});
+    assert.equal(await visit("journal"), "start");
+
+    const lost = machine("worker-2");
+    lost.cut(true);
+    await lost.kill();
+    await eventually(
+      () => places(shop),
+      (found) => found.length === 2 && found.every((each) => /^(?!worker-2).* healthy$/.test(each)),
+      longMs,
+    );
+    t.diagnostic(`asked until it ran elsewhere: ${JSON.stringify([...asking.answers])}`);
+    asking.forget();
+    const waiting = await eventually(
+      () => call("GET", `/apps/${journal.id}`),
+      ({ state }) => state === "failing",
+      longMs,
+    );
+    assert.match(waiting.stateReason, /disk is on the node worker-2, which is down\. It starts again with that machine/);
+    assert.equal(await visit("journal"), "status 503");
     assert.deepEqual(
-      (await rows(app.id)).map(({ state }) => state),
-      ["healthy", "healthy", "healthy"],
+      (await containers(journal)).map(({ name, node }) => [name, node]),
+      [[kept.name, "worker-2"]],
+      "it is not made anew elsewhere",
     );
+
+    lost.cut(false);
+    await lost.start();
+    const text = await eventually(
+      () => visit("journal"),
+      (answer) => answer.startsWith("start"),
+      longMs,
+    );
+    assert.deepEqual(text.split("\n"), ["start", "start"], "started once more, with what was on the disk");
+    await eventually(
+      () => call("GET", `/apps/${journal.id}`),
+      ({ state }) => state === "running",
+      longMs,
+    );
+    assert.deepEqual(await places(journal), ["worker-2 healthy"]);
+    await asking.stop();
+    assert.deepEqual(refusedOf(asking.answers), [], "none from the moment that they ran elsewhere");
+    assert.ok((asking.answers.get("two") ?? 0) > 0);
   });
 });
+
+/** No registry of the world is reachable from here: what comes from one is an image of the test's own. */
+function withoutRegistry(engine: AppEngine): AppEngine {
+  const imagePull: AppEngine["imagePull"] = async (spec, _reference, options) =>
+    engine.imageImport(
+      { ...spec, defaults: { command: ["/bin/sh"], environment: { PATH: "/bin" } } },
+      Readable.from([await testRootfs()]),
+      options,
+    );
+  return { ...engine, imagePull };
+}

@@ -271,12 +271,13 @@ export function createReconciler(
         one.row = row;
         return false;
       }
-      state = "starting";
       // One that runs again already does not say how it ended.
       const end = report?.state === "running" ? { ...report, exitCode: one.exitCode } : report;
-      reason = end ? endOf(end, row) : await whereItWent(row, signal);
+      const { why, waits } = end ? { why: endOf(end, row), waits: false } : await whereItWent(row, signal);
+      state = waits ? "unhealthy" : "starting";
+      reason = why;
       one.failures = 0;
-      if (ends > 0 || report?.state === "restarting") health.ended(row.engineName, reason);
+      if (ends > 0 || report?.state === "restarting") health.ended(row.engineName, why);
     } else if (address !== undefined && address !== row.address) {
       // Another address: whoever answers there has not been asked yet.
       if (state === "healthy") state = "starting";
@@ -295,16 +296,23 @@ export function createReconciler(
     return changed && row.process === "web";
   }
 
-  async function whereItWent({ mounts, engineName }: ContainerRow, signal: AbortSignal): Promise<string> {
+  /** Of one that is not there. `waits`: it is not made anew, as its disk is on a machine that is down. */
+  async function whereItWent(
+    { mounts, engineName }: ContainerRow,
+    signal: AbortSignal,
+  ): Promise<{ why: string; waits: boolean }> {
     const removal = removals.get(engineName);
-    if (removal !== undefined) return removal.reason;
+    if (removal !== undefined) return { why: removal.reason, waits: false };
     try {
       for (const { volume } of mounts) await runtime.engine().volumeGet(volume, { signal });
     } catch (error) {
-      // Its disk is on a machine that is down: nothing is made anew without it.
-      if (CloudError.is(error, "failed_precondition")) return error.message;
+      if (CloudError.is(error, "failed_precondition"))
+        return {
+          why: `Its disk is on the node ${error.details["node"]}, which is down. It starts again with that machine; an administrator may also remove the node, and the disk with it.`,
+          waits: true,
+        };
     }
-    return "It is not there; it is made anew.";
+    return { why: "It is not there; it is made anew.", waits: false };
   }
 
   /** One that runs and answers nobody for minutes does not come round by itself. Less and less often, as it may be something else that is away. */

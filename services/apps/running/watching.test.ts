@@ -33,99 +33,177 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
   );
   after(() => cloud?.stop());
 
-  test("a lost container is made anew, one without a record goes, and so does what a killed process left", async () => {
-    const { app, release } = await cloud.deploy();
-    const [row] = await rows(app.id);
-    const engineName = row?.engineName as string;
-    const before = (await cloud.engine.containerGet(engineName))?.id;
-    await cloud.engine.containerRemove(engineName);
-    await eventually(
-      async () => (await cloud.engine.containerGet(engineName))?.id,
-      (id) => id !== undefined && id !== before,
-      patienceMs,
-    );
-    await eventually(
-      () => endpoints(app.id),
-      (found) => found.length === 1,
-      patienceMs,
-    );
-    // Somebody stops it by hand.
-    await cloud.engine.containerStop(engineName);
-    await eventually(
-      async () => (await cloud.engine.containerGet(engineName))?.state,
-      (state) => state === "running",
-      patienceMs,
-    );
-    const orphan = { ...containerSpec({ ...(row as NonNullable<typeof row>), engineName: "left-1" }, release, app) };
-    await cloud.engine.containerCreate(orphan);
-    await cloud.engine.containerStart("left-1");
-    const run = {
-      ...orphan,
-      name: "left-run",
-      labels: { ...orphan.labels, kind: kinds.run },
-      restart: { policy: "never" as const },
-    };
-    await cloud.engine.containerCreate(run);
-    await cloud.engine.containerStart("left-run");
-    // Not of this part: a database, say.
-    const foreign = { ...orphan, name: "other", labels: { kind: "database" } };
-    await cloud.engine.containerCreate(foreign);
-    await cloud.database
-      .sql`insert into apps.one_offs (engine_name, app_id, organisation_id, project_id, kind, release_id, memory_bytes, seen_at)
-      values ('left-run', ${app.id}, ${app.organisationId}, ${app.projectId}, 'run', ${release.id}, 0, now() - interval '1 hour')`;
-    await eventually(
-      async () => (await cloud.engine.containerList()).map(({ name }) => name).filter((name) => name.startsWith("left")),
-      (names) => names.length === 0,
-      patienceMs,
-    );
-    await eventually(
-      async () => (await cloud.database.sql`select 1 from apps.one_offs`).length,
-      (count) => count === 0,
-      patienceMs,
-    );
-    assert.ok(await cloud.engine.containerGet("other"), "what is not of this part is left alone");
-    await cloud.engine.containerRemove("other");
-    await gone(app.id);
-  });
-
-  test("a loop of crashes is told with its reason, and its end too", async () => {
-    const command = `if [ -e /data/broken ]; then echo the table is gone; exit 7; fi; ${webCommand}`;
-    const { app } = await cloud.app();
-    assert.equal((await cloud.call("editor", "POST", `/apps/${app.id}/disks`, { name: "data", path: "/data" })).status, 201);
-    const release = await cloud.release(app, { processes: { web: { command } } });
-    await cloud.parts.running.start(release.id);
-    await cloud.parts.running.awaitHealthy(release.id);
-    cloud.setLive(app, release);
-    const [row] = await rows(app.id);
-    const engineName = row?.engineName as string;
-    await cloud.engine.containerExec(engineName, {
-      command: ["sh", "-c", "touch /data/broken; kill $(cat /tmp/pid)"],
-      maxOutputBytes: 100,
+  // Most of each is waiting: for Docker to start something again, and for rounds to come by.
+  describe("apps beside each other", { concurrency: 3 }, () => {
+    test("a lost container is made anew, one without a record goes, and so does what a killed process left", async () => {
+      const { app, release } = await cloud.deploy();
+      const [row] = await rows(app.id);
+      const engineName = row?.engineName as string;
+      const before = (await cloud.engine.containerGet(engineName))?.id;
+      await cloud.engine.containerRemove(engineName);
+      await eventually(
+        async () => (await cloud.engine.containerGet(engineName))?.id,
+        (id) => id !== undefined && id !== before,
+        patienceMs,
+      );
+      await eventually(
+        () => endpoints(app.id),
+        (found) => found.length === 1,
+        patienceMs,
+      );
+      // Somebody stops it by hand.
+      await cloud.engine.containerStop(engineName);
+      await eventually(
+        async () => (await cloud.engine.containerGet(engineName))?.state,
+        (state) => state === "running",
+        patienceMs,
+      );
+      const orphan = { ...containerSpec({ ...(row as NonNullable<typeof row>), engineName: "left-1" }, release, app) };
+      await cloud.engine.containerCreate(orphan);
+      await cloud.engine.containerStart("left-1");
+      const run = {
+        ...orphan,
+        name: "left-run",
+        labels: { ...orphan.labels, kind: kinds.run },
+        restart: { policy: "never" as const },
+      };
+      await cloud.engine.containerCreate(run);
+      await cloud.engine.containerStart("left-run");
+      // Not of this part: a database, say.
+      const foreign = { ...orphan, name: "other", labels: { kind: "database" } };
+      await cloud.engine.containerCreate(foreign);
+      await cloud.database
+        .sql`insert into apps.one_offs (engine_name, app_id, organisation_id, project_id, kind, release_id, memory_bytes, seen_at)
+        values ('left-run', ${app.id}, ${app.organisationId}, ${app.projectId}, 'run', ${release.id}, 0, now() - interval '1 hour')`;
+      await eventually(
+        async () => (await cloud.engine.containerList()).map(({ name }) => name).filter((name) => name.startsWith("left")),
+        (names) => names.length === 0,
+        patienceMs,
+      );
+      await eventually(
+        async () => (await cloud.database.sql`select 1 from apps.one_offs`).length,
+        (count) => count === 0,
+        patienceMs,
+      );
+      assert.ok(await cloud.engine.containerGet("other"), "what is not of this part is left alone");
+      await cloud.engine.containerRemove("other");
+      await gone(app.id);
     });
-    await eventually(
-      () => stateOf(app.id),
-      (state) => state === "failing",
-      patienceMs,
-    );
-    const told = cloud.neighbours.health.findLast(({ appId }) => appId === app.id);
-    assert.match(told?.reason ?? "", /web-1 ended with exit code 7/);
-    assert.match(told?.reason ?? "", /the table is gone/);
-    assert.deepEqual(await endpoints(app.id), [], "nobody is sent there");
-    // Whoever mends it: another container that has the disk.
-    await cloud.parts.running.runOnce(release.id, "rm /data/broken");
-    await eventually(
-      () => stateOf(app.id),
-      (state) => state === "running",
-      patienceMs,
-    );
-    await eventually(
-      () => endpoints(app.id),
-      (found) => found.length === 1,
-      patienceMs,
-    );
-    await gone(app.id);
+
+    test("a loop of crashes is told with its reason, and its end too", async () => {
+      const command = `if [ -e /data/broken ]; then echo the table is gone; exit 7; fi; ${webCommand}`;
+      const { app } = await cloud.app();
+      assert.equal((await cloud.call("editor", "POST", `/apps/${app.id}/disks`, { name: "data", path: "/data" })).status, 201);
+      const release = await cloud.release(app, { processes: { web: { command } } });
+      await cloud.parts.running.start(release.id);
+      await cloud.parts.running.awaitHealthy(release.id);
+      cloud.setLive(app, release);
+      const [row] = await rows(app.id);
+      const engineName = row?.engineName as string;
+      await cloud.engine.containerExec(engineName, {
+        command: ["sh", "-c", "touch /data/broken; kill $(cat /tmp/pid)"],
+        maxOutputBytes: 100,
+      });
+      await eventually(
+        () => stateOf(app.id),
+        (state) => state === "failing",
+        patienceMs,
+      );
+      const told = cloud.neighbours.health.findLast(({ appId }) => appId === app.id);
+      assert.match(told?.reason ?? "", /web-1 ended with exit code 7/);
+      assert.match(told?.reason ?? "", /the table is gone/);
+      assert.deepEqual(await endpoints(app.id), [], "nobody is sent there");
+      // Whoever mends it: another container that has the disk.
+      await cloud.parts.running.runOnce(release.id, "rm /data/broken");
+      await eventually(
+        () => stateOf(app.id),
+        (state) => state === "running",
+        patienceMs,
+      );
+      await eventually(
+        () => endpoints(app.id),
+        (found) => found.length === 1,
+        patienceMs,
+      );
+      await gone(app.id);
+    });
+
+    test("one that fills the disk of the host is made anew without what it wrote", async () => {
+      const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do sleep 1; done" } } });
+      await cloud.parts.running.start(release.id);
+      await cloud.parts.running.awaitHealthy(release.id);
+      cloud.setLive(app, release);
+      const [row] = await rows(app.id);
+      const engineName = row?.engineName as string;
+      const before = (await cloud.engine.containerGet(engineName))?.id;
+      // As long as the file says that it is: nothing has to be written.
+      const command = ["dd", "if=/dev/zero", "of=/tmp/big", "bs=1", "count=0", "seek=3221225472"];
+      assert.equal((await cloud.engine.containerExec(engineName, { command, maxOutputBytes: 1000 })).exitCode, 0);
+      await eventually(
+        async () => (await cloud.engine.containerGet(engineName))?.id,
+        (id) => id !== undefined && id !== before,
+        patienceMs,
+      );
+      assert.ok(((await cloud.engine.containerWritten(engineName)) as number) < 1024 ** 2);
+      await eventually(
+        async () => (await rows(app.id))[0]?.state,
+        (state) => state === "healthy",
+        patienceMs,
+      );
+      await gone(app.id);
+    });
+
+    test("what containers use is measured, and shown", async () => {
+      const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do :; done" } } });
+      await cloud.parts.running.start(release.id);
+      await cloud.parts.running.awaitHealthy(release.id);
+      cloud.setLive(app, release);
+      cloud.neighbours.requests = [{ at: new Date(), requests: 30, errors: 3, sentBytes: 15_000, p50: 1, p95: 2, p99: 3 }];
+      const metrics = async () => (await cloud.call("viewer", "GET", `/apps/${app.id}/metrics?points=1000`)).body;
+      const { stepSeconds, series } = await eventually(
+        metrics,
+        (found) =>
+          found.series
+            .find((each: { metric: string }) => each.metric === "cpu")
+            ?.points.some((point: { value: number }) => point.value > 5),
+        patienceMs,
+      );
+      assert.equal(stepSeconds, 15);
+      const memory = series.find((each: { metric: string }) => each.metric === "memory");
+      assert.equal(memory.process, "worker");
+      assert.ok(memory.points[0].value > 0);
+      assert.equal(series.find((each: { metric: string }) => each.metric === "requests").points[0].value, 2);
+      cloud.neighbours.requests = [];
+      await gone(app.id);
+    });
+
+    test("a busy process gets more containers by itself, between its limits", async () => {
+      const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do :; done" } } });
+      await cloud.parts.running.start(release.id);
+      await cloud.parts.running.awaitHealthy(release.id);
+      cloud.setLive(app, release);
+      const { status, body } = await cloud.call("editor", "POST", `/apps/${app.id}/processes/worker/scale`, {
+        cpus: 0.1,
+        autoscale: { minimum: 1, maximum: 2, cpuPercent: 20 },
+      });
+      assert.equal(status, 202, JSON.stringify(body));
+      await cloud.done(body.id);
+      await eventually(
+        async () => (await rows(app.id)).filter(({ state }) => state === "healthy").length,
+        (count) => count === 2,
+        patienceMs,
+      );
+      const list = await cloud.call("viewer", "GET", `/apps/${app.id}/processes`);
+      assert.equal(list.body.items[0].count, 2);
+      const by = await cloud.database
+        .sql`select actor->>'kind' as kind from kernel.operations where resource_id = ${app.id} order by created_at desc limit 1`;
+      assert.equal(by[0]?.["kind"], "system");
+      assert.equal((await cloud.call("editor", "POST", `/apps/${app.id}/processes/worker/scale`, { count: 1 })).status, 400);
+      await gone(app.id);
+    });
   });
 
+  // Alone: beside busy ones it takes so long to eat that it passes for steady.
   test("one that uses too much memory is told so", async () => {
     const command = `if [ "$KHMARA_RELEASE" = 1 ]; then while [ ! -e /tmp/eat ]; do sleep 0.2; done; x=$(head -c 200000000 /dev/zero | tr '\\0' x); fi`;
     const { app, release } = await cloud.app({ processes: { worker: { command } } });
@@ -144,31 +222,6 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
     assert.match(
       cloud.neighbours.health.findLast(({ appId }) => appId === app.id)?.reason ?? "",
       /more than its 32 MiB of memory/,
-    );
-    await gone(app.id);
-  });
-
-  test("one that fills the disk of the host is made anew without what it wrote", async () => {
-    const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do sleep 1; done" } } });
-    await cloud.parts.running.start(release.id);
-    await cloud.parts.running.awaitHealthy(release.id);
-    cloud.setLive(app, release);
-    const [row] = await rows(app.id);
-    const engineName = row?.engineName as string;
-    const before = (await cloud.engine.containerGet(engineName))?.id;
-    // As long as the file says that it is: nothing has to be written.
-    const command = ["dd", "if=/dev/zero", "of=/tmp/big", "bs=1", "count=0", "seek=3221225472"];
-    assert.equal((await cloud.engine.containerExec(engineName, { command, maxOutputBytes: 1000 })).exitCode, 0);
-    await eventually(
-      async () => (await cloud.engine.containerGet(engineName))?.id,
-      (id) => id !== undefined && id !== before,
-      patienceMs,
-    );
-    assert.ok(((await cloud.engine.containerWritten(engineName)) as number) < 1024 ** 2);
-    await eventually(
-      async () => (await rows(app.id))[0]?.state,
-      (state) => state === "healthy",
-      patienceMs,
     );
     await gone(app.id);
   });
@@ -290,54 +343,5 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
     assert.equal(text.split("\n").length, all.length + 1);
     await gone(app.id);
     assert.equal((await list()).items?.length ?? 0, 0);
-  });
-
-  test("what containers use is measured, and shown", async () => {
-    const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do :; done" } } });
-    await cloud.parts.running.start(release.id);
-    await cloud.parts.running.awaitHealthy(release.id);
-    cloud.setLive(app, release);
-    cloud.neighbours.requests = [{ at: new Date(), requests: 30, errors: 3, sentBytes: 15_000, p50: 1, p95: 2, p99: 3 }];
-    const metrics = async () => (await cloud.call("viewer", "GET", `/apps/${app.id}/metrics?points=1000`)).body;
-    const { stepSeconds, series } = await eventually(
-      metrics,
-      (found) =>
-        found.series
-          .find((each: { metric: string }) => each.metric === "cpu")
-          ?.points.some((point: { value: number }) => point.value > 5),
-      patienceMs,
-    );
-    assert.equal(stepSeconds, 15);
-    const memory = series.find((each: { metric: string }) => each.metric === "memory");
-    assert.equal(memory.process, "worker");
-    assert.ok(memory.points[0].value > 0);
-    assert.equal(series.find((each: { metric: string }) => each.metric === "requests").points[0].value, 2);
-    cloud.neighbours.requests = [];
-    await gone(app.id);
-  });
-
-  test("a busy process gets more containers by itself, between its limits", async () => {
-    const { app, release } = await cloud.app({ processes: { worker: { command: "while :; do :; done" } } });
-    await cloud.parts.running.start(release.id);
-    await cloud.parts.running.awaitHealthy(release.id);
-    cloud.setLive(app, release);
-    const { status, body } = await cloud.call("editor", "POST", `/apps/${app.id}/processes/worker/scale`, {
-      cpus: 0.1,
-      autoscale: { minimum: 1, maximum: 2, cpuPercent: 20 },
-    });
-    assert.equal(status, 202, JSON.stringify(body));
-    await cloud.done(body.id);
-    await eventually(
-      async () => (await rows(app.id)).filter(({ state }) => state === "healthy").length,
-      (count) => count === 2,
-      patienceMs,
-    );
-    const list = await cloud.call("viewer", "GET", `/apps/${app.id}/processes`);
-    assert.equal(list.body.items[0].count, 2);
-    const by = await cloud.database
-      .sql`select actor->>'kind' as kind from kernel.operations where resource_id = ${app.id} order by created_at desc limit 1`;
-    assert.equal(by[0]?.["kind"], "system");
-    assert.equal((await cloud.call("editor", "POST", `/apps/${app.id}/processes/worker/scale`, { count: 1 })).status, 400);
-    await gone(app.id);
   });
 });

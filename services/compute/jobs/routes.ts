@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { quotaStates, reserveQuota } from "../../../kernel/quota.ts";
@@ -328,10 +328,7 @@ export function jobRouteHandlers(parts: ComputeParts, hurry: () => void): JobRou
     async jobCapacityUpdate(context, { body }) {
       context.authorize({}, "job capacity");
       const before = await queueStore.settings(context.tx, { lock: true });
-      if (context.ifMatch !== undefined && context.ifMatch !== before.revision)
-        throw new CloudError("precondition_failed", "It was changed in the meantime. Look at it again.", {
-          details: { revision: before.revision },
-        });
+      checkRevision(context.ifMatch, before, "job capacity");
       const after = await queueStore.updateSettings(context.tx, body);
       const shown = ({ vcpuPercent, memoryPercent }: typeof before) => ({ vcpuPercent, memoryPercent });
       context.audit({ resource: { kind: "jobCapacity", id: "jobCapacity" }, before: shown(before), after: shown(after) });

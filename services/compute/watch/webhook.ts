@@ -1,8 +1,11 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { CloudError } from "../../../kernel/errors.ts";
 import { resolveAllowed } from "./addresses.ts";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const { request: httpRequest } = process.getBuiltinModule("node:http");
 
 export interface WebhookResult {
   delivered: boolean;

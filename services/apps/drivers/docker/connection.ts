@@ -1,11 +1,14 @@
 /** How questions reach Docker: over its Unix socket, or over TCP with TLS and a client certificate. Nothing waits without an end. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import type { Agent as HttpAgent, IncomingMessage, RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { brokenOff, cancelled, connectionError, DockerError, tooLate, translate } from "./engineError.ts";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const http = process.getBuiltinModule("node:http");
 
 export interface EngineAddress {
   /** `/var/run/docker.sock`, or `https://host:2376`. */
@@ -25,6 +28,7 @@ export type Query = Record<string, string | number | boolean | readonly string[]
 export interface RequestSettings {
   /** An array is the same name several times. */
   query?: Query;
+  headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
   /** For the answer to begin, and for each pause in it. 0: as long as it takes, which is what the signal is for. */
   timeoutMs?: number | undefined;
@@ -60,7 +64,7 @@ export class DockerConnection {
     this.#socket = remote ? undefined : address.endpoint;
     this.#base = new URL(remote ? address.endpoint : "http://docker");
     // A socket of this machine costs nothing to open, and a kept one may belong to an engine that has restarted since.
-    this.#agent = remote ? new HttpsAgent({ keepAlive: true, timeout: 20_000, ...this.#tls() }) : new HttpAgent();
+    this.#agent = remote ? new HttpsAgent({ keepAlive: true, timeout: 20_000, ...this.#tls() }) : new http.Agent();
   }
 
   close(): void {
@@ -145,13 +149,13 @@ export class DockerConnection {
     const options: RequestOptions = {
       method,
       path: target(path, settings.query),
-      headers: { "user-agent": "khmara", ...headers },
+      headers: { "user-agent": "khmara", ...settings.headers, ...headers },
       ...(this.#socket === undefined
         ? { host: this.#base.hostname, port: this.#base.port || 2376 }
         : { socketPath: this.#socket }),
       ...(keep ? { agent: this.#agent } : { agent: false, ...(this.#socket === undefined ? this.#tls() : {}) }),
     };
-    return (this.#socket === undefined ? httpsRequest : httpRequest)(options);
+    return (this.#socket === undefined ? httpsRequest : http.request)(options);
   }
 
   #tls() {

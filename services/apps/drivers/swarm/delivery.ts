@@ -1,38 +1,40 @@
 /**
- * Images are built on this machine. Before something on another one needs an image it is sent there, through the engines' own API and so over
- * their mutual TLS, as it is: the same content under the same id, with the labels that say whose it is.
+ * Images are built on this machine. Before something on another one needs an image, that one's engine pulls it from the cloud's registry: the layers
+ * that are not there yet, under the same id, with the labels that say whose it is.
  */
 import { Readable } from "node:stream";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { AppEngine, CallOptions } from "../../driver.ts";
+import type { AppEngine, CallOptions, NodeImageOffer, NodeImageSource } from "../../driver.ts";
 import { at } from "../docker/client.ts";
-import { DockerError } from "../docker/engineError.ts";
+import { DockerError, wordsOf } from "../docker/engineError.ts";
 import type { Engine, EngineLabels } from "../docker/ownership.ts";
 import { askMember, type Member } from "./members.ts";
+import { registryPort } from "./names.ts";
 
-/** Unpacking takes as long as it takes, and says nothing meanwhile. */
-const unpackMs = 15 * 60_000;
+/** Between two signs of life; unpacking says nothing meanwhile. */
+const pullMs = 15 * 60_000;
 
-export function createDelivery(home: { engine: AppEngine; docker: Engine }) {
+/** `hostAddress`: at which nodes reach this machine. */
+export function createDelivery(home: { engine: AppEngine; docker: Engine }, hostAddress: () => Promise<string>) {
   const { ownership } = home.docker;
   const sending = new Map<string, Promise<void>>();
+  let source: NodeImageSource | undefined;
 
   async function send(member: Member, image: string): Promise<void> {
-    const content = await home.engine.imageSave(image);
-    const words = member.docker.client.upload<{ error?: string }>("/images/load", Readable.from(content), {
-      query: { quiet: true },
-      timeoutMs: unpackMs,
-    });
+    if (source === undefined) throw new CloudError("internal", "No registry was given for the nodes.");
+    const offer = await source.offer({ id: image, host: await hostAddress(), save: () => home.engine.imageSave(image) });
+    const { registry, repository, digest, user, password } = offer;
+    // Engine API, "Authentication".
+    const account = Buffer.from(JSON.stringify({ username: user, password, serveraddress: registry })).toString("base64url");
     try {
-      for await (const { error } of words) {
-        if (error !== undefined)
-          throw new CloudError("unavailable", `The image could not be sent to the node ${member.name}. Try again.`, {
-            cause: new DockerError(error, 0, "POST /images/load"),
-            details: { reason: "node_image", node: member.name },
-          });
-      }
-    } finally {
-      content.destroy();
+      const words = member.docker.client.upload<{ error?: string }>("/images/create", Readable.from([]), {
+        query: { fromImage: repository, tag: digest },
+        headers: { "x-registry-auth": account },
+        timeoutMs: pullMs,
+      });
+      for await (const { error } of words) if (error !== undefined) throw new DockerError(error, 0, "POST /images/create");
+    } catch (error) {
+      throw pullFailure(member, offer, error);
     }
   }
 
@@ -41,6 +43,10 @@ export function createDelivery(home: { engine: AppEngine; docker: Engine }) {
   }
 
   return {
+    pullFrom(given: NodeImageSource): void {
+      source = given;
+    },
+
     /** By id. Those who need the same at once wait for one sending. */
     async deliver(member: Member, image: string, options?: CallOptions): Promise<void> {
       if (member.home || (await isThere(member, image, options))) return;
@@ -87,3 +93,27 @@ export function createDelivery(home: { engine: AppEngine; docker: Engine }) {
 
 /** As images have it. */
 export const architectureOf = (platform: string): string => ({ x86_64: "amd64", aarch64: "arm64" })[platform] ?? platform;
+
+/** What the node's engine says of the registry, in words for whoever looks after the machines. */
+function pullFailure({ name }: Member, { registry }: NodeImageOffer, error: unknown): unknown {
+  const said = wordsOf(error);
+  if (said === "") return error;
+  const failed = (reason: string, message: string) =>
+    new CloudError("failed_precondition", message, { cause: error, details: { reason, node: name } });
+  if (/x509|certificate|tls:/i.test(said))
+    return failed(
+      "node_registry_trust",
+      `The node ${name} does not trust the cloud's registry at ${registry}. Invite it again (khmara node invite ${name}) and run the command there; nothing on it is lost.`,
+    );
+  if (/dial tcp|no route|i\/o timeout|connection (refused|reset)|unreachable|Client\.Timeout|deadline exceeded/i.test(said))
+    return failed(
+      "node_registry_unreachable",
+      `The node ${name} cannot reach the cloud's registry at ${registry}. Open TCP ${registryPort} of the cloud's machine for its nodes.`,
+    );
+  if (/no space left|disk quota/i.test(said))
+    return failed("node_full", `The disk of the node ${name} is full. Free some space there.`);
+  return new CloudError("unavailable", `The node ${name} could not get an image from the cloud's registry. It is tried again.`, {
+    cause: error,
+    details: { reason: "node_image", node: name },
+  });
+}

@@ -26,7 +26,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
   const home = { engine, docker };
   const members = new Members(home);
   const networks = createSwarmNetworks(home, members, { network, overlayRange });
-  const delivery = createDelivery(home);
+  const delivery = createDelivery(home, async () => (await members.info()).NodeAddr ?? "");
   const placing = createPlacing(standings);
   const volumes = createSwarmVolumes(home, members, (options) => placing.choose(undefined, { labels: {} }, options));
   /** Where a container was found last. */
@@ -144,7 +144,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
 
   return {
     ...engine,
-    nodes: createNodes(home, members, volumes, standings),
+    nodes: { ...createNodes(home, members, volumes, standings), pullFrom: delivery.pullFrom },
 
     async imageRemove(image, options) {
       await engine.imageRemove(image, options);

@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 export const nodeLabel = "khmara.node";
 export const enginePort = 2376;
 export const managerPort = 2377;
+/** Of the cloud, where nodes pull images from. */
+export const registryPort = 2378;
 
 export const nodeNamePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Of the certificate of a node's engine: nobody else's, as no DNS knows it. */

@@ -21,7 +21,7 @@ export function createNodes(
   members: Members,
   volumes: SwarmVolumes,
   standings: (options?: CallOptions) => Promise<Standing[]>,
-): AppNodes {
+): Omit<AppNodes, "pullFrom"> {
   const { client } = docker;
 
   async function begin(address: string | undefined, options?: CallOptions): Promise<void> {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { globSync, renameSync } from "node:fs";
 import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { dockerMissing, testCloudId } from "../../../../testing/docker.ts";
+import { askDocker } from "../../../../server/engines/ask.ts";
+import { dockerMissing, testCloudId, testContext } from "../../../../testing/docker.ts";
 import { type SwarmMachine, startDockerSwarm, type TestSwarm } from "../../../../testing/dockerSwarm.ts";
 import type { ContainerSpec, ContainerSummary, NodeReport } from "../../driver.ts";
 import { eventually, MiB, openSuite, refuses, type Suite } from "../conformance.suite.ts";
@@ -56,7 +59,7 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
   };
 
   const remove = async (names: readonly string[]) => {
-    for (const name of names) await engine.containerRemove(name);
+    await Promise.all(names.map((name) => engine.containerRemove(name)));
   };
 
   const summary = async (name: string): Promise<ContainerSummary | undefined> =>
@@ -144,6 +147,63 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     assert.deepEqual(await engine.containerList(), []);
   });
 
+  test("a node pulls from the cloud's registry what it has not got, and keeps no image that is gone", async () => {
+    const most = 12 * MiB;
+    const files = { Dockerfile: `FROM ${suite.reference}\nCOPY large /large\nCOPY small /small\n`, large: randomBytes(most) };
+    const build = async (name: string, small: string) =>
+      (await engine.imageBuild(suite.build(name), testContext({ ...files, small }), { onLine: () => {} })).image.id;
+    const workers = ["worker-1", "worker-2"];
+    const imagesOf = async (name: string) => {
+      const listed = await askDocker<{ Id: string }[]>({ endpoint: machine(name).socket }, "/images/json");
+      return listed.map(({ Id }) => Id);
+    };
+    /** One on each machine; the bytes that came to each node meanwhile. */
+    const release = async (image: string) => {
+      const before = workers.map((name) => swarm.received(name));
+      const names = [1, 2, 3].map(() => suite.name("pulled"));
+      await Promise.all(names.map((name) => make(web(name, { image, labels: { app: image } }))));
+      for (const name of names)
+        assert.equal(
+          await eventually(
+            () => answer(name),
+            (text) => text === name,
+          ),
+          name,
+        );
+      for (const name of workers) assert.ok((await imagesOf(name)).includes(image), "under the same id");
+      return { names, bytes: workers.map((name, i) => swarm.received(name) - (before[i] as number)) };
+    };
+    const one = await build("app:1", "one");
+    const two = await build("app:2", "two");
+    const first = await release(one);
+    const second = await release(two);
+    for (const bytes of first.bytes) assert.ok(bytes > most && bytes < 2 * most, `${bytes} bytes of the first`);
+    for (const bytes of second.bytes) assert.ok(bytes < most / 6, `${bytes} bytes of the second: its layers are there`);
+
+    // A node that does not know the cloud's authority gets nothing, and is told by its name.
+    await remove([...first.names, ...second.names]);
+    const [trusted] = globSync("/etc/docker/certs.d/198.19.253.*/ca.crt") as [string];
+    renameSync(trusted, `${trusted}.away`);
+    const three = await build("app:3", "three");
+    await engine.nodes.drain("worker-2");
+    const [filler, untrusted] = [suite.spec(suite.name("filler")), web(suite.name("untrusted"), { image: three })];
+    await make(filler);
+    const refusal = await refuses(engine.containerCreate(untrusted), "failed_precondition", "node_registry_trust");
+    assert.match(refusal.message, /^The node worker-1 .*khmara node invite worker-1/);
+    renameSync(`${trusted}.away`, trusted);
+    await make(untrusted);
+    assert.equal((await summary(untrusted.name))?.node, "worker-1");
+    await engine.nodes.activate("worker-2");
+
+    await remove([filler.name, untrusted.name]);
+    for (const image of [one, two, three]) await engine.imageRemove(image);
+    for (const name of workers)
+      await eventually(
+        () => imagesOf(name),
+        (found) => ![one, two, three].some((image) => found.includes(image)),
+      );
+  });
+
   test("on another node it is what it is on this one: logs, commands, figures, ends, limits", async () => {
     const spec = web(suite.name("far"), { labels: { app: "app_far" }, spread: ["app"], hostName: "far" });
     await engine.nodes.drain("worker-1");
@@ -193,11 +253,12 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     await engine.networkCreate({ name: "other", labels: {}, internal: false });
     const shops = [1, 2, 3].map((number) => suite.name(`shop-${number}`));
     const others = [1, 2, 3].map((number) => suite.name(`other-${number}`));
-    for (const name of shops) await make(web(name));
-    for (const name of others)
-      await make(
-        web(name, { labels: { app: "app_other", process: "web" }, networks: [{ name: "other", aliases: ["web", name] }] }),
-      );
+    await Promise.all(shops.map((name) => make(web(name))));
+    const change = (name: string) => ({
+      labels: { app: "app_other", process: "web" },
+      networks: [{ name: "other", aliases: ["web", name] }],
+    });
+    await Promise.all(others.map((name) => make(web(name, change(name)))));
     const addresses = async (name: string) => {
       const text = await suite.sh(name, "ip -4 addr | grep -o 'inet [0-9.]*' | cut -d' ' -f2 | grep -v 127");
       return text.split("\n");
@@ -216,7 +277,7 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
       const { address } = machine((await summary(from))?.node === "worker-1" ? "worker-1" : "worker-2");
       return (await summary(from))?.node?.startsWith("worker") ? [address, machine("home").address] : [machine("home").address];
     };
-    for (const from of others) {
+    const look = async (from: string) => {
       const names = shops.map((to) => `(timeout 5 getent hosts ${to}) &`);
       assert.equal(await suite.sh(from, `${names.join(" ")} wait`), "", "it does not even know their names");
       // All at once: what is dropped is waited for.
@@ -228,7 +289,7 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
       for (const to of shops) assert.ok(!heard.includes(to), `${from} hears ${heard}`);
       // Docker's own doors: the machine that it is on, and the cloud's.
       const doors = (await own(from)).flatMap((address) =>
-        [2376, 2377].map((port) => `(timeout 3 nc -w 2 ${address} ${port} < /dev/null && echo ${address}:${port}) &`),
+        [2376, 2377, 2378].map((port) => `(timeout 3 nc -w 2 ${address} ${port} < /dev/null && echo ${address}:${port}) &`),
       );
       assert.equal(await suite.sh(from, `${doors.join(" ")} wait`), "");
       for (const to of others)
@@ -236,7 +297,8 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
           () => inside(from, to),
           (text) => text.trim().endsWith(to),
         );
-    }
+    };
+    await Promise.all(others.map(look));
     await remove([...shops, ...others]);
     await engine.networkRemove("other");
     await engine.networkRemove("other");
@@ -370,6 +432,14 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     await remove([...names, more.name]);
     await engine.nodes.remove("worker-1");
     assert.deepEqual(await engine.nodes.list(), [], "one machine again");
+    await machine("worker-1").join(await swarm.invite("worker-1"));
+    const node = await eventually(
+      () => nodeNamed("worker-1"),
+      (each) => each?.state === "ready",
+    );
+    assert.deepEqual([node.draining, node.containers], [false, 0], "a new node");
+    await engine.nodes.drain("worker-1");
+    await engine.nodes.remove("worker-1");
     await make(more);
     assert.equal(
       await eventually(

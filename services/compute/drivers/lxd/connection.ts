@@ -1,17 +1,14 @@
 /** How questions reach LXD or Incus: over their Unix socket, or over HTTPS with a client certificate. Nothing waits without an end. */
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from "node:http";
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage, RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { WebSocket } from "ws";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { cancelled, connectionError, EngineError, tooLate, translate } from "./engineError.ts";
+
+// Not an import, which would load undici too (server/loaded.test.ts).
+const http = process.getBuiltinModule("node:http");
 
 export interface EngineAddress {
   /** The path of a Unix socket, or `https://host:8443`. */
@@ -59,7 +56,7 @@ export class EngineConnection {
     this.#socket = remote ? undefined : address.endpoint;
     this.#base = new URL(remote ? address.endpoint : "http://engine");
     // A socket of this machine costs nothing to open, and a kept one may belong to an engine that has restarted since.
-    this.#agent = remote ? new HttpsAgent({ keepAlive: true, timeout: 20_000, ...this.#tls() }) : new HttpAgent();
+    this.#agent = remote ? new HttpsAgent({ keepAlive: true, timeout: 20_000, ...this.#tls() }) : new http.Agent();
   }
 
   close(): void {
@@ -92,7 +89,7 @@ export class EngineConnection {
         : { socketPath: this.#socket }),
     };
     return new Promise((resolve, reject) => {
-      const request = (this.#socket === undefined ? httpsRequest : httpRequest)(options);
+      const request = (this.#socket === undefined ? httpsRequest : http.request)(options);
       let response: IncomingMessage | undefined;
       // Once the answer has begun, whoever reads it is told; its error would otherwise only say that the connection broke.
       const end = (error: CloudError) => void (response ?? request).destroy(error);

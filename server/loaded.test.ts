@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { childWords, lateModules, warmCompileCache } from "./compile-cache.ts";
+
+const repository = resolve(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "khmara-loaded-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The built-in modules that a process has loaded in the end. */
+async function builtinsOf(words: string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, words, {
+    cwd: repository,
+    env: { ...process.env, ...environment },
+    maxBuffer: 2 ** 22,
+  });
+  return stdout;
+}
+
+const tellLoaded = "process.stdout.write(process.moduleLoadList.join(), () => process.exit(0));";
+
+test("no process of a cloud loads undici, which is 7 MB in each", async () => {
+  const modules = ["server/cloud.ts", "server/control-plane.ts", "server/gateway.ts", "server/core.ts", "server/object-door.ts"];
+  const late = ["apps/drivers/docker/index.ts", "apps/drivers/swarm/index.ts", "compute/drivers/lxd/index.ts"];
+  const engines = ["server/engines/ask.ts", "server/engines/provide.ts", "server/engines/docker.ts", "server/gateway-process.ts"];
+  const all = [...modules, ...late.map((file) => `services/${file}`), ...engines];
+  const script = `${all.map((file) => `await import("./${file}");`).join("\n")}\n${tellLoaded}`;
+  const loaded = await builtinsOf(["--input-type=module", "--eval", script]);
+  assert.match(loaded, /NativeModule http\b/);
+  assert.doesNotMatch(loaded, /undici/, "import types alone from node:http; its values come from process.getBuiltinModule");
+});
+
+test("after a warm-up nothing strips types, which is 25 MB: what is imported late is in the cache, too", async () => {
+  for (const name of ["server", "gateway"]) mkdirSync(join(folder, name));
+  const entry = join(folder, "server", "entry.ts");
+  writeFileSync(
+    entry,
+    `if (process.env.KHMARA_WARM_UP) process.exit(0);\nconst { late }: { late: number } = await import("../gateway/late.ts");\nif (late === 1) ${tellLoaded}`,
+  );
+  writeFileSync(join(folder, "gateway", "late.ts"), "export const late: number = 1;");
+  writeFileSync(join(folder, "gateway", "late.test.ts"), 'await import("./never.ts");');
+  const cache = join(folder, "cache");
+  const environment = { NODE_COMPILE_CACHE: cache };
+  // Of this process too: where the cache is, is asked of Node.
+  enableCompileCache(cache);
+  process.env["NODE_COMPILE_CACHE"] = cache;
+  assert.deepEqual(lateModules(folder), [join(folder, "gateway", "late.ts")]);
+  await warmCompileCache(folder, [entry], new AbortController().signal);
+  assert.doesNotMatch(await builtinsOf(childWords(entry), environment), /amaro/);
+  const cold = { NODE_COMPILE_CACHE: join(folder, "another") };
+  assert.match(await builtinsOf(childWords(entry), cold), /amaro/, "the name by which it would be seen");
+});
+
+test("the warm-up knows the drivers and the certificates", () => {
+  const late = lateModules(repository).map((file) => file.slice(repository.length + 1));
+  for (const file of [
+    "gateway/certificates/authority.ts",
+    "services/apps/drivers/docker/index.ts",
+    "services/compute/drivers/lxd/index.ts",
+  ])
+    assert.ok(late.includes(file), file);
+});
