@@ -1,6 +1,13 @@
 import type { z } from "zod";
+import * as appBackups from "./apps/backups/contract.ts";
+import * as catalogue from "./apps/catalogue/contract.ts";
 import * as apps from "./apps/contract.ts";
+import * as cron from "./apps/cron/contract.ts";
 import * as deploying from "./apps/deploying/contract.ts";
+import * as linking from "./apps/linking/contract.ts";
+import * as nodes from "./apps/nodes/contract.ts";
+import * as previews from "./apps/previews/contract.ts";
+import * as registry from "./apps/registry/contract.ts";
 import * as routing from "./apps/routing/contract.ts";
 import * as running from "./apps/running/contract.ts";
 import * as audit from "./audit/contract.ts";
@@ -18,9 +25,13 @@ import * as volumes from "./compute/volumes/contract.ts";
 import * as volumeSchedules from "./compute/volumes/schedules/contract.ts";
 import * as volumeSnapshots from "./compute/volumes/snapshots/contract.ts";
 import * as watch from "./compute/watch/contract.ts";
+import * as databaseContent from "./databases/content/contract.ts";
 import * as databases from "./databases/contract.ts";
+import * as databaseScripts from "./databases/scripts/contract.ts";
+import * as databaseWatching from "./databases/watching/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
+import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
 
 /** Every service of the cloud, in the order in which help and the API reference show them. */
@@ -54,8 +65,19 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     deploying,
     running,
     routing,
+    linking,
+    cron,
+    appBackups,
+    catalogue,
+    previews,
+    registry,
+    nodes,
     databases,
+    databaseContent,
+    databaseScripts,
+    databaseWatching,
     objects,
+    websites,
     operations,
     billing,
     audit,

@@ -11,6 +11,12 @@ export async function checkServiceShape(): Promise<string[]> {
   const folder = join(repository, "services");
   const services = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const { contracts } = (await import(pathToFileURL(join(folder, "contracts.ts")).href)) as { contracts: readonly Contract[] };
+  const listed = readFileSync(join(folder, "contracts.ts"), "utf8");
+  for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }))
+    if (/\/contract\.ts$/.test(file) && file.split("/").length > 2 && !listed.includes(`"./${file}"`))
+      problems.push(
+        `services/${file}: the reference of the API does not know what it exports, as services/contracts.ts does not import it`,
+      );
   const keys = new Set<string>();
   const paths = new Set<string>();
   for (const { name } of services) {
