@@ -464,7 +464,7 @@ export default {
     "Ajoutez une machine et les applications seront réparties sur les deux ; si l’une est perdue, l’autre continue.",
   "nodes.invite": "Ajouter une machine",
   "nodes.inviteText":
-    "Vous obtenez une commande à lancer sur la nouvelle machine. Elle y installe Docker depuis la distribution, et ce Docker n’écoute que ce cloud. Entre les machines, ces ports doivent être ouverts : TCP 2376, 2377, 2378, 7946; UDP 7946, 4789.",
+    "Vous obtenez une commande à lancer sur la nouvelle machine. Elle y installe Docker depuis la distribution, et ce Docker n’écoute que ce cloud. Entre les machines, ces ports doivent être ouverts : TCP 2376, 2377, 2378, 7946 ; UDP 7946, 4789.",
   "nodes.inviteAction": "Créer la commande",
   "nodes.invitedTitle": "Ajouter {name}",
   "nodes.invitedText":
@@ -494,7 +494,7 @@ export default {
   "nodes.stays": "{app} reste ici, avec son disque",
   "nodes.deleteTitle": "Retirer {name} ?",
   "nodes.deleteText":
-    "Le cloud oublie cette machine. Pour l’ajouter de nouveau, il faut une nouvelle commande ; d’ici là, ce qui s’y trouvait y redémarre avec elle, sans être vu.",
+    "Le cloud oublie cette machine. Pour l’ajouter de nouveau, il faut une nouvelle commande ; d’ici là, ce qui s’y trouvait y redémarre avec elle, sans être vu.",
   "nodes.lost": "Le disque {disk} de {app}, avec tout son contenu",
   previewOf: "Aperçu de {branch}",
   "previews.empty": "Aucun aperçu de branche",

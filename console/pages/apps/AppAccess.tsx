@@ -22,6 +22,7 @@ import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { FormDialog } from "../../ui/FormDialog.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
+import { FormSection } from "../../ui/FormSection.tsx";
 import { useForm } from "../../ui/form.ts";
 import { Section } from "../../ui/Section.tsx";
 import { toastDone, toastError } from "../../ui/toast.ts";
@@ -138,20 +139,10 @@ function Networks({ access, may, update }: PartProps) {
   });
   const same = String(form.values.allow) === String(access.allow) && String(form.values.deny) === String(access.deny);
   return (
-    <Section title={t("apps.access.networks")} text={t("apps.access.networksText")}>
-      <form onSubmit={form.onSubmit} noValidate>
-        <Stack gap="md" maw={560}>
-          <FormProblem>{form.problem}</FormProblem>
-          <TagsInput {...tags("allow")} />
-          <TagsInput {...tags("deny")} />
-          <Group>
-            <Button type="submit" loading={form.sending} disabled={!may || same}>
-              {t("ui.save")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Section>
+    <FormSection title={t("apps.access.networks")} text={t("apps.access.networksText")} form={form} disabled={!may || same}>
+      <TagsInput {...tags("allow")} />
+      <TagsInput {...tags("deny")} />
+    </FormSection>
   );
 }
 
@@ -179,58 +170,48 @@ function Limits({ access, may, update }: PartProps) {
     wanted.rateLimit?.seconds === access.rateLimit?.seconds &&
     wanted.maximumBodyBytes === (access.maximumBodyBytes ?? null);
   return (
-    <Section title={t("apps.access.limits")}>
-      <form onSubmit={form.onSubmit} noValidate>
-        <Stack gap="md" maw={560}>
-          <FormProblem>{form.problem}</FormProblem>
-          <Switch
-            label={t("apps.access.rateLimit")}
-            description={t("apps.access.rateLimitText")}
-            checked={values.limited}
-            disabled={!may}
-            onChange={(event) => form.set("limited", event.currentTarget.checked)}
-          />
-          {values.limited && (
-            <Group grow align="flex-start">
-              <NumberInput
-                label={t("apps.access.requests")}
-                min={1}
-                max={1_000_000}
-                allowDecimal={false}
-                disabled={!may}
-                value={values.requests}
-                error={form.field("requests" as never).error}
-                onChange={(value) => form.set("requests", Number(value) || 1)}
-              />
-              <NumberInput
-                label={t("apps.access.seconds")}
-                min={1}
-                max={3600}
-                allowDecimal={false}
-                disabled={!may}
-                value={values.seconds}
-                error={form.field("seconds" as never).error}
-                onChange={(value) => form.set("seconds", Number(value) || 1)}
-              />
-            </Group>
-          )}
+    <FormSection title={t("apps.access.limits")} form={form} disabled={!may || same}>
+      <Switch
+        label={t("apps.access.rateLimit")}
+        description={t("apps.access.rateLimitText")}
+        checked={values.limited}
+        disabled={!may}
+        onChange={(event) => form.set("limited", event.currentTarget.checked)}
+      />
+      {values.limited && (
+        <Group grow align="flex-start">
           <NumberInput
-            label={t("apps.access.body")}
-            description={t("apps.access.bodyText")}
-            placeholder={t("apps.access.noLimit")}
-            min={0}
+            label={t("apps.access.requests")}
+            min={1}
+            max={1_000_000}
+            allowDecimal={false}
             disabled={!may}
-            value={values.megabytes}
-            onChange={(value) => form.set("megabytes", value === "" ? "" : Number(value))}
+            value={values.requests}
+            error={form.field("requests" as never).error}
+            onChange={(value) => form.set("requests", Number(value) || 1)}
           />
-          <Group>
-            <Button type="submit" loading={form.sending} disabled={!may || same}>
-              {t("ui.save")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Section>
+          <NumberInput
+            label={t("apps.access.seconds")}
+            min={1}
+            max={3600}
+            allowDecimal={false}
+            disabled={!may}
+            value={values.seconds}
+            error={form.field("seconds" as never).error}
+            onChange={(value) => form.set("seconds", Number(value) || 1)}
+          />
+        </Group>
+      )}
+      <NumberInput
+        label={t("apps.access.body")}
+        description={t("apps.access.bodyText")}
+        placeholder={t("apps.access.noLimit")}
+        min={0}
+        disabled={!may}
+        value={values.megabytes}
+        onChange={(value) => form.set("megabytes", value === "" ? "" : Number(value))}
+      />
+    </FormSection>
   );
 }
 

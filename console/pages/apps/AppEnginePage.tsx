@@ -8,6 +8,7 @@ import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ApiHint } from "../../ui/ApiHint.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
+import { FormSection } from "../../ui/FormSection.tsx";
 import { emailCheck, useForm } from "../../ui/form.ts";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
@@ -204,46 +205,43 @@ function Certificates({ engine }: { engine: Engine }) {
   };
   const same = request.acme?.directory === engine.acme?.directory && request.acme?.email === engine.acme?.email;
   return (
-    <Section title={t("apps.acme.title")} text={t("apps.acme.text")}>
-      <form onSubmit={form.onSubmit} noValidate>
-        <Stack gap="md" maw={560}>
-          <FormProblem>{form.problem}</FormProblem>
-          <Select
-            label={t("apps.acme.from")}
-            description={values.from === "internal" ? t("apps.acme.internalText") : t("apps.acme.publicText")}
-            inputWrapperOrder={["label", "input", "error", "description"]}
-            data={[
-              { value: "internal", label: t("apps.acme.internal") },
-              { value: letsEncrypt, label: "Let’s Encrypt" },
-              { value: letsEncryptStaging, label: t("apps.acme.staging") },
-              { value: "other", label: t("apps.acme.other") },
-            ]}
-            value={values.from}
-            onChange={(from) => form.set("from", from ?? "internal")}
-          />
-          {values.from === "other" && (
-            <TextInput
-              label={t("apps.acme.directory")}
-              placeholder="https://ca.example.com/acme/directory"
-              spellCheck={false}
-              {...form.field("directory")}
-            />
-          )}
-          {values.from !== "internal" && (
-            <TextInput label={t("ui.email")} description={t("apps.acme.emailText")} type="email" {...form.field("email")} />
-          )}
-          <Group>
-            <Button type="submit" loading={form.sending} disabled={same}>
-              {t("ui.save")}
-            </Button>
-            {known.includes(values.from) && (
-              <Anchor size="sm" href="https://letsencrypt.org/repository/" target="_blank" rel="noreferrer">
-                {t("apps.acme.terms")}
-              </Anchor>
-            )}
-          </Group>
-        </Stack>
-      </form>
-    </Section>
+    <FormSection
+      title={t("apps.acme.title")}
+      text={t("apps.acme.text")}
+      form={form}
+      disabled={same}
+      aside={
+        known.includes(values.from) && (
+          <Anchor size="sm" href="https://letsencrypt.org/repository/" target="_blank" rel="noreferrer">
+            {t("apps.acme.terms")}
+          </Anchor>
+        )
+      }
+    >
+      <Select
+        label={t("apps.acme.from")}
+        description={values.from === "internal" ? t("apps.acme.internalText") : t("apps.acme.publicText")}
+        inputWrapperOrder={["label", "input", "error", "description"]}
+        data={[
+          { value: "internal", label: t("apps.acme.internal") },
+          { value: letsEncrypt, label: "Let’s Encrypt" },
+          { value: letsEncryptStaging, label: t("apps.acme.staging") },
+          { value: "other", label: t("apps.acme.other") },
+        ]}
+        value={values.from}
+        onChange={(from) => form.set("from", from ?? "internal")}
+      />
+      {values.from === "other" && (
+        <TextInput
+          label={t("apps.acme.directory")}
+          placeholder="https://ca.example.com/acme/directory"
+          spellCheck={false}
+          {...form.field("directory")}
+        />
+      )}
+      {values.from !== "internal" && (
+        <TextInput label={t("ui.email")} description={t("apps.acme.emailText")} type="email" {...form.field("email")} />
+      )}
+    </FormSection>
   );
 }

@@ -1,12 +1,11 @@
-import { Button, Checkbox, Group, Radio, Stack, Text, TextInput } from "@mantine/core";
+import { Checkbox, Radio, Stack, Text, TextInput } from "@mantine/core";
 import type { Capability } from "../../../services/apps/deploying/contract.ts";
 import { client, invalidate, useApiList } from "../../api/api.ts";
 import { queries } from "../../frame/queries.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
-import { FormProblem } from "../../ui/FormProblem.tsx";
+import { FormSection } from "../../ui/FormSection.tsx";
 import { useForm } from "../../ui/form.ts";
-import { Section } from "../../ui/Section.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
 import { whyNot } from "./words.ts";
 
@@ -49,70 +48,65 @@ export function AppRights({ app, may }: Pick<AppTabProps, "app" | "may">) {
   };
   const said = (of: typeof before) => JSON.stringify([of.user, of.capabilities && [...of.capabilities].sort()]);
   return (
-    <Section title={t("rights.title")} text={t("rights.text")}>
-      <form onSubmit={form.onSubmit} noValidate>
-        <Stack gap="md" maw={560}>
-          <FormProblem>{form.problem}</FormProblem>
-          <TextInput
-            label={t("rights.user")}
-            description={t("rights.userText")}
-            placeholder={t("rights.asSource")}
-            maxLength={64}
-            autoCapitalize="none"
-            autoComplete="off"
-            spellCheck={false}
+    <FormSection
+      title={t("rights.title")}
+      text={t("rights.text")}
+      form={form}
+      disabled={reason !== undefined || said(wanted) === said(before)}
+    >
+      <TextInput
+        label={t("rights.user")}
+        description={t("rights.userText")}
+        placeholder={t("rights.asSource")}
+        maxLength={64}
+        autoCapitalize="none"
+        autoComplete="off"
+        spellCheck={false}
+        disabled={reason !== undefined}
+        {...form.field("user")}
+      />
+      <Radio.Group
+        label={t("rights.capabilities")}
+        value={values.own ? "own" : "source"}
+        onChange={(value) => form.set("own", value === "own")}
+      >
+        <Stack gap="sm" mt="xs">
+          <Radio
+            value="source"
+            label={t("rights.asSource")}
+            description={t("rights.asSourceText")}
             disabled={reason !== undefined}
-            {...form.field("user")}
           />
-          <Radio.Group
-            label={t("rights.capabilities")}
-            value={values.own ? "own" : "source"}
-            onChange={(value) => form.set("own", value === "own")}
-          >
-            <Stack gap="sm" mt="xs">
-              <Radio
-                value="source"
-                label={t("rights.asSource")}
-                description={t("rights.asSourceText")}
+          <Radio value="own" label={t("rights.these")} description={t("rights.theseText")} disabled={reason !== undefined} />
+        </Stack>
+      </Radio.Group>
+      {values.own && (
+        <Checkbox.Group
+          aria-label={t("rights.capabilities")}
+          value={values.chosen}
+          onChange={(chosen) => form.set("chosen", chosen)}
+        >
+          <Stack gap="sm" pl={32}>
+            {all.map((each) => (
+              <Checkbox
+                key={each}
+                value={each}
+                label={t(`rights.of.${each}`)}
+                description={<code>{each}</code>}
                 disabled={reason !== undefined}
               />
-              <Radio value="own" label={t("rights.these")} description={t("rights.theseText")} disabled={reason !== undefined} />
-            </Stack>
-          </Radio.Group>
-          {values.own && (
-            <Checkbox.Group
-              aria-label={t("rights.capabilities")}
-              value={values.chosen}
-              onChange={(chosen) => form.set("chosen", chosen)}
-            >
-              <Stack gap="sm" pl={32}>
-                {all.map((each) => (
-                  <Checkbox
-                    key={each}
-                    value={each}
-                    label={t(`rights.of.${each}`)}
-                    description={<code>{each}</code>}
-                    disabled={reason !== undefined}
-                  />
-                ))}
-              </Stack>
-            </Checkbox.Group>
-          )}
-          <Text size="sm" c="dimmed">
-            {live &&
-              t("rights.live", {
-                user: live.user === undefined ? t("rights.imageUser") : t("rights.liveUser", { user: live.user }),
-                capabilities: live.capabilities.length === 0 ? t("rights.none") : format.list(live.capabilities),
-              })}{" "}
-            {reason ?? (live && t(app.state === "stopped" ? "rights.waits" : "rights.again"))}
-          </Text>
-          <Group>
-            <Button type="submit" loading={form.sending} disabled={reason !== undefined || said(wanted) === said(before)}>
-              {t("ui.save")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Section>
+            ))}
+          </Stack>
+        </Checkbox.Group>
+      )}
+      <Text size="sm" c="dimmed">
+        {live &&
+          t("rights.live", {
+            user: live.user === undefined ? t("rights.imageUser") : t("rights.liveUser", { user: live.user }),
+            capabilities: live.capabilities.length === 0 ? t("rights.none") : format.list(live.capabilities),
+          })}{" "}
+        {reason ?? (live && t(app.state === "stopped" ? "rights.waits" : "rights.again"))}
+      </Text>
+    </FormSection>
   );
 }

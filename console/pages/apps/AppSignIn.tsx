@@ -1,11 +1,10 @@
-import { Button, Group, MultiSelect, Radio, Stack } from "@mantine/core";
+import { MultiSelect, Radio, Stack } from "@mantine/core";
 import type { App } from "../../../services/apps/deploying/contract.ts";
 import type { AppAccess, Audience } from "../../../services/apps/routing/contract.ts";
 import { useApi } from "../../api/api.ts";
 import { useT } from "../../i18n/i18n.ts";
-import { FormProblem } from "../../ui/FormProblem.tsx";
+import { FormSection } from "../../ui/FormSection.tsx";
 import { useForm } from "../../ui/form.ts";
-import { Section } from "../../ui/Section.tsx";
 import { toastDone } from "../../ui/toast.ts";
 
 const choices = ["nobody", "project", "organisation", "chosen", "cloud"] as const;
@@ -43,54 +42,44 @@ export function AppSignIn({ app, access, may, update }: Props) {
     .map(({ principal }) => principal);
   const same = audience === (access.signIn?.audience ?? "nobody") && String(users) === String(access.signIn?.users ?? []);
   return (
-    <Section title={t("apps.access.signIn")} text={t("apps.access.signInText")}>
-      <form onSubmit={form.onSubmit} noValidate>
-        <Stack gap="md" maw={560}>
-          <FormProblem>{form.problem}</FormProblem>
-          <Radio.Group
-            aria-label={t("apps.access.signIn")}
-            value={audience}
-            onChange={(value) => form.set("audience", value as Audience)}
-          >
-            <Stack gap="sm">
-              {choices.map((choice) => (
-                <Radio
-                  key={choice}
-                  value={choice}
-                  disabled={!may}
-                  label={t(`apps.access.audience.${choice}`)}
-                  description={t(`apps.access.audienceText.${choice}`)}
-                />
-              ))}
-            </Stack>
-          </Radio.Group>
-          {audience === "chosen" && (
-            <MultiSelect
-              label={t("apps.access.chosen")}
-              description={t("apps.access.chosenText")}
-              placeholder={users.length === 0 ? t("apps.access.choosePeople") : undefined}
-              searchable
-              hidePickedOptions
+    <FormSection title={t("apps.access.signIn")} text={t("apps.access.signInText")} form={form} disabled={!may || same}>
+      <Radio.Group
+        aria-label={t("apps.access.signIn")}
+        value={audience}
+        onChange={(value) => form.set("audience", value as Audience)}
+      >
+        <Stack gap="sm">
+          {choices.map((choice) => (
+            <Radio
+              key={choice}
+              value={choice}
               disabled={!may}
-              data={[
-                ...people.map(({ id, name, email }) => ({ value: id, label: email === undefined ? name : `${name} (${email})` })),
-                // Whoever has left since is still chosen, and not let in.
-                ...users
-                  .filter((id) => members.data && people.every((one) => one.id !== id))
-                  .map((id) => ({ value: id as string, label: id })),
-              ]}
-              value={users}
-              error={form.field("users" as never).error}
-              onChange={(value) => form.set("users", value as SignIn["users"])}
+              label={t(`apps.access.audience.${choice}`)}
+              description={t(`apps.access.audienceText.${choice}`)}
             />
-          )}
-          <Group>
-            <Button type="submit" loading={form.sending} disabled={!may || same}>
-              {t("ui.save")}
-            </Button>
-          </Group>
+          ))}
         </Stack>
-      </form>
-    </Section>
+      </Radio.Group>
+      {audience === "chosen" && (
+        <MultiSelect
+          label={t("apps.access.chosen")}
+          description={t("apps.access.chosenText")}
+          placeholder={users.length === 0 ? t("apps.access.choosePeople") : undefined}
+          searchable
+          hidePickedOptions
+          disabled={!may}
+          data={[
+            ...people.map(({ id, name, email }) => ({ value: id, label: email === undefined ? name : `${name} (${email})` })),
+            // Whoever has left since is still chosen, and not let in.
+            ...users
+              .filter((id) => members.data && people.every((one) => one.id !== id))
+              .map((id) => ({ value: id as string, label: id })),
+          ]}
+          value={users}
+          error={form.field("users" as never).error}
+          onChange={(value) => form.set("users", value as SignIn["users"])}
+        />
+      )}
+    </FormSection>
   );
 }
