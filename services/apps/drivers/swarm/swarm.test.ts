@@ -145,6 +145,14 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     );
     await remove(names);
     assert.deepEqual(await engine.containerList(), []);
+
+    const once = web(suite.name("once"));
+    await Promise.all([1, 2, 3].map(() => engine.containerCreate(once)));
+    const everywhere = await Promise.all(
+      swarm.machines.map(({ socket }) => askDocker<{ Names: string[] }[]>({ endpoint: socket }, "/containers/json?all=true")),
+    );
+    assert.equal(everywhere.flat().filter(({ Names }) => Names.some((each) => each.endsWith(once.name))).length, 1);
+    await remove([once.name]);
   });
 
   test("a node pulls from the cloud's registry what it has not got, and keeps no image that is gone", async () => {
