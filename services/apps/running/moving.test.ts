@@ -45,7 +45,7 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
 
   const machine = (name: string) => swarm.machines.find((each) => each.name === name) as SwarmMachine;
 
-  async function call(method: string, path: string, body?: object): Promise<Json> {
+  async function call(method: string, path: string, body?: object, until = Date.now() + longMs): Promise<Json> {
     const response = await fetch(`${url}/api/v1${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, ...(body ? { "content-type": "application/json" } : {}) },
@@ -53,6 +53,9 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
       signal: AbortSignal.timeout(60_000),
     });
     const text = await response.text();
+    // A machine that says nothing, and is not known to be down yet.
+    if (response.status === 503 && method === "GET" && Date.now() < until)
+      return sleep(500).then(() => call(method, path, body, until));
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
     return text === "" ? undefined : JSON.parse(text);
   }
@@ -145,6 +148,7 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
     );
 
     const asking = visitors("shop");
+    t.after(() => asking.stop());
     await deploy(shop, web("two"), 2);
     await done(await call("POST", `/apps/${shop.id}/processes/web/scale`, { count: 3 }));
     await eventually(() => places(shop), isSpread(3), longMs);
@@ -159,14 +163,18 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
     t.diagnostic(`asked while it moved: ${JSON.stringify([...asking.answers])}`);
     for (const word of ["one", "two"]) assert.ok((asking.answers.get(word) ?? 0) > 0, `asked while ${word} ran`);
 
-    // Where fewest are, and none on the one that is to be empty.
-    const journal = await call("POST", "/apps", { project, name: "journal" });
-    await call("POST", `/apps/${journal.id}/disks`, { name: "diary", path: "/diary" });
-    await deploy(journal, diary);
-    const [kept] = await containers(journal);
-    assert.equal(kept.node, "worker-2");
+    // Where fewest are: the first may be on the cloud's own machine, and the next ones are not.
+    const diaries: [Json, Json][] = [];
+    while (diaries.at(-1)?.[1].node !== "worker-2") {
+      assert.ok(diaries.length < 4, JSON.stringify(diaries));
+      const app = await call("POST", "/apps", { project, name: `journal-${diaries.length}` });
+      await call("POST", `/apps/${app.id}/disks`, { name: "diary", path: "/diary" });
+      await deploy(app, diary);
+      diaries.push([app, (await containers(app))[0]]);
+    }
+    const [journal, kept] = diaries.at(-1) as [Json, Json];
     await call("POST", "/nodes/worker-1/activate", {});
-    assert.equal(await visit("journal"), "start");
+    assert.equal(await visit(journal.name), "start");
 
     const lost = machine("worker-2");
     lost.cut(true);
@@ -184,7 +192,7 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
       longMs,
     );
     assert.match(waiting.stateReason, /disk is on the node worker-2, which is down\. It starts again with that machine/);
-    assert.equal(await visit("journal"), "status 503");
+    assert.equal(await visit(journal.name), "status 503");
     assert.deepEqual(
       (await containers(journal)).map(({ name, node }) => [name, node]),
       [[kept.name, "worker-2"]],
@@ -194,7 +202,7 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
     lost.cut(false);
     await lost.start();
     const text = await eventually(
-      () => visit("journal"),
+      () => visit(journal.name),
       (answer) => answer.startsWith("start"),
       longMs,
     );

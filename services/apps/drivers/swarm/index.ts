@@ -14,6 +14,7 @@ import { isGate, isOverlay } from "./names.ts";
 import { createSwarmNetworks, type NetworkOptions } from "./networks.ts";
 import { createNodes } from "./nodes.ts";
 import { createPlacing, type Standing } from "./placing.ts";
+import { createTurns } from "./turns.ts";
 import { createSwarmVolumes } from "./volumes.ts";
 import { watchMembers } from "./watching.ts";
 
@@ -29,6 +30,7 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
   const delivery = createDelivery(home, async () => (await members.info()).NodeAddr ?? "");
   const placing = createPlacing(standings);
   const volumes = createSwarmVolumes(home, members, (options) => placing.choose(undefined, { labels: {} }, options));
+  const inTurn = createTurns();
   /** Where a container was found last. */
   const places = new Map<string, string>();
   /** What was on a node when it answered last; by the node's id. */
@@ -211,7 +213,8 @@ export function openSwarmEngine({ network, overlayRange, ...options }: SwarmEngi
 
     async containerCreate(spec, options) {
       const all = await members.all(options);
-      if (all.length > 0) return make(spec, all, options);
+      // Whoever makes the same one at the same time would make it on another node: whoever comes later finds it.
+      if (all.length > 0) return inTurn(spec.name, () => make(spec, all, options));
       const { spread: _, ...plain } = spec;
       return engine.containerCreate(plain, options);
     },

@@ -16,6 +16,7 @@ import { openGate } from "./gate.ts";
 import { askMember, type Member, type Members } from "./members.ts";
 import { gateOf, isOverlay, overlayOf } from "./names.ts";
 import { pauseImage } from "./pauseImage.ts";
+import { createTurns } from "./turns.ts";
 
 export interface NetworkOptions {
   /** The file of the network namespace that this machine's engine is in; absent: this one. */
@@ -45,7 +46,7 @@ export function createSwarmNetworks(
 ) {
   const { client, ownership } = home.docker;
   const range = parseNetwork(overlayRange);
-  const creating = new Map<string, Promise<void>>();
+  const inTurn = createTurns();
 
   async function findOverlay(name: string, options?: CallOptions): Promise<Overlay | undefined> {
     return client.find<Overlay>(at`/networks/${ownership.engineName(overlayOf(name))}`, { signal: options?.signal });
@@ -199,16 +200,8 @@ export function createSwarmNetworks(
       await home.engine.networkCreate(spec, options);
       const all = await members.all(options);
       if (all.length === 0) return;
-      // One at a time for a name: a gate is made in several steps.
-      const before = creating.get(spec.name) ?? Promise.resolve();
-      const work = before.then(() => create(spec, all, options));
-      const settled = work.catch(() => {});
-      creating.set(spec.name, settled);
-      try {
-        await work;
-      } finally {
-        if (creating.get(spec.name) === settled) creating.delete(spec.name);
-      }
+      // A gate is made in several steps.
+      await inTurn(spec.name, () => create(spec, all, options));
     },
 
     /** The bridge of a network on another node, where it is not yet. */

@@ -145,6 +145,14 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     );
     await remove(names);
     assert.deepEqual(await engine.containerList(), []);
+
+    const once = web(suite.name("once"));
+    await Promise.all([1, 2, 3].map(() => engine.containerCreate(once)));
+    const everywhere = await Promise.all(
+      swarm.machines.map(({ socket }) => askDocker<{ Names: string[] }[]>({ endpoint: socket }, "/containers/json?all=true")),
+    );
+    assert.equal(everywhere.flat().filter(({ Names }) => Names.some((each) => each.endsWith(once.name))).length, 1);
+    await remove([once.name]);
   });
 
   test("a node pulls from the cloud's registry what it has not got, and keeps no image that is gone", async () => {
@@ -253,12 +261,12 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
     await engine.networkCreate({ name: "other", labels: {}, internal: false });
     const shops = [1, 2, 3].map((number) => suite.name(`shop-${number}`));
     const others = [1, 2, 3].map((number) => suite.name(`other-${number}`));
-    await Promise.all(shops.map((name) => make(web(name))));
+    for (const name of shops) await make(web(name));
     const change = (name: string) => ({
       labels: { app: "app_other", process: "web" },
       networks: [{ name: "other", aliases: ["web", name] }],
     });
-    await Promise.all(others.map((name) => make(web(name, change(name)))));
+    for (const name of others) await make(web(name, change(name)));
     const addresses = async (name: string) => {
       const text = await suite.sh(name, "ip -4 addr | grep -o 'inet [0-9.]*' | cut -d' ' -f2 | grep -v 127");
       return text.split("\n");
@@ -298,7 +306,7 @@ describe("several Dockers that are a swarm", { skip: dockerMissing() ?? false, c
           (text) => text.trim().endsWith(to),
         );
     };
-    await Promise.all(others.map(look));
+    for (const from of others) await look(from);
     await remove([...shops, ...others]);
     await engine.networkRemove("other");
     await engine.networkRemove("other");
