@@ -12,6 +12,7 @@ const cruise = async (folder: string) => {
     cwd: folder,
   });
   const start = output.indexOf("{");
+  if (start === -1) throw new Error(output);
   const report = JSON.parse(output.slice(start, output.lastIndexOf("}") + 1)) as {
     summary: { totalCruised: number; violations: { rule: { name: string }; from: string; to: string }[] };
   };

@@ -66,12 +66,13 @@ export function createObjectsService(parts: {
         const bucket = await openBucket(bucketId);
         checkWritable(bucket);
         const meter: Meter = { requestClass: "write", receivedBytes: 0 };
-        using room = quota.room(bucket);
-        const object = await storeOf(bucket).put(bucket.id, key, admitted(content, room, meter, signal), {
-          headers: contentType === undefined ? {} : { contentType },
-          metadata: metadata ?? {},
-          meter,
-        });
+        const object = await quota.room(bucket, (room) =>
+          storeOf(bucket).put(bucket.id, key, admitted(content, room, meter, signal), {
+            headers: contentType === undefined ? {} : { contentType },
+            metadata: metadata ?? {},
+            meter,
+          }),
+        );
         // A bucket that was deleted meanwhile takes with it what was put there.
         if (!(await findBucket(bucketId))) throw notFound("bucket");
         return { sizeBytes: object.sizeBytes, etag: object.etag };

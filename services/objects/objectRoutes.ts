@@ -61,23 +61,24 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
       answering(context.request, async () => {
         const bucket = await openBucketShortly(context, params.bucket);
         checkWritable(bucket);
-        using room = quota.room(bucket);
-        const body = await receiveBody(context.request, room);
-        const before = await store.head(bucket.id, query.key);
-        const object = await store.put(bucket.id, query.key, body.bytes, {
-          ...body.options,
-          ...writeConditionsOf(context.request),
-          headers: body.contentType === undefined ? {} : { contentType: body.contentType },
-          meter: body.meter,
+        return quota.room(bucket, async (room) => {
+          const body = await receiveBody(context.request, room);
+          const before = await store.head(bucket.id, query.key);
+          const object = await store.put(bucket.id, query.key, body.bytes, {
+            ...body.options,
+            ...writeConditionsOf(context.request),
+            headers: body.contentType === undefined ? {} : { contentType: body.contentType },
+            meter: body.meter,
+          });
+          context.setHeader("etag", `"${object.etag}"`);
+          await context.transaction((tx) =>
+            tellChange(tx, (fact) => context.audit(tx, fact), bucket, object.key, {
+              before: before && { sizeBytes: before.sizeBytes, etag: before.etag },
+              after: { sizeBytes: object.sizeBytes, etag: object.etag, contentType: object.headers.contentType },
+            }),
+          );
+          return viewObject(object);
         });
-        context.setHeader("etag", `"${object.etag}"`);
-        await context.transaction((tx) =>
-          tellChange(tx, (fact) => context.audit(tx, fact), bucket, object.key, {
-            before: before && { sizeBytes: before.sizeBytes, etag: before.etag },
-            after: { sizeBytes: object.sizeBytes, etag: object.etag, contentType: object.headers.contentType },
-          }),
-        );
-        return viewObject(object);
       }),
 
     async objectDelete(context, { params, query }) {

@@ -155,18 +155,21 @@ test("the quota of bytes holds at this door too", async () => {
   const bucket = await backend.bucketCreate(neighbour, "s3-quota");
   const scope = { organisationId: cloud.organisation, projectId: cloud.otherProject };
   await cloud.database.transaction("system", (tx) => setQuota(tx, scope, "objects.storage_bytes", 100));
-  const [one, two] = [await backend.room(bucket), await backend.room(bucket)];
-  await one.take(60);
-  await two.take(30);
-  await two.take(10);
-  await assert.rejects(two.take(1), isCode("quota_exceeded"));
-  // However slowly they come: what is measured anew, as nothing fits, does not know of them.
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  await assert.rejects(one.take(1), isCode("quota_exceeded"));
-  one[Symbol.dispose]();
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  await two.take(60);
-  two[Symbol.dispose]();
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 400));
+  await backend.room(bucket, async (one) => {
+    await backend.room(bucket, async (two) => {
+      await one.take(60);
+      await two.take(30);
+      await two.take(10);
+      await assert.rejects(two.take(1), isCode("quota_exceeded"));
+      // However slowly they come: what is measured anew, as nothing fits, does not know of them.
+      await pause();
+      await assert.rejects(one.take(1), isCode("quota_exceeded"));
+    });
+    await pause();
+    await one.take(40);
+    await assert.rejects(one.take(1), isCode("quota_exceeded"));
+  });
 });
 
 test("many puts are told in a few events, and a bucket made by the API is known at once", async () => {
@@ -193,7 +196,7 @@ test("objects go on while the database is away", async () => {
   const { s3Backend: backend } = cloud.objects;
   const bucket = await backend.bucketCreate(editor, "s3-outage");
   await backend.bucketByName(editor, "s3-outage");
-  await (await backend.room(bucket)).take(1);
+  await backend.room(bucket, (room) => room.take(1));
   const { transaction } = cloud.database;
   const { CloudError } = await import("../../kernel/errors.ts");
   cloud.database.transaction = async () => {
@@ -205,7 +208,7 @@ test("objects go on while the database is away", async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal((await backend.bucketByName(editor, "s3-outage")).bucketId, bucket.bucketId);
     await backend.authorize(editor, "objects.object.write", bucket);
-    await (await backend.room(bucket)).take(1);
+    await backend.room(bucket, (room) => room.take(1));
     await assert.rejects(backend.bucketByName(editor, "never-seen"), isCode("unavailable"));
   } finally {
     cloud.database.transaction = transaction;

@@ -221,6 +221,6 @@ export function createS3Backend(parts: {
       if (row?.website == null || row.state === "deleting") return undefined;
       return (await isActive(row.organisationId)) ? { bucket: view(row), configuration: row.website } : undefined;
     },
-    room: async (bucket) => quota.room(await rowOf(bucket)),
+    room: async (bucket, work) => quota.room(await rowOf(bucket), work),
   };
 }

@@ -18,8 +18,8 @@ interface Held {
   project: { used: number; limit: number | undefined };
 }
 
-/** For what is on its way into a bucket: it counts until the room is disposed of, however long it takes. */
-export interface StorageRoom extends Disposable {
+/** For what is on its way into a bucket: what was taken counts until that has ended, however long it takes. */
+export interface StorageRoom {
   /** quota_exceeded when that many bytes more do not fit. */
   take(bytes: number): Promise<void>;
 }
@@ -29,7 +29,8 @@ export interface StorageRoom extends Disposable {
  * added. So a limit may be passed by what comes through several processes at once, and by no more.
  */
 export interface StorageQuota {
-  room(place: Scope): StorageRoom;
+  /** `work` stores something. */
+  room<T>(place: Scope, work: (room: StorageRoom) => Promise<T>): Promise<T>;
   /** quota_exceeded when that many bytes more would not fit now. */
   check(place: Scope, bytes: number): Promise<void>;
   /** Writes down what all scopes use, for whoever lists quotas. */
@@ -123,25 +124,24 @@ export function createStorageQuota({ database, store }: { database: Database; st
 
   return {
     check,
-    room(place) {
+    async room(place, work) {
       let taken = 0;
-      return {
-        async take(bytes) {
-          await check(place, bytes);
-          taken += bytes;
-          change(place, bytes);
-        },
-        [Symbol.dispose]() {
-          change(place, -taken);
-          // Stored now, for all that is known here until it is measured again.
-          const held = known.get(place.projectId);
-          if (held) {
-            held.organisation.used += taken;
-            held.project.used += taken;
-          }
-          taken = 0;
-        },
-      };
+      async function take(bytes: number): Promise<void> {
+        await check(place, bytes);
+        taken += bytes;
+        change(place, bytes);
+      }
+      try {
+        return await work({ take });
+      } finally {
+        change(place, -taken);
+        // Stored now, for all that is known here until it is measured again.
+        const held = known.get(place.projectId);
+        if (held) {
+          held.organisation.used += taken;
+          held.project.used += taken;
+        }
+      }
     },
     async report() {
       const buckets = await database.transaction("system", (tx) => bucketStore.all(tx));

@@ -81,13 +81,14 @@ export function uploadRoutes({ store, quota }: ObjectsParts): UploadRoutes {
         const bucket = await openBucketShortly(context, params.bucket);
         checkWritable(bucket);
         await store.upload(bucket.id, params.upload);
-        using room = quota.room(bucket);
-        const body = await receiveBody(context.request, room);
-        const part = await store.partPut(bucket.id, params.upload, params.part, body.bytes, {
-          ...body.options,
-          meter: body.meter,
+        return quota.room(bucket, async (room) => {
+          const body = await receiveBody(context.request, room);
+          const part = await store.partPut(bucket.id, params.upload, params.part, body.bytes, {
+            ...body.options,
+            meter: body.meter,
+          });
+          return { number: part.number, sizeBytes: part.sizeBytes, etag: part.etag };
         });
-        return { number: part.number, sizeBytes: part.sizeBytes, etag: part.etag };
       }),
 
     async uploadPartList(context, { params, query }) {

@@ -47,8 +47,8 @@ export interface S3Backend {
   bucketDelete(caller: S3Caller, bucket: S3Bucket): Promise<void>;
   /** permission_denied unless the caller may do this in this bucket. */
   authorize(caller: S3Caller, action: S3Action, bucket: S3Bucket): Promise<void>;
-  /** For what is about to be stored, until it is. */
-  room(bucket: S3Bucket): Promise<StorageRoom>;
+  /** `work` stores something, for which it takes room: quota_exceeded when there is none. */
+  room<T>(bucket: S3Bucket, work: (room: StorageRoom) => Promise<T>): Promise<T>;
   website(bucket: S3Bucket): Promise<WebsiteConfiguration | undefined>;
   /** Undefined: it is none any more. permission_denied unless the caller may. */
   websiteUpdate(caller: S3Caller, bucket: S3Bucket, configuration: WebsiteConfiguration | undefined): Promise<void>;

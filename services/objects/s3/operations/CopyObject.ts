@@ -30,30 +30,31 @@ export const CopyObject: S3Operation = async (context) => {
       `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
     );
   }
-  using room = await backend.room(bucket);
-  await room.take(source.object.sizeBytes);
-  const object = await backend.store.copy(
-    { bucketId: source.bucket.bucketId, key: source.object.key },
-    { bucketId: bucket.bucketId, key: request.key },
-    {
-      ...writeConditions(request),
-      // The conditions were looked at on this version, so this version is what must be copied.
-      sourceIfMatch: source.object.etag,
-      ...(replace ? { headers: keptHeaders(request), metadata: keptMetadata(request) } : {}),
-      ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
-      meter: { requestClass: "write" },
-    },
-  );
-  return {
-    status: 200,
-    headers: xmlHeaders,
-    body: xmlDocument(
-      "CopyObjectResult",
-      element("LastModified", xmlTime(object.modifiedAtMs)),
-      element("ETag", quote(object.etag)),
-      checksumElements(object.checksums, object.checksumType),
-    ),
-  };
+  return backend.room(bucket, async (room) => {
+    await room.take(source.object.sizeBytes);
+    const object = await backend.store.copy(
+      { bucketId: source.bucket.bucketId, key: source.object.key },
+      { bucketId: bucket.bucketId, key: request.key },
+      {
+        ...writeConditions(request),
+        // The conditions were looked at on this version, so this version is what must be copied.
+        sourceIfMatch: source.object.etag,
+        ...(replace ? { headers: keptHeaders(request), metadata: keptMetadata(request) } : {}),
+        ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
+        meter: { requestClass: "write" },
+      },
+    );
+    return {
+      status: 200,
+      headers: xmlHeaders,
+      body: xmlDocument(
+        "CopyObjectResult",
+        element("LastModified", xmlTime(object.modifiedAtMs)),
+        element("ETag", quote(object.etag)),
+        checksumElements(object.checksums, object.checksumType),
+      ),
+    };
+  });
 };
 
 function directive(context: S3Context, name: string): string {

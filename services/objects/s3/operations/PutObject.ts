@@ -12,14 +12,15 @@ export const PutObject: S3Operation = async (context) => {
   refuseUnsupported(request);
   const headers = keptHeaders(request);
   const metadata = keptMetadata(request);
-  using room = await backend.room(bucket);
-  const upload = await openUpload(request, context.body, room);
-  const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
-    ...upload.options,
-    ...writeConditions(request),
-    headers,
-    metadata,
-    meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
+  return backend.room(bucket, async (room) => {
+    const upload = await openUpload(request, context.body, room);
+    const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
+      ...upload.options,
+      ...writeConditions(request),
+      headers,
+      metadata,
+      meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
+    });
+    return { status: 200, headers: { ETag: quote(object.etag), ...checksumHeaders(object.checksums, object.checksumType) } };
   });
-  return { status: 200, headers: { ETag: quote(object.etag), ...checksumHeaders(object.checksums, object.checksumType) } };
 };

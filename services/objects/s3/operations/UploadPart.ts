@@ -12,23 +12,24 @@ export const UploadPart: S3Operation = async (context) => {
   const bucket = await openBucket(context, "objects.object.write");
   const number = partNumber(context);
   const multipart = await openMultipart(context, bucket);
-  using room = await backend.room(bucket);
-  const upload = await openUpload(request, context.body, room);
-  const given = upload.options.checksum;
-  const expected = multipart.checksumAlgorithm;
-  if (given && expected && given.algorithm !== expected) {
-    throw new S3Error(
-      "InvalidRequest",
-      `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given.algorithm}`,
-    );
-  }
-  const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
-    ...upload.options,
-    // A part of an upload that has a checksum needs one, whether or not the client sent its own.
-    ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
-    meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
+  return backend.room(bucket, async (room) => {
+    const upload = await openUpload(request, context.body, room);
+    const given = upload.options.checksum;
+    const expected = multipart.checksumAlgorithm;
+    if (given && expected && given.algorithm !== expected) {
+      throw new S3Error(
+        "InvalidRequest",
+        `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given.algorithm}`,
+      );
+    }
+    const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
+      ...upload.options,
+      // A part of an upload that has a checksum needs one, whether or not the client sent its own.
+      ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
+      meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
+    });
+    return { status: 200, headers: { ETag: quote(part.etag), ...checksumHeaders(part.checksums) } };
   });
-  return { status: 200, headers: { ETag: quote(part.etag), ...checksumHeaders(part.checksums) } };
 };
 
 export function partNumber({ request }: S3Context): number {

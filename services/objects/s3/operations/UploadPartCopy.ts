@@ -20,33 +20,34 @@ export const UploadPartCopy: S3Operation = async (context) => {
       "InvalidRequest",
       `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
     );
-  using room = await backend.room(bucket);
-  await room.take(sizeBytes);
-  const read = await backend.store.get(source.bucket.bucketId, source.object.key, range ? { range } : {});
-  // The source may have been replaced since its conditions were looked at.
-  if (read.object.etag !== source.object.etag) {
-    read.body.destroy();
-    throw new S3Error("PreconditionFailed");
-  }
-  try {
-    const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
-      sizeBytes,
-      ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
-      meter: { requestClass: "write" },
-    });
-    return {
-      status: 200,
-      headers: xmlHeaders,
-      body: xmlDocument(
-        "CopyPartResult",
-        element("LastModified", xmlTime(part.modifiedAtMs)),
-        element("ETag", quote(part.etag)),
-        checksumElements(part.checksums),
-      ),
-    };
-  } finally {
-    read.body.destroy();
-  }
+  return backend.room(bucket, async (room) => {
+    await room.take(sizeBytes);
+    const read = await backend.store.get(source.bucket.bucketId, source.object.key, range ? { range } : {});
+    // The source may have been replaced since its conditions were looked at.
+    if (read.object.etag !== source.object.etag) {
+      read.body.destroy();
+      throw new S3Error("PreconditionFailed");
+    }
+    try {
+      const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
+        sizeBytes,
+        ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
+        meter: { requestClass: "write" },
+      });
+      return {
+        status: 200,
+        headers: xmlHeaders,
+        body: xmlDocument(
+          "CopyPartResult",
+          element("LastModified", xmlTime(part.modifiedAtMs)),
+          element("ETag", quote(part.etag)),
+          checksumElements(part.checksums),
+        ),
+      };
+    } finally {
+      read.body.destroy();
+    }
+  });
 };
 
 /** Both ends must be given and lie within the source (UploadPartCopy, x-amz-copy-source-range). */

@@ -61,7 +61,7 @@ export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backe
       const configuration = bucket && websites.get(bucket.bucketId);
       return bucket && configuration && { bucket, configuration };
     },
-    room: async () => ({ take: async () => {}, [Symbol.dispose]: () => {} }),
+    room: (_, work) => work({ take: async () => {} }),
   };
   return { backend, credentials: { resolve: async (accessKeyId) => keys.get(accessKeyId) } };
 }
