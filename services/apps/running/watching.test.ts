@@ -112,7 +112,12 @@ describe("looking after what runs of apps", { skip: dockerMissing() ?? false, co
       const told = cloud.neighbours.health.findLast(({ appId }) => appId === app.id);
       assert.match(told?.reason ?? "", /web-1 ended with exit code 7/);
       assert.match(told?.reason ?? "", /the table is gone/);
-      assert.deepEqual(await endpoints(app.id), [], "nobody is sent there");
+      // Nobody is sent there.
+      await eventually(
+        () => endpoints(app.id),
+        (found) => found.length === 0,
+        patienceMs,
+      );
       // Whoever mends it: another container that has the disk.
       await cloud.parts.running.runOnce(release.id, "rm /data/broken");
       await eventually(

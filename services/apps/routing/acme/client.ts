@@ -71,7 +71,7 @@ const requestMs = 30_000;
 const longestAnswer = 1024 * 1024;
 /** For a challenge to be looked at, and for a certificate to be made. */
 const patienceMs = 180_000;
-const nonceTries = 5;
+const nonceTries = 10;
 
 export const newAccountKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 
