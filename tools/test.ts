@@ -54,13 +54,17 @@ const files = (suffix: string) =>
     .map((file) => join(repository, file));
 
 const checked = wanted("check") && patterns.length === 0 ? check() : undefined;
-if (wanted("unit")) await test(files("test.ts"), checked);
+if (wanted("unit")) await test(files("test.ts"), 3, checked);
 await checked;
 if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
-  await test(scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)));
+  // Browsers and whole clouds compute all the time: a third one would only make all of them late.
+  await test(
+    scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)),
+    2,
+  );
 }
 
 finish();
@@ -95,24 +99,25 @@ async function check(): Promise<void> {
 }
 
 /**
- * Three at a time: those with an engine wait for it more than they compute. One of them begins when `beside` has ended, which computes too.
+ * Several at a time, more than there are processors: those with an engine wait for it more than they compute. One lane begins when `beside` has
+ * ended, which computes too.
  *
  * Real engines on two cores are sometimes late for each other: a file that fails is run once more, alone, and that counts. It is told
  * which ones needed it.
  */
-async function test(files: readonly string[], beside?: Promise<void>): Promise<void> {
+async function test(files: readonly string[], lanes: number, beside?: Promise<void>): Promise<void> {
   const waiting = [...files];
   const running: string[] = [];
   const work = async (begin?: Promise<void>) => {
     await begin;
     while (waiting.length > 0) {
-      const [file] = waiting.splice(choose(waiting, running), 1) as [string];
+      const [file] = waiting.splice(choose(waiting, running, lanes), 1) as [string];
       running.push(file);
       results.set(file, await runFile(file));
       running.splice(running.indexOf(file), 1);
     }
   };
-  await Promise.all([work(), work(), work(beside)]);
+  await Promise.all(Array.from({ length: lanes }, (_, lane) => work(lane === 0 ? beside : undefined)));
   for (const file of files) {
     const first = results.get(file)?.failures ?? [];
     if (first.length === 0) continue;
@@ -142,12 +147,14 @@ function enginesOf(file: string): string[] {
   return found;
 }
 
-/** Which one begins next: one of each engine and one without, as long as there are such; two of one engine only at the very end. */
-function choose(waiting: readonly string[], running: readonly string[]): number {
+/** Which one begins next: of different engines and one without, as long as there are such; two of one engine only at the very end. */
+function choose(waiting: readonly string[], running: readonly string[], lanes: number): number {
   const busy = running.flatMap(enginesOf);
+  const withEngine = running.filter((file) => enginesOf(file).length > 0).length;
   const fits: ((engines: string[]) => boolean)[] = [
-    (engines) => engines.length > 0 && !engines.some((each) => busy.includes(each)),
+    (engines) => engines.length > 0 && withEngine < lanes - 1 && !engines.some((each) => busy.includes(each)),
     (engines) => engines.length === 0,
+    (engines) => !engines.some((each) => busy.includes(each)),
   ];
   for (const fit of fits) {
     const index = waiting.findIndex((file) => fit(enginesOf(file)));
