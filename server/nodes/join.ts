@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, isIP, isIPv6 } from "node:net";
+import { createConnection, isIP } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -16,6 +16,7 @@ import {
   type Invitation,
   managerPort,
   nodeLabel,
+  registryAt,
   registryPort,
 } from "../../services/apps/index.ts";
 import { makeFolder } from "../durable-file.ts";
@@ -107,9 +108,9 @@ export async function joinNode(options: JoinOptions): Promise<void> {
       `This invitation is older than the one with which this machine joined. Make another: khmara node invite ${invitation.name}`,
     );
   for (const [what, file] of Object.entries(files)) writeFileSync(file, invitation[what as keyof typeof files], { mode: 0o600 });
-  const registry = `${isIPv6(host) ? `[${host}]` : host}:${registryPort}`;
-  makeFolder(join(trustFolder, registry), 0o755);
-  writeFileSync(join(trustFolder, registry, "ca.crt"), invitation.authority, { mode: 0o644 });
+  const trusted = join(trustFolder, registryAt(host));
+  makeFolder(trusted, 0o755);
+  writeFileSync(join(trusted, "ca.crt"), invitation.authority, { mode: 0o644 });
   onStep("keeping containers away from this machine");
   await guard(folder, host, place?.network);
   // A Docker that looks for its swarm in vain takes twenty seconds longer to start.

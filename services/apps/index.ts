@@ -23,7 +23,7 @@ import { createRunning } from "./running/area.ts";
 
 export { devicesOf, firewallOf } from "./drivers/docker/firewall.ts";
 export { openAppEngine } from "./drivers/open.ts";
-export { enginePort, managerPort, nodeLabel, registryPort } from "./drivers/swarm/names.ts";
+export { enginePort, managerPort, nodeLabel, registryAt, registryPort } from "./drivers/swarm/names.ts";
 export { type GitDoor, openGitDoor } from "./git/door.ts";
 export { openGit } from "./git/git.ts";
 export { openSshDoor } from "./git/sshDoor.ts";

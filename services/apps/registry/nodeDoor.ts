@@ -4,12 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import { isIPv6 } from "node:net";
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Log } from "../../../kernel/log.ts";
 import { type Secrets, sameSecret } from "../../../kernel/secrets.ts";
 import type { NodeIdentity, NodeImageSource } from "../driver.ts";
-import { registryPort } from "../drivers/swarm/names.ts";
+import { registryAt, registryPort } from "../drivers/swarm/names.ts";
 import { answerJson, headersOf, refuse, unknownBlob, unsupported } from "./answers.ts";
 import { answerContent } from "./content.ts";
 import { checkedDigest, RegistryError, toRegistryError } from "./errors.ts";
@@ -140,7 +139,7 @@ export function openNodeDoor({ images, secrets, log, certificate, listenAt }: No
       await work;
       const hex = id.slice("sha256:".length);
       const until = String(Date.now() + passwordMs);
-      const registry = `${isIPv6(host) ? `[${host}]` : host}:${registryPort}`;
+      const registry = registryAt(host);
       return {
         registry,
         repository: `${registry}/images/${hex}`,

@@ -1,5 +1,6 @@
 /** What nodes are known by; also of use to what makes a machine a node. */
 import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
 
 /** A label of a node's engine: its name, and with it that of its certificate. */
 export const nodeLabel = "khmara.node";
@@ -7,6 +8,8 @@ export const enginePort = 2376;
 export const managerPort = 2377;
 /** Of the cloud, where nodes pull images from. */
 export const registryPort = 2378;
+/** As Docker names a registry: in images, and in the folder of whom it trusts. */
+export const registryAt = (host: string): string => `${isIPv6(host) ? `[${host}]` : host}:${registryPort}`;
 
 export const nodeNamePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Of the certificate of a node's engine: nobody else's, as no DNS knows it. */
