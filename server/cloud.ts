@@ -9,6 +9,7 @@ import { createBilling } from "../services/billing/index.ts";
 import { createCompute, type Drivers } from "../services/compute/index.ts";
 import { createDatabases } from "../services/databases/index.ts";
 import { createOperations } from "../services/operations/index.ts";
+import { createVoice } from "../services/voice/index.ts";
 import { type CoreOptions, openCore } from "./core.ts";
 
 export interface CloudOptions extends CoreOptions {
@@ -64,17 +65,19 @@ export async function openCloud(options: CloudOptions) {
         ...(s3Port === undefined ? {} : { local: { address: addressOf(options.listen) ?? "0.0.0.0", port: s3Port } }),
       },
     });
+    const voice = createVoice({ ...shared, publicUrl: options.publicUrl });
     const others: AnyService[] = [
       compute.service,
       apps.service,
       databases.service,
+      voice.service,
       createOperations({ database, hub }),
       createBilling(),
       createAudit(),
     ];
     for (const service of others) core.add(service);
     const services = [identity.service, objects.service, ...others];
-    return { ...core, hub, compute, apps, databases, services };
+    return { ...core, hub, compute, apps, databases, voice, services };
   } catch (error) {
     await core.close();
     throw error;

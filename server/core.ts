@@ -76,7 +76,7 @@ async function checkMasterKey(database: Database, secrets: Secrets): Promise<voi
 /** In the order in which their tables refer to each other. */
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects", "compute", "apps", "databases"].map((service) => ({
+  ...["identity", "objects", "compute", "apps", "databases", "voice"].map((service) => ({
     service,
     directory: new URL(`../services/${service}/migrations/`, import.meta.url),
   })),

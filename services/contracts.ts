@@ -33,6 +33,12 @@ import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
 import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
+import * as voice from "./voice/contract.ts";
+import * as phoneDestinations from "./voice/destinations/contract.ts";
+import * as phoneExtensions from "./voice/extensions/contract.ts";
+import * as phoneProvisioning from "./voice/provisioning/contract.ts";
+import * as phoneSystems from "./voice/systems/contract.ts";
+import * as trunks from "./voice/trunks/contract.ts";
 
 /** Every service of the cloud, in the order in which help and the API reference show them. */
 export const contracts = [
@@ -40,6 +46,7 @@ export const contracts = [
   compute.default,
   apps.default,
   databases.default,
+  voice.default,
   objects.default,
   operations.default,
   billing.default,
@@ -76,6 +83,11 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     databaseContent,
     databaseScripts,
     databaseWatching,
+    phoneDestinations,
+    phoneSystems,
+    phoneExtensions,
+    trunks,
+    phoneProvisioning,
     objects,
     websites,
     operations,

@@ -1,0 +1,40 @@
+import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import contract from "./contract.ts";
+import { createExtensionArea } from "./extensions/area.ts";
+import type { VoiceParts } from "./parts.ts";
+import { createProvisioningArea } from "./provisioning/area.ts";
+import { createSystemArea } from "./systems/area.ts";
+import { createTrunkArea } from "./trunks/area.ts";
+
+export interface Voice {
+  service: ServiceDefinition<typeof contract>;
+  parts: VoiceParts;
+}
+
+/** The records of phone systems, for the control plane; calls are the voice process's. */
+export function createVoice(parts: VoiceParts): Voice {
+  const systems = createSystemArea(parts);
+  const extensions = createExtensionArea(parts);
+  const trunks = createTrunkArea(parts);
+  const provisioning = createProvisioningArea(parts);
+  const areas = [systems, extensions, trunks, provisioning];
+  return {
+    parts,
+    service: defineService<typeof contract>({
+      contract,
+      migrations: new URL("./migrations/", import.meta.url),
+      handlers: {
+        ...systems.handlers,
+        ...extensions.handlers,
+        ...trunks.handlers,
+        ...provisioning.handlers,
+      },
+      operations: areas.flatMap(({ operations }) => operations ?? []),
+      workers: areas.flatMap(({ workers }) => workers ?? []),
+      metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),
+      async stop() {
+        for (const { stop } of areas.toReversed()) await stop?.();
+      },
+    }),
+  };
+}
