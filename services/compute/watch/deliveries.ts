@@ -1,9 +1,10 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import { newId } from "../../../kernel/ids.ts";
+import { outboundSettings } from "../../../kernel/outbound/settings.ts";
+import { callWebhook, type WebhookResult } from "../../../kernel/outbound/webhook.ts";
 import type { ComputeParts } from "../parts.ts";
 import type { AlertRow, RuleRow } from "./store/alerts.ts";
 import { type WebhookCall, webhookStore } from "./store/webhooks.ts";
-import { callWebhook, type WebhookResult } from "./webhook.ts";
 
 type Tx = Parameters<typeof webhookStore.insert>[0];
 
@@ -28,7 +29,7 @@ export interface Deliveries {
 }
 
 export function createDeliveries({ database, secrets, log }: Pick<ComputeParts, "database" | "secrets" | "log">): Deliveries {
-  const allowed = async () => (await database.transaction("system", (tx) => webhookStore.settings(tx))).allowedNetworks;
+  const allowed = async () => (await database.transaction("system", (tx) => outboundSettings(tx))).allowedNetworks;
   const secretOf = (rule: Pick<RuleRow, "id" | "webhookSecret">) =>
     secrets.decrypt(secretPurpose(rule.id), rule.webhookSecret as Buffer).toString();
 

@@ -3,10 +3,12 @@ import { CloudError, checkRevision, invalid, nameTaken, notFound } from "../../.
 import { emit } from "../../../kernel/events.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
+import { checkUrl } from "../../../kernel/outbound/addresses.ts";
+import { outboundSettings, setAllowedNetworks } from "../../../kernel/outbound/settings.ts";
+import { newWebhookSecret } from "../../../kernel/outbound/webhook.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
 import { type Area, type ComputeParts, openInstance, openProject, placeOf } from "../parts.ts";
-import { checkUrl } from "./addresses.ts";
 import { alertEvent, resolveAlert } from "./alerting.ts";
 import type { AlertMetric, AlertScope, watchRoutes } from "./contract.ts";
 import { type Deliveries, secretPurpose } from "./deliveries.ts";
@@ -14,8 +16,6 @@ import { engineKey, memberKey } from "./sampler.ts";
 import { rangeOf, readSeries, viewEngineValues, viewValues } from "./series.ts";
 import { type AlertRow, alertStore, type RuleChange, type RuleRow, ruleStore } from "./store/alerts.ts";
 import { metricStore } from "./store/metrics.ts";
-import { webhookStore } from "./store/webhooks.ts";
-import { newWebhookSecret } from "./webhook.ts";
 
 type WatchRoutes = Area<typeof watchRoutes>["handlers"];
 
@@ -49,8 +49,8 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
 
   /** Sealed, with what is answered this once. */
   async function prepareWebhook(context: RequestContext, ruleId: string, webhook: { url: string; secret?: string | undefined }) {
-    const { allowedNetworks } = await webhookStore.settings(context.tx);
-    checkUrl(webhook.url, allowedNetworks);
+    const { allowedNetworks } = await outboundSettings(context.tx);
+    checkUrl(webhook.url, allowedNetworks, "body.webhook.url");
     const secret = webhook.secret ?? newWebhookSecret();
     return { url: webhook.url, secret, sealed: secrets.encrypt(secretPurpose(ruleId), secret) };
   }
@@ -249,14 +249,14 @@ export function watchRouteHandlers(parts: ComputeParts, deliveries: Deliveries):
 
     async webhookSettingsGet(context) {
       context.authorize({}, "webhook settings");
-      return webhookStore.settings(context.tx);
+      return outboundSettings(context.tx);
     },
 
     async webhookSettingsUpdate(context, { body }) {
       context.authorize({}, "webhook settings");
-      const before = await webhookStore.settings(context.tx, { lock: true });
+      const before = await outboundSettings(context.tx, { lock: true });
       checkRevision(context.ifMatch, before, "setting");
-      const after = await webhookStore.setAllowedNetworks(context.tx, body.allowedNetworks);
+      const after = await setAllowedNetworks(context.tx, body.allowedNetworks);
       context.audit({
         resource: { kind: "webhookSettings", id: "webhookSettings" },
         before: { allowedNetworks: before.allowedNetworks },

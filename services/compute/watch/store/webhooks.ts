@@ -36,16 +36,4 @@ export const webhookStore = {
     const [row] = await tx.sql<{ count: number }[]>`select count(*) as count from compute.webhook_calls where state = 'pending'`;
     return row?.count ?? 0;
   },
-
-  async settings(tx: Tx, options: { lock?: boolean } = {}): Promise<{ allowedNetworks: string[]; revision: number }> {
-    const [row] = await tx.sql<{ allowedNetworks: string[]; revision: number }[]>`
-      select allowed_networks as "allowedNetworks", revision from compute.watch_settings ${options.lock ? tx.sql`for update` : tx.sql``}`;
-    return row as { allowedNetworks: string[]; revision: number };
-  },
-  async setAllowedNetworks(tx: Tx, networks: string[]): Promise<{ allowedNetworks: string[]; revision: number }> {
-    const [row] = await tx.sql<{ allowedNetworks: string[]; revision: number }[]>`
-      update compute.watch_settings set allowed_networks = ${networks}, revision = revision + 1
-      returning allowed_networks as "allowedNetworks", revision`;
-    return row as { allowedNetworks: string[]; revision: number };
-  },
 };

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { CloudError } from "../../../kernel/errors.ts";
+import { CloudError } from "../errors.ts";
 import { resolveAllowed } from "./addresses.ts";
 
 // Not an import, which would load undici too (server/loaded.test.ts).

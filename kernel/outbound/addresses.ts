@@ -1,11 +1,11 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { CloudError } from "../../../kernel/errors.ts";
+import { CloudError } from "../errors.ts";
 
 /**
- * Where a webhook may not go: whoever may make an alert rule would otherwise reach through the cloud what is open only to it, such as
- * its database, the engine's API or a neighbour's router (server-side request forgery).
+ * Where calls to the outside that people ask for (webhooks, mail servers) may not go: whoever may name an address would otherwise reach through
+ * the cloud what is open only to it, such as its database, the engine's API or a neighbour's router (server-side request forgery).
  */
 
 /** IANA's special-purpose registries (RFC 6890 and what was added since), and what is no single host. */
@@ -73,22 +73,26 @@ export function isAllowed(address: string, allowedNetworks: readonly string[]): 
 
 const bare = (host: string): string => host.replace(/^\[|\]$/g, "");
 
-/** What is plain from the address itself, before anything is asked of DNS; failed_precondition when it may not be. */
-export function checkUrl(url: string, allowedNetworks: readonly string[]): void {
-  const host = bare(new URL(url).hostname);
+/** What is plain from the address itself, before anything is asked of DNS; failed_precondition, at `field`, when it may not be. */
+export const checkUrl = (url: string, allowedNetworks: readonly string[], field: string): void =>
+  checkHost(new URL(url).hostname, allowedNetworks, field);
+
+/** The same for a host name or address alone. */
+export function checkHost(name: string, allowedNetworks: readonly string[], field: string): void {
+  const host = bare(name);
   const isLocal = host === "localhost" || host.endsWith(".localhost");
   if (isIP(host) ? isAllowed(host, allowedNetworks) : !isLocal || isAllowed("127.0.0.1", allowedNetworks)) return;
-  throw privateAddress(host);
+  throw privateAddress(host, field);
 }
 
-export const privateAddress = (host: string): CloudError =>
+export const privateAddress = (host: string, field?: string): CloudError =>
   new CloudError(
     "failed_precondition",
-    `Webhooks may not go to ${host}: it is an address inside of the cloud's own network. Use a public one, or ask an administrator to allow this network.`,
+    `${host} is not called from here: it is an address inside of the cloud's own network. Use a public one, or ask an administrator to allow this network.`,
     {
       details: {
         reason: "private_address",
-        fields: [{ path: "body.webhook.url", message: "An address inside of the cloud's own network." }],
+        ...(field === undefined ? {} : { fields: [{ path: field, message: "An address inside of the cloud's own network." }] }),
       },
     },
   );
@@ -100,9 +104,18 @@ export const privateAddress = (host: string): CloudError =>
 export async function resolveAllowed(
   url: URL,
   allowedNetworks: readonly string[],
-  resolve: (host: string) => Promise<{ address: string; family: number }[]> = (host) => lookup(host, { all: true }),
+  resolve?: (host: string) => Promise<{ address: string; family: number }[]>,
 ): Promise<{ address: string; family: number }> {
   const host = bare(url.hostname);
+  return resolveHost(host, allowedNetworks, resolve);
+}
+
+/** The same for a host name or address alone. */
+export async function resolveHost(
+  host: string,
+  allowedNetworks: readonly string[],
+  resolve: (host: string) => Promise<{ address: string; family: number }[]> = (name) => lookup(name, { all: true }),
+): Promise<{ address: string; family: number }> {
   const found = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolve(host);
   const [first] = found;
   if (!first) throw new CloudError("unavailable", `The name ${host} has no address.`);

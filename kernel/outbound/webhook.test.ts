@@ -115,9 +115,9 @@ test("an address that a URL spells in another way is the same address", () => {
     "http://api.localhost/",
     "https://10.0.0.1/x",
   ])
-    assert.throws(() => checkUrl(url, []), { code: "failed_precondition" }, url);
-  checkUrl("https://example.org/hook", []);
-  checkUrl("http://localhost:8080/", ["127.0.0.0/8"]);
+    assert.throws(() => checkUrl(url, [], "body.url"), { code: "failed_precondition" }, url);
+  checkUrl("https://example.org/hook", [], "body.url");
+  checkUrl("http://localhost:8080/", ["127.0.0.0/8"], "body.url");
 });
 
 test("a name with any private address is refused, and what was checked is what is connected to", async () => {
