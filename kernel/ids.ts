@@ -92,6 +92,7 @@ export const idKinds = {
   callWebhookDelivery: "cwd",
   callCommand: "cmd",
   registration: "reg",
+  phoneAudio: "pau",
 } as const;
 
 export type IdKind = keyof typeof idKinds;
