@@ -1,1 +1,112 @@
--- live
+-- What goes on now, as the voice process writes it; it clears what is its own when it starts.
+create table voice.active_calls (
+  id text primary key,
+  organisation_id text not null,
+  project_id text not null,
+  system_id text not null references voice.systems on delete cascade,
+  process_id text not null,
+  direction text not null,
+  state text not null,
+  from_number text not null,
+  from_name text,
+  to_number text not null,
+  to_name text,
+  extension_ids text[] not null,
+  queue_id text,
+  recording boolean not null,
+  started_at timestamptz not null,
+  answered_at timestamptz
+);
+create index on voice.active_calls (organisation_id);
+create index on voice.active_calls (system_id, id);
+create index on voice.active_calls (process_id);
+
+-- What agents of queues do, as far as the switchboard alone knows it (ringing, talking, wrap_up).
+create table voice.agent_activities (
+  queue_id text not null references voice.elements on delete cascade,
+  extension_id text not null references voice.extensions on delete cascade,
+  organisation_id text not null,
+  process_id text not null,
+  state text not null,
+  since timestamptz not null,
+  primary key (queue_id, extension_id)
+);
+create index on voice.agent_activities (organisation_id);
+create index on voice.agent_activities (extension_id);
+
+-- What the control plane asks of the voice process, and its answer.
+create table voice.commands (
+  id text primary key,
+  organisation_id text not null,
+  system_id text not null references voice.systems on delete cascade,
+  kind text not null,
+  input jsonb not null,
+  state text not null check (state in ('waiting', 'taken', 'done', 'failed')),
+  -- done: what came of it; failed: code and message.
+  result jsonb,
+  created_at timestamptz not null default now()
+);
+create index on voice.commands (organisation_id);
+create index on voice.commands (system_id);
+create index on voice.commands (created_at);
+create index on voice.commands (created_at) where state = 'waiting';
+
+create table voice.applications (
+  id text primary key,
+  organisation_id text not null,
+  project_id text not null,
+  system_id text not null references voice.systems on delete cascade,
+  name text not null,
+  url text not null,
+  secret bytea not null,
+  fallback jsonb not null,
+  created_at timestamptz not null default now(),
+  revision integer not null default 1,
+  constraint applications_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id)
+);
+create index on voice.applications (organisation_id);
+create unique index applications_name on voice.applications (system_id, lower(name));
+
+create table voice.webhooks (
+  id text primary key,
+  organisation_id text not null,
+  project_id text not null,
+  system_id text not null references voice.systems on delete cascade,
+  name text not null,
+  url text not null,
+  secret bytea not null,
+  events text[] not null,
+  enabled boolean not null,
+  created_at timestamptz not null default now(),
+  revision integer not null default 1,
+  constraint webhooks_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id)
+);
+create index on voice.webhooks (organisation_id);
+create index on voice.webhooks (system_id, id);
+
+create table voice.webhook_deliveries (
+  id text primary key,
+  webhook_id text not null references voice.webhooks on delete cascade,
+  organisation_id text not null,
+  event text not null,
+  body text not null,
+  state text not null default 'pending' check (state in ('pending', 'delivered', 'failed')),
+  attempts integer not null default 0,
+  message text,
+  created_at timestamptz not null default now(),
+  due_at timestamptz not null default now(),
+  tried_at timestamptz
+);
+create index on voice.webhook_deliveries (organisation_id);
+create index on voice.webhook_deliveries (webhook_id, id);
+create index on voice.webhook_deliveries (due_at) where state = 'pending';
+create index on voice.webhook_deliveries (created_at);
+
+do $$
+declare t text;
+begin
+  foreach t in array array['active_calls', 'agent_activities', 'commands', 'applications', 'webhooks', 'webhook_deliveries'] loop
+    execute format('alter table voice.%I enable row level security', t);
+    execute format('create policy tenant on voice.%I to khmara_tenant using (kernel.visible(organisation_id)) with check (kernel.visible(organisation_id))', t);
+  end loop;
+end $$;

@@ -1,0 +1,350 @@
+import { z } from "zod";
+import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
+import { id } from "../../../kernel/ids.ts";
+import { destination, e164 } from "../destinations/contract.ts";
+
+/** What goes on now, what is asked of calls that run, and the programs that are told of calls or decide about them. */
+
+export const activeCallState = z
+  .enum(["ringing", "talking", "held", "queued", "menu", "voicemail", "conference", "parked", "application"])
+  .describe("ringing: nobody has answered yet.");
+
+export const activeCall = z.object({
+  id: z.string().describe("That of its record when it is over."),
+  phoneSystemId: id("phoneSystem"),
+  direction: z.enum(["inbound", "outbound", "internal"]),
+  state: activeCallState,
+  from: z.string(),
+  fromName: z.string().optional(),
+  to: z.string(),
+  toName: z.string().optional(),
+  extensionIds: z.array(id("extension")).describe("Whose phones ring or speak."),
+  queueId: id("callQueue").optional(),
+  recording: z.boolean(),
+  startedAt: timestamp,
+  answeredAt: timestamp.optional(),
+});
+export type ActiveCall = z.output<typeof activeCall>;
+
+export const extensionPresence = z.object({
+  extensionId: id("extension"),
+  number: z.string(),
+  name: z.string(),
+  presence: z
+    .enum(["offline", "available", "ringing", "busy", "do_not_disturb"])
+    .describe("offline: no phone of it is registered."),
+  registeredDevices: z.number().int(),
+});
+export type ExtensionPresence = z.output<typeof extensionPresence>;
+
+export const queueLive = z.object({
+  queueId: id("callQueue"),
+  waiting: z.array(z.object({ callId: z.string(), from: z.string(), fromName: z.string().optional(), since: timestamp })),
+  agents: z.array(
+    z.object({
+      extensionId: id("extension"),
+      number: z.string(),
+      name: z.string(),
+      state: z.enum(["logged_out", "paused", "free", "ringing", "talking", "wrap_up", "unreachable"]),
+      pauseReason: z.string().optional(),
+      since: timestamp.optional(),
+    }),
+  ),
+  longestWaitSeconds: z.number().int(),
+  today: z.object({
+    offered: z.number().int(),
+    answered: z.number().int(),
+    abandoned: z.number().int(),
+    inTime: z.number().int().describe("Answered within the seconds of the queue's service level."),
+    averageWaitSeconds: z.number(),
+  }),
+});
+export type QueueLive = z.output<typeof queueLive>;
+
+const digits = z.string().regex(/^[0-9*#ABCD,]{1,64}$/, "Digits are 0 to 9, *, #, A to D; a comma is half a second of silence.");
+export const callAction = z
+  .discriminatedUnion("action", [
+    z.object({ action: z.literal("hang_up") }),
+    z.object({ action: z.literal("transfer"), to: destination.describe("Whoever is the outer party of the call goes there.") }),
+    z.object({ action: z.literal("record_start") }),
+    z.object({ action: z.literal("record_stop") }),
+    z.object({ action: z.literal("say"), text: z.string().trim().min(1).max(2000) }).describe("All parties hear it."),
+    z.object({ action: z.literal("play"), announcement: id("announcement") }).describe("All parties hear it."),
+    z.object({ action: z.literal("send_digits"), digits }),
+    z.object({ action: z.literal("park") }),
+  ])
+  .describe("What is to happen to a call that runs.");
+export type CallAction = z.output<typeof callAction>;
+
+const outboundUrl = z
+  .url({ protocol: /^https?$/, error: "An address that begins with https:// or http://." })
+  .max(2000)
+  .refine((url) => !URL.canParse(url) || (new URL(url).username === "" && new URL(url).password === ""), {
+    message: "An address without user name and password; check the signature instead.",
+  });
+
+export const callWebhookEvents = [
+  "call.started",
+  "call.answered",
+  "call.ended",
+  "voicemail.left",
+  "recording.saved",
+  "queue.abandoned",
+] as const;
+export const callWebhook = z.object({
+  id: id("callWebhook"),
+  phoneSystemId: id("phoneSystem"),
+  projectId: id("project"),
+  name: z.string(),
+  url: z.string(),
+  events: z.array(z.enum(callWebhookEvents)),
+  enabled: z.boolean(),
+  createdAt: timestamp,
+  revision,
+});
+export type CallWebhook = z.output<typeof callWebhook>;
+
+export const callWebhookDelivery = z.object({
+  id: id("callWebhookDelivery"),
+  event: z.enum(callWebhookEvents),
+  state: z.enum(["pending", "delivered", "failed"]),
+  attempts: z.number().int(),
+  message: z.string().optional(),
+  createdAt: timestamp,
+  triedAt: timestamp.optional(),
+});
+export type CallWebhookDelivery = z.output<typeof callWebhookDelivery>;
+
+export const phoneApplication = z.object({
+  id: id("phoneApplication"),
+  phoneSystemId: id("phoneSystem"),
+  projectId: id("project"),
+  name: z.string(),
+  url: z.string(),
+  fallback: destination,
+  createdAt: timestamp,
+  revision,
+});
+export type PhoneApplication = z.output<typeof phoneApplication>;
+
+const secretOnce = z
+  .string()
+  .describe("Signs what is sent: `Khmara-Signature: t=<seconds>,v1=<hex HMAC-SHA-256 of t.body>`. Shown only here.");
+const bySystem = z.object({ phoneSystem: id("phoneSystem") });
+const byCall = z.object({ activeCall: z.string().min(1).max(64) });
+const byWebhook = z.object({ callWebhook: id("callWebhook") });
+const byApplication = z.object({ phoneApplication: id("phoneApplication") });
+const webhookFields = {
+  name: displayName,
+  url: outboundUrl,
+  events: z.array(z.enum(callWebhookEvents)).min(1),
+  enabled: z.boolean(),
+};
+const applicationFields = { name: displayName, url: outboundUrl, fallback: destination };
+const startedCall = z.object({ callId: z.string() });
+const dialled = z
+  .string()
+  .trim()
+  .regex(/^[+*#]?[0-9*#]{1,20}$/, "Give what one would dial: an extension, or a number such as +380441234567.");
+
+export const liveRoutes = {
+  activeCallList: route({
+    method: "GET",
+    path: "/v1/active-calls",
+    summary: "List the calls that run now",
+    permission: "voice.active_call.list",
+    roles: ["viewer"],
+    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    response: page(activeCall),
+    errors: ["not_found"],
+  }),
+  activeCallAct: route({
+    method: "POST",
+    path: "/v1/active-calls/{activeCall}/actions",
+    summary: "Change a call that runs: end it, transfer it, record it, speak into it",
+    permission: "voice.active_call.act",
+    roles: ["editor"],
+    params: byCall,
+    body: z.object({ do: callAction }),
+    errors: ["not_found", "failed_precondition", "deadline_exceeded"],
+    stream: {},
+    response: z.object({ done: z.literal(true) }),
+  }),
+  callStart: route({
+    method: "POST",
+    path: "/v1/phone-systems/{phoneSystem}/started-calls",
+    summary: "Call somebody for an extension or an application",
+    description:
+      "The phones of `from` ring first; once one is answered, `to` is called. With an application the answered call is given to it instead. Answers when the first phone rings.",
+    permission: "voice.call.start",
+    roles: ["editor"],
+    params: bySystem,
+    body: z
+      .object({
+        from: destination.describe("Usually an extension; or a number outside, for whoever is to be called back."),
+        to: dialled.optional(),
+        application: id("phoneApplication").optional(),
+        callerNumber: e164.optional().describe("Shown to the outside; one of the phone system's own."),
+        answerAutomatically: z.boolean().default(false).describe("Phones that can are asked to answer by themselves."),
+      })
+      .refine(
+        ({ to, application }) => (to === undefined) !== (application === undefined),
+        "Give either a number to call or an application.",
+      ),
+    response: startedCall,
+    status: 201,
+    errors: ["not_found", "failed_precondition", "deadline_exceeded"],
+    stream: {},
+  }),
+  myCallStart: route({
+    method: "POST",
+    path: "/v1/my/started-calls",
+    summary: "Call somebody with one's own phone",
+    permission: "self",
+    body: z.object({ extension: id("extension"), to: dialled, answerAutomatically: z.boolean().default(false) }),
+    response: startedCall,
+    status: 201,
+    errors: ["not_found", "failed_precondition", "deadline_exceeded"],
+    stream: {},
+  }),
+  extensionPresenceList: route({
+    method: "GET",
+    path: "/v1/extension-presences",
+    summary: "List who can be reached now",
+    permission: "voice.extension_presence.list",
+    roles: ["viewer"],
+    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    response: page(extensionPresence),
+    errors: ["not_found"],
+  }),
+  queueLiveGet: route({
+    method: "GET",
+    path: "/v1/call-queues/{callQueue}/live",
+    summary: "Show who waits in a queue and what its agents do",
+    permission: "voice.call_queue.watch",
+    roles: ["viewer"],
+    params: z.object({ callQueue: id("callQueue") }),
+    response: queueLive,
+    errors: ["not_found"],
+  }),
+
+  callWebhookList: route({
+    method: "GET",
+    path: "/v1/call-webhooks",
+    summary: "List the webhooks of a phone system",
+    permission: "voice.call_webhook.list",
+    roles: ["viewer"],
+    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    response: page(callWebhook),
+    errors: ["not_found"],
+  }),
+  callWebhookCreate: route({
+    method: "POST",
+    path: "/v1/call-webhooks",
+    summary: "Have an address told of calls",
+    description: "Each event is told until any 2xx is answered: after 10 s, 30 s, 2 min, 10 min, 1 h; then it is given up.",
+    permission: "voice.call_webhook.create",
+    roles: ["editor"],
+    body: z.object({ phoneSystem: id("phoneSystem"), ...webhookFields, enabled: webhookFields.enabled.default(true) }),
+    response: z.object({ webhook: callWebhook, secret: secretOnce }),
+    status: 201,
+    errors: ["not_found", "failed_precondition", "quota_exceeded"],
+  }),
+  callWebhookUpdate: route({
+    method: "PATCH",
+    path: "/v1/call-webhooks/{callWebhook}",
+    summary: "Change a webhook of a phone system",
+    permission: "voice.call_webhook.update",
+    roles: ["editor"],
+    params: byWebhook,
+    body: z.object(webhookFields).partial(),
+    response: callWebhook,
+    errors: ["not_found", "failed_precondition", "precondition_failed"],
+  }),
+  callWebhookDelete: route({
+    method: "DELETE",
+    path: "/v1/call-webhooks/{callWebhook}",
+    summary: "Delete a webhook of a phone system",
+    description: "What it was not told yet it will not be told.",
+    permission: "voice.call_webhook.delete",
+    roles: ["editor"],
+    params: byWebhook,
+    status: 204,
+    errors: ["not_found"],
+  }),
+  callWebhookDeliveryList: route({
+    method: "GET",
+    path: "/v1/call-webhooks/{callWebhook}/deliveries",
+    summary: "List what a webhook was told, the latest first",
+    description: "Of the last seven days.",
+    permission: "voice.call_webhook.read",
+    roles: ["viewer"],
+    params: byWebhook,
+    query: pageQuery,
+    response: page(callWebhookDelivery),
+    errors: ["not_found"],
+  }),
+
+  phoneApplicationList: route({
+    method: "GET",
+    path: "/v1/phone-applications",
+    summary: "List the programs that answer calls",
+    permission: "voice.phone_application.list",
+    roles: ["viewer"],
+    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    response: page(phoneApplication),
+    errors: ["not_found"],
+  }),
+  phoneApplicationCreate: route({
+    method: "POST",
+    path: "/v1/phone-applications",
+    summary: "Have a program answer calls",
+    description:
+      "Calls whose destination it is (a speed dial gives it a number) are answered as the program at this address says: it is asked by POST with JSON (`call`, `event`, …) and answers " +
+      '`{"verbs": [{"verb": "say", "text": "Hello"}, …]}` within 10 seconds.',
+    permission: "voice.phone_application.create",
+    roles: ["editor"],
+    body: z.object({
+      phoneSystem: id("phoneSystem"),
+      ...applicationFields,
+      fallback: applicationFields.fallback
+        .default({ kind: "hang_up" })
+        .describe("Where a call goes when the program does not answer, or not sensibly."),
+    }),
+    response: z.object({ application: phoneApplication, secret: secretOnce }),
+    status: 201,
+    errors: ["not_found", "already_exists", "failed_precondition", "quota_exceeded"],
+  }),
+  phoneApplicationUpdate: route({
+    method: "PATCH",
+    path: "/v1/phone-applications/{phoneApplication}",
+    summary: "Change a program that answers calls",
+    permission: "voice.phone_application.update",
+    roles: ["editor"],
+    params: byApplication,
+    body: z.object(applicationFields).partial(),
+    response: phoneApplication,
+    errors: ["not_found", "already_exists", "failed_precondition", "precondition_failed"],
+  }),
+  phoneApplicationDelete: route({
+    method: "DELETE",
+    path: "/v1/phone-applications/{phoneApplication}",
+    summary: "Delete a program that answers calls",
+    permission: "voice.phone_application.delete",
+    roles: ["editor"],
+    params: byApplication,
+    status: 204,
+    errors: ["not_found", "failed_precondition"],
+  }),
+};
+
+export const liveEvents = {
+  activeCallsChanged: event({ type: "voice.active_calls.changed", payload: z.object({ phoneSystemId: id("phoneSystem") }) }),
+  callWebhookChanged: event({ type: "voice.call_webhook.changed", payload: z.object({ id: id("callWebhook") }) }),
+  phoneApplicationChanged: event({ type: "voice.phone_application.changed", payload: z.object({ id: id("phoneApplication") }) }),
+};
+
+export const liveQuotas = {
+  "voice.call_webhooks": { unit: "count", summary: "Webhooks of phone systems", default: 20 },
+  "voice.phone_applications": { unit: "count", summary: "Programs that answer calls", default: 50 },
+} as const;
