@@ -27,6 +27,17 @@ export const containerTools: Tools = {
 /** A client of registries of images that we did not write. */
 export const registryTools: Tools = { "/usr/bin/skopeo": "skopeo" };
 
+/** Phones that we did not write (services/voice/testing), and what speaks and converts sound. */
+export const phoneTools: Tools = {
+  "/usr/bin/baresip": "baresip-core",
+  "/usr/bin/linphonec": "linphone-cli",
+  "/usr/bin/sipp": "sip-tester",
+  "/usr/bin/espeak-ng": "espeak-ng",
+  "/usr/bin/ffmpeg": "ffmpeg",
+  "/usr/bin/chromium": "chromium",
+  "/{usr/,}bin/setpriv": "util-linux",
+};
+
 /** What the end-to-end tests drive: real clients that we did not write. */
 const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
@@ -59,7 +70,7 @@ function withoutServices<T>(work: () => T): T {
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
 export async function installTestTools(
-  tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools },
+  tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools, ...phoneTools },
 ): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
