@@ -1,10 +1,7 @@
+import type { Routes } from "../../kernel/contract.ts";
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import contract from "./contract.ts";
-import { createExtensionArea } from "./extensions/area.ts";
-import type { VoiceParts } from "./parts.ts";
-import { createProvisioningArea } from "./provisioning/area.ts";
-import { createSystemArea } from "./systems/area.ts";
-import { createTrunkArea } from "./trunks/area.ts";
+import type { Area, VoiceParts } from "./parts.ts";
 
 export interface Voice {
   service: ServiceDefinition<typeof contract>;
@@ -13,22 +10,13 @@ export interface Voice {
 
 /** The records of phone systems, for the control plane; calls are the voice process's. */
 export function createVoice(parts: VoiceParts): Voice {
-  const systems = createSystemArea(parts);
-  const extensions = createExtensionArea(parts);
-  const trunks = createTrunkArea(parts);
-  const provisioning = createProvisioningArea(parts);
-  const areas = [systems, extensions, trunks, provisioning];
+  const areas: Area<Routes>[] = [];
   return {
     parts,
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
-      handlers: {
-        ...systems.handlers,
-        ...extensions.handlers,
-        ...trunks.handlers,
-        ...provisioning.handlers,
-      },
+      handlers: {},
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),
       metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),
