@@ -36,8 +36,10 @@ const numbered = {
   none: { create: {}, update: {}, view: {} },
 } as const;
 
+const ofSystem = z.object({ phoneSystem: id("phoneSystem") });
+
 interface Words {
-  /** Below /v1. */
+  /** Below that of the phone system. */
   path: string;
   /** As people say it: `ring group`. */
   noun: string;
@@ -55,8 +57,8 @@ function element<
   const snake = kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as Lowercase<string>;
   const permission = <P extends string>(verb: P) => `voice.${snake}.${verb}` as const;
   const one = z.object({ [kind]: id(kind) }) as unknown as z.ZodObject<{ [P in K]: z.ZodType<Id<K>, string> }>;
-  const path = `/v1/${words.path}` as const;
-  const pathOfOne = `${path}/{${kind}}` as `/v1/${string}`;
+  const path = `/v1/phone-systems/{phoneSystem}/${words.path}` as const;
+  const pathOfOne = `/v1/${words.path}/{${kind}}` as `/v1/${string}`;
   const a = /^[aeiou]/.test(words.noun) ? "an" : "a";
   const { create, update, view } = numbered[number] as (typeof numbered)[N];
   const viewOfOne = z.object({
@@ -83,8 +85,8 @@ function element<
       summary: `List the ${words.plural} of a phone system`,
       permission: permission("list"),
       roles: ["viewer"],
+      params: ofSystem,
       query: pageQuery.extend({
-        phoneSystem: id("phoneSystem"),
         search: z.string().trim().max(100).optional().describe("Part of a name or number."),
       }),
       response: page(viewOfOne),
@@ -96,8 +98,8 @@ function element<
       summary: `Make ${a} ${words.noun}`,
       permission: permission("create"),
       roles: ["editor"],
+      params: ofSystem,
       body: z.object({
-        phoneSystem: id("phoneSystem"),
         name: displayName,
         ...(create as (typeof numbered)[N]["create"]),
         ...withDefaults(fields.shape as F["shape"], defaults),
@@ -404,7 +406,7 @@ export const elementRoutes = {
     summary: "List who and what can be dialled in a phone system",
     permission: "voice.directory.list",
     roles: ["viewer"],
-    params: z.object({ phoneSystem: id("phoneSystem") }),
+    params: ofSystem,
     query: directoryQuery,
     response: page(directoryEntry),
     errors: ["not_found"],

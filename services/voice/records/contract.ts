@@ -178,11 +178,12 @@ const ranged = "A WAV file, with ranges (RFC 9110, 14).";
 export const recordRoutes = {
   phoneCallList: route({
     method: "GET",
-    path: "/v1/phone-calls",
+    path: "/v1/phone-systems/{phoneSystem}/calls",
     summary: "List the calls of a phone system that have ended, the newest first",
     permission: "voice.call.list",
     roles: ["editor"],
-    query: pageQuery.extend({ ...ofSystem.shape, ...callFilter, ...systemFilter }),
+    params: ofSystem,
+    query: pageQuery.extend({ ...callFilter, ...systemFilter }),
     response: page(phoneCall),
     errors: ["not_found"],
   }),
@@ -237,11 +238,12 @@ export const recordRoutes = {
 
   voicemailList: route({
     method: "GET",
-    path: "/v1/voicemails",
+    path: "/v1/phone-systems/{phoneSystem}/voicemails",
     summary: "List the voicemails of a phone system, the newest first",
     permission: "voice.voicemail.list",
     roles: ["admin"],
-    query: pageQuery.extend({ ...ofSystem.shape, extension: id("extension").optional(), folder }),
+    params: ofSystem,
+    query: pageQuery.extend({ extension: id("extension").optional(), folder }),
     response: page(voicemail),
     errors: ["not_found"],
   }),
@@ -324,12 +326,12 @@ export const recordRoutes = {
 
   recordingList: route({
     method: "GET",
-    path: "/v1/recordings",
+    path: "/v1/phone-systems/{phoneSystem}/recordings",
     summary: "List the recordings of a phone system, the newest first",
     permission: "voice.recording.list",
     roles: ["admin"],
+    params: ofSystem,
     query: pageQuery.extend({
-      ...ofSystem.shape,
       extension: id("extension").optional(),
       call: id("call").optional(),
       legalHold: z.stringbool().optional(),
@@ -480,11 +482,4 @@ export const recordEvents = {
     type: "voice.recording.changed",
     payload: z.object({ recordingId: z.string(), phoneSystemId: z.string() }),
   }),
-};
-
-export const recordMeters = {
-  "voice.calls_internal": { unit: "seconds", summary: "Seconds of conversation inside a phone system" },
-  "voice.calls_inbound": { unit: "seconds", summary: "Seconds of conversation of calls from outside" },
-  "voice.calls_outbound": { unit: "seconds", summary: "Seconds of conversation of calls to the outside" },
-  "voice.storage": { unit: "byte_hours", summary: "Recordings, voicemails and greetings over time" },
 };
