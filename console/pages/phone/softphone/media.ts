@@ -1,0 +1,160 @@
+import type { BodyAndContentType, SessionDescriptionHandler } from "sip.js";
+
+/** Candidates of this machine are known at once; a server for them that does not answer is not waited for. */
+const gatherMs = 1200;
+
+export interface MediaSource {
+  microphone(): Promise<MediaStreamTrack>;
+  camera(): Promise<MediaStreamTrack>;
+}
+
+/**
+ * Sound and pictures of one call: makes and takes SDP for sip.js, whose own handler cannot leave a hold that both sides had set, and knows no
+ * camera that comes and goes.
+ */
+export class CallMedia implements SessionDescriptionHandler {
+  readonly remote = new MediaStream();
+  readonly connection: RTCPeerConnection;
+  /** What we want; it counts with the next offer or answer. */
+  held = false;
+  onRemote: () => void = () => {};
+  readonly #source: MediaSource;
+  #microphone: MediaStreamTrack | undefined;
+  #camera: MediaStreamTrack | undefined;
+
+  constructor(source: MediaSource, iceServers: RTCIceServer[] = []) {
+    this.#source = source;
+    this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.connection.ontrack = ({ track }) => {
+      for (const old of this.remote.getTracks()) if (old.kind === track.kind && old !== track) this.remote.removeTrack(old);
+      this.remote.addTrack(track);
+      this.onRemote();
+    };
+  }
+
+  get microphone(): MediaStreamTrack | undefined {
+    return this.#microphone;
+  }
+  get camera(): MediaStreamTrack | undefined {
+    return this.#camera;
+  }
+  get audioSender(): RTCRtpSender | undefined {
+    return this.#transceiver("audio")?.sender;
+  }
+  /** Sound of the other side has been agreed on: it may be early media. */
+  get hasRemote(): boolean {
+    return this.connection.currentRemoteDescription !== null;
+  }
+  get receivesVideo(): boolean {
+    return /recv/.test(this.#transceiver("video")?.currentDirection ?? "");
+  }
+  get heldByPeer(): boolean {
+    const audio = /m=audio[\s\S]*?(?=\r?\nm=|$)/.exec(this.connection.remoteDescription?.sdp ?? "")?.[0] ?? "";
+    return /a=(?:sendonly|inactive)\b/.test(audio);
+  }
+
+  /** Before the call: what it needs is there, or it fails with the browser's reason. */
+  async prepare(video: boolean): Promise<void> {
+    this.#microphone ??= (await this.#source.microphone()).clone();
+    if (video) this.#camera ??= await this.#source.camera();
+  }
+
+  setMuted(muted: boolean): void {
+    if (this.#microphone) this.#microphone.enabled = !muted;
+  }
+
+  /** Another microphone, without the other side noticing more than another sound. */
+  async changeMicrophone(): Promise<void> {
+    const before = this.#microphone;
+    if (before === undefined) return;
+    const track = (await this.#source.microphone()).clone();
+    track.enabled = before.enabled;
+    if (this.audioSender?.track === before) await this.audioSender.replaceTrack(track);
+    this.#microphone = track;
+    before.stop();
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    if (on) this.#camera ??= await this.#source.camera();
+    else {
+      this.#camera?.stop();
+      this.#camera = undefined;
+    }
+  }
+
+  async getDescription(): Promise<BodyAndContentType> {
+    await this.prepare(false);
+    const { connection } = this;
+    const answers = connection.signalingState === "have-remote-offer";
+    await this.#direct(answers);
+    await connection.setLocalDescription(answers ? await connection.createAnswer() : await connection.createOffer());
+    await this.#gathered();
+    return { body: connection.localDescription?.sdp ?? "", contentType: "application/sdp" };
+  }
+
+  async setDescription(sdp: string): Promise<void> {
+    const type = this.connection.signalingState === "have-local-offer" ? "answer" : "offer";
+    await this.connection.setRemoteDescription({ type, sdp });
+    this.onRemote();
+  }
+
+  async rollbackDescription(): Promise<void> {
+    if (this.connection.signalingState !== "stable") await this.connection.setLocalDescription({ type: "rollback" });
+  }
+
+  hasDescription(contentType: string): boolean {
+    return contentType === "application/sdp";
+  }
+
+  /** As events of RFC 4733 in the sound's own stream. */
+  sendDtmf(tones: string): boolean {
+    const sender = this.audioSender?.dtmf;
+    if (!sender?.canInsertDTMF) return false;
+    sender.insertDTMF(sender.toneBuffer + tones, 120, 80);
+    return true;
+  }
+
+  close(): void {
+    this.#microphone?.stop();
+    this.#camera?.stop();
+    this.connection.close();
+  }
+
+  /** Tracks and directions for what we want; what the other side wants is taken into account by the browser. */
+  async #direct(answers: boolean): Promise<void> {
+    const audio = this.#transceiver("audio") ?? (answers ? undefined : this.connection.addTransceiver("audio"));
+    if (audio) {
+      if (audio.sender.track === null) await audio.sender.replaceTrack(this.#microphone ?? null);
+      audio.direction = this.held ? "sendonly" : "sendrecv";
+    }
+    const wanted = this.#camera !== undefined;
+    const video = this.#transceiver("video") ?? (wanted && !answers ? this.connection.addTransceiver("video") : undefined);
+    if (video === undefined) return;
+    await video.sender.replaceTrack(this.#camera ?? null);
+    video.direction = this.held ? "inactive" : wanted ? "sendrecv" : "recvonly";
+  }
+
+  #transceiver(kind: "audio" | "video"): RTCRtpTransceiver | undefined {
+    return this.connection
+      .getTransceivers()
+      .find(({ receiver, stopped }: RTCRtpTransceiver & { stopped?: boolean }) => !stopped && receiver.track.kind === kind);
+  }
+
+  #gathered(): Promise<void> {
+    const { connection } = this;
+    if (connection.iceGatheringState === "complete") return Promise.resolve();
+    return new Promise((done) => {
+      const finish = () => {
+        if (timer !== undefined && connection.iceGatheringState !== "complete") return;
+        clearTimeout(timer);
+        connection.removeEventListener("icegatheringstatechange", finish);
+        done();
+      };
+      let timer: ReturnType<typeof setTimeout> | undefined = setTimeout(() => {
+        timer = undefined;
+        finish();
+      }, gatherMs);
+      connection.addEventListener("icegatheringstatechange", finish);
+    });
+  }
+}

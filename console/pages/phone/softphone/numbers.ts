@@ -1,0 +1,36 @@
+/** What is typed or pasted as something to dial: a number in any writing, an extension, a feature code, or an address. */
+export function dialled(text: string): string {
+  // What follows ; or ? are parameters of an address (RFC 3966, RFC 3261).
+  const given =
+    text
+      .trim()
+      .replace(/^(?:tel|sips?|callto):/i, "")
+      .split(/[;?]/)[0] ?? "";
+  // name@domain and names: only spaces around them are no part of it.
+  if (/[a-z]/i.test(given) && !/^[\d\s().+*#/-]+(?:ext|x)\.?\s*\d+$/i.test(given)) return given.split(/\s/)[0] ?? "";
+  const [number = ""] = given.split(/ext|x/i);
+  const digits = number.replace(/[^\d+*#]/g, "");
+  // +44 (0)20 …: the trunk zero in brackets is for callers inside of the country.
+  const international = /^\+/.test(digits) && /\(0\)/.test(number) ? number.replace("(0)", "").replace(/[^\d+]/g, "") : digits;
+  return (international.startsWith("+") ? "+" : "") + international.replaceAll("+", "");
+}
+
+/** Groups of digits, so that a long number can be read; extensions and codes stay as they are. */
+export function readable(number: string): string {
+  if (!/^\+?\d{7,}$/.test(number)) return number;
+  const plus = number.startsWith("+");
+  const digits = plus ? number.slice(1) : number;
+  const tail = digits.slice(-7);
+  const head = digits.slice(0, -7);
+  const groups = [head.replace(/(\d)(?=(\d{3})+$)/g, "$1 "), tail.slice(0, 3), tail.slice(3, 5), tail.slice(5)];
+  return (plus ? "+" : "") + groups.filter(Boolean).join(" ");
+}
+
+/** 1:05, 12:40, 1:02:03. */
+export function clock(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
