@@ -167,7 +167,10 @@ export class Baresip {
     return Number(/Active calls \((\d+)\)/.exec(text)?.[1] ?? 0);
   }
 
-  /** What it has heard: each call's sound, the oldest first, up to now when the call goes on. Packets that never came leave no gap. */
+  /**
+   * What it has heard: each call's sound, the oldest first, up to now when the call goes on. Packets that never came leave no gap. Debian 12's baresip
+   * stops recording (not hearing) when it is told to send or receive no more, and does not begin again: use linphone or a browser for what is heard after a hold.
+   */
   async heard(): Promise<Sound[]> {
     const names = (await readdir(this.#process.folder)).filter((name) => name.endsWith("-dec.wav")).sort();
     return await Promise.all(names.map(async (name) => readWav(await readFile(join(this.#process.folder, name)))));
