@@ -1,0 +1,163 @@
+// Only stores know the database; the routes beside it ask them which rule of its tables was broken.
+export { brokenConstraint } from "../../../kernel/db/database.ts";
+
+import type { Actor } from "../../../kernel/contract.ts";
+import type { Tx } from "../../../kernel/db/database.ts";
+import { emit } from "../../../kernel/events.ts";
+import { type Id, newId } from "../../../kernel/ids.ts";
+import type { PhoneCredit, PhoneSystemSettings } from "./contract.ts";
+import { withSystemDefaults } from "./defaults.ts";
+
+export interface SystemRow {
+  id: Id<"phoneSystem">;
+  organisationId: Id<"organisation">;
+  projectId: Id<"project">;
+  name: string;
+  domain: string;
+  settings: PhoneSystemSettings;
+  planVersion: number;
+  createdAt: Date;
+  revision: number;
+  /** A decimal. */
+  balance: string;
+}
+
+export interface CreditRow {
+  id: Id<"phoneCredit">;
+  kind: PhoneCredit["kind"];
+  amount: string;
+  balance: string;
+  note: string | null;
+  callId: Id<"call"> | null;
+  by: Actor | null;
+  at: Date;
+}
+
+const columns = `s.id, s.organisation_id as "organisationId", s.project_id as "projectId", s.name, s.domain, s.settings, s.plan_version::int as "planVersion",
+  s.created_at as "createdAt", s.revision, (select balance::text from voice.balances b where b.system_id = s.id) as balance`;
+const creditColumns = `id, kind, amount::text, balance::text, note, call_id as "callId", by_actor as "by", at`;
+
+/** Settings that were stored before a field was there have its default. */
+const open = (row: SystemRow): SystemRow => ({ ...row, settings: withSystemDefaults(row.settings) });
+
+/** The channel on which a new plan of a phone system is told: its id, a space, the version. */
+export const planChannel = "voice_plan";
+
+/** In the transaction of each change that calls depend on. */
+export async function raisePlanVersion(tx: Tx, system: Pick<SystemRow, "id" | "organisationId" | "projectId">): Promise<number> {
+  const [row] = await tx.sql<{ version: number }[]>`
+    update voice.systems set plan_version = plan_version + 1 where id = ${system.id} returning plan_version::int as version`;
+  const version = row?.version ?? 0;
+  await tx.sql`select pg_notify(${planChannel}, ${`${system.id} ${version}`})`;
+  await emit(tx, {
+    type: "voice.phone_system.changed",
+    organisationId: system.organisationId,
+    projectId: system.projectId,
+    payload: { phoneSystemId: system.id, planVersion: version },
+  });
+  return version;
+}
+
+export const systemStore = {
+  async find(tx: Tx, id: string, options: { lock?: boolean } = {}): Promise<SystemRow | undefined> {
+    const [row] = await tx.sql<SystemRow[]>`select ${tx.sql.unsafe(columns)} from voice.systems s where s.id = ${id}
+      ${options.lock ? tx.sql`for update of s` : tx.sql``}`;
+    return row && open(row);
+  },
+
+  async ofProject(tx: Tx, projectId: string): Promise<SystemRow | undefined> {
+    const [row] = await tx.sql<
+      SystemRow[]
+    >`select ${tx.sql.unsafe(columns)} from voice.systems s where s.project_id = ${projectId}`;
+    return row && open(row);
+  },
+
+  /** For the voice process, of the whole cloud: by the domain that a request is for. */
+  async ofDomain(tx: Tx, domain: string): Promise<{ id: string; planVersion: number } | undefined> {
+    const [row] = await tx.sql<{ id: string; planVersion: number }[]>`
+      select id, plan_version::int as "planVersion" from voice.systems where domain = ${domain.toLowerCase()}`;
+    return row;
+  },
+
+  /** For the voice process: all of the cloud. */
+  versions: (tx: Tx): Promise<{ id: string; domain: string; planVersion: number }[]> =>
+    tx.sql<
+      { id: string; domain: string; planVersion: number }[]
+    >`select id, domain, plan_version::int as "planVersion" from voice.systems order by id`,
+
+  async domainsLike(tx: Tx, domain: string): Promise<string[]> {
+    const [name, ...rest] = domain.split(".");
+    const rows = await tx.sql<
+      { domain: string }[]
+    >`select domain from voice.systems where domain like ${`${name}%.${rest.join(".")}`}`;
+    return rows.map((row) => row.domain);
+  },
+
+  /** Throws what brokenConstraint tells: systems_project, systems_domain. */
+  async insert(tx: Tx, row: Omit<SystemRow, "balance" | "planVersion" | "revision">): Promise<void> {
+    await tx.sql`insert into voice.systems (id, organisation_id, project_id, name, domain, settings, created_at)
+      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.name}, ${row.domain}, ${tx.sql.json(row.settings as never)}, ${row.createdAt})`;
+    await tx.sql`insert into voice.balances (system_id, organisation_id, project_id) values (${row.id}, ${row.organisationId}, ${row.projectId})`;
+    await raisePlanVersion(tx, row);
+  },
+
+  async update(tx: Tx, row: SystemRow): Promise<void> {
+    await tx.sql`update voice.systems set name = ${row.name}, domain = ${row.domain}, settings = ${tx.sql.json(row.settings as never)},
+      revision = revision + 1 where id = ${row.id}`;
+    await raisePlanVersion(tx, row);
+  },
+
+  async delete(tx: Tx, row: SystemRow): Promise<void> {
+    await raisePlanVersion(tx, row);
+    await tx.sql`delete from voice.systems where id = ${row.id}`;
+  },
+
+  async count(tx: Tx): Promise<number> {
+    const [row] = await tx.sql<{ count: number }[]>`select count(*)::int as count from voice.systems`;
+    return row?.count ?? 0;
+  },
+};
+
+export const creditStore = {
+  /** Newest first. */
+  page: (tx: Tx, systemId: string, below: string | undefined, limit: number): Promise<CreditRow[]> => tx.sql<CreditRow[]>`
+    select ${tx.sql.unsafe(creditColumns)} from voice.credits where system_id = ${systemId}
+      ${below === undefined ? tx.sql`` : tx.sql`and id < ${below}`} order by id desc limit ${limit}`,
+
+  /**
+   * Adds a decimal (negative: takes) to the balance. A call is charged once: again it answers undefined. Not for balances that would pass
+   * 12 digits: the database refuses.
+   */
+  async add(
+    tx: Tx,
+    system: Pick<SystemRow, "id" | "organisationId" | "projectId">,
+    entry: {
+      kind: PhoneCredit["kind"];
+      amount: string;
+      note?: string | undefined;
+      callId?: string | undefined;
+      by?: Actor | undefined;
+    },
+  ): Promise<CreditRow | undefined> {
+    // The balance first: its row puts parallel charges in a line, so that each tells the balance after it.
+    const [balance] = await tx.sql<{ balance: string }[]>`
+      select balance::text from voice.balances where system_id = ${system.id} for update`;
+    if (balance === undefined) return undefined;
+    const [row] = await tx.sql<CreditRow[]>`
+      insert into voice.credits (id, system_id, organisation_id, project_id, kind, amount, balance, note, call_id, by_actor, at)
+      values (${newId("phoneCredit")}, ${system.id}, ${system.organisationId}, ${system.projectId}, ${entry.kind}, ${entry.amount}::numeric,
+        ${balance.balance}::numeric + ${entry.amount}::numeric, ${entry.note ?? null}, ${entry.callId ?? null},
+        ${entry.by === undefined ? null : tx.sql.json(entry.by as never)}, now())
+      on conflict (call_id) do nothing returning ${tx.sql.unsafe(creditColumns)}`;
+    if (row) await tx.sql`update voice.balances set balance = balance + ${entry.amount}::numeric where system_id = ${system.id}`;
+    return row;
+  },
+
+  /** For the voice process, before a call and while it goes on: decimals. `since`: the beginning of the day in the system's time zone. */
+  async spending(tx: Tx, systemId: string, since: Date): Promise<{ balance: string; spent: string }> {
+    const [row] = await tx.sql<{ balance: string; spent: string }[]>`
+      select coalesce((select balance from voice.balances where system_id = ${systemId}), 0)::text as balance,
+        coalesce((select -sum(amount) from voice.credits where system_id = ${systemId} and kind = 'call' and at >= ${since}), 0)::text as spent`;
+    return row ?? { balance: "0", spent: "0" };
+  },
+};
