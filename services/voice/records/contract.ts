@@ -27,6 +27,7 @@ const quality = z
 export const callLeg = z.object({
   kind: z.string().describe("What was called: extension, trunk, voicemail, conference, …"),
   id: z.string().optional(),
+  direction: z.enum(["inbound", "outbound"]).optional().describe("Of a leg over a trunk."),
   number: z.string().optional(),
   name: z.string().optional(),
   device: z.string().optional(),

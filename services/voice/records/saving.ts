@@ -1,0 +1,172 @@
+import { createReadStream } from "node:fs";
+import type { Database, Tx } from "../../../kernel/db/database.ts";
+import { type Id, newId } from "../../../kernel/ids.ts";
+import { recordUsage } from "../../../kernel/metering/journal.ts";
+import { deleteAudio, writeAudio } from "../audio/store.ts";
+import { creditStore } from "../systems/store.ts";
+import type { GreetingKind } from "./contract.ts";
+import { type CallRowWithLegs, callStore } from "./store/calls.ts";
+import { recordingStore } from "./store/recordings.ts";
+import { greetingStore, type VoicemailRow, voicemailStore } from "./store/voicemails.ts";
+
+/** For the voice process: what became of calls is written here, with what it costs, in one transaction each. */
+
+/** Where the phone system lives: the plan knows. */
+export interface SystemReference {
+  id: Id<"phoneSystem">;
+  organisationId: Id<"organisation">;
+  projectId: Id<"project">;
+}
+/** A WAV file that is whole; it stays, for the caller to delete. */
+export interface SoundFile {
+  path: string;
+  milliseconds: number;
+}
+
+/** The time of each leg over a trunk; the id is made of the call's, so that it counts once. */
+const usageOf = (call: CallRowWithLegs) =>
+  call.legs.flatMap(({ kind, id, direction, answeredAt, endedAt }, index) => {
+    if (kind !== "trunk" || id === undefined || answeredAt === undefined) return [];
+    const [from, to] = [new Date(answeredAt), endedAt === undefined ? call.endedAt : new Date(endedAt)];
+    return [
+      {
+        id: `${call.id.replace(/^[a-z]+/, "use")}_${index}`,
+        organisationId: call.organisationId,
+        projectId: call.projectId,
+        service: "voice",
+        meter: "voice.call.seconds",
+        unit: "seconds",
+        resource: { kind: "trunk", id, name: direction ?? call.direction },
+        from,
+        to,
+        quantity: ((to.getTime() - from.getTime()) / 1000).toFixed(3),
+      },
+    ];
+  });
+
+/**
+ * Writes the record of a call that has ended, its usage, and takes its price from the phone system's balance. A second time it does nothing and answers
+ * false: after a crash a call is closed by whoever finds it.
+ */
+export async function saveCallRecord(tx: Tx, call: CallRowWithLegs): Promise<boolean> {
+  if (!(await callStore.insert(tx, call))) return false;
+  await recordUsage(tx, usageOf(call));
+  if (call.price !== null && Number(call.price) > 0)
+    await creditStore.add(
+      tx,
+      { id: call.systemId, organisationId: call.organisationId, projectId: call.projectId },
+      { kind: "call", amount: `-${call.price}`, callId: call.id },
+    );
+  return true;
+}
+
+const audioOf = (system: SystemReference, ownerId: string, milliseconds: number, createdAt: Date) => ({
+  id: newId("phoneAudio"),
+  organisationId: system.organisationId,
+  projectId: system.projectId,
+  systemId: system.id,
+  ownerId,
+  contentType: "audio/wav",
+  milliseconds,
+  createdAt,
+});
+const placed = (system: SystemReference) => ({
+  organisationId: system.organisationId,
+  projectId: system.projectId,
+  systemId: system.id,
+});
+
+/** Durable when it resolves; the extension's lamp and its browsers hear of it. */
+export const saveVoicemail = (
+  database: Database,
+  system: SystemReference,
+  message: {
+    extensionId: Id<"extension">;
+    fromNumber: string;
+    fromName?: string | undefined;
+    callId?: Id<"call"> | undefined;
+    file: SoundFile;
+  },
+): Promise<VoicemailRow> =>
+  database.transaction("system", async (tx) => {
+    const id = newId("voicemail");
+    const createdAt = new Date();
+    const { path, milliseconds } = message.file;
+    const audio = await writeAudio(tx, audioOf(system, id, milliseconds, createdAt), createReadStream(path));
+    const row: VoicemailRow = {
+      id,
+      ...placed(system),
+      extensionId: message.extensionId,
+      audioId: audio.id,
+      folder: "new",
+      heard: false,
+      fromNumber: message.fromNumber,
+      fromName: message.fromName ?? null,
+      forwardedBy: null,
+      note: null,
+      callId: message.callId ?? null,
+      sizeBytes: audio.sizeBytes,
+      milliseconds,
+      createdAt,
+      deletedAt: null,
+    };
+    await voicemailStore.insert(tx, row);
+    return row;
+  });
+
+/** Durable when it resolves. `extensionIds`: whose call it is; they may listen to it. */
+export const saveRecording = (
+  database: Database,
+  system: SystemReference,
+  recording: {
+    callId?: Id<"call"> | undefined;
+    extensionIds: readonly Id<"extension">[];
+    fromNumber: string;
+    toNumber: string;
+    file: SoundFile;
+  },
+): Promise<Id<"recording">> =>
+  database.transaction("system", async (tx) => {
+    const id = newId("recording");
+    const createdAt = new Date();
+    const { path, milliseconds } = recording.file;
+    const audio = await writeAudio(tx, audioOf(system, id, milliseconds, createdAt), createReadStream(path));
+    await recordingStore.insert(tx, {
+      id,
+      ...placed(system),
+      callId: recording.callId ?? null,
+      extensionIds: [...recording.extensionIds],
+      fromNumber: recording.fromNumber,
+      toNumber: recording.toNumber,
+      audioId: audio.id,
+      sizeBytes: audio.sizeBytes,
+      milliseconds,
+      sha256: audio.sha256,
+      legalHold: false,
+      createdAt,
+    });
+    return id;
+  });
+
+/** Instead of the one of its kind: uploaded, or spoken at the phone (`content`: createReadStream of its file). */
+export async function saveGreeting(
+  tx: Tx,
+  extension: { id: Id<"extension">; system: SystemReference },
+  kind: GreetingKind,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  milliseconds: number,
+): Promise<{ kind: GreetingKind; sizeBytes: number; milliseconds: number; createdAt: Date }> {
+  const createdAt = new Date();
+  const audio = await writeAudio(tx, audioOf(extension.system, extension.id, milliseconds, createdAt), content);
+  const before = await greetingStore.set(tx, {
+    extensionId: extension.id,
+    kind,
+    ...placed(extension.system),
+    audioId: audio.id,
+    sizeBytes: audio.sizeBytes,
+    milliseconds,
+    createdAt,
+  });
+  if (before !== undefined) await deleteAudio(tx, before);
+  return { kind, sizeBytes: audio.sizeBytes, milliseconds, createdAt };
+}

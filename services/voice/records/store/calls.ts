@@ -1,0 +1,117 @@
+import type { Tx } from "../../../../kernel/db/database.ts";
+import { emit } from "../../../../kernel/events.ts";
+import type { Id } from "../../../../kernel/ids.ts";
+import type { CallDirection, CallLeg, CallOutcome, PhoneCall } from "../contract.ts";
+
+export interface CallRow {
+  /** Made when the call began: calls are sorted by it. */
+  id: Id<"call">;
+  organisationId: Id<"organisation">;
+  projectId: Id<"project">;
+  systemId: Id<"phoneSystem">;
+  direction: CallDirection;
+  outcome: CallOutcome;
+  fromNumber: string;
+  fromName: string | null;
+  toNumber: string;
+  toName: string | null;
+  extensionIds: Id<"extension">[];
+  trunkId: Id<"trunk"> | null;
+  phoneNumberId: Id<"phoneNumber"> | null;
+  queueId: Id<"callQueue"> | null;
+  serviceLevelSeconds: number | null;
+  country: string | null;
+  startedAt: Date;
+  answeredAt: Date | null;
+  endedAt: Date;
+  waitSeconds: number;
+  talkSeconds: number;
+  cause: number | null;
+  reason: string | null;
+  hungUpBy: PhoneCall["hungUpBy"] | null;
+  /** Decimals. */
+  cost: string | null;
+  price: string | null;
+  currency: string | null;
+  quality: NonNullable<PhoneCall["quality"]> | null;
+}
+export type CallRowWithLegs = CallRow & { legs: CallLeg[] };
+/** With the recordings that are kept. */
+export type CallListRow = CallRow & { recordingIds: Id<"recording">[] };
+
+export interface CallFilter {
+  systemId?: string | undefined;
+  /** Calls that any of them took part in. */
+  extensionIds?: readonly string[] | undefined;
+  direction?: string | undefined;
+  outcome?: string | undefined;
+  trunkId?: string | undefined;
+  queueId?: string | undefined;
+  number?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+const columns = `c.id, c.organisation_id as "organisationId", c.project_id as "projectId", c.system_id as "systemId", c.direction, c.outcome,
+  c.from_number as "fromNumber", c.from_name as "fromName", c.to_number as "toNumber", c.to_name as "toName", c.extension_ids as "extensionIds",
+  c.trunk_id as "trunkId", c.phone_number_id as "phoneNumberId", c.queue_id as "queueId", c.service_level_seconds as "serviceLevelSeconds", c.country,
+  c.started_at as "startedAt", c.answered_at as "answeredAt", c.ended_at as "endedAt", c.wait_seconds as "waitSeconds",
+  c.talk_seconds as "talkSeconds", c.cause, c.reason, c.hung_up_by as "hungUpBy", c.cost::text, c.price::text, c.currency, c.quality,
+  array(select r.id from voice.recordings r where r.call_id = c.id order by r.id) as "recordingIds"`;
+
+export const callConditions = (tx: Tx, filter: CallFilter) => tx.sql`
+  true ${filter.systemId === undefined ? tx.sql`` : tx.sql`and c.system_id = ${filter.systemId}`}
+  ${filter.extensionIds === undefined ? tx.sql`` : tx.sql`and c.extension_ids && ${filter.extensionIds as string[]}::text[]`}
+  ${filter.direction === undefined ? tx.sql`` : tx.sql`and c.direction = ${filter.direction}`}
+  ${filter.outcome === undefined ? tx.sql`` : tx.sql`and c.outcome = ${filter.outcome}`}
+  ${filter.trunkId === undefined ? tx.sql`` : tx.sql`and c.trunk_id = ${filter.trunkId}`}
+  ${filter.queueId === undefined ? tx.sql`` : tx.sql`and c.queue_id = ${filter.queueId}`}
+  ${
+    filter.number === undefined
+      ? tx.sql``
+      : tx.sql`and (position(${filter.number} in c.from_number) > 0 or position(${filter.number} in c.to_number) > 0)`
+  }
+  ${filter.from === undefined ? tx.sql`` : tx.sql`and c.started_at >= ${filter.from}::timestamptz`}
+  ${filter.to === undefined ? tx.sql`` : tx.sql`and c.started_at < ${filter.to}::timestamptz`}`;
+
+export const callStore = {
+  /** False when it is written already: a record is written once. */
+  async insert(tx: Tx, row: CallRowWithLegs): Promise<boolean> {
+    const rows = await tx.sql`
+      insert into voice.calls (id, organisation_id, project_id, system_id, direction, outcome, from_number, from_name, to_number, to_name,
+        extension_ids, trunk_id, phone_number_id, queue_id, service_level_seconds, country, started_at, answered_at, ended_at, wait_seconds,
+        talk_seconds, cause, reason, hung_up_by, cost, price, currency, quality, legs)
+      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.systemId}, ${row.direction}, ${row.outcome}, ${row.fromNumber}, ${row.fromName},
+        ${row.toNumber}, ${row.toName}, ${row.extensionIds}, ${row.trunkId}, ${row.phoneNumberId}, ${row.queueId}, ${row.serviceLevelSeconds},
+        ${row.country}, ${row.startedAt}, ${row.answeredAt}, ${row.endedAt}, ${row.waitSeconds}, ${row.talkSeconds}, ${row.cause}, ${row.reason},
+        ${row.hungUpBy ?? null}, ${row.cost}, ${row.price}, ${row.currency}, ${row.quality === null ? null : tx.sql.json(row.quality as never)},
+        ${tx.sql.json(row.legs as never)})
+      on conflict (id) do nothing returning id`;
+    if (rows.length === 0) return false;
+    await emit(tx, {
+      type: "voice.call.ended",
+      organisationId: row.organisationId,
+      projectId: row.projectId,
+      payload: { callId: row.id, phoneSystemId: row.systemId },
+    });
+    return true;
+  },
+
+  async find(tx: Tx, id: string): Promise<(CallListRow & { legs: CallLeg[] }) | undefined> {
+    const [row] = await tx.sql<(CallListRow & { legs: CallLeg[] })[]>`
+      select ${tx.sql.unsafe(columns)}, c.legs from voice.calls c where c.id = ${id}`;
+    return row;
+  },
+
+  /** The newest first. */
+  page: (tx: Tx, filter: CallFilter, below: string | undefined, limit: number): Promise<CallListRow[]> => tx.sql<CallListRow[]>`
+    select ${tx.sql.unsafe(columns)} from voice.calls c where ${callConditions(tx, filter)}
+      ${below === undefined ? tx.sql`` : tx.sql`and c.id < ${below}`} order by c.id desc limit ${limit}`,
+
+  /** The oldest first. */
+  pageUpward: (tx: Tx, filter: CallFilter, above: string | undefined, limit: number): Promise<CallListRow[]> => tx.sql<
+    CallListRow[]
+  >`
+    select ${tx.sql.unsafe(columns)} from voice.calls c where ${callConditions(tx, filter)}
+      ${above === undefined ? tx.sql`` : tx.sql`and c.id > ${above}`} order by c.id limit ${limit}`,
+};
