@@ -1,0 +1,59 @@
+import type { Database } from "../../../kernel/db/database.ts";
+import type { Log } from "../../../kernel/log.ts";
+import type { Secrets } from "../../../kernel/secrets.ts";
+import type { MediaEngine } from "../media/engine.ts";
+import type { Locations } from "../registrar/locations.ts";
+import type { IncomingRefer, SipStack } from "../sip/ports.ts";
+import type { Call } from "./call.ts";
+import type { Party } from "./party.ts";
+import type { Plans } from "./plans.ts";
+
+/** What every part of the switchboard works with. */
+export interface Board {
+  readonly log: Log;
+  readonly database: Database;
+  readonly secrets: Secrets;
+  readonly stack: SipStack;
+  readonly engine: MediaEngine;
+  readonly plans: Plans;
+  readonly locations: Locations;
+  /** Where sounds are put while a call needs them; emptied at the start. */
+  readonly folder: string;
+  readonly processId: string;
+  /** Calls that run, by id. */
+  readonly calls: ReadonlyMap<string, Call>;
+  readonly ringing: RingingCalls;
+  begin(call: Call): void;
+  changed(call: Call): void;
+  /** Writes its record. Never rejects. */
+  finish(call: Call): Promise<void>;
+  left(party: Party): void;
+  transfer(party: Party, refer: IncomingRefer): void;
+  /** Parties of an extension that ring or talk. */
+  partiesOf(extensionId: string): Party[];
+}
+
+/** Calls that ring at extensions and that another phone may take. */
+export class RingingCalls {
+  private readonly entries = new Set<{ extensionIds: string[]; take: (by: Party) => void }>();
+
+  /** Returns what ends it. */
+  offer(extensionIds: string[], take: (by: Party) => void): () => void {
+    const entry = { extensionIds, take };
+    this.entries.add(entry);
+    return () => void this.entries.delete(entry);
+  }
+
+  /** Gives the one that rings for longest to this party; false when none rings at any of these extensions. */
+  pick(extensionIds: readonly string[], by: Party): boolean {
+    const entry = [...this.entries].find((each) => each.extensionIds.some((id) => extensionIds.includes(id)));
+    if (!entry) return false;
+    this.entries.delete(entry);
+    entry.take(by);
+    return true;
+  }
+
+  isRinging(extensionId: string): boolean {
+    return [...this.entries].some(({ extensionIds }) => extensionIds.includes(extensionId));
+  }
+}

@@ -1,0 +1,162 @@
+import { type Id, newId } from "../../../kernel/ids.ts";
+import type { PhoneLanguage } from "../destinations/contract.ts";
+import type { ActiveCall } from "../live/contract.ts";
+import type { PhonePlan, PlanExtension } from "../plan.ts";
+import type { CallDirection, CallLeg, CallOutcome } from "../records/contract.ts";
+import type { Board } from "./board.ts";
+import { CallMedia } from "./media.ts";
+import type { Party, PartyEvents, Who } from "./party.ts";
+
+/** How a call ends that nobody answered: the status it gets, and the words of its record. */
+export interface Refusal {
+  status: number;
+  outcome: CallOutcome;
+  reason?: string;
+}
+
+export interface CallStart {
+  plan: PhonePlan;
+  direction: CallDirection;
+  from: Who;
+  to: { number: string; name?: string | undefined };
+  trunkId?: string | undefined;
+  phoneNumberId?: string | undefined;
+  language?: PhoneLanguage | undefined;
+}
+
+/** One call from its beginning to its record: the party that it is about (`subject`), and all it is connected with. */
+export class Call {
+  readonly id: Id<"call"> = newId("call");
+  readonly board: Board;
+  readonly plan: PhonePlan;
+  readonly media: CallMedia;
+  readonly direction: CallDirection;
+  readonly startedAt = new Date();
+  from: Who;
+  to: { number: string; name?: string | undefined };
+  language: PhoneLanguage;
+  trunkId: string | undefined;
+  phoneNumberId: string | undefined;
+  queueId: string | undefined;
+  serviceLevelSeconds: number | undefined;
+  country: string | undefined;
+  cost: string | undefined;
+  price: string | undefined;
+  answeredAt: Date | undefined;
+  state: ActiveCall["state"] = "ringing";
+  isRecorded = false;
+  readonly extensionIds = new Set<string>();
+  readonly legs: CallLeg[] = [];
+  readonly parties = new Set<Party>();
+  /** Put before the caller's name on phones that ring: of a number, group or queue. */
+  namePrefix = "";
+  /** What the subject is told when its script ends unanswered. */
+  refusal: Refusal = { status: 480, outcome: "missed" };
+  hungUpBy: "caller" | "called" | "system" | undefined;
+  /** Extensions that have forwarded it already: it does not come to one twice. */
+  readonly forwardedBy = new Set<string>();
+  private theSubject: Party | undefined;
+  private readonly partyLegs = new Map<Party, CallLeg>();
+
+  constructor(board: Board, start: CallStart) {
+    this.board = board;
+    this.plan = start.plan;
+    this.direction = start.direction;
+    this.from = start.from;
+    this.to = start.to;
+    this.trunkId = start.trunkId;
+    this.phoneNumberId = start.phoneNumberId;
+    this.language = start.language ?? start.plan.system.language;
+    this.media = new CallMedia(board.engine, this.id);
+    if (start.from.extensionId) this.extensionIds.add(start.from.extensionId);
+  }
+
+  get subject(): Party {
+    if (!this.theSubject) throw new Error("The call has no subject yet.");
+    return this.theSubject;
+  }
+
+  /** For the parties of this call. */
+  readonly partyEvents: PartyEvents = {
+    onEnded: (party) => this.left(party),
+    onRefer: (party, refer) => this.board.transfer(party, refer),
+    onError: (error, during) => this.board.log.warn({ err: error, call: this.id }, `${during} failed`),
+  };
+
+  extension(id: string | undefined): PlanExtension | undefined {
+    return id === undefined ? undefined : this.plan.extensions.find((each) => each.id === id);
+  }
+
+  /** A party belongs to this call from now on, also one that another call had. */
+  add(party: Party, kind: string): void {
+    this.parties.add(party);
+    party.call = this;
+    const { number, name, extensionId, trunkId, deviceId } = party.who;
+    const id = extensionId ?? trunkId;
+    const leg: CallLeg = {
+      kind,
+      ...(id === undefined ? {} : { id }),
+      ...(number === undefined ? {} : { number }),
+      ...(name === undefined ? {} : { name }),
+      ...(deviceId === undefined ? {} : { device: deviceId }),
+      startedAt: party.startedAt.toISOString(),
+    };
+    this.legs.push(leg);
+    this.partyLegs.set(party, leg);
+    this.board.changed(this);
+  }
+
+  /** Something else that the call came to: voicemail, a queue. */
+  note(kind: string, id: string, name?: string): void {
+    const at = new Date().toISOString();
+    this.legs.push({ kind, id, ...(name === undefined ? {} : { name }), startedAt: at, answeredAt: at });
+  }
+
+  setState(state: ActiveCall["state"]): void {
+    this.state = state;
+    this.board.changed(this);
+  }
+
+  /** Somebody answered, or something: a menu, voicemail. */
+  answered(by?: Party): void {
+    this.answeredAt ??= new Date();
+    if (by?.who.extensionId) this.extensionIds.add(by.who.extensionId);
+    const leg = by && this.partyLegs.get(by);
+    if (leg) leg.answeredAt ??= new Date().toISOString();
+    this.setState("talking");
+  }
+
+  refuse(status: number, outcome: CallOutcome, reason?: string): void {
+    this.refusal = { status, outcome, ...(reason === undefined ? {} : { reason }) };
+  }
+
+  /** Its whole life: `work` says what happens to the subject. Writes its record at the end. Never rejects. */
+  async run(subject: Party, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.theSubject = subject;
+    this.board.begin(this);
+    try {
+      await subject.run(async (signal) => {
+        await work(signal);
+        if (!signal.aborted && !subject.isAnswered) subject.hangUp(this.refusal.status);
+      });
+    } finally {
+      await this.board.finish(this);
+    }
+  }
+
+  private left(party: Party): void {
+    this.parties.delete(party);
+    const leg = this.partyLegs.get(party);
+    const { end } = party;
+    if (end?.cause === "remote_hangup" || end?.cause === "cancelled")
+      this.hungUpBy ??= party === this.theSubject ? "caller" : "called";
+    if (leg) {
+      leg.endedAt = new Date().toISOString();
+      if (party.answeredAt) leg.answeredAt ??= party.answeredAt.toISOString();
+      if (end?.status !== undefined) leg.cause = end.status;
+      const codec = party.leg.media?.codec;
+      if (codec !== undefined) leg.codec = codec;
+    }
+    this.board.left(party);
+  }
+}

@@ -1,0 +1,104 @@
+import type { Destination } from "../destinations/contract.ts";
+import type { PlanExtension } from "../plan.ts";
+import type { HeaderInput } from "../sip/ports.ts";
+import type { Call } from "./call.ts";
+import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
+import { type Party, talk, type Who } from "./party.ts";
+import { startPolicyRecording } from "./recordings.ts";
+import { music, ringback } from "./sounds.ts";
+
+/** A name as it stands in a From: quotes and backslashes would end it. */
+const quoted = (text: string): string => `"${text.replace(/["\\\r\n]/g, "").slice(0, 80)}"`;
+
+/** As others see a caller (RFC 3323 section 4.1.1.3 when it hides). */
+export function fromHeader(call: Call, who: Who): string {
+  if (who.number === undefined) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
+  const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? who.number}`;
+  return `${quoted(name)} <sip:${who.number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
+}
+
+/** Where an extension's phones are now. */
+export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderInput = {}): Target[] {
+  const enabled = new Map(extension.devices.filter((device) => device.enabled).map((device) => [device.id, device]));
+  return call.board.locations
+    .ofExtension(extension.id)
+    .filter(({ deviceId }) => enabled.has(deviceId))
+    .map((location) => ({
+      who: {
+        number: extension.number,
+        name: extension.callerName ?? extension.name,
+        extensionId: extension.id,
+        deviceId: location.deviceId,
+      },
+      target: location.contact,
+      to: `${quoted(extension.name)} <sip:${extension.number}@${call.plan.system.domain}>`,
+      flow: location.flow,
+      ...(location.path.length > 0 ? { routes: location.path } : {}),
+      from: fromHeader(call, call.from),
+      headers,
+      profile:
+        location.transport === "ws" || location.transport === "wss" ? "webrtc" : location.transport === "tls" ? "srtp" : "rtp",
+    }));
+}
+
+/** Rings these for the subject of a call. @throws the reason of `signal` */
+export async function ring(
+  call: Call,
+  targets: readonly Target[],
+  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging">>,
+  signal: AbortSignal,
+): Promise<Dialled> {
+  const extensionIds = targets.flatMap(({ who }) => who.extensionId ?? []);
+  for (const id of extensionIds) call.extensionIds.add(id);
+  const before = new Set(call.parties);
+  const result = await dial(
+    targets,
+    {
+      stack: call.board.stack,
+      media: call.media,
+      caller: call.subject,
+      ringback: ringback(call.plan),
+      events: call.partyEvents,
+      onParty: (party) => call.add(party, party.who.trunkId ? "trunk" : "extension"),
+      ...(extensionIds.length > 0 ? { offerPickup: (take) => call.board.ringing.offer(extensionIds, take) } : {}),
+      ...options,
+    },
+    signal,
+  );
+  const answeredBy = result.party;
+  // Who only rang did not take part.
+  for (const id of extensionIds)
+    if (
+      answeredBy?.who.extensionId !== id &&
+      ![...before].some(({ who }) => who.extensionId === id) &&
+      call.from.extensionId !== id
+    )
+      call.extensionIds.delete(id);
+  if (answeredBy && answeredBy.call !== call) call.add(answeredBy, "extension");
+  return result;
+}
+
+/** Subject and party speak until one of them leaves. @throws the reason of `signal` */
+export async function connect(call: Call, party: Party, signal: AbortSignal): Promise<"hung_up" | "taken"> {
+  const { subject } = call;
+  try {
+    await subject.answer(party.leg);
+    await party.answer(subject.leg);
+    call.answered(party);
+  } catch (error) {
+    party.hangUp();
+    throw error;
+  }
+  const recording = await startPolicyRecording(call, party);
+  try {
+    return await talk(subject, party, signal, music(call.plan));
+  } finally {
+    await recording?.stop();
+  }
+}
+
+/** Where a call goes when an extension does not take it: what it says, else its voicemail, else nowhere. */
+export function instead(extension: PlanExtension, forwarding: Destination | null): Destination | undefined {
+  if (forwarding) return forwarding;
+  return extension.voicemail.enabled ? ({ kind: "voicemail", id: extension.id } as Destination) : undefined;
+}

@@ -1,0 +1,225 @@
+import type { MediaProfile, Playback, PlaySource } from "../media/engine.ts";
+import type { HeaderInput, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
+import { aborted, pause, unless } from "./abort.ts";
+import type { CallMedia } from "./media.ts";
+import { Party, type PartyEvents, type Who } from "./party.ts";
+
+/** One place to ring. */
+export interface Target extends Way {
+  who: Who;
+  target: string | SipUri;
+  from: string;
+  to?: string;
+  headers?: HeaderInput;
+  credentials?: { username: string; password: string } | undefined;
+  profile: MediaProfile;
+  /** Rings only after so long. */
+  delaySeconds?: number;
+}
+
+/** Why nobody answered; `busy` also when the phone was told to decline. */
+export type Unanswered = "busy" | "no_answer" | "declined" | "unreachable" | "not_found" | "failed";
+
+export type Dialled = { party: Party } | { party: undefined; why: Unanswered; status: number };
+
+export interface DialOptions {
+  stack: SipStack;
+  media: CallMedia;
+  /** Who hears that it rings. Absent: nobody yet. */
+  caller: Party | undefined;
+  ringSeconds: number;
+  /** What a caller who is answered already hears. */
+  ringback: PlaySource;
+  maxForwards?: number;
+  events: PartyEvents;
+  /** A call that another phone takes (pickup): called at the start, with what takes it. Returns what ends the offer. */
+  offerPickup?(take: (by: Party) => void): () => void;
+  onRinging?(party: Party): void;
+  /** A phone is called. */
+  onParty?(party: Party): void;
+}
+
+const elsewhere = 'SIP;cause=200;text="Call completed elsewhere"';
+
+/** Rings all targets until one answers. The others are told that the call was answered elsewhere. @throws the reason of `signal` */
+export async function dial(targets: readonly Target[], options: DialOptions, signal: AbortSignal): Promise<Dialled> {
+  const { caller } = options;
+  const attempts: Attempt[] = [];
+  const taken = Promise.withResolvers<Dialled>();
+  const endPickup = options.offerPickup?.((by) => taken.resolve({ party: by }));
+  const hearing = new CallerHears(caller, options.ringback, targets.length === 1);
+  const stop = new AbortController();
+  let answered: Party | undefined;
+  try {
+    for (const target of targets) attempts.push(new Attempt(target, options, hearing, stop.signal));
+    const late = pause(options.ringSeconds * 1000, stop.signal).then(
+      (): Dialled => ({ party: undefined, why: "no_answer", status: 480 }),
+    );
+    late.catch(() => {});
+    const first = firstAnswer(attempts);
+    const result = await unless(signal, Promise.race([taken.promise, late, first]));
+    answered = result.party;
+    return result;
+  } finally {
+    stop.abort();
+    endPickup?.();
+    hearing.end();
+    for (const attempt of attempts)
+      if (attempt.party !== answered || answered === undefined) attempt.cancel(answered && elsewhere);
+  }
+}
+
+/** The first that answers, or the most telling reason when none does. */
+async function firstAnswer(attempts: Attempt[]): Promise<Dialled> {
+  const { promise, resolve } = Promise.withResolvers<Dialled>();
+  const reasons: Extract<Dialled, { party: undefined }>[] = [];
+  const one = async (attempt: Attempt) => {
+    const end = await attempt.end;
+    if (end.party) return resolve(end);
+    reasons.push(end);
+    // RFC 3261 section 16.7: nobody anywhere wants this call.
+    if (end.status >= 600) resolve(end);
+    if (reasons.length === attempts.length) resolve(mostTelling(reasons));
+  };
+  for (const attempt of attempts) void one(attempt);
+  if (attempts.length === 0) resolve({ party: undefined, why: "unreachable", status: 480 });
+  return promise;
+}
+
+const telling: Unanswered[] = ["declined", "busy", "no_answer", "failed", "not_found", "unreachable"];
+const mostTelling = (reasons: Extract<Dialled, { party: undefined }>[]) =>
+  reasons.toSorted((a, b) => telling.indexOf(a.why) - telling.indexOf(b.why))[0] as Dialled;
+
+function reasonOf(status: number): Unanswered {
+  if (status === 486 || status === 600) return "busy";
+  if (status === 603 || status === 403) return "declined";
+  if (status === 404 || status === 410 || status === 484 || status === 604) return "not_found";
+  if (status === 480 || status === 487) return "no_answer";
+  if (status === 408 || status === 430 || status === 503) return "unreachable";
+  return "failed";
+}
+
+/** What the caller hears while it rings: what the one place sends that is called, else that it rings. */
+class CallerHears {
+  private readonly caller: Party | undefined;
+  private readonly ringback: PlaySource;
+  private readonly single: boolean;
+  private playback: Playback | undefined;
+  private over = false;
+  private bridged = false;
+
+  constructor(caller: Party | undefined, ringback: PlaySource, single: boolean) {
+    this.caller = caller;
+    this.ringback = ringback;
+    this.single = single;
+  }
+
+  ringing(): void {
+    if (this.over || this.bridged || !this.caller) return;
+    if (!this.caller.isAnswered) this.caller.ring();
+    else this.playback ??= this.caller.play(this.ringback, { repeat: 0 });
+  }
+
+  async early(party: Party): Promise<void> {
+    const { caller } = this;
+    if (this.over || this.bridged || !this.single || !caller) return this.ringing();
+    this.bridged = true;
+    await this.playback?.stop();
+    await caller.early(party.leg);
+    if (!this.over) await party.media.engine.bridge(caller.leg, party.leg);
+  }
+
+  end(): void {
+    this.over = true;
+    void this.playback?.stop();
+  }
+}
+
+/** One place that rings. */
+class Attempt {
+  party: Party | undefined;
+  readonly end: Promise<Dialled>;
+  private readonly target: Target;
+  private readonly options: DialOptions;
+  private readonly hearing: CallerHears;
+  private canceled = false;
+
+  constructor(target: Target, options: DialOptions, hearing: CallerHears, stop: AbortSignal) {
+    this.target = target;
+    this.options = options;
+    this.hearing = hearing;
+    this.end = this.ring(stop).catch((error): Dialled => {
+      if (!this.canceled) options.events.onError(error, "ringing a phone");
+      return { party: undefined, why: "failed", status: 500 };
+    });
+  }
+
+  /** Harmless when it is over. */
+  cancel(reason: string | undefined): void {
+    this.canceled = true;
+    this.party?.session.hangUp({ reason });
+  }
+
+  private async ring(stop: AbortSignal): Promise<Dialled> {
+    const { target } = this;
+    if (target.delaySeconds) await pause(target.delaySeconds * 1000, stop);
+    const first = await this.attempt(target);
+    // A phone on TLS may have no SRTP.
+    if (!first.party && [488, 606, 415].includes(first.status) && target.profile === "srtp" && !this.canceled)
+      return this.attempt({ ...target, profile: "rtp" });
+    return first;
+  }
+
+  private async attempt(target: Target): Promise<Dialled> {
+    const { stack, media, caller, events } = this.options;
+    const { who, profile, delaySeconds: _, ...rest } = target;
+    const leg = media.leg(who.number ?? "phone");
+    let sdp: string;
+    try {
+      sdp = await leg.offer({ profile, ...(caller ? { like: caller.leg } : {}) });
+    } catch (error) {
+      await media.close(leg);
+      throw error;
+    }
+    if (this.canceled) {
+      await media.close(leg);
+      return { party: undefined, why: "no_answer", status: 487 };
+    }
+    const { maxForwards } = this.options;
+    const session = stack.call({ ...rest, sdp, ...(maxForwards === undefined ? {} : { maxForwards }) });
+    const party = new Party({ who, session, leg, media, events });
+    this.party = party;
+    this.options.onParty?.(party);
+    return this.outcome(party, session);
+  }
+
+  private async outcome(party: Party, session: OutgoingCall): Promise<Dialled> {
+    const { promise, resolve, reject } = Promise.withResolvers<Dialled>();
+    let rang = false;
+    session.on("progress", ({ status, sdp }) => {
+      if (status >= 180 && !rang) {
+        rang = true;
+        this.options.onRinging?.(party);
+      }
+      if (sdp !== undefined)
+        party.leg
+          .accept(sdp)
+          .then(() => this.hearing.early(party))
+          .catch(reject);
+      else if (status === 180) this.hearing.ringing();
+    });
+    session.on("answered", ({ sdp }) => {
+      party.answeredAt = new Date();
+      const accepted = sdp === undefined ? Promise.resolve() : party.leg.accept(sdp);
+      accepted
+        .then(() => resolve({ party }))
+        .catch((error) => {
+          session.hangUp({ reason: 'SIP;cause=488;text="Not Acceptable Here"' });
+          reject(error);
+        });
+    });
+    session.on("refused", ({ status }) => resolve({ party: undefined, why: reasonOf(status), status }));
+    void aborted(party.gone).then(() => resolve({ party: undefined, why: "failed", status: party.end?.status ?? 500 }));
+    return promise;
+  }
+}

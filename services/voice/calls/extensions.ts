@@ -1,0 +1,57 @@
+import type { Destination } from "../destinations/contract.ts";
+import type { Call } from "./call.ts";
+import { connect, instead, ring, targetsOf } from "./connect.ts";
+
+/** Calls an extension: all its phones, or where it says that calls go. Returns where the call goes next. @throws the reason of `signal` */
+export async function callExtension(call: Call, extensionId: string, signal: AbortSignal): Promise<Destination | undefined> {
+  const extension = call.extension(extensionId);
+  if (!extension) {
+    call.refuse(404, "failed", "There is no such extension.");
+    return undefined;
+  }
+  call.to = call.forwardedBy.size === 0 ? { number: extension.number, name: extension.name } : call.to;
+  const { forwarding } = extension;
+  if (forwarding.always && !call.forwardedBy.has(extension.id)) {
+    call.forwardedBy.add(extension.id);
+    return forwarding.always;
+  }
+  const active = call.board.partiesOf(extension.id).filter((party) => party !== call.subject).length;
+  const isBusy = extension.doNotDisturb || active >= extension.maxCalls || (active > 0 && !extension.callWaiting);
+  if (isBusy) {
+    call.refuse(486, "busy", extension.doNotDisturb ? "Do not disturb." : "Busy.");
+    return goOn(call, extension.id, forwarding.busy);
+  }
+  const targets = targetsOf(call, extension).filter(({ who }) => who.deviceId !== call.subject.who.deviceId);
+  if (targets.length === 0) {
+    call.refuse(480, "missed", "No phone of the extension is registered.");
+    return goOn(call, extension.id, forwarding.unreachable);
+  }
+  const result = await ring(call, targets, { ringSeconds: extension.ringSeconds }, signal);
+  if (result.party) {
+    await connect(call, result.party, signal);
+    return undefined;
+  }
+  switch (result.why) {
+    case "busy":
+    case "declined":
+      call.refuse(result.status === 603 ? 603 : 486, result.why === "busy" ? "busy" : "refused");
+      return goOn(call, extension.id, forwarding.busy);
+    case "unreachable":
+      call.refuse(480, "missed", "The phone did not answer.");
+      return goOn(call, extension.id, forwarding.unreachable);
+    case "no_answer":
+      call.refuse(480, "missed");
+      return goOn(call, extension.id, forwarding.noAnswer);
+    default:
+      call.refuse(result.status >= 400 ? result.status : 480, "failed", `The phone answered ${result.status}.`);
+      return goOn(call, extension.id, forwarding.unreachable);
+  }
+}
+
+/** Once for each extension: two that forward to each other would go on for ever. */
+function goOn(call: Call, extensionId: string, forwarding: Destination | null): Destination | undefined {
+  const extension = call.extension(extensionId);
+  if (!extension || call.forwardedBy.has(extensionId)) return undefined;
+  call.forwardedBy.add(extensionId);
+  return instead(extension, forwarding);
+}

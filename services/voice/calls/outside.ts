@@ -1,0 +1,31 @@
+import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
+
+/** A number outside, as the rules of its country see it. */
+export interface OutsideNumber {
+  /** With its plus. */
+  e164: string;
+  /** ISO 3166; undefined: of no country (satellites, international services). */
+  country: string | undefined;
+  kind: "national" | "mobile" | "international" | "premium";
+}
+
+const premiumTypes = new Set(["PREMIUM_RATE", "SHARED_COST"]);
+
+/** What somebody in this country means by these digits; undefined when it is no number that exists. */
+export function outsideNumber(dialled: string, country: string): OutsideNumber | undefined {
+  const digits = dialled.replace(/[^\d+]/g, "");
+  const number = parsePhoneNumberFromString(digits, country as CountryCode);
+  if (!number?.isPossible()) return undefined;
+  const type = number.getType();
+  const own = number.country === country;
+  const kind = premiumTypes.has(type ?? "") ? "premium" : !own ? "international" : type === "MOBILE" ? "mobile" : "national";
+  return { e164: number.number, country: number.country, kind };
+}
+
+/** As a trunk wants it written. */
+export function written(e164: string, format: "e164_plus" | "e164" | "national", country: string): string {
+  if (format === "e164_plus") return e164;
+  if (format === "e164") return e164.slice(1);
+  const number = parsePhoneNumberFromString(e164);
+  return number?.country === country ? number.formatNational().replace(/\D/g, "") : `00${e164.slice(1)}`;
+}

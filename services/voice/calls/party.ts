@@ -1,0 +1,252 @@
+import { MediaError, type MediaEvent, type MediaLeg, type Playback, type PlayOptions, type PlaySource } from "../media/engine.ts";
+import type { HeaderInput, IncomingCall, IncomingOffer, IncomingRefer, OutgoingCall, SessionEnd } from "../sip/ports.ts";
+import { aborted, unless } from "./abort.ts";
+import type { Call } from "./call.ts";
+import { Digits } from "./digits.ts";
+import type { CallMedia } from "./media.ts";
+
+/** Who is at the other end of a leg, as the others see it. */
+export interface Who {
+  /** What others call to reach it: an extension, or a number with its +. Absent: it hides. */
+  number: string | undefined;
+  name: string | undefined;
+  extensionId?: string | undefined;
+  deviceId?: string | undefined;
+  trunkId?: string | undefined;
+}
+
+export interface PartyEvents {
+  onRefer?(party: Party, refer: IncomingRefer): void;
+  onEnded?(party: Party, end: SessionEnd): void;
+  onError(error: unknown, during: string): void;
+}
+
+type AnySession = IncomingCall | OutgoingCall;
+
+/** Why a script of a party ended: another one took it, or it is gone. */
+export class Left extends Error {
+  readonly because: "taken" | "gone";
+  constructor(because: "taken" | "gone") {
+    super(`The party was ${because}.`);
+    this.because = because;
+  }
+}
+
+/**
+ * One phone in a call: its SIP session, its media, and who may say what happens to it. Whoever takes it (`take`) has it until somebody else does or it
+ * hangs up; their signal is aborted then.
+ */
+export class Party {
+  readonly who: Who;
+  readonly session: AnySession;
+  readonly leg: MediaLeg;
+  readonly digits = new Digits();
+  readonly events: PartyEvents;
+  readonly startedAt = new Date();
+  answeredAt: Date | undefined;
+  /** The one that it is in now. */
+  call: Call | undefined;
+  /** Whom it talks to. */
+  peer: Party | undefined;
+  end: SessionEnd | undefined;
+  /** The other phone put us on hold. */
+  held = false;
+  onHold: ((held: boolean) => void) | undefined;
+  readonly media: CallMedia;
+  private control: AbortController | undefined;
+  private readonly goneController = new AbortController();
+  /** Our answer to an INVITE, once it was made: it must not change between 183 and 200. */
+  private localAnswer: string | undefined;
+  private readonly unlisten: () => void;
+
+  constructor(options: { who: Who; session: AnySession; leg: MediaLeg; media: CallMedia; events: PartyEvents }) {
+    this.who = options.who;
+    this.session = options.session;
+    this.leg = options.leg;
+    this.media = options.media;
+    this.events = options.events;
+    const { session, leg } = this;
+    session.data = this;
+    this.unlisten = leg.call.onEvent((event) => this.heard(event));
+    const common = session as IncomingCall;
+    common.on("offer", (offer) => void this.negotiate(offer).catch((error) => this.failed(offer, error)));
+    common.on("dtmf", (digit, durationMs) => {
+      this.digits.push(digit);
+      // Media did not carry it.
+      void this.peer?.leg.sendDtmf(digit, { toneMs: Math.min(Math.max(durationMs, 70), 500) }).catch(() => {});
+    });
+    common.on("refer", (refer) => (this.events.onRefer ? this.events.onRefer(this, refer) : refer.reject(603)));
+    common.on("ended", (end) => void this.over(end));
+  }
+
+  /** Aborted when it hung up, with the reason `Left`. */
+  get gone(): AbortSignal {
+    return this.goneController.signal;
+  }
+
+  get isAnswered(): boolean {
+    return this.answeredAt !== undefined;
+  }
+
+  /** Ends the hold of whoever has it. */
+  take(): AbortSignal {
+    this.control?.abort(new Left("taken"));
+    const control = new AbortController();
+    if (this.gone.aborted) control.abort(this.gone.reason);
+    this.control = control;
+    return control.signal;
+  }
+
+  /** Takes it, does the work, and hangs up at its end, unless it was taken meanwhile. Never rejects. */
+  async run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const signal = this.take();
+    try {
+      await work(signal);
+    } catch (error) {
+      if (!signal.aborted) this.events.onError(error, "the call's script");
+    } finally {
+      if (!signal.aborted) this.hangUp();
+    }
+  }
+
+  /** 180; once answered the phone is told nothing. */
+  ring(headers?: HeaderInput): void {
+    if (this.session.direction === "incoming" && !this.isAnswered && !this.gone.aborted && this.localAnswer === undefined)
+      this.session.progress(180, headers ? { headers } : {});
+  }
+
+  /** What it hears before the call is answered: 183 with our media. */
+  async early(like?: MediaLeg): Promise<void> {
+    const { session } = this;
+    if (session.direction !== "incoming" || this.isAnswered || this.gone.aborted || session.request.sdp === undefined) return;
+    if (this.localAnswer !== undefined) return;
+    this.localAnswer = await this.leg.answer(session.request.sdp, like ? { like } : {});
+    if (!this.gone.aborted) session.progress(183, { sdp: this.localAnswer });
+  }
+
+  /** Nothing happens when it was answered before. @throws Left, MediaError */
+  async answer(like?: MediaLeg): Promise<void> {
+    const { session } = this;
+    if (session.direction !== "incoming" || this.isAnswered) return;
+    this.gone.throwIfAborted();
+    this.answeredAt = new Date();
+    const offer = session.request.sdp;
+    if (offer !== undefined) {
+      const sdp = this.localAnswer ?? (await this.leg.answer(offer, like ? { like } : {}));
+      this.gone.throwIfAborted();
+      session.answer({ sdp });
+      return;
+    }
+    const sdp = await this.leg.offer(like ? { like } : {});
+    const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
+    session.answer({ sdp });
+    const answer = await unless(this.gone, acknowledged);
+    if (answer !== undefined) await this.leg.accept(answer);
+  }
+
+  /** Before an answer `status` is what it gets; after it, it is hung up. Harmless when it is over. */
+  hangUp(status = 480, reason?: string): void {
+    if (this.gone.aborted) return;
+    const { session } = this;
+    if (session.direction === "incoming" && !this.isAnswered)
+      session.reject(status, reason ? { headers: { Reason: reason } } : {});
+    else session.hangUp(reason ? { reason } : {});
+  }
+
+  /** Starts a playback; the party is answered or has early media already. */
+  play(source: PlaySource, options?: PlayOptions): Playback {
+    return this.leg.play(source, options);
+  }
+
+  /** Plays to the end, or until a digit. @throws Left (the signal's reason) */
+  async listen(source: PlaySource, signal: AbortSignal, options?: PlayOptions): Promise<void> {
+    const playback = this.play(source, options);
+    try {
+      await unless(signal, playback.done);
+    } finally {
+      if (signal.aborted) void playback.stop();
+    }
+  }
+
+  private heard(event: MediaEvent): void {
+    if (event.type === "call_ended") {
+      this.session.hangUp({ reason: 'Q.850;cause=41;text="Temporary failure"', cause: "failed" });
+      return;
+    }
+    if (!("leg" in event) || event.leg !== this.leg.id) return;
+    if (event.type === "dtmf") this.digits.push(event.digit);
+    if (event.type === "failed" || event.type === "no_media") this.hangUp(480, 'Q.850;cause=41;text="No media"');
+  }
+
+  private async negotiate(offer: IncomingOffer): Promise<void> {
+    if (offer.sdp === undefined) {
+      const sdp = await this.leg.offer();
+      const { session } = this;
+      (session as IncomingCall).once("acknowledged", (answer) => {
+        if (answer !== undefined)
+          void this.leg
+            .accept(answer)
+            .then(() => this.changed())
+            .catch((error) => this.events.onError(error, "a re-INVITE without an offer"));
+      });
+      offer.answer(sdp);
+      return;
+    }
+    offer.answer(await this.leg.answer(offer.sdp, this.peer ? { like: this.peer.leg } : {}));
+    this.changed();
+  }
+
+  private changed(): void {
+    const held = this.leg.media?.heldByRemote ?? false;
+    if (held === this.held) return;
+    this.held = held;
+    this.onHold?.(held);
+  }
+
+  private failed(offer: IncomingOffer, error: unknown): void {
+    if (!(error instanceof MediaError)) this.events.onError(error, "a re-INVITE");
+    offer.reject(error instanceof MediaError && error.code === "malformed" ? 400 : 488);
+  }
+
+  private async over(end: SessionEnd): Promise<void> {
+    this.end = end;
+    this.unlisten();
+    this.goneController.abort(new Left("gone"));
+    this.control?.abort(new Left("gone"));
+    try {
+      this.events.onEnded?.(this, end);
+    } finally {
+      await this.media.close(this.leg);
+    }
+  }
+}
+
+/**
+ * Two parties talk until one of them hangs up or is taken. `one` belongs to the caller of this, by `signal`; `other` is taken here, and hung up if it is
+ * still ours at the end. @throws the reason of `signal`
+ */
+export async function talk(one: Party, other: Party, signal: AbortSignal, music: PlaySource): Promise<"hung_up" | "taken"> {
+  const held = other.take();
+  one.peer = other;
+  other.peer = one;
+  const playbacks = new Map<Party, Playback>();
+  const onHold = (to: Party) => (isHeld: boolean) => {
+    void playbacks.get(to)?.stop();
+    playbacks.delete(to);
+    if (isHeld) playbacks.set(to, to.play(music, { repeat: 0 }));
+  };
+  try {
+    one.onHold = onHold(other);
+    other.onHold = onHold(one);
+    await unless(signal, one.media.engine.bridge(one.leg, other.leg));
+    await unless(signal, aborted(held));
+    return other.gone.aborted ? "hung_up" : "taken";
+  } finally {
+    for (const party of [one, other]) {
+      if (party.peer === one || party.peer === other) party.peer = undefined;
+      party.onHold = undefined;
+      void playbacks.get(party)?.stop();
+    }
+    if (!held.aborted) other.hangUp();
+  }
+}

@@ -1,0 +1,55 @@
+import type { Database } from "../../../kernel/db/database.ts";
+import type { Log } from "../../../kernel/log.ts";
+import { loadPlan, type PhonePlan } from "../plan.ts";
+import { planChannel, systemStore } from "../systems/store.ts";
+
+/** The plans of all phone systems, kept as new as they are told of. A call keeps the one it began with. */
+export interface Plans {
+  of(systemId: string): PhonePlan | undefined;
+  all(): PhonePlan[];
+  /** Called with the new plan; undefined when the system is gone. */
+  onChange(listener: (systemId: string, plan: PhonePlan | undefined) => void): void;
+  close(): Promise<void>;
+}
+
+export async function openPlans(database: Database, log: Log): Promise<Plans> {
+  const plans = new Map<string, PhonePlan>();
+  const listeners: ((systemId: string, plan: PhonePlan | undefined) => void)[] = [];
+  const reading = new Map<string, Promise<void>>();
+
+  async function read(systemId: string): Promise<void> {
+    const plan = await database.transaction("system", (tx) => loadPlan(tx, systemId));
+    if (plan) plans.set(systemId, plan);
+    else plans.delete(systemId);
+    for (const listener of listeners) listener(systemId, plan);
+  }
+  /** One after the other for each system, so that an older one never comes last. */
+  function readAgain(systemId: string): void {
+    const before = reading.get(systemId) ?? Promise.resolve();
+    const next = before
+      .then(() => read(systemId))
+      .catch((error) => log.warn({ err: error, systemId }, "a phone system's plan cannot be read"));
+    reading.set(systemId, next);
+    void next.finally(() => reading.get(systemId) === next && reading.delete(systemId));
+  }
+  /** Also after a reconnect, when something may have been missed. */
+  async function readChanged(): Promise<void> {
+    const versions = await database.transaction("system", (tx) => systemStore.versions(tx));
+    const known = new Set(versions.map(({ id }) => id));
+    for (const { id, planVersion } of versions) if (plans.get(id)?.version !== planVersion) readAgain(id);
+    for (const id of plans.keys()) if (!known.has(id)) readAgain(id);
+    await Promise.all(reading.values());
+  }
+  const listener = await database.listen(
+    planChannel,
+    (payload) => readAgain(payload.split(" ")[0] as string),
+    () => void readChanged().catch((error) => log.warn({ err: error }, "phone systems cannot be read")),
+  );
+  await readChanged();
+  return {
+    of: (systemId) => plans.get(systemId),
+    all: () => [...plans.values()],
+    onChange: (each) => void listeners.push(each),
+    close: () => listener.close(),
+  };
+}

@@ -1,0 +1,96 @@
+import type { Database } from "../../../kernel/db/database.ts";
+import type { Log } from "../../../kernel/log.ts";
+import { type Location, registrarStore } from "./store.ts";
+
+/** Where devices are: in memory, and as rows that survive the process. */
+export interface Locations {
+  /** Those that hold now. */
+  ofExtension(extensionId: string): Location[];
+  ofDevice(deviceId: string): Location[];
+  byFlow(flow: string, userName: string): Location | undefined;
+  isKnownFlow(flow: string): boolean;
+  put(location: Location): Promise<void>;
+  remove(locations: Location[]): Promise<void>;
+  flowClosed(flow: string): void;
+  all(): Location[];
+  /** Called with the extension when it gained or lost a device. */
+  onChange(listener: (extensionId: string) => void): void;
+  close(): void;
+}
+
+const sweepMs = 5000;
+
+export async function openLocations(database: Database, log: Log): Promise<Locations> {
+  const byId = new Map<string, Location>();
+  const byExtension = new Map<string, Set<Location>>();
+  const flows = new Map<string, Set<Location>>();
+  const listeners: ((extensionId: string) => void)[] = [];
+
+  const addTo = (map: Map<string, Set<Location>>, key: string, location: Location) => {
+    const set = map.get(key) ?? new Set();
+    set.add(location);
+    map.set(key, set);
+  };
+  const takeFrom = (map: Map<string, Set<Location>>, key: string, location: Location) => {
+    const set = map.get(key);
+    set?.delete(location);
+    if (set?.size === 0) map.delete(key);
+  };
+  const add = (location: Location) => {
+    byId.set(location.id, location);
+    addTo(byExtension, location.extensionId, location);
+    addTo(flows, location.flow, location);
+  };
+  const drop = (location: Location) => {
+    byId.delete(location.id);
+    takeFrom(byExtension, location.extensionId, location);
+    takeFrom(flows, location.flow, location);
+  };
+  const tell = (extensionIds: Iterable<string>) => {
+    for (const extensionId of new Set(extensionIds)) for (const listener of listeners) listener(extensionId);
+  };
+  const holds = ({ expiresAt }: Location) => expiresAt.getTime() > Date.now();
+  const ofExtension = (extensionId: string) => [...(byExtension.get(extensionId) ?? [])].filter(holds);
+
+  async function remove(locations: Location[]): Promise<void> {
+    for (const location of locations) drop(location);
+    tell(locations.map(({ extensionId }) => extensionId));
+    await database.transaction("system", (tx) =>
+      registrarStore.remove(
+        tx,
+        locations.map(({ id }) => id),
+      ),
+    );
+  }
+  const removeLater = (locations: Location[]) => {
+    if (locations.length > 0)
+      void remove(locations).catch((error) =>
+        log.warn({ err: error }, "registrations that ended are not deleted; they end by themselves"),
+      );
+  };
+
+  await database.transaction("system", (tx) => registrarStore.forget(tx));
+  for (const location of await database.transaction("system", (tx) => registrarStore.all(tx))) add(location);
+  const sweep = setInterval(() => removeLater([...byId.values()].filter((location) => !holds(location))), sweepMs).unref();
+
+  return {
+    ofExtension,
+    ofDevice: (deviceId) => [...byId.values()].filter((location) => location.deviceId === deviceId && holds(location)),
+    byFlow: (flow, userName) =>
+      [...(flows.get(flow) ?? [])].find((location) => location.userName === userName && holds(location)),
+    isKnownFlow: (flow) => flows.has(flow),
+    async put(location) {
+      await database.transaction("system", (tx) => registrarStore.put(tx, location));
+      const known = [...(byExtension.get(location.extensionId) ?? [])];
+      const before = known.filter(({ deviceId, binding }) => deviceId === location.deviceId && binding === location.binding);
+      for (const old of before) drop(old);
+      add(location);
+      if (before.length === 0) tell([location.extensionId]);
+    },
+    remove,
+    flowClosed: (flow) => removeLater([...(flows.get(flow) ?? [])].filter(({ transport }) => transport !== "udp")),
+    all: () => [...byId.values()].filter(holds),
+    onChange: (listener) => void listeners.push(listener),
+    close: () => clearInterval(sweep),
+  };
+}
