@@ -69,6 +69,42 @@ export async function callWebhook(call: {
   }
 }
 
+/**
+ * POSTs a body once, signed as webhooks are, and reads the answer, which may have so many bytes at the most.
+ * @throws CloudError failed_precondition (a private address), unavailable (it does not answer, or not with 2xx, or with too much): the message says what it was.
+ */
+export async function postSigned(
+  call: { id: string; url: string; secret: string; body: string; allowedNetworks: readonly string[]; signal?: AbortSignal },
+  maximumBytes: number,
+): Promise<string> {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(call.signal ? [call.signal] : [])]);
+  const failed = (message: string) => new CloudError("unavailable", message);
+  try {
+    const url = new URL(call.url);
+    const target = await Promise.race([resolveAllowed(url, call.allowedNetworks), rejectAt(signal)]);
+    const response = await send(url, target, call, signal);
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status >= 300) {
+      response.destroy();
+      throw failed(`It answered ${status}.`);
+    }
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > maximumBytes) {
+        response.destroy();
+        throw failed(`Its answer has more than ${maximumBytes} bytes.`);
+      }
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces).toString();
+  } catch (error) {
+    if (CloudError.is(error)) throw error;
+    throw failed(signal.aborted ? `It did not answer within ${timeoutMs / 1000} seconds.` : reasonOf(error));
+  }
+}
+
 function send(
   url: URL,
   target: { address: string; family: number },

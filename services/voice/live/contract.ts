@@ -150,11 +150,12 @@ const dialled = z
 export const liveRoutes = {
   activeCallList: route({
     method: "GET",
-    path: "/v1/active-calls",
+    path: "/v1/phone-systems/{phoneSystem}/active-calls",
     summary: "List the calls that run now",
     permission: "voice.active_call.list",
     roles: ["viewer"],
-    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    params: bySystem,
+    query: pageQuery,
     response: page(activeCall),
     errors: ["not_found"],
   }),
@@ -209,11 +210,12 @@ export const liveRoutes = {
   }),
   extensionPresenceList: route({
     method: "GET",
-    path: "/v1/extension-presences",
+    path: "/v1/phone-systems/{phoneSystem}/extension-presences",
     summary: "List who can be reached now",
     permission: "voice.extension_presence.list",
     roles: ["viewer"],
-    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    params: bySystem,
+    query: pageQuery,
     response: page(extensionPresence),
     errors: ["not_found"],
   }),
@@ -230,22 +232,24 @@ export const liveRoutes = {
 
   callWebhookList: route({
     method: "GET",
-    path: "/v1/call-webhooks",
+    path: "/v1/phone-systems/{phoneSystem}/call-webhooks",
     summary: "List the webhooks of a phone system",
     permission: "voice.call_webhook.list",
     roles: ["viewer"],
-    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    params: bySystem,
+    query: pageQuery,
     response: page(callWebhook),
     errors: ["not_found"],
   }),
   callWebhookCreate: route({
     method: "POST",
-    path: "/v1/call-webhooks",
+    path: "/v1/phone-systems/{phoneSystem}/call-webhooks",
     summary: "Have an address told of calls",
     description: "Each event is told until any 2xx is answered: after 10 s, 30 s, 2 min, 10 min, 1 h; then it is given up.",
     permission: "voice.call_webhook.create",
     roles: ["editor"],
-    body: z.object({ phoneSystem: id("phoneSystem"), ...webhookFields, enabled: webhookFields.enabled.default(true) }),
+    params: bySystem,
+    body: z.object({ ...webhookFields, enabled: webhookFields.enabled.default(true) }),
     response: z.object({ webhook: callWebhook, secret: secretOnce }),
     status: 201,
     errors: ["not_found", "failed_precondition", "quota_exceeded"],
@@ -287,25 +291,26 @@ export const liveRoutes = {
 
   phoneApplicationList: route({
     method: "GET",
-    path: "/v1/phone-applications",
+    path: "/v1/phone-systems/{phoneSystem}/phone-applications",
     summary: "List the programs that answer calls",
     permission: "voice.phone_application.list",
     roles: ["viewer"],
-    query: pageQuery.extend({ phoneSystem: id("phoneSystem") }),
+    params: bySystem,
+    query: pageQuery,
     response: page(phoneApplication),
     errors: ["not_found"],
   }),
   phoneApplicationCreate: route({
     method: "POST",
-    path: "/v1/phone-applications",
+    path: "/v1/phone-systems/{phoneSystem}/phone-applications",
     summary: "Have a program answer calls",
     description:
       "Calls whose destination it is (a speed dial gives it a number) are answered as the program at this address says: it is asked by POST with JSON (`call`, `event`, …) and answers " +
       '`{"verbs": [{"verb": "say", "text": "Hello"}, …]}` within 10 seconds.',
     permission: "voice.phone_application.create",
     roles: ["editor"],
+    params: bySystem,
     body: z.object({
-      phoneSystem: id("phoneSystem"),
       ...applicationFields,
       fallback: applicationFields.fallback
         .default({ kind: "hang_up" })

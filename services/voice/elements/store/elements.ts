@@ -59,14 +59,15 @@ export const elementStore = {
       ${filter.after ? tx.sql`and (lower(name), id) > (lower(${filter.after.name}), ${filter.after.id})` : tx.sql``}
     order by lower(name), id limit ${filter.limit}`,
 
-  /** Those of these ids that this phone system does not have, of elements, extensions and numbers. */
+  /** Those of these ids that this phone system does not have, of elements, extensions, numbers and applications. */
   async missing(tx: Tx, systemId: string, ids: readonly string[]): Promise<string[]> {
     if (ids.length === 0) return [];
     const rows = await tx.sql<{ id: string }[]>`
       select id from unnest(${ids as string[]}::text[]) id where not exists (
         select 1 from voice.elements e where e.id = id.id and e.system_id = ${systemId}
         union all select 1 from voice.extensions x where x.id = id.id and x.system_id = ${systemId}
-        union all select 1 from voice.numbers n where n.id = id.id and n.system_id = ${systemId})`;
+        union all select 1 from voice.numbers n where n.id = id.id and n.system_id = ${systemId}
+        union all select 1 from voice.applications a where a.id = id.id and a.system_id = ${systemId})`;
     return rows.map(({ id }) => id);
   },
 };

@@ -1,0 +1,195 @@
+import { isoTime } from "../../../kernel/clock.ts";
+import type { Tx } from "../../../kernel/db/database.ts";
+import { notFound } from "../../../kernel/errors.ts";
+import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
+import type { StreamContext } from "../../../kernel/service.ts";
+import { agentStore } from "../elements/store/agents.ts";
+import { elementStore } from "../elements/store/elements.ts";
+import { extensionStore } from "../extensions/store.ts";
+import { type Area, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
+import type { CommandLine } from "./commands.ts";
+import type { ActiveCall, ExtensionPresence, liveRoutes, QueueLive } from "./contract.ts";
+import { openSystem } from "./openSystem.ts";
+import { type ActiveCallRow, activeCallStore } from "./store/activeCalls.ts";
+import { presenceStore } from "./store/presence.ts";
+
+type CallRoutes = Pick<
+  typeof liveRoutes,
+  "activeCallList" | "activeCallAct" | "callStart" | "myCallStart" | "extensionPresenceList" | "queueLiveGet"
+>;
+
+const mostAgents = 200;
+
+const view = (row: ActiveCallRow): ActiveCall => ({
+  id: row.id,
+  phoneSystemId: row.systemId as ActiveCall["phoneSystemId"],
+  direction: row.direction,
+  state: row.state,
+  from: row.from,
+  ...(row.fromName === null ? {} : { fromName: row.fromName }),
+  to: row.to,
+  ...(row.toName === null ? {} : { toName: row.toName }),
+  extensionIds: row.extensionIds,
+  ...(row.queueId === null ? {} : { queueId: row.queueId as NonNullable<ActiveCall["queueId"]> }),
+  recording: row.recording,
+  startedAt: isoTime(row.startedAt),
+  ...(row.answeredAt === null ? {} : { answeredAt: isoTime(row.answeredAt) }),
+});
+
+/** What goes on now, and what is asked of it. */
+export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<CallRoutes> {
+  const { database } = parts;
+
+  /** Asked of the voice process, and audited once it is done. */
+  async function start(
+    context: StreamContext,
+    system: { id: string; organisationId: string; projectId: string; name: string },
+    input: Record<string, unknown>,
+  ): Promise<{ callId: string }> {
+    const answer = await commands.ask({ systemId: system.id, organisationId: system.organisationId, kind: "call_start", input });
+    const callId = String(answer["callId"]);
+    await context.transaction(async (tx) =>
+      context.audit(tx, { ...subjectOf("phoneSystem", system, system.name), after: { ...input, callId } }),
+    );
+    return { callId };
+  }
+
+  async function agentsNow(tx: Tx, queueId: string): Promise<QueueLive["agents"]> {
+    const [agents, activities, reachable] = await Promise.all([
+      agentStore.page(tx, { queueId, limit: mostAgents }),
+      activeCallStore.activities(tx, queueId),
+      presenceStore.registeredOfQueue(tx, queueId),
+    ]);
+    const busy = new Map(activities.map((each) => [each.extensionId, each]));
+    return agents.map((agent) => {
+      const activity = busy.get(agent.extensionId);
+      const rest = { extensionId: agent.extensionId, number: agent.extensionNumber, name: agent.extensionName };
+      if (!agent.loggedIn) return { ...rest, state: "logged_out" as const };
+      if (activity) return { ...rest, state: activity.state, since: isoTime(activity.since) };
+      const since = agent.changedAt === null ? {} : { since: isoTime(agent.changedAt) };
+      if (agent.paused)
+        return {
+          ...rest,
+          state: "paused" as const,
+          ...(agent.pauseReason === null ? {} : { pauseReason: agent.pauseReason }),
+          ...since,
+        };
+      return { ...rest, state: reachable.has(agent.extensionId) ? ("free" as const) : ("unreachable" as const), ...since };
+    });
+  }
+
+  return {
+    handlers: {
+      async activeCallList(context, { params, query }) {
+        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const cursor = decodeCursor(query.cursor, 1);
+        const rows = await activeCallStore.list(context.tx, system.id, cursor && String(cursor[0]), query.limit + 1);
+        return toPage(rows, query.limit, view, (row) => [row.id]);
+      },
+
+      async activeCallAct(context, { params, body }) {
+        const call = await context.transaction(async (tx) => {
+          const found = await activeCallStore.find(tx, params.activeCall);
+          if (found === undefined) throw notFound("call");
+          context.authorize(placeOf(found), "call");
+          return found;
+        });
+        const { systemId, organisationId } = call;
+        await commands.ask({ systemId, organisationId, kind: "call_act", input: { callId: call.id, do: body.do } });
+        await context.transaction(async (tx) =>
+          context.audit(tx, { ...subjectOf("call", call, `${call.from} → ${call.to}`), after: { ...body.do } }),
+        );
+        return { done: true };
+      },
+
+      async callStart(context, { params, body }) {
+        const system = await context.transaction((tx) => openSystem(context, tx, params.phoneSystem));
+        return start(context, system, body);
+      },
+
+      async myCallStart(context, { body }) {
+        const { extension, ...rest } = body;
+        const system = await context.transaction(async (tx) => {
+          const own = await extensionStore.find(tx, extension);
+          if (own === undefined || own.userId !== context.principal.id) throw notFound("extension");
+          return {
+            id: own.systemId,
+            organisationId: own.organisationId,
+            projectId: own.projectId,
+            name: `${own.number} ${own.name}`,
+          };
+        });
+        return start(context, system, { ...rest, from: { kind: "extension", id: extension } });
+      },
+
+      async extensionPresenceList(context, { params, query }) {
+        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const cursor = decodeCursor(query.cursor, 1);
+        const after = cursor && String(cursor[0]);
+        const [rows, busy] = await Promise.all([
+          extensionStore.page(context.tx, {
+            systemId: system.id,
+            ...(after === undefined ? {} : { after }),
+            limit: query.limit + 1,
+          }),
+          activeCallStore.busy(context.tx, system.id),
+        ]);
+        const devices = await presenceStore.registeredDevices(
+          context.tx,
+          rows.map(({ id }) => id),
+        );
+        const presence = (row: (typeof rows)[number]): ExtensionPresence["presence"] => {
+          if (!devices.has(row.id)) return "offline";
+          return busy.get(row.id) ?? (row.settings.doNotDisturb ? "do_not_disturb" : "available");
+        };
+        return toPage(
+          rows,
+          query.limit,
+          (row): ExtensionPresence => ({
+            extensionId: row.id,
+            number: row.number,
+            name: row.name,
+            presence: presence(row),
+            registeredDevices: devices.get(row.id) ?? 0,
+          }),
+          (row) => [row.number],
+        );
+      },
+
+      async queueLiveGet(context, { params }) {
+        const { tx } = context;
+        const queue = await elementStore.find(tx, params.callQueue);
+        if (queue === undefined || queue.kind !== "callQueue") throw notFound("callQueue");
+        context.authorize(placeOf(queue), "callQueue");
+        const system = await openSystem(context, tx, queue.systemId);
+        const [waiting, agents, today] = await Promise.all([
+          activeCallStore.waiting(tx, queue.id),
+          agentsNow(tx, queue.id),
+          presenceStore.queueToday(tx, queue.systemId, queue.id, system.settings.timeZone),
+        ]);
+        const longest =
+          waiting[0] === undefined ? 0 : Math.max(0, Math.floor((Date.now() - waiting[0].startedAt.getTime()) / 1000));
+        return {
+          queueId: params.callQueue,
+          waiting: waiting.map(({ id, from, fromName, startedAt }) => ({
+            callId: id,
+            from,
+            ...(fromName === null ? {} : { fromName }),
+            since: isoTime(startedAt),
+          })),
+          agents,
+          longestWaitSeconds: longest,
+          today,
+        };
+      },
+    },
+    workers: [
+      {
+        name: "voice.commands",
+        everySeconds: 300,
+        run: () => database.transaction("system", (tx) => presenceStore.forgetCommands(tx)),
+      },
+    ],
+    stop: () => commands.close(),
+  };
+}

@@ -1,0 +1,91 @@
+import type { Tx } from "../../../../kernel/db/database.ts";
+import type { ActiveCall, QueueLive } from "../contract.ts";
+
+export interface ActiveCallRow
+  extends Omit<ActiveCall, "phoneSystemId" | "startedAt" | "answeredAt" | "fromName" | "toName" | "queueId"> {
+  systemId: string;
+  organisationId: string;
+  projectId: string;
+  processId: string;
+  fromName: string | null;
+  toName: string | null;
+  queueId: string | null;
+  startedAt: Date;
+  answeredAt: Date | null;
+}
+
+export interface AgentActivity {
+  queueId: string;
+  extensionId: string;
+  organisationId: string;
+  state: "ringing" | "talking" | "wrap_up";
+  since: Date;
+}
+
+const columns = `id, organisation_id as "organisationId", project_id as "projectId", system_id as "systemId", process_id as "processId", direction, state,
+  from_number as "from", from_name as "fromName", to_number as "to", to_name as "toName", extension_ids as "extensionIds", queue_id as "queueId",
+  recording, started_at as "startedAt", answered_at as "answeredAt"`;
+
+export const activeCallStore = {
+  /** By id, which is by time. */
+  list: (tx: Tx, systemId: string, after: string | undefined, limit: number): Promise<ActiveCallRow[]> => tx.sql<ActiveCallRow[]>`
+    select ${tx.sql.unsafe(columns)} from voice.active_calls
+    where system_id = ${systemId} ${after === undefined ? tx.sql`` : tx.sql`and id > ${after}`} order by id limit ${limit}`,
+
+  async find(tx: Tx, id: string): Promise<ActiveCallRow | undefined> {
+    const [row] = await tx.sql<ActiveCallRow[]>`select ${tx.sql.unsafe(columns)} from voice.active_calls where id = ${id}`;
+    return row;
+  },
+
+  /** As it is now: makes it, or changes what may change. */
+  async put(tx: Tx, row: ActiveCallRow): Promise<void> {
+    await tx.sql`
+      insert into voice.active_calls (id, organisation_id, project_id, system_id, process_id, direction, state, from_number, from_name, to_number, to_name,
+        extension_ids, queue_id, recording, started_at, answered_at)
+      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.systemId}, ${row.processId}, ${row.direction}, ${row.state}, ${row.from}, ${row.fromName},
+        ${row.to}, ${row.toName}, ${row.extensionIds}, ${row.queueId}, ${row.recording}, ${row.startedAt}, ${row.answeredAt})
+      on conflict (id) do update set state = excluded.state, to_number = excluded.to_number, to_name = excluded.to_name, extension_ids = excluded.extension_ids,
+        queue_id = excluded.queue_id, recording = excluded.recording, answered_at = excluded.answered_at`;
+  },
+
+  async remove(tx: Tx, ids: string[]): Promise<void> {
+    if (ids.length > 0) await tx.sql`delete from voice.active_calls where id = any(${ids})`;
+  },
+
+  async putAgent(tx: Tx, processId: string, row: AgentActivity): Promise<void> {
+    await tx.sql`
+      insert into voice.agent_activities (queue_id, extension_id, organisation_id, process_id, state, since)
+      values (${row.queueId}, ${row.extensionId}, ${row.organisationId}, ${processId}, ${row.state}, ${row.since})
+      on conflict (queue_id, extension_id) do update set state = excluded.state, since = excluded.since, process_id = excluded.process_id`;
+  },
+
+  async removeAgent(tx: Tx, queueId: string, extensionId: string): Promise<void> {
+    await tx.sql`delete from voice.agent_activities where queue_id = ${queueId} and extension_id = ${extensionId}`;
+  },
+
+  /** What a process that is there no more has left. */
+  async clear(tx: Tx, processId: string): Promise<ActiveCallRow[]> {
+    await tx.sql`delete from voice.agent_activities where process_id = ${processId}`;
+    return tx.sql<
+      ActiveCallRow[]
+    >`delete from voice.active_calls where process_id = ${processId} returning ${tx.sql.unsafe(columns)}`;
+  },
+
+  waiting: (tx: Tx, queueId: string): Promise<Pick<ActiveCallRow, "id" | "from" | "fromName" | "startedAt">[]> => tx.sql`
+    select id, from_number as "from", from_name as "fromName", started_at as "startedAt" from voice.active_calls
+    where queue_id = ${queueId} and state = 'queued' order by started_at limit 1000`,
+
+  activities: (
+    tx: Tx,
+    queueId: string,
+  ): Promise<{ extensionId: string; state: QueueLive["agents"][number]["state"]; since: Date }[]> => tx.sql`
+    select extension_id as "extensionId", state, since from voice.agent_activities where queue_id = ${queueId} limit 1000`,
+
+  /** Those of these extensions whose phones ring or speak, and which of the two. */
+  async busy(tx: Tx, systemId: string): Promise<Map<string, "ringing" | "busy">> {
+    const rows = await tx.sql<{ extensionId: string; ringing: boolean }[]>`
+      select extension_id as "extensionId", bool_and(state = 'ringing') as ringing
+      from voice.active_calls, unnest(extension_ids) extension_id where system_id = ${systemId} group by extension_id`;
+    return new Map(rows.map(({ extensionId, ringing }) => [extensionId, ringing ? "ringing" : "busy"]));
+  },
+};
