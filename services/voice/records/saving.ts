@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { Database, Tx } from "../../../kernel/db/database.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
@@ -30,7 +31,7 @@ const usageOf = (call: CallRowWithLegs) =>
     const [from, to] = [new Date(answeredAt), endedAt === undefined ? call.endedAt : new Date(endedAt)];
     return [
       {
-        id: `${call.id.replace(/^[a-z]+/, "use")}_${index}`,
+        id: `use_${createHash("sha256").update(`${call.id} ${index}`).digest("hex").slice(0, 32)}`,
         organisationId: call.organisationId,
         projectId: call.projectId,
         service: "voice",
