@@ -19,6 +19,16 @@ export interface VoiceParts {
   dataDirectory: string;
   /** Where people reach the console: `https://cloud.example.org`. */
   publicUrl: string;
+  /** Where phones reach the voice process; absent: only browsers have phones. */
+  sip?: SipAddress | undefined;
+}
+
+export interface SipAddress {
+  /** A name or an address. */
+  host: string;
+  /** UDP and TCP; absent: neither. */
+  port?: number | undefined;
+  tlsPort?: number | undefined;
 }
 
 export const placeOf = ({ organisationId, projectId }: { organisationId: string; projectId: string }): Place => ({

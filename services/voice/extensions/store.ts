@@ -1,6 +1,7 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";
 import type { Id } from "../../../kernel/ids.ts";
+import { closeUsageSpans, openUsageSpan } from "../../../kernel/metering/journal.ts";
 import { raisePlanVersion } from "../systems/store.ts";
 import type { ExtensionSettings, PhoneDevice } from "./contract.ts";
 import { withExtensionDefaults } from "./defaults.ts";
@@ -19,10 +20,13 @@ export interface ExtensionRow {
   hotDeskPin: string | null;
   createdAt: Date;
   revision: number;
+  /** A device of it is. */
+  isRegistered: boolean;
 }
 
 const columns = `e.id, e.system_id as "systemId", e.organisation_id as "organisationId", e.project_id as "projectId", e.number, e.name,
-  e.user_id as "userId", e.settings, e.voicemail_pin as "voicemailPin", e.hot_desk_pin as "hotDeskPin", e.created_at as "createdAt", e.revision`;
+  e.user_id as "userId", e.settings, e.voicemail_pin as "voicemailPin", e.hot_desk_pin as "hotDeskPin", e.created_at as "createdAt", e.revision,
+  exists (select 1 from voice.registrations r where r.extension_id = e.id and r.expires_at > now()) as "isRegistered"`;
 
 /** Settings that were stored before a field was there have its default. */
 const open = (row: ExtensionRow): ExtensionRow => ({ ...row, settings: withExtensionDefaults(row.settings) });
@@ -89,8 +93,20 @@ export const extensionStore = {
       values (${row.id}, ${row.systemId}, ${row.organisationId}, ${row.projectId}, ${row.number}, ${row.name}, ${row.userId},
         ${tx.sql.json(row.settings as never)}, ${row.voicemailPin}, ${row.hotDeskPin}, ${row.createdAt})
       on conflict (system_id, number) do nothing returning id`;
-    if (rows.length > 0) await announce(tx, row);
-    return rows.length > 0;
+    if (rows.length === 0) return false;
+    await openUsageSpan(tx, {
+      id: row.id.replace(/^[a-z]+/, "use"),
+      organisationId: row.organisationId,
+      projectId: row.projectId,
+      service: "voice",
+      meter: "voice.extensions",
+      unit: "extension",
+      resource: { kind: "extension", id: row.id, name: row.number },
+      from: row.createdAt,
+      rate: 1,
+    });
+    await announce(tx, row);
+    return true;
   },
 
   /** Also for the voice process, when a feature code changes what a person has set. Answers it with its new revision. */
@@ -104,6 +120,7 @@ export const extensionStore = {
 
   async delete(tx: Tx, row: ExtensionRow): Promise<void> {
     await tx.sql`delete from voice.extensions where id = ${row.id}`;
+    await closeUsageSpans(tx, row.id, new Date());
     await announce(tx, row);
   },
 
@@ -138,12 +155,14 @@ export interface DeviceRow {
   lastUserAgent: string | null;
   createdAt: Date;
   revision: number;
+  isRegistered: boolean;
 }
 
 const deviceColumns = `d.id, d.extension_id as "extensionId", d.system_id as "systemId", d.organisation_id as "organisationId",
   d.project_id as "projectId", d.kind, d.label, d.maker, d.mac_address as "macAddress", d.user_name as "userName", d.password, d.enabled,
   d.provisioning_token as "provisioningToken", d.provisioning_at as "provisioningAt", d.last_registered_at as "lastRegisteredAt",
-  d.last_address as "lastAddress", d.last_user_agent as "lastUserAgent", d.created_at as "createdAt", d.revision`;
+  d.last_address as "lastAddress", d.last_user_agent as "lastUserAgent", d.created_at as "createdAt", d.revision,
+  exists (select 1 from voice.registrations r where r.device_id = d.id and r.expires_at > now()) as "isRegistered"`;
 
 async function announceDevice(tx: Tx, row: DeviceRow): Promise<void> {
   await raisePlanVersion(tx, systemOf(row));

@@ -5,6 +5,7 @@ import type { Actor } from "../../../kernel/contract.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
+import { closeUsageSpansOf } from "../../../kernel/metering/journal.ts";
 import type { PhoneCredit, PhoneSystemSettings } from "./contract.ts";
 import { withSystemDefaults } from "./defaults.ts";
 
@@ -34,8 +35,8 @@ export interface CreditRow {
 }
 
 const columns = `s.id, s.organisation_id as "organisationId", s.project_id as "projectId", s.name, s.domain, s.settings, s.plan_version::int as "planVersion",
-  s.created_at as "createdAt", s.revision, (select balance::text from voice.balances b where b.system_id = s.id) as balance`;
-const creditColumns = `id, kind, amount::text, balance::text, note, call_id as "callId", by_actor as "by", at`;
+  s.created_at as "createdAt", s.revision, (select trim_scale(balance)::text from voice.balances b where b.system_id = s.id) as balance`;
+const creditColumns = `id, kind, trim_scale(amount)::text as amount, trim_scale(balance)::text as balance, note, call_id as "callId", by_actor as "by", at`;
 
 /** Settings that were stored before a field was there have its default. */
 const open = (row: SystemRow): SystemRow => ({ ...row, settings: withSystemDefaults(row.settings) });
@@ -110,6 +111,17 @@ export const systemStore = {
   async delete(tx: Tx, row: SystemRow): Promise<void> {
     await raisePlanVersion(tx, row);
     await tx.sql`delete from voice.systems where id = ${row.id}`;
+  },
+
+  /** Of all that is in it: a project has one phone system. */
+  async closeUsage(tx: Tx, row: SystemRow, at: Date): Promise<void> {
+    const spans = await tx.sql<{ id: string }[]>`
+      select id from kernel.usage_records where project_id = ${row.projectId} and service = 'voice' and is_span and to_at is null`;
+    await closeUsageSpansOf(
+      tx,
+      spans.map(({ id }) => id),
+      at,
+    );
   },
 
   async count(tx: Tx): Promise<number> {
