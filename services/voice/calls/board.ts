@@ -19,7 +19,6 @@ export interface Board {
   readonly locations: Locations;
   /** Where sounds are put while a call needs them; emptied at the start. */
   readonly folder: string;
-  readonly processId: string;
   /** Calls that run, by id. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly ringing: RingingCalls;
@@ -29,6 +28,8 @@ export interface Board {
   finish(call: Call): Promise<void>;
   left(party: Party): void;
   transfer(party: Party, refer: IncomingRefer): void;
+  /** One is called: who is to know of it is told. */
+  emergency(call: Call, number: string): void;
   /** Parties of an extension that ring or talk. */
   partiesOf(extensionId: string): Party[];
 }

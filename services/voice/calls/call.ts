@@ -1,6 +1,7 @@
 import { type Id, newId } from "../../../kernel/ids.ts";
 import type { PhoneLanguage } from "../destinations/contract.ts";
 import type { ActiveCall } from "../live/contract.ts";
+import type { QualityFigures } from "../media/engine.ts";
 import type { PhonePlan, PlanExtension } from "../plan.ts";
 import type { CallDirection, CallLeg, CallOutcome } from "../records/contract.ts";
 import type { Board } from "./board.ts";
@@ -30,7 +31,11 @@ export class Call {
   readonly board: Board;
   readonly plan: PhonePlan;
   readonly media: CallMedia;
-  readonly direction: CallDirection;
+  direction: CallDirection;
+  /** Whose permissions hold for calls outside: the caller, or who passed it on. */
+  payer: PlanExtension | undefined;
+  /** Asked for by code for this call. */
+  hideNumber = false;
   readonly startedAt = new Date();
   from: Who;
   to: { number: string; name?: string | undefined };
@@ -52,6 +57,9 @@ export class Call {
   namePrefix = "";
   /** What the subject is told when its script ends unanswered. */
   refusal: Refusal = { status: 480, outcome: "missed" };
+  /** Of an answered call that no person took. */
+  outcome: CallOutcome | undefined;
+  readonly qualities: QualityFigures[] = [];
   hungUpBy: "caller" | "called" | "system" | undefined;
   /** Extensions that have forwarded it already: it does not come to one twice. */
   readonly forwardedBy = new Set<string>();
@@ -68,6 +76,7 @@ export class Call {
     this.phoneNumberId = start.phoneNumberId;
     this.language = start.language ?? start.plan.system.language;
     this.media = new CallMedia(board.engine, this.id);
+    this.payer = this.extension(start.from.extensionId);
     if (start.from.extensionId) this.extensionIds.add(start.from.extensionId);
   }
 
@@ -78,7 +87,7 @@ export class Call {
 
   /** For the parties of this call. */
   readonly partyEvents: PartyEvents = {
-    onEnded: (party) => this.left(party),
+    onEnded: (party) => (party.call ?? this).left(party),
     onRefer: (party, refer) => this.board.transfer(party, refer),
     onError: (error, during) => this.board.log.warn({ err: error, call: this.id }, `${during} failed`),
   };
@@ -89,6 +98,7 @@ export class Call {
 
   /** A party belongs to this call from now on, also one that another call had. */
   add(party: Party, kind: string): void {
+    party.call?.passedOn(party);
     this.parties.add(party);
     party.call = this;
     const { number, name, extensionId, trunkId, deviceId } = party.who;
@@ -144,12 +154,25 @@ export class Call {
     }
   }
 
-  private left(party: Party): void {
+  /** Somebody outside is called: by a person here, or for somebody outside. */
+  makeOutbound(): void {
+    if (this.direction === "internal") this.direction = "outbound";
+  }
+
+  /** Another call has the party now. */
+  private passedOn(party: Party): void {
+    this.parties.delete(party);
+    const leg = this.partyLegs.get(party);
+    if (leg) leg.endedAt = new Date().toISOString();
+  }
+
+  left(party: Party): void {
     this.parties.delete(party);
     const leg = this.partyLegs.get(party);
     const { end } = party;
     if (end?.cause === "remote_hangup" || end?.cause === "cancelled")
       this.hungUpBy ??= party === this.theSubject ? "caller" : "called";
+    if (party.quality) this.qualities.push(party.quality);
     if (leg) {
       leg.endedAt = new Date().toISOString();
       if (party.answeredAt) leg.answeredAt ??= party.answeredAt.toISOString();

@@ -1,4 +1,4 @@
-import type { MediaProfile, Playback, PlaySource } from "../media/engine.ts";
+import type { CodecName, MediaProfile, Playback, PlaySource } from "../media/engine.ts";
 import type { HeaderInput, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
 import { aborted, pause, unless } from "./abort.ts";
 import type { CallMedia } from "./media.ts";
@@ -13,6 +13,10 @@ export interface Target extends Way {
   headers?: HeaderInput;
   credentials?: { username: string; password: string } | undefined;
   profile: MediaProfile;
+  /** In order of preference; absent: what the caller has first. */
+  codecs?: readonly ("opus" | "g722" | "pcma" | "pcmu")[];
+  /** No plain RTP where SRTP was refused. */
+  onlyProfile?: boolean;
   /** Rings only after so long. */
   delaySeconds?: number;
 }
@@ -165,18 +169,28 @@ class Attempt {
     if (target.delaySeconds) await pause(target.delaySeconds * 1000, stop);
     const first = await this.attempt(target);
     // A phone on TLS may have no SRTP.
-    if (!first.party && [488, 606, 415].includes(first.status) && target.profile === "srtp" && !this.canceled)
+    if (
+      !first.party &&
+      [488, 606, 415].includes(first.status) &&
+      target.profile === "srtp" &&
+      !target.onlyProfile &&
+      !this.canceled
+    )
       return this.attempt({ ...target, profile: "rtp" });
     return first;
   }
 
   private async attempt(target: Target): Promise<Dialled> {
     const { stack, media, caller, events } = this.options;
-    const { who, profile, delaySeconds: _, ...rest } = target;
+    const { who, profile, codecs, delaySeconds: _, onlyProfile: __, ...rest } = target;
     const leg = media.leg(who.number ?? "phone");
     let sdp: string;
     try {
-      sdp = await leg.offer({ profile, ...(caller ? { like: caller.leg } : {}) });
+      sdp = await leg.offer({
+        profile,
+        ...(caller ? { like: caller.leg } : {}),
+        ...(codecs ? { codecs: codecs.map((codec) => (codec === "opus" ? codec : (codec.toUpperCase() as CodecName))) } : {}),
+      });
     } catch (error) {
       await media.close(leg);
       throw error;

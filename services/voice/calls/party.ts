@@ -1,4 +1,12 @@
-import { MediaError, type MediaEvent, type MediaLeg, type Playback, type PlayOptions, type PlaySource } from "../media/engine.ts";
+import {
+  MediaError,
+  type MediaEvent,
+  type MediaLeg,
+  type Playback,
+  type PlayOptions,
+  type PlaySource,
+  type QualityFigures,
+} from "../media/engine.ts";
 import type { HeaderInput, IncomingCall, IncomingOffer, IncomingRefer, OutgoingCall, SessionEnd } from "../sip/ports.ts";
 import { aborted, unless } from "./abort.ts";
 import type { Call } from "./call.ts";
@@ -49,6 +57,8 @@ export class Party {
   /** Whom it talks to. */
   peer: Party | undefined;
   end: SessionEnd | undefined;
+  /** As last heard. */
+  quality: QualityFigures | undefined;
   /** The other phone put us on hold. */
   held = false;
   onHold: ((held: boolean) => void) | undefined;
@@ -175,6 +185,7 @@ export class Party {
     }
     if (!("leg" in event) || event.leg !== this.leg.id) return;
     if (event.type === "dtmf") this.digits.push(event.digit);
+    if (event.type === "quality") this.quality = event.quality;
     if (event.type === "failed" || event.type === "no_media") this.hangUp(480, 'Q.850;cause=41;text="No media"');
   }
 

@@ -1,20 +1,202 @@
-import type { Database } from "../../../kernel/db/database.ts";
+import type { Database, Tx } from "../../../kernel/db/database.ts";
+import { emit } from "../../../kernel/events.ts";
+import type { Id } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
+import { type ActiveCallRow, activeCallStore } from "../live/store/activeCalls.ts";
+import type { CallOutcome } from "../records/contract.ts";
+import { saveCallRecord } from "../records/saving.ts";
+import type { CallRowWithLegs } from "../records/store/calls.ts";
 import type { Call } from "./call.ts";
 
 /** Writes down what goes on, and the record of each call when it is over. */
 export interface Recorder {
   changed(call: Call): void;
+  /** Never rejects: a record that cannot be written is written again until it can. */
   finish(call: Call): Promise<void>;
+  /** Waits for what is being written. */
   close(): Promise<void>;
 }
 
-export function openRecorder({ log }: { database: Database; log: Log; processId: string }): Recorder {
+/** There is one voice process: what it left when it died is its own at the next start. */
+const processId = "voice";
+/** Changes of a call come in bursts. */
+const settleMs = 150;
+const retryMs = 1000;
+const attempts = 60;
+
+export async function openRecorder({ database, log }: { database: Database; log: Log }): Promise<Recorder> {
+  const dirty = new Set<Call>();
+  const over = new Set<string>();
+  const writing = new Set<Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  await database.transaction("system", async (tx) => {
+    const left = await activeCallStore.clear(tx, processId);
+    for (const row of left) await saveCallRecord(tx, cutOff(row));
+  });
+
+  const tell = (
+    tx: Tx,
+    { organisationId, projectId, systemId }: { organisationId: string; projectId: string; systemId: string },
+  ) => emit(tx, { type: "voice.active_calls.changed", organisationId, projectId, payload: { phoneSystemId: systemId } });
+
+  async function write(): Promise<void> {
+    const calls = [...dirty].filter(({ id }) => !over.has(id));
+    dirty.clear();
+    if (calls.length === 0) return;
+    const rows = calls.map(rowOf);
+    await database.transaction("system", async (tx) => {
+      for (const row of rows) await activeCallStore.put(tx, row);
+      for (const system of new Map(rows.map((row) => [row.systemId, row])).values()) await tell(tx, system);
+    });
+  }
+  const track = (work: Promise<void>) => {
+    writing.add(work);
+    void work.finally(() => writing.delete(work));
+  };
+
   return {
-    changed() {},
-    async finish(call) {
-      log.info({ call: call.id, state: call.state }, "a call ended");
+    changed(call) {
+      dirty.add(call);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        track(write().catch((error) => log.warn({ err: error }, "what goes on cannot be written down")));
+      }, settleMs);
     },
-    async close() {},
+    async finish(call) {
+      const record = recordOf(call);
+      over.add(call.id);
+      const work = (async () => {
+        // One that is being written as going on must not come back after it was taken away.
+        await Promise.allSettled([...writing].filter((each) => each !== work));
+        for (let attempt = 1; ; attempt++) {
+          try {
+            await database.transaction("system", async (tx) => {
+              await activeCallStore.remove(tx, [call.id]);
+              await saveCallRecord(tx, record);
+              await tell(tx, record);
+            });
+            return;
+          } catch (error) {
+            log.warn({ err: error, call: call.id, attempt }, "the record of a call cannot be written");
+            if (attempt === attempts || isClosed) return;
+            await new Promise((resolve) => setTimeout(resolve, retryMs));
+          }
+        }
+      })();
+      track(work);
+      await work;
+      over.delete(call.id);
+    },
+    async close() {
+      clearTimeout(timer);
+      await Promise.allSettled(writing);
+      isClosed = true;
+    },
+  };
+}
+
+const placeOf = (call: Call) => ({
+  organisationId: call.plan.system.organisationId as Id<"organisation">,
+  projectId: call.plan.system.projectId as Id<"project">,
+  systemId: call.plan.system.id as Id<"phoneSystem">,
+});
+
+/** What is shown of somebody who hides. */
+const hidden = "anonymous";
+
+const rowOf = (call: Call): ActiveCallRow => ({
+  id: call.id,
+  ...placeOf(call),
+  processId,
+  direction: call.direction,
+  state: call.state,
+  from: call.from.number ?? hidden,
+  fromName: call.from.name ?? null,
+  to: call.to.number,
+  toName: call.to.name ?? null,
+  extensionIds: [...call.extensionIds] as Id<"extension">[],
+  queueId: call.queueId ?? null,
+  recording: call.isRecorded,
+  startedAt: call.startedAt,
+  answeredAt: call.answeredAt ?? null,
+});
+
+function outcomeOf(call: Call): CallOutcome {
+  if (call.outcome) return call.outcome;
+  if (call.answeredAt) return "answered";
+  if (call.hungUpBy === "caller" && (call.state === "queued" || call.state === "menu")) return "abandoned";
+  return call.refusal.outcome;
+}
+
+function recordOf(call: Call): CallRowWithLegs {
+  const endedAt = new Date();
+  const seconds = (from: Date, to: Date) => Math.max(0, (to.getTime() - from.getTime()) / 1000);
+  const worst = call.qualities.toSorted((a, b) => a.mos - b.mos)[0];
+  return {
+    id: call.id,
+    ...placeOf(call),
+    direction: call.direction,
+    outcome: outcomeOf(call),
+    fromNumber: call.from.number ?? hidden,
+    fromName: call.from.name ?? null,
+    toNumber: call.to.number,
+    toName: call.to.name ?? null,
+    extensionIds: [...call.extensionIds] as Id<"extension">[],
+    trunkId: (call.trunkId as Id<"trunk"> | undefined) ?? null,
+    phoneNumberId: (call.phoneNumberId as Id<"phoneNumber"> | undefined) ?? null,
+    queueId: (call.queueId as Id<"callQueue"> | undefined) ?? null,
+    serviceLevelSeconds: call.serviceLevelSeconds ?? null,
+    country: call.country ?? null,
+    startedAt: call.startedAt,
+    answeredAt: call.answeredAt ?? null,
+    endedAt,
+    waitSeconds: seconds(call.startedAt, call.answeredAt ?? endedAt),
+    talkSeconds: call.answeredAt ? seconds(call.answeredAt, endedAt) : 0,
+    cause: call.answeredAt ? 200 : call.hungUpBy === "caller" ? 487 : call.refusal.status,
+    reason: call.answeredAt ? null : (call.refusal.reason ?? null),
+    hungUpBy: call.hungUpBy ?? "system",
+    cost: call.cost ?? null,
+    price: call.price ?? null,
+    currency: call.cost === undefined && call.price === undefined ? null : call.plan.system.currency,
+    quality: worst ? { mos: worst.mos, lossPercent: worst.lossReceived * 100, jitterMs: worst.jitterMs } : null,
+    legs: call.legs,
+  };
+}
+
+/** One that ran when the voice process ended: when is not known, so it counts as ended when that is seen. */
+function cutOff(row: ActiveCallRow): CallRowWithLegs {
+  const endedAt = new Date();
+  return {
+    id: row.id as Id<"call">,
+    organisationId: row.organisationId as Id<"organisation">,
+    projectId: row.projectId as Id<"project">,
+    systemId: row.systemId as Id<"phoneSystem">,
+    direction: row.direction,
+    outcome: "failed",
+    fromNumber: row.from,
+    fromName: row.fromName,
+    toNumber: row.to,
+    toName: row.toName,
+    extensionIds: row.extensionIds as Id<"extension">[],
+    trunkId: null,
+    phoneNumberId: null,
+    queueId: (row.queueId as Id<"callQueue"> | null) ?? null,
+    serviceLevelSeconds: null,
+    country: null,
+    startedAt: row.startedAt,
+    answeredAt: row.answeredAt,
+    endedAt,
+    waitSeconds: Math.max(0, ((row.answeredAt ?? endedAt).getTime() - row.startedAt.getTime()) / 1000),
+    talkSeconds: row.answeredAt ? Math.max(0, (endedAt.getTime() - row.answeredAt.getTime()) / 1000) : 0,
+    cause: 500,
+    reason: "The phone service was ended while the call ran.",
+    hungUpBy: "system",
+    cost: null,
+    price: null,
+    currency: null,
+    quality: null,
+    legs: [],
   };
 }

@@ -1,22 +1,36 @@
-import type { Destination } from "../destinations/contract.ts";
-import type { PhonePlan } from "../plan.ts";
+import type { Call } from "./call.ts";
+import { follow } from "./destinations.ts";
+import { callFeature, featureOf } from "./features.ts";
+import { internalDestination } from "./inside.ts";
+import { callOutside } from "./outbound.ts";
+import { outsideNumber } from "./outside.ts";
 
-/** What somebody dials inside: the destination with that number, if there is one. */
-export function internalDestination(plan: PhonePlan, dialled: string): Destination | undefined {
-  const extension = plan.extensions.find(({ number }) => number === dialled);
-  if (extension) return { kind: "extension", id: extension.id } as Destination;
-  const { elements } = plan;
-  const kinds = [
-    ["ring_group", elements.ringGroups],
-    ["queue", elements.queues],
-    ["menu", elements.menus],
-    ["conference", elements.conferenceRooms],
-    ["announcement", elements.announcements],
-    ["paging", elements.pagingGroups],
-  ] as const;
-  for (const [kind, list] of kinds) {
-    const found = list.find(({ number }) => number === dialled);
-    if (found) return { kind, id: found.id } as Destination;
+/** Visual separators, and what phones put around a number. */
+const cleaned = (dialled: string): string => dialled.replace(/[\s().-]/g, "");
+
+/**
+ * What was dialled: emergency, a code, a number inside, a number outside, in this order, so that nobody can build an element that hides an emergency
+ * number. @throws the reason of `signal`
+ */
+export async function routeDialled(call: Call, dialled: string, signal: AbortSignal): Promise<void> {
+  const { plan } = call;
+  const digits = cleaned(dialled);
+  const { outsidePrefix, emergency, country } = plan.system;
+  const outside = outsidePrefix !== "" && digits.startsWith(outsidePrefix) ? digits.slice(outsidePrefix.length) : digits;
+  for (const number of [digits, outside]) {
+    if (!emergency.numbers.includes(number)) continue;
+    return callOutside(call, { e164: number, country, kind: "national", emergency: true }, signal);
   }
-  return elements.speedDials.find(({ number }) => number === dialled)?.target;
+  const feature = call.subject.who.extensionId === undefined ? undefined : featureOf(plan, digits);
+  if (feature) return callFeature(call, feature, signal);
+  const internal = internalDestination(plan, digits);
+  if (internal) {
+    if (call.payer?.permissions.internal === false) return call.refuse(403, "refused", "The extension may not call inside.");
+    return follow(call, internal, signal);
+  }
+  // With a prefix for outside, numbers without it are none, but for those with their country.
+  const number =
+    outsidePrefix === "" || outside !== digits || digits.startsWith("+") ? outsideNumber(outside, country) : undefined;
+  if (!number) return call.refuse(404, "failed", "Nothing has this number.");
+  return callOutside(call, { ...number, emergency: false }, signal);
 }

@@ -7,11 +7,10 @@ import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, SipStack } from "../sip/ports.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
-import { follow } from "./destinations.ts";
 import { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
 import { openRecorder } from "./recorder.ts";
-import { internalDestination } from "./routing.ts";
+import { routeDialled } from "./routing.ts";
 import { transfer } from "./transfer.ts";
 
 export interface Switchboard extends Board {
@@ -19,7 +18,7 @@ export interface Switchboard extends Board {
   close(): Promise<void>;
 }
 
-export function createSwitchboard(parts: {
+export async function createSwitchboard(parts: {
   log: Log;
   database: Database;
   secrets: Secrets;
@@ -30,11 +29,10 @@ export function createSwitchboard(parts: {
   locations: Locations;
   registrar: Registrar;
   folder: string;
-  processId: string;
-}): Switchboard {
+}): Promise<Switchboard> {
   const calls = new Map<string, Call>();
   const byExtension = new Map<string, Set<Party>>();
-  const recorder = openRecorder(parts);
+  const recorder = await openRecorder(parts);
 
   const board: Switchboard = {
     ...parts,
@@ -62,6 +60,9 @@ export function createSwitchboard(parts: {
       if (extensionId !== undefined && parties?.size === 0) byExtension.delete(extensionId);
     },
     transfer: (party, refer) => transfer(board, party, refer),
+    emergency(call, number) {
+      parts.log.warn({ call: call.id, from: call.from.number, number }, "an emergency number is called");
+    },
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
     close: () => recorder.close(),
@@ -99,11 +100,7 @@ export function createSwitchboard(parts: {
     const call = new Call(board, { plan, direction: "internal", from: who, to: { number: dialled } });
     const subject = await incomingParty(call, incoming, who);
     if (!subject) return;
-    await call.run(subject, async (signal) => {
-      const destination = internalDestination(plan, dialled);
-      if (!destination) return call.refuse(404, "failed", "Nothing has this number.");
-      await follow(call, destination, signal);
-    });
+    await call.run(subject, (signal) => routeDialled(call, dialled, signal));
   }
 
   /** Its media are looked at before anybody rings. */

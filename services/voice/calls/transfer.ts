@@ -1,8 +1,62 @@
 import type { IncomingRefer } from "../sip/ports.ts";
 import type { Board } from "./board.ts";
-import type { Party } from "./party.ts";
+import { Call } from "./call.ts";
+import { connect } from "./connect.ts";
+import { follow } from "./destinations.ts";
+import { Party } from "./party.ts";
+import { routeDialled } from "./routing.ts";
 
-/** A phone asks that whom it talks to is called elsewhere (RFC 3515, RFC 5589). */
-export function transfer(_board: Board, _party: Party, refer: IncomingRefer): void {
-  refer.reject(603);
+/**
+ * A phone asks that whom it talks to is called elsewhere (RFC 3515, RFC 5589). It is told at once that this is done, and is out of the call: what then
+ * fails comes back to it as a new call.
+ */
+export function transfer(board: Board, party: Party, refer: IncomingRefer): void {
+  const { peer, call } = party;
+  if (!peer || !call) return refer.reject(603);
+  const replaced = refer.replacedSession?.data;
+  if (refer.replaces && !(replaced instanceof Party)) return refer.reject(481);
+  const dialled = replaced instanceof Party && !replaced.peer ? replaced.call?.to.number : refer.target.uri.user;
+  const target = replaced instanceof Party ? replaced.peer : undefined;
+  if (!target && !dialled) return refer.reject(404);
+  const progress = refer.accept();
+  progress.notify(200);
+  if (target) void join(board, call, peer, target);
+  else void sendOn(board, call, peer, party, dialled as string);
+}
+
+/** Attended: whom it talked to on both lines talk to each other. */
+export function join(board: Board, before: Call, one: Party, other: Party): Promise<void> {
+  const call = continued(board, before, one, { number: other.who.number ?? "anonymous", name: other.who.name });
+  return call.run(one, async (signal) => {
+    call.add(other, other.who.trunkId ? "trunk" : "extension");
+    await connect(call, other, signal);
+  });
+}
+
+/** Blind: it is called for the one who is sent on; nobody there, and it comes back. */
+export function sendOn(board: Board, before: Call, sent: Party, by: Party | undefined, dialled: string): Promise<void> {
+  const call = continued(board, before, sent, { number: dialled });
+  call.payer = call.extension(by?.who.extensionId);
+  return call.run(sent, async (signal) => {
+    await routeDialled(call, dialled, signal);
+    if (call.answeredAt || !by?.who.extensionId) return;
+    call.forwardedBy.clear();
+    call.namePrefix = "↩";
+    await follow(call, { kind: "extension", id: by.who.extensionId as never }, signal);
+  });
+}
+
+/** A new call with a party of another one. */
+export function continued(board: Board, before: Call, subject: Party, to: Call["to"]): Call {
+  const call = new Call(board, {
+    plan: before.plan,
+    direction: before.direction,
+    from: subject.who,
+    to,
+    trunkId: before.trunkId,
+    phoneNumberId: before.phoneNumberId,
+    language: before.language,
+  });
+  call.add(subject, subject.who.trunkId ? "trunk" : "extension");
+  return call;
 }

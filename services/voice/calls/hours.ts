@@ -1,0 +1,32 @@
+/** Times of day in a time zone. */
+
+interface Local {
+  /** 1 is Monday. */
+  weekday: number;
+  minute: number;
+}
+
+const weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+function local(at: Date, timeZone: string): Local {
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone,
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const of = Object.fromEntries(parts.formatToParts(at).map(({ type, value }) => [type, value]));
+  return { weekday: weekdays.indexOf(of["weekday"] as string) + 1, minute: Number(of["hour"]) * 60 + Number(of["minute"]) };
+}
+
+const minutes = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+
+export function isWithin(hours: { days: number[]; from: string; to: string }, at: Date, timeZone: string): boolean {
+  const { weekday, minute } = local(at, timeZone);
+  return hours.days.includes(weekday) && minute >= minutes(hours.from) && minute < minutes(hours.to);
+}
+
+/** Of the day that it is there. */
+export const dayBegan = (at: Date, timeZone: string): Date =>
+  new Date(at.getTime() - local(at, timeZone).minute * 60_000 - (at.getTime() % 60_000));
