@@ -1,4 +1,7 @@
-/** What this browser registers with: of the signed-in person's own extension, for a while. */
+import type { Extension, SoftphoneCredential } from "../../../../services/voice/extensions/contract.ts";
+import { callApi } from "../../../api/api.ts";
+
+/** What this browser registers with: of the signed-in person's own extension, for some hours. */
 export interface PhoneAccount {
   extensionId: string;
   /** The extension's number and name, as others see them. */
@@ -8,4 +11,26 @@ export interface PhoneAccount {
   password: string;
   domain: string;
   iceServers: RTCIceServer[];
+}
+
+/** Of this tab alone, so that a reload is the same device; it goes with the tab. */
+const stored = (extension: string) => `khmara.phone.credential.${extension}`;
+/** One that ends in the middle of a call would cost its next registration. */
+const spareMs = 15 * 60_000;
+
+export async function openAccount(extension: Extension["id"], anew: boolean): Promise<PhoneAccount> {
+  const kept = sessionStorage.getItem(stored(extension));
+  const known = kept && !anew ? (JSON.parse(kept) as SoftphoneCredential) : undefined;
+  const credential =
+    known && Date.parse(known.expiresAt) - Date.now() > spareMs ? known : await callApi("mySoftphoneCreate", { extension });
+  sessionStorage.setItem(stored(extension), JSON.stringify(credential));
+  return {
+    extensionId: credential.extensionId,
+    number: credential.number,
+    name: credential.displayName,
+    userName: credential.userName,
+    password: credential.password,
+    domain: credential.domain,
+    iceServers: [],
+  };
 }

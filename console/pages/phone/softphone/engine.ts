@@ -79,6 +79,7 @@ export class PhoneEngine {
     this.#registerer = new Registerer(this.#agent, { expires: expiresSeconds, regId: 1 });
     this.#registerer.stateChange.addListener((state) => {
       if (state === RegistererState.Registered) this.#tellRegistration("registered");
+      if (state === RegistererState.Unregistered && this.#state().registration === "registered") this.#lost();
     });
     this.#timer = setInterval(() => void this.#measure(), qualityMs);
     addEventListener("online", this.#reconnect);
@@ -228,13 +229,18 @@ export class PhoneEngine {
         this.#changed(line, { receivesVideo: media.receivesVideo, heldByPeer: media.heldByPeer });
       else if (session instanceof Inviter) this.#changed(line, { earlyMedia: media.hasRemote });
     };
-    session.delegate = { ...session.delegate, onInvite: () => this.#changed(line, agreed(media)) };
+    session.delegate = {
+      onInvite: () => this.#changed(line, agreed(media)),
+      // The phone system transfers by itself. Nobody else has this browser call somebody, which sip.js would do unasked.
+      onRefer: (referral) => void referral.reject({ statusCode: 603 }),
+    };
     session.stateChange.addListener((state) => {
       if (state === SessionState.Established) {
         this.#told({ kind: "answered", id, at: Date.now() });
         this.#changed(line, agreed(media));
       }
-      if (state === SessionState.Terminated) this.#over(line, line.cause ?? "ended");
+      // sip.js tells the end before the answer that brought it.
+      if (state === SessionState.Terminated) queueMicrotask(() => this.#over(line, line.cause ?? "ended"));
     });
     return line;
   }
@@ -362,6 +368,8 @@ export class PhoneEngine {
     void this.#registerer
       .register({
         requestDelegate: {
+          // After a line was cut the registration is renewed, which is no change of its state.
+          onAccept: () => this.#tellRegistration("registered"),
           onReject: ({ message }) => {
             const refused = [401, 403, 404, 407].includes(message.statusCode ?? 0);
             this.#tellRegistration(refused ? "refused" : "lost");
@@ -381,9 +389,10 @@ export class PhoneEngine {
   }
 
   readonly #reconnect = (): void => {
-    if (this.#stopped || this.#agent.isConnected()) return;
     clearTimeout(this.#retry);
-    void this.#agent.reconnect().catch(() => this.#lost());
+    if (this.#stopped) return;
+    if (this.#agent.isConnected()) this.#register();
+    else void this.#agent.reconnect().catch(() => this.#lost());
   };
 
   #tellRegistration(registration: PhoneState["registration"]): void {

@@ -23,7 +23,7 @@ export interface PhoneView extends PhoneState {
  * others show the same and send what a person wants to it.
  */
 export class Phone {
-  readonly #open: () => Promise<PhoneAccount>;
+  readonly #open: (anew: boolean) => Promise<PhoneAccount>;
   readonly #listeners = new Set<() => void>();
   readonly #heard = new Set<(event: PhoneEvent, state: PhoneState) => void>();
   readonly #tabs: Tabs<PhoneState, PhoneCommand>;
@@ -34,7 +34,7 @@ export class Phone {
   #turn = 0;
   #renewed = false;
 
-  constructor(name: string, open: () => Promise<PhoneAccount>) {
+  constructor(name: string, open: (anew: boolean) => Promise<PhoneAccount>) {
     this.#open = open;
     this.#tabs = new Tabs<PhoneState, PhoneCommand>(name, {
       leads: () => void this.#start(),
@@ -100,7 +100,7 @@ export class Phone {
     const turn = ++this.#turn;
     this.#show({ ...idle, registration: "connecting", seat: "here" });
     try {
-      const [account, { PhoneEngine: Engine }] = await Promise.all([this.#open(), import("./engine.ts")]);
+      const [account, { PhoneEngine: Engine }] = await Promise.all([this.#open(this.#renewed), import("./engine.ts")]);
       if (turn !== this.#turn) return;
       this.#engine = new Engine({
         account,

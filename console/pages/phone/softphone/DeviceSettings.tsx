@@ -1,0 +1,122 @@
+import { Alert, Button, Progress, Select, Slider, Stack, Switch, Text } from "@mantine/core";
+import { useEffect, useState } from "react";
+import { useT } from "../../../i18n/i18n.ts";
+import { chooseDevices, chosenDevices, type Devices, followLevel, openMicrophone } from "./devices.ts";
+import { noticesAllowed } from "./notices.ts";
+import type { Phone } from "./phone.ts";
+import css from "./softphone.module.css";
+import { Tones } from "./tones.ts";
+
+const kinds = { microphone: "audioinput", speaker: "audiooutput", ringer: "audiooutput", camera: "videoinput" } as const;
+
+/** Which devices are spoken and heard with; one sees whether the microphone hears. */
+export function DeviceSettings({ phone, onClose }: { phone: Phone; onClose: () => void }) {
+  const t = useT();
+  const [devices, setDevices] = useState<Devices>(chosenDevices);
+  const [known, setKnown] = useState<MediaDeviceInfo[]>([]);
+  const [level, setLevel] = useState<number>();
+  const [refused, setRefused] = useState(false);
+  const [notices, setNotices] = useState(noticesAllowed());
+  const { microphone, noiseSuppression } = devices;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another microphone is listened to anew
+  useEffect(() => {
+    let over = false;
+    let end = () => {};
+    void openMicrophone().then(
+      async (track) => {
+        if (over) return track.stop();
+        const unfollow = followLevel(track, setLevel);
+        end = () => {
+          unfollow();
+          track.stop();
+        };
+        setRefused(false);
+        // Names of devices are told only once the microphone was allowed.
+        setKnown(await navigator.mediaDevices.enumerateDevices());
+      },
+      () => setRefused(true),
+    );
+    return () => {
+      over = true;
+      end();
+    };
+  }, [microphone, noiseSuppression]);
+
+  const choose = (change: Partial<Devices>) => {
+    setDevices(chooseDevices(change));
+    phone.run({ kind: "devices" });
+  };
+  const ring = () => {
+    const tones = new Tones();
+    tones.play("ring");
+    setTimeout(() => tones.play(undefined), 1200);
+  };
+  return (
+    <div className={css.idle}>
+      <Stack gap="md">
+        {refused && (
+          <Alert color="red" p="sm">
+            {t("softphone.microphoneRefused")}
+          </Alert>
+        )}
+        {(Object.keys(kinds) as (keyof typeof kinds)[]).map((name) => (
+          <div key={name}>
+            <Select
+              label={t(`softphone.device.${name}`)}
+              value={devices[name]}
+              onChange={(value) => choose({ [name]: value ?? "" })}
+              data={[
+                { value: "", label: t("softphone.device.usual") },
+                ...known
+                  .filter(
+                    ({ kind, deviceId, label }) =>
+                      kind === kinds[name] && deviceId !== "" && deviceId !== "default" && label !== "",
+                  )
+                  .map(({ deviceId, label }) => ({ value: deviceId, label })),
+              ]}
+            />
+            {name === "microphone" && (
+              <Progress
+                mt={6}
+                size="sm"
+                transitionDuration={0}
+                value={(level ?? 0) * 100}
+                aria-label={t("softphone.device.level")}
+              />
+            )}
+          </div>
+        ))}
+        <div>
+          <Text size="sm" mb={4} id="ring-volume">
+            {t("softphone.device.ringVolume")}
+          </Text>
+          <Slider
+            value={Math.round(devices.ringVolume * 100)}
+            label={null}
+            thumbProps={{ "aria-labelledby": "ring-volume" }}
+            thumbLabel={t("softphone.device.ringVolume")}
+            onChange={(value) => setDevices(chooseDevices({ ringVolume: value / 100 }))}
+            onChangeEnd={ring}
+          />
+        </div>
+        <Switch
+          label={t("softphone.device.noise")}
+          checked={noiseSuppression}
+          onChange={(event) => choose({ noiseSuppression: event.currentTarget.checked })}
+        />
+        {notices === "default" && (
+          <Button variant="default" onClick={() => void Notification.requestPermission().then(setNotices)}>
+            {t("softphone.allowNotices")}
+          </Button>
+        )}
+        {notices === "denied" && (
+          <Text size="sm" c="dimmed">
+            {t("softphone.noticesDenied")}
+          </Text>
+        )}
+        <Button onClick={onClose}>{t("softphone.back")}</Button>
+      </Stack>
+    </div>
+  );
+}

@@ -1,0 +1,27 @@
+import { useEffect, useRef } from "react";
+import { useT } from "../../../i18n/i18n.ts";
+import { peerName } from "./PeerFace.tsx";
+import type { Phone } from "./phone.ts";
+import css from "./softphone.module.css";
+import type { PhoneCall } from "./state.ts";
+
+/** The other side large, ourselves small. The sound comes from the engine, so that it goes on when this is closed. */
+export function Pictures({ phone, call }: { phone: Phone; call: PhoneCall }) {
+  const t = useT();
+  const theirs = useRef<HTMLVideoElement>(null);
+  const ours = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    const pictures = phone.pictures(call.id);
+    const tracks = pictures?.remote.getVideoTracks() ?? [];
+    if (theirs.current) theirs.current.srcObject = call.receivesVideo ? new MediaStream(tracks) : null;
+    if (ours.current) ours.current.srcObject = call.sendsVideo && pictures?.own ? new MediaStream([pictures.own]) : null;
+  }, [phone, call.id, call.receivesVideo, call.sendsVideo]);
+  return (
+    <div className={css.pictures}>
+      <video ref={theirs} autoPlay playsInline muted aria-label={t("softphone.pictureOf", { name: peerName(call.peer) })} />
+      {call.sendsVideo && (
+        <video ref={ours} className={css.own} autoPlay playsInline muted aria-label={t("softphone.ownPicture")} />
+      )}
+    </div>
+  );
+}

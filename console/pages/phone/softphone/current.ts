@@ -1,0 +1,34 @@
+import { useSyncExternalStore } from "react";
+import type { Phone, PhoneView } from "./phone.ts";
+import { idle } from "./state.ts";
+
+/** The phone of this tab for the rest of the console: a number in a list is called by a click. */
+let current: Phone | undefined;
+let opened = false;
+const listeners = new Set<() => void>();
+const changed = () => {
+  for (const listener of listeners) listener();
+};
+const subscribe = (listener: () => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
+export function setCurrentPhone(phone: Phone | undefined): void {
+  current = phone;
+  changed();
+}
+
+export const useCurrentPhone = (): Phone | undefined => useSyncExternalStore(subscribe, () => current);
+
+const nothing: PhoneView = { ...idle, seat: "none" };
+const nowhere = () => () => {};
+export const usePhoneView = (phone: Phone | undefined): PhoneView =>
+  useSyncExternalStore(phone?.subscribe ?? nowhere, phone?.view ?? (() => nothing));
+
+/** Whether the panel of the phone is open. */
+export const usePanel = (): [boolean, (open: boolean) => void] => [useSyncExternalStore(subscribe, () => opened), setPanel];
+export function setPanel(open: boolean): void {
+  opened = open;
+  changed();
+}
