@@ -44,22 +44,25 @@ export function readWav(bytes: Uint8Array): Sound {
   throw new WavError("The WAV file has no sound in it (no data chunk).");
 }
 
-/** A WAV file of 16 bit PCM, mono. */
-export function writeWav({ sampleRate, samples }: Sound): Buffer {
-  const file = Buffer.alloc(44 + samples.length * 2);
+/** A mono WAV file: 16 bit PCM, or G.711 µ-law in half of the room. */
+export function writeWav({ sampleRate, samples }: Sound, coding: "pcm" | "mu-law" = "pcm"): Buffer {
+  const width = coding === "pcm" ? 2 : 1;
+  const file = Buffer.alloc(44 + samples.length * width);
   file.write("RIFF", 0, "latin1");
   file.writeUInt32LE(file.length - 8, 4);
   file.write("WAVEfmt ", 8, "latin1");
   file.writeUInt32LE(16, 16);
-  file.writeUInt16LE(formats.pcm, 20);
+  file.writeUInt16LE(coding === "pcm" ? formats.pcm : formats.muLaw, 20);
   file.writeUInt16LE(1, 22);
   file.writeUInt32LE(sampleRate, 24);
-  file.writeUInt32LE(sampleRate * 2, 28);
-  file.writeUInt16LE(2, 32);
-  file.writeUInt16LE(16, 34);
+  file.writeUInt32LE(sampleRate * width, 28);
+  file.writeUInt16LE(width, 32);
+  file.writeUInt16LE(width * 8, 34);
   file.write("data", 36, "latin1");
-  file.writeUInt32LE(samples.length * 2, 40);
-  for (let index = 0; index < samples.length; index++) file.writeInt16LE(samples[index]!, 44 + index * 2);
+  file.writeUInt32LE(samples.length * width, 40);
+  for (let index = 0; index < samples.length; index++)
+    if (coding === "pcm") file.writeInt16LE(samples[index]!, 44 + index * 2);
+    else file[44 + index] = toMuLaw(samples[index]!);
   return file;
 }
 
@@ -114,6 +117,12 @@ function fromMuLaw(byte: number): number {
   const value = ~byte & 0xff;
   const magnitude = (((value & 0x0f) << 3) + 0x84) << ((value & 0x70) >> 4);
   return value & 0x80 ? 0x84 - magnitude : magnitude - 0x84;
+}
+
+function toMuLaw(sample: number): number {
+  const magnitude = Math.min(32635, Math.abs(sample)) + 0x84;
+  const exponent = 31 - Math.clz32(magnitude) - 7;
+  return ~((sample < 0 ? 0x80 : 0) | (exponent << 4) | ((magnitude >> (exponent + 3)) & 0x0f)) & 0xff;
 }
 
 /** ITU-T G.711, A-law. */
