@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Language, languages } from "../services/voice/prompts/languages.ts";
+import { composeMusic, musicFile } from "../services/voice/prompts/music.ts";
 import { resample } from "../services/voice/prompts/resample.ts";
 import { readWav, type Sound, writeWav } from "../services/voice/prompts/wav.ts";
 import { clipWords } from "../services/voice/prompts/words.ts";
@@ -66,3 +67,4 @@ for (const language of process.argv.length > 2 ? (process.argv.slice(2) as Langu
   }
   process.stdout.write(`${language}: ${words.size} clips\n`);
 }
+writeFileSync(musicFile, writeWav(composeMusic(sampleRate), "mu-law"));
