@@ -77,6 +77,9 @@ test("a number is given once, over extensions, elements and places of parking lo
       .status,
     400,
   );
+  const help = await ask("owner", "ringGroupCreate", { params: within, body: { name: "Help", number: "112" } });
+  assert.equal(help.status, 400);
+  assert.match(help.body["detail"], /calls for help/);
   await make("phoneMenuCreate", { name: "M", number: "610" });
 });
 

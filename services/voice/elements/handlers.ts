@@ -95,12 +95,23 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** What calls for help goes before everything, and codes before elements; but the code for parking may be that of a lot. */
+async function checkReserved(tx: Tx, row: ElementRow, numbers: readonly string[]): Promise<void> {
+  const { emergency, featureCodes } = there(await systemStore.find(tx, row.systemId), "phoneSystem").settings;
+  const help = numbers.find((number) => emergency.numbers.includes(number));
+  if (help !== undefined) throw invalid("body.number", `${help} calls for help here, whoever dials it. Choose another number.`);
+  const codes = Object.entries(featureCodes).filter(([name]) => name !== "park" || row.kind !== "parkingLot");
+  const code = numbers.find((number) => codes.some(([, dialled]) => dialled === number));
+  if (code !== undefined) throw invalid("body.number", `${code} is a feature code. Choose another number.`);
+}
+
 async function checkElement(tx: Tx, row: ElementRow, before?: ElementRow): Promise<void> {
   checkSettings(row.settings);
   const { audio: _, ...settings } = row.settings;
   await checkReferences(tx, row.systemId, settings);
   const had = before ? numbersOf(before) : [];
   const taken = numbersOf(row).filter((number) => !had.includes(number));
+  if (taken.length > 0) await checkReserved(tx, row, taken);
   await checkNumbersFree(tx, row.systemId, taken, row.id);
 }
 
