@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AddressLimit } from "./addressLimit.ts";
+import { AddressLimit } from "../../kernel/http/addressLimit.ts";
 import { type TestCloud, testCloud } from "./testing/fixture.ts";
 
 let cloud: TestCloud;

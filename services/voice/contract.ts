@@ -1,8 +1,26 @@
 import { contract } from "../../kernel/contract.ts";
+import { elementEvents, elementQuotas, elementRoutes } from "./elements/contract.ts";
+import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/contract.ts";
+import { messageEvents, messageRoutes } from "./messages/contract.ts";
+import { provisioningRoutes } from "./provisioning/contract.ts";
+import { recordEvents, recordRoutes } from "./records/contract.ts";
+import { systemEvents, systemQuotas, systemRoutes, voiceMeters } from "./systems/contract.ts";
+import { trunkEvents, trunkQuotas, trunkRoutes } from "./trunks/contract.ts";
 
 /** The parts of this service, each in a folder of its own, put together. */
 export default contract({
   name: "voice",
   title: "Phone",
-  routes: {},
+  routes: {
+    ...systemRoutes,
+    ...extensionRoutes,
+    ...trunkRoutes,
+    ...provisioningRoutes,
+    ...elementRoutes,
+    ...recordRoutes,
+    ...messageRoutes,
+  },
+  events: { ...systemEvents, ...extensionEvents, ...trunkEvents, ...elementEvents, ...recordEvents, ...messageEvents },
+  quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas },
+  meters: voiceMeters,
 });

@@ -1,7 +1,13 @@
-import type { Routes } from "../../kernel/contract.ts";
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import contract from "./contract.ts";
-import type { Area, VoiceParts } from "./parts.ts";
+import { createElementArea } from "./elements/area.ts";
+import { createExtensionArea } from "./extensions/area.ts";
+import { createMessageArea } from "./messages/area.ts";
+import type { VoiceParts } from "./parts.ts";
+import { createProvisioningArea } from "./provisioning/area.ts";
+import { createRecordArea } from "./records/area.ts";
+import { createSystemArea } from "./systems/area.ts";
+import { createTrunkArea } from "./trunks/area.ts";
 
 export interface Voice {
   service: ServiceDefinition<typeof contract>;
@@ -10,13 +16,28 @@ export interface Voice {
 
 /** The records of phone systems, for the control plane; calls are the voice process's. */
 export function createVoice(parts: VoiceParts): Voice {
-  const areas: Area<Routes>[] = [];
+  const systems = createSystemArea(parts);
+  const extensions = createExtensionArea(parts);
+  const trunks = createTrunkArea(parts);
+  const provisioning = createProvisioningArea(parts);
+  const elements = createElementArea(parts);
+  const records = createRecordArea(parts);
+  const messages = createMessageArea();
+  const areas = [systems, extensions, trunks, provisioning, elements, records, messages];
   return {
     parts,
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),
-      handlers: {},
+      handlers: {
+        ...systems.handlers,
+        ...extensions.handlers,
+        ...trunks.handlers,
+        ...provisioning.handlers,
+        ...elements.handlers,
+        ...records.handlers,
+        ...messages.handlers,
+      },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),
       metrics: async () => (await Promise.all(areas.map(({ metrics }) => metrics?.() ?? []))).flat(),

@@ -1,4 +1,3 @@
-import { type Info, parse } from "csv-parse/sync";
 import { z } from "zod";
 import { displayName } from "../../../kernel/contract.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
@@ -7,6 +6,7 @@ import { outsideNumber } from "../calls/outside.ts";
 import { internalNumber, phoneLanguage } from "../destinations/contract.ts";
 import type { VoiceParts } from "../parts.ts";
 import type { SystemRow } from "../systems/store.ts";
+import { readTable } from "../table.ts";
 import { numberStore } from "../trunks/store.ts";
 import { insertExtension } from "./changing.ts";
 import { deviceKind, deviceMaker, phonePin } from "./contract.ts";
@@ -14,39 +14,6 @@ import { insertDevice } from "./devices.ts";
 import type { DeviceRow, ExtensionRow } from "./store.ts";
 
 const mostRows = 500;
-
-/** Rows of a table whose first line names the columns; an unknown column is a misspelt one. `line` is as an editor counts. */
-export function readTable<S extends z.ZodObject>(csv: string, row: S): { line: number; values: z.output<S> }[] {
-  const known = Object.keys(row.shape);
-  let parsed: { record: Record<string, string>; info: Info }[];
-  try {
-    parsed = parse(csv, {
-      bom: true,
-      columns: (names: string[]) => names.map((name) => name.trim().toLowerCase()),
-      delimiter: [",", ";", "\t"],
-      info: true,
-      skip_empty_lines: true,
-      trim: true,
-    }) as unknown as typeof parsed;
-  } catch (error) {
-    throw invalid("body.csv", `This is no CSV table: ${(error as Error).message}`);
-  }
-  const unknown = Object.keys(parsed[0]?.record ?? {}).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw invalid("body.csv", `There is no column ${unknown}. The first line names the columns: ${known.join(", ")}.`);
-  if (parsed.length === 0) throw invalid("body.csv", "The table has no line below the names of its columns.");
-  return parsed.map(({ record, info }) => {
-    const filled = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ""));
-    const result = row.safeParse(filled);
-    if (result.success) return { line: info.lines, values: result.data };
-    const [issue] = result.error.issues;
-    const column = String(issue?.path[0]);
-    throw invalid(
-      "body.csv",
-      `Line ${info.lines}, ${column}: ${filled[column] === undefined ? "This column is needed." : issue?.message}`,
-    );
-  });
-}
 
 const row = z.object({
   number: internalNumber.optional(),

@@ -241,6 +241,12 @@ export const rateStore = {
     where t.system_id = ${filter.systemId} and t.trunk_id is not distinct from ${filter.trunkId}
       ${filter.after === undefined ? tx.sql`` : tx.sql`and t.prefix > ${filter.after}`} order by t.prefix limit ${filter.limit}`,
 
+  async ofPrefix(tx: Tx, systemId: string, trunkId: string | null, prefix: string): Promise<RateRow | undefined> {
+    const [row] = await tx.sql<RateRow[]>`select t.id, ${tx.sql.unsafe(place)}, ${tx.sql.unsafe(amounts)} from voice.rates t
+      where t.system_id = ${systemId} and t.trunk_id is not distinct from ${trunkId} and t.prefix = ${prefix}`;
+    return row;
+  },
+
   /** All of a phone system and its trunks, for its plan. */
   all: (tx: Tx, systemId: string): Promise<Rate[]> => tx.sql<Rate[]>`
     select ${tx.sql.unsafe(amounts)} from voice.rates t where t.system_id = ${systemId}`,

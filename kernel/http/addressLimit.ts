@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { CloudError } from "../../kernel/errors.ts";
+import { CloudError } from "../errors.ts";
 
 const windowMs = 60_000;
 const maxAddresses = 50_000;
