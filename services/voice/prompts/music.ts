@@ -55,7 +55,9 @@ export function composeMusic(sampleRate: number): Sound {
   };
   chords.forEach(([bass, low, middle, high], bar) => {
     note(bass + 12, bar * 4, 4, 0.5);
-    [low, middle, high, middle, low, middle, high, middle].forEach((midi, half) => note(midi, bar * 4 + half / 2, 3, 0.28));
+    [low, middle, high, middle, low, middle, high, middle].forEach((midi, half) => {
+      note(midi, bar * 4 + half / 2, 3, 0.28);
+    });
   });
   melody.forEach((midi, place) => {
     if (midi > 0) note(midi, place * 2, 3, 0.4);
