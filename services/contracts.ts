@@ -35,8 +35,12 @@ import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
 import * as voice from "./voice/contract.ts";
 import * as phoneDestinations from "./voice/destinations/contract.ts";
+import * as phoneElements from "./voice/elements/contract.ts";
+import * as phoneElementShapes from "./voice/elements/shapes/contract.ts";
 import * as phoneExtensions from "./voice/extensions/contract.ts";
+import * as phoneMessages from "./voice/messages/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
+import * as phoneRecords from "./voice/records/contract.ts";
 import * as phoneSystems from "./voice/systems/contract.ts";
 import * as trunks from "./voice/trunks/contract.ts";
 
@@ -53,7 +57,7 @@ export const contracts = [
   audit.default,
 ] as const;
 
-/** The objects that contracts export by name: the API reference shows them as shared components. */
+/** The objects and unions that contracts export by name: the API reference shows them as shared components. */
 export const schemas: Record<string, z.ZodType> = Object.fromEntries(
   [
     identity,
@@ -88,13 +92,19 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneExtensions,
     trunks,
     phoneProvisioning,
+    phoneElements,
+    { speech: phoneElementShapes.speech, spokenText: phoneElementShapes.spokenText },
+    phoneRecords,
+    phoneMessages,
     objects,
     websites,
     operations,
     billing,
     audit,
   ].flatMap((module) =>
-    Object.entries(module).filter((entry): entry is [string, z.ZodType] => (entry[1] as { type?: unknown })?.type === "object"),
+    Object.entries(module).filter((entry): entry is [string, z.ZodType] =>
+      ["object", "union"].includes((entry[1] as { type?: string })?.type ?? ""),
+    ),
   ),
 );
 

@@ -237,19 +237,27 @@ export const elementKinds = {
   ),
 } as const;
 export type ElementKind = keyof typeof elementKinds;
-const { ringGroup, callQueue, phoneMenu, conferenceRoom, timeCondition } = elementKinds;
-const { announcement, pagingGroup, parkingLot, speedDial, blockedCaller } = elementKinds;
+export const ringGroup = elementKinds.ringGroup.view;
+export const callQueue = elementKinds.callQueue.view;
+export const phoneMenu = elementKinds.phoneMenu.view;
+export const conferenceRoom = elementKinds.conferenceRoom.view;
+export const timeCondition = elementKinds.timeCondition.view;
+export const announcement = elementKinds.announcement.view;
+export const pagingGroup = elementKinds.pagingGroup.view;
+export const parkingLot = elementKinds.parkingLot.view;
+export const speedDial = elementKinds.speedDial.view;
+export const blockedCaller = elementKinds.blockedCaller.view;
 
-export type RingGroupView = z.output<typeof ringGroup.view>;
-export type CallQueueView = z.output<typeof callQueue.view>;
-export type PhoneMenuView = z.output<typeof phoneMenu.view>;
-export type ConferenceRoomView = z.output<typeof conferenceRoom.view>;
-export type TimeConditionView = z.output<typeof timeCondition.view>;
-export type AnnouncementView = z.output<typeof announcement.view>;
-export type PagingGroupView = z.output<typeof pagingGroup.view>;
-export type ParkingLotView = z.output<typeof parkingLot.view>;
-export type SpeedDialView = z.output<typeof speedDial.view>;
-export type BlockedCallerView = z.output<typeof blockedCaller.view>;
+export type RingGroupView = z.output<typeof ringGroup>;
+export type CallQueueView = z.output<typeof callQueue>;
+export type PhoneMenuView = z.output<typeof phoneMenu>;
+export type ConferenceRoomView = z.output<typeof conferenceRoom>;
+export type TimeConditionView = z.output<typeof timeCondition>;
+export type AnnouncementView = z.output<typeof announcement>;
+export type PagingGroupView = z.output<typeof pagingGroup>;
+export type ParkingLotView = z.output<typeof parkingLot>;
+export type SpeedDialView = z.output<typeof speedDial>;
+export type BlockedCallerView = z.output<typeof blockedCaller>;
 
 /** One of a queue, as it stands to it. */
 export const queueAgent = z.object({
@@ -283,56 +291,56 @@ export const maxAnnouncementBytes = 10 * 2 ** 20;
 const byAnnouncement = z.object({ announcement: id("announcement") });
 
 export const elementRoutes = {
-  ringGroupList: ringGroup.list,
-  ringGroupCreate: ringGroup.create,
-  ringGroupGet: ringGroup.get,
-  ringGroupUpdate: ringGroup.update,
-  ringGroupDelete: ringGroup.delete,
-  callQueueList: callQueue.list,
-  callQueueCreate: callQueue.create,
-  callQueueGet: callQueue.get,
-  callQueueUpdate: callQueue.update,
-  callQueueDelete: callQueue.delete,
-  phoneMenuList: phoneMenu.list,
-  phoneMenuCreate: phoneMenu.create,
-  phoneMenuGet: phoneMenu.get,
-  phoneMenuUpdate: phoneMenu.update,
-  phoneMenuDelete: phoneMenu.delete,
-  conferenceRoomList: conferenceRoom.list,
-  conferenceRoomCreate: conferenceRoom.create,
-  conferenceRoomGet: conferenceRoom.get,
-  conferenceRoomUpdate: conferenceRoom.update,
-  conferenceRoomDelete: conferenceRoom.delete,
-  timeConditionList: timeCondition.list,
-  timeConditionCreate: timeCondition.create,
-  timeConditionGet: timeCondition.get,
-  timeConditionUpdate: timeCondition.update,
-  timeConditionDelete: timeCondition.delete,
-  announcementList: announcement.list,
-  announcementCreate: announcement.create,
-  announcementGet: announcement.get,
-  announcementUpdate: announcement.update,
-  announcementDelete: announcement.delete,
-  pagingGroupList: pagingGroup.list,
-  pagingGroupCreate: pagingGroup.create,
-  pagingGroupGet: pagingGroup.get,
-  pagingGroupUpdate: pagingGroup.update,
-  pagingGroupDelete: pagingGroup.delete,
-  parkingLotList: parkingLot.list,
-  parkingLotCreate: parkingLot.create,
-  parkingLotGet: parkingLot.get,
-  parkingLotUpdate: parkingLot.update,
-  parkingLotDelete: parkingLot.delete,
-  speedDialList: speedDial.list,
-  speedDialCreate: speedDial.create,
-  speedDialGet: speedDial.get,
-  speedDialUpdate: speedDial.update,
-  speedDialDelete: speedDial.delete,
-  blockedCallerList: blockedCaller.list,
-  blockedCallerCreate: blockedCaller.create,
-  blockedCallerGet: blockedCaller.get,
-  blockedCallerUpdate: blockedCaller.update,
-  blockedCallerDelete: blockedCaller.delete,
+  ringGroupList: elementKinds.ringGroup.list,
+  ringGroupCreate: elementKinds.ringGroup.create,
+  ringGroupGet: elementKinds.ringGroup.get,
+  ringGroupUpdate: elementKinds.ringGroup.update,
+  ringGroupDelete: elementKinds.ringGroup.delete,
+  callQueueList: elementKinds.callQueue.list,
+  callQueueCreate: elementKinds.callQueue.create,
+  callQueueGet: elementKinds.callQueue.get,
+  callQueueUpdate: elementKinds.callQueue.update,
+  callQueueDelete: elementKinds.callQueue.delete,
+  phoneMenuList: elementKinds.phoneMenu.list,
+  phoneMenuCreate: elementKinds.phoneMenu.create,
+  phoneMenuGet: elementKinds.phoneMenu.get,
+  phoneMenuUpdate: elementKinds.phoneMenu.update,
+  phoneMenuDelete: elementKinds.phoneMenu.delete,
+  conferenceRoomList: elementKinds.conferenceRoom.list,
+  conferenceRoomCreate: elementKinds.conferenceRoom.create,
+  conferenceRoomGet: elementKinds.conferenceRoom.get,
+  conferenceRoomUpdate: elementKinds.conferenceRoom.update,
+  conferenceRoomDelete: elementKinds.conferenceRoom.delete,
+  timeConditionList: elementKinds.timeCondition.list,
+  timeConditionCreate: elementKinds.timeCondition.create,
+  timeConditionGet: elementKinds.timeCondition.get,
+  timeConditionUpdate: elementKinds.timeCondition.update,
+  timeConditionDelete: elementKinds.timeCondition.delete,
+  announcementList: elementKinds.announcement.list,
+  announcementCreate: elementKinds.announcement.create,
+  announcementGet: elementKinds.announcement.get,
+  announcementUpdate: elementKinds.announcement.update,
+  announcementDelete: elementKinds.announcement.delete,
+  pagingGroupList: elementKinds.pagingGroup.list,
+  pagingGroupCreate: elementKinds.pagingGroup.create,
+  pagingGroupGet: elementKinds.pagingGroup.get,
+  pagingGroupUpdate: elementKinds.pagingGroup.update,
+  pagingGroupDelete: elementKinds.pagingGroup.delete,
+  parkingLotList: elementKinds.parkingLot.list,
+  parkingLotCreate: elementKinds.parkingLot.create,
+  parkingLotGet: elementKinds.parkingLot.get,
+  parkingLotUpdate: elementKinds.parkingLot.update,
+  parkingLotDelete: elementKinds.parkingLot.delete,
+  speedDialList: elementKinds.speedDial.list,
+  speedDialCreate: elementKinds.speedDial.create,
+  speedDialGet: elementKinds.speedDial.get,
+  speedDialUpdate: elementKinds.speedDial.update,
+  speedDialDelete: elementKinds.speedDial.delete,
+  blockedCallerList: elementKinds.blockedCaller.list,
+  blockedCallerCreate: elementKinds.blockedCaller.create,
+  blockedCallerGet: elementKinds.blockedCaller.get,
+  blockedCallerUpdate: elementKinds.blockedCaller.update,
+  blockedCallerDelete: elementKinds.blockedCaller.delete,
 
   announcementUpload: route({
     method: "PUT",
@@ -344,7 +352,7 @@ export const elementRoutes = {
     params: byAnnouncement,
     query: z.object({ fileName: z.string().trim().min(1).max(200).default("announcement.wav") }),
     stream: { request: "bytes" },
-    response: announcement.view,
+    response: announcement,
     errors: ["not_found", "payload_too_large", "quota_exceeded"],
   }),
   announcementDownload: route({

@@ -18,7 +18,7 @@ export const spokenText = z
   })
   .describe("By language, each up to 2000 characters.");
 export type SpokenText = z.output<typeof spokenText>;
-const speech = z
+export const speech = z
   .discriminatedUnion("kind", [
     z.object({ kind: z.literal("announcement"), id: id("announcement") }),
     z.object({ kind: z.literal("text"), text: spokenText }),
