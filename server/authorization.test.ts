@@ -4,31 +4,14 @@ import { type RouteDefinition, roleIncludes, roles } from "../kernel/contract.ts
 import { newId } from "../kernel/ids.ts";
 import { contracts } from "../services/contracts.ts";
 import { startCloud, testOwner } from "../testing/cloud.ts";
+import type { Case, Input, Json } from "./testing/authorizationCase.ts";
+import { voiceCases, voiceForeignThings, voicePublicRoutes } from "./testing/voiceCases.ts";
 
 /**
  * Every route of every contract is called by a stranger to the cloud (401), by an owner of another organisation (404), by a member
  * whose role is too low (403), and by the owner (2xx), each time with the same valid input. A route without a case fails.
  */
 const { http, cloud } = await startCloud();
-
-// biome-ignore lint/suspicious/noExplicitAny: answers of all kinds.
-type Json = Record<string, any>;
-interface Input {
-  params?: Record<string, string | number>;
-  query?: Record<string, string | number | boolean>;
-  body?: object;
-  /** Of a byte route. */
-  bytes?: string;
-}
-interface Case {
-  input: () => Promise<Input> | Input;
-  /** Checked at the cloud itself, which is no secret: for what is not about somebody, the owner of another organisation gets 403. */
-  atCloud?: true;
-  /** Why the owner's call, though let through, ends otherwise: the state that it needs is made elsewhere. */
-  ownerStatus?: number;
-  /** Of the owner of another organisation, where everybody may know of the thing. */
-  foreignStatus?: number;
-}
 
 const routes = Object.fromEntries(
   contracts.flatMap((contract) => Object.entries(contract.routes as Record<string, RouteDefinition>)),
@@ -45,6 +28,7 @@ const publicRoutes = [
   "invitationAccept",
   "sharedObjectGet",
   "sharedObjectDownload",
+  ...voicePublicRoutes,
 ];
 
 const tokens: Record<string, string> = {};
@@ -311,6 +295,7 @@ const inside = (query?: Input["query"]): Case => ({
 });
 
 const cases: Record<string, Case> = {
+  ...voiceCases({ as, unique, newProject }),
   cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
   userList: { atCloud: true, input: () => ({}) },
   userGet: { atCloud: true, input: async () => ({ params: { user: await newUser() } }) },
@@ -987,6 +972,7 @@ for (const [key, route] of Object.entries(routes)) {
 
 /** What is one's own: only signed in, and never another's. */
 const foreignThings: Record<string, Input> = {
+  ...voiceForeignThings,
   sessionDelete: { params: { session: newId("session") } },
   passkeyUpdate: { params: { passkey: newId("passkey") }, body: { name: "x" } },
   passkeyDelete: { params: { passkey: newId("passkey") } },

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
 import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
 import type { Database } from "../kernel/db/database.ts";
 import { openEventHub } from "../kernel/events.ts";
@@ -9,7 +10,7 @@ import { createBilling } from "../services/billing/index.ts";
 import { createCompute, type Drivers } from "../services/compute/index.ts";
 import { createDatabases } from "../services/databases/index.ts";
 import { createOperations } from "../services/operations/index.ts";
-import { createVoice } from "../services/voice/index.ts";
+import { createVoice, type SipAddress } from "../services/voice/index.ts";
 import { type CoreOptions, openCore } from "./core.ts";
 
 export interface CloudOptions extends CoreOptions {
@@ -21,6 +22,8 @@ export interface CloudOptions extends CoreOptions {
   listen?: string;
   /** Where it serves S3 there; absent: elsewhere. */
   s3Port?: number;
+  /** Where the voice process has phones come in; a port 0: they do not. Absent: there is none. */
+  voice?: { address: string; sipPort: number; tlsPort?: number };
 }
 
 export type AppDrivers = Pick<AppsOptions, "engine" | "gateway" | "templates">;
@@ -65,7 +68,7 @@ export async function openCloud(options: CloudOptions) {
         ...(s3Port === undefined ? {} : { local: { address: addressOf(options.listen) ?? "0.0.0.0", port: s3Port } }),
       },
     });
-    const voice = createVoice({ ...shared, publicUrl: options.publicUrl });
+    const voice = createVoice({ ...shared, publicUrl: options.publicUrl, sip: sipAddress(options) });
     const others: AnyService[] = [
       compute.service,
       apps.service,
@@ -82,6 +85,14 @@ export async function openCloud(options: CloudOptions) {
     await core.close();
     throw error;
   }
+}
+
+/** Phones are told the cloud's own name where it has one: a certificate is for that. */
+function sipAddress({ voice, publicUrl }: CloudOptions): SipAddress | undefined {
+  if (voice === undefined || (voice.sipPort === 0 && voice.tlsPort === undefined)) return undefined;
+  const { hostname } = new URL(publicUrl);
+  const host = hostname.includes(".") && isIP(hostname) === 0 ? hostname : voice.address;
+  return { host, port: voice.sipPort === 0 ? undefined : voice.sipPort, tlsPort: voice.tlsPort };
 }
 
 /** The engine takes no names. */

@@ -42,6 +42,8 @@ export async function startCloud({ computeDrivers, appDrivers, ssh: hasSsh = fal
     region: "us-east-1",
     log: silentLog,
     ssh,
+    // What phones are told: nothing listens there.
+    voice: { address: "192.0.2.1", sipPort: 5060 },
   };
   const cloud = await openCloud({
     ...options,
