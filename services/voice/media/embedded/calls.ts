@@ -1,0 +1,172 @@
+import type {
+  AnswerOptions,
+  LegMedia,
+  MediaCall,
+  MediaEvent,
+  MediaLeg,
+  OfferOptions,
+  Playback,
+  PlayOptions,
+  PlaySource,
+  QualityFigures,
+  Recording,
+  RecordOptions,
+} from "../engine.ts";
+import { MediaError } from "../engine.ts";
+import type { EmbeddedEngine } from "./engine.ts";
+import type { LegOptions, ParametersOf, ResultOf, WorkerMethod } from "./protocol.ts";
+import type { WorkerHandle } from "./workerHandle.ts";
+
+export class EmbeddedCall implements MediaCall {
+  readonly id: string;
+  readonly worker: WorkerHandle;
+  readonly generation: number;
+  readonly #engine: EmbeddedEngine;
+  readonly #closed: () => void;
+  readonly #legs = new Set<EmbeddedLeg>();
+  readonly #listeners = new Set<(event: MediaEvent) => void>();
+
+  constructor(engine: EmbeddedEngine, id: string, worker: WorkerHandle, closed: () => void) {
+    this.#engine = engine;
+    this.id = id;
+    this.worker = worker;
+    this.generation = worker.generation;
+    this.#closed = closed;
+  }
+
+  leg(name = ""): MediaLeg {
+    const leg = new EmbeddedLeg(this.#engine, this, this.#engine.newId(`${name || "leg"}-`), () => this.#legs.delete(leg));
+    this.#legs.add(leg);
+    return leg;
+  }
+
+  onEvent(listener: (event: MediaEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  heard(event: MediaEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#legs].map((leg) => leg.close()));
+    this.#closed();
+  }
+
+  /** The worker is gone, and all with it. */
+  forget(): void {
+    for (const leg of [...this.#legs]) leg.forget();
+    this.#closed();
+  }
+}
+
+export class EmbeddedLeg implements MediaLeg {
+  readonly id: string;
+  readonly call: EmbeddedCall;
+  readonly #engine: EmbeddedEngine;
+  readonly #forgotten: () => void;
+  #media: LegMedia | undefined;
+  #opening: Promise<unknown> | undefined;
+  #closed = false;
+
+  constructor(engine: EmbeddedEngine, call: EmbeddedCall, id: string, forgotten: () => void) {
+    this.#engine = engine;
+    this.call = call;
+    this.id = id;
+    this.#forgotten = forgotten;
+    engine.legs.set(id, this);
+  }
+
+  get worker(): WorkerHandle {
+    return this.call.worker;
+  }
+
+  get media(): LegMedia | undefined {
+    return this.#media;
+  }
+
+  async offer(options: OfferOptions = {}): Promise<string> {
+    return await this.ask("legOffer", { leg: this.id, options: resolve(options) });
+  }
+
+  async consider(sdp: string): Promise<LegMedia> {
+    const media = await this.ask("legConsider", { leg: this.id, sdp });
+    this.#media ??= media;
+    return media;
+  }
+
+  async answer(remoteOffer: string, options: AnswerOptions = {}): Promise<string> {
+    const { sdp, media } = await this.ask("legAnswer", { leg: this.id, sdp: remoteOffer, options: resolve(options) });
+    this.#media = media;
+    return sdp;
+  }
+
+  async accept(sdp: string): Promise<LegMedia> {
+    this.#media = await this.ask("legAccept", { leg: this.id, sdp });
+    return this.#media;
+  }
+
+  async rollback(): Promise<void> {
+    await this.ask("legRollback", { leg: this.id });
+  }
+
+  play(source: PlaySource, options: PlayOptions = {}): Playback {
+    return this.#engine.runs.play(this.#engine.newId("play-"), this.#place(), source, options);
+  }
+
+  record(options: RecordOptions): Recording {
+    return this.#engine.runs.record(this.#engine.newId("record-"), this.#place(), options);
+  }
+
+  async sendDtmf(digits: string, { toneMs = 120, gapMs = 60 }: { toneMs?: number; gapMs?: number } = {}): Promise<void> {
+    await this.ask("legDtmf", { leg: this.id, digits, toneMs, gapMs });
+  }
+
+  async mute(muted: boolean): Promise<void> {
+    await this.ask("legMute", { leg: this.id, muted });
+  }
+
+  async quality(): Promise<QualityFigures> {
+    return await this.ask("legQuality", { leg: this.id });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#engine.ties.release(this).catch(() => {});
+    this.forget();
+    // One that never opened has nothing there.
+    if (!this.#opening) return;
+    await this.#opening.catch(() => {});
+    await this.worker.ask("legClose", { leg: this.id }, this.call.generation).catch(() => {});
+  }
+
+  forget(): void {
+    this.#closed = true;
+    this.#engine.legs.delete(this.id);
+    this.#forgotten();
+  }
+
+  /** @throws MediaError gone, no_ports, and what the method throws */
+  async ask<M extends WorkerMethod>(method: M, parameters: ParametersOf<M>): Promise<ResultOf<M>> {
+    await this.open();
+    return await this.worker.ask(method, parameters, this.call.generation);
+  }
+
+  /** The leg is in its worker, with ports. @throws MediaError gone, no_ports */
+  async open(): Promise<void> {
+    if (this.#closed) throw new MediaError("gone", "This leg was closed.");
+    this.#opening ??= this.worker.ask("legOpen", { call: this.call.id, leg: this.id }, this.call.generation);
+    await this.#opening;
+  }
+
+  #place() {
+    return { worker: this.worker, on: { leg: this.id }, opened: () => this.open() };
+  }
+}
+
+function resolve({ like, ...options }: OfferOptions): LegOptions {
+  const media = like?.media;
+  if (!media) return options;
+  return { ...options, prefer: media.codec ? [media.codec, ...media.codecs] : media.codecs };
+}

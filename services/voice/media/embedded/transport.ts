@@ -1,0 +1,204 @@
+import type { RemoteInfo, Socket } from "node:dgram";
+import { type DtlsIdentity, type DtlsTransport, startDtls } from "../rtp/dtls.ts";
+import { SrtpContext } from "../rtp/srtp.ts";
+import { bindingResponse, isStun, readBindingRequest } from "../rtp/stun.ts";
+import type { Agreement } from "../sdp/negotiation.ts";
+import type { PortPair } from "./ports.ts";
+
+export interface TransportHandlers {
+  rtp(packet: Buffer): void;
+  rtcp(packet: Buffer): void;
+  connected(): void;
+  failed(reason: string): void;
+}
+
+const keyOf = (info: { address: string; port: number }): string => `${info.address} ${info.port}`;
+
+/** A leg's sockets with ICE-lite, DTLS, SRTP and symmetric RTP (RFC 4961). What reaches the handlers is decrypted. */
+export class LegTransport {
+  readonly #pair: PortPair;
+  readonly #identity: DtlsIdentity;
+  readonly #handlers: TransportHandlers;
+  readonly #ice: () => { user: string; password: string };
+  #agreed: Agreement | undefined;
+  #dtls: DtlsTransport | undefined;
+  #dtlsFor = "";
+  #send: SrtpContext | undefined;
+  #receive: SrtpContext | undefined;
+  #sendKey = "";
+  #receiveKey = "";
+  /** Where we send. */
+  #remote: { address: string; port: number } | undefined;
+  #remoteRtcp: { address: string; port: number } | undefined;
+  /** Plain RTP: once packets came, only that source is listened to until the next negotiation. */
+  #latched: string | undefined;
+  /** WebRTC: who knew our password. */
+  readonly #valid = new Set<string>();
+  #connected = false;
+  #closed = false;
+
+  constructor(
+    pair: PortPair,
+    identity: DtlsIdentity,
+    ice: () => { user: string; password: string },
+    handlers: TransportHandlers,
+  ) {
+    this.#pair = pair;
+    this.#identity = identity;
+    this.#ice = ice;
+    this.#handlers = handlers;
+    pair.rtp.on("message", (packet, info) => this.#packet(packet, info));
+    pair.rtcp.on("message", (packet, info) => this.#rtcpPacket(packet, info));
+    // A port that is closed over there comes back as an error here; the leg's silence tells it already.
+    for (const socket of [pair.rtp, pair.rtcp]) socket.on("error", () => {});
+  }
+
+  get secure(): boolean {
+    return this.#agreed?.profile !== "rtp";
+  }
+
+  /** Whether a packet that is sent now can arrive. */
+  get ready(): boolean {
+    return this.#remote !== undefined && (!this.secure || this.#send !== undefined);
+  }
+
+  get tagBytes(): number {
+    return this.#send?.tagBytes ?? 0;
+  }
+
+  agree(agreed: Agreement): void {
+    this.#agreed = agreed;
+    if (agreed.profile === "webrtc") this.#agreeWebrtc(agreed);
+    else this.#agreePlain(agreed);
+  }
+
+  #agreePlain(agreed: Agreement): void {
+    const { address, port, rtcpPort } = agreed.remote;
+    this.#latched = undefined;
+    this.#remote = address === "0.0.0.0" ? undefined : { address, port };
+    this.#remoteRtcp = address === "0.0.0.0" ? undefined : { address, port: agreed.rtcpMux ? port : rtcpPort };
+    const srtp = agreed.srtp;
+    const key = (master: Buffer | undefined): string => (srtp && master ? `${srtp.suite} ${master.toString("base64")}` : "");
+    // A direction whose key stays keeps its count of packets.
+    if (key(srtp?.send) !== this.#sendKey) this.#send = srtp && new SrtpContext(srtp.send, srtp.suite);
+    if (key(srtp?.receive) !== this.#receiveKey) this.#receive = srtp && new SrtpContext(srtp.receive, srtp.suite);
+    this.#sendKey = key(srtp?.send);
+    this.#receiveKey = key(srtp?.receive);
+  }
+
+  #agreeWebrtc(agreed: Agreement): void {
+    const key = agreed.remote.fingerprints.map(({ hash, value }) => `${hash} ${value}`).join();
+    if (this.#dtls && key === this.#dtlsFor) return;
+    this.#dtlsFor = key;
+    this.#dtls?.close();
+    this.#send = this.#receive = undefined;
+    this.#dtls = startDtls({
+      identity: this.#identity,
+      expected: agreed.remote.fingerprints,
+      send: (packet) => this.#transmit(this.#pair.rtp, packet, this.#remote),
+      done: ({ send, receive }) => {
+        this.#send = new SrtpContext(send);
+        this.#receive = new SrtpContext(receive);
+        this.#nowConnected();
+      },
+      failed: (reason) => this.#handlers.failed(reason),
+    });
+  }
+
+  /** `packet` has `tagBytes` free at its end. */
+  sendRtp(packet: Buffer): void {
+    if (!this.ready) return;
+    this.#transmit(this.#pair.rtp, this.#send ? this.#send.protect(packet) : packet, this.#remote);
+  }
+
+  sendRtcp(packet: Buffer): void {
+    if (!this.ready) return;
+    const out = this.#send ? this.#send.protectRtcp(packet) : packet;
+    if (this.#agreed?.rtcpMux) this.#transmit(this.#pair.rtp, out, this.#remote);
+    else this.#transmit(this.#pair.rtcp, out, this.#remoteRtcp);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#dtls?.close();
+    this.#pair.release();
+  }
+
+  #transmit(socket: Socket, packet: Buffer, to: { address: string; port: number } | undefined): void {
+    if (!to || this.#closed) return;
+    // With a callback, an error is no event; and a packet that cannot be sent is a packet lost.
+    socket.send(packet, to.port, to.address, () => {});
+  }
+
+  #packet(packet: Buffer, info: RemoteInfo): void {
+    const agreed = this.#agreed;
+    if (isStun(packet)) this.#stun(packet, info);
+    else if (agreed && packet.length >= 2) this.#media(agreed, packet, info);
+  }
+
+  #media(agreed: Agreement, packet: Buffer, info: RemoteInfo): void {
+    if (agreed.profile === "webrtc") {
+      if (!this.#valid.has(keyOf(info))) return;
+      // RFC 7983: the first byte tells DTLS from RTP.
+      if (packet[0]! >= 20 && packet[0]! <= 63) {
+        this.#dtls?.receive(packet);
+        return;
+      }
+    }
+    // RFC 5761: RTCP's types are 192 to 223.
+    if (packet[1]! >= 192 && packet[1]! <= 223) {
+      if (agreed.rtcpMux) this.#rtcp(packet);
+      return;
+    }
+    if (agreed.profile !== "webrtc" && !this.#mayCome(info)) return;
+    const plain = this.secure ? this.#receive?.unprotect(packet) : packet;
+    if (!plain) return;
+    if (agreed.profile !== "webrtc") this.#latch(info);
+    this.#handlers.rtp(plain);
+  }
+
+  /** SRTP proves who sent it. Plain RTP: the first source holds, unless the one that the SDP names comes later. */
+  #mayCome(info: RemoteInfo): boolean {
+    if (this.secure || this.#latched === undefined || this.#latched === keyOf(info)) return true;
+    const said = this.#agreed!.remote;
+    return info.address === said.address && info.port === said.port;
+  }
+
+  #latch(info: RemoteInfo): void {
+    const key = keyOf(info);
+    if (this.#latched === key) return;
+    this.#latched = key;
+    this.#remote = { address: info.address, port: info.port };
+    if (this.#agreed!.rtcpMux) this.#remoteRtcp = this.#remote;
+    else if (info.address !== this.#agreed!.remote.address) this.#remoteRtcp = { address: info.address, port: info.port + 1 };
+    this.#nowConnected();
+  }
+
+  #nowConnected(): void {
+    if (this.#connected) return;
+    this.#connected = true;
+    this.#handlers.connected();
+  }
+
+  #rtcpPacket(packet: Buffer, info: RemoteInfo): void {
+    if (isStun(packet) || this.#agreed?.profile === "webrtc" || !this.#agreed) return;
+    const from = this.#remote?.address ?? this.#agreed.remote.address;
+    if (info.address === from) this.#rtcp(packet);
+  }
+
+  #rtcp(packet: Buffer): void {
+    const plain = this.secure ? this.#receive?.unprotectRtcp(packet) : packet;
+    if (plain) this.#handlers.rtcp(plain);
+  }
+
+  #stun(packet: Buffer, info: RemoteInfo): void {
+    const { user, password } = this.#ice();
+    const request = readBindingRequest(packet, user, password);
+    if (!request) return;
+    if (this.#valid.size < 32) this.#valid.add(keyOf(info));
+    if (!this.#valid.has(keyOf(info))) return;
+    const response = bindingResponse(request.transaction, info.address, info.port, password);
+    this.#transmit(this.#pair.rtp, response, info);
+    if (request.useCandidate || !this.#remote) this.#remote = { address: info.address, port: info.port };
+  }
+}

@@ -1,0 +1,110 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { MediaError } from "../engine.ts";
+import type { ParametersOf, ResultOf, WorkerMessage, WorkerMethod, WorkerSetup } from "./protocol.ts";
+
+const answerMs = 10_000;
+
+type Told = Exclude<WorkerMessage, { ready: true } | { id: number; result: unknown } | { id: number; error: unknown }>;
+
+/** One worker process, as the engine sees it. When it dies a new one takes its place, empty. */
+export class WorkerHandle {
+  readonly #setup: WorkerSetup;
+  readonly #told: (message: Told) => void;
+  readonly #died: () => void;
+  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  #child: ChildProcess | undefined;
+  #ready: Promise<void> = Promise.resolve();
+  #next = 0;
+  #closed = false;
+  #deaths = 0;
+  /** Raised with each death: what was made before is gone. */
+  generation = 0;
+
+  constructor(setup: WorkerSetup, told: (message: Told) => void, died: () => void) {
+    this.#setup = setup;
+    this.#told = told;
+    this.#died = died;
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** @throws MediaError gone, when the worker died before the answer; and what the method throws */
+  async ask<M extends WorkerMethod>(method: M, parameters: ParametersOf<M>, generation = this.generation): Promise<ResultOf<M>> {
+    await this.#ready;
+    if (generation !== this.generation || this.#closed) throw new MediaError("gone", "The media worker of this call died.");
+    const id = ++this.#next;
+    return await new Promise<ResultOf<M>>((resolve, reject) => {
+      const late = () => finish(() => reject(new MediaError("unreachable", "The media worker does not answer.")));
+      // Digits take as long as they take.
+      const timer = method === "legDtmf" ? undefined : setTimeout(late, answerMs);
+      const finish = (how: () => void): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        how();
+      };
+      this.#waiting.set(id, {
+        resolve: (value) => finish(() => resolve(value as ResultOf<M>)),
+        reject: (error) => finish(() => reject(error)),
+      });
+      // An error here is a death, which is told by "exit".
+      this.#child!.send({ id, method, parameters }, () => {});
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    if (child.connected) child.disconnect();
+    const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  #start(): void {
+    const child = fork(new URL("./worker.ts", import.meta.url), { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] });
+    this.#child = child;
+    let isReady = (): void => {};
+    this.#ready = new Promise((resolve) => {
+      isReady = resolve;
+    });
+    child.on("message", (message: WorkerMessage) => {
+      if ("ready" in message) isReady();
+      else if ("id" in message) this.#answered(message);
+      else this.#told(message);
+    });
+    child.on("error", () => {});
+    child.once("exit", () => {
+      isReady();
+      this.#exited();
+    });
+    child.send(this.#setup, () => {});
+  }
+
+  #answered(message: Extract<WorkerMessage, { id: number }>): void {
+    const waiting = this.#waiting.get(message.id);
+    if ("error" in message) waiting?.reject(new MediaError(message.error.code, message.error.message));
+    else waiting?.resolve(message.result);
+  }
+
+  #exited(): void {
+    this.generation++;
+    for (const { reject } of [...this.#waiting.values()]) reject(new MediaError("gone", "The media worker of this call died."));
+    this.#died();
+    if (this.#closed) return;
+    // At once the first time, slower when it dies again and again.
+    const waitMs = Math.min(5000, 250 * this.#deaths++);
+    this.#ready = new Promise((resolve) => {
+      setTimeout(() => {
+        if (this.#closed) return resolve();
+        this.#start();
+        void this.#ready.then(resolve);
+      }, waitMs);
+    });
+  }
+}
