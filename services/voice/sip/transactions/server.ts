@@ -1,6 +1,7 @@
 /** Server transactions: RFC 3261 section 17.2, with the Accepted state of RFC 6026. */
 import type { RequestMessage } from "../message.ts";
 import type { Flow } from "../transport/flow.ts";
+import { newTag } from "../via.ts";
 import { Retransmission, TimerSet, type Timers } from "./timers.ts";
 
 type State = "proceeding" | "completed" | "confirmed" | "accepted" | "terminated";
@@ -15,6 +16,7 @@ export class ServerTransaction {
   /** INVITE only: no ACK came for a refusal; nobody can do anything about it. */
   onEnded: (() => void) | undefined;
   #state: State = "proceeding";
+  #localTag: string | undefined;
   #last: string | Buffer | undefined;
   readonly #timers: Timers;
   readonly #running = new TimerSet();
@@ -25,6 +27,12 @@ export class ServerTransaction {
     this.request = request;
     this.flow = flow;
     this.#timers = timers;
+  }
+
+  /** For the To of answers that belong to no dialog. */
+  get localTag(): string {
+    this.#localTag ??= newTag();
+    return this.#localTag;
   }
 
   get answered(): boolean {
