@@ -39,7 +39,19 @@ export class Installation {
   /** Starts it; the time runs from the start of ./khmara to its line that it is ready. */
   async up(dataFolder: string): Promise<RunningCloud> {
     const [port, s3Port] = [await freePort(), await freePort()];
-    const words = ["up", "--data", dataFolder, "--port", String(port), "--s3-port", String(s3Port), "--ssh-port", "none"];
+    const words = [
+      "up",
+      "--data",
+      dataFolder,
+      "--port",
+      String(port),
+      "--s3-port",
+      String(s3Port),
+      "--ssh-port",
+      "none",
+      "--sip-port",
+      "none",
+    ];
     words.push("--owner-email", owner.email, "--owner-password-file", join(this.folder, "owner-password"));
     const began = performance.now();
     const child = spawn(join(this.home, "khmara"), words, {

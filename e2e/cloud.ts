@@ -28,6 +28,8 @@ export class TestCloud {
   readonly lxd: TestLxd | undefined;
   /** What its apps run on, and where their gateway listens. */
   readonly apps: { docker: TestDocker; httpPort: number; httpsPort: number; sshPort: number } | undefined;
+  /** Where its phones come in. */
+  readonly phones: { sipPort: number; webSocketPort: number; rtpPorts: string } | undefined;
   /** Where its doors are reached. */
   readonly address: string;
   readonly #beside: boolean;
@@ -44,13 +46,15 @@ export class TestCloud {
       besideApps = false,
       lxd,
       apps,
-    }: Pick<Partial<TestCloud>, "lxd" | "apps"> & { owned?: boolean; besideApps?: boolean } = {},
+      phones,
+    }: Pick<Partial<TestCloud>, "lxd" | "apps" | "phones"> & { owned?: boolean; besideApps?: boolean } = {},
   ) {
     this.port = port;
     this.s3Port = s3Port;
     this.#owned = owned;
     this.lxd = lxd;
     this.apps = apps;
+    this.phones = phones;
     this.#beside = besideApps && apps?.docker.network !== undefined;
     this.address = this.#beside ? String(apps?.docker.address) : "127.0.0.1";
   }
@@ -107,6 +111,13 @@ export class TestCloud {
           ...process.env,
           KHMARA_NODE: process.execPath,
           ...(this.lxd ? {} : { KHMARA_ENGINE_SOCKET: "none" }),
+          ...(this.phones
+            ? {
+                KHMARA_SIP_PORT: String(this.phones.sipPort),
+                KHMARA_SIP_WEB_SOCKET_PORT: String(this.phones.webSocketPort),
+                KHMARA_RTP_PORTS: this.phones.rtpPorts,
+              }
+            : { KHMARA_SIP_PORT: "none" }),
           ...(this.apps ? {} : { KHMARA_DOCKER_SOCKET: "none", KHMARA_HTTP_PORT: "none", KHMARA_SSH_PORT: "none" }),
         },
       },
@@ -186,14 +197,18 @@ const inNetwork = (network: string): string[] => {
 export async function newCloud({
   engine = false,
   apps = false,
+  phones = false,
   ...options
 }: {
   owned?: boolean;
   besideApps?: boolean;
   engine?: boolean;
   apps?: boolean;
+  phones?: boolean;
 } = {}): Promise<TestCloud> {
-  const [port, s3Port, httpPort, httpsPort, sshPort] = await Promise.all([
+  const [port, s3Port, httpPort, httpsPort, sshPort, sipPort, webSocketPort] = await Promise.all([
+    freePort(),
+    freePort(),
     freePort(),
     freePort(),
     freePort(),
@@ -204,7 +219,14 @@ export async function newCloud({
     ...options,
     lxd: engine ? await testLxd() : undefined,
     apps: apps ? { docker: await testDocker(), httpPort, httpsPort, sshPort } : undefined,
+    phones: phones ? { sipPort, webSocketPort, rtpPorts: someRtpPorts() } : undefined,
   });
+}
+
+/** Out of those that the system gives to nobody by itself; clouds beside each other find what is free among them. */
+function someRtpPorts(): string {
+  const from = 10_000 + 200 * Math.floor(Math.random() * 100);
+  return `${from}-${from + 199}`;
 }
 
 /** Gives the cloud the Debian that the tests have built already: building it again would take minutes. */

@@ -15,6 +15,8 @@ export interface ServerConfig {
   s3Port: number;
   /** git over SSH; absent: it is turned off. */
   sshPort?: number;
+  /** Phone calls; absent: they are turned off. */
+  voice?: VoiceConfig;
   /** How people reach the console and API, without a slash at the end. */
   publicUrl: string;
   /** How S3 clients reach the object door, without a slash at the end. */
@@ -31,6 +33,20 @@ export interface ServerConfig {
   gateway: GatewayConfig;
   /** The operator agreed to what the engine needs: the first image is built without another word. */
   buildFirstImage?: boolean;
+}
+
+/** Where phones come in, and what they say. */
+export interface VoiceConfig {
+  /** UDP and TCP; 0 when it was taken: browsers still have phones then. */
+  sipPort: number;
+  /** With the file of its certificate and key (PEM); absent: no TLS. */
+  tlsPort?: number;
+  certificateFile?: string;
+  /** On loopback, for what the control plane hands on. */
+  webSocketPort: number;
+  rtpPorts: { from: number; to: number };
+  /** The IP address that phones are told. */
+  address: string;
 }
 
 /** What runs virtual servers, or why there is nothing; the hint is for people and says what to do. */

@@ -18,6 +18,7 @@ import { registerGit } from "./git-door.ts";
 import { openMetrics } from "./metrics.ts";
 import { registerRegistry } from "./registry-door.ts";
 import { registerVisitors } from "./visitor-door.ts";
+import { registerPhones } from "./voice-door.ts";
 
 export interface ControlPlane {
   http: FastifyInstance;
@@ -43,6 +44,8 @@ export async function openControlPlane(
     log: Log;
     consoleDirectory?: string | undefined;
     sshHostKey?: string | undefined;
+    /** Where browsers' phones are handed on to; absent: there are none. */
+    phonePort?: number | undefined;
   },
 ): Promise<ControlPlane> {
   const { database, services } = cloud;
@@ -60,6 +63,7 @@ export async function openControlPlane(
     onResponse: metrics.observe,
   });
 
+  if (options.phonePort !== undefined) registerPhones(http, options.phonePort);
   http.get("/healthz", async () => ({ status: "ok" }));
   http.get("/readyz", async () => {
     // A load balancer must not wait for a database that is not there.

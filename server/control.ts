@@ -50,7 +50,12 @@ const cloud = await openCloud({
   }),
 });
 const notice = await cloud.identity.firstStart(config.owner);
-const plane = await openControlPlane(cloud, { ...config, log, sshHostKey: sshHostKey?.privateKey });
+const plane = await openControlPlane(cloud, {
+  ...config,
+  log,
+  sshHostKey: sshHostKey?.privateKey,
+  phonePort: config.voice?.webSocketPort,
+});
 onStop(async (reason) => {
   log.info({ reason }, "stopping");
   await plane.close();

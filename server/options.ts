@@ -5,7 +5,9 @@ import { join, resolve } from "node:path";
 import type { OwnerConfig } from "../kernel/config.ts";
 import type { EngineTls } from "./engines/ask.ts";
 import type { DockerSettings } from "./engines/docker.ts";
+import { checkPem, type Given, portNumber, portOrNone } from "./option-values.ts";
 import { errorCode, StartError } from "./start-error.ts";
+import { type VoiceSettings, voiceSettings } from "./voice-options.ts";
 
 /** What `./khmara up` was asked to do. */
 export interface Settings {
@@ -28,6 +30,8 @@ export interface Settings {
   engine: EngineSettings;
   /** The engine of apps and databases. */
   docker: DockerSettings;
+  /** Phone calls. Absent: there are none. */
+  voice?: VoiceSettings;
   /** Of the gateway before the apps. Absent: there is none. */
   httpPort?: number;
   /** Absent: no HTTPS. */
@@ -63,6 +67,37 @@ const options = {
     value: "PORT|none",
     variable: "KHMARA_SSH_PORT",
     help: "git over SSH (default: 2222)",
+  },
+  sipPort: { flag: "--sip-port", value: "PORT|none", variable: "KHMARA_SIP_PORT", help: "phones, UDP and TCP (default: 5060)" },
+  sipTlsPort: {
+    flag: "--sip-tls-port",
+    value: "PORT|none",
+    variable: "KHMARA_SIP_TLS_PORT",
+    help: "phones over TLS (default: 5061, with a certificate)",
+  },
+  sipWebSocketPort: {
+    flag: "--sip-web-socket-port",
+    value: "PORT",
+    variable: "KHMARA_SIP_WEB_SOCKET_PORT",
+    help: "where the console hands browsers' phones on to (default: 5066)",
+  },
+  rtpPorts: {
+    flag: "--rtp-ports",
+    value: "FROM-TO",
+    variable: "KHMARA_RTP_PORTS",
+    help: "what is said on the phone, UDP (default: 20000-20999)",
+  },
+  voiceAddress: {
+    flag: "--voice-address",
+    value: "ADDRESS",
+    variable: "KHMARA_VOICE_ADDRESS",
+    help: "IP address where phones reach this server (default: from --listen)",
+  },
+  voiceCertificate: {
+    flag: "--voice-certificate",
+    value: "FILE",
+    variable: "KHMARA_VOICE_CERTIFICATE",
+    help: "certificate and key for phones over TLS (PEM)",
   },
   listen: { flag: "--listen", value: "ADDRESS", variable: "KHMARA_LISTEN", help: "address to listen on (default: 127.0.0.1)" },
   publicUrl: {
@@ -171,10 +206,14 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const sshPort = portOrNone(given.sshPort, 2222);
   const httpPort = portOrNone(given.httpPort, 8000);
   const httpsPort = httpPort === undefined ? undefined : portOrNone(given.httpsPort, 8001);
+  const voice = voiceSettings(given, visibleAddress(listen));
   const ports = {
     "--port": port,
     "--s3-port": s3Port,
     "--ssh-port": sshPort,
+    "--sip-port": voice?.sipPort,
+    "--sip-tls-port": voice?.tlsPort,
+    "--sip-web-socket-port": voice?.webSocketPort,
     "--http-port": httpPort,
     "--https-port": httpsPort,
   };
@@ -198,15 +237,10 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     ...(owner === undefined ? {} : { owner }),
     engine: engineSettings(given, environment),
     docker: dockerSettings(given),
+    ...(voice === undefined ? {} : { voice }),
     ...(httpPort === undefined ? {} : { httpPort }),
     ...(httpsPort === undefined ? {} : { httpsPort }),
   };
-}
-
-interface Given {
-  value: string;
-  /** The flag or variable that it came from. */
-  from: string;
 }
 
 function readWords(words: string[]): Partial<Record<OptionName, Given>> {
@@ -260,18 +294,6 @@ export function defaultDataDirectory(environment: NodeJS.ProcessEnv): string {
   return join(environment["XDG_DATA_HOME"] || join(environment["HOME"] || homedir(), ".local", "share"), "khmara");
 }
 
-function portNumber(given: Given | undefined, fallback: number): number {
-  if (given === undefined) return fallback;
-  const port = Number(given.value);
-  if (!/^\d+$/.test(given.value) || port < 1 || port > 65_535) {
-    throw new StartError(`${given.from} is ${given.value}, which is not a port. Give a number from 1 to 65535.`);
-  }
-  return port;
-}
-
-const portOrNone = (given: Given | undefined, fallback: number): number | undefined =>
-  given?.value === "none" ? undefined : portNumber(given, fallback);
-
 function listenAddress(given: Given | undefined): string {
   const listen = given?.value ?? "127.0.0.1";
   if (listen === "localhost" || isIP(listen) !== 0) return listen;
@@ -282,7 +304,13 @@ function listenAddress(given: Given | undefined): string {
 
 /** Where a browser finds a server that listens on this address. */
 function visibleHost(listen: string): string {
-  if (listen !== "0.0.0.0" && listen !== "::") return isIP(listen) === 6 ? `[${listen}]` : listen;
+  const address = visibleAddress(listen);
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
+function visibleAddress(listen: string): string {
+  if (listen === "localhost") return "127.0.0.1";
+  if (listen !== "0.0.0.0" && listen !== "::") return listen;
   const outer = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find((address) => !address.internal && address.family === "IPv4");
@@ -386,17 +414,6 @@ function engineTls(given: Partial<Record<OptionName, Given>>, remote: boolean): 
     keyFile: file,
     ...(server === undefined ? {} : { serverCertificateFile: resolve(server.value) }),
   };
-}
-
-function checkPem({ value, from }: Given, parts: string[]): void {
-  let text: string;
-  try {
-    text = readFileSync(value, "utf8");
-  } catch (error) {
-    throw new StartError(`The certificate ${value} cannot be read (${errorCode(error)}). Check ${from}.`, { cause: error });
-  }
-  const lacking = parts.find((part) => !new RegExp(`-----BEGIN [A-Z ]*${part}-----`).test(text));
-  if (lacking !== undefined) throw new StartError(`${value} has no ${lacking.toLowerCase()} (PEM). Check ${from}.`);
 }
 
 function yesOrNo({ value, from }: Given): boolean {

@@ -1,5 +1,6 @@
+import { createSocket } from "node:dgram";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect, createServer, isIPv6 } from "node:net";
 import { commandName, processIds } from "./processes.ts";
 import { errorCode, StartError } from "./start-error.ts";
 
@@ -10,12 +11,27 @@ export async function checkPort(listen: string, port: number, option: string): P
     probe.once("error", resolve);
     probe.listen({ host: listen, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
+  explain(error, listen, port, option, errorCode(error) === "EADDRINUSE" ? holder(port) : "");
+}
+
+/** The same for UDP. */
+export async function checkUdpPort(listen: string, port: number, option: string): Promise<void> {
+  const error = await new Promise<Error | undefined>((resolve) => {
+    const probe = createSocket(isIPv6(listen) ? "udp6" : "udp4");
+    probe.once("error", resolve);
+    probe.bind({ address: listen, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
+  });
+  explain(error, listen, port, option, " (UDP)");
+}
+
+/** Throws the `StartError` for what went wrong, if anything did. */
+function explain(error: Error | undefined, listen: string, port: number, option: string, by: string): void {
   switch (errorCode(error)) {
     case undefined:
       if (error !== undefined) throw error;
       return;
     case "EADDRINUSE":
-      throw new StartError(`Port ${port} is taken${holder(port)}. Stop it, or choose another with ${option} PORT.`, {
+      throw new StartError(`Port ${port} is taken${by}. Stop it, or choose another with ${option} PORT.`, {
         cause: error,
       });
     case "EACCES":

@@ -1,7 +1,7 @@
-/** `./khmara up`: starts PostgreSQL, the control plane and the object data plane, keeps them running, and stops them in order. */
+/** `./khmara up`: starts PostgreSQL, the control plane, the object data plane and the voice process, keeps them running, and stops them in order. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { GatewayConfig, ServerConfig } from "../kernel/config.ts";
+import type { GatewayConfig, ServerConfig, VoiceConfig } from "../kernel/config.ts";
 import { type Child, superviseChild } from "./children.ts";
 import { restartCompiled, warmCompileCache } from "./compile-cache.ts";
 import { buildConsole } from "./console-build.ts";
@@ -13,7 +13,7 @@ import { planEngine, provideEngine } from "./engines/provide.ts";
 import { planGateway, stopGateway } from "./gateway-process.ts";
 import { calm, openLogFile, postgresRecord } from "./log-file.ts";
 import { optionHelp, readSettings, type Settings } from "./options.ts";
-import { checkDatabaseAddress, checkPort } from "./ports.ts";
+import { checkDatabaseAddress, checkPort, checkUdpPort } from "./ports.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
 import { startTicks } from "./processes.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
@@ -39,6 +39,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   await checkPort(settings.listen, settings.port, "--port");
   await checkPort(settings.listen, settings.s3Port, "--s3-port");
   const sshPort = await checkSshPort(settings, progress);
+  const voice = await checkVoicePorts(settings, progress);
   ensureMasterKey(dataDirectory);
   progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
 
@@ -107,6 +108,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     port: settings.port,
     s3Port: settings.s3Port,
     ...(sshPort === undefined ? {} : { sshPort }),
+    ...(voice === undefined ? {} : { voice }),
     publicUrl: settings.publicUrl,
     s3Url: settings.s3Url,
     region: settings.region,
@@ -121,6 +123,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   const [notice] = await Promise.all([
     startChild("control", "Control plane", "migrations"),
     startChild("objects", "Objects", "starting"),
+    ...(voice === undefined ? [] : [startChild("voice", "Phones", "starting")]),
   ]);
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
@@ -158,12 +161,39 @@ async function checkSshPort({ listen, ssh }: Settings, progress: Progress): Prom
   }
 }
 
+/** Without its port for phones the cloud still has browsers' phones; without the one for those it has none. */
+async function checkVoicePorts({ listen, voice }: Settings, progress: Progress): Promise<VoiceConfig | undefined> {
+  if (voice === undefined) return undefined;
+  const { isDefault, tlsPort, certificateFile, ...config } = voice;
+  const isFree = async (missing: string, ...checks: Promise<void>[]) => {
+    try {
+      await Promise.all(checks);
+      return true;
+    } catch (error) {
+      if (!(error instanceof StartError) || !isDefault) throw error;
+      progress.problem(`${missing}: ${error.message}`);
+      return false;
+    }
+  };
+  if (!(await isFree("There are no phones", checkPort("127.0.0.1", config.webSocketPort, "--sip-web-socket-port"))))
+    return undefined;
+  const sip = [checkPort(listen, config.sipPort, "--sip-port"), checkUdpPort(listen, config.sipPort, "--sip-port")];
+  if (!(await isFree("There are phones in browsers only", ...sip))) config.sipPort = 0;
+  const hasTls =
+    tlsPort !== undefined && (await isFree("There are no phones over TLS", checkPort(listen, tlsPort, "--sip-tls-port")));
+  return { ...config, ...(hasTls && certificateFile !== undefined ? { tlsPort, certificateFile } : {}) };
+}
+
 const gatewayWords = (gateway: GatewayConfig): string =>
   "missing" in gateway
     ? gateway.hint
     : `gateway on ${gateway.httpPort}${gateway.httpsPort === undefined ? "" : ` and ${gateway.httpsPort} (HTTPS)`}`;
 
-const entries = { control: join(import.meta.dirname, "control.ts"), objects: join(import.meta.dirname, "objects.ts") };
+const entries = {
+  control: join(import.meta.dirname, "control.ts"),
+  objects: join(import.meta.dirname, "objects.ts"),
+  voice: join(import.meta.dirname, "voice.ts"),
+};
 
 /** Everything that was started, and how to end it in order. */
 class Running {

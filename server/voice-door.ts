@@ -9,8 +9,8 @@ export const phonePath = "/sip";
 const connectMs = 5000;
 
 /**
- * Hands WebSockets of phones on to the voice process as they are; who may speak there is asked by SIP itself. Must be registered before the sockets of
- * the API, which answer every upgrade. `port` is that of the voice process on loopback.
+ * Hands WebSockets of phones on to the voice process as they are; who may speak there is asked by SIP itself. Registered after the sockets of
+ * the API, which answer every upgrade, and goes before them. `port` is that of the voice process on loopback.
  */
 export function registerPhones(http: FastifyInstance, port: number): void {
   const { server } = http;

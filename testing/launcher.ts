@@ -133,6 +133,7 @@ function run(khmara: string, words: string[], environment: NodeJS.ProcessEnv, da
       KHMARA_ENGINE_SOCKET: "none",
       KHMARA_DOCKER_SOCKET: "none",
       KHMARA_SSH_PORT: "none",
+      KHMARA_SIP_PORT: "none",
       ...environment,
     },
   });

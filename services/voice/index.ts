@@ -1,13 +1,17 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import type { Phones, PhonesOptions } from "./calls/phones.ts";
 import contract from "./contract.ts";
 import { createElementArea } from "./elements/area.ts";
 import { createExtensionArea } from "./extensions/area.ts";
+import { createLiveArea } from "./live/area.ts";
 import { createMessageArea } from "./messages/area.ts";
 import type { VoiceParts } from "./parts.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
 import { createRecordArea } from "./records/area.ts";
 import { createSystemArea } from "./systems/area.ts";
 import { createTrunkArea } from "./trunks/area.ts";
+
+export type { SipAddress } from "./parts.ts";
 
 export interface Voice {
   service: ServiceDefinition<typeof contract>;
@@ -23,7 +27,8 @@ export function createVoice(parts: VoiceParts): Voice {
   const elements = createElementArea(parts);
   const records = createRecordArea(parts);
   const messages = createMessageArea();
-  const areas = [systems, extensions, trunks, provisioning, elements, records, messages];
+  const live = createLiveArea(parts);
+  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live];
   return {
     parts,
     service: defineService<typeof contract>({
@@ -37,6 +42,7 @@ export function createVoice(parts: VoiceParts): Voice {
         ...elements.handlers,
         ...records.handlers,
         ...messages.handlers,
+        ...live.handlers,
       },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),
@@ -47,3 +53,9 @@ export function createVoice(parts: VoiceParts): Voice {
     }),
   };
 }
+
+export type { Phones, PhonesOptions } from "./calls/phones.ts";
+
+/** The voice process: loaded where it runs only, as the control plane needs neither SIP nor media. */
+export const openPhones = async (options: PhonesOptions): Promise<Phones> =>
+  (await import("./calls/phones.ts")).openPhones(options);

@@ -28,6 +28,8 @@ export interface Board {
   finish(call: Call): Promise<void>;
   left(party: Party): void;
   transfer(party: Party, refer: IncomingRefer): void;
+  /** What must be done before the process ends, whatever becomes of its call. */
+  track(work: Promise<unknown>): void;
   /** One is called: who is to know of it is told. */
   emergency(call: Call, number: string): void;
   /** Parties of an extension that ring or talk. */

@@ -4,7 +4,7 @@ import type { HeaderInput } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
 import { type Party, talk, type Who } from "./party.ts";
-import { startPolicyRecording } from "./recordings.ts";
+import { type CallRecording, startPolicyRecording } from "./recordings.ts";
 import { music, ringback } from "./sounds.ts";
 
 /** A name as it stands in a From: quotes and backslashes would end it. */
@@ -45,7 +45,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
 export async function ring(
   call: Call,
   targets: readonly Target[],
-  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging">>,
+  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging" | "quiet">>,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const extensionIds = targets.flatMap(({ who }) => who.extensionId ?? []);
@@ -89,8 +89,9 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
     party.hangUp();
     throw error;
   }
-  const recording = await startPolicyRecording(call, party);
+  let recording: CallRecording | undefined;
   try {
+    recording = await startPolicyRecording(call, party, signal);
     return await talk(subject, party, signal, music(call.plan));
   } finally {
     await recording?.stop();

@@ -34,6 +34,8 @@ export interface DialOptions {
   ringSeconds: number;
   /** What a caller who is answered already hears. */
   ringback: PlaySource;
+  /** It hears music already, or is told something. */
+  quiet?: boolean;
   maxForwards?: number;
   events: PartyEvents;
   /** A call that another phone takes (pickup): called at the start, with what takes it. Returns what ends the offer. */
@@ -51,7 +53,7 @@ export async function dial(targets: readonly Target[], options: DialOptions, sig
   const attempts: Attempt[] = [];
   const taken = Promise.withResolvers<Dialled>();
   const endPickup = options.offerPickup?.((by) => taken.resolve({ party: by }));
-  const hearing = new CallerHears(caller, options.ringback, targets.length === 1);
+  const hearing = new CallerHears(options.quiet ? undefined : caller, options.ringback, targets.length === 1);
   const stop = new AbortController();
   let answered: Party | undefined;
   try {

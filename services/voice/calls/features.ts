@@ -1,6 +1,23 @@
-import type { PhonePlan } from "../plan.ts";
+import { rm } from "node:fs/promises";
+import type { Destination } from "../destinations/contract.ts";
+import { agentStore } from "../elements/store/agents.ts";
+import { elementStore } from "../elements/store/elements.ts";
+import type { ExtensionSettings } from "../extensions/contract.ts";
+import { extensionStore } from "../extensions/store.ts";
+import type { PhonePlan, PlanExtension } from "../plan.ts";
+import type { Saying } from "../prompts/say.ts";
+import { forwardedTo } from "../prompts/sayings.ts";
 import type { FeatureCode } from "../systems/contract.ts";
+import { raisePlanVersion } from "../systems/store.ts";
+import { aborted, unless } from "./abort.ts";
 import type { Call } from "./call.ts";
+import { connect, ring, targetsOf } from "./connect.ts";
+import { internalDestination } from "./inside.ts";
+import { listenToVoicemail } from "./mailbox.ts";
+import { outsideNumber } from "./outside.ts";
+import { answerAfter } from "./paging.ts";
+import { newSoundFile } from "./recordings.ts";
+import { ask, say } from "./say.ts";
 
 export interface Feature {
   code: FeatureCode;
@@ -18,10 +35,177 @@ export function featureOf(plan: PhonePlan, dialled: string): Feature | undefined
   const [code, digits] = found;
   const rest = dialled.slice((digits as string).length);
   // 700 parks, and 7001 is an extension.
-  if (rest !== "" && /^\d/.test(digits as string)) return undefined;
-  return { code, rest };
+  return rest !== "" && /^\d/.test(digits as string) ? undefined : { code, rest };
 }
 
-export async function callFeature(call: Call, _feature: Feature, _signal: AbortSignal): Promise<void> {
-  call.refuse(501, "failed", "This code does nothing yet.");
+type Work = (call: Call, caller: PlanExtension, rest: string, signal: AbortSignal) => Promise<void>;
+
+const works: Partial<Record<FeatureCode, Work>> = {
+  voicemail: (call, caller, _, signal) => listenToVoicemail(call, caller, signal),
+  voicemailOther: (call, _, rest, signal) =>
+    listenToVoicemail(
+      call,
+      call.plan.extensions.find(({ number }) => number === rest),
+      signal,
+    ),
+  forwardAlways: (call, caller, rest, signal) => forward(call, caller, "always", rest, signal),
+  forwardBusy: (call, caller, rest, signal) => forward(call, caller, "busy", rest, signal),
+  forwardNoAnswer: (call, caller, rest, signal) => forward(call, caller, "noAnswer", rest, signal),
+  forwardAlwaysOff: (call, caller, _, signal) =>
+    change(call, caller, { forwarding: { ...caller.forwarding, always: null } }, "forward_off", signal),
+  forwardBusyOff: (call, caller, _, signal) =>
+    change(call, caller, { forwarding: { ...caller.forwarding, busy: null } }, "forward_off", signal),
+  forwardNoAnswerOff: (call, caller, _, signal) =>
+    change(call, caller, { forwarding: { ...caller.forwarding, noAnswer: null } }, "forward_off", signal),
+  doNotDisturb: (call, caller, _, signal) => change(call, caller, { doNotDisturb: true }, "dnd_on", signal),
+  doNotDisturbOff: (call, caller, _, signal) => change(call, caller, { doNotDisturb: false }, "dnd_off", signal),
+  callWaiting: (call, caller, _, signal) => change(call, caller, { callWaiting: true }, "waiting_on", signal),
+  callWaitingOff: (call, caller, _, signal) => change(call, caller, { callWaiting: false }, "waiting_off", signal),
+  pickupGroup: (call, caller, _, signal) => {
+    const mates = call.plan.extensions.filter(
+      ({ pickupGroup, id }) => caller.pickupGroup !== null && pickupGroup === caller.pickupGroup && id !== caller.id,
+    );
+    return pickUp(call, mates, signal);
+  },
+  pickupExtension: (call, _, rest, signal) =>
+    pickUp(
+      call,
+      call.plan.extensions.filter(({ number }) => number === rest),
+      signal,
+    ),
+  intercom: (call, _, rest, signal) => intercom(call, rest, signal),
+  queueLogIn: (call, caller, _, signal) => agentState(call, caller, { loggedIn: true, paused: false }, "queue_logged_in", signal),
+  queueLogOut: (call, caller, _, signal) => agentState(call, caller, { loggedIn: false }, "queue_logged_out", signal),
+  queuePause: (call, caller, _, signal) => agentState(call, caller, { paused: true }, "queue_paused", signal),
+  queueResume: (call, caller, _, signal) => agentState(call, caller, { paused: false }, "queue_unpaused", signal),
+  timeCondition: (call, _, rest, signal) => override(call, rest, signal),
+  echoTest: (call, _, __, signal) => echo(call, signal),
+  clock: async (call, _, __, signal) => {
+    const now = new Date();
+    const { timeZone } = call.plan.system;
+    await call.subject.answer();
+    await say(
+      call,
+      [
+        { date: now, timeZone, now },
+        { time: now, timeZone },
+      ],
+      signal,
+    );
+  },
+};
+
+/** What the phone system does for who dials a code. @throws the reason of `signal` */
+export async function callFeature(call: Call, { code, rest }: Feature, signal: AbortSignal): Promise<void> {
+  const caller = call.extension(call.subject.who.extensionId);
+  const work = works[code];
+  if (!caller || !work) return call.refuse(501, "failed", `The code for ${code} cannot be dialled by itself.`);
+  await work(call, caller, rest, signal);
+}
+
+async function change(
+  call: Call,
+  caller: PlanExtension,
+  settings: Partial<ExtensionSettings>,
+  told: Saying | Saying[],
+  signal: AbortSignal,
+): Promise<void> {
+  await call.subject.answer();
+  await call.board.database.transaction("system", async (tx) => {
+    const row = await extensionStore.find(tx, caller.id);
+    if (row) await extensionStore.update(tx, { ...row, settings: { ...row.settings, ...settings } });
+  });
+  await say(call, told, signal);
+}
+
+async function forward(
+  call: Call,
+  caller: PlanExtension,
+  when: "always" | "busy" | "noAnswer",
+  rest: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await call.subject.answer();
+  const number = rest || (await ask(call, "enter_number", signal, { maximum: 20 }));
+  const destination = dialledDestination(call, number);
+  if (!destination) return say(call, "not_in_service", signal);
+  const told = forwardedTo(number, when === "noAnswer" ? "no_answer" : when);
+  await change(call, caller, { forwarding: { ...caller.forwarding, [when]: destination } }, told, signal);
+}
+
+function dialledDestination(call: Call, dialled: string): Destination | undefined {
+  const inside = internalDestination(call.plan, dialled);
+  if (inside) return inside;
+  const number = outsideNumber(dialled, call.plan.system.country)?.e164;
+  return number === undefined ? undefined : { kind: "number", number };
+}
+
+async function pickUp(call: Call, extensions: PlanExtension[], signal: AbortSignal): Promise<void> {
+  const ids = extensions.map(({ id }) => id);
+  if (!call.board.ringing.pick(ids, call.subject)) {
+    await call.subject.answer();
+    return say(call, "pickup_none", signal);
+  }
+  // It belongs to the call that rang from here on, which takes it.
+  await unless(signal, aborted(signal));
+}
+
+async function intercom(call: Call, number: string, signal: AbortSignal): Promise<void> {
+  const extension = call.plan.extensions.find((each) => each.number === number);
+  if (!extension) return call.refuse(404, "failed", "There is no such extension.");
+  if (extension.doNotDisturb || call.board.partiesOf(extension.id).length > 0) return call.refuse(486, "busy");
+  call.to = { number: extension.number, name: extension.name };
+  const { party } = await ring(call, targetsOf(call, extension, answerAfter), { ringSeconds: 15 }, signal);
+  if (party) await connect(call, party, signal);
+}
+
+async function agentState(
+  call: Call,
+  caller: PlanExtension,
+  state: { loggedIn?: boolean; paused?: boolean },
+  told: Saying,
+  signal: AbortSignal,
+): Promise<void> {
+  await call.subject.answer();
+  await call.board.database.transaction("system", async (tx) => {
+    const agents = await agentStore.page(tx, { extensionIds: [caller.id], limit: 200 });
+    for (const agent of agents)
+      await agentStore.set(tx, agent, { loggedIn: agent.loggedIn, paused: agent.paused, pauseReason: null, ...state });
+    const [agent] = agents;
+    if (agent)
+      await raisePlanVersion(tx, { id: agent.systemId, organisationId: agent.organisationId, projectId: agent.projectId });
+  });
+  await say(call, told, signal);
+}
+
+const nextOverride = { none: "open", open: "closed", closed: "none", holiday: "none" } as const;
+const toldOverride = { none: "hours_automatic", open: "hours_open", closed: "hours_closed" } as const;
+
+async function override(call: Call, number: string, signal: AbortSignal): Promise<void> {
+  const condition = call.plan.elements.timeConditions.find((each) => each.number === number);
+  if (!condition) return call.refuse(404, "failed", "There is no such time condition.");
+  const next = nextOverride[condition.override];
+  await call.subject.answer();
+  await call.board.database.transaction("system", async (tx) => {
+    const row = await elementStore.find(tx, condition.id, { lock: true });
+    if (!row) return;
+    await elementStore.update(tx, { ...row, settings: { ...row.settings, override: next } });
+    await raisePlanVersion(tx, { id: row.systemId, organisationId: row.organisationId, projectId: row.projectId });
+  });
+  await say(call, toldOverride[next], signal);
+}
+
+/** What was said comes back. */
+async function echo(call: Call, signal: AbortSignal): Promise<void> {
+  await call.subject.answer();
+  await say(call, "echo", signal);
+  const file = newSoundFile(call);
+  const recording = call.subject.leg.record({ file, beep: true, maxSeconds: 10, silenceSeconds: 2, untilDtmf: "#" });
+  try {
+    await unless(signal, recording.done);
+    await call.subject.listen({ file }, signal);
+  } finally {
+    await recording.stop();
+    await rm(file, { force: true });
+  }
 }

@@ -6,7 +6,7 @@ import type { Call } from "./call.ts";
 import { connect, fromHeader, ring } from "./connect.ts";
 import type { Target } from "./dial.ts";
 import { dayBegan, isWithin } from "./hours.ts";
-import { type OutsideNumber, written } from "./outside.ts";
+import { type OutsideNumber, outsideNumber, written } from "./outside.ts";
 import type { Party, Who } from "./party.ts";
 
 export interface Outside extends OutsideNumber {
@@ -36,6 +36,14 @@ export async function callOutside(call: Call, number: Outside, signal: AbortSign
     call.refuse(result.status, outcome, `The trunk ${trunk.name} answered ${result.status}.`);
     if (!triesNext(result.status) || result.why === "no_answer") return;
   }
+}
+
+/** For members outside of groups and the like: the trunks that would be taken; without the checks of who pays. */
+export function outsideTargets(call: Call, e164: string): Target[] {
+  const number = outsideNumber(e164, call.plan.system.country);
+  if (!number) return [];
+  const [trunk] = trunksFor(call, { ...number, emergency: false });
+  return trunk ? [trunkTarget(call, trunk, { ...number, emergency: false })] : [];
 }
 
 /** Until somebody hangs up, or the balance is used up. */

@@ -4,6 +4,7 @@ import { callFeature, featureOf } from "./features.ts";
 import { internalDestination } from "./inside.ts";
 import { callOutside } from "./outbound.ts";
 import { outsideNumber } from "./outside.ts";
+import { fetchParked, isSlot, lotOf, park } from "./parking.ts";
 
 /** Visual separators, and what phones put around a number. */
 const cleaned = (dialled: string): string => dialled.replace(/[\s().-]/g, "");
@@ -21,6 +22,14 @@ export async function routeDialled(call: Call, dialled: string, signal: AbortSig
     if (!emergency.numbers.includes(number)) continue;
     return callOutside(call, { e164: number, country, kind: "national", emergency: true }, signal);
   }
+  const lot = lotOf(plan, digits);
+  if (lot) {
+    const end = await park(call, lot, call.payer?.id, signal);
+    if (end === "fetched") return;
+    if (call.payer) await follow(call, { kind: "extension", id: call.payer.id as never }, signal);
+    return follow(call, lot.timeout, signal);
+  }
+  if (isSlot(plan, digits)) return fetchParked(call, digits, signal);
   const feature = call.subject.who.extensionId === undefined ? undefined : featureOf(plan, digits);
   if (feature) return callFeature(call, feature, signal);
   const internal = internalDestination(plan, digits);

@@ -1,25 +1,13 @@
 import type { PlaySource } from "../media/engine.ts";
 import type { PhonePlan } from "../plan.ts";
+import { musicFile } from "../prompts/music.ts";
+import { callTone } from "../prompts/tones.ts";
 
-/** What is heard in calls beside people. */
+/** What is heard in calls beside people and words. */
 
-/** ITU-T E.180: one second of 425 Hz, four of silence. */
-export const ringback = (_plan: PhonePlan): PlaySource => ({
-  tone: {
-    segments: [
-      { frequencies: [425], ms: 1000 },
-      { frequencies: [], ms: 4000 },
-    ],
-    repeat: true,
-  },
+export const ringback = ({ system }: PhonePlan): PlaySource => ({
+  tone: { ...callTone(system.country, "ringback"), repeat: true },
 });
 
-export const music = (_plan: PhonePlan): PlaySource => ({
-  tone: {
-    segments: [
-      { frequencies: [330], ms: 500 },
-      { frequencies: [392], ms: 500 },
-    ],
-    repeat: true,
-  },
-});
+/** Of calls that are held; `heldMusic` of spoken.ts is the system's own where it has one. */
+export const music = (_plan: PhonePlan): PlaySource => ({ music: musicFile });

@@ -2,16 +2,23 @@ import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import { type MediaEngine, MediaError } from "../media/engine.ts";
+import type { PhonePlan, PlanExtension, PlanTrunk } from "../plan.ts";
 import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
-import type { IncomingCall, SipStack } from "../sip/ports.ts";
+import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
+import { aborted } from "./abort.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
+import { connect } from "./connect.ts";
+import { follow } from "./destinations.ts";
+import { readInbound } from "./inbound.ts";
+import { outsideNumber } from "./outside.ts";
 import { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
 import { openRecorder } from "./recorder.ts";
 import { routeDialled } from "./routing.ts";
-import { transfer } from "./transfer.ts";
+import { continued, transfer } from "./transfer.ts";
+import type { Trunks } from "./trunks.ts";
 
 export interface Switchboard extends Board {
   invite(incoming: IncomingCall): Promise<void>;
@@ -28,10 +35,12 @@ export async function createSwitchboard(parts: {
   plans: Plans;
   locations: Locations;
   registrar: Registrar;
+  trunks: () => Trunks;
   folder: string;
 }): Promise<Switchboard> {
   const calls = new Map<string, Call>();
   const byExtension = new Map<string, Set<Party>>();
+  const tracked = new Set<Promise<void>>();
   const recorder = await openRecorder(parts);
 
   const board: Switchboard = {
@@ -60,12 +69,23 @@ export async function createSwitchboard(parts: {
       if (extensionId !== undefined && parties?.size === 0) byExtension.delete(extensionId);
     },
     transfer: (party, refer) => transfer(board, party, refer),
+    track(work) {
+      const done = work.then(
+        () => {},
+        () => {},
+      );
+      tracked.add(done);
+      void done.finally(() => tracked.delete(done));
+    },
     emergency(call, number) {
       parts.log.warn({ call: call.id, from: call.from.number, number }, "an emergency number is called");
     },
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
-    close: () => recorder.close(),
+    async close() {
+      await Promise.all(tracked);
+      await recorder.close();
+    },
   };
 
   function note(party: Party): void {
@@ -77,6 +97,8 @@ export async function createSwitchboard(parts: {
   }
 
   async function invite(incoming: IncomingCall): Promise<void> {
+    const trunk = parts.trunks().match(incoming.request);
+    if (trunk) return fromTrunk(incoming, trunk.plan, trunk.trunk);
     const verdict = await parts.registrar.authenticate(incoming.request, "Proxy-Authorization");
     if (!verdict.account) {
       if (verdict.challenge) incoming.reject(407, { headers: { "Proxy-Authenticate": verdict.challenge } });
@@ -84,6 +106,32 @@ export async function createSwitchboard(parts: {
       return;
     }
     await fromExtension(incoming, verdict.account);
+  }
+
+  async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {
+    const { start, number, blocked } = readInbound(incoming.request, plan, trunk);
+    const ofSystem = [...calls.values()]
+      .filter((call) => call.plan.system.id === plan.system.id)
+      .flatMap(({ parties }) => [...parties]);
+    const external = ofSystem.filter(({ who }) => who.trunkId !== undefined);
+    const isFull = trunk.maxCalls !== null && external.filter(({ who }) => who.trunkId === trunk.id).length >= trunk.maxCalls;
+    if (isFull || external.length >= plan.system.limits.maxExternalCalls) {
+      incoming.reject(503, { headers: { "Retry-After": "10" } });
+      return;
+    }
+    const call = new Call(board, start);
+    call.namePrefix = number?.callerNamePrefix ?? "";
+    call.country = outsideNumber(start.from.number ?? "", plan.system.country)?.country;
+    const subject = await incomingParty(call, incoming, start.from);
+    if (!subject) return;
+    await call.run(subject, async (signal) => {
+      if (blocked === "busy") return call.refuse(486, "busy", "The caller is blocked.");
+      if (blocked === "reject") return call.refuse(603, "refused", "The caller is blocked.");
+      const destination = number?.destination ?? trunk.defaultDestination;
+      if (!destination) return call.refuse(404, "failed", "The phone system does not have this number.");
+      const toVoicemail = blocked === "voicemail" && destination.kind === "extension";
+      await follow(call, toVoicemail ? { kind: "voicemail", id: destination.id } : destination, signal);
+    });
   }
 
   async function fromExtension(incoming: IncomingCall, account: Account): Promise<void> {
@@ -97,10 +145,37 @@ export async function createSwitchboard(parts: {
       extensionId: extension.id,
       deviceId: account.deviceId,
     };
+    if (incoming.replaces) return takePlace(incoming, account.deviceId, extension, incoming.replaces);
     const call = new Call(board, { plan, direction: "internal", from: who, to: { number: dialled } });
     const subject = await incomingParty(call, incoming, who);
     if (!subject) return;
     await call.run(subject, (signal) => routeDialled(call, dialled, signal));
+  }
+
+  /** INVITE with Replaces (RFC 3891): a phone takes a call that another one has, or that rings there. */
+  async function takePlace(incoming: IncomingCall, deviceId: string, extension: PlanExtension, replaced: Session): Promise<void> {
+    const before = replaced.data;
+    const call = before instanceof Party ? before.call : undefined;
+    if (!(before instanceof Party) || !call?.plan.extensions.some(({ id }) => id === extension.id)) {
+      incoming.reject(481);
+      return;
+    }
+    const who = { number: extension.number, name: extension.callerName ?? extension.name, extensionId: extension.id, deviceId };
+    if (!before.peer) {
+      const picking = new Call(board, { plan: call.plan, direction: "internal", from: who, to: call.to });
+      const subject = await incomingParty(picking, incoming, who);
+      if (!subject) return;
+      await picking.run(subject, async (signal) => {
+        if (!board.ringing.pick([before.who.extensionId ?? ""], subject))
+          return picking.refuse(481, "failed", "The call rings no longer.");
+        await aborted(signal);
+      });
+      return;
+    }
+    const next = continued(board, call, before.peer, { number: extension.number, name: extension.name });
+    const party = await incomingParty(next, incoming, who);
+    if (!party) return;
+    await next.run(before.peer, async (signal) => void (await connect(next, party, signal)));
   }
 
   /** Its media are looked at before anybody rings. */

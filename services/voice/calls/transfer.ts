@@ -12,12 +12,17 @@ import { routeDialled } from "./routing.ts";
  */
 export function transfer(board: Board, party: Party, refer: IncomingRefer): void {
   const { peer, call } = party;
-  if (!peer || !call) return refer.reject(603);
+  if (!peer || !call) {
+    refer.reject(603);
+    return;
+  }
   const replaced = refer.replacedSession?.data;
-  if (refer.replaces && !(replaced instanceof Party)) return refer.reject(481);
   const dialled = replaced instanceof Party && !replaced.peer ? replaced.call?.to.number : refer.target.uri.user;
   const target = replaced instanceof Party ? replaced.peer : undefined;
-  if (!target && !dialled) return refer.reject(404);
+  if ((refer.replaces && !(replaced instanceof Party)) || (!target && !dialled)) {
+    refer.reject(refer.replaces ? 481 : 404);
+    return;
+  }
   const progress = refer.accept();
   progress.notify(200);
   if (target) void join(board, call, peer, target);

@@ -1,0 +1,44 @@
+/** The voice process: phones. Calls go on while the control plane restarts. */
+import { readFileSync } from "node:fs";
+import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { openLog } from "../kernel/log.ts";
+import { readMasterKey } from "../kernel/secrets.ts";
+import { openPhones } from "../services/voice/index.ts";
+import { openCore } from "./core.ts";
+import { endOnFailure } from "./fatal.ts";
+
+/** How long calls may go on when the process is to end; the supervisor waits a little longer. */
+const drainMs = 20_000;
+
+const config = readServerConfig();
+const log = openLog("voice");
+endOnFailure(log);
+
+const { voice } = config;
+if (voice === undefined) throw new Error("This process is started only where there are phones: see --sip-port.");
+const core = await openCore({
+  ...config,
+  masterKey: readMasterKey(config.masterKeyFile),
+  log,
+  maxConnections: 4,
+  migrateFirst: false,
+});
+const pem = voice.certificateFile === undefined ? undefined : readFileSync(voice.certificateFile);
+const phones = await openPhones({
+  database: core.database,
+  secrets: core.secrets,
+  dataDirectory: config.dataDirectory,
+  publicUrl: config.publicUrl,
+  version: config.version,
+  listen: config.listen === "localhost" ? "127.0.0.1" : config.listen,
+  ...voice,
+  ...(pem === undefined ? {} : { certificate: { cert: pem, key: pem } }),
+  log,
+});
+onStop(async (reason) => {
+  log.info({ reason }, "stopping");
+  await phones.close({ drainMs });
+  await core.close();
+  process.exit(0);
+});
+tellSupervisor({ type: "ready" });

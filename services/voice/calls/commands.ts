@@ -1,0 +1,75 @@
+import { CloudError } from "../../../kernel/errors.ts";
+import type { Destination } from "../destinations/contract.ts";
+import type { CallAction } from "../live/contract.ts";
+import type { Command } from "../live/store/commands.ts";
+import type { Board } from "./board.ts";
+import type { Call } from "./call.ts";
+import { announcementSource, textSource } from "./spoken.ts";
+
+/** What the control plane asks of calls: those that run are changed, new ones are made. */
+
+export interface CallStartInput {
+  from: Destination;
+  to?: string;
+  application?: string;
+  callerNumber?: string;
+  answerAutomatically: boolean;
+}
+
+/** What the switchboard does for a command. */
+export interface CommandActions {
+  /** Rings `from`, and once somebody has answered there connects them; answers with the call's id when the first phone rings. */
+  start(systemId: string, input: CallStartInput): Promise<{ callId: string }>;
+  /** Whoever came from outside, else whoever called, goes there; the other one is let go. */
+  send(call: Call, to: Destination): Promise<void>;
+  record(call: Call, on: boolean): Promise<void>;
+  park(call: Call): Promise<void>;
+}
+
+/** For `serveCommands`. @throws CloudError not_found, failed_precondition, deadline_exceeded */
+export function commandHandler(board: Board, actions: CommandActions): (command: Command) => Promise<Record<string, unknown>> {
+  return async ({ kind, input, systemId }) => {
+    if (kind === "call_start") return actions.start(systemId, input as unknown as CallStartInput);
+    const { callId, do: action } = input as { callId: string; do: CallAction };
+    const call = board.calls.get(callId);
+    if (call === undefined || call.plan.system.id !== systemId) throw new CloudError("not_found", "This call is over.");
+    await act(call, action, actions);
+    return {};
+  };
+}
+
+async function act(call: Call, action: CallAction, actions: CommandActions): Promise<void> {
+  switch (action.action) {
+    case "hang_up":
+      for (const party of [...call.parties]) party.hangUp();
+      call.hungUpBy ??= "system";
+      return;
+    case "transfer":
+      return actions.send(call, action.to);
+    case "record_start":
+      return actions.record(call, true);
+    case "record_stop":
+      return actions.record(call, false);
+    case "park":
+      return actions.park(call);
+    case "say":
+      return tellAll(call, await textSource(call, action.text));
+    case "play":
+      return tellAll(call, await announcementSource(call, action.announcement));
+    case "send_digits":
+      await Promise.all(answered(call).map((party) => party.leg.sendDtmf(action.digits)));
+      return;
+  }
+}
+
+const answered = (call: Call) => {
+  const parties = [...call.parties].filter((party) => party.isAnswered);
+  if (parties.length === 0)
+    throw new CloudError("failed_precondition", "Nobody has answered this call yet. Try again once somebody has.");
+  return parties;
+};
+
+/** Over what they say to each other. */
+async function tellAll(call: Call, source: Awaited<ReturnType<typeof textSource>>): Promise<void> {
+  for (const party of answered(call)) party.play(source, { over: true });
+}

@@ -1,0 +1,164 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { WebSocketServer } from "ws";
+import type { Database } from "../../../kernel/db/database.ts";
+import type { Log } from "../../../kernel/log.ts";
+import type { Secrets } from "../../../kernel/secrets.ts";
+import { openPassword } from "../extensions/credentials.ts";
+import { openMediaEngine } from "../media/openEngine.ts";
+import { openAdmission } from "../registrar/admission.ts";
+import { openLocations } from "../registrar/locations.ts";
+import { createRegistrar } from "../registrar/registrar.ts";
+import { openDigestServer } from "../sip/digest.ts";
+import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
+import { openSipStack } from "../sip/stack.ts";
+import { openPlans } from "./plans.ts";
+import { createSwitchboard } from "./switchboard.ts";
+import { openTrunks, type Trunks } from "./trunks.ts";
+
+export interface PhonesOptions {
+  database: Database;
+  secrets: Secrets;
+  dataDirectory: string;
+  publicUrl: string;
+  version: string;
+  /** The address of this machine that is listened on. */
+  listen: string;
+  /** UDP and TCP; 0: neither, phones are in browsers only. */
+  sipPort: number;
+  tlsPort?: number;
+  certificate?: { cert: Buffer; key: Buffer };
+  /** On loopback; 0 takes a free one. */
+  webSocketPort: number;
+  rtpPorts: { from: number; to: number };
+  /** The IP address that phones are told. */
+  address: string;
+  log: Log;
+  /** Media workers; by default one per processor. */
+  workers?: number;
+}
+
+export interface Phones {
+  /** Those really taken. */
+  sipPort: number;
+  webSocketPort: number;
+  /** Takes no new calls; running ones may go on for so long. */
+  close(options: { drainMs: number }): Promise<void>;
+}
+
+/** The voice process: registrar and switchboard over SIP and media. @throws what listening throws, such as EADDRINUSE */
+export async function openPhones(options: PhonesOptions): Promise<Phones> {
+  const { database, secrets, log } = options;
+  const folder = join(options.dataDirectory, "voice", "calls");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const plans = await openPlans(database, log);
+  const locations = await openLocations(database, log);
+  const admission = openAdmission((flow) => locations.isKnownFlow(flow));
+  const registrar = createRegistrar({
+    database,
+    openPassword: (account) => openPassword(secrets, account),
+    // Lives as long as the process: phones are asked once more after a restart.
+    digest: openDigestServer({ key: randomBytes(32) }),
+    admission,
+    locations,
+  });
+  const engine = await openMediaEngine({
+    kind: "embedded",
+    ports: [options.rtpPorts.from, options.rtpPorts.to],
+    listen: options.listen,
+    advertised: [options.address],
+    log: ({ level, message, ...rest }) => log[level](rest, message),
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+  });
+  let stack: SipStack | undefined;
+  let trunks: Trunks | undefined;
+  const switchboard = await createSwitchboard({
+    ...{ log, database, secrets, engine, plans, locations, registrar, folder },
+    stack: () => stack as SipStack,
+    trunks: () => trunks as Trunks,
+  });
+  const opened = await openSipStack({
+    bindings: bindingsOf(options),
+    ...(options.certificate ? { certificate: options.certificate } : {}),
+    userAgent: `Khmara/${options.version}`,
+    domains: [options.address, ...plans.all().map(({ system }) => system.domain)],
+    onInvite: (call) => switchboard.invite(call),
+    onRequest: (request) => answer(request),
+    onFlowClosed: (flow) => locations.flowClosed(flow),
+    admit: ({ address, flow }) => admission.admits(address, flow) || trunks?.isProvider(address) === true,
+    onMalformed: ({ address }) => admission.failed(address),
+    onError: (error, during) => log.error({ err: error }, `${during} failed`),
+  });
+  stack = opened;
+  const lines = openTrunks({ database, secrets, log, plans, stack: opened });
+  trunks = lines;
+  const door = await openWebSocketDoor(opened, options.webSocketPort);
+
+  async function answer(request: IncomingRequest): Promise<void> {
+    if (request.method === "REGISTER") return registrar.register(request);
+    if (request.method === "OPTIONS") return request.respond(200);
+    request.respond(405, {
+      headers: { Allow: "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE, INFO, UPDATE, PRACK, REFER" },
+    });
+  }
+
+  return {
+    sipPort: opened.bindings.find(({ transport }) => transport === "udp")?.port ?? 0,
+    webSocketPort: door.port,
+    async close({ drainMs }) {
+      await lines.close();
+      await opened.close({ drainMs });
+      await door.close();
+      await switchboard.close();
+      await engine.close();
+      locations.close();
+      await plans.close();
+    },
+  };
+}
+
+function bindingsOf({ listen, sipPort, tlsPort, address }: PhonesOptions): Binding[] {
+  if (sipPort === 0 && tlsPort === undefined) return [];
+  const at = { host: listen, advertisedHost: address };
+  return [
+    ...(sipPort === 0
+      ? []
+      : [
+          { transport: "udp" as const, port: sipPort, ...at },
+          { transport: "tcp" as const, port: sipPort, ...at },
+        ]),
+    ...(tlsPort === undefined ? [] : [{ transport: "tls" as const, port: tlsPort, ...at }]),
+  ];
+}
+
+/** What the control plane hands on from browsers (server/voice-door.ts). */
+async function openWebSocketDoor(stack: SipStack, port: number): Promise<{ port: number; close(): Promise<void> }> {
+  const server: Server = createServer((_request, response) => response.writeHead(426, { upgrade: "websocket" }).end());
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: 65_536,
+    perMessageDeflate: false,
+    handleProtocols: (protocols) => (protocols.has("sip") ? "sip" : false),
+  });
+  sockets.on("connection", (socket, request) => {
+    if (socket.protocol !== "sip") return socket.close(1002, "Speak the subprotocol sip.");
+    const caller = String(request.headers["x-khmara-caller"] ?? request.socket.remoteAddress);
+    stack.acceptWebSocket(socket, { address: caller, port: request.socket.remotePort ?? 0, secure: true });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets.clients) socket.terminate();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

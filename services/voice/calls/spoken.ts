@@ -1,0 +1,65 @@
+import { createWriteStream } from "node:fs";
+import { access, mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { findAudio, readAudio } from "../audio/store.ts";
+import type { PhoneLanguage } from "../destinations/contract.ts";
+import type { Speech, SpokenText } from "../elements/shapes/contract.ts";
+import type { PlaySource } from "../media/engine.ts";
+import { speak } from "../prompts/speech.ts";
+import type { Board } from "./board.ts";
+import type { Call } from "./call.ts";
+
+/** What people have uploaded or written, as something that can be played. */
+
+/** Sounds never change under their id: each is fetched once, and kept until the voice process starts anew. */
+export async function audioFile(board: Pick<Board, "database" | "folder">, audioId: string): Promise<string | undefined> {
+  const folder = join(board.folder, "sounds");
+  const file = join(folder, `${audioId}.wav`);
+  if (
+    await access(file).then(
+      () => true,
+      () => false,
+    )
+  )
+    return file;
+  const transaction = <T>(work: Parameters<typeof board.database.transaction<T>>[1]) =>
+    board.database.transaction("system", work);
+  const audio = await transaction((tx) => findAudio(tx, audioId));
+  if (!audio) return undefined;
+  await mkdir(folder, { recursive: true });
+  const part = join(folder, `${audioId}.${process.hrtime.bigint()}.part`);
+  await pipeline(readAudio(transaction, audio), createWriteStream(part, { mode: 0o600 }));
+  await rename(part, file);
+  return file;
+}
+
+const nothing: PlaySource = { sequence: [] };
+
+/** The recording of an announcement, or its text; nothing when it has neither. */
+export async function announcementSource(call: Call, announcementId: string): Promise<PlaySource> {
+  const announcement = call.plan.elements.announcements.find(({ id }) => id === announcementId);
+  const file = announcement?.audio && (await audioFile(call.board, announcement.audio.id));
+  if (file !== undefined) return { file };
+  return announcement?.text ? writtenSource(call, announcement.text) : nothing;
+}
+
+export const speechSource = (call: Call, speech: Speech): Promise<PlaySource> =>
+  speech.kind === "announcement" ? announcementSource(call, speech.id) : writtenSource(call, speech.text);
+
+/** In the call's language where it is there, else in the phone system's, else in any. */
+function writtenSource(call: Call, text: SpokenText): Promise<PlaySource> {
+  const languages = [call.language, call.plan.system.language, "en", "fr", "uk"] as const;
+  const language = languages.find((each) => text[each] !== undefined);
+  return language === undefined ? Promise.resolve(nothing) : textSource(call, text[language] as string, language);
+}
+
+/** Spoken; nothing where it cannot be, which the log tells: a call goes on without it. */
+export async function textSource(call: Call, text: string, language: PhoneLanguage = call.language): Promise<PlaySource> {
+  try {
+    return { file: await speak(text, language, join(call.board.folder, "speech")) };
+  } catch (error) {
+    call.board.log.warn({ err: error, call: call.id }, "a text cannot be spoken");
+    return nothing;
+  }
+}
