@@ -7,7 +7,7 @@ import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
-import { checkReferences } from "../elements/references.ts";
+import { checkNumbersFree, checkReferences } from "../elements/references.ts";
 import { type Area, actorIn, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
 import type { PhoneCredit, PhoneSystem, PhoneSystemSettings, systemRoutes } from "./contract.ts";
 import { changedSettings, type SettingsChange, withSystemDefaults } from "./defaults.ts";
@@ -72,6 +72,12 @@ function checkSettings({ country, timeZone, limits, featureCodes }: PhoneSystemS
     used.set(code, name);
   }
 }
+
+/** What the phone system itself takes of the numbers that can be dialled. */
+const dialledWords = ({ emergency, featureCodes }: PhoneSystemSettings): string[] => [
+  ...emergency.numbers,
+  ...Object.values(featureCodes).filter((code) => code !== null),
+];
 
 /** Where the cloud has a name, below it; phones are told the server apart from the domain, which need not be in the DNS. */
 async function freeDomain(tx: Tx, slug: string, publicUrl: string): Promise<string> {
@@ -165,6 +171,12 @@ export function createSystemArea(parts: VoiceParts): Area<typeof systemRoutes> {
         const settings = changedSettings(row.settings, given as SettingsChange);
         checkSettings(settings);
         await checkReferences(context.tx, row.id, given);
+        const before = new Set(dialledWords(row.settings));
+        await checkNumbersFree(
+          context.tx,
+          row.id,
+          dialledWords(settings).filter((word) => !before.has(word)),
+        );
         const after = { ...row, name: name ?? row.name, domain: domain ?? row.domain, settings };
         await systemStore.update(context.tx, after).catch((error) => alreadyThere(error, after));
         context.audit({
