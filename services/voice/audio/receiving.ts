@@ -1,10 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { CloudError } from "../../../kernel/errors.ts";
 import { answering } from "../../../kernel/http/answering.ts";
-import { readWav, WavError, writeWav } from "../prompts/wav.ts";
+import { AudioError, convertAudio } from "../prompts/audio.ts";
+import { readWav } from "../prompts/wav.ts";
 
 export interface ReceivedSound {
-  /** WAV of 16-bit PCM, one channel. */
+  /** 16 kHz, 16 bits, one channel. */
   wav: Buffer;
   milliseconds: number;
 }
@@ -16,7 +17,7 @@ async function receive(request: IncomingMessage, maxBytes: number): Promise<Buff
   const tooLarge = () =>
     new CloudError(
       "payload_too_large",
-      `The file may have at most ${maxBytes / mebibyte} MiB. Make it shorter, or save it in mono.`,
+      `The file may have at most ${maxBytes / mebibyte} MiB. Make it shorter, or save it as MP3.`,
       {
         details: { maxBytes },
       },
@@ -33,22 +34,23 @@ async function receive(request: IncomingMessage, maxBytes: number): Promise<Buff
   return Buffer.concat(parts);
 }
 
-/** A sound that somebody uploads, as phones play it. `work` has it while what is still coming of a refused one is taken in. */
+/** Of WAV, and of MP3, OGG and FLAC when ffmpeg is installed. */
+async function converted(bytes: Buffer, maxSeconds: number): Promise<ReceivedSound> {
+  try {
+    const wav = await convertAudio(bytes, { maxSeconds });
+    const { samples, sampleRate } = readWav(wav);
+    return { wav, milliseconds: Math.round((samples.length / sampleRate) * 1000) };
+  } catch (error) {
+    if (!(error instanceof AudioError)) throw error;
+    throw new CloudError(error.code === "not_installed" ? "failed_precondition" : "invalid_argument", error.message, {
+      details: { reason: `audio_${error.code}` },
+    });
+  }
+}
+
+/** A sound that somebody uploads, as phones play it. `work` asks for it once it is sure that they may; what is still coming of a refused one is taken in. */
 export const receiveSound = <T>(
   request: IncomingMessage,
-  maxBytes: number,
+  { maxBytes, maxSeconds }: { maxBytes: number; maxSeconds: number },
   work: (receive: () => Promise<ReceivedSound>) => Promise<T>,
-): Promise<T> =>
-  answering(request, () =>
-    work(async () => {
-      const bytes = await receive(request, maxBytes);
-      try {
-        const sound = readWav(bytes);
-        if (sound.samples.length === 0) throw new WavError("The WAV file has no sound in it.");
-        return { wav: writeWav(sound), milliseconds: Math.round((sound.samples.length / sound.sampleRate) * 1000) };
-      } catch (error) {
-        if (!(error instanceof WavError)) throw error;
-        throw new CloudError("invalid_argument", error.message, { details: { reason: "no_sound" } });
-      }
-    }),
-  );
+): Promise<T> => answering(request, () => work(async () => converted(await receive(request, maxBytes), maxSeconds)));

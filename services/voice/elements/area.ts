@@ -10,7 +10,7 @@ import { systemOf } from "../extensions/store.ts";
 import { subjectOf, type VoiceParts } from "../parts.ts";
 import { raisePlanVersion } from "../systems/store.ts";
 import { agentHandlers } from "./agents.ts";
-import { type AnnouncementView, type ElementKind, elementKinds, type elementRoutes, maxAnnouncementBytes } from "./contract.ts";
+import { type AnnouncementView, announcementLimits, type ElementKind, elementKinds, type elementRoutes } from "./contract.ts";
 import { elementHandlers, openElement, openSystem } from "./handlers.ts";
 import { directoryPage, elementStore } from "./store/elements.ts";
 import type { AudioReference, ElementRow } from "./store/rows.ts";
@@ -49,7 +49,7 @@ const audioOf = (row: ElementRow): AudioReference | undefined => row.settings["a
 
 const announcementHandlers = (): Pick<Handlers, "announcementUpload" | "announcementDownload"> => ({
   announcementUpload: (context, { params, query }) =>
-    receiveSound(context.request, maxAnnouncementBytes, async (receive) => {
+    receiveSound(context.request, announcementLimits, async (receive) => {
       // Who may not do it learns that before anything is read.
       await context.transaction((tx) => openElement({ ...context, tx }, "announcement", params.announcement));
       const { wav, milliseconds } = await receive();

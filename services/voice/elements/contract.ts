@@ -287,7 +287,7 @@ export const directoryEntry = z.object({
 });
 const directoryQuery = pageQuery.extend({ search: z.string().trim().max(100).optional() });
 
-export const maxAnnouncementBytes = 10 * 2 ** 20;
+export const announcementLimits = { maxBytes: 10 * 2 ** 20, maxSeconds: 900 } as const;
 const byAnnouncement = z.object({ announcement: id("announcement") });
 
 export const elementRoutes = {
@@ -346,14 +346,14 @@ export const elementRoutes = {
     method: "PUT",
     path: "/v1/announcements/{announcement}/audio",
     summary: "Upload the recording of an announcement",
-    description: "A WAV file of 16-bit PCM, up to 10 MiB.",
+    description: "WAV, or MP3, OGG and FLAC where ffmpeg is installed; up to 10 MiB and 15 minutes. It is kept as WAV.",
     permission: "voice.announcement.update",
     roles: ["editor"],
     params: byAnnouncement,
     query: z.object({ fileName: z.string().trim().min(1).max(200).default("announcement.wav") }),
     stream: { request: "bytes" },
     response: announcement,
-    errors: ["not_found", "payload_too_large", "quota_exceeded"],
+    errors: ["not_found", "payload_too_large", "failed_precondition"],
   }),
   announcementDownload: route({
     method: "GET",

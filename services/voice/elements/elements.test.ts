@@ -171,9 +171,9 @@ test("an announcement's recording is uploaded, heard with ranges, exchanged and 
   const announcement = await make("announcementCreate", { name: "Welcome", text: { en: "Welcome.", uk: "Вітаємо." } });
   const params = { announcement: announcement["id"] };
   assert.equal((await ask("owner", "announcementDownload", { params })).status, 404);
-  const wav = writeWav({ sampleRate: 8000, samples: Int16Array.from({ length: 400_000 }, (_, at) => (at * 7919) % 30_000) });
+  const wav = writeWav({ sampleRate: 16_000, samples: Int16Array.from({ length: 400_000 }, (_, at) => (at * 7919) % 30_000) });
   const uploaded = await as("owner", "announcementUpload", { params, query: { fileName: "welcome.wav" }, bytes: wav });
-  assert.equal(uploaded["audio"].seconds, 50);
+  assert.equal(uploaded["audio"].seconds, 25);
   assert.equal(uploaded["audio"].sizeBytes, wav.length);
   const whole = await ask("viewer", "announcementDownload", { params });
   assert.equal(whole.status, 200);
@@ -195,7 +195,7 @@ test("an announcement's recording is uploaded, heard with ranges, exchanged and 
   const refused = await ask("owner", "announcementUpload", { params, bytes: Buffer.from("no sound at all") });
   assert.equal(refused.status, 400);
   assert.equal((await ask("owner", "announcementUpload", { params, bytes: Buffer.alloc(11 * 2 ** 20) })).status, 413);
-  const short = writeWav({ sampleRate: 8000, samples: new Int16Array(8000) });
+  const short = writeWav({ sampleRate: 16_000, samples: new Int16Array(16_000) });
   await as("owner", "announcementUpload", { params, bytes: short });
   const spans = await database.sql<{ quantity: string; open: boolean }[]>`
     select quantity::text, to_at is null as open from kernel.usage_records where meter = 'voice.recording.bytes' order by recorded_at, id`;

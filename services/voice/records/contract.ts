@@ -171,7 +171,7 @@ export const voicemailGreeting = z.object({
 export type GreetingView = z.output<typeof voicemailGreeting>;
 const byExtension = z.object({ extension: id("extension") });
 const byGreeting = byExtension.extend({ kind: z.enum(greetingKinds) });
-export const maxGreetingBytes = 10 * 2 ** 20;
+export const greetingLimits = { maxBytes: 10 * 2 ** 20, maxSeconds: 180 } as const;
 
 const soundErrors = ["not_found", "range_not_satisfiable"] as const;
 const ranged = "A WAV file, with ranges (RFC 9110, 14).";
@@ -406,13 +406,13 @@ export const recordRoutes = {
     method: "PUT",
     path: "/v1/extensions/{extension}/greetings/{kind}",
     summary: "Upload a voicemail greeting of an extension",
-    description: "A WAV file of 16-bit PCM, up to 10 MiB.",
+    description: "WAV, or MP3, OGG and FLAC where ffmpeg is installed; up to 10 MiB and 3 minutes. It is kept as WAV.",
     permission: "voice.greeting.update",
     roles: ["editor"],
     params: byGreeting,
     stream: { request: "bytes" },
     response: voicemailGreeting,
-    errors: ["not_found", "payload_too_large"],
+    errors: ["not_found", "payload_too_large", "failed_precondition"],
   }),
   voicemailGreetingDownload: route({
     method: "GET",
@@ -447,12 +447,12 @@ export const recordRoutes = {
     method: "PUT",
     path: "/v1/my/extensions/{extension}/greetings/{kind}",
     summary: "Upload a voicemail greeting of one of your extensions",
-    description: "A WAV file of 16-bit PCM, up to 10 MiB.",
+    description: "WAV, or MP3, OGG and FLAC where ffmpeg is installed; up to 10 MiB and 3 minutes. It is kept as WAV.",
     permission: "self",
     params: byGreeting,
     stream: { request: "bytes" },
     response: voicemailGreeting,
-    errors: ["not_found", "payload_too_large"],
+    errors: ["not_found", "payload_too_large", "failed_precondition"],
   }),
   myVoicemailGreetingDownload: route({
     method: "GET",

@@ -7,7 +7,7 @@ import { deleteAudio, findAudio } from "../audio/store.ts";
 import { type ExtensionRow, extensionStore, systemOf } from "../extensions/store.ts";
 import { myExtensions } from "../mine.ts";
 import { placeOf, subjectOf } from "../parts.ts";
-import { type GreetingKind, type GreetingView, maxGreetingBytes, type recordRoutes } from "./contract.ts";
+import { type GreetingKind, type GreetingView, greetingLimits, type recordRoutes } from "./contract.ts";
 import { saveGreeting } from "./saving.ts";
 import { greetingStore } from "./store/voicemails.ts";
 import { viewGreeting } from "./views.ts";
@@ -30,7 +30,7 @@ async function list(tx: Tx, extension: ExtensionRow) {
 }
 
 const upload = (context: StreamContext, open: Open, kind: GreetingKind): Promise<GreetingView> =>
-  receiveSound(context.request, maxGreetingBytes, async (receive) => {
+  receiveSound(context.request, greetingLimits, async (receive) => {
     await context.transaction(open);
     const { wav, milliseconds } = await receive();
     return context.transaction(async (tx) => {

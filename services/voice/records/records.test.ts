@@ -286,7 +286,7 @@ test("greetings are one's own: uploaded, exchanged, heard, deleted", async () =>
   const params = { extension: anna, kind: "unavailable" };
   const greeting = await as("anna", "myVoicemailGreetingUpload", { params, bytes: wav });
   assert.equal(greeting["seconds"], 18.75);
-  const short = writeWav({ sampleRate: 8000, samples: new Int16Array(8000) });
+  const short = writeWav({ sampleRate: 16_000, samples: new Int16Array(16_000) });
   await as("editor", "voicemailGreetingUpload", { params, bytes: short });
   assert.deepEqual((await ask("anna", "myVoicemailGreetingDownload", { params })).raw, short);
   assert.equal((await as("anna", "myVoicemailGreetingList", { params: { extension: anna } }))["items"].length, 1);
