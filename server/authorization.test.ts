@@ -7,6 +7,7 @@ import { startCloud, testOwner } from "../testing/cloud.ts";
 import type { Case, Input, Json } from "./testing/authorizationCase.ts";
 import { voiceCases, voiceForeignThings, voicePublicRoutes } from "./testing/voiceCases.ts";
 import { voiceElementCases, voiceElementForeignThings } from "./testing/voiceElementCases.ts";
+import { voiceLiveCases, voiceLiveForeignThings } from "./testing/voiceLiveCases.ts";
 
 /**
  * Every route of every contract is called by a stranger to the cloud (401), by an owner of another organisation (404), by a member
@@ -298,6 +299,7 @@ const inside = (query?: Input["query"]): Case => ({
 const cases: Record<string, Case> = {
   ...voiceCases({ as, unique, newProject }),
   ...voiceElementCases({ as, unique, newProject }, () => cloud.database),
+  ...voiceLiveCases({ as, unique, newProject }, () => cloud.database),
   cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
   userList: { atCloud: true, input: () => ({}) },
   userGet: { atCloud: true, input: async () => ({ params: { user: await newUser() } }) },
@@ -976,6 +978,7 @@ for (const [key, route] of Object.entries(routes)) {
 const foreignThings: Record<string, Input> = {
   ...voiceForeignThings,
   ...voiceElementForeignThings,
+  ...voiceLiveForeignThings,
   sessionDelete: { params: { session: newId("session") } },
   passkeyUpdate: { params: { passkey: newId("passkey") }, body: { name: "x" } },
   passkeyDelete: { params: { passkey: newId("passkey") } },

@@ -38,6 +38,8 @@ import * as phoneDestinations from "./voice/destinations/contract.ts";
 import * as phoneElements from "./voice/elements/contract.ts";
 import * as phoneElementShapes from "./voice/elements/shapes/contract.ts";
 import * as phoneExtensions from "./voice/extensions/contract.ts";
+import * as phoneLive from "./voice/live/contract.ts";
+import * as phoneVerbs from "./voice/live/verbs/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
 import * as phoneRecords from "./voice/records/contract.ts";
@@ -95,6 +97,8 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneElements,
     { speech: phoneElementShapes.speech, spokenText: phoneElementShapes.spokenText },
     phoneRecords,
+    phoneLive,
+    phoneVerbs,
     phoneMessages,
     objects,
     websites,

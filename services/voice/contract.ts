@@ -1,6 +1,7 @@
 import { contract } from "../../kernel/contract.ts";
 import { elementEvents, elementQuotas, elementRoutes } from "./elements/contract.ts";
 import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/contract.ts";
+import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
 import { recordEvents, recordRoutes } from "./records/contract.ts";
@@ -19,8 +20,17 @@ export default contract({
     ...elementRoutes,
     ...recordRoutes,
     ...messageRoutes,
+    ...liveRoutes,
   },
-  events: { ...systemEvents, ...extensionEvents, ...trunkEvents, ...elementEvents, ...recordEvents, ...messageEvents },
-  quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas },
+  events: {
+    ...systemEvents,
+    ...extensionEvents,
+    ...trunkEvents,
+    ...elementEvents,
+    ...recordEvents,
+    ...messageEvents,
+    ...liveEvents,
+  },
+  quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas, ...liveQuotas },
   meters: voiceMeters,
 });

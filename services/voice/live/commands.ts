@@ -7,6 +7,8 @@ import { answerChannel, type Command, type CommandResult, commandChannel, comman
 /** Both ends of what the control plane asks of the voice process: rows of the database, and a word over NOTIFY. */
 
 const answerMs = 10_000;
+/** Who runs takes at once what is asked; after so long nobody does. */
+const takenMs = 2000;
 
 export interface CommandLine {
   /**
@@ -29,21 +31,21 @@ export function openCommandLine(database: Database): CommandLine {
     async ask(command) {
       await listen();
       const id = newId("callCommand");
-      const told = new Promise<void>((resolve) => {
-        waiting.set(id, resolve);
-        setTimeout(resolve, answerMs).unref();
-      });
+      const { promise: told, resolve } = Promise.withResolvers<void>();
+      waiting.set(id, resolve);
+      const within = (ms: number) => Promise.race([told, new Promise<void>((late) => setTimeout(late, ms).unref())]);
       try {
         await database.transaction("system", (tx) => commandStore.insert(tx, { ...command, id }));
-        await told;
-        const result = await database.transaction("system", (tx) => commandStore.result(tx, id));
-        if (result?.state === "done") return result.result;
-        if (result?.state === "failed") throw new CloudError(result.result.code, result.result.message);
+        await within(takenMs);
         if (await database.transaction("system", (tx) => commandStore.withdraw(tx, id)))
           throw new CloudError(
             "unavailable",
             "The phone service of this cloud does not run at the moment. Try again in a minute.",
           );
+        await within(answerMs - takenMs);
+        const result = await database.transaction("system", (tx) => commandStore.result(tx, id));
+        if (result?.state === "done") return result.result;
+        if (result?.state === "failed") throw new CloudError(result.result.code, result.result.message);
         throw new CloudError(
           "deadline_exceeded",
           "The phone service took too long. Look at the calls that run before trying again.",

@@ -52,15 +52,16 @@ export const callVerb = z
         action,
       })
       .describe("Records the caller; the recording is one of the phone system's."),
-    z.object({
-      verb: z.literal("dial"),
-      number: e164.optional(),
-      destination: destination.optional(),
-      timeoutSeconds: z.int().min(5).max(300).default(30),
-      callerNumber: e164.optional().describe("One of the phone system's own; absent: its usual one."),
-      record: z.boolean().default(false),
-      action,
-    }),
+    z
+      .object({
+        verb: z.literal("dial"),
+        number: e164.optional(),
+        destination: destination.optional(),
+        action,
+      })
+      .describe(
+        "Connects the caller with a number outside or a destination. With an action the program is asked again when they have spoken, or could not.",
+      ),
     z.object({ verb: z.literal("queue"), queue: id("callQueue") }),
     z.object({ verb: z.literal("send_digits"), digits }),
     z.object({ verb: z.literal("pause"), seconds: z.int().min(1).max(300) }),
@@ -92,6 +93,6 @@ export const callQuestion = z.object({
   digits: z.string().optional().describe("gathered: what was pressed; empty: nothing in time."),
   recordingId: z.string().optional(),
   recordedSeconds: z.number().optional(),
-  dialStatus: z.enum(["answered", "busy", "no_answer", "failed"]).optional(),
+  answered: z.boolean().optional().describe("dialled: whether they have spoken."),
 });
 export type CallQuestion = z.output<typeof callQuestion>;

@@ -1,0 +1,88 @@
+import type { Database } from "../../kernel/db/database.ts";
+import { newId } from "../../kernel/ids.ts";
+import { activeCallStore } from "../../services/voice/live/store/activeCalls.ts";
+import type { Case, Input, Json, Walk } from "./authorizationCase.ts";
+
+const url = "https://example.org/calls";
+
+/** The cases of what goes on now, and of programs. */
+export function voiceLiveCases({ as, unique, newProject }: Walk, database: () => Database): Record<string, Case> {
+  let known: Promise<Json> | undefined;
+  const system = () => {
+    known ??= newProject().then((project) =>
+      as("owner", "phoneSystemCreate", { body: { project, name: unique("Live"), country: "FR" } }),
+    );
+    return known;
+  };
+  const inSystem = (more?: Partial<Input>): Case => ({
+    input: async () => ({ params: { phoneSystem: (await system())["id"] }, ...more }),
+  });
+  const create = async (key: string, body: object) =>
+    as("owner", key, { params: { phoneSystem: (await system())["id"] }, body: { name: unique("Walked"), ...body } });
+  const newWebhook = async () => (await create("callWebhookCreate", { url, events: ["call.ended"] }))["webhook"].id as string;
+  const newApplication = async () => (await create("phoneApplicationCreate", { url }))["application"].id as string;
+  const newQueue = async () => (await create("callQueueCreate", {}))["id"] as string;
+  const newExtension = async () => (await create("extensionCreate", {}))["id"] as string;
+  /** As the voice process writes it; there is none here, so that nobody does what is asked of it. */
+  const newCall = async () => {
+    const { id: systemId, projectId } = await system();
+    const [row] = await database().sql<{ organisationId: string }[]>`
+      select organisation_id as "organisationId" from voice.systems where id = ${systemId}`;
+    const id = newId("call");
+    const call = { id, systemId, projectId, organisationId: row?.organisationId as string, processId: "walk" };
+    const parties = { from: "200", fromName: null, to: "201", toName: null, extensionIds: [], queueId: null };
+    const state = {
+      direction: "internal",
+      state: "talking",
+      recording: false,
+      startedAt: new Date(),
+      answeredAt: new Date(),
+    } as const;
+    await database().transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
+    return id;
+  };
+  const onWebhook = (more?: Partial<Input>): Case => ({
+    input: async () => ({ params: { callWebhook: await newWebhook() }, ...more }),
+  });
+  const onApplication = (more?: Partial<Input>): Case => ({
+    input: async () => ({ params: { phoneApplication: await newApplication() }, ...more }),
+  });
+
+  return {
+    activeCallList: inSystem(),
+    activeCallAct: {
+      ownerStatus: 503,
+      input: async () => ({ params: { activeCall: await newCall() }, body: { do: { action: "hang_up" } } }),
+    },
+    callStart: {
+      ownerStatus: 503,
+      input: async () => ({
+        params: { phoneSystem: (await system())["id"] },
+        body: { from: { kind: "extension", id: await newExtension() }, to: "200" },
+      }),
+    },
+    extensionPresenceList: inSystem(),
+    queueLiveGet: { input: async () => ({ params: { callQueue: await newQueue() } }) },
+    callWebhookList: inSystem(),
+    callWebhookCreate: {
+      input: async () => ({
+        params: { phoneSystem: (await system())["id"] },
+        body: { name: unique("Walked"), url, events: ["call.ended"] },
+      }),
+    },
+    callWebhookUpdate: onWebhook({ body: { enabled: false } }),
+    callWebhookDelete: onWebhook(),
+    callWebhookDeliveryList: onWebhook(),
+    phoneApplicationList: inSystem(),
+    phoneApplicationCreate: {
+      input: async () => ({ params: { phoneSystem: (await system())["id"] }, body: { name: unique("Walked"), url } }),
+    },
+    phoneApplicationUpdate: onApplication({ body: { name: unique("Walked") } }),
+    phoneApplicationDelete: onApplication(),
+  };
+}
+
+/** One's own: never another's. */
+export const voiceLiveForeignThings: Record<string, Input> = {
+  myCallStart: { body: { extension: newId("extension"), to: "200" } },
+};
