@@ -32,6 +32,7 @@ const phones = await openPhones({
   version: config.version,
   listen: config.listen === "localhost" ? "127.0.0.1" : config.listen,
   ...voice,
+  sipPort: voice.sipPort === 0 ? undefined : voice.sipPort,
   ...(pem === undefined ? {} : { certificate: { cert: pem, key: pem } }),
   log,
 });

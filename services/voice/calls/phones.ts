@@ -26,8 +26,8 @@ export interface PhonesOptions {
   version: string;
   /** The address of this machine that is listened on. */
   listen: string;
-  /** UDP and TCP; 0: neither, phones are in browsers only. */
-  sipPort: number;
+  /** UDP and TCP; undefined: neither, phones are in browsers only. 0 takes a free one. */
+  sipPort: number | undefined;
   tlsPort?: number;
   certificate?: { cert: Buffer; key: Buffer };
   /** On loopback; 0 takes a free one. */
@@ -121,10 +121,10 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
 }
 
 function bindingsOf({ listen, sipPort, tlsPort, address }: PhonesOptions): Binding[] {
-  if (sipPort === 0 && tlsPort === undefined) return [];
+  if (sipPort === undefined && tlsPort === undefined) return [];
   const at = { host: listen, advertisedHost: address };
   return [
-    ...(sipPort === 0
+    ...(sipPort === undefined
       ? []
       : [
           { transport: "udp" as const, port: sipPort, ...at },

@@ -13,6 +13,9 @@ const longest = 3600;
 const usual = 600;
 const bindingsPerDevice = 10;
 
+/** Phones that give up when SHA-256 is offered beside MD5, instead of taking what they know (libre before 2.0, which baresip 1 has). */
+const md5Only = /^baresip v?[01]\./i;
+
 export interface Account extends Omit<AccountRow, "password"> {
   password: string;
 }
@@ -66,12 +69,13 @@ export function createRegistrar(parts: {
       admission.succeeded(source.address);
       return { account };
     }
-    if (verdict.result === "missing") return { account: undefined, challenge: digest.challenges(realm) };
+    const offered = md5Only.test(request.header("User-Agent") ?? "") ? { algorithms: ["MD5" as const] } : {};
+    if (verdict.result === "missing") return { account: undefined, challenge: digest.challenges(realm, offered) };
     if (verdict.result === "stale" || verdict.result === "replayed")
-      return { account: undefined, challenge: digest.challenges(realm, { stale: true }) };
+      return { account: undefined, challenge: digest.challenges(realm, { ...offered, stale: true }) };
     admission.failed(source.address);
     if (verdict.result === "malformed") return { account: undefined, challenge: undefined, status: 400 };
-    return { account: undefined, challenge: digest.challenges(realm) };
+    return { account: undefined, challenge: digest.challenges(realm, offered) };
   }
 
   async function register(request: IncomingRequest): Promise<void> {
