@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { XMLParser } from "fast-xml-parser";
+import { startCloud } from "../../../testing/cloud.ts";
+import { openTestCloud } from "../testing/cloud.ts";
+
+const started = await startCloud();
+const api = openTestCloud(started);
+const { call } = api;
+let system = "";
+let domain = "";
+let extension = "";
+const name = `Anne "Öl" <&'> ${"}"}{user}`;
+
+before(async () => {
+  ({ system, domain } = await api.newSystem("Office"));
+  const made = await call("extensionCreate", { params: { phoneSystem: system }, body: { name } });
+  assert.equal(made.status, 201, made.text);
+  extension = made.body.id;
+});
+
+async function newPhone(maker: string, macAddress?: string) {
+  const made = await call("phoneDeviceCreate", {
+    params: { extension },
+    body: { kind: "desk", label: maker, maker, ...(macAddress ? { macAddress } : {}) },
+  });
+  assert.equal(made.status, 201, made.text);
+  const given = await call("phoneDeviceProvisioningCreate", { params: { phoneDevice: made.body.id } });
+  return { id: made.body.id, account: made.body.account, given };
+}
+const get = async (url: string, file = "") => started.http.inject({ method: "GET", url: new URL(url + file).pathname });
+
+const xml = (text: string) => new XMLParser({ ignoreAttributes: false, parseTagValue: false }).parse(text);
+const mac = (index: number) => `00156500000${index}`;
+
+test("XML of each maker has the account, with names that are not markup", async () => {
+  const find: Record<string, (document: ReturnType<typeof xml>) => unknown[]> = {
+    snom: ({ settings: { "phone-settings": of } }) => [
+      of.user_name["#text"],
+      of.user_pass["#text"],
+      of.user_host["#text"],
+      of.user_realname["#text"],
+      of.user_outbound["#text"],
+    ],
+    grandstream: ({ gs_provision: { config } }) => [config.P35, config.P34, config.P47, config.P3, config.P48],
+    fanvil: ({ sysConf: { sip } }) => [
+      sip.line.RegisterUser,
+      sip.line.RegisterPswd,
+      sip.line.RegisterAddr,
+      sip.line.DisplayName,
+      `${sip.line.ProxyAddr}:${sip.line.ProxyPort}`,
+    ],
+  };
+  const route: Record<string, string> = { snom: "sip:192.0.2.1:5060;transport=udp" };
+  for (const [index, maker] of Object.keys(find).entries()) {
+    const { account, given } = await newPhone(maker, mac(index));
+    assert.equal(given.status, 201, given.text);
+    const { url, fileNames, qrCodeSvg } = given.body;
+    assert.match(qrCodeSvg, /^<svg/);
+    const answer = await get(url.endsWith("/") ? `${url}${fileNames[0]}` : url);
+    assert.equal(answer.statusCode, 200, answer.body);
+    assert.match(String(answer.headers["content-type"]), /xml/);
+    assert.equal(answer.headers["cache-control"], "no-store");
+    assert.deepEqual(find[maker]?.(xml(answer.body)), [
+      account.userName,
+      account.password,
+      domain,
+      name,
+      route[maker] ?? "192.0.2.1:5060",
+    ]);
+  }
+});
+
+test("linphone and baresip get an account as they read it", async () => {
+  const linphone = await newPhone("linphone");
+  const document = xml((await get(linphone.given.body.url)).body);
+  const entries = Object.fromEntries(
+    document.config.section.flatMap((section: { entry: object | object[] }) =>
+      [section.entry].flat().map((entry) => [(entry as never)["@_name"], (entry as never)["#text"]]),
+    ),
+  );
+  assert.equal(entries["passwd"], linphone.account.password);
+  assert.ok(entries["reg_identity"].endsWith(`<sip:${linphone.account.userName}@${domain}>`));
+  assert.equal(entries["reg_proxy"], "<sip:192.0.2.1:5060;transport=udp>");
+
+  const { account, given } = await newPhone("baresip");
+  const line = (await get(given.body.url)).body;
+  assert.equal(line.trim().split("\n").length, 1);
+  assert.match(
+    line,
+    new RegExp(`<sip:${account.userName}@${domain}>;auth_user=${account.userName};auth_pass=${account.password};`),
+  );
+  assert.equal(line.split('"').length, 5, "the name has ended no quotes");
+});
+
+test("a phone asks by its own MAC address, and is told nothing by another", async () => {
+  const { given, account } = await newPhone("yealink", "00:15:65:AA:BB:CC");
+  const { url } = given.body;
+  const own = await get(url, "001565aabbcc.cfg");
+  assert.equal(own.statusCode, 200, own.body);
+  assert.match(own.body, /^#!version:1\.0\.0\.1\n/);
+  assert.ok(own.body.includes(`account.1.password = ${account.password}\n`));
+  assert.equal((await get(url, "001565AABBCC.cfg")).statusCode, 200);
+  for (const file of ["001565aabbcd.cfg", "y000000000028.cfg", "001565aabbcc.xml"])
+    assert.equal((await get(url, file)).statusCode, 404, file);
+});
+
+test("an address is good until there is a new one, it is taken back, or the device is off", async () => {
+  const { id, given } = await newPhone("linphone");
+  const params = { phoneDevice: id };
+  assert.equal((await get(given.body.url)).statusCode, 200);
+  const next = (await call("phoneDeviceProvisioningCreate", { params })).body;
+  assert.equal((await get(given.body.url)).statusCode, 404);
+  assert.equal((await get(next.url)).statusCode, 200);
+  const stored = await api.cloud.database.sql`select provisioning_token from voice.devices where id = ${id}`;
+  assert.ok(!next.url.includes(stored[0]?.["provisioning_token"]), "it is kept as a hash");
+  await call("phoneDeviceUpdate", { params, body: { enabled: false } });
+  assert.equal((await get(next.url)).statusCode, 404);
+  await call("phoneDeviceUpdate", { params, body: { enabled: true } });
+  assert.equal((await get(next.url)).statusCode, 200);
+  assert.equal((await call("phoneDeviceProvisioningDelete", { params })).status, 204);
+  assert.equal((await get(next.url)).statusCode, 404);
+  const unknown = await newPhone("other");
+  assert.equal(unknown.given.status, 409, unknown.given.text);
+});
+
+test("whoever guesses addresses has to wait", async () => {
+  const guess = "/api/v1/phone-configuration/khp_aaaaaaaaaaaaaaaaaaaaaaaa/linphone.xml";
+  let last = 404;
+  for (let count = 0; count < 200 && last === 404; count++)
+    last = (await started.http.inject({ method: "GET", url: guess, remoteAddress: "198.51.100.7" })).statusCode;
+  assert.equal(last, 429);
+});
