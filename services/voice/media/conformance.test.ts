@@ -21,6 +21,7 @@ before(async () => {
 });
 after(async () => {
   await engine.close();
+  RtpPeer.closeAll();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -81,8 +81,8 @@ function profileOf(sdp: Sdp, media: SdpMedia): MediaProfile | undefined {
 function directionOf(sdp: Sdp, media: SdpMedia): MediaDirection {
   const names: readonly MediaDirection[] = ["sendrecv", "sendonly", "recvonly", "inactive"];
   const said = names.find((name) => attribute(sdp, media, name) !== undefined) ?? "sendrecv";
-  // RFC 3264 section 8.4: how it was said once.
-  if (media.address !== "0.0.0.0") return said;
+  // RFC 3264 section 8.4: how it was said once. Browsers write it while they know no address of theirs yet.
+  if (media.address !== "0.0.0.0" || profileOf(sdp, media) === "webrtc") return said;
   return said === "recvonly" || said === "inactive" ? "inactive" : "sendonly";
 }
 

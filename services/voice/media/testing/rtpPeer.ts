@@ -47,8 +47,16 @@ export class RtpPeer {
   muted = false;
   ssrc = 0x1234;
 
+  static readonly #open = new Set<RtpPeer>();
+
   private constructor(options: PeerOptions) {
     this.options = options;
+    RtpPeer.#open.add(this);
+  }
+
+  /** What a test that failed has left. */
+  static closeAll(): void {
+    for (const peer of [...RtpPeer.#open]) peer.close();
   }
 
   static async open(options: PeerOptions = {}): Promise<RtpPeer> {
@@ -180,6 +188,7 @@ export class RtpPeer {
   }
 
   close(): void {
+    if (!RtpPeer.#open.delete(this)) return;
     clearTimeout(this.#timer);
     this.socket.close();
     this.#codec.free();

@@ -1,0 +1,122 @@
+import { type Browser, chromium, type Page } from "playwright-core";
+
+/** Chromium's WebRTC, for tests: a page with one RTCPeerConnection that says a tone and measures what it hears. */
+export async function openBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--autoplay-policy=no-user-gesture-required",
+      "--allow-loopback-in-peer-connection",
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
+    ],
+  });
+}
+
+const script = `
+window.start = async (frequency, video) => {
+  const audio = new AudioContext({ sampleRate: 48000 });
+  const oscillator = audio.createOscillator();
+  oscillator.frequency.value = frequency;
+  const gain = audio.createGain();
+  gain.gain.value = 0.15;
+  const out = audio.createMediaStreamDestination();
+  oscillator.connect(gain).connect(out);
+  oscillator.start();
+  const pc = new RTCPeerConnection();
+  window.pc = pc;
+  window.audio = audio;
+  window.heard = [];
+  const track = out.stream.getAudioTracks()[0];
+  pc.addTrack(track, out.stream);
+  if (video) {
+    const canvas = document.createElement("canvas");
+    canvas.width = 320; canvas.height = 240;
+    document.body.append(canvas);
+    const context = canvas.getContext("2d");
+    setInterval(() => { context.fillStyle = video; context.fillRect(0, 0, 320, 240); context.fillStyle = "black"; context.fillRect(Math.random() * 300, 0, 9, 9); }, 50);
+    pc.addTrack(canvas.captureStream(20).getVideoTracks()[0], out.stream);
+  }
+  pc.ontrack = ({ track, streams }) => {
+    const element = document.createElement(track.kind);
+    element.autoplay = true; element.muted = true;
+    element.srcObject = new MediaStream([track]);
+    document.body.append(element);
+    element.play();
+    if (track.kind === "video") { window.element = element; return; }
+    const source = audio.createMediaStreamSource(new MediaStream([track]));
+    const tap = audio.createScriptProcessor(4096, 1, 1);
+    tap.onaudioprocess = ({ inputBuffer }) => {
+      window.heard.push(Float32Array.from(inputBuffer.getChannelData(0)));
+      if (window.heard.length > 12) window.heard.shift();
+    };
+    source.connect(tap); tap.connect(audio.destination);
+  };
+};
+window.offer = async () => { await pc.setLocalDescription(); return pc.localDescription.sdp; };
+window.accept = async (sdp) => { await pc.setRemoteDescription({ type: "answer", sdp }); };
+window.answer = async (sdp) => { await pc.setRemoteDescription({ type: "offer", sdp }); await pc.setLocalDescription(); return pc.localDescription.sdp; };
+window.level = (frequency) => {
+  const all = window.heard.slice(-6);
+  if (all.length < 6) return -100;
+  let re = 0, im = 0, n = 0;
+  for (const piece of all) for (const x of piece) { const w = 2 * Math.PI * frequency * n++ / 48000; re += x * Math.cos(w); im += x * Math.sin(w); }
+  return Math.max(-100, 20 * Math.log10(2 * Math.hypot(re, im) / n + 1e-9));
+};
+/** Pieces of 20 ms in what was heard that are 10 dB below the loudest. */
+window.gaps = () => {
+  const levels = [];
+  for (const piece of window.heard) for (let at = 0; at + 960 <= piece.length; at += 960) { let sum = 0; for (let i = 0; i < 960; i++) sum += piece[at + i] ** 2; levels.push(sum / 960); }
+  const most = Math.max(...levels);
+  return levels.filter((level) => level < most / 10).length;
+};
+window.dtmf = (digits) => pc.getSenders().find((sender) => sender.dtmf).dtmf.insertDTMF(digits, 100, 70);
+window.pixel = () => {
+  if (!window.element || window.element.videoWidth === 0) return null;
+  const canvas = document.createElement("canvas"); canvas.width = 320; canvas.height = 240;
+  const context = canvas.getContext("2d"); context.drawImage(window.element, 0, 0, 320, 240);
+  return [...context.getImageData(160, 120, 1, 1).data];
+};
+`;
+
+export class BrowserPeer {
+  readonly #page: Page;
+  private constructor(page: Page) {
+    this.#page = page;
+  }
+
+  /** `video`: the colour of a picture that it sends. */
+  static async open(browser: Browser, frequency: number, video?: string): Promise<BrowserPeer> {
+    const page = await browser.newPage();
+    await page.addScriptTag({ content: script });
+    const peer = new BrowserPeer(page);
+    await peer.run("start", frequency, video ?? null);
+    return peer;
+  }
+
+  async run<T>(name: string, ...args: unknown[]): Promise<T> {
+    return (await this.#page.evaluate(`window.${name}(...${JSON.stringify(args)})`)) as T;
+  }
+
+  offer(): Promise<string> {
+    return this.run("offer");
+  }
+
+  accept(sdp: string): Promise<void> {
+    return this.run("accept", sdp);
+  }
+
+  answer(sdp: string): Promise<string> {
+    return this.run("answer", sdp);
+  }
+
+  /** Of a sine, in dB of full scale. */
+  level(frequency: number): Promise<number> {
+    return this.run("level", frequency);
+  }
+
+  async close(): Promise<void> {
+    await this.#page.close();
+  }
+}
