@@ -106,7 +106,8 @@ export class Baresip {
   }
 
   async registered(): Promise<void> {
-    await this.next("REGISTER_OK");
+    // Not by an event: a server that answers quickly is done before our control connection is there.
+    await this.#process.until("baresip registers", () => (/\(REGISTER_OK\)/.test(this.output) ? true : undefined));
   }
 
   /** A number or a whole SIP URI. Returns as soon as it is called: wait for CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED. */
