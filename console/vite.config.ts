@@ -49,5 +49,5 @@ export default defineConfig({
     },
     sourcemap: false,
   },
-  server: { proxy: { "/api": { target: api, changeOrigin: false, ws: true } } },
+  server: { proxy: { "/api": { target: api, changeOrigin: false, ws: true }, "/sip": { target: api, ws: true } } },
 });

@@ -417,6 +417,7 @@ const answers: Record<string, (request: Sent) => unknown> = {
     },
     s3: { endpoint: "http://127.0.0.1:9000", region: "khmara" },
   }),
+  myExtensionList: () => ({ items: [] }),
   identityGet: () => ({
     principal: person,
     user: {
@@ -536,7 +537,7 @@ export class MadeCloud {
   readonly faults: string[] = [];
   /** A cloud on which nothing was installed, and nobody has made an app. */
   bare = false;
-  readonly #server: Server;
+  readonly server: Server;
   readonly #folder: string;
   readonly #more: typeof answers;
 
@@ -544,17 +545,17 @@ export class MadeCloud {
   constructor(folder: string, more: typeof answers = {}) {
     this.#folder = folder;
     this.#more = more;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.server = createServer((request, response) => void this.#answer(request, response));
   }
 
   async start(): Promise<string> {
-    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    await new Promise<void>((done) => this.server.listen(0, "127.0.0.1", done));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((done) => this.#server.close(done));
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

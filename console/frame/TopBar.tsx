@@ -8,6 +8,7 @@ import { OperationsMenu } from "./OperationsMenu.tsx";
 import { openPalette } from "./PaletteDoor.tsx";
 import { PersonMenu } from "./PersonMenu.tsx";
 import { PlaceSwitcher } from "./PlaceSwitcher.tsx";
+import { TopBarTools } from "./TopBarTools.tsx";
 
 const command = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ K" : "Ctrl K";
 
@@ -22,6 +23,7 @@ export function TopBar() {
         <span>{t("frame.search")}</span>
         <kbd aria-hidden>{command}</kbd>
       </UnstyledButton>
+      <TopBarTools />
       <OperationsMenu />
       <LanguageMenu />
       <ColorSchemeButton />

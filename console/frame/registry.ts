@@ -57,6 +57,8 @@ export interface ServicePages {
   navigation?: readonly NavigationItem[];
   /** Which answers are old after which event. */
   events?: Record<string, readonly RouteKey[]>;
+  /** What it has in the top bar of every page, once the first one is shown. */
+  topBar?: () => Promise<{ default: ComponentType }>;
   /** Resources of this service that fit the words typed in the palette. */
   search?: (words: string, context: PaletteContext) => Promise<PaletteItem[]>;
 }

@@ -9,6 +9,7 @@ export const pages = services.flatMap((service) => service.pages);
 export const navigation = services
   .flatMap((service) => service.navigation ?? [])
   .sort((a, b) => sections.indexOf(a.section) - sections.indexOf(b.section) || a.order - b.order);
+export const topBarTools = services.flatMap(({ topBar }) => topBar ?? []);
 export const eventRefreshes = new Map<string, RouteKey[]>();
 for (const service of services) {
   for (const [type, keys] of Object.entries(service.events ?? {})) {

@@ -27,6 +27,8 @@ export default {
   "nav.catalogue": "Catalogue",
   "nav.databases": "Databases",
   "nav.newDatabase": "New database",
+  "nav.phone": "Phone",
+  "nav.myPhone": "My phone",
   "nav.buckets": "Buckets",
   "nav.accessKeys": "Access keys",
   "nav.projects": "Projects",

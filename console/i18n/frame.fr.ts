@@ -30,6 +30,8 @@ export default {
   "nav.catalogue": "Catalogue",
   "nav.databases": "Bases de données",
   "nav.newDatabase": "Nouvelle base de données",
+  "nav.phone": "Téléphonie",
+  "nav.myPhone": "Mon téléphone",
   "nav.buckets": "Compartiments",
   "nav.accessKeys": "Clés d’accès",
   "nav.projects": "Projets",

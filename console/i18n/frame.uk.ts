@@ -30,6 +30,8 @@ export default {
   "nav.catalogue": "Каталог",
   "nav.databases": "Бази даних",
   "nav.newDatabase": "Нова база даних",
+  "nav.phone": "Телефонія",
+  "nav.myPhone": "Мій телефон",
   "nav.buckets": "Бакети",
   "nav.accessKeys": "Ключі доступу",
   "nav.projects": "Проєкти",

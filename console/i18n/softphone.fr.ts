@@ -3,7 +3,7 @@ import type en from "./softphone.en.ts";
 
 export default {
   phone: "Téléphone",
-  button: "Téléphone : {status}",
+  button: "Téléphone : {status}",
   openCall: "Appel avec {name}",
   callOf: "Appel de {name}",
   "registration.off": "Éteint",
@@ -15,10 +15,10 @@ export default {
   insecureText:
     "Les navigateurs ne donnent le microphone qu’aux pages en https. Ouvrez la console par son adresse https, ou sur cette machine par localhost, pour téléphoner ici.",
   lostText:
-    "Pas de connexion au système téléphonique ; un nouvel essai se fait tout seul. D’ici là, vos autres téléphones sonnent.",
+    "Pas de connexion au système téléphonique ; un nouvel essai se fait tout seul. D’ici là, vos autres téléphones sonnent.",
   refusedText:
     "Le système téléphonique n’a pas accepté ce navigateur. Demandez à la personne qui le gère si votre poste est activé.",
-  elsewhere: "Le téléphone est dans un autre onglet de ce navigateur ; le son et le microphone y sont aussi.",
+  elsewhere: "Le téléphone est dans un autre onglet de ce navigateur ; le son et le microphone y sont aussi.",
   takeHere: "L’utiliser ici",
   extension: "Poste",
   nameOrNumber: "Nom ou numéro",
@@ -48,7 +48,7 @@ export default {
   videoOff: "Arrêter la vidéo",
   transfer: "Transférer",
   "transfer.asked": "Transfert en cours…",
-  "transfer.failed": "Le transfert n’a pas abouti ; l’appel est toujours le vôtre.",
+  "transfer.failed": "Le transfert n’a pas abouti ; l’appel est toujours le vôtre.",
   transferTo: "Transférer {name} à",
   transferNow: "Transférer",
   askFirst: "Demander d’abord",
@@ -80,7 +80,7 @@ export default {
   "cause.not_found": "Ce numéro n’existe pas",
   "cause.not_allowed": "Vous n’avez pas le droit d’appeler ce numéro",
   "cause.no_credit": "Plus de crédit pour cet appel",
-  "cause.no_microphone": "Le navigateur n’a pas donné de microphone : autorisez-le à côté de l’adresse de la page",
+  "cause.no_microphone": "Le navigateur n’a pas donné de microphone : autorisez-le à côté de l’adresse de la page",
   "cause.transferred": "Transféré",
   "cause.failed": "L’appel a échoué",
   pictureOf: "Image de {name}",
@@ -96,6 +96,6 @@ export default {
   "device.noise": "Réduire le bruit",
   microphoneRefused: "Le navigateur ne donne pas de microphone. Autorisez-le à côté de l’adresse de la page, puis rouvrez ceci.",
   allowNotices: "Montrer les appels quand je regarde ailleurs",
-  noticesDenied: "Les notifications sont bloquées pour cette page dans le navigateur : les appels ne se voient qu’ici.",
+  noticesDenied: "Les notifications sont bloquées pour cette page dans le navigateur : les appels ne se voient qu’ici.",
   voicemails: { one: "{count} nouveau message vocal", other: "{count} nouveaux messages vocaux" },
 } satisfies Translation<typeof en>;

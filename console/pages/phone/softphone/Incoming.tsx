@@ -19,7 +19,7 @@ export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: Ph
         <section key={call.id} className={css.card} aria-label={t("softphone.callOf", { name: peerName(call.peer) })}>
           <div className={css.caller}>
             <PeerFace peer={call.peer} size={44} />
-            <div>
+            <div className={css.words}>
               <b>{peerName(call.peer)}</b>
               <span className={css.muted}>
                 {call.peer.name ? `${readable(call.peer.number)} · ` : ""}

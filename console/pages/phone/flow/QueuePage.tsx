@@ -1,0 +1,170 @@
+import { Button, Menu } from "@mantine/core";
+import { IconPencil, IconTrash } from "@tabler/icons-react";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import type { QueueLive } from "../../../../services/voice/live/contract.ts";
+import { callApi, invalidate, useApi } from "../../../api/api.ts";
+import { queries } from "../../../frame/queries.ts";
+import { useFormat } from "../../../i18n/format.ts";
+import { useT } from "../../../i18n/i18n.ts";
+import { ErrorPage } from "../../../ui/ErrorPage.tsx";
+import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
+import { Section } from "../../../ui/Section.tsx";
+import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
+import { TimeAgo } from "../../../ui/TimeAgo.tsx";
+import { toastError } from "../../../ui/toast.ts";
+import css from "../phone.module.css";
+import { CallNumber } from "../shared/CallNumber.tsx";
+import { ElementDelete, ElementDialog } from "../shared/Elements.tsx";
+import { PhonePage, usePhoneHome } from "../shared/PhonePage.tsx";
+import { queueForm } from "./queueForm.tsx";
+
+type Agent = QueueLive["agents"][number];
+const tones: Record<Agent["state"], Tone> = {
+  logged_out: "off",
+  paused: "warn",
+  free: "good",
+  ringing: "busy",
+  talking: "busy",
+  wrap_up: "warn",
+  unreachable: "bad",
+};
+
+/** The wallboard of a queue: who waits, what its agents do, how the day goes. Live, by events. */
+export default function QueuePage() {
+  const t = useT();
+  const navigate = useNavigate();
+  const { queue: id } = useParams({ strict: false }) as { queue: string };
+  const home = usePhoneHome();
+  const [dialog, setDialog] = useState<"edit" | "delete">();
+  const query = useApi("callQueueGet", { callQueue: id as never });
+  const live = useApi("queueLiveGet", { callQueue: id as never }, { refetchInterval: 15_000 });
+  if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
+  if (!query.data) return <PageSkeleton />;
+  const queue = query.data;
+  const close = () => setDialog(undefined);
+  return (
+    <PhonePage
+      tab="queues"
+      title={queue.name}
+      text={t(`phoneFlow.strategy.${queue.strategy}`)}
+      back={{ to: `${home}/queues`, label: t("phone.tab.queues") }}
+      actions={({ may }) =>
+        may && (
+          <>
+            <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setDialog("edit")}>
+              {t("phone.edit")}
+            </Button>
+            <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setDialog("delete")}>
+              {t("phone.delete")}
+            </Button>
+          </>
+        )
+      }
+    >
+      {(place) => (
+        <>
+          {live.data ? <Board live={live.data} may={place.may} level={queue.serviceLevelSeconds} /> : <PageSkeleton />}
+          {dialog === "edit" && (
+            <ElementDialog {...queueForm} words="queues" columns={() => []} place={place} element={queue} onClose={close} />
+          )}
+          {dialog === "delete" && (
+            <ElementDelete
+              kind="callQueue"
+              element={queue}
+              onClose={close}
+              onGone={() => void navigate({ to: `${home}/queues` })}
+            />
+          )}
+        </>
+      )}
+    </PhonePage>
+  );
+}
+
+function Board({ live, may, level }: { live: QueueLive; may: boolean; level: number }) {
+  const t = useT();
+  const format = useFormat();
+  const { today } = live;
+  const tiles: [label: string, value: string][] = [
+    [t("phoneFlow.board.waiting"), format.number(live.waiting.length)],
+    [t("phoneFlow.board.longest"), format.duration(live.longestWaitSeconds * 1000)],
+    [t("phoneFlow.board.answered"), t("phone.of", { part: today.answered, all: today.offered })],
+    [t("phoneFlow.board.abandoned"), format.number(today.abandoned)],
+    [t("phoneFlow.board.inTime", { seconds: level }), today.offered > 0 ? format.percent(today.inTime / today.offered) : "—"],
+    [t("phoneFlow.board.average"), format.duration(today.averageWaitSeconds * 1000)],
+  ];
+  return (
+    <>
+      <div className={css.tiles}>
+        {tiles.map(([label, value]) => (
+          <div key={label} className={css.tile}>
+            <small>{label}</small>
+            <b>{value}</b>
+          </div>
+        ))}
+      </div>
+      <Section title={t("phoneFlow.board.callers")}>
+        {live.waiting.length === 0 ? (
+          <p className={css.muted}>{t("phoneFlow.board.nobody")}</p>
+        ) : (
+          <ul className={css.rows}>
+            {live.waiting.map((caller) => (
+              <li key={caller.callId} className={css.row}>
+                <CallNumber number={caller.from} name={caller.fromName} />
+                <TimeAgo at={caller.since} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </Section>
+      <Section title={t("phoneFlow.agents")} text={t("phoneFlow.board.agentsText")}>
+        <div className={css.board}>
+          {live.agents.map((agent) => (
+            <AgentCard key={agent.extensionId} agent={agent} queue={live.queueId} may={may} />
+          ))}
+        </div>
+      </Section>
+    </>
+  );
+}
+
+function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queueId"]; may: boolean }) {
+  const t = useT();
+  const set = (change: { loggedIn?: boolean; paused?: boolean }) =>
+    void callApi("queueAgentUpdate", { callQueue: queue, extension: agent.extensionId, ...change })
+      .then(() => invalidate(queries, ["queueLiveGet", "queueAgentList"]))
+      .catch(toastError);
+  const badge = <StatusBadge tone={tones[agent.state]}>{t(`phoneFlow.agentState.${agent.state}`)}</StatusBadge>;
+  const isIn = agent.state !== "logged_out";
+  return (
+    <div className={css.agent}>
+      <span>
+        {agent.name}
+        <small>
+          {agent.number}
+          {agent.pauseReason ? ` · ${agent.pauseReason}` : ""}
+        </small>
+      </span>
+      {may ? (
+        <Menu>
+          <Menu.Target>
+            <Button variant="subtle" color="gray" size="compact-sm" aria-label={t("phoneFlow.changeAgent", { name: agent.name })}>
+              {badge}
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item onClick={() => set({ loggedIn: !isIn })}>{t(isIn ? "phoneFlow.logOut" : "phoneFlow.logIn")}</Menu.Item>
+            {isIn && (
+              <Menu.Item onClick={() => set({ paused: agent.state !== "paused" })}>
+                {t(agent.state === "paused" ? "phoneFlow.resume" : "phoneFlow.pause")}
+              </Menu.Item>
+            )}
+          </Menu.Dropdown>
+        </Menu>
+      ) : (
+        badge
+      )}
+    </div>
+  );
+}

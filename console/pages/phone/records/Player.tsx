@@ -1,0 +1,56 @@
+import { ActionIcon, Group } from "@mantine/core";
+import { IconDownload, IconPlayerPlay } from "@tabler/icons-react";
+import { useState } from "react";
+import { useT } from "../../../i18n/i18n.ts";
+import css from "../phone.module.css";
+import { clock } from "../softphone/numbers.ts";
+
+/** A sound to listen to: nothing is fetched before one wants to hear it, since whoever listened stands in the audit log. */
+export function Player({
+  address,
+  name,
+  seconds,
+  onPlay,
+}: {
+  address: string;
+  name: string;
+  seconds: number;
+  onPlay?: () => void;
+}) {
+  const t = useT();
+  const [opened, setOpened] = useState(false);
+  return (
+    <Group gap={4} wrap="nowrap" onClick={(event) => event.stopPropagation()}>
+      {opened ? (
+        // biome-ignore lint/a11y/useMediaCaption: what people say on the phone has no captions
+        <audio className={css.player} controls autoPlay src={address} aria-label={name} />
+      ) : (
+        <>
+          <ActionIcon
+            variant="default"
+            size={30}
+            aria-label={t("phone.play", { name })}
+            onClick={() => {
+              setOpened(true);
+              onPlay?.();
+            }}
+          >
+            <IconPlayerPlay size={16} stroke={1.7} />
+          </ActionIcon>
+          <span className={css.muted}>{clock(seconds * 1000)}</span>
+        </>
+      )}
+      <ActionIcon
+        component="a"
+        href={address}
+        download
+        variant="subtle"
+        color="gray"
+        size={30}
+        aria-label={t("phone.download", { name })}
+      >
+        <IconDownload size={16} stroke={1.7} />
+      </ActionIcon>
+    </Group>
+  );
+}

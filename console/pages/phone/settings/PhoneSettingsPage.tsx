@@ -1,0 +1,414 @@
+import { Button, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
+import { useState } from "react";
+import type { FeatureCode } from "../../../../services/voice/systems/contract.ts";
+import { callApi, invalidate, useApi, useApiList } from "../../../api/api.ts";
+import { useCan } from "../../../frame/identity.ts";
+import { queries } from "../../../frame/queries.ts";
+import { useFormat } from "../../../i18n/format.ts";
+import { languageNames, languages, useLanguage, useT } from "../../../i18n/i18n.ts";
+import { ConfirmDestroy } from "../../../ui/ConfirmDestroy.tsx";
+import { FormDialog } from "../../../ui/FormDialog.tsx";
+import { FormSection } from "../../../ui/FormSection.tsx";
+import { required, useForm } from "../../../ui/form.ts";
+import { DataList } from "../../../ui/list/DataList.tsx";
+import { Section } from "../../../ui/Section.tsx";
+import { TimeAgo } from "../../../ui/TimeAgo.tsx";
+import { countries } from "../shared/countries.ts";
+import { useExtensionOptions } from "../shared/destinations.ts";
+import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+
+const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
+
+export default function PhoneSettingsPage() {
+  const t = useT();
+  return (
+    <PhonePage tab="settings" text={t("phoneSettings.text")}>
+      {(place) => (
+        // What was saved, here or elsewhere, is what the forms begin with.
+        <div key={place.system.revision}>
+          <General {...place} />
+          <Emergency {...place} />
+          <Recording {...place} />
+          <Limits {...place} />
+          <Balance {...place} />
+          <Codes {...place} />
+          <Unmake {...place} />
+        </div>
+      )}
+    </PhonePage>
+  );
+}
+
+function General({ system, may }: PhonePlace) {
+  const t = useT();
+  const language = useLanguage();
+  const numbers = useApi("phoneNumberList", { phoneSystem: system.id, limit: 200 }).data?.items ?? [];
+  const form = useForm({
+    initial: {
+      name: system.name,
+      domain: system.domain,
+      country: system.country,
+      language: system.language,
+      timeZone: system.timeZone,
+      extensionDigits: system.extensionDigits,
+      defaultNumber: (system.defaultNumber ?? "") as string,
+    },
+    checks: { name: required, domain: required },
+    submit: async ({ defaultNumber, ...values }) => {
+      await callApi("phoneSystemUpdate", { phoneSystem: system.id, ...values, defaultNumber: (defaultNumber || null) as never });
+      await refresh();
+    },
+  });
+  return (
+    <FormSection title={t("phoneSettings.general")} form={form} disabled={!may}>
+      <TextInput label={t("ui.name")} disabled={!may} {...form.field("name")} />
+      <TextInput
+        label={t("phone.domain")}
+        description={t("phoneSettings.domainText")}
+        disabled={!may}
+        {...form.field("domain")}
+      />
+      <Select
+        label={t("phone.country")}
+        searchable
+        limit={50}
+        disabled={!may}
+        data={countries(language)}
+        {...form.choice("country")}
+      />
+      <Select
+        label={t("phone.promptLanguage")}
+        disabled={!may}
+        data={languages.map((value) => ({ value, label: languageNames[value] }))}
+        {...form.choice("language")}
+      />
+      <Select
+        label={t("phone.timeZone")}
+        searchable
+        limit={50}
+        disabled={!may}
+        data={Intl.supportedValuesOf("timeZone")}
+        {...form.choice("timeZone")}
+      />
+      <NumberInput
+        label={t("phoneSettings.extensionDigits")}
+        min={2}
+        max={8}
+        maw={220}
+        disabled={!may}
+        {...form.choice("extensionDigits")}
+        onChange={(value) => form.set("extensionDigits", Number(value))}
+      />
+      <Select
+        label={t("phoneSettings.defaultNumber")}
+        description={t("phoneSettings.defaultNumberText")}
+        disabled={!may}
+        data={[
+          { value: "", label: t("phoneSettings.noNumber") },
+          ...numbers.map(({ id, number }) => ({ value: id as string, label: number })),
+        ]}
+        {...form.choice("defaultNumber")}
+      />
+    </FormSection>
+  );
+}
+
+function Emergency({ system, may }: PhonePlace) {
+  const t = useT();
+  const options = useExtensionOptions(system.id);
+  const form = useForm({
+    initial: {
+      numbers: system.emergency.numbers,
+      alertEmail: system.emergency.alertEmail ?? "",
+      alertExtension: (system.emergency.alertExtension ?? "") as string,
+    },
+    checks: {
+      numbers: (numbers) =>
+        numbers.length > 0 && numbers.every((one) => /^\d{2,6}$/.test(one)) ? undefined : t("phoneSettings.emergencyRule"),
+    },
+    submit: async ({ numbers, alertEmail, alertExtension }) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        emergency: { numbers, alertEmail: alertEmail || null, alertExtension: (alertExtension || null) as never },
+      });
+      await refresh();
+    },
+  });
+  return (
+    <FormSection title={t("phoneSettings.emergency")} text={t("phoneSettings.emergencyText")} form={form} disabled={!may}>
+      <TagsInput label={t("phone.emergencyNumbers")} disabled={!may} {...form.choice("numbers")} />
+      <TextInput label={t("phoneSettings.alertEmail")} type="email" disabled={!may} {...form.field("alertEmail")} />
+      <Select
+        label={t("phoneSettings.alertExtension")}
+        searchable
+        limit={60}
+        disabled={!may}
+        data={[{ value: "", label: t("phoneSettings.nobody") }, ...options]}
+        {...form.choice("alertExtension")}
+      />
+    </FormSection>
+  );
+}
+
+function Recording({ system, may }: PhonePlace) {
+  const t = useT();
+  const form = useForm({
+    initial: { ...system.recording, maxSeconds: system.voicemail.maxSeconds, voicemailDays: system.voicemail.retentionDays },
+    submit: async ({ mode, announce, retentionDays, maxSeconds, voicemailDays }) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        recording: { mode, announce, retentionDays },
+        voicemail: { maxSeconds, retentionDays: voicemailDays },
+      });
+      await refresh();
+    },
+  });
+  const days = (name: "retentionDays" | "voicemailDays" | "maxSeconds", most: number) => (
+    <NumberInput
+      label={t(`phoneSettings.${name}`)}
+      min={name === "maxSeconds" ? 10 : 1}
+      max={most}
+      maw={280}
+      disabled={!may}
+      {...form.choice(name)}
+      onChange={(value) => form.set(name, Number(value))}
+    />
+  );
+  return (
+    <FormSection title={t("phoneSettings.recording")} text={t("phoneSettings.recordingText")} form={form} disabled={!may}>
+      <Select
+        label={t("phone.recording")}
+        disabled={!may}
+        data={(["off", "on_demand", "all"] as const).map((value) => ({ value, label: t(`phone.recording.${value}`) }))}
+        {...form.choice("mode")}
+      />
+      <Switch
+        label={t("phoneSettings.announce")}
+        description={t("phoneSettings.announceText")}
+        checked={form.values.announce}
+        disabled={!may}
+        onChange={(event) => form.set("announce", event.currentTarget.checked)}
+      />
+      {days("retentionDays", 3650)}
+      {days("voicemailDays", 3650)}
+      {days("maxSeconds", 1800)}
+    </FormSection>
+  );
+}
+
+function Limits({ system, may }: PhonePlace) {
+  const t = useT();
+  const language = useLanguage();
+  const { limits } = system;
+  const form = useForm({
+    initial: {
+      maxExternalCalls: limits.maxExternalCalls,
+      maxCostPerDay: (limits.maxCostPerDay ?? "") as string,
+      allowedCountries: (limits.allowedCountries ?? []) as string[],
+      blockedPrefixes: limits.blockedPrefixes as string[],
+    },
+    checks: {
+      maxCostPerDay: (amount) => (/^(\d{1,9}([.,]\d{1,6})?)?$/.test(amount) ? undefined : t("phoneSettings.decimal")),
+      blockedPrefixes: (all) => (all.every((one) => /^\+\d{1,15}$/.test(one)) ? undefined : t("phoneSettings.prefixRule")),
+    },
+    submit: async ({ maxExternalCalls, maxCostPerDay, allowedCountries, blockedPrefixes }) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        limits: {
+          maxExternalCalls,
+          maxCostPerDay: maxCostPerDay === "" ? null : maxCostPerDay.replace(",", "."),
+          allowedCountries: allowedCountries.length === 0 ? null : allowedCountries,
+          blockedPrefixes,
+        },
+      });
+      await refresh();
+    },
+  });
+  const names = countries(language);
+  return (
+    <FormSection title={t("phoneSettings.limits")} text={t("phoneSettings.limitsText")} form={form} disabled={!may}>
+      <NumberInput
+        label={t("phoneSettings.maxExternalCalls")}
+        min={0}
+        max={10_000}
+        maw={280}
+        disabled={!may}
+        {...form.choice("maxExternalCalls")}
+        onChange={(value) => form.set("maxExternalCalls", Number(value))}
+      />
+      <TextInput
+        label={`${t("phoneSettings.maxCostPerDay")} (${system.currency})`}
+        placeholder={t("phoneSettings.noLimit")}
+        inputMode="decimal"
+        maw={280}
+        disabled={!may}
+        {...form.field("maxCostPerDay")}
+      />
+      <TagsInput
+        label={t("phoneSettings.allowedCountries")}
+        description={t("phoneSettings.allowedCountriesText")}
+        disabled={!may}
+        data={names.map(({ value }) => value)}
+        renderOption={({ option }) => names.find(({ value }) => value === option.value)?.label ?? option.value}
+        limit={60}
+        {...form.choice("allowedCountries")}
+      />
+      <TagsInput
+        label={t("phoneSettings.blockedPrefixes")}
+        placeholder="+1900"
+        disabled={!may}
+        {...form.choice("blockedPrefixes")}
+      />
+    </FormSection>
+  );
+}
+
+function Balance({ system, may }: PhonePlace) {
+  const t = useT();
+  const format = useFormat();
+  const admin = useCan()("admin");
+  const [adding, setAdding] = useState(false);
+  const credits = useApiList("phoneCreditList", { phoneSystem: system.id });
+  return (
+    <Section
+      title={t("phoneSettings.balance", { amount: format.money(Number(system.balance), system.currency) })}
+      text={t(system.isPrepaid ? "phoneSettings.prepaidText" : "phoneSettings.postpaidText")}
+      flush
+      actions={
+        <>
+          <Switch
+            label={t("phoneSettings.prepaid")}
+            checked={system.isPrepaid}
+            disabled={!may}
+            onChange={(event) =>
+              void callApi("phoneSystemUpdate", { phoneSystem: system.id, isPrepaid: event.currentTarget.checked }).then(refresh)
+            }
+          />
+          {admin && (
+            <Button variant="default" onClick={() => setAdding(true)}>
+              {t("phoneSettings.topUp")}
+            </Button>
+          )}
+        </>
+      }
+    >
+      <DataList
+        id="phone-credits"
+        label={t("phoneSettings.topUp")}
+        list={credits}
+        rowKey={({ id }) => id}
+        rowName={({ note, kind }) => note ?? kind}
+        columns={[
+          { key: "kind", header: t("phone.kind"), primary: true, cell: ({ kind }) => t(`phoneSettings.credit.${kind}`) },
+          {
+            key: "amount",
+            header: t("phoneSettings.amount"),
+            align: "right",
+            cell: ({ amount }) => format.money(Number(amount), system.currency),
+          },
+          {
+            key: "after",
+            header: t("phoneSettings.after"),
+            align: "right",
+            cell: ({ balance }) => format.money(Number(balance), system.currency),
+          },
+          { key: "note", header: t("phoneSettings.note"), cell: ({ note, by }) => note ?? by?.name ?? "—" },
+          { key: "at", header: t("ui.created"), cell: ({ at }) => <TimeAgo at={at} /> },
+        ]}
+        empty={<p style={{ margin: 0, padding: 20, color: "var(--k-muted)" }}>{t("phoneSettings.noCredits")}</p>}
+      />
+      {adding && <TopUp system={system} onClose={() => setAdding(false)} />}
+    </Section>
+  );
+}
+
+function TopUp({ system, onClose }: { system: PhonePlace["system"]; onClose: () => void }) {
+  const t = useT();
+  const form = useForm({
+    initial: { amount: "", note: "" },
+    checks: { amount: (amount) => (/^\d{1,9}([.,]\d{1,6})?$/.test(amount) ? undefined : t("phoneSettings.decimal")) },
+    submit: async ({ amount, note }) => {
+      await callApi("phoneCreditCreate", { phoneSystem: system.id, amount: amount.replace(",", "."), ...(note ? { note } : {}) });
+      await refresh();
+      onClose();
+    },
+  });
+  return (
+    <FormDialog opened onClose={onClose} title={t("phoneSettings.topUp")} form={form} action={t("phoneSettings.topUp")}>
+      <TextInput
+        label={`${t("phoneSettings.amount")} (${system.currency})`}
+        inputMode="decimal"
+        data-autofocus
+        {...form.field("amount")}
+      />
+      <TextInput label={t("phoneSettings.note")} maxLength={200} {...form.field("note")} />
+    </FormDialog>
+  );
+}
+
+function Codes({ system, may }: PhonePlace) {
+  const t = useT();
+  const names = Object.keys(system.featureCodes) as FeatureCode[];
+  const form = useForm<Record<FeatureCode, string>>({
+    initial: Object.fromEntries(names.map((name) => [name, system.featureCodes[name] ?? ""])) as Record<FeatureCode, string>,
+    checks: Object.fromEntries(
+      names.map((name) => [name, (code: string) => (/^[0-9*#]{0,16}$/.test(code) ? undefined : t("phoneSettings.codeRule"))]),
+    ),
+    submit: async (values) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        featureCodes: Object.fromEntries(names.map((name) => [name, values[name] === "" ? null : values[name]])),
+      });
+      await refresh();
+    },
+  });
+  return (
+    <FormSection title={t("phoneSettings.codes")} text={t("phoneSettings.codesText")} form={form} disabled={!may}>
+      <div style={{ display: "grid", gridTemplateColumns: "repeat(auto-fill, minmax(220px, 1fr))", gap: 12 }}>
+        {names.map((name) => (
+          <TextInput
+            key={name}
+            label={t(`phoneSettings.code.${name}`)}
+            placeholder={t("phone.off")}
+            disabled={!may}
+            autoComplete="off"
+            {...form.field(name)}
+          />
+        ))}
+      </div>
+    </FormSection>
+  );
+}
+
+function Unmake({ system }: PhonePlace) {
+  const t = useT();
+  const admin = useCan()("admin");
+  const [asking, setAsking] = useState(false);
+  if (!admin) return null;
+  return (
+    <Section
+      danger
+      title={t("phoneSettings.delete")}
+      text={t("phoneSettings.deleteText")}
+      actions={
+        <Button variant="default" c="var(--k-bad)" onClick={() => setAsking(true)}>
+          {t("phoneSettings.delete")}
+        </Button>
+      }
+    >
+      <ConfirmDestroy
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={t("phoneSettings.deleteTitle", { name: system.name })}
+        destroyed={[t("phoneSettings.deleteExtensions"), t("phoneSettings.deleteRecords"), t("phoneSettings.deleteCalls")]}
+        kept={[t("phoneSettings.deleteKept")]}
+        typeName={system.name}
+        action={t("phoneSettings.delete")}
+        onConfirm={async () => {
+          await callApi("phoneSystemDelete", { phoneSystem: system.id, confirm: system.name });
+          await refresh();
+        }}
+      />
+    </Section>
+  );
+}
