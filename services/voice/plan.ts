@@ -79,7 +79,7 @@ export async function loadPlanWithoutRates(tx: Tx, systemId: string): Promise<Om
   // The version first: a change that comes in between is then only read twice.
   const system = await systemStore.find(tx, systemId);
   if (system === undefined) return undefined;
-  const devices = await deviceStore.all(tx, systemId);
+  const devices = Map.groupBy(await deviceStore.all(tx, systemId), ({ extensionId }) => extensionId);
   const { id, organisationId, projectId, name, domain, settings } = system;
   return {
     version: system.planVersion,
@@ -92,7 +92,7 @@ export async function loadPlanWithoutRates(tx: Tx, systemId: string): Promise<Om
       userId: row.userId ?? undefined,
       voicemailPin: row.voicemailPin ?? undefined,
       hotDeskPin: row.hotDeskPin ?? undefined,
-      devices: devices.filter(({ extensionId }) => extensionId === row.id).map(planDevice),
+      devices: (devices.get(row.id) ?? []).map(planDevice),
     })),
     numbers: (await numberStore.page(tx, systemId)).map((row) => ({ ...row.settings, id: row.id, number: row.number })),
     trunks: (await trunkStore.page(tx, systemId)).map((row) => ({

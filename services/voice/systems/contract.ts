@@ -11,6 +11,7 @@ export const amount = z
 export const countryCode = z
   .string()
   .regex(/^[A-Z]{2}$/, "Give the two capital letters of ISO 3166: UA.")
+  .describe("Two letters of ISO 3166: UA.")
   .meta({ examples: ["UA"] });
 const dialled = z.string().regex(/^[0-9*#]{1,16}$/, "Use digits, * and #.");
 const dayTime = z.string().regex(/^([01]\d|2[0-4]):[0-5]\d$/, "Give hours and minutes: 08:30; 24:00 is the end of a day.");
@@ -127,10 +128,13 @@ const fraudLimits = z.object({
 
 /** All that can be set of a phone system beside its name and domain. */
 export const phoneSystemSettings = z.object({
-  country: countryCode.describe("By its rules numbers are dialled."),
+  country: countryCode.describe("By its rules numbers are dialled: two letters of ISO 3166, such as UA."),
   language: phoneLanguage,
   timeZone: phoneTimeZone,
-  currency: z.string().regex(/^[A-Z]{3}$/, "Give the three letters of ISO 4217: EUR."),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, "Give the three letters of ISO 4217: EUR.")
+    .describe("Of balance, prices and costs: ISO 4217."),
   extensionDigits: z.int().min(2).max(8).describe("How long the numbers of extensions are."),
   outsidePrefix: z
     .string()
@@ -206,7 +210,7 @@ export const systemRoutes = {
       name: displayName,
       domain: sipDomain.optional().describe("Absent: made of the names of project and cloud."),
       ...settable,
-      country: countryCode,
+      country: phoneSystemSettings.shape.country,
     }),
     response: phoneSystem,
     status: 201,

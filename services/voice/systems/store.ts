@@ -44,19 +44,23 @@ const open = (row: SystemRow): SystemRow => ({ ...row, settings: withSystemDefau
 /** The channel on which a new plan of a phone system is told: its id, a space, the version. */
 export const planChannel = "voice_plan";
 
-/** In the transaction of each change that calls depend on. */
-export async function raisePlanVersion(tx: Tx, system: Pick<SystemRow, "id" | "organisationId" | "projectId">): Promise<number> {
+const raised = new WeakMap<Tx, Set<string>>();
+
+/** In the transaction of each change that calls depend on: once in it, however many changes it makes. */
+export async function raisePlanVersion(tx: Tx, system: Pick<SystemRow, "id" | "organisationId" | "projectId">): Promise<void> {
+  const already = raised.get(tx) ?? new Set();
+  if (already.has(system.id)) return;
+  raised.set(tx, already.add(system.id));
   const [row] = await tx.sql<{ version: number }[]>`
     update voice.systems set plan_version = plan_version + 1 where id = ${system.id} returning plan_version::int as version`;
-  const version = row?.version ?? 0;
-  await tx.sql`select pg_notify(${planChannel}, ${`${system.id} ${version}`})`;
+  if (row === undefined) return;
+  await tx.sql`select pg_notify(${planChannel}, ${`${system.id} ${row.version}`})`;
   await emit(tx, {
     type: "voice.phone_system.changed",
     organisationId: system.organisationId,
     projectId: system.projectId,
-    payload: { phoneSystemId: system.id, planVersion: version },
+    payload: { phoneSystemId: system.id, planVersion: row.version },
   });
-  return version;
 }
 
 export const systemStore = {

@@ -106,6 +106,32 @@ test("a change is told on the channel of plans with the version that it makes", 
   assert.equal(plan?.system.name, "School 2");
 });
 
+test("a tenant's transaction sees nothing of another's, in no table", async () => {
+  const tables = await cloud.database.sql<{ name: string; isSecured: boolean }[]>`
+    select relname as name, relrowsecurity as "isSecured" from pg_class where relnamespace = 'voice'::regnamespace and relkind = 'r'`;
+  assert.ok(tables.length > 10);
+  assert.deepEqual(
+    tables.filter(({ isSecured }) => !isSecured).map(({ name }) => name),
+    [],
+  );
+  const seenBy = (organisationIds: string[]) =>
+    cloud.database.transaction({ organisationIds }, (tx) => loadPlan(tx, system).then((plan) => plan?.system.id));
+  assert.equal(await seenBy([api.organisation]), system);
+  assert.equal(await seenBy([`org_${"0".repeat(32)}`]), undefined);
+});
+
+test("many changes of one transaction are one new version of the plan", async () => {
+  const version = async () => (await call("phoneSystemGet", { params: { phoneSystem: system } })).body.planVersion;
+  const before = await version();
+  const csv = "name\nA\nB\nC";
+  const made = await call("extensionImport", { params: { phoneSystem: system }, body: { csv } });
+  assert.equal(made.status, 201, made.text);
+  assert.equal(await version(), before + 1);
+  for (const { id } of made.body.extensions)
+    assert.equal((await call("extensionDelete", { params: { extension: id } })).status, 204);
+  assert.equal(await version(), before + 4);
+});
+
 test("it is deleted with all that is in it, and gives back what it held", async () => {
   const params = { phoneSystem: system };
   const extension = await call("extensionCreate", { params, body: { name: "Olena" } });
