@@ -1,0 +1,136 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort, PhoneProcess, patienceMs } from "./phoneProcess.ts";
+
+export interface SippOptions {
+  /** `uac`, `uas` and the like are in SIPp itself; otherwise the XML of a scenario. */
+  scenario: string;
+  /** `host:port`; needed by scenarios that call. */
+  target?: string;
+  transport?: "udp" | "tcp";
+  /** How many calls; then it ends. Default 1. */
+  calls?: number;
+  /** Calls per second; default 1. */
+  rate?: number;
+  /** At once. */
+  limit?: number;
+  /** `[service]` of scenarios: who is called. */
+  service?: string;
+  user?: string;
+  password?: string;
+  /** Seconds that calls of SIPp's own scenarios last; default 0. */
+  seconds?: number;
+  /** `[name]` of the scenario. */
+  keys?: Readonly<Record<string, string>>;
+  /** Lines of `[field0]`, `[field1]` …: one line per call, in order. */
+  fields?: readonly (readonly string[])[];
+}
+
+/** What SIPp counted at its end. */
+export interface SippFigures {
+  /** 0: all went as in the scenario; 1: at least one call did not. */
+  exitCode: number | null;
+  calls: number;
+  successful: number;
+  failed: number;
+  retransmissions: number;
+  unexpected: number;
+  /** Between what the scenario marks with `start_rtd` and `rtd`; mean over all calls. */
+  responseMs: number;
+  callMs: number;
+  /** Messages that the scenario did not expect, in words. */
+  errors: string;
+}
+
+/** A SIPp that runs. */
+export class Sipp {
+  /** Where it listens, `127.0.0.1:port`. */
+  readonly address: string;
+  readonly #process: PhoneProcess;
+
+  constructor(address: string, process: PhoneProcess) {
+    this.address = address;
+    this.#process = process;
+  }
+
+  /** Waits until it ends by itself, and counts. */
+  async finished(timeoutMs = 5 * patienceMs): Promise<SippFigures> {
+    const timer = setTimeout(() => void this.#process.kill(), timeoutMs);
+    const exitCode = await this.#process.exited();
+    clearTimeout(timer);
+    const { folder, output } = this.#process;
+    const names = await readdir(folder);
+    const table = await readFile(join(folder, "figures.csv"), "utf8").catch(() => "");
+    const errors = names.includes("errors.log") ? await readFile(join(folder, "errors.log"), "utf8") : "";
+    if (table === "") throw new Error(`SIPp did not begin (code ${exitCode}):\n${errors}${output.slice(-4000)}`);
+    return { exitCode, ...figuresOf(table), errors };
+  }
+
+  async close(): Promise<void> {
+    await this.#process.close();
+  }
+}
+
+/** The last line of SIPp's table has the sums over all the time, below names that end in `(C)`. */
+export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors"> {
+  const lines = table.trim().split("\n");
+  const names = lines[0]!.split(";");
+  const values = lines.at(-1)!.split(";");
+  const count = (name: string): number => Number(values[names.indexOf(name)] ?? 0);
+  return {
+    calls: count("TotalCallCreated"),
+    successful: count("SuccessfulCall(C)"),
+    failed: count("FailedCall(C)"),
+    retransmissions: count("Retransmissions(C)"),
+    unexpected: count("FailedUnexpectedMessage(C)"),
+    responseMs: duration(values[names.indexOf("ResponseTime1(C)")]),
+    callMs: duration(values[names.indexOf("CallLength(C)")]),
+  };
+}
+
+/** `00:00:01:500000`: hours, minutes, seconds, microseconds. */
+function duration(text: string | undefined): number {
+  const [hours = 0, minutes = 0, seconds = 0, microseconds = 0] = (text ?? "").split(":").map(Number);
+  return ((hours * 60 + minutes) * 60 + seconds) * 1000 + microseconds / 1000;
+}
+
+/** Starts SIPp; close it when the test is done. It needs Debian's sip-tester (`phoneTools` of tools/test-tools.ts). */
+export async function startSipp(options: SippOptions): Promise<Sipp> {
+  const port = await freePort();
+  const process = await PhoneProcess.start(
+    "sipp",
+    async (folder) => {
+      if (ownScenario(options)) await writeFile(join(folder, "scenario.xml"), options.scenario);
+      const lines = ["SEQUENTIAL", ...(options.fields ?? []).map((fields) => fields.join(";"))];
+      await writeFile(join(folder, "fields.csv"), `${lines.join("\n")}\n`);
+    },
+    (folder) => ["sipp", ...words(folder, options, port)],
+  );
+  // One that answers is there when it has shown its first figures.
+  if (options.target === undefined)
+    await process.until("SIPp listens", () => /Scenario Screen/.exec(process.output) ?? undefined);
+  return new Sipp(`127.0.0.1:${port}`, process);
+}
+
+function ownScenario({ scenario }: SippOptions): boolean {
+  return scenario.includes("<");
+}
+
+function words(folder: string, options: SippOptions, port: number): string[] {
+  const optional = (name: string, value: string | number | undefined): string[] =>
+    value === undefined ? [] : [name, String(value)];
+  return [
+    ...(options.target === undefined ? [] : [options.target]),
+    ...(ownScenario(options) ? ["-sf", join(folder, "scenario.xml")] : ["-sn", options.scenario]),
+    ...["-i", "127.0.0.1", "-p", String(port), "-t", options.transport === "tcp" ? "t1" : "u1", "-mi", "127.0.0.1"],
+    ...["-m", String(options.calls ?? 1), "-r", String(options.rate ?? 1), "-d", String((options.seconds ?? 0) * 1000)],
+    ...optional("-l", options.limit),
+    ...optional("-s", options.service),
+    ...optional("-au", options.user),
+    ...optional("-ap", options.password),
+    ...(options.fields === undefined ? [] : ["-inf", join(folder, "fields.csv")]),
+    ...Object.entries(options.keys ?? {}).flatMap(([name, value]) => ["-key", name, value]),
+    ...["-trace_stat", "-stf", join(folder, "figures.csv"), "-fd", "1", "-trace_err", "-error_file", join(folder, "errors.log")],
+    ...["-nostdin", "-cid_str", "%u-%p@khmara.test"],
+  ];
+}
