@@ -34,6 +34,7 @@ export default function PhoneOverviewPage() {
 function Overview(place: PhonePlace) {
   const t = useT();
   const format = useFormat();
+  const language = useLanguage();
   const { system, home, may } = place;
   const of = { phoneSystem: system.id };
   const presences = useApi("extensionPresenceList", { ...of, limit: 200 });
@@ -82,7 +83,7 @@ function Overview(place: PhonePlace) {
           <CopyField label={t("phone.domain")} value={system.domain} />
           <Facts
             items={[
-              [t("phone.country"), system.country],
+              [t("phone.country"), new Intl.DisplayNames([language], { type: "region" }).of(system.country) ?? system.country],
               [t("phone.timeZone"), system.timeZone],
               [t("phone.emergencyNumbers"), system.emergency.numbers.join(", ")],
             ]}
@@ -151,12 +152,12 @@ function ActiveCalls({ system, may }: PhonePlace) {
             key: "state",
             header: t("phone.state"),
             cell: ({ state, recording }) => (
-              <>
+              <span className={css.badges}>
                 <StatusBadge tone={state === "talking" || state === "conference" ? "good" : "busy"}>
                   {t(`phone.callState.${state}`)}
                 </StatusBadge>
                 {recording && <StatusBadge tone="bad">{t("phone.recordingNow")}</StatusBadge>}
-              </>
+              </span>
             ),
           },
           { key: "since", header: t("phone.since"), cell: ({ startedAt }) => <TimeAgo at={startedAt} /> },

@@ -40,8 +40,15 @@ const pages: ServicePages = servicePages({
     page("voicemail", "phone.tab.voicemail", () => import("./records/VoicemailPage.tsx"), "phoneRecords"),
     page("recordings", "phone.tab.recordings", () => import("./records/RecordingsPage.tsx"), "phoneRecords"),
     page("settings", "phone.tab.settings", () => import("./settings/PhoneSettingsPage.tsx"), "phoneSettings"),
-    page("mine", "frame.nav.myPhone", mine, "phoneRecords"),
-    page("mine/$tab", "frame.nav.myPhone", mine, "phoneRecords"),
+    ...["my-phone", "my-phone/$tab"].map(
+      (path): PageDefinition => ({
+        scope: "project",
+        path,
+        title: "frame.nav.myPhone",
+        load: mine,
+        areas: ["phone", "phoneRecords"],
+      }),
+    ),
   ],
   navigation: [
     {
@@ -53,7 +60,7 @@ const pages: ServicePages = servicePages({
       path: "phone",
       requires: "viewer",
     },
-    { section: "office", order: 2, label: "frame.nav.myPhone", icon: IconUserCircle, scope: "project", path: "phone/mine" },
+    { section: "office", order: 2, label: "frame.nav.myPhone", icon: IconUserCircle, scope: "project", path: "my-phone" },
   ],
   events: {
     "voice.phone_system.changed": ["phoneSystemList", "phoneSystemGet"],

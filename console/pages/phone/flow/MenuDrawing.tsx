@@ -19,8 +19,8 @@ interface Point {
 const all = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 const size = { width: 190, height: 54 };
 const step = 16;
-const usual = (node: string, index: number): Point =>
-  node === "start" ? { x: 24, y: 24 } : { x: 300, y: 24 + index * (size.height + 14) };
+const usual = (node: string, index: number, narrow: boolean): Point =>
+  node === "start" ? { x: 24, y: 24 } : { x: narrow ? 64 : 300, y: 24 + (index + (narrow ? 1.4 : 0)) * (size.height + 14) };
 const kept = (value: number) => Math.max(0, Math.round(value / 4) * 4);
 
 /**
@@ -39,9 +39,10 @@ export function MenuDrawing(props: {
   const { keys, layout, place } = props;
   const { nameOf } = useDestinations(place.system.id);
   const [chosen, setChosen] = useState<string>();
+  const narrow = matchMedia("(max-width: 820px)").matches;
   const drag = useRef<{ node: string; from: Point; at: Point }>(undefined);
   const nodes = ["start", ...all.filter((key) => key in keys), "fallback"];
-  const at = (node: string): Point => layout[node] ?? usual(node, nodes.indexOf(node) - 1);
+  const at = (node: string): Point => layout[node] ?? usual(node, nodes.indexOf(node) - 1, narrow);
   const move = (node: string, to: Point) => props.onLayout({ ...layout, [node]: { x: kept(to.x), y: kept(to.y) } });
   const places = nodes.map(at);
   const extent = {

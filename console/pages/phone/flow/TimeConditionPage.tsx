@@ -12,6 +12,7 @@ import { FormSection } from "../../../ui/FormSection.tsx";
 import { useForm } from "../../../ui/form.ts";
 import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import css from "../phone.module.css";
+import { timeZones } from "../shared/countries.ts";
 import { ElementDelete, ElementDialog } from "../shared/Elements.tsx";
 import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
 import { conditionForm } from "./conditionForm.tsx";
@@ -109,7 +110,7 @@ function Hours({ condition, place }: { condition: TimeConditionView; place: Phon
         disabled={!may}
         data={[
           { value: "", label: t("phoneFlow.zoneOfSystem", { zone: place.system.timeZone }) },
-          ...Intl.supportedValuesOf("timeZone").map((value) => ({ value, label: value })),
+          ...timeZones(timeZone || place.system.timeZone).map((value) => ({ value, label: value })),
         ]}
         {...form.choice("timeZone")}
       />

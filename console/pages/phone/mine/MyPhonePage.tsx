@@ -2,6 +2,8 @@ import { Select } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { useApi } from "../../../api/api.ts";
+import { projectAddress } from "../../../frame/address.ts";
+import { useOrganisation, useProject } from "../../../frame/identity.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { EmptyState } from "../../../ui/EmptyState.tsx";
 import { ErrorPage } from "../../../ui/ErrorPage.tsx";
@@ -13,7 +15,6 @@ import { PresenceBadge } from "../extensions/PresenceBadge.tsx";
 import { CallList } from "../records/CallList.tsx";
 import { Recordings } from "../records/Recordings.tsx";
 import { Voicemails } from "../records/Voicemails.tsx";
-import { usePhoneHome } from "../shared/PhonePage.tsx";
 import { Greetings } from "./Greetings.tsx";
 import { Messages } from "./Messages.tsx";
 import { MyQueues } from "./MyQueues.tsx";
@@ -24,7 +25,7 @@ const tabs = ["calls", "voicemail", "messages", "recordings", "forwarding", "dev
 export default function MyPhonePage() {
   const t = useT();
   const params = useParams({ strict: false }) as { tab?: string };
-  const here = `${usePhoneHome()}/mine`;
+  const here = projectAddress(useOrganisation().slug, useProject().slug, "my-phone");
   const [chosen, setChosen] = useState<string>();
   const query = useApi("myExtensionList", { limit: 50 });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;

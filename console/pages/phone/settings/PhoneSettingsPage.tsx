@@ -13,7 +13,7 @@ import { required, useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import { Section } from "../../../ui/Section.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
-import { countries } from "../shared/countries.ts";
+import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 
@@ -87,7 +87,7 @@ function General({ system, may }: PhonePlace) {
         searchable
         limit={50}
         disabled={!may}
-        data={Intl.supportedValuesOf("timeZone")}
+        data={timeZones(system.timeZone)}
         {...form.choice("timeZone")}
       />
       <NumberInput

@@ -1,3 +1,6 @@
+/** Zones of the tz database, with the one that is set: browsers know some of them by an older name. */
+export const timeZones = (set: string): string[] => [...new Set([...Intl.supportedValuesOf("timeZone"), set])].sort();
+
 /** ISO 3166-1 as the browser names them; all two-letter codes that it knows as countries. */
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /** Not countries (CLDR: exceptional, private or grouping codes), or with no telephone numbers of their own. */

@@ -241,7 +241,7 @@ function VoicemailLink({ extension, onClose }: { extension: Extension; onClose: 
   return (
     <Link
       className={css.voicemail}
-      to={projectAddress(place.organisation.slug, place.project.slug, "phone/mine/voicemail")}
+      to={projectAddress(place.organisation.slug, place.project.slug, "my-phone/voicemail")}
       onClick={onClose}
     >
       <IconRecordMail size={18} stroke={1.6} aria-hidden />

@@ -24,7 +24,9 @@ test("what is typed or pasted becomes what is dialled", () => {
 });
 
 test("long numbers are shown in groups, short ones and codes as they are", () => {
-  assert.equal(readable("+380441234567"), "+38 044 123 45 67");
+  assert.equal(readable("+380441234567"), "+380 44 123 45 67");
+  assert.equal(readable("+33142685300"), "+33 14 268 53 00");
+  assert.equal(readable("+12125550123"), "+1 212 555 01 23");
   assert.equal(readable("0441234567"), "044 123 45 67");
   for (const same of ["101", "*97", "olena@lyceum.example"]) assert.equal(readable(same), same);
 });

@@ -15,15 +15,17 @@ export function dialled(text: string): string {
   return (international.startsWith("+") ? "+" : "") + international.replaceAll("+", "");
 }
 
+/** The country code in front, of one to three digits (ITU-T E.164, list of assigned codes). */
+const countryCode = /^(\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}))?(\d+)$/;
+
 /** Groups of digits, so that a long number can be read; extensions and codes stay as they are. */
 export function readable(number: string): string {
   if (!/^\+?\d{7,}$/.test(number)) return number;
-  const plus = number.startsWith("+");
-  const digits = plus ? number.slice(1) : number;
-  const tail = digits.slice(-7);
+  const [, country = "", digits = ""] = countryCode.exec(number) ?? [];
   const head = digits.slice(0, -7);
-  const groups = [head.replace(/(\d)(?=(\d{3})+$)/g, "$1 "), tail.slice(0, 3), tail.slice(3, 5), tail.slice(5)];
-  return (plus ? "+" : "") + groups.filter(Boolean).join(" ");
+  const tail = digits.slice(-7);
+  const groups = [country, head.replace(/(\d)(?=(\d{3})+$)/g, "$1 "), tail.slice(0, 3), tail.slice(3, 5), tail.slice(5)];
+  return groups.filter(Boolean).join(" ");
 }
 
 /** 1:05, 12:40, 1:02:03. */

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { build } from "vite";
+import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
+import { repository } from "./cloud.ts";
+import { MadeCloud } from "./madeApps.ts";
+import { hoursId, madePhone, menuId, olenaId, queueId, softphoneUsers } from "./madePhone.ts";
+import { SipRelay } from "./madeSip.ts";
+
+/**
+ * The console's pages of the phone system with all that can stand in them, before made answers. With KHMARA_PICTURES=folder it keeps a picture of
+ * each page, to look through. The phone in the browser itself: e2e/softphone.e2e.ts.
+ */
+const wide = { width: 1280, height: 900 };
+const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
+const cloud = new MadeCloud(
+  folder,
+  madePhone(() => softphoneUsers[0]),
+);
+new SipRelay(cloud.server, "lyceum.example", softphoneUsers);
+const browser = await TestBrowser.start();
+const pictures = process.env["KHMARA_PICTURES"];
+const home = "/o/home/p/default/phone";
+const my = home.replace(/phone$/, "my-phone");
+const olena = `${home}/extensions/${olenaId}`;
+let url = "";
+
+before(async () => {
+  await build({
+    configFile: join(repository, "console", "vite.config.ts"),
+    logLevel: "warn",
+    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
+  });
+  url = await cloud.start();
+  if (pictures) mkdirSync(pictures, { recursive: true });
+});
+after(async () => {
+  await browser.close();
+  await cloud.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const pages: Record<string, string> = {
+  overview: home,
+  extensions: `${home}/extensions`,
+  extension: olena,
+  devices: `${olena}/devices`,
+  forwarding: `${olena}/forwarding`,
+  "extension-voicemail": `${olena}/voicemail`,
+  permissions: `${olena}/permissions`,
+  activity: `${olena}/activity`,
+  numbers: `${home}/numbers`,
+  trunks: `${home}/trunks`,
+  routes: `${home}/routes`,
+  rates: `${home}/rates`,
+  groups: `${home}/groups`,
+  queues: `${home}/queues`,
+  queue: `${home}/queues/${queueId}`,
+  menus: `${home}/menus`,
+  menu: `${home}/menus/${menuId}`,
+  hours: `${home}/hours`,
+  "hours-one": `${home}/hours/${hoursId}`,
+  announcements: `${home}/announcements`,
+  conferences: `${home}/conferences`,
+  more: `${home}/more`,
+  calls: `${home}/calls`,
+  reports: `${home}/reports`,
+  voicemail: `${home}/voicemail`,
+  recordings: `${home}/recordings`,
+  settings: `${home}/settings`,
+  mine: `${my}`,
+  "mine-voicemail": `${my}/voicemail`,
+  "mine-messages": `${my}/messages`,
+  "mine-settings": `${my}/settings`,
+};
+
+const words = await Promise.all(
+  globSync("console/i18n/{phone,phoneLines,phoneFlow,phoneRecords,phoneSettings,softphone,ui}.en.ts", { cwd: repository }).map(
+    async (file) => {
+      const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+      const all = ((await import(join(repository, file))) as { default: object }).default;
+      return Object.keys(all).map((key) => `${area}.${key}`);
+    },
+  ),
+);
+const keys = new Set(words.flat());
+
+const looks = [
+  { language: "en", scheme: "light", size: wide, axe: true },
+  { language: "uk", scheme: "dark", size: phone, axe: true },
+  { language: "fr", scheme: "light", size: phone, axe: false },
+] as const;
+
+for (const how of looks) {
+  test(`${how.language}, ${how.scheme}, ${how.size.width} px: nothing sticks out, no word is missing`, async () => {
+    const page = await browser.visit({ url, ...how });
+    const problems: string[] = [];
+    for (const [name, path] of Object.entries(pages)) {
+      await page.goto(path);
+      await shown(page);
+      problems.push(...(await look(page, name, how)));
+    }
+    await page.goto(home);
+    await page.locator("[aria-expanded][data-registration]").click();
+    await page.locator("aside fieldset").waitFor();
+    problems.push(...(await look(page, "dial-pad", how)));
+    await page.context().close();
+    assert.deepEqual(problems, []);
+    assert.deepEqual(cloud.faults, []);
+  });
+}
+
+async function look(page: Page, name: string, how: (typeof looks)[number]): Promise<string[]> {
+  const problems: string[] = [];
+  const [visible, room] = await page.evaluate<[number, number]>(
+    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+  );
+  if (visible > room) problems.push(`${name}: ${visible - room} px wider than the window`);
+  if (how.axe) await assertAccessible(page, name).catch((error: Error) => problems.push(error.message));
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}-${how.size.width}-${how.language}-${how.scheme}.png`) });
+  const text = await page.evaluate<string>("document.body.innerText");
+  for (const [key] of text.matchAll(/\b[a-zA-Z]+\.[A-Za-z][\w.]*\b/g))
+    if (keys.has(key)) problems.push(`${name}: no words for ${key}`);
+  return problems;
+}
+
+test("a menu is drawn by keyboard: a key is added, a box is moved, both are sent as one change", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${home}/menus/${menuId}`);
+  const box = page.getByRole("button", { name: /^Key 1/ });
+  await box.focus();
+  await box.press("ArrowDown");
+  await page.getByRole("combobox", { name: "Add a key" }).click();
+  await page.getByRole("option", { name: "9", exact: true }).click();
+  await page.getByRole("button", { name: /^Key 9/ }).waitFor();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.waitForResponse((response) => response.request().method() === "PATCH");
+  const sent = cloud.sent.findLast(({ key }) => key === "phoneMenuUpdate");
+  const body = JSON.parse(sent?.body.toString() ?? "");
+  assert.deepEqual(body.keys["9"], { kind: "hang_up" });
+  assert.deepEqual(body.layout["1"], { x: 300, y: 40 });
+  await page.context().close();
+});
+
+test("a device is added: its password is shown once, with the server", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${olena}/devices`);
+  await page.getByRole("button", { name: "Add device" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Library");
+  await dialog.getByRole("button", { name: "Add device" }).click();
+  await page.getByText("lyceum.example (TLS 5061, UDP 5060)").waitFor();
+  const sent = cloud.sent.findLast(({ key }) => key === "phoneDeviceCreate");
+  assert.deepEqual(JSON.parse(sent?.body.toString() ?? ""), { label: "Library", kind: "desk", maker: "other" });
+  await page.context().close();
+});

@@ -1,0 +1,546 @@
+import { newId } from "../kernel/ids.ts";
+import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
+import { ago, person, place, type Sent } from "./madeApps.ts";
+import type { SipUser } from "./madeSip.ts";
+
+export const systemId = newId("phoneSystem");
+export const softphoneUsers: SipUser[] = [
+  { user: "olena-browser", password: "first-of-these-passwords" },
+  { user: "taras-browser", password: "second-of-these-passwords" },
+  { user: "iryna-browser", password: "third-of-these-passwords" },
+];
+const extensionIds = [newId("extension"), newId("extension"), newId("extension"), newId("extension")] as const;
+export const [olenaId, tarasId, deskId, irynaId] = extensionIds;
+
+const forwarding = { always: null, busy: null, noAnswer: null, unreachable: null };
+const extension = (id: string, number: string, name: string, change: object = {}) => ({
+  id,
+  phoneSystemId: systemId,
+  projectId: place.projectId,
+  number,
+  name,
+  language: null,
+  forwarding,
+  doNotDisturb: false,
+  callWaiting: true,
+  ringSeconds: 25,
+  voicemail: { enabled: true, email: null, attachAudio: true, deleteAfterMail: false },
+  callerNumber: null,
+  callerName: null,
+  hideNumber: false,
+  permissions: { internal: true, national: true, mobile: true, international: false, premium: false },
+  recording: null,
+  pickupGroup: null,
+  inDirectory: true,
+  maxCalls: 4,
+  hasVoicemailPin: true,
+  hasHotDeskPin: false,
+  presence: "available",
+  createdAt: ago(60 * 24 * 20),
+  revision: 2,
+  ...change,
+});
+const extensions = [
+  extension(olenaId, "101", "Olena Kovalchuk"),
+  extension(tarasId, "102", "Taras Bondarenko", { presence: "do_not_disturb", doNotDisturb: true }),
+  extension(deskId, "103", "Reception and everything that nobody else answers", { presence: "offline", hasVoicemailPin: false }),
+  extension(irynaId, "104", "Iryna Shevchenko"),
+];
+
+const groupId = newId("ringGroup");
+export const queueId = newId("callQueue");
+export const menuId = newId("phoneMenu");
+export const hoursId = newId("timeCondition");
+const roomId = newId("conferenceRoom");
+const welcomeId = newId("announcement");
+const trunkIds = [newId("trunk"), newId("trunk")] as const;
+const numberIds = [newId("phoneNumber"), newId("phoneNumber")] as const;
+const to = { kind: "extension", id: deskId } as const;
+const hangUp = { kind: "hang_up" } as const;
+
+export const system = {
+  id: systemId,
+  projectId: place.projectId,
+  name: "Lyceum No. 7",
+  domain: "lyceum.example",
+  country: "UA",
+  language: "uk",
+  timeZone: "Europe/Kyiv",
+  currency: "EUR",
+  extensionDigits: 3,
+  outsidePrefix: "",
+  musicOnHold: null,
+  featureCodes: { ...defaultFeatureCodes, speedDial: null },
+  emergency: { numbers: ["101", "102", "103", "112"], alertEmail: null, alertExtension: deskId },
+  recording: { mode: "on_demand", announce: true, retentionDays: 90 },
+  voicemail: { maxSeconds: 180, retentionDays: 60 },
+  limits: {
+    maxExternalCalls: 10,
+    maxCostPerDay: "25",
+    allowedCountries: ["PL", "FR", "DE"],
+    blockedPrefixes: ["+1900"],
+    internationalHours: null,
+  },
+  defaultNumber: numberIds[0],
+  isPrepaid: true,
+  balance: "41.27",
+  planVersion: 12,
+  createdAt: ago(60 * 24 * 40),
+  revision: 4,
+};
+
+const element = (id: string, name: string, more: object) => ({
+  id,
+  phoneSystemId: systemId,
+  ...place,
+  name,
+  createdAt: ago(9999),
+  revision: 1,
+  ...more,
+});
+const queue = element(queueId, "Questions of parents", {
+  number: "400",
+  strategy: "longest_idle",
+  agents: [
+    { extension: olenaId, priority: 1 },
+    { extension: tarasId, priority: 1 },
+    { extension: irynaId, priority: 2 },
+  ],
+  ringSeconds: 20,
+  wrapUpSeconds: 10,
+  maxWaiting: 50,
+  maxWaitSeconds: 600,
+  overflow: { kind: "voicemail", id: deskId },
+  leaveWhenEmpty: true,
+  announcePosition: true,
+  announceEverySeconds: 45,
+  serviceLevelSeconds: 20,
+});
+const menu = element(menuId, "Welcome", {
+  number: "500",
+  greeting: {
+    kind: "text",
+    text: { uk: "Вітаємо в ліцеї. Натисніть 1 для приймальні, 2 для запитань.", en: "Welcome to the lyceum." },
+  },
+  keys: {
+    1: to,
+    2: { kind: "queue", id: queueId },
+    3: { kind: "number", number: "+380441234567" },
+    "*": { kind: "announcement", id: welcomeId },
+  },
+  directDial: true,
+  timeoutSeconds: 6,
+  retries: 2,
+  fallback: to,
+  layout: {},
+});
+const hours = element(hoursId, "School days", {
+  hours: [
+    { days: [1, 2, 3, 4, 5], from: "08:00", to: "12:30" },
+    { days: [1, 2, 3, 4], from: "13:30", to: "17:00" },
+  ],
+  holidays: [
+    { name: "Christmas", from: "2026-12-25", to: "2026-12-25", yearly: true },
+    { name: "Autumn holidays", from: "2026-10-26", to: "2026-11-01", yearly: false },
+  ],
+  open: { kind: "menu", id: menuId },
+  closed: { kind: "voicemail", id: deskId },
+  override: "none",
+});
+const trunk = (id: string, name: string, more: object) => ({
+  id,
+  phoneSystemId: systemId,
+  name,
+  kind: "registration",
+  host: "sip.operator.example",
+  port: null,
+  transport: "tls",
+  userName: "lyceum7",
+  authUserName: null,
+  fromDomain: null,
+  outboundProxy: null,
+  registrationSeconds: 600,
+  qualifySeconds: 60,
+  sourceAddresses: [],
+  codecs: ["pcma", "pcmu"],
+  mediaEncryption: "optional",
+  dtmf: "rtp",
+  maxCalls: 20,
+  priority: 10,
+  callerIdFormat: "e164_plus",
+  callerIdHeader: "p_asserted_identity",
+  dialFormat: "e164_plus",
+  stripDigits: 0,
+  addPrefix: "",
+  defaultDestination: null,
+  enabled: true,
+  hasPassword: true,
+  state: "ready",
+  stateAt: ago(300),
+  createdAt: ago(9999),
+  revision: 1,
+  ...more,
+});
+const call = (minutes: number, more: object) => ({
+  id: newId("call"),
+  phoneSystemId: systemId,
+  ...place,
+  direction: "inbound",
+  outcome: "answered",
+  fromNumber: "+380671234567",
+  toNumber: "+380441234567",
+  toName: "Reception",
+  extensionIds: [olenaId],
+  startedAt: ago(minutes),
+  endedAt: ago(minutes - 2),
+  waitSeconds: 6,
+  talkSeconds: 124,
+  price: "0.12",
+  currency: "EUR",
+  quality: { mos: 4.3, lossPercent: 0.1, jitterMs: 4 },
+  recordingIds: [],
+  ...more,
+});
+const calls = [
+  call(5, { fromName: "Mother of Ivan Petrenko" }),
+  call(40, {
+    direction: "outbound",
+    fromNumber: "101",
+    fromName: "Olena Kovalchuk",
+    toNumber: "+33142685300",
+    toName: undefined,
+  }),
+  call(95, { outcome: "missed", talkSeconds: 0 }),
+  call(300, {
+    direction: "internal",
+    fromNumber: "102",
+    fromName: "Taras Bondarenko",
+    toNumber: "101",
+    toName: "Olena Kovalchuk",
+    price: undefined,
+  }),
+  call(1600, { outcome: "voicemail", talkSeconds: 0, fromNumber: "anonymous" }),
+];
+const voicemail = (minutes: number, more: object) => ({
+  id: newId("voicemail"),
+  phoneSystemId: systemId,
+  ...place,
+  extensionId: olenaId,
+  folder: "new",
+  heard: false,
+  fromNumber: "+380671234567",
+  fromName: "Mother of Ivan Petrenko",
+  seconds: 42,
+  sizeBytes: 672_000,
+  createdAt: ago(minutes),
+  ...more,
+});
+const voicemails = [voicemail(30, {}), voicemail(800, { heard: true, folder: "saved", fromName: undefined, seconds: 8 })];
+const recordings = [
+  {
+    id: newId("recording"),
+    phoneSystemId: systemId,
+    ...place,
+    extensionIds: [olenaId],
+    fromNumber: "+380671234567",
+    toNumber: "101",
+    seconds: 301,
+    sizeBytes: 4_816_000,
+    sha256: "0".repeat(64),
+    legalHold: false,
+    deletesAt: ago(-60 * 24 * 80),
+    createdAt: ago(700),
+  },
+];
+const device = (label: string, more: object) => ({
+  id: newId("phoneDevice"),
+  extensionId: olenaId,
+  kind: "desk",
+  label,
+  maker: "yealink",
+  userName: "k7m2p9x4",
+  enabled: true,
+  isRegistered: true,
+  lastRegisteredAt: ago(3),
+  lastUserAgent: "Yealink SIP-T54W",
+  hasProvisioning: true,
+  createdAt: ago(9999),
+  revision: 1,
+  ...more,
+});
+const devices = [
+  device("Desk in room 12", {}),
+  device("Browser", { kind: "browser", maker: "other", lastUserAgent: "Khmara console" }),
+  device("Old phone in the corridor", { enabled: false, isRegistered: false, lastRegisteredAt: undefined }),
+];
+const account = {
+  domain: "lyceum.example",
+  userName: "n3w7dev1",
+  password: "shown-this-once",
+  server: "lyceum.example",
+  tlsPort: 5061,
+  udpPort: 5060,
+  webSocketUrl: "wss://lyceum.example/sip",
+};
+const conversationId = newId("conversation");
+const message = (minutes: number, mine: boolean, text: string) => ({
+  id: newId("chatMessage"),
+  conversationId,
+  fromExtensionId: mine ? olenaId : tarasId,
+  toExtensionId: mine ? tarasId : olenaId,
+  text,
+  createdAt: ago(minutes),
+});
+const messages = [
+  message(2, false, "I am in room 12, come over when the bell rings."),
+  message(4, true, "Where are you?"),
+  message(90, false, "Good morning!"),
+];
+const line = (key: string, share: number) => ({
+  key,
+  calls: Math.round(40 * share),
+  answered: Math.round(34 * share),
+  answeredPercent: 85,
+  talkSeconds: Math.round(4300 * share),
+  averageTalkSeconds: 126,
+  averageWaitSeconds: 9,
+  inServiceLevel: 20,
+  serviceLevelPercent: 91,
+  cost: "1.10",
+  price: "2.40",
+});
+const { key: _, ...total } = line("", 12);
+const list = (items: unknown[]) => () => ({ items });
+
+/** Answers about a phone system that is in use; `browser` says who asks for the credentials of the phone in the browser. */
+export const madePhone = (browser: () => SipUser | undefined): Record<string, (request: Sent) => unknown> => ({
+  phoneSystemList: list([system]),
+  extensionList: ({ query }) => ({
+    items: extensions.filter(({ name }) => name.toLowerCase().includes((query.get("search") ?? "").toLowerCase())),
+  }),
+  extensionGet: ({ params }) => extensions.find(({ id }) => id === params["extension"]),
+  extensionCreate: ({ body }) => extension(newId("extension"), "105", String(JSON.parse(body.toString()).name)),
+  extensionPresenceList: list(
+    extensions.map(({ id, number, name, presence }) => ({ extensionId: id, number, name, presence, registeredDevices: 1 })),
+  ),
+  memberList: list([]),
+  phoneDeviceList: list(devices),
+  myPhoneDeviceList: list(devices),
+  phoneDeviceCreate: () => ({ ...device("New one", { isRegistered: false }), account }),
+  phoneNumberList: list([
+    {
+      id: numberIds[0],
+      phoneSystemId: systemId,
+      number: "+380441234567",
+      label: "Reception",
+      destination: { kind: "time_condition", id: hoursId },
+      trunkId: trunkIds[0],
+      language: null,
+      callerNamePrefix: "",
+      createdAt: ago(9999),
+      revision: 1,
+    },
+    {
+      id: numberIds[1],
+      phoneSystemId: systemId,
+      number: "+33142685300",
+      label: "",
+      destination: { kind: "extension", id: olenaId },
+      trunkId: null,
+      language: "fr",
+      callerNamePrefix: "FR",
+      createdAt: ago(9999),
+      revision: 1,
+    },
+  ]),
+  trunkList: list([
+    trunk(trunkIds[0], "Operator", {}),
+    trunk(trunkIds[1], "Operator in France", {
+      state: "failed",
+      stateReason: "sip.fr.example answers 403 Forbidden: check user name and password.",
+      host: "sip.fr.example",
+      port: 5080,
+    }),
+  ]),
+  outboundRouteList: list([
+    {
+      id: newId("outboundRoute"),
+      phoneSystemId: systemId,
+      name: "Everything",
+      prefixes: ["+"],
+      trunks: [...trunkIds],
+      strategy: "least_cost",
+      priority: 100,
+      callerNumber: null,
+      enabled: true,
+      createdAt: ago(9999),
+      revision: 1,
+    },
+  ]),
+  phoneRateList: list(
+    [
+      ["+380", "Ukraine", "0.015"],
+      ["+33", "France", "0.021"],
+      ["+48", "Poland", "0.024"],
+    ].map(([prefix, label, perMinute]) => ({
+      id: newId("phoneRate"),
+      prefix,
+      label,
+      perMinute,
+      connectionFee: "0",
+      firstSeconds: 60,
+      stepSeconds: 1,
+    })),
+  ),
+  ringGroupList: list([
+    element(groupId, "Reception", {
+      number: "300",
+      strategy: "all",
+      members: [
+        { target: { kind: "extension", id: olenaId }, delaySeconds: 0 },
+        { target: { kind: "number", number: "+380671112233" }, delaySeconds: 10 },
+      ],
+      ringSeconds: 25,
+      noAnswer: hangUp,
+      skipBusy: true,
+    }),
+  ]),
+  callQueueList: list([queue]),
+  callQueueGet: () => queue,
+  queueLiveGet: () => ({
+    queueId,
+    waiting: [
+      { callId: "c1", from: "+380671234567", fromName: "Mother of Ivan Petrenko", since: ago(1.5) },
+      { callId: "c2", from: "+380509998877", since: ago(0.4) },
+    ],
+    agents: [
+      { extensionId: olenaId, number: "101", name: "Olena Kovalchuk", state: "talking", since: ago(3) },
+      { extensionId: tarasId, number: "102", name: "Taras Bondarenko", state: "paused", pauseReason: "Lunch", since: ago(20) },
+      { extensionId: irynaId, number: "104", name: "Iryna Shevchenko", state: "free", since: ago(5) },
+    ],
+    longestWaitSeconds: 92,
+    today: { offered: 61, answered: 55, abandoned: 4, inTime: 49, averageWaitSeconds: 14 },
+  }),
+  phoneMenuList: list([menu]),
+  phoneMenuGet: () => menu,
+  phoneMenuUpdate: () => menu,
+  conferenceRoomList: list([
+    element(roomId, "Teachers' meeting", {
+      number: "600",
+      pin: "4711",
+      waitForModerator: false,
+      muteOnEntry: false,
+      announceJoin: true,
+      announceLeave: true,
+      record: false,
+      maxParties: 20,
+    }),
+  ]),
+  timeConditionList: list([hours]),
+  timeConditionGet: () => hours,
+  announcementList: list([
+    element(welcomeId, "How to find us", {
+      afterwards: hangUp,
+      audio: { fileName: "way.wav", sizeBytes: 320_000, seconds: 20, uploadedAt: ago(99) },
+    }),
+    element(newId("announcement"), "We are closed", { afterwards: hangUp, text: { uk: "Ми зачинені.", en: "We are closed." } }),
+  ]),
+  pagingGroupList: list([]),
+  parkingLotList: list([
+    element(newId("parkingLot"), "Corridor", { number: "700", firstSlot: "701", slots: 9, timeoutSeconds: 120, timeout: hangUp }),
+  ]),
+  speedDialList: list([
+    element(newId("speedDial"), "Ministry", { number: "80", target: { kind: "number", number: "+380442255566" } }),
+  ]),
+  blockedCallerList: list([
+    element(newId("blockedCaller"), "Adverts", { pattern: "+33899*", direction: "inbound", action: "reject" }),
+  ]),
+  phoneApplicationList: list([]),
+  activeCallList: list([
+    {
+      id: "live-1",
+      phoneSystemId: systemId,
+      direction: "inbound",
+      state: "talking",
+      from: "+380671234567",
+      fromName: "Mother of Ivan Petrenko",
+      to: "101",
+      toName: "Olena Kovalchuk",
+      extensionIds: [olenaId],
+      recording: true,
+      startedAt: ago(4),
+      answeredAt: ago(3),
+    },
+  ]),
+  phoneCallList: list(calls),
+  phoneCallGet: () => ({ ...calls[0], legs: [{ kind: "extension", name: "Olena Kovalchuk", startedAt: ago(5), codec: "opus" }] }),
+  phoneReportGet: () => ({
+    total,
+    lines: Array.from({ length: 14 }, (__, day) =>
+      line(`2026-11-${String(day + 5).padStart(2, "0")}`, 0.4 + ((day * 7) % 10) / 10),
+    ),
+  }),
+  voicemailList: list(voicemails),
+  recordingList: list(recordings),
+  phoneCreditList: list([
+    {
+      id: newId("phoneCredit"),
+      kind: "top_up",
+      amount: "50",
+      balance: "50",
+      note: "Budget of the year",
+      by: person,
+      at: ago(9000),
+    },
+    { id: newId("phoneCredit"), kind: "call", amount: "-8.73", balance: "41.27", at: ago(60) },
+  ]),
+  phoneSystemUpdate: () => system,
+  myExtensionList: list([extensions[0]]),
+  mySoftphoneCreate: () => {
+    const who = browser();
+    return {
+      ...account,
+      userName: who?.user,
+      password: who?.password,
+      extensionId: olenaId,
+      deviceId: newId("phoneDevice"),
+      number: "101",
+      displayName: "Olena Kovalchuk",
+      expiresAt: ago(-600),
+    };
+  },
+  phoneDirectoryList: ({ query }) => ({
+    items: extensions
+      .filter(({ name, number }) => `${name} ${number}`.toLowerCase().includes((query.get("search") ?? "").toLowerCase()))
+      .map(({ id, name, number }) => ({ kind: "extension", id, name, number })),
+  }),
+  myVoicemailList: ({ query }) => ({ items: voicemails.filter(({ folder }) => folder === (query.get("folder") ?? folder)) }),
+  myPhoneCallList: list(calls),
+  myRecordingList: list(recordings),
+  myQueueList: list([
+    {
+      callQueueId: queueId,
+      queueName: "Questions of parents",
+      extensionId: olenaId,
+      extensionName: "Olena Kovalchuk",
+      extensionNumber: "101",
+      priority: 1,
+      loggedIn: true,
+      paused: false,
+    },
+  ]),
+  myVoicemailGreetingList: list([{ kind: "unavailable", seconds: 12, sizeBytes: 192_000, createdAt: ago(999) }]),
+  myConversationList: list([
+    {
+      id: conversationId,
+      phoneSystemId: systemId,
+      extensionId: olenaId,
+      otherExtensionId: tarasId,
+      otherName: "Taras Bondarenko",
+      otherNumber: "102",
+      unread: 0,
+      lastMessage: messages[0],
+    },
+  ]),
+  myChatMessageList: list(messages),
+});
