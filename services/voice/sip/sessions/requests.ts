@@ -34,6 +34,8 @@ export class DialogRequests {
   readonly #host: Host;
   readonly #authenticator: Authenticator | undefined;
 
+  #acknowledging: Promise<void> | undefined;
+
   constructor(host: Host, authenticator: Authenticator | undefined) {
     this.#host = host;
     this.#authenticator = authenticator;
@@ -45,7 +47,12 @@ export class DialogRequests {
     wanted: DialogRequest,
     listeners: { again?: () => void; started?: (sending: Sending) => void } = {},
   ): Promise<DialogResult> {
-    return new Promise((resolve) => this.#attempt(dialog, wanted, listeners, new Set(), resolve));
+    return new Promise((resolve) => {
+      const start = () => this.#attempt(dialog, wanted, listeners, new Set(), resolve);
+      // A BYE must not overtake the ACK of what it ends.
+      if (this.#acknowledging) void this.#acknowledging.then(start);
+      else start();
+    });
   }
 
   #attempt(
@@ -88,13 +95,16 @@ export class DialogRequests {
     const request = dialog.request("ACK", { seq, body });
     request.headers.push(...this.credentials("ACK", request.uri));
     const acknowledgement = new Acknowledgement();
-    this.#host.sender.flowFor(dialog.way, dialog.target).then(
+    const sent = this.#host.sender.flowFor(dialog.way, dialog.target).then(
       (flow) => {
         if (flow)
           acknowledgement.send(flow, requestText(request, { transport: flow.transport, local: flow.local, branch: newBranch() }));
       },
       (error: unknown) => this.#host.error(error, "ACK"),
     );
+    this.#acknowledging = sent.then(() => {
+      this.#acknowledging = undefined;
+    });
     return acknowledgement;
   }
 }
