@@ -157,7 +157,10 @@ export async function startLinphone(options: LinphoneOptions): Promise<Linphone>
     (folder) => ["linphonec", "-C", "-c", join(folder, "linphonerc")],
   );
   const phone = new Linphone(`sip:${options.user}@127.0.0.1:${port}`, process);
-  await phone.next(/linphonec> /);
+  await phone.next(/linphonec> /).catch(async (error: unknown) => {
+    await process.close();
+    throw error;
+  });
   phone.command("soundcard use files");
   phone.command(`play ${options.audioFile ?? join(process.folder, "says.wav")}`);
   return phone;

@@ -106,10 +106,23 @@ export async function startSipp(options: SippOptions): Promise<Sipp> {
     },
     (folder) => ["sipp", ...words(folder, options, port)],
   );
-  // One that answers is there when it has shown its first figures.
-  if (options.target === undefined)
-    await process.until("SIPp listens", () => /Scenario Screen/.exec(process.output) ?? undefined);
+  try {
+    if (options.target === undefined) await listening(process, options.transport ?? "udp", port);
+  } catch (error) {
+    await process.close();
+    throw error;
+  }
   return new Sipp(`127.0.0.1:${port}`, process);
+}
+
+/** As the kernel tells it (proc(5), /proc/net): it writes nothing when it is there. */
+async function listening(process: PhoneProcess, transport: "udp" | "tcp", port: number): Promise<void> {
+  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  const deadline = Date.now() + patienceMs;
+  while (!(await readFile(`/proc/net/${transport}`, "utf8")).includes(place)) {
+    if (!process.running || Date.now() > deadline) throw new Error(`SIPp does not listen:\n${process.output.slice(-4000)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 function ownScenario({ scenario }: SippOptions): boolean {
