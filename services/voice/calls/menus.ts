@@ -81,6 +81,6 @@ export function timeDestination(call: Call, conditionId: string): Destination | 
     return undefined;
   }
   const state = timeState(condition, new Date(), call.plan.system.timeZone);
-  if (state === "holiday") return condition.holiday ?? condition.closed;
+  if (state === "holiday") return condition.onHoliday ?? condition.closed;
   return state === "open" ? condition.open : condition.closed;
 }

@@ -210,6 +210,10 @@ test("an announcement's recording is uploaded, heard with ranges, exchanged and 
   assert.equal(pieces?.count, 1, "the old one is gone");
   const reference = (await plan()).announcements.find(({ id }) => id === announcement["id"])?.audio;
   assert.equal(reference?.seconds, 1);
+  await as("owner", "phoneSystemUpdate", { params: within, body: { musicOnHold: announcement["id"] } });
+  const held = await ask("owner", "announcementDelete", { params });
+  assert.match(held.body["detail"], /announcement Welcome is used by the settings of the phone system/);
+  await as("owner", "phoneSystemUpdate", { params: within, body: { musicOnHold: null } });
   await as("owner", "announcementDelete", { params });
   const [left] = await database.sql<{ count: number }[]>`select count(*)::int as count from voice.audio`;
   assert.equal(left?.count, 0);

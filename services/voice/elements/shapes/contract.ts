@@ -156,7 +156,7 @@ export const timeConditionFields = z.object({
   holidays: z.array(holiday).max(200),
   open: destination,
   closed: destination,
-  holiday: destination.optional().describe("Absent: as when closed."),
+  onHoliday: destination.optional().describe("Absent: as when closed."),
   override: z
     .enum([...timeOverrides, "none"])
     .describe(

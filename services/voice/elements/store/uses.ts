@@ -18,4 +18,5 @@ export const usesOf = (tx: Tx, systemId: string, id: string, limit: number): Pro
     union all select 4, kind, name, id, settings from voice.elements where system_id = ${systemId}
     union all select 5, 'outboundRoute', name, id, settings from voice.outbound_routes where system_id = ${systemId}
     union all select 6, 'phoneApplication', name, id, fallback from voice.applications where system_id = ${systemId}
+    union all select 6, 'phoneApplication', name, id, fallback from voice.applications where system_id = ${systemId}
   ) held where id <> ${id} and position(${id} in settings::text) > 0 order by place, name limit ${limit}`;
