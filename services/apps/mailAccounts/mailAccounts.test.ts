@@ -10,6 +10,7 @@ let server: TestMailServer;
 before(async () => {
   server = await startMailServer({ refuses: "nobody@example.org" });
   cloud = await testDeploying();
+  await allow(loopback);
   trust(server);
 });
 after(async () => {
@@ -31,6 +32,7 @@ const body = (more: object = {}) => ({
   sender: "shop@example.org",
   ...more,
 });
+const loopback = ["127.0.0.0/8", "::1/128"];
 const allow = (networks: string[]) => cloud.database.sql`update kernel.outbound_settings set allowed_networks = ${networks}`;
 async function make(more: object = {}): Promise<Json> {
   const answer = await cloud.call("editor", "POST", "/mail-accounts", body(more));
@@ -49,7 +51,6 @@ const environment = async (app: { id: string }): Promise<Record<string, string>>
 };
 
 test("made, listed, changed, deleted; its password is nowhere to be read", async () => {
-  await allow(["127.0.0.0/8", "::1/128"]);
   const account = await make({ name: "post-office", description: "For orders" });
   assert.deepEqual(
     [account.security, account.linkedApps, account.password, account.userName],
@@ -141,12 +142,13 @@ test("what goes wrong is told by step", async (t) => {
   assert.ok(encrypted.succeeded);
 });
 
-test("a server that goes away or talks nonsense ends the try, and nothing else", async () => {
+test("a server that goes away or talks nonsense ends the try, and nothing else", async (t) => {
   for (const answer of ["", "HTTP/1.1 400 Bad Request\r\n\r\n"]) {
     const strange = createServer((socket) => {
       socket.on("error", () => {});
       socket.end(answer);
     }).listen(0, "127.0.0.1");
+    t.after(() => void strange.close());
     await new Promise((resolve) => strange.once("listening", resolve));
     const { port } = strange.address() as { port: number };
     for (const security of ["none", "starttls", "tls"]) {
@@ -157,12 +159,11 @@ test("a server that goes away or talks nonsense ends the try, and nothing else",
         `${security}: ${last.message}`,
       );
     }
-    strange.close();
   }
 });
 
 test("private addresses are not called unless their network is allowed, by name or number", async (t) => {
-  t.after(() => allow(["127.0.0.0/8", "::1/128"]));
+  t.after(() => allow(loopback));
   const account = await make();
   const numbered = await make({ host: "127.0.0.1" });
   await allow([]);

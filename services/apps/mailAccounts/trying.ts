@@ -1,7 +1,9 @@
 /** One try of a mail account, step by step: its address, TCP, greeting (RFC 5321), TLS (RFC 3207, RFC 8314), login (RFC 4954), a mail. */
 import { randomUUID } from "node:crypto";
+import { createRequire } from "node:module";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type Connection from "nodemailer/lib/smtp-connection";
 import { CloudError } from "../../../kernel/errors.ts";
 import { resolveHost } from "../../../kernel/outbound/addresses.ts";
 import type { MailLogin } from "./accounts.ts";
@@ -92,8 +94,6 @@ async function converse({ login, to, name, allowedNetworks }: MailTry, done: Don
   connection.quit();
 }
 
-type Connection = import("nodemailer/lib/smtp-connection").default;
-
 async function connectTo(address: string, { port }: MailLogin, open: { destroy(): void }[]): Promise<Socket> {
   // To the very address that was checked.
   const socket = connect({ host: address, port, autoSelectFamily: false });
@@ -145,7 +145,8 @@ async function encrypt(socket: Socket, login: MailLogin, done: Done, open: { des
 
 /** Greeting, EHLO and, where it is wanted, STARTTLS. */
 async function greet(socket: Socket, login: MailLogin, done: Done): Promise<Connection> {
-  const { default: SmtpConnection } = await import("nodemailer/lib/smtp-connection");
+  // As CommonJS: its other form imports node:http, which would load undici for good (server/loaded.test.ts).
+  const SmtpConnection = createRequire(import.meta.url)("nodemailer/lib/smtp-connection") as typeof Connection;
   const { security } = login;
   const connection = new SmtpConnection({
     connection: socket,
