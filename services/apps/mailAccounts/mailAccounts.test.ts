@@ -79,6 +79,11 @@ test("made, listed, changed, deleted; its password is nowhere to be read", async
       );
   assert.equal((await cloud.call("viewer", "POST", "/mail-accounts", body())).status, 403);
   assert.equal((await cloud.call("stranger", "GET", `/mail-accounts/${account.id}`)).status, 404);
+  await assert.rejects(
+    cloud.database.sql`delete from identity.projects where id = ${cloud.project}`,
+    /mail_accounts/,
+    "so it is not empty",
+  );
   assert.equal((await cloud.call("editor", "DELETE", `/mail-accounts/${account.id}`)).status, 204);
   assert.equal(await cloud.quota("apps.mail_accounts"), 0);
 });

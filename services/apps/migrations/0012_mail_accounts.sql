@@ -15,7 +15,8 @@ create table apps.mail_accounts (
   sender text not null,
   created_at timestamptz not null,
   revision integer not null default 1,
-  constraint mail_accounts_name unique (project_id, name)
+  constraint mail_accounts_name unique (project_id, name),
+  constraint mail_accounts_project foreign key (organisation_id, project_id) references identity.projects (organisation_id, id)
 );
 create index on apps.mail_accounts (organisation_id);
 alter table apps.mail_accounts enable row level security;
