@@ -70,6 +70,8 @@ const pages: Record<string, string> = {
   access: `${shop}/access`,
   links: `${shop}/links`,
   "link-new": `${shop}/links?new=1`,
+  mail: `${home.replace(/apps$/, "mail-accounts")}`,
+  "mail-new": `${home.replace(/apps$/, "mail-accounts")}?new=1`,
   disks: `${shop}/disks`,
   manage: `${shop}/manage`,
   engine: "/cloud/app-engine",
@@ -83,13 +85,13 @@ const pages: Record<string, string> = {
 
 /** Keys of the console's words, to be found where a message is missing. */
 const words = await Promise.all(
-  globSync("console/i18n/{apps,catalogue,cron,rights,deploy,watch,terminal,cloud,ui}.en.ts", { cwd: repository }).map(
-    async (file) => {
-      const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
-      const all = ((await import(join(repository, file))) as { default: object }).default;
-      return Object.keys(all).map((key) => `${area}.${key}`);
-    },
-  ),
+  globSync("console/i18n/{apps,catalogue,cron,mailAccounts,rights,deploy,watch,terminal,cloud,ui}.en.ts", {
+    cwd: repository,
+  }).map(async (file) => {
+    const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+    const all = ((await import(join(repository, file))) as { default: object }).default;
+    return Object.keys(all).map((key) => `${area}.${key}`);
+  }),
 );
 const keys = new Set(words.flat());
 
@@ -188,6 +190,24 @@ test("a part of a page that did not come is loaded again, once; where it stays m
   assert.equal(await cameBy(), "navigate");
   await page.context().close();
   for (const problem of browser.takeProblems()) assert.match(problem, /dynamically imported module|AppLinks/);
+});
+
+test("a mail account is added and tried: what the server said is shown by step", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${home.replace(/apps$/, "mail-accounts")}?new=1`);
+  await page.getByLabel("Name", { exact: true }).fill("relay");
+  await page.getByLabel("Sender").fill("shop@example.org");
+  await page.getByLabel("Server name").fill("relay.example.org");
+  await page.getByRole("dialog").getByRole("button", { name: "Add a mail account" }).click();
+  await page.getByRole("dialog", { name: "Try relay" }).waitFor();
+  const made = cloud.sent.findLast(({ key }) => key === "mailAccountCreate");
+  const { name, host, port, security, password } = JSON.parse(String(made?.body));
+  assert.deepEqual([name, host, port, security, password], ["relay", "relay.example.org", 587, "starttls", undefined]);
+  await page.getByRole("button", { name: "Try it", exact: true }).click();
+  await page.getByText("It does not work yet").waitFor();
+  await page.getByText("Nobody listens at port 25").waitFor();
+  await page.context().close();
+  assert.deepEqual(cloud.faults, []);
 });
 
 test("a folder that is dropped arrives as a tar.gz without what is left out", async () => {

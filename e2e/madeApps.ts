@@ -327,7 +327,59 @@ const links = [
     createdBy: person,
     createdAt: ago(90),
   },
+  {
+    id: newId("appLink"),
+    appId: shopId,
+    projectId,
+    kind: "mail_account",
+    resourceId: newId("mailAccount"),
+    resourceName: "post-office",
+    prefix: "",
+    access: "read_write",
+    state: "active",
+    variables: ["SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD", "SMTP_SECURITY", "SMTP_FROM", "SMTP_URL"],
+    createdBy: person,
+    createdAt: ago(10),
+  },
 ];
+const mailAccounts = [
+  {
+    id: newId("mailAccount"),
+    projectId,
+    name: "post-office",
+    description: "Orders and bills",
+    host: "smtp.a-provider-with-a-long-name.example.org",
+    port: 587,
+    security: "starttls",
+    userName: "orders@shop.example.org",
+    sender: "orders@shop.example.org",
+    linkedApps: 1,
+    createdAt: ago(5000),
+    revision: 2,
+  },
+  {
+    id: newId("mailAccount"),
+    projectId,
+    name: "relay",
+    description: "",
+    host: "relay.example.org",
+    port: 25,
+    security: "none",
+    userName: "",
+    sender: "shop@example.org",
+    linkedApps: 0,
+    createdAt: ago(20),
+    revision: 1,
+  },
+];
+const mailTest = {
+  succeeded: false,
+  steps: [
+    { step: "address", succeeded: true, message: "relay.example.org is 203.0.113.25" },
+    { step: "connect", succeeded: false, message: "Nobody listens at port 25: the connection was refused. Check host and port." },
+  ],
+  durationMs: 40,
+};
 const disks = [{ id: newId("appDisk"), appId: shopId, name: "homework", path: "/data/homework", createdAt: ago(4000) }];
 const points = Array.from({ length: 60 }, (_, index) => ago(60 - index));
 const wave = (base: number, by: number, shift = 0) =>
@@ -493,12 +545,16 @@ const answers: Record<string, (request: Sent) => unknown> = {
   appAccessGet: () => access,
   appAccessUpdate: () => access,
   appLinkList: ({ params }) => ({ items: params["app"] === shopId ? links : [] }),
+  mailAccountList: () => ({ items: mailAccounts }),
+  mailAccountCreate: () => mailAccounts[1],
+  mailAccountTest: () => mailTest,
   appDiskList: ({ params }) => ({ items: params["app"] === shopId ? disks : [] }),
   appCreate: () => apps[3],
   appDeploy: () => operation,
   appRollback: () => operation,
 };
 const bareAnswers: typeof answers = {
+  mailAccountList: () => ({ items: [] }),
   nodeList: () => ({ items: [] }),
   appList: () => ({ items: [] }),
   appEngineGet: () => ({

@@ -52,6 +52,7 @@ export const idKinds = {
   release: "rel",
   appDisk: "adk",
   appLink: "lnk",
+  mailAccount: "mac",
   cronJob: "crj",
   cronRun: "crr",
   domain: "dom",

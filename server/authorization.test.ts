@@ -118,6 +118,10 @@ const newLink = async () => {
       ${cloud.database.sql.json({ kind: "system", name: "test" })}, now(), now())`;
   return id;
 };
+/** Of nobody (RFC 2606). */
+const mailServer = { host: "smtp.example.invalid", sender: "walk@example.org" };
+const newMailAccount = async (): Promise<string> =>
+  (await as("owner", "mailAccountCreate", { body: { ...mailServer, project, name: unique("walk") } }))["id"];
 const newCronJob = async (): Promise<string> =>
   (
     await as("owner", "cronJobCreate", {
@@ -725,6 +729,12 @@ const cases: Record<string, Case> = {
   appLinkList: onApp(),
   appLinkCreate: { ownerStatus: 409, input: async () => ({ params: { app: await routedApp() }, body: { bucket } }) },
   appLinkDelete: { input: async () => ({ params: { link: await newLink() } }) },
+  mailAccountList: { input: () => ({ query: { project } }) },
+  mailAccountCreate: { input: () => ({ body: { ...mailServer, project, name: unique("walk") } }) },
+  mailAccountGet: { input: async () => ({ params: { mailAccount: await newMailAccount() } }) },
+  mailAccountUpdate: { input: async () => ({ params: { mailAccount: await newMailAccount() }, body: { port: 465 } }) },
+  mailAccountDelete: { input: async () => ({ params: { mailAccount: await newMailAccount() } }) },
+  mailAccountTest: { input: async () => ({ params: { mailAccount: await newMailAccount() }, body: {} }) },
   cronJobList: onApp(),
   cronJobCreate: {
     input: async () => ({

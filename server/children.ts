@@ -42,10 +42,10 @@ const inheritedEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !optionVariables.includes(name)));
 
 /**
- * glibc gives what was freed back to the system instead of keeping ever larger pieces, and threads share two arenas (mallopt(3)): after work that
+ * glibc gives what was freed back to the system instead of keeping ever larger pieces, and threads share one arena (mallopt(3)): after work that
  * is 25 MB less in the control plane.
  */
-const allocation = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072", MALLOC_MMAP_THRESHOLD_: "131072" };
+const allocation = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 /** Starts a child and starts it again, after a growing pause, whenever it ends. */
 export function superviseChild(options: ChildOptions): Child {

@@ -5,6 +5,7 @@ import * as apps from "./apps/contract.ts";
 import * as cron from "./apps/cron/contract.ts";
 import * as deploying from "./apps/deploying/contract.ts";
 import * as linking from "./apps/linking/contract.ts";
+import * as mailAccounts from "./apps/mailAccounts/contract.ts";
 import * as nodes from "./apps/nodes/contract.ts";
 import * as previews from "./apps/previews/contract.ts";
 import * as registry from "./apps/registry/contract.ts";
@@ -79,6 +80,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     running,
     routing,
     linking,
+    mailAccounts,
     cron,
     appBackups,
     catalogue,

@@ -15,6 +15,7 @@ import type errors from "./errors.en.ts";
 import type frame from "./frame.en.ts";
 import type images from "./images.en.ts";
 import type jobs from "./jobs.en.ts";
+import type mailAccounts from "./mailAccounts.en.ts";
 import type networks from "./networks.en.ts";
 import type objects from "./objects.en.ts";
 import type operations from "./operations.en.ts";
@@ -68,6 +69,7 @@ export interface Areas {
   ui: typeof ui;
   usage: typeof usage;
   disks: typeof disks;
+  mailAccounts: typeof mailAccounts;
   networks: typeof networks;
   images: typeof images;
   watch: typeof watch;

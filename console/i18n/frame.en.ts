@@ -26,6 +26,7 @@ export default {
   "nav.newApp": "New app",
   "nav.catalogue": "Catalogue",
   "nav.databases": "Databases",
+  "nav.mailAccounts": "Mail accounts",
   "nav.newDatabase": "New database",
   "nav.phone": "Phone",
   "nav.myPhone": "My phone",

@@ -29,6 +29,7 @@ export default {
   "nav.newApp": "Nouvelle application",
   "nav.catalogue": "Catalogue",
   "nav.databases": "Bases de données",
+  "nav.mailAccounts": "Comptes de courrier",
   "nav.newDatabase": "Nouvelle base de données",
   "nav.phone": "Téléphonie",
   "nav.myPhone": "Mon téléphone",

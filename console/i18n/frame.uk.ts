@@ -29,6 +29,7 @@ export default {
   "nav.newApp": "Новий застосунок",
   "nav.catalogue": "Каталог",
   "nav.databases": "Бази даних",
+  "nav.mailAccounts": "Поштові записи",
   "nav.newDatabase": "Нова база даних",
   "nav.phone": "Телефонія",
   "nav.myPhone": "Мій телефон",

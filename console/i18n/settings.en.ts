@@ -51,6 +51,7 @@ export default {
   limitGibibytes: "Limit in GiB",
   "quota.apps.apps": "Apps",
   "quota.apps.images": "Images of apps",
+  "quota.apps.mail_accounts": "Mail accounts",
   "quota.apps.memory": "Memory of apps",
   "quota.databases.databases": "Databases",
   "quota.databases.memory": "Memory of databases",

@@ -58,6 +58,7 @@ export default {
   limitGibibytes: "Limite en GiB",
   "quota.apps.apps": "Applications",
   "quota.apps.images": "Images d’applications",
+  "quota.apps.mail_accounts": "Comptes de courrier",
   "quota.apps.memory": "Mémoire des applications",
   "quota.databases.databases": "Bases de données",
   "quota.databases.memory": "Mémoire des bases de données",

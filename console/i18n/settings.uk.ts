@@ -59,6 +59,7 @@ export default {
   limitGibibytes: "Обмеження в GiB",
   "quota.apps.apps": "Застосунки",
   "quota.apps.images": "Образи застосунків",
+  "quota.apps.mail_accounts": "Поштові записи",
   "quota.apps.memory": "Пам’ять застосунків",
   "quota.databases.databases": "Бази даних",
   "quota.databases.memory": "Пам’ять баз даних",

@@ -19,6 +19,27 @@ test("however many ask at once, there are no more connections than allowed", asy
   await database.close();
 });
 
+test("a server that cannot be reached, or that others keep busy with the same rows, is told as such: trying again may help", async () => {
+  const nowhere = openDatabase({ url: "postgres://khmara@does-not-exist.invalid/khmara", maxConnections: 1 });
+  const unavailable = { code: "unavailable" };
+  await assert.rejects(
+    nowhere.transaction("system", (tx) => tx.sql`select 1`),
+    unavailable,
+  );
+  await assert.rejects(nowhere.ping(), unavailable);
+  await nowhere.close();
+  const { url } = await migratedDatabase();
+  const database = openDatabase({ url, maxConnections: 1 });
+  let attempts = 0;
+  const busy = database.transaction("system", async (tx) => {
+    attempts++;
+    await tx.sql`do $$ begin raise exception 'deadlock' using errcode = '40P01'; end $$`;
+  });
+  await assert.rejects(busy, unavailable);
+  assert.equal(attempts, 5);
+  await database.close();
+});
+
 test("work that goes on after its transaction was lost writes nothing", async () => {
   const { url } = await migratedDatabase();
   const database = openDatabase({ url, maxConnections: 1 });

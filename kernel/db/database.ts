@@ -208,15 +208,24 @@ const unreachable = (cause?: unknown): CloudError =>
   });
 
 /** Whether an error says that the connection is gone, or cannot be trusted any more. */
-const isBroken = (error: unknown): boolean =>
-  CloudError.is(error, "unavailable") ||
-  /^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test((error as { code?: string } | undefined)?.code ?? "");
+const isBroken = (error: unknown): boolean => {
+  if (CloudError.is(error, "unavailable")) return true;
+  const { code = "", syscall } = (error ?? {}) as { code?: string; syscall?: string };
+  // None could be made: the socket's queue is full, the host is away or has no name at the moment, or this process has too much open.
+  if (syscall === "connect" || syscall === "getaddrinfo") return true;
+  return /^(08|57P0)|^(ECONN|ENOENT|EPIPE|CONNECT|CONNECTION_)/.test(code);
+};
 
 /** PostgreSQL's error class (Appendix A of its manual) as one of ours; what is none of the known ones stays as it is. */
 function translated(error: unknown): unknown {
   if (error instanceof CloudError) return error;
   const code = (error as { code?: string }).code ?? "";
   if (isBroken(error)) return unreachable(error);
+  if (retried.has(code))
+    return new CloudError("unavailable", "Others change the same things at the moment. Try again in a few seconds.", {
+      cause: error,
+      details: { retryAfterSeconds: 2 },
+    });
   if (code === "57014")
     return new CloudError("deadline_exceeded", "The database took too long. Ask for less at once, or try again.", {
       cause: error,

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { testDatabase } from "../../testing/postgres.ts";
+import { databaseHost } from "../config.ts";
 import type { Sql } from "./database.ts";
 import { openPool } from "./pool.ts";
+import { postgres } from "./postgres-client.ts";
 
 /** A pool of clients that only count. */
 function countedPool(options: { size: number; longestMs: number }) {
@@ -39,4 +43,42 @@ test("a client that is not old is used again", async () => {
   assert.deepEqual([made.length, ended.length], [1, 0]);
   await pool.close();
   assert.equal(ended.length, 1);
+});
+
+test("connections that are retired, or ended for idleness just as they are asked for, fail no transaction", async (t) => {
+  const { url, drop } = await testDatabase();
+  const made: Sql[] = [];
+  const pool = openPool({
+    size: 4,
+    longestMs: 20,
+    isBroken: () => false,
+    connect() {
+      // Ended as soon as nobody asks for a few milliseconds: what happens after ten seconds in a cloud.
+      const sql = postgres(url, { ...databaseHost(url), max: 1, idle_timeout: 0.004, max_lifetime: null, backoff: () => 0 });
+      made.push(sql);
+      return sql;
+    },
+  });
+  t.after(async () => {
+    await pool.close();
+    await drop();
+  });
+  const rounds = Number(process.env["KHMARA_TEST_POOL_ROUNDS"] ?? 60);
+  const one = async (index: number) => {
+    for (let round = 0; round < rounds; round++) {
+      // Around the time at which they are ended.
+      await sleep((round + index) % 8);
+      const wanted = round * 10 + index;
+      const [[a], [b], [c]] = await pool.use((sql) =>
+        sql.begin((tx) => [
+          tx`select ${wanted}::int as n`,
+          tx`select ${[wanted]}::int[] as n`,
+          tx`select pg_sleep(0.001), 1 as n`,
+        ]),
+      );
+      assert.deepEqual([a?.["n"], b?.["n"], c?.["n"]], [wanted, [wanted], 1]);
+    }
+  };
+  await Promise.all(Array.from({ length: 6 }, (_, index) => one(index)));
+  assert.ok(made.length > 6, `${made.length} connections: none was ever retired`);
 });

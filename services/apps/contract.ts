@@ -4,6 +4,7 @@ import { catalogueEvents, catalogueRoutes } from "./catalogue/contract.ts";
 import { cronRoutes } from "./cron/contract.ts";
 import { deployingEvents, deployingMeters, deployingQuotas, deployingRoutes } from "./deploying/contract.ts";
 import { linkingRoutes } from "./linking/contract.ts";
+import { mailAccountEvents, mailAccountQuotas, mailAccountRoutes } from "./mailAccounts/contract.ts";
 import { nodeRoutes } from "./nodes/contract.ts";
 import { previewRoutes } from "./previews/contract.ts";
 import { registryRoutes } from "./registry/contract.ts";
@@ -19,6 +20,7 @@ export default contract({
     ...runningRoutes,
     ...routingRoutes,
     ...linkingRoutes,
+    ...mailAccountRoutes,
     ...cronRoutes,
     ...backupRoutes,
     ...catalogueRoutes,
@@ -26,7 +28,7 @@ export default contract({
     ...registryRoutes,
     ...nodeRoutes,
   },
-  events: { ...deployingEvents, ...catalogueEvents },
-  quotas: { ...deployingQuotas, ...runningQuotas },
+  events: { ...deployingEvents, ...catalogueEvents, ...mailAccountEvents },
+  quotas: { ...deployingQuotas, ...runningQuotas, ...mailAccountQuotas },
   meters: { ...deployingMeters, ...runningMeters, ...routingMeters },
 });

@@ -14,6 +14,7 @@ import { createCron } from "./cron/area.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import { createLinkingArea } from "./linking/area.ts";
+import { createMailAccounts } from "./mailAccounts/area.ts";
 import { createNodesArea } from "./nodes/area.ts";
 import type { AppsParts, ObjectDoorAddress } from "./parts.ts";
 import { createPreviews, type PreviewsPart } from "./previews/area.ts";
@@ -81,6 +82,7 @@ export function createApps(options: AppsOptions): Apps {
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
   const linking = createLinkingArea(parts);
+  const mailAccounts = createMailAccounts(parts);
   const cron = createCron(parts);
   Object.assign(parts, {
     deploying: deploying.part,
@@ -105,6 +107,7 @@ export function createApps(options: AppsOptions): Apps {
         ...running.handlers,
         ...routing.handlers,
         ...linking.handlers,
+        ...mailAccounts.handlers,
         ...cron.handlers,
         ...backups.handlers,
         ...catalogue.handlers,

@@ -10,6 +10,7 @@ import type { ObjectsService } from "../objects/contract.ts";
 import type { CronJob as PlannedCronJob } from "./building/plan.ts";
 import type { AppState, DeploymentSource } from "./deploying/contract.ts";
 import type { AppEngine } from "./driver.ts";
+import type { LinkKind } from "./linking/contract.ts";
 import type { VisitAnswer, VisitRequest } from "./routing/visits.ts";
 
 export type { Area } from "../../kernel/service.ts";
@@ -200,7 +201,7 @@ export interface LinkingPart {
   check(
     tx: Tx,
     app: Pick<AppView, "id" | "name">,
-    wanted: readonly { kind: "database" | "bucket"; prefix?: string | undefined }[],
+    wanted: readonly { kind: LinkKind; prefix?: string | undefined }[],
   ): Promise<void>;
   /** Variables of links that are no more: they let nobody in. */
   gone(tx: Tx, links: readonly ReleaseLink[]): Promise<string[]>;

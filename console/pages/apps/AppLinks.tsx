@@ -18,9 +18,9 @@ import { Section } from "../../ui/Section.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import type { AppTabProps } from "./AppPage.tsx";
 
-const refresh = () => invalidate(queries, ["appLinkList", "appGet", "settingList", "deploymentList"]);
+const refresh = () => invalidate(queries, ["appLinkList", "appGet", "settingList", "deploymentList", "mailAccountList"]);
 
-/** Databases and buckets that the app uses. */
+/** Databases, buckets and mail accounts that the app uses. */
 export default function AppLinks({ app, may }: AppTabProps) {
   const t = useT();
   const links = useApiList("appLinkList", { app: app.id });
@@ -52,7 +52,11 @@ export default function AppLinks({ app, may }: AppTabProps) {
             columns={[
               { key: "name", header: t("ui.name"), primary: true, cell: ({ resourceName }) => resourceName },
               { key: "kind", header: t("apps.links.kind"), cell: ({ kind }) => t(`apps.links.kind.${kind}`) },
-              { key: "access", header: t("apps.links.access"), cell: ({ access }) => t(`apps.links.access.${access}`) },
+              {
+                key: "access",
+                header: t("apps.links.access"),
+                cell: ({ access, kind }) => (kind === "mail_account" ? null : t(`apps.links.access.${access}`)),
+              },
               {
                 key: "variables",
                 header: t("apps.tab.variables"),
@@ -98,6 +102,7 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
   const project = useProject();
   const databases = useApiList("databaseList", { project: project.id });
   const buckets = useApiList("bucketList", { project: project.id });
+  const mailAccounts = useApiList("mailAccountList", { project: project.id });
   const form = useForm({
     initial: { what: "", prefix: "", access: "read_write" },
     checks: {
@@ -112,7 +117,7 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
   });
   const options = (rows: readonly { id: string; name: string }[] | undefined) =>
     (rows ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  const none = databases.rows?.length === 0 && buckets.rows?.length === 0;
+  const none = [databases, buckets, mailAccounts].every(({ rows }) => rows?.length === 0);
   return (
     <FormDialog
       opened
@@ -134,6 +139,7 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
           data={[
             { group: t("apps.links.kind.database"), items: options(databases.rows) },
             { group: t("apps.links.kind.bucket"), items: options(buckets.rows) },
+            { group: t("apps.links.kind.mail_account"), items: options(mailAccounts.rows) },
           ].filter(({ items }) => items.length > 0)}
           value={form.values.what || null}
           error={form.field("what").error}
@@ -146,13 +152,15 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
           spellCheck={false}
           {...form.field("prefix")}
         />
-        <Select
-          label={t("apps.links.access")}
-          allowDeselect={false}
-          data={(["read_write", "read_only"] as const).map((value) => ({ value, label: t(`apps.links.access.${value}`) }))}
-          value={form.values.access}
-          onChange={(access) => form.set("access", access ?? "read_write")}
-        />
+        {!form.values.what.startsWith("mac_") && (
+          <Select
+            label={t("apps.links.access")}
+            allowDeselect={false}
+            data={(["read_write", "read_only"] as const).map((value) => ({ value, label: t(`apps.links.access.${value}`) }))}
+            value={form.values.access}
+            onChange={(access) => form.set("access", access ?? "read_write")}
+          />
+        )}
       </Stack>
     </FormDialog>
   );
@@ -160,6 +168,10 @@ function Add({ app, onClose }: { app: App; onClose: () => void }) {
 
 const bodyOf = (app: App, what: string, prefix: string) => ({
   app: app.id,
-  ...(what.startsWith("dbs_") ? { database: what as never } : { bucket: what as never }),
+  ...(what.startsWith("dbs_")
+    ? { database: what as never }
+    : what.startsWith("mac_")
+      ? { mailAccount: what as never }
+      : { bucket: what as never }),
   prefix,
 });

@@ -15,6 +15,7 @@ import {
   fetchFrom,
   type Mirrors,
 } from "../../../kernel/distribution/mirrors.ts";
+import { emptyTmp } from "../../../kernel/distribution/mmdebstrap.ts";
 import { confined, missingPrograms, ProgramFailure, removeLeftOvers } from "../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { hostAuthorities } from "./authorities.ts";
@@ -227,7 +228,8 @@ ${recipe.script ?? ""}
 chroot "$root" apt-get clean
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old
 rm -rf "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/usr/sbin/policy-rc.d
-rm -rf "$root"/etc/*- "$root"/etc/.pwd.lock "$root"/var/cache/ldconfig/* "$root"/var/lib/systemd/* "$root"/tmp/* "$root"/var/tmp/* "$root"/run/*
+rm -rf "$root"/etc/*- "$root"/etc/.pwd.lock "$root"/var/cache/ldconfig/* "$root"/var/lib/systemd/* "$root"/var/tmp/* "$root"/run/*
+${emptyTmp}
 # This host's; an engine brings its own.
 rm -f "$root/etc/resolv.conf" "$root/etc/hostname"
 find "$root/var/log" -type f -delete

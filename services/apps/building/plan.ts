@@ -3,6 +3,7 @@
 import { invalid } from "../../../kernel/errors.ts";
 import type { Runtime } from "../baseImages/recipes.ts";
 import type { Capability } from "../deploying/contract.ts";
+import type { LinkKind } from "../linking/contract.ts";
 
 export const planKinds = ["dockerfile", "node", "python", "go", "php", "static", "base"] as const;
 export type PlanKind = (typeof planKinds)[number];
@@ -83,8 +84,8 @@ export interface RunPlan {
   capabilities: Capability[];
   /** As whom they run; absent: as the image says. */
   user?: string;
-  /** Databases and buckets that have to be linked before it can run. */
-  links: { kind: "database" | "bucket"; prefix?: string | undefined }[];
+  /** What has to be linked before it can run. */
+  links: { kind: LinkKind; prefix?: string | undefined }[];
 }
 
 export interface DockerfilePlan extends RunPlan {

@@ -1,5 +1,6 @@
 import { actorOf } from "../../../kernel/auth/principal.ts";
 import { isoTime } from "../../../kernel/clock.ts";
+import type { Role } from "../../../kernel/contract.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
@@ -8,14 +9,36 @@ import type { StreamContext } from "../../../kernel/service.ts";
 import databaseContract from "../../databases/contract.ts";
 import identityContract from "../../identity/contract.ts";
 import objectContract from "../../objects/contract.ts";
+import { mailAccountRoutes } from "../mailAccounts/contract.ts";
 import { type AppsParts, type AppView, type Area, type LinkingPart, placeOf } from "../parts.ts";
 import { openApp, subjectOf } from "../subjects.ts";
-import type { AppLink, linkingRoutes } from "./contract.ts";
-import { createLinking, holderOf, newUserName } from "./linking.ts";
+import type { AppLink, LinkKind, linkingRoutes } from "./contract.ts";
+import { createLinking, holderOf, type LinkTarget, newUserName } from "./linking.ts";
 import { type LinkRow, linkStore } from "./store.ts";
 import { type Credential, variableNames } from "./variables.ts";
 
 const most = 20;
+
+/** What whoever links has to be allowed: the app gets as much. */
+const neededFor: Record<LinkKind, readonly { permission: string; roles: readonly Role[] }[]> = {
+  database: [databaseContract.routes.databaseUserCreate],
+  bucket: [identityContract.routes.accessKeyCreate, objectContract.routes.objectUpload],
+  mail_account: [mailAccountRoutes.mailAccountTest],
+};
+const wordOf = (kind: LinkKind): string => kind.replace("_", " ");
+
+interface Wanted {
+  database?: string | undefined;
+  bucket?: string | undefined;
+  mailAccount?: string | undefined;
+}
+/** The schema has seen to it that it is one of them. */
+const targetOf = ({ database, bucket, mailAccount }: Wanted): LinkTarget =>
+  database !== undefined
+    ? { kind: "database", id: database }
+    : bucket !== undefined
+      ? { kind: "bucket", id: bucket }
+      : { kind: "mail_account", id: mailAccount as string };
 
 const view = (row: LinkRow): AppLink => ({
   id: row.id,
@@ -32,18 +55,14 @@ const view = (row: LinkRow): AppLink => ({
   createdAt: isoTime(row.createdAt),
 });
 
-/** Databases and buckets that apps use. */
+/** Databases, buckets and mail accounts that apps use. */
 export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> & { part: LinkingPart } {
   const linking = createLinking(parts);
   const { database } = parts;
 
   /** Whoever links may make what the link needs: a token that may not cannot get there by way of an app. */
   function checkMay(context: Pick<StreamContext, "allows">, app: AppView, kind: LinkRow["kind"]): void {
-    const needed =
-      kind === "database"
-        ? [databaseContract.routes.databaseUserCreate]
-        : [identityContract.routes.accessKeyCreate, objectContract.routes.objectUpload];
-    const lacking = needed.find(({ permission, roles }) => !context.allows(permission, roles, placeOf(app)));
+    const lacking = neededFor[kind].find(({ permission, roles }) => !context.allows(permission, roles, placeOf(app)));
     if (lacking === undefined) return;
     throw new CloudError("permission_denied", `For this you have to be allowed ${lacking.permission}: the app gets as much.`, {
       details: { permission: lacking.permission, roles: [...lacking.roles] },
@@ -54,17 +73,15 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
     tx: Tx,
     context: StreamContext,
     appId: string,
-    body: Pick<LinkRow, "prefix" | "access"> & { database?: string | undefined; bucket?: string | undefined },
+    body: Pick<LinkRow, "prefix" | "access"> & Wanted,
   ): Promise<{ app: AppView; row: LinkRow }> {
     const app = await openApp(parts, context, tx, appId, { lock: true });
     parts.deploying.checkAction(app, "configure");
-    const kind = body.database === undefined ? "bucket" : "database";
+    const target = targetOf(body);
+    const { kind } = target;
     checkMay(context, app, kind);
-    const found =
-      body.database === undefined
-        ? await parts.objects.findBucket(tx, app.projectId, body.bucket as string)
-        : await linking.databases().find(tx, app.projectId, body.database);
-    if (found === undefined) throw notFound(kind);
+    const found = await linking.find(tx, app.projectId, target);
+    if (found === undefined) throw notFound(kind === "mail_account" ? "mailAccount" : kind);
     const there = await linkStore.ofApp(tx, app.id);
     if (there.length >= most)
       throw new CloudError("failed_precondition", `An app has at most ${most} links. Take one away first.`, {
@@ -80,7 +97,7 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
       resourceId: found.id,
       resourceName: found.name,
       prefix: body.prefix,
-      access: body.access,
+      access: kind === "mail_account" ? "read_write" : body.access,
       state: "creating",
       credentialId: kind === "database" ? newUserName(app) : "",
       credential: null,
@@ -92,19 +109,16 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
       throw new CloudError(
         "already_exists",
         body.prefix === ""
-          ? `The app ${app.name} has a link to a ${kind} already. Give this one a prefix, such as SECOND.`
-          : `The app ${app.name} has a link to a ${kind} with the prefix ${body.prefix} already. Choose another.`,
+          ? `The app ${app.name} has a link to a ${wordOf(kind)} already. Give this one a prefix, such as SECOND.`
+          : `The app ${app.name} has a link to a ${wordOf(kind)} with the prefix ${body.prefix} already. Choose another.`,
         { details: { resource: "appLink", fields: [{ path: "body.prefix", message: "This one is taken." }] } },
       );
     await parts.deploying.checkLinkNames(tx, app.id, variableNames(row));
     return { app, row };
   }
 
-  async function credentialFor(
-    context: StreamContext,
-    app: AppView,
-    row: LinkRow,
-  ): Promise<{ id: string; credential: Credential }> {
+  async function credentialFor(context: StreamContext, app: AppView, row: LinkRow): Promise<Credential> {
+    if (row.kind === "mail_account") return { kind: "mail_account" };
     if (row.kind === "database") {
       const { password } = await linking.databases().makeUser({
         databaseId: row.resourceId,
@@ -113,10 +127,10 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
         holder: holderOf(app),
         signal: context.signal,
       });
-      return { id: row.credentialId, credential: { kind: "database", user: row.credentialId, password } };
+      return { kind: "database", user: row.credentialId, password };
     }
     const endpoint = await linking.openDoor(context.signal, row.projectId);
-    const { id, ...key } = await database.transaction("system", async (tx) => {
+    const key = await database.transaction("system", async (tx) => {
       const holder = { id: row.id, name: holderOf(app) };
       await parts.objects.hold(tx, row.resourceId, holder);
       const made = await parts.identity.appKeys.make(tx, {
@@ -129,7 +143,7 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
       await linkStore.setCredentialId(tx, row.id, made.id);
       return made;
     });
-    return { id, credential: { kind: "bucket", ...key, endpoint } };
+    return { kind: "bucket", accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey, endpoint };
   }
 
   return {
@@ -149,7 +163,7 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
       async appLinkCreate(context, { params, body }) {
         const { app, row } = await context.transaction((tx) => begin(tx, context, params.app, body));
         try {
-          const { credential } = await credentialFor(context, app, row);
+          const credential = await credentialFor(context, app, row);
           return await context.transaction(async (tx) => {
             const now = await parts.deploying.find(tx, app.id, { lock: true });
             if (now === undefined) throw notFound("app");
@@ -159,7 +173,7 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
             const { kind, resourceId, resourceName, prefix, access } = row;
             context.audit(tx, { ...subjectOf(app), after: { link: row.id, kind, resourceId, resourceName, prefix, access } });
             const begun = body.deploy
-              ? await parts.deploying.deployAgain(tx, app.id, `Link: ${kind} ${resourceName}`, actorOf(context.principal))
+              ? await parts.deploying.deployAgain(tx, app.id, `Link: ${wordOf(kind)} ${resourceName}`, actorOf(context.principal))
               : undefined;
             return { link: view({ ...row, state: "active" }), ...begun };
           });
@@ -191,7 +205,12 @@ export function createLinkingArea(parts: AppsParts): Area<typeof linkingRoutes> 
         const { kind, resourceId, resourceName, prefix, access } = row;
         context.audit({ ...subjectOf(app), before: { link: row.id, kind, resourceId, resourceName, prefix, access } });
         const begun = query.deploy
-          ? await parts.deploying.deployAgain(tx, app.id, `Without the ${kind} ${resourceName}`, actorOf(context.principal))
+          ? await parts.deploying.deployAgain(
+              tx,
+              app.id,
+              `Without the ${wordOf(kind)} ${resourceName}`,
+              actorOf(context.principal),
+            )
           : undefined;
         return begun ?? {};
       },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { actor, page, pageQuery, route, timestamp } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
 
-export const linkKind = z.enum(["database", "bucket"]);
+export const linkKind = z.enum(["database", "bucket", "mail_account"]);
 export type LinkKind = z.output<typeof linkKind>;
 
 export const linkPrefix = z
@@ -10,7 +10,7 @@ export const linkPrefix = z
   .max(30)
   .regex(/^([A-Z][A-Z0-9_]*[A-Z0-9]|[A-Z]?)$/, "Capital letters, digits and underscores, such as ANALYTICS; or nothing.");
 
-/** A database or a bucket that an app uses, with a user or a key that only this app has. */
+/** What an app uses: a database or a bucket, with a user or a key that only this app has, or a mail account. */
 export const appLink = z.object({
   id: id("appLink"),
   appId: id("app"),
@@ -19,7 +19,7 @@ export const appLink = z.object({
   resourceId: z.string(),
   resourceName: z.string(),
   prefix: z.string().describe("Before the names of its variables, with an underscore; empty: none."),
-  access: z.enum(["read_write", "read_only"]),
+  access: z.enum(["read_write", "read_only"]).describe("Of a mail account always read_write."),
   state: z
     .enum(["creating", "active", "deleting"])
     .describe("deleting: its user or key goes as soon as no release that runs has it any more."),
@@ -39,7 +39,7 @@ export const linkingRoutes = {
   appLinkList: route({
     method: "GET",
     path: "/v1/apps/{app}/links",
-    summary: "List the databases and buckets that an app uses",
+    summary: "List the databases, buckets and mail accounts that an app uses",
     permission: "apps.link.list",
     roles: ["viewer"],
     params: z.object({ app: id("app") }),
@@ -50,9 +50,10 @@ export const linkingRoutes = {
   appLinkCreate: route({
     method: "POST",
     path: "/v1/apps/{app}/links",
-    summary: "Link a database or a bucket to an app",
+    summary: "Link a database, a bucket or a mail account to an app",
     description:
-      "Of the same project. A database gives DATABASE_URL and the PG… variables of libpq; a bucket S3_ENDPOINT, S3_BUCKET, AWS_REGION and an access key for it alone. " +
+      "Of the same project. A database gives DATABASE_URL and the PG… variables of libpq; a bucket S3_ENDPOINT, S3_BUCKET, AWS_REGION and an access key for it alone; " +
+      "a mail account SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD, SMTP_SECURITY, SMTP_FROM and SMTP_URL. " +
       "They come with a new release of the same image, which begins at once when the app runs.",
     permission: "apps.link.create",
     roles: ["editor"],
@@ -61,11 +62,15 @@ export const linkingRoutes = {
       .object({
         database: id("database").optional(),
         bucket: id("bucket").optional(),
+        mailAccount: id("mailAccount").optional(),
         prefix: linkPrefix.default("").describe("For a second one of its kind: ANALYTICS gives ANALYTICS_DATABASE_URL."),
         access: z.enum(["read_write", "read_only"]).default("read_write"),
         deploy,
       })
-      .refine(({ database, bucket }) => (database === undefined) !== (bucket === undefined), "Give a database or a bucket."),
+      .refine(
+        ({ database, bucket, mailAccount }) => [database, bucket, mailAccount].filter((each) => each !== undefined).length === 1,
+        "Give a database, a bucket or a mail account.",
+      ),
     response: z.object({ link: appLink, ...begun }),
     status: 201,
     errors: ["not_found", "already_exists", "failed_precondition", "conflict", "quota_exceeded"],
@@ -76,7 +81,7 @@ export const linkingRoutes = {
     path: "/v1/app-links/{link}",
     summary: "Take a link away from an app",
     description:
-      "Its variables go with a new release, and then the user or the key that was made for it. What is in the database or bucket stays.",
+      "Its variables go with a new release, and then the user or the key that was made for it. What is in the database or bucket stays, and so does a mail account.",
     permission: "apps.link.delete",
     roles: ["editor"],
     params: z.object({ link: id("appLink") }),

@@ -4,14 +4,17 @@ import { systemActor } from "../../../kernel/auth/principal.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import type { DatabaseLinks } from "../../databases/contract.ts";
+import { accountToLink, loginToLink } from "../mailAccounts/accounts.ts";
 import type { AppsParts, LinkingPart } from "../parts.ts";
 import { projectNetwork } from "../running/contract.ts";
+import type { LinkKind } from "./contract.ts";
 import { type LinkRow, linkStore } from "./store.ts";
 import {
   bucketVariables,
   type Credential,
   certificateFile,
   databaseVariables,
+  mailVariables,
   trustVariables,
   type Variable,
 } from "./variables.ts";
@@ -23,8 +26,15 @@ const leftAfterMs = 5 * 60_000;
 
 export const holderOf = (app: { name: string }): string => `app ${app.name}`;
 
+export interface LinkTarget {
+  kind: LinkKind;
+  id: string;
+}
+
 export interface Linking extends LinkingPart {
   databases(): DatabaseLinks;
+  /** What is to be linked, where it is of this project; it stays until the transaction is over. */
+  find(tx: Tx, projectId: string, what: LinkTarget): Promise<{ id: string; name: string } | undefined>;
   seal(linkId: string, credential: Credential): Uint8Array;
   /** Where containers of these projects find the S3 door, opened for them. */
   openDoor(signal: AbortSignal, more?: string): Promise<string>;
@@ -47,10 +57,14 @@ export function createLinking(parts: AppsParts): Linking {
       ? undefined
       : (JSON.parse(secrets.decrypt(purposeOf(row.id), row.credential).toString()) as Credential);
 
-  /** As the database or bucket is called and reached now; undefined: it is gone. */
+  /** As what is linked is called and reached now; undefined: it is gone. */
   async function variablesOf(tx: Tx, row: LinkRow): Promise<Record<string, Variable> | undefined> {
     const credential = open(row);
     if (credential === undefined) return undefined;
+    if (credential.kind === "mail_account") {
+      const login = await loginToLink(tx, secrets, row.resourceId);
+      return login && mailVariables(row.prefix, login);
+    }
     if (credential.kind === "bucket") {
       const bucket = await objects.findBucket(tx, row.projectId, row.resourceId);
       const region = parts.objectDoor?.region ?? "us-east-1";
@@ -81,7 +95,7 @@ export function createLinking(parts: AppsParts): Linking {
 
   async function revoke(tx: Tx, row: LinkRow): Promise<void> {
     if (row.kind === "database") await databases().dropUser(tx, { databaseId: row.resourceId, name: row.credentialId });
-    else {
+    else if (row.kind === "bucket") {
       if (row.credentialId !== "") await identity.appKeys.remove(tx, row.credentialId);
       await objects.letGo(tx, row.id);
     }
@@ -115,6 +129,10 @@ export function createLinking(parts: AppsParts): Linking {
 
   return {
     databases,
+    async find(tx, projectId, { kind, id }) {
+      if (kind === "mail_account") return accountToLink(tx, projectId, id);
+      return kind === "bucket" ? objects.findBucket(tx, projectId, id) : databases().find(tx, projectId, id);
+    },
     seal,
     openDoor,
     revoke,
@@ -126,7 +144,9 @@ export function createLinking(parts: AppsParts): Linking {
         ({ kind, prefix }) => !rows.some((row) => row.kind === kind && row.prefix === (prefix ?? "")),
       );
       if (missing.length === 0) return;
-      const words = missing.map(({ kind, prefix }) => `a ${kind}${prefix ? ` with the prefix ${prefix}` : ""}`).join(", ");
+      const words = missing
+        .map(({ kind, prefix }) => `a ${kind.replace("_", " ")}${prefix ? ` with the prefix ${prefix}` : ""}`)
+        .join(", ");
       throw new CloudError(
         "failed_precondition",
         `The app needs ${words}. Link it (in the app's page, or khmara app-link create ${app.name}), then deploy again.`,
@@ -177,8 +197,16 @@ export function createLinking(parts: AppsParts): Linking {
           const app = await parts.deploying.find(tx, appId, { lock: true });
           if (app === undefined || app.state === "deleting") return;
           await bring(tx, appId);
-          const begun = await parts.deploying.deployAgain(tx, appId, "What is linked has another name or address", systemActor);
-          log.info({ app: appId, deployment: begun?.deploymentId }, "what is linked to an app has another name or address");
+          const begun = await parts.deploying.deployAgain(
+            tx,
+            appId,
+            "What is linked has another name, address or password",
+            systemActor,
+          );
+          log.info(
+            { app: appId, deployment: begun?.deploymentId },
+            "what is linked to an app has another name, address or password",
+          );
         });
     },
   };

@@ -85,6 +85,13 @@ export const linkStore = {
     return rows.length > 0;
   },
 
+  /** Names of apps that have a link to it, the going ones too. */
+  appsOf: async (tx: Tx, resourceId: string, limit: number): Promise<string[]> =>
+    (
+      await tx.sql<{ name: string }[]>`select distinct a.name from apps.links l join apps.apps a on a.id = l.app_id
+        where l.resource_id = ${resourceId} order by a.name limit ${limit}`
+    ).map(({ name }) => name),
+
   /** Projects with an app that uses a bucket, the going ones too. */
   bucketProjects: async (tx: Tx): Promise<string[]> =>
     (await tx.sql<{ projectId: string }[]>`select distinct project_id as "projectId" from apps.links where kind = 'bucket'`).map(

@@ -1,4 +1,5 @@
 /** What a link puts into the environment: the names that libraries look for by themselves. */
+import type { MailLogin } from "../mailAccounts/accounts.ts";
 import type { AppLink, LinkKind } from "./contract.ts";
 
 /** Where containers find the certificate of the databases' authority. */
@@ -12,7 +13,9 @@ export const trustVariables: Readonly<Record<string, string>> = {
 
 export type Credential =
   | { kind: "database"; user: string; password: string }
-  | { kind: "bucket"; accessKeyId: string; secretAccessKey: string; endpoint: string };
+  | { kind: "bucket"; accessKeyId: string; secretAccessKey: string; endpoint: string }
+  /** What lets in is the account's own. */
+  | { kind: "mail_account" };
 
 export interface Variable {
   value: string;
@@ -30,6 +33,7 @@ const names: Record<LinkKind, readonly string[]> = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
   ],
+  mail_account: ["SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD", "SMTP_SECURITY", "SMTP_FROM", "SMTP_URL"],
 };
 const prefixed = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}_${name}`);
 
@@ -76,6 +80,27 @@ export const bucketVariables = (
     AWS_ACCESS_KEY_ID: plain(accessKeyId),
     AWS_SECRET_ACCESS_KEY: secret(secretAccessKey),
   });
+
+/**
+ * Without a user name SMTP_USER and SMTP_PASSWORD are empty. smtps:// is encrypted from the first byte; smtp:// takes STARTTLS where the server has it,
+ * which is what clients make of it.
+ */
+export function mailVariables(
+  prefix: string,
+  { host, port, security, userName, password, sender }: MailLogin,
+): Record<string, Variable> {
+  const who = password === undefined ? "" : `${encodeURIComponent(userName)}:${encodeURIComponent(password)}@`;
+  const where = host.includes(":") ? `[${host}]` : host;
+  return withPrefix(prefix, {
+    SMTP_HOST: plain(host),
+    SMTP_PORT: plain(String(port)),
+    SMTP_USER: plain(userName),
+    SMTP_PASSWORD: secret(password ?? ""),
+    SMTP_SECURITY: plain(security),
+    SMTP_FROM: plain(sender),
+    SMTP_URL: secret(`${security === "tls" ? "smtps" : "smtp"}://${who}${where}:${port}`),
+  });
+}
 
 const withPrefix = (prefix: string, values: Record<string, Variable>): Record<string, Variable> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [prefixed(prefix, name), value]));

@@ -361,7 +361,7 @@ export const watchRoutes = {
   webhookSettingsGet: route({
     method: "GET",
     path: "/v1/webhook-settings",
-    summary: "Show where webhooks may go",
+    summary: "Show where webhooks and tests of mail accounts may go",
     permission: "compute.webhook_settings.read",
     roles: ["admin"],
     response: z.object({ allowedNetworks: z.array(z.string()), revision }),
@@ -369,9 +369,9 @@ export const watchRoutes = {
   webhookSettingsUpdate: route({
     method: "PATCH",
     path: "/v1/webhook-settings",
-    summary: "Change where webhooks may go",
+    summary: "Change where webhooks and tests of mail accounts may go",
     description:
-      "Private, loopback and link-local addresses are refused, for whoever makes a rule would reach through the cloud what is only open to it. Networks of this list are let through.",
+      "Private, loopback and link-local addresses are refused, for whoever makes a rule or a mail account would reach through the cloud what is only open to it. Networks of this list are let through.",
     permission: "compute.webhook_settings.update",
     roles: ["admin"],
     body: z.object({

@@ -26,6 +26,8 @@ import type { AppEngine } from "../../driver.ts";
 import { createLinkingArea } from "../../linking/area.ts";
 import { linkingRoutes } from "../../linking/contract.ts";
 import { LinkedThings } from "../../linking/testing/neighbours.ts";
+import { createMailAccounts } from "../../mailAccounts/area.ts";
+import { mailAccountQuotas, mailAccountRoutes } from "../../mailAccounts/contract.ts";
 import type { AppsParts } from "../../parts.ts";
 import { createPreviews, type PreviewsPart } from "../../previews/area.ts";
 import { previewRoutes } from "../../previews/contract.ts";
@@ -151,6 +153,7 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
     cron: undefined as never,
   };
   const linking = createLinkingArea(parts);
+  const mailAccounts = createMailAccounts(parts);
   const cron = createCron(parts);
   const area = createDeploying(parts, { bases: openBases(parts, options.make ?? tinyBase) });
   parts.deploying = area.part;
@@ -161,16 +164,23 @@ export async function testDeploying(options: { engine?: AppEngine; make?: typeof
   const apps = contract({
     name: "apps",
     title: "Applications",
-    routes: { ...deployingRoutes, ...previewRoutes, ...registryRoutes, ...linkingRoutes, ...cronRoutes },
+    routes: { ...deployingRoutes, ...previewRoutes, ...registryRoutes, ...linkingRoutes, ...mailAccountRoutes, ...cronRoutes },
     events: deployingEvents,
-    quotas: deployingQuotas,
+    quotas: { ...deployingQuotas, ...mailAccountQuotas },
     meters: deployingMeters,
   });
   const service = defineService<typeof apps>({
     contract: apps,
-    handlers: { ...area.handlers, ...previews.handlers, ...tagRoutes(parts), ...linking.handlers, ...cron.handlers },
+    handlers: {
+      ...area.handlers,
+      ...previews.handlers,
+      ...tagRoutes(parts),
+      ...linking.handlers,
+      ...mailAccounts.handlers,
+      ...cron.handlers,
+    },
   });
-  registerQuotas(deployingQuotas);
+  registerQuotas({ ...deployingQuotas, ...mailAccountQuotas });
   const http = createHttpServer({
     services: [service],
     database,

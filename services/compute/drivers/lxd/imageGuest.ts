@@ -1,4 +1,5 @@
 /** What is put into a fresh root file system so that it is a good guest: files, and a script that runs once around it. */
+import { emptyTmp } from "../../../../kernel/distribution/mmdebstrap.ts";
 import type { ImageRecipe } from "./imageRecipes.ts";
 
 const basePackages = [
@@ -140,5 +141,6 @@ rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/.resolv.conf.* "$root/var/lib/dbus/
 if [ -d "$root/etc/systemd" ]; then ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"; fi
 : >"$root/etc/hostname"
 find "$root/var/log" -type f -delete
-rm -rf "$root"/tmp/* "$root"/var/tmp/* "$root"/run/* "$root"/var/lib/cloud
+rm -rf "$root"/var/tmp/* "$root"/run/* "$root"/var/lib/cloud
+${emptyTmp}
 `;

@@ -8,6 +8,7 @@ import { chmod, mkdir, mkdtemp, open, rename, rm, statfs, writeFile } from "node
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { aptMirrors, aptProxies, aptSources } from "../../../../kernel/distribution/mirrors.ts";
+import { emptyTmp } from "../../../../kernel/distribution/mmdebstrap.ts";
 import { confined, missingPrograms, ProgramFailure, removeLeftOvers } from "../../../../kernel/distribution/namespaces.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { CallOptions, ContainerHost, Progress } from "../../driver.ts";
@@ -79,7 +80,8 @@ cat >"$root/usr/local/bin/khmara-restore" <<'END'
 ${restoreScript}END
 chmod 755 "$root"/usr/local/bin/khmara-*
 chroot "$root" apt-get clean
-rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/tmp/* "$root"/var/tmp/* "$root"/run/*
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/tmp/* "$root"/run/*
+${emptyTmp}
 rm -f "$root/etc/resolv.conf" "$root/etc/hostname" "$root/etc/ssl/private/ssl-cert-snakeoil.key"
 find "$root/var/log" -type f -delete
 : >"$root/etc/machine-id"
