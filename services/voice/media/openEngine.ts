@@ -1,8 +1,8 @@
 import { EmbeddedEngine } from "./embedded/engine.ts";
-import { type EngineOptions, type MediaEngine, MediaError } from "./engine.ts";
+import type { EngineOptions, MediaEngine } from "./engine.ts";
+import { openRtpengine } from "./rtpengine/engine.ts";
 
-/** @throws MediaError no_ports */
+/** @throws MediaError no_ports, and for rtpengine unreachable */
 export async function openMediaEngine(options: EngineOptions): Promise<MediaEngine> {
-  if (options.kind === "embedded") return new EmbeddedEngine(options);
-  throw new MediaError("unsupported", "rtpengine is not there.");
+  return options.kind === "embedded" ? new EmbeddedEngine(options) : await openRtpengine(options);
 }

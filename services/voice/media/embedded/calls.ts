@@ -87,7 +87,11 @@ export class EmbeddedLeg implements MediaLeg {
   }
 
   async offer(options: OfferOptions = {}): Promise<string> {
-    return await this.ask("legOffer", { leg: this.id, options: resolve(options) });
+    const { edge } = this.#engine;
+    const profile = options.profile ?? this.#media?.profile ?? "rtp";
+    const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false } : resolve(options);
+    const sdp = await this.ask("legOffer", { leg: this.id, options: own });
+    return edge ? await edge.offerToParty(this.id, sdp, profile) : sdp;
   }
 
   async consider(sdp: string): Promise<LegMedia> {
@@ -97,13 +101,29 @@ export class EmbeddedLeg implements MediaLeg {
   }
 
   async answer(remoteOffer: string, options: AnswerOptions = {}): Promise<string> {
-    const { sdp, media } = await this.ask("legAnswer", { leg: this.id, sdp: remoteOffer, options: resolve(options) });
+    const { edge } = this.#engine;
+    if (!edge) return await this.#answer(remoteOffer, resolve(options));
+    const { profile } = await this.ask("legConsider", { leg: this.id, sdp: remoteOffer });
+    const inside = await edge.offerFromParty(this.id, remoteOffer);
+    const sdp = await edge.answerToParty(this.id, await this.#answer(inside, { ...resolve(options), video: false }));
+    this.#media = { ...this.#media!, profile };
+    return sdp;
+  }
+
+  async #answer(offer: string, options: LegOptions): Promise<string> {
+    const { sdp, media } = await this.ask("legAnswer", { leg: this.id, sdp: offer, options });
     this.#media = media;
     return sdp;
   }
 
   async accept(sdp: string): Promise<LegMedia> {
-    this.#media = await this.ask("legAccept", { leg: this.id, sdp });
+    const { edge } = this.#engine;
+    if (!edge) this.#media = await this.ask("legAccept", { leg: this.id, sdp });
+    else {
+      const { profile } = await this.ask("legConsider", { leg: this.id, sdp });
+      const inside = await edge.answerFromParty(this.id, sdp);
+      this.#media = { ...(await this.ask("legAccept", { leg: this.id, sdp: inside })), profile };
+    }
     return this.#media;
   }
 
@@ -139,6 +159,7 @@ export class EmbeddedLeg implements MediaLeg {
     if (!this.#opening) return;
     await this.#opening.catch(() => {});
     await this.worker.ask("legClose", { leg: this.id }, this.call.generation).catch(() => {});
+    await this.#engine.edge?.forget(this.id).catch(() => {});
   }
 
   forget(): void {

@@ -14,27 +14,32 @@ import type {
 import { MediaError } from "../engine.ts";
 import { EmbeddedCall, EmbeddedLeg } from "./calls.ts";
 import { EmbeddedConference } from "./conference.ts";
+import type { MediaEdge } from "./edge.ts";
 import { Runs } from "./runs.ts";
 import { Ties } from "./ties.ts";
 import { WorkerHandle } from "./workerHandle.ts";
 
+const all: readonly MediaCapability[] = [
+  "webrtc",
+  "video",
+  "play",
+  "tones",
+  "record",
+  "conference",
+  "dtmf_send",
+  "dtmf_in_band",
+  "talking",
+  "quality",
+  "no_media",
+  "transcoding",
+];
+
 /** Worker processes of ours: everything that the port offers. */
 export class EmbeddedEngine implements MediaEngine {
-  readonly kind = "embedded";
-  readonly capabilities: ReadonlySet<MediaCapability> = new Set<MediaCapability>([
-    "webrtc",
-    "video",
-    "play",
-    "tones",
-    "record",
-    "conference",
-    "dtmf_send",
-    "dtmf_in_band",
-    "talking",
-    "quality",
-    "no_media",
-    "transcoding",
-  ]);
+  readonly kind: "embedded" | "rtpengine";
+  readonly capabilities: ReadonlySet<MediaCapability>;
+  readonly edge: MediaEdge | undefined;
+
   readonly runs = new Runs();
   readonly ties: Ties;
   readonly legs = new Map<string, EmbeddedLeg>();
@@ -45,7 +50,11 @@ export class EmbeddedEngine implements MediaEngine {
   #closed = false;
   #ids = 0;
 
-  constructor(options: EmbeddedOptions) {
+  /** With an `edge`, the workers are behind it, and what they see of video it does not pass on. */
+  constructor(options: EmbeddedOptions, edge?: MediaEdge) {
+    this.edge = edge;
+    this.kind = edge ? "rtpengine" : "embedded";
+    this.capabilities = new Set(edge ? all.filter((each) => each !== "video") : all);
     const count = Math.max(1, options.workers ?? availableParallelism());
     const listen = options.listen ?? "0.0.0.0";
     const [from, to] = options.ports;
@@ -124,6 +133,7 @@ export class EmbeddedEngine implements MediaEngine {
     this.#closed = true;
     for (const worker of this.#workers) this.#lost(worker, "engine_closed");
     await Promise.all(this.#workers.map((worker) => worker.close()));
+    this.edge?.close();
   }
 
   /** @throws MediaError malformed, for a leg of another engine */

@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { installTestTools } from "../../../../tools/test-tools.ts";
+
+/** An rtpengine of the tests' own, without its kernel module, on free ports of 127.0.0.1. */
+export async function startRtpengine(
+  ports: readonly [number, number],
+): Promise<{ port: number; child: ChildProcess; stop(): Promise<void> }> {
+  await installTestTools({ "/usr/bin/rtpengine": "rtpengine-daemon" });
+  const probe = createSocket("udp4");
+  probe.bind(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  const words = [
+    "--foreground",
+    "--log-stderr",
+    "--log-level=3",
+    "--table=-1",
+    "--endpoint-learning=immediate",
+    "--interface=127.0.0.1",
+    `--listen-ng=127.0.0.1:${port}`,
+  ];
+  const child = spawn("/usr/bin/rtpengine", [...words, `--port-min=${ports[0]}`, `--port-max=${ports[1]}`], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  };
+  return { port, child, stop };
+}

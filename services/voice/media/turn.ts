@@ -1,0 +1,21 @@
+import { createHmac } from "node:crypto";
+
+/**
+ * Credentials for a TURN server that shares a secret with us, as coturn's `use-auth-secret` wants them (draft-uberti-behave-turn-rest): the user name
+ * says until when they are good, the password proves it. `validSeconds` from `now` (milliseconds since 1970).
+ */
+export function turnCredentials(options: {
+  secret: string;
+  user: string;
+  validSeconds: number;
+  now: number;
+  urls: readonly string[];
+}): {
+  urls: readonly string[];
+  username: string;
+  credential: string;
+} {
+  const username = `${Math.floor(options.now / 1000) + options.validSeconds}:${options.user}`;
+  const credential = createHmac("sha1", options.secret).update(username).digest("base64");
+  return { urls: options.urls, username, credential };
+}
