@@ -77,8 +77,10 @@ export function createProvisioningArea(parts: VoiceParts): Area<typeof provision
     const { domain, settings } = there(await systemStore.find(tx, device.systemId), "phoneSystem");
     const account = accountOf(parts, domain, { userName: device.userName, password: openPassword(parts.secrets, device) });
     const hasTls = account.udpPort === undefined && account.tlsPort !== undefined;
+    const name = extension.settings.callerName ?? extension.name;
     const text = fill(template, {
-      name: extension.settings.callerName ?? extension.name,
+      name,
+      quotableName: name.replace(/["\\]/g, ""),
       number: extension.number,
       domain,
       user: account.userName,

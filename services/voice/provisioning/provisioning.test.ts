@@ -80,7 +80,7 @@ test("linphone and baresip get an account as they read it", async () => {
     ),
   );
   assert.equal(entries["passwd"], linphone.account.password);
-  assert.ok(entries["reg_identity"].endsWith(`<sip:${linphone.account.userName}@${domain}>`));
+  assert.equal(entries["reg_identity"], `"${name.replaceAll('"', "")}" <sip:${linphone.account.userName}@${domain}>`);
   assert.equal(entries["reg_proxy"], "<sip:192.0.2.1:5060;transport=udp>");
 
   const { account, given } = await newPhone("baresip");

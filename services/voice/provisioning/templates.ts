@@ -4,6 +4,8 @@ import type { PhoneDevice } from "../extensions/contract.ts";
 export interface Values {
   /** Of the person. */
   name: string;
+  /** The same without what ends quotes in an address (RFC 3261, section 25.1). */
+  quotableName: string;
   number: string;
   domain: string;
   user: string;
@@ -150,7 +152,7 @@ features.pickup.group_pickup_code = {pickup}
     <entry name="domain" overwrite="true">{domain}</entry>
   </section>
   <section name="proxy_0">
-    <entry name="reg_identity" overwrite="true">"{name}" &lt;sip:{user}@{domain}&gt;</entry>
+    <entry name="reg_identity" overwrite="true">"{quotableName}" &lt;sip:{user}@{domain}&gt;</entry>
     <entry name="reg_proxy" overwrite="true">&lt;sip:{server}:{port};transport={transport}&gt;</entry>
     <entry name="reg_route" overwrite="true">&lt;sip:{server}:{port};transport={transport};lr&gt;</entry>
     <entry name="reg_expires" overwrite="true">600</entry>
