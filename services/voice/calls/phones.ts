@@ -14,6 +14,7 @@ import { createRegistrar } from "../registrar/registrar.ts";
 import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
+import { openChat } from "./chat.ts";
 import { openPlans } from "./plans.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
@@ -95,11 +96,13 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   stack = opened;
   const lines = openTrunks({ database, secrets, log, plans, stack: opened });
   trunks = lines;
+  const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
   async function answer(request: IncomingRequest): Promise<void> {
     if (request.method === "REGISTER") return registrar.register(request);
     if (request.method === "OPTIONS") return request.respond(200);
+    if (request.method === "MESSAGE") return chat.receive(request);
     request.respond(405, {
       headers: { Allow: "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE, INFO, UPDATE, PRACK, REFER" },
     });
@@ -111,6 +114,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     async close({ drainMs }) {
       await lines.close();
       await opened.close({ drainMs });
+      await chat.close();
       await door.close();
       await switchboard.close();
       await engine.close();

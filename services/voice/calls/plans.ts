@@ -6,6 +6,8 @@ import { planChannel, systemStore } from "../systems/store.ts";
 /** The plans of all phone systems, kept as new as they are told of. A call keeps the one it began with. */
 export interface Plans {
   of(systemId: string): PhonePlan | undefined;
+  /** At least as new as this version, which somebody has seen: we may be told of it a moment later. */
+  fresh(systemId: string, version: number): Promise<PhonePlan | undefined>;
   all(): PhonePlan[];
   /** Called with the new plan; undefined when the system is gone. */
   onChange(listener: (systemId: string, plan: PhonePlan | undefined) => void): void;
@@ -48,6 +50,13 @@ export async function openPlans(database: Database, log: Log): Promise<Plans> {
   await readChanged();
   return {
     of: (systemId) => plans.get(systemId),
+    async fresh(systemId, version) {
+      if ((plans.get(systemId)?.version ?? 0) < version) {
+        readAgain(systemId);
+        await reading.get(systemId);
+      }
+      return plans.get(systemId);
+    },
     all: () => [...plans.values()],
     onChange: (each) => void listeners.push(each),
     close: () => listener.close(),

@@ -135,7 +135,7 @@ export async function createSwitchboard(parts: {
   }
 
   async function fromExtension(incoming: IncomingCall, account: Account): Promise<void> {
-    const plan = parts.plans.of(account.systemId);
+    const plan = await parts.plans.fresh(account.systemId, account.planVersion);
     const extension = plan?.extensions.find(({ id }) => id === account.extensionId);
     if (!plan || !extension) return incoming.reject(403);
     const dialled = incoming.request.uri.user ?? "";

@@ -33,6 +33,7 @@ export interface AccountRow {
   extensionId: string;
   deviceId: string;
   userName: string;
+  planVersion: number;
   /** Sealed. */
   password: Buffer;
   /** Of a browser, which has a password for some hours. */
@@ -47,7 +48,8 @@ export const registrarStore = {
   /** Devices that are enabled, and browsers' credentials that hold still. Without a domain, of any system. */
   accounts: (tx: Tx, userName: string, domain: string | undefined): Promise<AccountRow[]> => tx.sql<AccountRow[]>`
     select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, d.extension_id as "extensionId",
-      d.id as "deviceId", a.user_name as "userName", a.password, a.expires_at as "expiresAt"
+      d.id as "deviceId", a.user_name as "userName", a.password, a.expires_at as "expiresAt",
+      s.plan_version::int as "planVersion"
     from (
       select id as device_id, user_name, password, null::timestamptz as expires_at from voice.devices where user_name = ${userName} and kind <> 'browser'
       union all
