@@ -152,7 +152,7 @@ function identityFault(request: RequestMessage): { status: number; why: string }
   if (!parseNameAddress(request.header("from") ?? "")) return bad("From cannot be read");
   if (!parseNameAddress(request.header("to") ?? "")) return bad("To cannot be read");
   const hops = request.header("max-forwards");
-  if (hops !== undefined && !/^\d{1,3}$/.test(hops)) return bad("Max-Forwards cannot be read");
+  if (hops !== undefined && !/^\d{1,6}$/.test(hops)) return bad("Max-Forwards cannot be read");
   return undefined;
 }
 
