@@ -137,8 +137,10 @@ test("a menu is drawn by keyboard: a key is added, a box is moved, both are sent
   await page.getByRole("combobox", { name: "Add a key" }).click();
   await page.getByRole("option", { name: "9", exact: true }).click();
   await page.getByRole("button", { name: /^Key 9/ }).waitFor();
-  await page.getByRole("button", { name: "Save", exact: true }).click();
-  await page.waitForResponse((response) => response.request().method() === "PATCH");
+  await Promise.all([
+    page.waitForResponse((response) => response.request().method() === "PATCH"),
+    page.getByRole("button", { name: "Save", exact: true }).click(),
+  ]);
   const sent = cloud.sent.findLast(({ key }) => key === "phoneMenuUpdate");
   const body = JSON.parse(sent?.body.toString() ?? "");
   assert.deepEqual(body.keys["9"], { kind: "hang_up" });

@@ -149,7 +149,12 @@ function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queu
       {may ? (
         <Menu>
           <Menu.Target>
-            <Button variant="subtle" color="gray" size="compact-sm" aria-label={t("phoneFlow.changeAgent", { name: agent.name })}>
+            <Button
+              variant="subtle"
+              color="gray"
+              size="compact-sm"
+              aria-label={`${t("phoneFlow.changeAgent", { name: agent.name })}: ${t(`phoneFlow.agentState.${agent.state}`)}`}
+            >
               {badge}
             </Button>
           </Menu.Target>

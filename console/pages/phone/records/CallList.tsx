@@ -1,5 +1,5 @@
 import { Button, Modal, Stack } from "@mantine/core";
-import { IconArrowDownLeft, IconArrowsHorizontal, IconArrowUpRight, IconDownload } from "@tabler/icons-react";
+import { IconArrowDownLeft, IconArrowsHorizontal, IconArrowUpRight, IconDownload, IconPhone } from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneCall } from "../../../../services/voice/records/contract.ts";
 import { client, useApi, useApiList } from "../../../api/api.ts";
@@ -11,7 +11,8 @@ import { useListState } from "../../../ui/list/state.ts";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallNumber } from "../shared/CallNumber.tsx";
-import { clock } from "../softphone/numbers.ts";
+import { setPanel, useCurrentPhone } from "../softphone/current.ts";
+import { clock, isCallable } from "../softphone/numbers.ts";
 import { Player } from "./Player.tsx";
 import { spanStart, spans } from "./period.ts";
 
@@ -33,6 +34,7 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
   const t = useT();
   const format = useFormat();
   const state = useListState();
+  const phone = useCurrentPhone();
   const [opened, setOpened] = useState<PhoneCall>();
   const from = spanStart(state.filter("span"));
   const filter = {
@@ -96,7 +98,7 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
               return (
                 <span style={{ display: "inline-flex", gap: 6, alignItems: "center", minWidth: 0 }}>
                   <Arrow size={16} stroke={1.8} aria-label={t(`phoneRecords.direction.${call.direction}`)} />
-                  <CallNumber number={call.fromNumber} name={call.fromName} />
+                  <CallNumber plain number={call.fromNumber} name={call.fromName} />
                 </span>
               );
             },
@@ -136,6 +138,19 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
             cell: ({ price, currency }) => (price && currency ? format.money(Number(price), currency) : "—"),
           },
         ]}
+        {...(phone
+          ? {
+              rowActions: ({ fromNumber, toNumber }: PhoneCall) =>
+                [fromNumber, toNumber].filter(isCallable).map((number) => ({
+                  label: t("phone.callNumber", { number }),
+                  icon: IconPhone,
+                  onClick: () => {
+                    phone.run({ kind: "dial", number });
+                    setPanel(true);
+                  },
+                })),
+            }
+          : {})}
         empty={<EmptyState picture="search" title={t("phoneRecords.noCalls")} text={t("phoneRecords.noCallsText")} />}
       />
       {opened && <CallDetails call={opened} full={!props.mine} onClose={() => setOpened(undefined)} />}

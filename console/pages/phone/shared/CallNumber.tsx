@@ -3,20 +3,19 @@ import { IconPhone } from "@tabler/icons-react";
 import { useT } from "../../../i18n/i18n.ts";
 import css from "../phone.module.css";
 import { setPanel, useCurrentPhone } from "../softphone/current.ts";
-import { readable } from "../softphone/numbers.ts";
+import { isCallable, readable } from "../softphone/numbers.ts";
 
-/** Somebody's number, called by a click where one has a phone here. */
-export function CallNumber({ number, name }: { number: string; name?: string | undefined }) {
+/** Somebody's number, called by a click where one has a phone here; `plain` where the whole is a button already. */
+export function CallNumber({ number, name, plain }: { number: string; name?: string | undefined; plain?: boolean }) {
   const t = useT();
   const phone = useCurrentPhone();
-  const callable = /^[+\d*#]/.test(number);
   return (
     <span className={css.number}>
       <span>
         {name ?? (number === "" ? t("phone.hidden") : readable(number))}
         {name && <small>{readable(number)}</small>}
       </span>
-      {phone && callable && (
+      {phone && isCallable(number) && !plain && (
         <ActionIcon
           variant="subtle"
           color="gray"

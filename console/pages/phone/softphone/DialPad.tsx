@@ -28,7 +28,6 @@ export function DialPad({ onKey }: { onKey: (key: string) => void }) {
           key={key}
           type="button"
           className={css.key}
-          aria-label={key}
           onPointerDown={() => {
             wasLong = false;
             if (key === "0")

@@ -15,6 +15,9 @@ export function dialled(text: string): string {
   return (international.startsWith("+") ? "+" : "") + international.replaceAll("+", "");
 }
 
+/** Not "anonymous" and the like. */
+export const isCallable = (number: string): boolean => /^[+*#]?\d/.test(number);
+
 /** The country code in front, of one to three digits (ITU-T E.164, list of assigned codes). */
 const countryCode = /^(\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}))?(\d+)$/;
 
