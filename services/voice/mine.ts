@@ -9,7 +9,9 @@ import { placeOf } from "./parts.ts";
 export async function myExtensions(tx: Tx, principal: Principal, wanted?: string): Promise<ExtensionRow[]> {
   const all = principal.kind === "user" ? await extensionStore.ofUser(tx, principal.id) : [];
   const mine = all.filter(
-    (row) => (wanted === undefined || row.id === wanted) && principal.bindings.some((binding) => covers(binding, placeOf(row))),
+    (row) =>
+      (wanted === undefined || row.id === wanted) &&
+      principal.bindings.some((binding) => binding.suspendedReason === undefined && covers(binding, placeOf(row))),
   );
   if (wanted !== undefined && mine.length === 0) throw notFound("extension");
   return mine;

@@ -272,3 +272,14 @@ test("what a person does to an extension is in the audit, without secrets", asyn
   assert.equal(rows[0]?.["after"].voicemailPin, "set");
   assert.ok(!JSON.stringify(rows).includes("7391"));
 });
+
+test("nobody has an extension in an organisation that is suspended", async () => {
+  const params = { organisation: api.organisation };
+  const mine = async () => (await call("myExtensionList", {}, "taras@example.org")).body.items;
+  const [{ id }] = await mine();
+  assert.equal((await call("organisationSuspend", { params, body: { reason: "Not paid." } })).status, 200);
+  assert.deepEqual(await mine(), []);
+  assert.equal((await call("mySoftphoneCreate", { params: { extension: id } }, "taras@example.org")).status, 404);
+  assert.equal((await call("organisationResume", { params, body: {} })).status, 200);
+  assert.equal((await call("mySoftphoneCreate", { params: { extension: id } }, "taras@example.org")).status, 201);
+});
