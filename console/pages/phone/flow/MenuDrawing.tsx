@@ -73,7 +73,11 @@ export function MenuDrawing(props: {
             return (
               <path
                 key={node}
-                d={`M${from.x} ${from.y}C${from.x + bend} ${from.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`}
+                d={
+                  narrow
+                    ? `M${start.x + 20} ${start.y + size.height}V${end.y}H${end.x}`
+                    : `M${from.x} ${from.y}C${from.x + bend} ${from.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`
+                }
                 fill="none"
                 stroke={node === chosen ? "var(--k-accent)" : "var(--k-border-strong)"}
                 strokeWidth={2}

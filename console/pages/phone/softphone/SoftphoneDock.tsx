@@ -1,4 +1,4 @@
-import { ActionIcon, Button } from "@mantine/core";
+import { ActionIcon, Button, Portal } from "@mantine/core";
 import { IconPhone, IconPhoneCall } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
@@ -97,17 +97,20 @@ function Dock(props: { extension: Extension; extensions: Extension[]; onExtensio
           </ActionIcon>
         </Hint>
       )}
-      {opened && (
-        <Panel
-          extension={extension}
-          extensions={props.extensions}
-          onExtension={props.onExtension}
-          phone={phone}
-          view={view}
-          onClose={() => setOpened(false)}
-        />
-      )}
-      {phone && <Incoming phone={phone} state={view} onAnswered={() => setOpened(true)} />}
+      {/* Out of the top bar, whose blur would be the window of what is fixed in it. */}
+      <Portal>
+        {opened && (
+          <Panel
+            extension={extension}
+            extensions={props.extensions}
+            onExtension={props.onExtension}
+            phone={phone}
+            view={view}
+            onClose={() => setOpened(false)}
+          />
+        )}
+        {phone && <Incoming phone={phone} state={view} onAnswered={() => setOpened(true)} />}
+      </Portal>
     </>
   );
 }
