@@ -1,66 +1,96 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
-import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { messageStore } from "../messages/store.ts";
-import { type Linphone, startLinphone } from "../testing/linphone.ts";
+import type { RequestOptions, SipStack } from "../sip/ports.ts";
+import { openSipStack } from "../sip/stack.ts";
 import { type Account, openHouse } from "./testing/house.ts";
 
-await installTestTools(phoneTools);
-const running: Linphone[] = [];
-after(() => Promise.all(running.map((phone) => phone.close())));
+const running: SipStack[] = [];
+after(() => Promise.all(running.map((stack) => stack.close())));
 const house = await openHouse(startCloud);
 const { database } = house.office;
 const ann = await house.account("201", "Ann");
 const bob = await house.account("202", "Bob");
 
-async function phone({ userName, password }: Account): Promise<Linphone> {
-  const started = await startLinphone({
-    user: userName,
-    password,
-    domain: house.domain,
-    server: `127.0.0.1:${house.phones.sipPort}`,
+/** A phone of text alone: our SIP library, registered. */
+async function phone({ userName, password }: Account) {
+  const heard: { from: string; text: string }[] = [];
+  const stack = await openSipStack({
+    bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+    userAgent: "text",
+    onInvite: (call) => call.reject(486),
+    onRequest(request) {
+      heard.push({ from: `${request.from.displayName} ${request.from.uri.user}`, text: request.body });
+      request.respond(200);
+    },
   });
-  running.push(started);
-  await started.registered();
-  return started;
+  running.push(stack);
+  const send = (options: Omit<RequestOptions, "from">) =>
+    stack.request({
+      from: `<sip:${userName}@${house.domain}>`,
+      hop: { transport: "udp", address: "127.0.0.1", port: house.phones.sipPort },
+      credentials: { username: userName, password },
+      ...options,
+    });
+  const registered = await send({
+    method: "REGISTER",
+    target: `sip:${house.domain}`,
+    to: `<sip:${userName}@${house.domain}>`,
+    contact: { user: userName, params: { expires: "600" } },
+  });
+  assert.equal(registered.status, 200);
+  const say = async (number: string, content: string, type = "text/plain"): Promise<number> =>
+    (await send({ method: "MESSAGE", target: `sip:${number}@${house.domain}`, body: { type, content } })).status;
+  return { heard, say };
 }
 const messages = () => database.sql<{ text: string; from: string; to: string; delivered: boolean }[]>`
   select text, from_id as "from", to_id as "to", delivered_at is not null as delivered from voice.messages order by id`;
 
-test("a phone's message is kept and brought to the other's phone, also when that comes later", async () => {
+test("a phone's message is kept, and brought to the other's phone, also when that registers later", async () => {
   const phoneOfAnn = await phone(ann);
-  phoneOfAnn.say(`sip:202@${house.domain}`, "Is Bob there?");
-  await house.until(async () => (await messages()).length === 1, "the message");
-  assert.deepEqual((await messages())[0], {
-    text: "Is Bob there?",
-    from: ann.extensionId,
-    to: bob.extensionId,
-    delivered: false,
-  });
-
+  assert.equal(await phoneOfAnn.say("202", "Is Bob there?"), 202);
+  assert.deepEqual(
+    [...(await messages())],
+    [{ text: "Is Bob there?", from: ann.extensionId, to: bob.extensionId, delivered: false }],
+  );
   const phoneOfBob = await phone(bob);
-  await phoneOfBob.next(/Message received from .*201.*Is Bob there\?/s);
-  await house.until(async () => (await messages())[0]?.delivered === true, "the delivery");
-  phoneOfBob.say(`sip:201@${house.domain}`, "Here, привіт");
-  await phoneOfAnn.next(/Message received from .*202.*Here, привіт/s);
+  await house.until(() => phoneOfBob.heard.length === 1, "the message");
+  assert.deepEqual(phoneOfBob.heard[0], { from: "Ann 201", text: "Is Bob there?" });
+  await house.until(async () => (await messages())[0]?.delivered === true, "its delivery to be written");
+
+  assert.equal(await phoneOfBob.say("201", "Here, привіт"), 202);
+  await house.until(() => phoneOfAnn.heard.length === 1, "the answer");
+  assert.deepEqual(phoneOfAnn.heard[0], { from: "Bob 202", text: "Here, привіт" });
 
   // Written in a browser.
-  const {
-    organisationId,
-    projectId,
-    id: systemId,
-  } = house.office.system as { organisationId: never; projectId: never; id: never };
-  const from = { id: ann.extensionId as never, organisationId, projectId, systemId };
-  await database.transaction("system", (tx) => messageStore.send(tx, from, bob.extensionId as never, "From the console"));
-  await phoneOfBob.next(/From the console/);
+  const place = house.office.system as { organisationId: never; projectId: never };
+  const from = { ...place, id: ann.extensionId as never, systemId: house.office.within.phoneSystem as never };
+  for (const text of ["one", "two", "three"])
+    await database.transaction("system", (tx) => messageStore.send(tx, from, bob.extensionId as never, text));
+  await house.until(() => phoneOfBob.heard.length === 4, "three more");
+  assert.deepEqual(
+    phoneOfBob.heard.slice(1).map(({ text }) => text),
+    ["one", "two", "three"],
+    "in their order",
+  );
   await house.until(async () => (await messages()).every(({ delivered }) => delivered), "all deliveries");
 });
 
-test("a message to nobody is refused", async () => {
+test("a message to nobody, to oneself, too long, not of text, or of a stranger is refused", async () => {
   const before = (await messages()).length;
-  running[0]?.say(`sip:299@${house.domain}`, "Nobody");
-  running[0]?.say(`sip:202@${house.domain}`, "Somebody");
-  await running[1]?.next(/Somebody/);
-  assert.equal((await messages()).length, before + 1);
+  const { say } = await phone(ann);
+  assert.equal(await say("299", "Nobody"), 404);
+  assert.equal(await say("201", "Me"), 404);
+  assert.equal(await say("202", "x".repeat(2001)), 413);
+  assert.equal(await say("202", "<x/>", "application/im-iscomposing+xml"), 415);
+  assert.equal((await messages()).length, before);
+  const stranger = await running[0]?.request({
+    method: "MESSAGE",
+    from: `<sip:nobody@${house.domain}>`,
+    target: `sip:202@${house.domain}`,
+    hop: { transport: "udp", address: "127.0.0.1", port: house.phones.sipPort },
+    body: { type: "text/plain", content: "Let me in" },
+  });
+  assert.equal(stranger?.status, 407);
 });

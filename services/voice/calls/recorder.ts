@@ -67,9 +67,10 @@ export async function openRecorder({ database, log }: { database: Database; log:
     async finish(call) {
       const record = recordOf(call);
       over.add(call.id);
+      const before = [...writing];
       const work = (async () => {
         // One that is being written as going on must not come back after it was taken away.
-        await Promise.allSettled([...writing].filter((each) => each !== work));
+        await Promise.allSettled(before);
         for (let attempt = 1; ; attempt++) {
           try {
             await database.transaction("system", async (tx) => {
