@@ -105,13 +105,13 @@ export async function openCodec(name: CodecName): Promise<AudioCodec> {
   if (name === "G722") return new G722Codec();
   if (name !== "opus") return new G711Codec(name);
   const [encoder, decoder] = await Promise.all([
-    // Complexity 5 costs half of 10 and is not told apart in speech.
+    // Complexity 1 takes half the time of 5 (0.12 ms for 20 ms), and a conference of thirty encodes thirty times.
     createEncoder({
       channels: 1,
       sampleRate,
       application: 2048,
       bitrate: 32_000,
-      complexity: 5,
+      complexity: 1,
       fec: true,
       packetLossPercent: 5,
     }),
