@@ -75,7 +75,8 @@ async function call(page: Page, number: string): Promise<void> {
   await panel(page).getByRole("textbox", { name: "Name or number" }).fill(number);
   await act(page, "Call");
 }
-const answer = (page: Page, name = "Answer") => page.getByRole("alert").getByRole("button", { name, exact: true }).click();
+const incoming = (page: Page) => page.getByRole("region", { name: /^Call from/ });
+const answer = (page: Page, name = "Answer") => incoming(page).getByRole("button", { name, exact: true }).click();
 const speaks = (page: Page) => panel(page).getByRole("button", { name: "Mute", exact: true }).waitFor();
 const isReady = (page: Page) => panel(page).getByRole("textbox", { name: "Name or number" }).waitFor();
 
@@ -107,7 +108,7 @@ test("two people: registered with a password, called, spoken with, on hold, keys
   assert.ok(relay.has(first.user) && relay.has(second.user));
   await call(olena, second.user);
   if (pictures) await olena.screenshot({ path: join(pictures, "softphone-calling.png") });
-  await taras.getByRole("alert").getByText("is calling").waitFor();
+  await incoming(taras).getByText("is calling").waitFor();
   if (pictures) await taras.screenshot({ path: join(pictures, "softphone-incoming.png") });
   await answer(taras);
   await Promise.all([speaks(olena), speaks(taras)]);
@@ -145,9 +146,9 @@ test("a call that is declined, one that is called off, a number that is not ther
   await answer(taras, "Decline");
   await panel(olena).getByText("Declined").waitFor();
   await call(olena, tarasNumber);
-  await taras.getByRole("alert").getByText("is calling").waitFor();
+  await incoming(taras).getByText("is calling").waitFor();
   await act(olena, "Hang up");
-  await taras.getByRole("alert").waitFor({ state: "detached" });
+  await incoming(taras).waitFor({ state: "detached" });
   await isReady(olena);
   await call(olena, "999");
   await panel(olena).getByText("This number does not exist").waitFor();
