@@ -8,7 +8,7 @@ import { openHouse } from "./testing/house.ts";
 await installTestTools(phoneTools);
 const house = await openHouse(startCloud);
 const ann = await house.account("101", "Ann");
-const bob = await house.account("102", "Bob");
+const bob = await house.account("102", "Bob", { voicemail: { enabled: false } });
 const phoneOfAnn = await house.phone(ann, { toneHz: 440 });
 const phoneOfBob = await house.phone(bob, { toneHz: 620 });
 
