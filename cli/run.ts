@@ -66,7 +66,8 @@ async function askForSecrets({ command, values, extra, terminal }: Run): Promise
 /** The last month, where a period is needed and none was given. */
 function fillPeriod({ command, values }: Run): void {
   const isMissing = (field: string) =>
-    command.arguments.some((one) => one.field === field && one.required) && values[field] === undefined;
+    command.arguments.some((one) => one.field === field && one.required && one.value.kind === "time") &&
+    values[field] === undefined;
   if (isMissing("to")) values["to"] = new Date().toISOString();
   if (isMissing("from")) values["from"] = new Date(Date.parse(String(values["to"])) - 30 * 86_400_000).toISOString();
 }
