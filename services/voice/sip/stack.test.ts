@@ -19,6 +19,7 @@ async function stranger(context: TestContext, port: number) {
   socket.on("message", (data) => heard.push(data.toString()));
   return {
     heard,
+    port: socket.address().port,
     say: (text: string | Buffer) => socket.send(text, port, "127.0.0.1"),
     async ask(text: string): Promise<string> {
       const before = heard.length;
@@ -245,4 +246,35 @@ test("when it closes, new calls are sent away, and running ones hear goodbye", a
   assert.equal((refusal as { status: number }).status, 503);
   assert.equal(((await ended)[0] as { cause: string }).cause, "remote_hangup");
   await closing;
+});
+
+test("two phones behind a proxy answer at once: the first has the call, the second is thanked and hung up", async (context) => {
+  const alice = await testStack(context);
+  const proxy = await stranger(context, alice.port());
+  const call = alice.stack.call({ target: `sip:group@127.0.0.1:${proxy.port}`, from: "sip:alice@example.org", sdp: sdp("a") });
+  const branches: string[] = [];
+  call.on("progress", ({ branch }) => branches.push(branch));
+  call.on("answered", ({ branch }) => branches.push(`answered ${branch}`));
+  await until(() => proxy.heard.length > 0);
+  const invite = proxy.heard[0]!.split("\r\n");
+  const say = (status: string, tag: string) => {
+    const kept = invite.filter((line) => /^(Via|From|Call-ID|CSeq):/.test(line));
+    const to = `To: <sip:group@127.0.0.1>;tag=${tag}\r\nContact: <sip:${tag}@127.0.0.1:${proxy.port}>`;
+    proxy.say(`SIP/2.0 ${status}\r\n${kept.join("\r\n")}\r\n${to}\r\nContent-Length: 0\r\n\r\n`);
+  };
+  const heard = (method: string, tag: string) => proxy.heard.filter((text) => text.startsWith(`${method} sip:${tag}@`));
+  say("180 Ringing", "one");
+  say("180 Ringing", "two");
+  say("200 OK", "two");
+  say("200 OK", "one");
+  await until(() => heard("BYE", "one").length > 0 && heard("ACK", "two").length > 0);
+  assert.equal(heard("ACK", "one").length > 0, true);
+  assert.match(heard("BYE", "one")[0]!, /^Reason: SIP;cause=200/m);
+  assert.deepEqual(heard("BYE", "two"), []);
+  assert.deepEqual(branches, ["one", "two", "answered two"]);
+  // The same 2xx again: so the ACK was lost, and is sent again.
+  const acks = heard("ACK", "two").length;
+  say("200 OK", "two");
+  await until(() => heard("ACK", "two").length > acks);
+  assert.equal(call.state, "confirmed");
 });

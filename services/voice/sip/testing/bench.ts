@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { SipStack } from "../ports.ts";
 import { openSipStack } from "../stack.ts";
 import { backToBack } from "./backToBack.ts";
@@ -33,6 +34,8 @@ const sipp = (words: string[]) =>
 const callee = sipp(["-sn", "uas", "-p", String(calleePort)]);
 await new Promise((resolve) => setTimeout(resolve, 500));
 const before = process.cpuUsage();
+const delay = monitorEventLoopDelay({ resolution: 5 });
+delay.enable();
 const started = performance.now();
 const calls = rate * seconds;
 const caller = sipp([
@@ -72,6 +75,8 @@ process.stdout.write(
     measured: times.length,
     inviteTo200Ms: { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: times.at(-1) },
     processorShare: Number(((user + system) / 1000 / elapsedMs).toFixed(3)),
+    // What the machine kept from us, or we from ourselves.
+    eventLoopDelayMs: { p99: Math.round(delay.percentile(99) / 1e6), max: Math.round(delay.max / 1e6) },
     residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
     left: holder.stack.sessions.size,
     errors: errors.length,
