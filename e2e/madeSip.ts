@@ -146,8 +146,11 @@ export class SipRelay {
       `${secret}:${this.#nonce}:${part("nc")}:${part("cnonce")}:${part("qop")}:${md5(`REGISTER:${part("uri")}`)}`,
     );
     if (!found || part("response") !== proof) {
-      const challenge = `Digest realm="${this.domain}", nonce="${this.#nonce}", algorithm=MD5, qop="auth"`;
-      this.#answer(socket, message, "401 Unauthorized", [["WWW-Authenticate", challenge]]);
+      const challenge = (algorithm: string): [string, string] => [
+        "WWW-Authenticate",
+        `Digest realm="${this.domain}", nonce="${this.#nonce}", algorithm=${algorithm}, qop="auth"`,
+      ];
+      this.#answer(socket, message, "401 Unauthorized", [challenge("MD5"), challenge("SHA-256")]);
       return;
     }
     const contact = header(message, "contact") ?? "";

@@ -1,6 +1,7 @@
 import { type Invitation, Inviter, Registerer, RegistererState, type Session, SessionState, UserAgent } from "sip.js";
 import type { PhoneAccount } from "./account.ts";
 import { cancelCause, causeOf } from "./causes.ts";
+import { withKnownChallenges } from "./challenges.ts";
 import { chosenDevices, Microphone } from "./devices.ts";
 import { CallMedia } from "./media.ts";
 import { Mixer } from "./mixer.ts";
@@ -76,6 +77,9 @@ export class PhoneEngine {
         onConnect: () => this.#register(),
       },
     });
+    const { transport } = this.#agent;
+    const take = transport.onMessage;
+    transport.onMessage = (message) => take?.(withKnownChallenges(message));
     this.#registerer = new Registerer(this.#agent, { expires: expiresSeconds, regId: 1 });
     this.#registerer.stateChange.addListener((state) => {
       if (state === RegistererState.Registered) this.#tellRegistration("registered");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cancelCause, causeOf } from "./causes.ts";
+import { withKnownChallenges } from "./challenges.ts";
 import { clock, dialled, readable } from "./numbers.ts";
 import { countersOf, figuresBetween, opinionScore, qualityOf } from "./quality.ts";
 
@@ -70,4 +71,12 @@ test("figures are of the last seconds alone, and say nothing while nothing comes
   const before = countersOf(report(100, 40));
   assert.deepEqual(figuresBetween(before, countersOf(report(190, 50))), { loss: 0.1, jitter: 12, roundTrip: 80 });
   assert.equal(figuresBetween(before, countersOf(report(100, 40))), undefined);
+});
+
+test("of several challenges the one is left that sip.js answers", () => {
+  const md5 = 'WWW-Authenticate: Digest realm="a", nonce="n", algorithm=MD5, qop="auth"\r\n';
+  const sha = 'WWW-Authenticate: Digest realm="a", nonce="m", algorithm=SHA-256, qop="auth"\r\n';
+  const plain = 'Proxy-Authenticate: Digest realm="a", nonce="n"\r\n';
+  assert.equal(withKnownChallenges(`SIP/2.0 401 Unauthorized\r\n${md5}${sha}\r\n`), `SIP/2.0 401 Unauthorized\r\n${md5}\r\n`);
+  assert.equal(withKnownChallenges(`${sha}${plain}\r\nalgorithm=SHA-256\r\n`), `${plain}\r\nalgorithm=SHA-256\r\n`);
 });
