@@ -85,7 +85,11 @@ export function startDtls(options: {
     receive: (packet) => {
       // A second ClientHello would begin anew; we negotiate anew through SDP only.
       if (ended && packet[0] === 22 && packet.readUInt16BE(3) === 0) return;
-      transport.onData(packet);
+      try {
+        transport.onData(packet);
+      } catch {
+        // Broken records are dropped (RFC 6347 section 4.1.2.7).
+      }
     },
     close: () => {
       ended = true;
