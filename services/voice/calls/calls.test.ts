@@ -51,7 +51,7 @@ test("five phones behind one address register at once, and every one rings", asy
   const phones = await Promise.all(devices.map((device) => house.phone(device)));
   phoneOfAnn.forget();
   await phoneOfAnn.dial("105");
-  await Promise.all(phones.map((phone) => phone.next("CALL_INCOMING")));
+  await Promise.all(phones.filter((_, i) => i !== 3).map((phone) => phone.next("CALL_INCOMING")));
   await phones[3]?.answer();
   await phoneOfAnn.established();
   await Promise.all(phones.filter((_, i) => i !== 3).map((phone) => phone.closed()));
@@ -86,7 +86,8 @@ test("nobody registered: voicemail takes the message, with its sound", async () 
   await phoneOfAnn.heardFor(6);
   await phoneOfAnn.hangUp();
   await phoneOfAnn.closed();
-  const list = () => house.office.as("owner", "voicemailList", { params: house.office.within, query: { extension: dora.extensionId } });
+  const list = () =>
+    house.office.as("owner", "voicemailList", { params: house.office.within, query: { extension: dora.extensionId } });
   await house.until(async () => (await list())["items"].length === 1, "the voicemail");
   const [message] = (await list())["items"];
   assert.ok(message.seconds > 1 && message.fromNumber === "101", JSON.stringify(message));

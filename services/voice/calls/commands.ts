@@ -9,21 +9,20 @@ import { announcementSource, textSource } from "./spoken.ts";
 /** What the control plane asks of calls: those that run are changed, new ones are made. */
 
 export interface CallStartInput {
-  from: Destination;
+  extension: string;
   to?: string;
   application?: string;
-  callerNumber?: string;
   answerAutomatically: boolean;
 }
 
-/** What the switchboard does for a command. */
+/** What the switchboard does for a command; errors are CloudErrors. */
 export interface CommandActions {
-  /** Rings `from`, and once somebody has answered there connects them; answers with the call's id when the first phone rings. */
+  /** Rings the extension, and once somebody has answered there goes on; answers with the call's id when the first phone rings. */
   start(systemId: string, input: CallStartInput): Promise<{ callId: string }>;
-  /** Whoever came from outside, else whoever called, goes there; the other one is let go. */
-  send(call: Call, to: Destination): Promise<void>;
+  /** Whoever is the outer party goes there; the other one is let go. */
+  send(call: Call, to: Destination): void;
   record(call: Call, on: boolean): Promise<void>;
-  park(call: Call): Promise<void>;
+  park(call: Call): void;
 }
 
 /** For `serveCommands`. @throws CloudError not_found, failed_precondition, deadline_exceeded */
@@ -41,8 +40,8 @@ export function commandHandler(board: Board, actions: CommandActions): (command:
 async function act(call: Call, action: CallAction, actions: CommandActions): Promise<void> {
   switch (action.action) {
     case "hang_up":
-      for (const party of [...call.parties]) party.hangUp();
       call.hungUpBy ??= "system";
+      for (const party of [...call.parties]) party.hangUp();
       return;
     case "transfer":
       return actions.send(call, action.to);

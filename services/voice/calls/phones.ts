@@ -7,6 +7,7 @@ import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import { openPassword } from "../extensions/credentials.ts";
+import { serveCommands } from "../live/commands.ts";
 import { openMediaEngine } from "../media/openEngine.ts";
 import { openAdmission } from "../registrar/admission.ts";
 import { openLocations } from "../registrar/locations.ts";
@@ -15,6 +16,8 @@ import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
 import { openChat } from "./chat.ts";
+import { createCommandActions } from "./commandActions.ts";
+import { commandHandler } from "./commands.ts";
 import { openPlans } from "./plans.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
@@ -97,6 +100,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   const lines = openTrunks({ database, secrets, log, plans, stack: opened });
   trunks = lines;
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
+  const commands = await serveCommands(database, log, commandHandler(switchboard, createCommandActions(switchboard)));
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
   async function answer(request: IncomingRequest): Promise<void> {
@@ -112,6 +116,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     sipPort: opened.bindings.find(({ transport }) => transport === "udp")?.port ?? 0,
     webSocketPort: door.port,
     async close({ drainMs }) {
+      await commands.close();
       await lines.close();
       await opened.close({ drainMs });
       await chat.close();

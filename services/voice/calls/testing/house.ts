@@ -100,13 +100,14 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
     async calls(count: number): Promise<Json[]> {
       let items: Json[] = [];
       await house.until(async () => {
-        items = (await office.as("owner", "phoneCallList", { params: office.within}))["items"];
+        items = (await office.as("owner", "phoneCallList", { params: office.within }))["items"];
         return items.length >= count;
       }, `${count} records of calls`);
       return items;
     },
     async until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
-      for (const deadline = Date.now() + 30_000; !(await isSo()); await sleep(50)) assert.ok(Date.now() < deadline, `still waiting for ${what}`);
+      for (const deadline = Date.now() + 30_000; !(await isSo()); await sleep(50))
+        assert.ok(Date.now() < deadline, `still waiting for ${what}`);
     },
   };
   return house;

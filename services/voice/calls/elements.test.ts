@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startCloud } from "../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { findTone } from "../testing/tones.ts";
+import { openHouse } from "./testing/house.ts";
+
+await installTestTools(phoneTools);
+const house = await openHouse(startCloud);
+const noVoicemail = { voicemail: { enabled: false } };
+const [ann, bob, carol] = await Promise.all([
+  house.account("101", "Ann", noVoicemail),
+  house.account("102", "Bob", noVoicemail),
+  house.account("103", "Carol", noVoicemail),
+]);
+const [atAnn, atBob, atCarol] = await Promise.all([
+  house.phone(ann, { toneHz: 440 }),
+  house.phone(bob, { toneHz: 620 }),
+  house.phone(carol, { toneHz: 1000 }),
+]);
+const make = (key: string, body: object) => house.office.as("owner", key, { params: house.office.within, body });
+const forget = () => {
+  for (const phone of [atAnn, atBob, atCarol]) phone.forget();
+};
+
+test("a ring group: all ring, one answers, the others stop", async () => {
+  const members = [bob, carol].map(({ extensionId }) => ({ target: { kind: "extension", id: extensionId } }));
+  await make("ringGroupCreate", { name: "Sales", number: "200", members });
+  forget();
+  await atAnn.dial("200");
+  await atBob.next("CALL_INCOMING");
+  await atCarol.answer();
+  await atAnn.established();
+  await atBob.closed();
+  await atAnn.hangUp();
+  await atCarol.closed();
+});
+
+test("a menu: a key leads to an extension", async () => {
+  const keys = { 1: { kind: "extension", id: bob.extensionId } };
+  await make("phoneMenuCreate", { name: "Welcome", number: "300", greeting: { kind: "text", text: { en: "Press one." } }, keys });
+  forget();
+  await atAnn.dial("300");
+  await atAnn.established();
+  await atAnn.press("1");
+  await atBob.answer();
+  await atBob.established();
+  assert.ok(findTone(await atBob.heardFor(2), 440).heardMs > 1000);
+  await atBob.hangUp();
+  await atAnn.closed();
+});
+
+test("a queue: whoever is logged in gets the call of whoever waits", async () => {
+  const queue = await make("callQueueCreate", {
+    name: "Help",
+    number: "400",
+    strategy: "in_order",
+    agents: [{ extension: bob.extensionId }, { extension: carol.extensionId }],
+    wrapUpSeconds: 0,
+    leaveWhenEmpty: false,
+  });
+  forget();
+  await atAnn.dial("400");
+  await atAnn.established();
+  await house.office.as("owner", "queueAgentUpdate", {
+    params: { callQueue: queue["id"], extension: carol.extensionId },
+    body: { loggedIn: true },
+  });
+  await atCarol.answer();
+  await atCarol.established();
+  assert.ok(findTone(await atCarol.heardFor(2), 440).heardMs > 1000);
+  await atAnn.hangUp();
+  await atCarol.closed();
+  const [record] = await house.calls(3);
+  assert.deepEqual([record?.["queueId"], record?.["outcome"]], [queue["id"], "answered"]);
+});
+
+test("a conference: three hear each other", async () => {
+  await make("conferenceRoomCreate", { name: "Room", number: "500" });
+  forget();
+  for (const phone of [atAnn, atBob, atCarol]) {
+    await phone.dial("500");
+    await phone.established();
+  }
+  const sound = await atAnn.heardFor(12);
+  for (const tone of [620, 1000])
+    assert.ok(findTone(sound, tone).heardMs > 500, `${tone}: ${JSON.stringify(findTone(sound, tone))}`);
+  await Promise.all([atAnn, atBob, atCarol].map((phone) => phone.hangUp()));
+});
