@@ -8,7 +8,7 @@ import { build } from "vite";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
 import { madePhone, softphoneUsers } from "./madePhone.ts";
-import { SipRelay } from "./madeSip.ts";
+import { SipRelay, type SipUser } from "./madeSip.ts";
 
 /**
  * The phone in the console, browser to browser: SIP over WebSocket through a proxy that is not ours, sound and pictures by WebRTC. What a whole
@@ -104,7 +104,7 @@ async function hears(page: Page, calls = 1): Promise<void> {
 
 test("two people: registered with a password, called, spoken with, on hold, keys, hung up", async () => {
   const [olena, taras] = [await person(), await person()];
-  const [first, second] = softphoneUsers as [{ user: string }, { user: string }];
+  const [first, second] = softphoneUsers as [SipUser, SipUser, SipUser];
   assert.ok(relay.has(first.user) && relay.has(second.user));
   await call(olena, second.user);
   if (pictures) await olena.screenshot({ path: join(pictures, "softphone-calling.png") });
