@@ -17,6 +17,7 @@ import { buildReport, ntpNow, parseRtcp } from "./rtp/rtcp.ts";
 import { SrtpContext } from "./rtp/srtp.ts";
 import { bindingResponse, readBindingRequest } from "./rtp/stun.ts";
 import { bdecode, bencode } from "./rtpengine/bencode.ts";
+import { Negotiation } from "./sdp/negotiation.ts";
 import { concat } from "./testing/rtpPeer.ts";
 import { turnCredentials } from "./turn.ts";
 
@@ -190,6 +191,26 @@ test("WAV: what a recorder leaves when it is killed can be read; other files are
   assert.equal((await readWav(file)).pcm.length, 640);
   writeFileSync(file, "no sound");
   await assert.rejects(readWav(file), /is no WAV file/);
+});
+
+test("an answer has the protocol of its offer, and its lines; a hold of the old kind is one", () => {
+  const fixed = { addresses: ["192.0.2.1"], port: 4000, fingerprint: "", ssrc: 1, videoSsrc: 2 };
+  const lines = [
+    "v=0",
+    "o=- 1 1 IN IP4 192.0.2.9",
+    "s=-",
+    "c=IN IP4 192.0.2.9",
+    "t=0 0",
+    "m=video 9 RTP/AVP 31",
+    "m=audio 5004 RTP/AVPF 96 9",
+    "a=rtpmap:96 opus/48000/2",
+    "a=rtpmap:97 telephone-event/8000",
+  ];
+  const { sdp, agreed } = new Negotiation(fixed).answer(lines.join("\r\n"), { prefer: ["G722"], direction: "sendonly" });
+  assert.match(sdp, /m=video 0 RTP\/AVP 31\r\n.*m=audio 4000 RTP\/AVPF 9\r\n.*a=sendonly/s);
+  assert.deepEqual([agreed.codec.name, agreed.direction, agreed.event], ["G722", "sendonly", undefined]);
+  const held = new Negotiation(fixed).answer(lines.join("\r\n").replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"), {});
+  assert.equal(held.agreed.direction, "recvonly");
 });
 
 test("TURN credentials, bencode", () => {

@@ -67,16 +67,20 @@ export class LegTransport {
   }
 
   agree(agreed: Agreement): void {
+    const before = this.#agreed?.remote;
     this.#agreed = agreed;
     if (agreed.profile === "webrtc") this.#agreeWebrtc(agreed);
-    else this.#agreePlain(agreed);
+    else this.#agreePlain(agreed, before?.address === agreed.remote.address && before.port === agreed.remote.port);
   }
 
-  #agreePlain(agreed: Agreement): void {
+  #agreePlain(agreed: Agreement, samePlace: boolean): void {
     const { address, port, rtcpPort } = agreed.remote;
     this.#latched = undefined;
-    this.#remote = address === "0.0.0.0" ? undefined : { address, port };
-    this.#remoteRtcp = address === "0.0.0.0" ? undefined : { address, port: agreed.rtcpMux ? port : rtcpPort };
+    // Behind a NAT it is not where it says: what was learnt holds until it says otherwise.
+    if (!samePlace || !this.#remote) {
+      this.#remote = address === "0.0.0.0" ? undefined : { address, port };
+      this.#remoteRtcp = address === "0.0.0.0" ? undefined : { address, port: agreed.rtcpMux ? port : rtcpPort };
+    }
     const srtp = agreed.srtp;
     const key = (master: Buffer | undefined): string => (srtp && master ? `${srtp.suite} ${master.toString("base64")}` : "");
     // A direction whose key stays keeps its count of packets.

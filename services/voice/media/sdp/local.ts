@@ -10,6 +10,8 @@ export interface LocalDescription {
   addresses: readonly string[];
   port: number;
   profile: MediaProfile;
+  /** As the offer has it (RTP/AVPF, say), in an answer to it. */
+  protocol: string | undefined;
   codecs: readonly { name: CodecName; payloadType: number }[];
   events: readonly { payloadType: number; rate: number }[];
   direction: MediaDirection;
@@ -65,7 +67,7 @@ function refusedLines(line: LocalDescription["lines"][number]): string[] {
 function audioLines(local: LocalDescription, mid: string | undefined): string[] {
   const formats = [...local.codecs, ...local.events].map((each) => each.payloadType);
   return [
-    `m=audio ${local.port} ${protocols[local.profile]} ${formats.join(" ")}`,
+    `m=audio ${local.port} ${local.protocol ?? protocols[local.profile]} ${formats.join(" ")}`,
     ...transportLines(local, mid),
     ...local.codecs.flatMap((codec) => [
       `a=rtpmap:${codec.payloadType} ${codec.name}/${rates[codec.name]}`,
@@ -86,7 +88,7 @@ function audioLines(local: LocalDescription, mid: string | undefined): string[] 
 function videoLines(local: LocalDescription, mid: string | undefined): string[] {
   const video = local.video!;
   return [
-    `m=video ${local.port} ${protocols[local.profile]} ${video.codecs.map((codec) => codec.payloadType).join(" ")}`,
+    `m=video ${local.port} ${local.protocol ?? protocols[local.profile]} ${video.codecs.map((codec) => codec.payloadType).join(" ")}`,
     ...transportLines(local, mid),
     ...video.codecs.flatMap((codec) => [
       `a=rtpmap:${codec.payloadType} ${codec.name}/90000`,

@@ -86,6 +86,7 @@ export class Negotiation {
     this.#lines = withVideo(this.#lines, video);
     const local: LocalDescription = {
       ...this.#base(options, profile),
+      protocol: undefined,
       codecs: codecs.map((name) => ({ name, payloadType: this.#numbers.get(name)! })),
       events: (codecs.includes("opus") ? [8000, 48_000] : [8000]).map((rate) => this.#event(rate)),
       direction: options.direction ?? "sendrecv",
@@ -140,6 +141,7 @@ export class Negotiation {
     const ours = crypto ? this.#crypto(crypto.tag, crypto.suite) : undefined;
     const local: LocalDescription = {
       ...this.#base(options, remote.profile),
+      protocol: remote.lines[remote.audioLine]!.protocol,
       codecs: [codec],
       events: event ? [event] : [],
       direction,
