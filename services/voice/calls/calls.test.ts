@@ -41,7 +41,7 @@ test("one that refuses is busy, and a number that nothing has is not found", asy
   assert.match((await phoneOfAnn.closed()).param ?? "", /486/);
   await phoneOfAnn.dial("199");
   assert.match((await phoneOfAnn.closed()).param ?? "", /404/);
-  const [missing, busy] = await house.calls(2);
+  const [missing, busy] = await house.calls(3);
   assert.deepEqual([missing?.["outcome"], missing?.["cause"], busy?.["outcome"], busy?.["cause"]], ["failed", 404, "busy", 486]);
 });
 

@@ -9,7 +9,7 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
     call.refuse(404, "failed", "There is no such extension.");
     return undefined;
   }
-  call.to = call.forwardedBy.size === 0 ? { number: extension.number, name: extension.name } : call.to;
+  if (call.to.number === extension.number) call.to = { number: extension.number, name: extension.name };
   const { forwarding } = extension;
   if (forwarding.always && !call.forwardedBy.has(extension.id)) {
     call.forwardedBy.add(extension.id);

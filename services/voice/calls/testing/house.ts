@@ -23,6 +23,7 @@ export const rtpPorts = () => {
 
 /** A phone system with a voice process in this one, and real phones. Ended with the test file. */
 export async function openHouse(start: typeof startCloud, options: Partial<PhonesOptions> = {}) {
+  const at = options.listen ?? "127.0.0.1";
   const running: Baresip[] = [];
   let phones: Phones | undefined;
   // Before the cloud's own: hooks run in the order in which they were given.
@@ -41,11 +42,11 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
       dataDirectory,
       publicUrl: "http://127.0.0.1",
       version: "test",
-      listen: "127.0.0.1",
+      listen: at,
       sipPort: 0,
       webSocketPort: 0,
       rtpPorts: rtpPorts(),
-      address: "127.0.0.1",
+      address: at,
       workers: 1,
       log,
       ...options,
@@ -89,7 +90,7 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
         user: account.userName,
         password: account.password,
         domain: house.domain,
-        server: `127.0.0.1:${house.phones.sipPort}`,
+        server: `${at}:${house.phones.sipPort}`,
         ...more,
       });
       running.push(phone);

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, test } from "node:test";
+import { startCloud } from "../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { findTone } from "../testing/tones.ts";
+import { openHouse } from "./testing/house.ts";
+
+await installTestTools(phoneTools);
+const house = await openHouse(startCloud);
+const { as, within } = house.office;
+const ann = await house.account("101", "Ann");
+const bob = await house.account("102", "Bob", { voicemail: { enabled: false } });
+const phoneOfAnn = await house.phone(ann, { toneHz: 440 });
+const phoneOfBob = await house.phone(bob, { toneHz: 620 });
+
+const asked: { event: string; digits?: string; call: { to: string } }[] = [];
+let answers: object[] = [];
+const program = createServer(async (request, response) => {
+  let text = "";
+  for await (const piece of request) text += piece;
+  asked.push(JSON.parse(text));
+  response.end(JSON.stringify({ verbs: answers.shift() ?? [] }));
+});
+before(async () => {
+  await new Promise<void>((resolve) => program.listen(0, "127.0.0.1", resolve));
+  await as("owner", "webhookSettingsUpdate", { body: { allowedNetworks: ["127.0.0.0/8"] } });
+});
+after(() => void program.close());
+
+const activeCalls = async () => (await as("owner", "activeCallList", { params: within }))["items"];
+
+test("click to call: one's own phone rings, then the other's; recorded on somebody's word, and ended", async () => {
+  const started = await as("owner", "callStart", { params: within, body: { extension: ann.extensionId, to: "102" } });
+  await phoneOfAnn.answer();
+  await phoneOfBob.answer();
+  await phoneOfBob.established();
+  const [heard] = await Promise.all([phoneOfAnn.heardFor(2), phoneOfBob.heardFor(2)]);
+  assert.ok(findTone(heard, 620).heardMs > 1000, JSON.stringify(findTone(heard, 620)));
+  await house.until(async () => (await activeCalls())[0]?.state === "talking", "the call in the list");
+  const [call] = await activeCalls();
+  assert.deepEqual([call.id, call.from, call.to], [started["callId"], "101", "102"]);
+  const act = (action: object) => as("owner", "activeCallAct", { params: { activeCall: call.id }, body: { do: action } });
+  await act({ action: "record_start" });
+  await house.until(async () => (await activeCalls())[0]?.recording === true, "its recording in the list");
+  await phoneOfBob.heardFor(2);
+  await act({ action: "record_stop" });
+  const { items } = await as("owner", "recordingList", { params: within });
+  assert.equal(items.length, 1);
+  assert.ok(items[0].seconds > 1, JSON.stringify(items[0]));
+  await act({ action: "hang_up" });
+  await Promise.all([phoneOfAnn.closed(), phoneOfBob.closed()]);
+  const [record] = await house.calls(1);
+  assert.deepEqual([record?.["fromNumber"], record?.["toNumber"], record?.["outcome"]], ["101", "102", "answered"]);
+});
+
+test("somebody whose phone is not there cannot be called for", async () => {
+  const nobody = await house.account("103", "Nobody");
+  await assert.rejects(
+    as("owner", "callStart", { params: within, body: { extension: nobody.extensionId, to: "102" } }),
+    /No phone of 103/,
+  );
+});
+
+test("a program answers a call: it asks for digits, and says where the call goes", async () => {
+  for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
+  const url = `http://127.0.0.1:${(program.address() as AddressInfo).port}/calls`;
+  const { application } = await as("owner", "phoneApplicationCreate", { params: within, body: { name: "Choose", url } });
+  const target = { kind: "application", id: application.id };
+  await as("owner", "speedDialCreate", { params: within, body: { name: "Choose", number: "399", target } });
+  answers = [
+    [{ verb: "gather", maximumDigits: 2, timeoutSeconds: 20, action: "chosen" }],
+    [{ verb: "dial", destination: { kind: "extension", id: bob.extensionId } }],
+  ];
+  await phoneOfAnn.dial("399");
+  await phoneOfAnn.established();
+  await house.until(async () => (await activeCalls())[0]?.state === "application", "the program's call in the list");
+  await phoneOfAnn.press("42");
+  await phoneOfBob.answer();
+  await phoneOfBob.established();
+  assert.deepEqual(
+    asked.map(({ event, digits, call }) => [event, digits, call.to]),
+    [
+      ["call", undefined, "399"],
+      ["gathered", "42", "399"],
+    ],
+  );
+  await phoneOfBob.hangUp();
+  await phoneOfAnn.closed();
+});
+
+test("a program that fails: the call goes to its fallback", async () => {
+  for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
+  const fallback = { kind: "extension", id: bob.extensionId };
+  const { application } = await as("owner", "phoneApplicationCreate", {
+    params: within,
+    body: { name: "Broken", url: "http://127.0.0.1:9/", fallback },
+  });
+  const target = { kind: "application", id: application.id };
+  await as("owner", "speedDialCreate", { params: within, body: { name: "Broken", number: "398", target } });
+  await phoneOfAnn.dial("398");
+  await phoneOfBob.answer();
+  await phoneOfBob.established();
+  await phoneOfBob.hangUp();
+  await phoneOfAnn.closed();
+});
