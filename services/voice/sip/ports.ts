@@ -8,6 +8,8 @@
 import type { SecureContextOptions } from "node:tls";
 import type { WebSocket } from "ws";
 
+export type { DigestAlgorithm, DigestServer, DigestVerdict } from "./digestPorts.ts";
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Words
 
@@ -310,7 +312,7 @@ export interface SessionEvents {
   notify: [request: SipRequest];
   /** The ACK for our 2xx; with the other one's answer when our 2xx was the offer. */
   acknowledged: [sdp: string | undefined];
-  /** The other one changed who it is (P-Asserted-Identity or From in a re-INVITE or UPDATE, RFC 4916). */
+  /** The other one changed who it is (P-Asserted-Identity in a re-INVITE or UPDATE). */
   identity: [request: SipRequest];
 }
 
@@ -455,32 +457,6 @@ export interface OutgoingCall extends Session, Emits<OutgoingEvents> {
   /** Takes the call back; a 2xx that crosses it is acknowledged and hung up. Harmless when it is over; a confirmed call is hung up. */
   cancel(options?: HangUpOptions): void;
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Digest, as a server (RFC 7616, RFC 8760)
-
-export type DigestAlgorithm = "MD5" | "SHA-256";
-
-export interface DigestServer {
-  /** Values of WWW-Authenticate or Proxy-Authenticate: MD5 before SHA-256, since old phones take the first. */
-  challenges(realm: string, options?: { stale?: boolean; algorithms?: DigestAlgorithm[] }): string[];
-  verify(
-    request: SipRequest,
-    options: {
-      realm: string;
-      /** Which header is looked at. Default "Authorization"; the other one is that of 407. */
-      header?: "Authorization" | "Proxy-Authorization";
-      /** H(user:realm:password) as lower case hex, by the algorithm; undefined if there is no such user. */
-      lookup: (username: string, algorithm: DigestAlgorithm) => Promise<string | undefined> | string | undefined;
-    },
-  ): Promise<DigestVerdict>;
-}
-
-/** missing: challenge. stale: challenge with stale=true. wrong: count it against the source. replayed: someone sent an old answer again. */
-export type DigestVerdict =
-  | { result: "ok"; username: string; algorithm: DigestAlgorithm }
-  | { result: "missing" }
-  | { result: "stale" | "wrong" | "unknown_user" | "replayed" | "malformed"; username?: string };
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Subscriptions, as a server (RFC 6665)
