@@ -19,9 +19,28 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     region: "us-east-1",
     engine: {},
     docker: {},
+    voice: {
+      sipPort: 5060,
+      webSocketPort: 5066,
+      rtpPorts: { from: 20_000, to: 20_999 },
+      address: "127.0.0.1",
+      isDefault: true,
+    },
     httpPort: 8000,
     httpsPort: 8001,
   });
+});
+
+test("phones: ports, a certificate that TLS needs, an address; none turns them off", () => {
+  assert.equal(readSettings(["--sip-port", "none"], {}).voice, undefined);
+  const voice = readSettings(["--sip-port=15060", "--rtp-ports=30000-30100", "--voice-address=192.0.2.1"], {}).voice;
+  assert.deepEqual(
+    [voice?.sipPort, voice?.rtpPorts, voice?.address, voice?.isDefault],
+    [15_060, { from: 30_000, to: 30_100 }, "192.0.2.1", false],
+  );
+  assert.throws(() => readSettings(["--rtp-ports=5"], {}), /20000-20999/);
+  assert.throws(() => readSettings(["--sip-tls-port=5061"], {}), /--voice-certificate/);
+  assert.throws(() => readSettings(["--voice-address=here"], {}), /not an IP address/);
 });
 
 test("the command line wins over the environment, in both ways of writing", () => {
