@@ -60,6 +60,22 @@ test("five phones behind one address register at once, and every one rings", asy
   await Promise.all(phones.map((phone) => phone.close()));
 });
 
+test("a call that is held and taken back goes on", async () => {
+  for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
+  await phoneOfAnn.dial("102");
+  await phoneOfBob.answer();
+  await phoneOfAnn.established();
+  await phoneOfAnn.hold();
+  await phoneOfAnn.next("CALL_REMOTE_SDP", (event) => event.param === "answer");
+  await phoneOfAnn.resume();
+  await phoneOfAnn.next("CALL_REMOTE_SDP", (event) => event.param === "answer");
+  phoneOfBob.forget();
+  await phoneOfAnn.press("7");
+  assert.equal(await phoneOfBob.pressed(), "7");
+  await phoneOfBob.hangUp();
+  await phoneOfAnn.closed();
+});
+
 test("a blind transfer: whom one talked to talks to another one", async () => {
   const carol = await house.phone(await house.account("103", "Carol"), { toneHz: 1000 });
   for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
