@@ -87,3 +87,19 @@ test("a conference: three hear each other", async () => {
     assert.ok(findTone(sound, tone).heardMs > 500, `${tone}: ${JSON.stringify(findTone(sound, tone))}`);
   await Promise.all([atAnn, atBob, atCarol].map((phone) => phone.hangUp()));
 });
+
+test("do not disturb is turned on and off by its codes", async () => {
+  forget();
+  await atBob.dial("*78");
+  await atBob.closed();
+  await atAnn.dial("102");
+  assert.match((await atAnn.closed()).param ?? "", /486/);
+  forget();
+  await atBob.dial("*79");
+  await atBob.closed();
+  await atAnn.dial("102");
+  await atBob.answer();
+  await atAnn.established();
+  await atAnn.hangUp();
+  await atBob.closed();
+});
