@@ -103,3 +103,15 @@ test("do not disturb is turned on and off by its codes", async () => {
   await atAnn.hangUp();
   await atBob.closed();
 });
+
+test("another phone picks up what rings", async () => {
+  forget();
+  await atAnn.dial("102");
+  await atBob.next("CALL_INCOMING");
+  await atCarol.dial("**102");
+  await atCarol.established();
+  await atBob.closed();
+  assert.ok(findTone(await atCarol.heardFor(2), 440).heardMs > 1000);
+  await atAnn.hangUp();
+  await atCarol.closed();
+});
