@@ -115,3 +115,18 @@ test("another phone picks up what rings", async () => {
   await atAnn.hangUp();
   await atCarol.closed();
 });
+
+test("a call that is parked by transfer is fetched at its slot", async () => {
+  await make("parkingLotCreate", { name: "Lot", number: "600", firstSlot: "601", slots: 3 });
+  forget();
+  await atAnn.dial("102");
+  await atBob.answer();
+  await atAnn.established();
+  await atBob.transfer("600");
+  await atBob.closed();
+  await atCarol.dial("601");
+  await atCarol.established();
+  assert.ok(findTone(await atCarol.heardFor(2), 440).heardMs > 1000);
+  await atAnn.hangUp();
+  await atCarol.closed();
+});
