@@ -58,7 +58,7 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
       ownerStatus: 503,
       input: async () => ({
         params: { phoneSystem: (await system())["id"] },
-        body: { from: { kind: "extension", id: await newExtension() }, to: "200" },
+        body: { extension: await newExtension(), to: "200" },
       }),
     },
     extensionPresenceList: inSystem(),

@@ -16,11 +16,16 @@ const bob = await house.account("102", "Bob", { voicemail: { enabled: false } })
 const phoneOfAnn = await house.phone(ann, { toneHz: 440 });
 const phoneOfBob = await house.phone(bob, { toneHz: 620 });
 
+const told: { event: string; call: { id: string; from: string; to: string; talkSeconds: number } }[] = [];
 const asked: { event: string; digits?: string; call: { to: string } }[] = [];
 let answers: object[] = [];
 const program = createServer(async (request, response) => {
   let text = "";
   for await (const piece of request) text += piece;
+  if (request.url === "/told") {
+    told.push(JSON.parse(text));
+    return void response.end();
+  }
   asked.push(JSON.parse(text));
   response.end(JSON.stringify({ verbs: answers.shift() ?? [] }));
 });
@@ -29,10 +34,13 @@ before(async () => {
   await as("owner", "webhookSettingsUpdate", { body: { allowedNetworks: ["127.0.0.0/8"] } });
 });
 after(() => void program.close());
+const address = (path: string) => `http://127.0.0.1:${(program.address() as AddressInfo).port}${path}`;
 
 const activeCalls = async () => (await as("owner", "activeCallList", { params: within }))["items"];
 
 test("click to call: one's own phone rings, then the other's; recorded on somebody's word, and ended", async () => {
+  const events = ["call.started", "call.answered", "call.ended", "recording.saved"];
+  await as("owner", "callWebhookCreate", { params: within, body: { name: "CRM", url: address("/told"), events } });
   const started = await as("owner", "callStart", { params: within, body: { extension: ann.extensionId, to: "102" } });
   await phoneOfAnn.answer();
   await phoneOfBob.answer();
@@ -54,6 +62,11 @@ test("click to call: one's own phone rings, then the other's; recorded on somebo
   await Promise.all([phoneOfAnn.closed(), phoneOfBob.closed()]);
   const [record] = await house.calls(1);
   assert.deepEqual([record?.["fromNumber"], record?.["toNumber"], record?.["outcome"]], ["101", "102", "answered"]);
+  await house.until(() => told.length >= 4, "what the webhook is told");
+  assert.deepEqual(told.map(({ event }) => event).sort(), events.toSorted());
+  const ended = told.find(({ event }) => event === "call.ended")?.call;
+  assert.deepEqual([ended?.id, ended?.from, ended?.to], [started["callId"], "101", "102"]);
+  assert.ok(Number(ended?.talkSeconds) > 2);
 });
 
 test("somebody whose phone is not there cannot be called for", async () => {
@@ -66,7 +79,7 @@ test("somebody whose phone is not there cannot be called for", async () => {
 
 test("a program answers a call: it asks for digits, and says where the call goes", async () => {
   for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
-  const url = `http://127.0.0.1:${(program.address() as AddressInfo).port}/calls`;
+  const url = address("/calls");
   const { application } = await as("owner", "phoneApplicationCreate", { params: within, body: { name: "Choose", url } });
   const target = { kind: "application", id: application.id };
   await as("owner", "speedDialCreate", { params: within, body: { name: "Choose", number: "399", target } });

@@ -2,6 +2,7 @@ import type { Database, Tx } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
+import { tellWebhooks } from "../live/deliveries.ts";
 import { type ActiveCallRow, activeCallStore } from "../live/store/activeCalls.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import { saveCallRecord } from "../records/saving.ts";
@@ -26,6 +27,8 @@ const attempts = 60;
 
 export async function openRecorder({ database, log }: { database: Database; log: Log }): Promise<Recorder> {
   const dirty = new Set<Call>();
+  /** What webhooks have been told of each call that runs. */
+  const told = new Map<string, Set<"call.started" | "call.answered">>();
   const over = new Set<string>();
   const writing = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -48,8 +51,19 @@ export async function openRecorder({ database, log }: { database: Database; log:
     const rows = calls.map(rowOf);
     await database.transaction("system", async (tx) => {
       for (const row of rows) await activeCallStore.put(tx, row);
+      for (const row of rows)
+        for (const event of news(row)) await tellWebhooks(tx, row.systemId, event, { call: activeCallTold(row) });
       for (const system of new Map(rows.map((row) => [row.systemId, row])).values()) await tell(tx, system);
     });
+  }
+  /** What of a call is new to webhooks; what lasts less than a moment is only told as ended. */
+  function news(row: ActiveCallRow): ("call.started" | "call.answered")[] {
+    const known = told.get(row.id) ?? new Set();
+    const events = (["call.started", ...(row.answeredAt === null ? [] : ["call.answered" as const])] as const).filter(
+      (event) => !known.has(event),
+    );
+    told.set(row.id, new Set([...known, ...events]));
+    return events;
   }
   const track = (work: Promise<void>) => {
     writing.add(work);
@@ -75,7 +89,7 @@ export async function openRecorder({ database, log }: { database: Database; log:
           try {
             await database.transaction("system", async (tx) => {
               await activeCallStore.remove(tx, [call.id]);
-              await saveCallRecord(tx, record);
+              if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
               await tell(tx, record);
             });
             return;
@@ -89,6 +103,7 @@ export async function openRecorder({ database, log }: { database: Database; log:
       track(work);
       await work;
       over.delete(call.id);
+      told.delete(call.id);
     },
     async close() {
       clearTimeout(timer);
@@ -96,6 +111,26 @@ export async function openRecorder({ database, log }: { database: Database; log:
       isClosed = true;
     },
   };
+}
+
+/** A call as webhooks are told of it while it runs. */
+const activeCallTold = ({ id, direction, state, from, fromName, to, toName, startedAt, answeredAt }: ActiveCallRow) => ({
+  ...{ id, direction, state, from, fromName, to, toName },
+  startedAt: startedAt.toISOString(),
+  answeredAt: answeredAt?.toISOString() ?? null,
+});
+
+async function tellEnd(tx: Tx, record: CallRowWithLegs): Promise<void> {
+  const { id, direction, outcome, fromNumber, fromName, toNumber, toName, queueId, waitSeconds, talkSeconds } = record;
+  const call = {
+    ...{ id, direction, outcome, from: fromNumber, fromName, to: toNumber, toName, queueId, waitSeconds, talkSeconds },
+    startedAt: record.startedAt.toISOString(),
+    answeredAt: record.answeredAt?.toISOString() ?? null,
+    endedAt: record.endedAt.toISOString(),
+  };
+  await tellWebhooks(tx, record.systemId, "call.ended", { call });
+  if (record.queueId !== null && record.outcome === "abandoned")
+    await tellWebhooks(tx, record.systemId, "queue.abandoned", { call });
 }
 
 const placeOf = (call: Call) => ({

@@ -103,12 +103,16 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
       },
 
       async callStart(context, { params, body }) {
-        const system = await context.transaction((tx) => openSystem(context, tx, params.phoneSystem));
+        const system = await context.transaction(async (tx) => {
+          const opened = await openSystem(context, tx, params.phoneSystem);
+          if ((await extensionStore.find(tx, body.extension))?.systemId !== opened.id) throw notFound("extension");
+          return opened;
+        });
         return start(context, system, body);
       },
 
       async myCallStart(context, { body }) {
-        const { extension, ...rest } = body;
+        const { extension } = body;
         const system = await context.transaction(async (tx) => {
           const own = await extensionStore.find(tx, extension);
           if (own === undefined || own.userId !== context.principal.id) throw notFound("extension");
@@ -119,7 +123,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
             name: `${own.number} ${own.name}`,
           };
         });
-        return start(context, system, { ...rest, from: { kind: "extension", id: extension } });
+        return start(context, system, body);
       },
 
       async extensionPresenceList(context, { params, query }) {

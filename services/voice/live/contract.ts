@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
-import { destination, e164 } from "../destinations/contract.ts";
+import { destination } from "../destinations/contract.ts";
 
 /** What goes on now, what is asked of calls that run, and the programs that are told of calls or decide about them. */
 
@@ -147,6 +147,8 @@ const dialled = z
   .trim()
   .regex(/^[+*#]?[0-9*#]{1,20}$/, "Give what one would dial: an extension, or a number such as +380441234567.");
 
+const answerAutomatically = z.boolean().default(false).describe("Phones that can are asked to answer by themselves.");
+
 export const liveRoutes = {
   activeCallList: route({
     method: "GET",
@@ -174,19 +176,18 @@ export const liveRoutes = {
   callStart: route({
     method: "POST",
     path: "/v1/phone-systems/{phoneSystem}/started-calls",
-    summary: "Call somebody for an extension or an application",
+    summary: "Call somebody for an extension",
     description:
-      "The phones of `from` ring first; once one is answered, `to` is called. With an application the answered call is given to it instead. Answers when the first phone rings.",
+      "The phones of the extension ring first; once one is answered, `to` is called, or the answered call is given to the application. Answers when the first phone rings.",
     permission: "voice.call.start",
     roles: ["editor"],
     params: bySystem,
     body: z
       .object({
-        from: destination.describe("Usually an extension; or a number outside, for whoever is to be called back."),
+        extension: id("extension"),
         to: dialled.optional(),
         application: id("phoneApplication").optional(),
-        callerNumber: e164.optional().describe("Shown to the outside; one of the phone system's own."),
-        answerAutomatically: z.boolean().default(false).describe("Phones that can are asked to answer by themselves."),
+        answerAutomatically,
       })
       .refine(
         ({ to, application }) => (to === undefined) !== (application === undefined),
@@ -202,7 +203,7 @@ export const liveRoutes = {
     path: "/v1/my/started-calls",
     summary: "Call somebody with one's own phone",
     permission: "self",
-    body: z.object({ extension: id("extension"), to: dialled, answerAutomatically: z.boolean().default(false) }),
+    body: z.object({ extension: id("extension"), to: dialled, answerAutomatically }),
     response: startedCall,
     status: 201,
     errors: ["not_found", "failed_precondition", "deadline_exceeded"],

@@ -173,7 +173,7 @@ test("what is asked of calls is done by the voice process, once, and its answer 
     const extension = await newExtension();
     const started = await call("callStart", {
       ...inSystem(),
-      body: { from: { kind: "extension", id: extension.id }, to: "+380441234567" },
+      body: { extension: extension.id, to: "+380441234567" },
     });
     assert.equal(started.status, 201, started.text);
     assert.equal(started.body.callId, "cal_new");

@@ -4,6 +4,7 @@ import type { Database, Tx } from "../../../kernel/db/database.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { recordUsage } from "../../../kernel/metering/journal.ts";
 import { deleteAudio, writeAudio } from "../audio/store.ts";
+import { tellWebhooks } from "../live/deliveries.ts";
 import { creditStore } from "../systems/store.ts";
 import type { GreetingKind } from "./contract.ts";
 import { type CallRowWithLegs, callStore } from "./store/calls.ts";
@@ -112,6 +113,10 @@ export const saveVoicemail = (
       deletedAt: null,
     };
     await voicemailStore.insert(tx, row);
+    const { extensionId, fromNumber, fromName, callId } = row;
+    await tellWebhooks(tx, system.id, "voicemail.left", {
+      voicemail: { id, extensionId, fromNumber, fromName, callId, seconds: milliseconds / 1000 },
+    });
     return row;
   });
 
@@ -145,6 +150,10 @@ export const saveRecording = (
       sha256: audio.sha256,
       legalHold: false,
       createdAt,
+    });
+    const { callId = null, fromNumber, toNumber } = recording;
+    await tellWebhooks(tx, system.id, "recording.saved", {
+      recording: { id, callId, fromNumber, toNumber, seconds: milliseconds / 1000 },
     });
     return id;
   });
