@@ -105,6 +105,8 @@ export interface OwnerConfig {
 export type ChildMessage =
   | { type: "progress"; step: string; message: string }
   | { type: "ready"; notice?: string[] }
+  /** There is a phone system: the voice process is needed. */
+  | { type: "phones" }
   | { type: "fatal"; message: string };
 
 export const configVariable = "KHMARA_CONFIG";

@@ -14,6 +14,8 @@ export interface ChildOptions {
   config: ServerConfig;
   log: LogFile;
   onProgress: (message: string) => void;
+  /** It says that the voice process is needed. */
+  onPhones?: () => void;
   /** A line for the operator: errors, and restarts. */
   onProblem: (message: string) => void;
   /** A process was started or has ended. */
@@ -71,6 +73,7 @@ export function superviseChild(options: ChildOptions): Child {
     child.on("message", (message: ChildMessage) => {
       if (message.type === "progress") options.onProgress(message.message);
       if (message.type === "fatal") fatal = message.message;
+      if (message.type === "phones") options.onPhones?.();
       if (message.type === "ready") {
         served = true;
         setReady(message.notice ?? []);

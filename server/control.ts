@@ -69,6 +69,10 @@ if (config.sshPort !== undefined)
     .listenSsh(config.listen, config.sshPort)
     .catch((error) => log.error({ err: error }, "git over SSH cannot be served: its port is taken"));
 tellSupervisor({ type: "ready", notice });
+if (config.voice !== undefined)
+  cloud.voice
+    .whenNeeded(() => tellSupervisor({ type: "phones" }))
+    .catch((error) => log.error({ err: error }, "whether phones are needed cannot be seen"));
 if (config.buildFirstImage) {
   // Seen in the console as any other operation; whether it works is not what a start waits for.
   cloud.compute.parts.images

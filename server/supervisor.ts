@@ -123,10 +123,15 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   const [notice] = await Promise.all([
     startChild("control", "Control plane", "migrations"),
     startChild("objects", "Objects", "starting"),
-    ...(voice === undefined ? [] : [startChild("voice", "Phones", "starting")]),
   ]);
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
+
+  /** Only once there is a phone system: a process more takes 100 MB. */
+  function startVoice(): void {
+    if (voice === undefined || running.stopping || running.children.has("voice")) return;
+    startChild("voice", "Phones", "starting").catch((error) => problem(`There are no phones: ${(error as Error).message}`));
+  }
 
   async function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
     const step = progress.step(title, message);
@@ -139,6 +144,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
       log: openLogFile(paths.logs, name),
       onProgress: (text) => step.update(text),
       onProblem: problem,
+      onPhones: startVoice,
       onChange: () => running.record(),
     });
     running.children.set(name, child);

@@ -9,6 +9,7 @@ import type { VoiceParts } from "./parts.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
 import { createRecordArea } from "./records/area.ts";
 import { createSystemArea } from "./systems/area.ts";
+import { planChannel, systemStore } from "./systems/store.ts";
 import { createTrunkArea } from "./trunks/area.ts";
 
 export type { SipAddress } from "./parts.ts";
@@ -16,6 +17,8 @@ export type { SipAddress } from "./parts.ts";
 export interface Voice {
   service: ServiceDefinition<typeof contract>;
   parts: VoiceParts;
+  /** Calls back once there is a phone system, at once when there is: the voice process is needed from then on. */
+  whenNeeded(needed: () => void): Promise<void>;
 }
 
 /** The records of phone systems, for the control plane; calls are the voice process's. */
@@ -29,8 +32,19 @@ export function createVoice(parts: VoiceParts): Voice {
   const messages = createMessageArea();
   const live = createLiveArea(parts);
   const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live];
+  const { database } = parts;
   return {
     parts,
+    async whenNeeded(needed) {
+      let listener: { close(): Promise<void> } | undefined;
+      const look = async () => {
+        if ((await database.transaction("system", (tx) => systemStore.count(tx))) === 0) return;
+        needed();
+        await listener?.close();
+      };
+      const quietly = () => void look().catch((error) => parts.log.warn({ err: error }, "phone systems cannot be counted"));
+      listener = await database.listen(planChannel, quietly, quietly);
+    },
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),

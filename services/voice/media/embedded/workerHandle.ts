@@ -7,7 +7,7 @@ const answerMs = 10_000;
 
 type Told = Exclude<WorkerMessage, { ready: true } | { id: number; result: unknown } | { id: number; error: unknown }>;
 
-/** One worker process, as the engine sees it. When it dies a new one takes its place, empty. */
+/** One worker process, as the engine sees it: started when it is first needed. When it dies a new one takes its place, empty. */
 export class WorkerHandle {
   readonly #setup: WorkerSetup;
   readonly #told: (message: Told) => void;
@@ -16,6 +16,7 @@ export class WorkerHandle {
   #child: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
   #next = 0;
+  #started = false;
   #closed = false;
   #deaths = 0;
   /** Raised with each death: what was made before is gone. */
@@ -25,7 +26,6 @@ export class WorkerHandle {
     this.#setup = setup;
     this.#told = told;
     this.#died = died;
-    this.#start();
   }
 
   get pid(): number | undefined {
@@ -34,6 +34,7 @@ export class WorkerHandle {
 
   /** @throws MediaError gone, when the worker died before the answer; and what the method throws */
   async ask<M extends WorkerMethod>(method: M, parameters: ParametersOf<M>, generation = this.generation): Promise<ResultOf<M>> {
+    if (!this.#started && !this.#closed) this.#start();
     await this.#ready;
     if (generation !== this.generation || this.#closed) throw new MediaError("gone", "The media worker of this call died.");
     const id = ++this.#next;
@@ -67,6 +68,7 @@ export class WorkerHandle {
   }
 
   #start(): void {
+    this.#started = true;
     const child = fork(new URL("./worker.ts", import.meta.url), { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] });
     this.#child = child;
     let isReady = (): void => {};
@@ -95,8 +97,8 @@ export class WorkerHandle {
   #exited(): void {
     this.generation++;
     for (const { reject } of [...this.#waiting.values()]) reject(new MediaError("gone", "The media worker of this call died."));
-    this.#died();
     if (this.#closed) return;
+    this.#died();
     // At once the first time, slower when it dies again and again.
     const waitMs = Math.min(5000, 250 * this.#deaths++);
     this.#ready = new Promise((resolve) => {
