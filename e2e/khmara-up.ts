@@ -24,7 +24,13 @@ export function launch(program: string, words: string[], environment: NodeJS.Pro
   const child = spawn(program, words, {
     stdio: ["ignore", "pipe", "pipe"],
     // The gateway's own port is one for the whole machine: tests beside each other would fight for it.
-    env: { KHMARA_HTTP_PORT: "none", KHMARA_SSH_PORT: "none", KHMARA_SIP_PORT: "none", ...Object.fromEntries(inherited), ...environment },
+    env: {
+      KHMARA_HTTP_PORT: "none",
+      KHMARA_SSH_PORT: "none",
+      KHMARA_SIP_PORT: "none",
+      ...Object.fromEntries(inherited),
+      ...environment,
+    },
   });
   let output = "";
   const ended = new Promise<{ code: number | null; output: string }>((done) =>
