@@ -38,7 +38,8 @@ export async function testBaseImage(runtime: Runtime, version: string): Promise<
 }
 
 async function build(runtime: Runtime, version: string, cache: string): Promise<BuiltBaseImage> {
-  const folder = join(cache, `work-${process.pid}`);
+  // Of its own: a test makes several beside each other, and the first that ends takes its folder away.
+  const folder = join(cache, `work-${process.pid}-${runtime}-${version}`);
   try {
     const built = await buildBaseImage({ runtime, version, folder });
     const file = join(cache, `${runtime}-${version}-${process.pid}.tar`);
