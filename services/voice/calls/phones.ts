@@ -18,6 +18,7 @@ import { openSipStack } from "../sip/stack.ts";
 import { openChat } from "./chat.ts";
 import { createCommandActions } from "./commandActions.ts";
 import { commandHandler } from "./commands.ts";
+import { openLamps } from "./lamps.ts";
 import { openPlans } from "./plans.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
@@ -100,6 +101,8 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   const lines = openTrunks({ database, secrets, log, plans, stack: opened });
   trunks = lines;
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
+  const { partiesOf, onExtension } = switchboard;
+  const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
   const commands = await serveCommands(database, log, commandHandler(switchboard, createCommandActions(switchboard)));
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
@@ -107,6 +110,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     if (request.method === "REGISTER") return registrar.register(request);
     if (request.method === "OPTIONS") return request.respond(200);
     if (request.method === "MESSAGE") return chat.receive(request);
+    if (request.method === "SUBSCRIBE") return lamps.subscribe(request);
     request.respond(405, {
       headers: { Allow: "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE, INFO, UPDATE, PRACK, REFER" },
     });
@@ -119,7 +123,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await commands.close();
       await lines.close();
       await opened.close({ drainMs });
-      await chat.close();
+      await Promise.all([chat.close(), lamps.close()]);
       await door.close();
       await switchboard.close();
       await engine.close();

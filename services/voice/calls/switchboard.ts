@@ -22,6 +22,8 @@ import type { Trunks } from "./trunks.ts";
 
 export interface Switchboard extends Board {
   invite(incoming: IncomingCall): Promise<void>;
+  /** Called with an extension whose calls changed. */
+  onExtension(listener: (extensionId: string) => void): void;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export async function createSwitchboard(parts: {
   const calls = new Map<string, Call>();
   const byExtension = new Map<string, Set<Party>>();
   const tracked = new Set<Promise<void>>();
+  const listeners: ((extensionId: string) => void)[] = [];
   const recorder = await openRecorder(parts);
 
   const board: Switchboard = {
@@ -67,7 +70,9 @@ export async function createSwitchboard(parts: {
       const parties = extensionId === undefined ? undefined : byExtension.get(extensionId);
       parties?.delete(party);
       if (extensionId !== undefined && parties?.size === 0) byExtension.delete(extensionId);
+      tell(extensionId);
     },
+    onExtension: (listener) => void listeners.push(listener),
     transfer: (party, refer) => transfer(board, party, refer),
     track(work) {
       const done = work.then(
@@ -88,12 +93,17 @@ export async function createSwitchboard(parts: {
     },
   };
 
+  function tell(extensionId: string | undefined): void {
+    if (extensionId !== undefined) for (const listener of listeners) listener(extensionId);
+  }
+
   function note(party: Party): void {
     const { extensionId } = party.who;
     if (extensionId === undefined || party.gone.aborted) return;
     const parties = byExtension.get(extensionId) ?? new Set();
     parties.add(party);
     byExtension.set(extensionId, parties);
+    tell(extensionId);
   }
 
   async function invite(incoming: IncomingCall): Promise<void> {

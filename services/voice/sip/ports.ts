@@ -470,7 +470,7 @@ export interface SubscriptionOptions {
   /** Over: by the subscriber, by time, or since a NOTIFY failed. Not called for `terminate`. */
   onEnded?: (why: "unsubscribed" | "expired" | "failed") => void;
   /** After a subscription and each refresh the state must be sent: called then (also for the NOTIFY after unsubscribing). */
-  onNotifyDue: (subscription: Subscription) => void;
+  onNotifyDue: (subscription: Subscription) => void | Promise<void>;
 }
 
 export interface Subscription {

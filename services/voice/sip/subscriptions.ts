@@ -75,13 +75,18 @@ export class ServerSubscription implements Subscription, DialogOwner {
   }
 
   #due(): void {
+    // One look, or the last one: it is over with the news.
+    const told = () => {
+      if (!this.#ended && this.expires === 0) this.#close();
+    };
     try {
-      this.#options.onNotifyDue(this);
+      const telling = this.#options.onNotifyDue(this);
+      if (telling === undefined) told();
+      else void telling.catch((error: unknown) => this.#host.error(error, "onNotifyDue")).finally(told);
     } catch (error) {
       this.#host.error(error, "onNotifyDue");
+      told();
     }
-    // One look, or the last one: it is over with the news.
-    if (!this.#ended && this.expires === 0) this.#close();
   }
 
   receive(request: RequestMessage, transaction: ServerTransaction): void {
