@@ -44,7 +44,7 @@ const beginnings = [
 ];
 
 test("broken packets of all kinds, from the party itself and from strangers, end nothing", async () => {
-  const { workers } = await engine.figures();
+  const pids = new Set<number | undefined>();
   for (const options of [{ frequency: 600 }, { frequency: 600, srtp: true }]) {
     const leg = engine.call(`broken-${options.srtp ?? false}`).leg();
     const peer = await RtpPeer.open(options);
@@ -52,6 +52,7 @@ test("broken packets of all kinds, from the party itself and from strangers, end
     leg.play({ tone: { segments: [{ frequencies: [425], ms: 1000 }], repeat: true } });
     const recording = leg.record({ file: "/dev/null" });
     await until("the tone", () => peer.level(425) > -16);
+    pids.add((await engine.figures()).workers[0]!.pid);
     const port = Number(/m=audio (\d+)/.exec(await leg.offer())![1]);
     await leg.rollback();
     const random = seeded(7);
@@ -67,7 +68,8 @@ test("broken packets of all kinds, from the party itself and from strangers, end
     peer.close();
     await leg.call.close();
   }
-  assert.deepEqual((await engine.figures()).workers[0]!.pid, workers[0]!.pid, "the worker is the same");
+  pids.add((await engine.figures()).workers[0]!.pid);
+  assert.equal(pids.size, 1, "the worker is the same");
 });
 
 test("broken session descriptions are refused by name, or read", async () => {

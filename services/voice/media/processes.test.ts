@@ -19,6 +19,8 @@ test("workers end when the process that started them is killed, without a word",
     const engine = await openMediaEngine({ kind: "embedded", workers: 2, ports: [33_600, 33_699], advertised: ["127.0.0.1"] });
     const leg = engine.call("one").leg();
     await leg.offer();
+    // The other worker's: each starts with its first call.
+    await engine.call("two").leg().offer();
     leg.play({ tone: { segments: [{ frequencies: [425], ms: 1000 }], repeat: true } });
     console.log(JSON.stringify((await engine.figures()).workers.map(({ pid }) => pid)));
   `;

@@ -14,6 +14,8 @@ export async function startRtpengine(
   const { port } = probe.address();
   probe.close();
   const words = [
+    // The package's own names ports that are the same for all.
+    "--config-file=none",
     "--foreground",
     "--log-stderr",
     "--log-level=3",
@@ -21,6 +23,8 @@ export async function startRtpengine(
     "--endpoint-learning=immediate",
     "--interface=127.0.0.1",
     `--listen-ng=127.0.0.1:${port}`,
+    // TCP, where the one above is UDP.
+    `--listen-cli=127.0.0.1:${port}`,
   ];
   const child = spawn("/usr/bin/rtpengine", [...words, `--port-min=${ports[0]}`, `--port-max=${ports[1]}`], {
     stdio: ["ignore", "ignore", "inherit"],
