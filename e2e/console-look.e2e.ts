@@ -98,6 +98,8 @@ const addresses: Record<string, string[]> = {
   "project databases/new": [`${project}/databases/new`],
   "project databases/$database": [`${project}/databases/${newId("database")}`],
   "project databases/$database/$tab": [`${project}/databases/${newId("database")}/sql`],
+  "project mail-accounts": [`${project}/mail-accounts`, `${empty}/mail-accounts`],
+  // The phone's pages, which are made by a function: e2e/console-phone.e2e.ts.
   "project catalogue": [`${project}/catalogue`, `${project}/catalogue?q=nothing-is-called-so`],
   "project catalogue/$template": [`${project}/catalogue/guest-book`, `${project}/catalogue/no-such-template`],
   "project buckets": [`${project}/buckets`, `${project}/buckets?new=1`, `${organisation}/p/empty/buckets`],

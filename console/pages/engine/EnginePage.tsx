@@ -305,9 +305,16 @@ function Differences() {
             {
               key: "kind",
               header: t("engine.difference.kind"),
+              phone: "bare",
               cell: ({ kind }) => <StatusBadge tone="warn">{t(`engine.kind.${kind}`)}</StatusBadge>,
             },
-            { key: "detail", header: t("engine.difference.detail"), width: "minmax(240px, 3fr)", cell: ({ detail }) => detail },
+            {
+              key: "detail",
+              header: t("engine.difference.detail"),
+              phone: "bare",
+              width: "minmax(240px, 3fr)",
+              cell: ({ detail }) => detail,
+            },
             { key: "since", header: t("engine.since"), cell: ({ firstSeenAt }) => <TimeAgo at={firstSeenAt} /> },
           ]}
           rowActions={(difference: Difference) => [
