@@ -1,5 +1,6 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import { newId } from "../../../kernel/ids.ts";
+import { afterAttempt } from "../../../kernel/outbound/retries.ts";
 import { outboundSettings } from "../../../kernel/outbound/settings.ts";
 import { callWebhook, type WebhookResult } from "../../../kernel/outbound/webhook.ts";
 import type { ComputeParts } from "../parts.ts";
@@ -10,8 +11,6 @@ type Tx = Parameters<typeof webhookStore.insert>[0];
 
 const atOnce = 16;
 const heldSeconds = 60;
-/** After each failure; then it is given up. */
-const againSeconds = [10, 30, 120, 600, 3600];
 
 export const secretPurpose = (ruleId: string): string => `compute.alert_rule:${ruleId}`;
 const callPurpose = (callId: string): string => `compute.webhook_call:${callId}`;
@@ -34,7 +33,7 @@ export function createDeliveries({ database, secrets, log }: Pick<ComputeParts, 
     secrets.decrypt(secretPurpose(rule.id), rule.webhookSecret as Buffer).toString();
 
   async function deliver(call: WebhookCall, allowedNetworks: string[], signal: AbortSignal): Promise<void> {
-    const { delivered, message, final } = await callWebhook({
+    const result = await callWebhook({
       id: call.id,
       url: call.url,
       secret: secrets.decrypt(callPurpose(call.id), call.secret).toString(),
@@ -43,13 +42,11 @@ export function createDeliveries({ database, secrets, log }: Pick<ComputeParts, 
       signal,
     });
     // Told to stop, not refused: it is held until somebody takes it up again.
-    if (!delivered && signal.aborted) return;
-    const pause = againSeconds[call.attempts];
-    const state = delivered ? "delivered" : final || pause === undefined ? "failed" : "pending";
-    if (state === "failed") log.info({ call: call.id, alert: call.alertId, message }, "a webhook was given up");
-    await database.transaction("system", (tx) =>
-      webhookStore.finish(tx, call.id, { state, message, ...(state === "pending" ? { againSeconds: pause as number } : {}) }),
-    );
+    if (!result.delivered && signal.aborted) return;
+    const after = afterAttempt(result, call.attempts);
+    if (after.state === "failed")
+      log.info({ call: call.id, alert: call.alertId, message: result.message }, "a webhook was given up");
+    await database.transaction("system", (tx) => webhookStore.finish(tx, call.id, after));
   }
 
   return {

@@ -7,7 +7,8 @@ import type { RequestContext } from "../../../kernel/service.ts";
 import { deleteAudio } from "../audio/store.ts";
 import { systemOf } from "../extensions/store.ts";
 import { placeOf, subjectOf, type VoiceParts } from "../parts.ts";
-import { raisePlanVersion, type SystemRow, systemStore } from "../systems/store.ts";
+import { openSystem } from "../systems/openSystem.ts";
+import { raisePlanVersion, systemStore } from "../systems/store.ts";
 import { type ElementKind, elementKinds } from "./contract.ts";
 import { openPins, type Pins, sealPins } from "./pins.ts";
 import { checkNumbersFree, checkReferences, checkUnused } from "./references.ts";
@@ -23,12 +24,6 @@ interface Given {
   body: Settings & { name?: string; number?: string | null };
 }
 type ElementHandler = (context: RequestContext, given: Given) => Promise<unknown>;
-
-export async function openSystem(context: Pick<RequestContext, "tx" | "authorize">, id: string): Promise<SystemRow> {
-  const system = there(await systemStore.find(context.tx, id), "phoneSystem");
-  context.authorize(placeOf(system), "phoneSystem");
-  return system;
-}
 
 /** Of its kind, locked when it is to be changed. */
 export async function openElement(

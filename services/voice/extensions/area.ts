@@ -4,7 +4,7 @@ import { reserveQuota } from "../../../kernel/quota.ts";
 import { deleteAudioOf } from "../audio/store.ts";
 import { checkUnused } from "../elements/references.ts";
 import { type Area, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
-import { openSystem } from "../systems/area.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import { auditOfPins, changeExtension, checkNumber, checkPerson, insertExtension, openExtension } from "./changing.ts";
 import type { extensionRoutes } from "./contract.ts";
 import { deviceHandlers } from "./devices.ts";

@@ -7,9 +7,9 @@ import { agentStore } from "../elements/store/agents.ts";
 import { elementStore } from "../elements/store/elements.ts";
 import { extensionStore } from "../extensions/store.ts";
 import { type Area, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import type { CommandLine } from "./commands.ts";
 import type { ActiveCall, ExtensionPresence, liveRoutes, QueueLive } from "./contract.ts";
-import { openSystem } from "./openSystem.ts";
 import { type ActiveCallRow, activeCallStore } from "./store/activeCalls.ts";
 import { presenceStore } from "./store/presence.ts";
 
@@ -81,7 +81,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
   return {
     handlers: {
       async activeCallList(context, { params, query }) {
-        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         const cursor = decodeCursor(query.cursor, 1);
         const rows = await activeCallStore.list(context.tx, system.id, cursor && String(cursor[0]), query.limit + 1);
         return toPage(rows, query.limit, view, (row) => [row.id]);
@@ -104,7 +104,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
 
       async callStart(context, { params, body }) {
         const system = await context.transaction(async (tx) => {
-          const opened = await openSystem(context, tx, params.phoneSystem);
+          const opened = await openSystem({ authorize: context.authorize, tx }, params.phoneSystem);
           if ((await extensionStore.find(tx, body.extension))?.systemId !== opened.id) throw notFound("extension");
           return opened;
         });
@@ -127,7 +127,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
       },
 
       async extensionPresenceList(context, { params, query }) {
-        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         const cursor = decodeCursor(query.cursor, 1);
         const after = cursor && String(cursor[0]);
         const [rows, busy] = await Promise.all([
@@ -165,7 +165,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
         const queue = await elementStore.find(tx, params.callQueue);
         if (queue === undefined || queue.kind !== "callQueue") throw notFound("callQueue");
         context.authorize(placeOf(queue), "callQueue");
-        const system = await openSystem(context, tx, queue.systemId);
+        const system = await openSystem(context, queue.systemId);
         const [waiting, agents, today] = await Promise.all([
           activeCallStore.waiting(tx, queue.id),
           agentsNow(tx, queue.id),

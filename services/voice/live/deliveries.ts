@@ -1,6 +1,7 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { newId } from "../../../kernel/ids.ts";
+import { afterAttempt } from "../../../kernel/outbound/retries.ts";
 import { outboundSettings } from "../../../kernel/outbound/settings.ts";
 import { callWebhook } from "../../../kernel/outbound/webhook.ts";
 import type { VoiceParts } from "../parts.ts";
@@ -9,8 +10,6 @@ import { type CallWebhookEvent, type DueDelivery, webhookSecretPurpose, webhookS
 const atOnce = 16;
 const heldSeconds = 60;
 const keptDays = 7;
-/** After each failure; then it is given up. */
-const againSeconds = [10, 30, 120, 600, 3600];
 
 /** Writes down what the webhooks of a phone system are to be told, in the transaction of what happened. */
 export const tellWebhooks = (tx: Tx, systemId: string, event: CallWebhookEvent, data: Record<string, unknown>): Promise<void> =>
@@ -22,7 +21,7 @@ export const tellWebhooks = (tx: Tx, systemId: string, event: CallWebhookEvent, 
 /** Makes the calls that are due, until there are none. */
 export function createDeliveries({ database, secrets, log }: Pick<VoiceParts, "database" | "secrets" | "log">) {
   async function deliver(due: DueDelivery, allowedNetworks: string[], signal: AbortSignal): Promise<void> {
-    const { delivered, message, final } = await callWebhook({
+    const result = await callWebhook({
       id: due.id,
       url: due.url,
       secret: secrets.decrypt(webhookSecretPurpose(due.webhookId), due.secret).toString(),
@@ -31,13 +30,11 @@ export function createDeliveries({ database, secrets, log }: Pick<VoiceParts, "d
       signal,
     });
     // Told to stop, not refused: it is held until somebody takes it up again.
-    if (!delivered && signal.aborted) return;
-    const pause = againSeconds[due.attempts];
-    const state = delivered ? "delivered" : final || pause === undefined ? "failed" : "pending";
-    if (state === "failed") log.info({ delivery: due.id, webhook: due.webhookId, message }, "a webhook was given up");
-    await database.transaction("system", (tx) =>
-      webhookStore.finish(tx, due.id, { state, message, ...(state === "pending" ? { againSeconds: pause as number } : {}) }),
-    );
+    if (!result.delivered && signal.aborted) return;
+    const after = afterAttempt(result, due.attempts);
+    if (after.state === "failed")
+      log.info({ delivery: due.id, webhook: due.webhookId, message: result.message }, "a webhook was given up");
+    await database.transaction("system", (tx) => webhookStore.finish(tx, due.id, after));
   }
 
   return {

@@ -13,10 +13,10 @@ import type { Destination } from "../destinations/contract.ts";
 import { elementStore } from "../elements/store/elements.ts";
 import { usesOf } from "../elements/store/uses.ts";
 import { type Area, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import { raisePlanVersion } from "../systems/store.ts";
 import type { CallWebhook, CallWebhookDelivery, liveRoutes, PhoneApplication } from "./contract.ts";
 import { createDeliveries } from "./deliveries.ts";
-import { openSystem } from "./openSystem.ts";
 import { type ApplicationRow, applicationSecretPurpose, applicationStore } from "./store/applications.ts";
 import { type DeliveryRow, type WebhookRow, webhookSecretPurpose, webhookStore } from "./store/webhooks.ts";
 
@@ -104,14 +104,14 @@ export function createPrograms(parts: VoiceParts): Area<ProgramRoutes> {
   return {
     handlers: {
       async callWebhookList(context, { params, query }) {
-        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         const cursor = decodeCursor(query.cursor, 1);
         const rows = await webhookStore.list(context.tx, system.id, cursor && String(cursor[0]), query.limit + 1);
         return toPage(rows, query.limit, viewWebhook, (row) => [row.id]);
       },
       async callWebhookCreate(context, { params, body }) {
         const { tx } = context;
-        const system = await openSystem(context, tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         await checkAddress(tx, body.url);
         await reserveQuota(tx, system, "voice.call_webhooks", 1);
         const id = newId("callWebhook");
@@ -170,14 +170,14 @@ export function createPrograms(parts: VoiceParts): Area<ProgramRoutes> {
       },
 
       async phoneApplicationList(context, { params, query }) {
-        const system = await openSystem(context, context.tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         const cursor = decodeCursor(query.cursor, 1);
         const rows = await applicationStore.list(context.tx, system.id, cursor && String(cursor[0]), query.limit + 1);
         return toPage(rows, query.limit, viewApplication, (row) => [row.id]);
       },
       async phoneApplicationCreate(context, { params, body }) {
         const { tx } = context;
-        const system = await openSystem(context, tx, params.phoneSystem);
+        const system = await openSystem(context, params.phoneSystem);
         await checkAddress(tx, body.url);
         await checkFallback(tx, system.id, body.fallback);
         await reserveQuota(tx, system, "voice.phone_applications", 1);

@@ -8,22 +8,12 @@ import { newId } from "../../../kernel/ids.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
 import type { RequestContext } from "../../../kernel/service.ts";
 import { checkNumbersFree, checkReferences } from "../elements/references.ts";
-import { type Area, actorIn, placeOf, subjectOf, type VoiceParts } from "../parts.ts";
+import { type Area, actorIn, subjectOf, type VoiceParts } from "../parts.ts";
 import type { PhoneCredit, PhoneSystem, PhoneSystemSettings, systemRoutes } from "./contract.ts";
 import { changedSettings, type SettingsChange, withSystemDefaults } from "./defaults.ts";
+import { openSystem } from "./openSystem.ts";
 import { removeSystem } from "./removing.ts";
 import { brokenConstraint, type CreditRow, creditStore, type SystemRow, systemStore } from "./store.ts";
-
-/** The phone system of a route, once it is sure that the caller may do there what the route does. `lock`: changes of it wait for each other. */
-export async function openSystem(
-  context: Pick<RequestContext, "tx" | "authorize">,
-  id: string,
-  options: { lock?: boolean } = {},
-): Promise<SystemRow> {
-  const row = there(await systemStore.find(context.tx, id, options), "phoneSystem");
-  context.authorize(placeOf(row), "phoneSystem");
-  return row;
-}
 
 export const viewSystem = (row: SystemRow): PhoneSystem => ({
   ...row.settings,

@@ -8,7 +8,7 @@ import { outsideNumber } from "../calls/outside.ts";
 import { checkReferences, checkUnused } from "../elements/references.ts";
 import { given } from "../given.ts";
 import { placeOf, subjectOf } from "../parts.ts";
-import { openSystem } from "../systems/area.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import { systemStore } from "../systems/store.ts";
 import { checkTrunks } from "./checks.ts";
 import type { PhoneNumber, trunkRoutes } from "./contract.ts";

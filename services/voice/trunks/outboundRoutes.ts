@@ -6,7 +6,7 @@ import type { Area, RequestContext } from "../../../kernel/service.ts";
 import { checkReferences } from "../elements/references.ts";
 import { given } from "../given.ts";
 import { placeOf, subjectOf } from "../parts.ts";
-import { openSystem } from "../systems/area.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import { brokenConstraint, systemStore } from "../systems/store.ts";
 import { checkTrunks } from "./checks.ts";
 import type { OutboundRoute, trunkRoutes } from "./contract.ts";

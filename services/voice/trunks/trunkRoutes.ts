@@ -7,7 +7,7 @@ import type { Area, RequestContext } from "../../../kernel/service.ts";
 import { checkReferences, checkUnused } from "../elements/references.ts";
 import { given } from "../given.ts";
 import { placeOf, subjectOf, type VoiceParts } from "../parts.ts";
-import { openSystem } from "../systems/area.ts";
+import { openSystem } from "../systems/openSystem.ts";
 import { brokenConstraint, systemStore } from "../systems/store.ts";
 import type { Trunk, TrunkSettings, trunkRoutes } from "./contract.ts";
 import { withTrunkDefaults } from "./defaults.ts";
