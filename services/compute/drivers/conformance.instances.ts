@@ -163,7 +163,7 @@ export function instanceConformance(suite: Suite): void {
       await eventually(
         () => suite.sh(spec.name, "nproc"),
         (said) => said === "1\n",
-        // LXD shares the processors out anew in the background, late on a busy machine.
+        // Shared out anew in the background.
         90_000,
       );
       assert.equal((await suite.sh(spec.name, "awk '/MemTotal/ { print $2 }' /proc/meminfo")).trim(), String(384 * 1024));

@@ -53,6 +53,13 @@ export type Instances = Pick<
   "instanceCreate" | "instanceResize" | "instanceConfigure" | "instanceDelete" | "instanceGet" | "instanceList" | "instanceMove"
 >;
 
+/**
+ * The engine shares out the processors when a number changes, and may do so before it has kept the new one: the old one then stays until
+ * some other container starts or stops. The same number, written another way, makes it share them out once more.
+ */
+const shareProcessors = (engine: Engine, name: string, vcpus: number, options?: CallOptions) =>
+  changeInstance(engine, name, ({ config }) => ({ config: { ...config, "limits.cpu": `0${vcpus}` } }), options);
+
 /** How often a deletion is tried before the engine's own error is believed. */
 const mostDeletions = 5;
 
@@ -83,7 +90,8 @@ export function createInstances(engine: Engine, power: Power): Instances {
           options,
         );
       try {
-        await withRoom(engine, "instance", name, change, options);
+        const { type } = await withRoom(engine, "instance", name, change, options);
+        if (type === "container" && before.vcpus !== size.vcpus) await shareProcessors(engine, name, size.vcpus, options);
       } catch (error) {
         throw resizeFailure(error, before, size);
       }
