@@ -52,19 +52,20 @@ export function accessConformance(suite: Suite): void {
       assert.ok(exitCode === 127 || exitCode === 126, `${exitCode} ${text(stderr)}`);
     });
 
+    // Not in /tmp: a guest that still starts empties it.
     test("cancelled, it is killed", async () => {
       const cancelling = new AbortController();
       const began = Date.now();
-      const work = run(["sh", "-c", "echo $$ > /tmp/sleeper; exec sleep 600"], { signal: cancelling.signal });
+      const work = run(["sh", "-c", "echo $$ > /root/sleeper; exec sleep 600"], { signal: cancelling.signal });
       await eventually(
-        () => suite.sh(name, "cat /tmp/sleeper 2>/dev/null || true"),
+        () => suite.sh(name, "cat /root/sleeper 2>/dev/null || true"),
         (pid) => pid !== "",
       );
       cancelling.abort();
       await refuses(work, "cancelled");
       assert.ok(Date.now() - began < 15_000);
       await eventually(
-        () => suite.sh(name, "kill -0 $(cat /tmp/sleeper) 2>/dev/null && echo alive || echo dead"),
+        () => suite.sh(name, "kill -0 $(cat /root/sleeper) 2>/dev/null && echo alive || echo dead"),
         (said) => said === "dead\n",
       );
       await refuses(run(["true"], { signal: AbortSignal.abort() }), "cancelled");
@@ -128,19 +129,19 @@ export function accessConformance(suite: Suite): void {
 
     test("a terminal that is hung up takes its command with it", async () => {
       const terminal = await suite.driver.instanceTerminal(name, {
-        command: ["sh", "-c", "echo $$ > /tmp/terminal; trap '' HUP; while :; do sleep 1; done"],
+        command: ["sh", "-c", "echo $$ > /root/terminal; trap '' HUP; while :; do sleep 1; done"],
         columns: 80,
         rows: 24,
       });
       terminal.output.resume();
       await eventually(
-        () => suite.sh(name, "cat /tmp/terminal 2>/dev/null || true"),
+        () => suite.sh(name, "cat /root/terminal 2>/dev/null || true"),
         (pid) => pid !== "",
       );
       terminal.close();
       await terminal.exited.catch(() => {});
       await eventually(
-        () => suite.sh(name, "kill -0 $(cat /tmp/terminal) 2>/dev/null && echo alive || echo dead"),
+        () => suite.sh(name, "kill -0 $(cat /root/terminal) 2>/dev/null && echo alive || echo dead"),
         (said) => said === "dead\n",
       );
     });

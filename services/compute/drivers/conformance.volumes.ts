@@ -170,11 +170,11 @@ export function volumeConformance(suite: Suite): void {
 
     test("a volume in use inside is not pulled away unseen", async () => {
       const { driver } = suite;
-      await suite.sh(name, "cd /mnt/data; nohup sleep 600 >/dev/null 2>&1 & echo $! > /tmp/user");
+      await suite.sh(name, "cd /mnt/data; nohup sleep 600 >/dev/null 2>&1 & echo $! > /root/user-of-disk");
       await driver
         .volumeDetach(volume, name)
         .catch((error) => refuses(Promise.reject(error), "failed_precondition", "volume_busy"));
-      await suite.sh(name, "kill $(cat /tmp/user)");
+      await suite.sh(name, "kill $(cat /root/user-of-disk)");
       await eventually(
         () =>
           driver.volumeDetach(volume, name).then(
