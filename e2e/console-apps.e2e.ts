@@ -108,9 +108,8 @@ const errorTitles = await Promise.all(
 /** Each size and each appearance is met by axe once; other languages change the words alone, and the phone has the least room for them. */
 const looks = [
   { language: "en", scheme: "light", size: wide, axe: true },
-  { language: "en", scheme: "dark", size: phone, axe: true },
+  { language: "uk", scheme: "dark", size: phone, axe: true },
   { language: "fr", scheme: "light", size: phone, axe: false },
-  { language: "uk", scheme: "dark", size: phone, axe: false },
 ] as const;
 
 for (const how of looks) {

@@ -72,9 +72,8 @@ const keys = new Set(words.flat());
 
 const looks = [
   { language: "en", scheme: "light", size: wide, axe: true },
-  { language: "en", scheme: "dark", size: phone, axe: true },
+  { language: "uk", scheme: "dark", size: phone, axe: true },
   { language: "fr", scheme: "light", size: phone, axe: false },
-  { language: "uk", scheme: "dark", size: phone, axe: false },
 ] as const;
 
 for (const how of looks) {
