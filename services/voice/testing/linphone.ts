@@ -53,8 +53,15 @@ export class Linphone {
     });
   }
 
+  /** It says nothing of it by itself. */
   async registered(): Promise<void> {
-    await this.next(/Registration on .* successful/);
+    for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
+      this.command("status register");
+      const [, state] = await this.next(/registered(=-?\d|, identity=)/);
+      if (state === ", identity=") return;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error(`linphone does not register. It wrote:\n${this.output.slice(-4000)}`);
   }
 
   dial(target: string): void {
