@@ -213,7 +213,7 @@ export class BrowserPhone {
   async heardFor(seconds: number): Promise<Sound> {
     const deadline = Date.now() + patienceMs;
     while (this.#heard.length < seconds * 16_000) {
-      this.#heard.push(...(await this.#ask<number[]>("heard")));
+      this.#heard = this.#heard.concat(await this.#ask<number[]>("heard"));
       if (Date.now() > deadline) throw new Error(`The browser's phone did not hear ${seconds} s. ${this.problems.join("\n")}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
