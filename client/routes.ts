@@ -565,6 +565,8 @@ export const routes = {
   phoneApplicationCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/phone-applications", body: true },
   phoneApplicationUpdate: { method: "PATCH", path: "/v1/phone-applications/{phoneApplication}", body: true },
   phoneApplicationDelete: { method: "DELETE", path: "/v1/phone-applications/{phoneApplication}" },
+  phoneMailList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/mails", query: ["cursor", "limit", "state"] },
+  phoneMailRetry: { method: "POST", path: "/v1/phone-mails/{phoneMail}/retry" },
   bucketList: { method: "GET", path: "/v1/buckets", query: ["cursor", "limit", "project", "search"] },
   bucketCreate: { method: "POST", path: "/v1/buckets", body: true },
   bucketWebsiteGet: { method: "GET", path: "/v1/buckets/{bucket}/website" },

@@ -94,6 +94,7 @@ export const idKinds = {
   callCommand: "cmd",
   registration: "reg",
   phoneAudio: "pau",
+  phoneMail: "phl",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

@@ -219,6 +219,7 @@ export default {
   voicemailMailText: "Empty: nobody gets a mail.",
   attachAudio: "With the sound attached",
   deleteAfterMail: "Delete it once the mail was accepted",
+  missedMail: "Mail for each missed call",
   permissions: "What may be called",
   permissionsText: "Emergency numbers can always be called.",
   "permission.internal": "Inside",

@@ -225,6 +225,7 @@ export default {
   voicemailMailText: "Vide : personne ne reçoit d’e-mail.",
   attachAudio: "Avec le son joint",
   deleteAfterMail: "Supprimer quand l’e-mail est accepté",
+  missedMail: "E-mail à chaque appel manqué",
   permissions: "Ce qu’on peut appeler",
   permissionsText: "Les numéros d’urgence peuvent toujours être appelés.",
   "permission.internal": "En interne",

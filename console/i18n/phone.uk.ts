@@ -222,6 +222,7 @@ export default {
   voicemailMailText: "Порожньо: листів немає.",
   attachAudio: "Додавати звук до листа",
   deleteAfterMail: "Видаляти, щойно лист прийнято",
+  missedMail: "Лист про кожен пропущений дзвінок",
   permissions: "Куди можна дзвонити",
   permissionsText: "До екстрених служб можна дзвонити завжди.",
   "permission.internal": "Усередині",

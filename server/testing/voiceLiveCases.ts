@@ -41,6 +41,14 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
     await database().transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
     return id;
   };
+  /** One that was given up. */
+  const newMail = async () => {
+    const { id: systemId, projectId } = await system();
+    const id = newId("phoneMail");
+    await database().sql`insert into voice.mails (id, organisation_id, project_id, system_id, kind, to_address, content, state)
+      select ${id}, organisation_id, ${projectId}, id, 'emergency', 'anna@example.org', '{}', 'failed' from voice.systems where id = ${systemId}`;
+    return id;
+  };
   const onWebhook = (more?: Partial<Input>): Case => ({
     input: async () => ({ params: { callWebhook: await newWebhook() }, ...more }),
   });
@@ -79,6 +87,8 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
     },
     phoneApplicationUpdate: onApplication({ body: { name: unique("Walked") } }),
     phoneApplicationDelete: onApplication(),
+    phoneMailList: inSystem(),
+    phoneMailRetry: { input: async () => ({ params: { phoneMail: await newMail() } }) },
   };
 }
 

@@ -2,6 +2,7 @@ import { contract } from "../../kernel/contract.ts";
 import { elementEvents, elementQuotas, elementRoutes } from "./elements/contract.ts";
 import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/contract.ts";
 import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
+import { mailEvents, mailRoutes } from "./mails/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
 import { recordEvents, recordRoutes } from "./records/contract.ts";
@@ -21,6 +22,7 @@ export default contract({
     ...recordRoutes,
     ...messageRoutes,
     ...liveRoutes,
+    ...mailRoutes,
   },
   events: {
     ...systemEvents,
@@ -30,6 +32,7 @@ export default contract({
     ...recordEvents,
     ...messageEvents,
     ...liveEvents,
+    ...mailEvents,
   },
   quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas, ...liveQuotas },
   meters: voiceMeters,

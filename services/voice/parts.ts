@@ -3,6 +3,7 @@ import type { Actor } from "../../kernel/contract.ts";
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
+import type { MailSending } from "../apps/mailAccounts/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 
@@ -14,6 +15,7 @@ export interface VoiceParts {
   identity: IdentityService;
   objects: ObjectsService;
   secrets: Secrets;
+  mail: MailSending;
   log: Log;
   /** Of the whole cloud; ours is `voice` in it. */
   dataDirectory: string;

@@ -1,6 +1,7 @@
 import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
+import { mailEmergency } from "../mails/telling.ts";
 import { type MediaEngine, MediaError } from "../media/engine.ts";
 import type { PhonePlan, PlanExtension, PlanTrunk } from "../plan.ts";
 import type { Locations } from "../registrar/locations.ts";
@@ -84,6 +85,11 @@ export async function createSwitchboard(parts: {
     },
     emergency(call, number) {
       parts.log.warn({ call: call.id, from: call.from.number, number }, "an emergency number is called");
+      const { number: fromNumber = "anonymous", name: fromName = null } = call.from;
+      const told = parts.database.transaction("system", (tx) =>
+        mailEmergency(tx, call.plan.system.id, { fromNumber, fromName, number }),
+      );
+      board.track(told.catch((error) => parts.log.error({ err: error, call: call.id }, "the mail of an emergency call is lost")));
     },
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,

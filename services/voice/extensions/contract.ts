@@ -38,6 +38,7 @@ const personal = {
   callWaiting: z.boolean().describe("A second call rings too."),
   ringSeconds: z.int().min(5).max(300),
   voicemail: voicemailOfExtension,
+  missedCallEmail: z.email().max(254).nullable().describe("Who gets a mail for each call that nobody answered; null: nobody."),
 };
 
 /** All that can be set of an extension beside its number, name and person. */

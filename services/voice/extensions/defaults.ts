@@ -8,6 +8,7 @@ const defaults: ExtensionSettings = {
   callWaiting: true,
   ringSeconds: 25,
   voicemail: { enabled: true, email: null, attachAudio: true, deleteAfterMail: false },
+  missedCallEmail: null,
   callerNumber: null,
   callerName: null,
   hideNumber: false,

@@ -5,6 +5,7 @@ import { type Id, newId } from "../../../kernel/ids.ts";
 import { recordUsage } from "../../../kernel/metering/journal.ts";
 import { deleteAudio, writeAudio } from "../audio/store.ts";
 import { tellWebhooks } from "../live/deliveries.ts";
+import { mailLowBalance, mailMissedCall, mailVoicemail } from "../mails/telling.ts";
 import { creditStore } from "../systems/store.ts";
 import type { GreetingKind } from "./contract.ts";
 import { type CallRowWithLegs, callStore } from "./store/calls.ts";
@@ -53,12 +54,15 @@ const usageOf = (call: CallRowWithLegs) =>
 export async function saveCallRecord(tx: Tx, call: CallRowWithLegs): Promise<boolean> {
   if (!(await callStore.insert(tx, call))) return false;
   await recordUsage(tx, usageOf(call));
-  if (call.price !== null && Number(call.price) > 0)
-    await creditStore.add(
+  await mailMissedCall(tx, call);
+  if (call.price !== null && Number(call.price) > 0) {
+    const credit = await creditStore.add(
       tx,
       { id: call.systemId, organisationId: call.organisationId, projectId: call.projectId },
       { kind: "call", amount: `-${call.price}`, callId: call.id },
     );
+    if (credit) await mailLowBalance(tx, call.systemId, credit.balance, call.price);
+  }
   return true;
 }
 
@@ -113,6 +117,7 @@ export const saveVoicemail = (
       deletedAt: null,
     };
     await voicemailStore.insert(tx, row);
+    await mailVoicemail(tx, row);
     const { extensionId, fromNumber, fromName, callId } = row;
     await tellWebhooks(tx, system.id, "voicemail.left", {
       voicemail: { id, extensionId, fromNumber, fromName, callId, seconds: milliseconds / 1000 },

@@ -64,7 +64,7 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
   outsidePrefix: "",
   musicOnHold: null,
   featureCodes: defaultFeatureCodes,
-  emergency: { numbers: emergencyNumbersOf(country), alertEmail: null, alertExtension: null },
+  emergency: { numbers: emergencyNumbersOf(country), alertEmails: [], alertExtension: null },
   recording: { mode: "off", announce: true, retentionDays: 90 },
   voicemail: { maxSeconds: 180, retentionDays: 90 },
   limits: {
@@ -76,10 +76,12 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
     internationalHours: null,
   },
   defaultNumber: null,
+  mailAccountId: null,
+  balanceAlert: { below: null, emails: [] },
   isPrepaid: false,
 });
 
-type Groups = "featureCodes" | "emergency" | "recording" | "voicemail" | "limits";
+type Groups = "featureCodes" | "emergency" | "recording" | "voicemail" | "limits" | "balanceAlert";
 /** What may be given: parts of it, also of its groups. */
 export type SettingsChange = {
   [K in keyof Omit<PhoneSystemSettings, Groups>]?: PhoneSystemSettings[K] | undefined;
@@ -94,6 +96,7 @@ export const changedSettings = (settings: PhoneSystemSettings, change: SettingsC
   recording: { ...settings.recording, ...given(change.recording ?? {}) },
   voicemail: { ...settings.voicemail, ...given(change.voicemail ?? {}) },
   limits: { ...settings.limits, ...given(change.limits ?? {}) },
+  balanceAlert: { ...settings.balanceAlert, ...given(change.balanceAlert ?? {}) },
 });
 
 export const withSystemDefaults = (settings: SettingsChange & { country: string }): PhoneSystemSettings =>

@@ -76,16 +76,24 @@ export function ForwardingForm({ extension, may, own }: Props) {
 export function VoicemailForm({ extension, may, own }: Props) {
   const t = useT();
   const form = useForm({
-    initial: { ...extension.voicemail, email: extension.voicemail.email ?? "", pin: "", language: extension.language ?? "" },
+    initial: {
+      ...extension.voicemail,
+      email: extension.voicemail.email ?? "",
+      missed: extension.missedCallEmail ?? "",
+      pin: "",
+      language: extension.language ?? "",
+    },
     checks: {
       pin: (pin) => (pinRule.test(pin) ? undefined : t("phone.pinRule")),
       email: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
+      missed: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
     },
-    submit: async ({ enabled, email, attachAudio, deleteAfterMail, pin, language }) => {
+    submit: async ({ enabled, email, missed, attachAudio, deleteAfterMail, pin, language }) => {
       await callApi(update(own), {
         extension: extension.id,
         language: language === "" ? null : (language as "en"),
         voicemail: { enabled, email: email || null, attachAudio, deleteAfterMail },
+        missedCallEmail: missed || null,
         ...(pin ? { voicemailPin: pin } : {}),
       });
       form.set("pin", "");
@@ -133,6 +141,13 @@ export function VoicemailForm({ extension, may, own }: Props) {
           />
         </>
       )}
+      <TextInput
+        label={t("phone.missedMail")}
+        description={t("phone.voicemailMailText")}
+        type="email"
+        disabled={!may}
+        {...form.field("missed")}
+      />
       <Select
         label={t("phone.promptLanguage")}
         maw={280}

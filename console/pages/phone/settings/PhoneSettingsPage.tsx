@@ -16,6 +16,7 @@ import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { isEmail, MailSettings } from "./MailSettings.tsx";
 
 const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
 
@@ -29,6 +30,7 @@ export default function PhoneSettingsPage() {
           <General {...place} />
           <Emergency {...place} />
           <Recording {...place} />
+          <MailSettings {...place} />
           <Limits {...place} />
           <Balance {...place} />
           <Codes {...place} />
@@ -119,17 +121,18 @@ function Emergency({ system, may }: PhonePlace) {
   const form = useForm({
     initial: {
       numbers: system.emergency.numbers,
-      alertEmail: system.emergency.alertEmail ?? "",
+      alertEmails: system.emergency.alertEmails as string[],
       alertExtension: (system.emergency.alertExtension ?? "") as string,
     },
     checks: {
       numbers: (numbers) =>
         numbers.length > 0 && numbers.every((one) => /^\d{2,6}$/.test(one)) ? undefined : t("phoneSettings.emergencyRule"),
+      alertEmails: (emails) => (emails.every(isEmail) ? undefined : t("ui.emailInvalid")),
     },
-    submit: async ({ numbers, alertEmail, alertExtension }) => {
+    submit: async ({ numbers, alertEmails, alertExtension }) => {
       await callApi("phoneSystemUpdate", {
         phoneSystem: system.id,
-        emergency: { numbers, alertEmail: alertEmail || null, alertExtension: (alertExtension || null) as never },
+        emergency: { numbers, alertEmails, alertExtension: (alertExtension || null) as never },
       });
       await refresh();
     },
@@ -137,7 +140,7 @@ function Emergency({ system, may }: PhonePlace) {
   return (
     <FormSection title={t("phoneSettings.emergency")} text={t("phoneSettings.emergencyText")} form={form} disabled={!may}>
       <TagsInput label={t("phone.emergencyNumbers")} disabled={!may} {...form.choice("numbers")} />
-      <TextInput label={t("phoneSettings.alertEmail")} type="email" disabled={!may} {...form.field("alertEmail")} />
+      <TagsInput label={t("phoneSettings.alertEmail")} maxTags={10} disabled={!may} {...form.choice("alertEmails")} />
       <Select
         label={t("phoneSettings.alertExtension")}
         searchable
