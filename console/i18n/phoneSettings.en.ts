@@ -83,6 +83,7 @@ export default {
   "code.hotDeskOut": "Hot desk out",
   "code.redial": "Redial",
   "code.callBack": "Call back the last caller",
+  "code.callWhenFree": "Call when free",
   "code.blockLastCaller": "Block the last caller",
   "code.record": "Record the call",
   "code.intercom": "Intercom",

@@ -86,6 +86,7 @@ export default {
   "code.hotDeskOut": "Quitter un bureau partagé",
   "code.redial": "Rappeler le dernier numéro",
   "code.callBack": "Rappeler le dernier appelant",
+  "code.callWhenFree": "Rappel quand la ligne se libère",
   "code.blockLastCaller": "Bloquer le dernier appelant",
   "code.record": "Enregistrer l’appel",
   "code.intercom": "Interphone",

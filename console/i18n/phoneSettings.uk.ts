@@ -86,6 +86,7 @@ export default {
   "code.hotDeskOut": "Вийти з телефона",
   "code.redial": "Набрати ще раз",
   "code.callBack": "Передзвонити останньому",
+  "code.callWhenFree": "Подзвонити, коли звільниться",
   "code.blockLastCaller": "Заблокувати останнього",
   "code.record": "Записати розмову",
   "code.intercom": "Інтерком",

@@ -7,6 +7,7 @@ import type { IncomingRefer, SipStack } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import type { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
+import type { WhenFree } from "./whenFree.ts";
 
 /** What every part of the switchboard works with. */
 export interface Board {
@@ -22,16 +23,23 @@ export interface Board {
   /** Calls that run, by id. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly ringing: RingingCalls;
+  readonly whenFree: WhenFree;
+  /** Aborted when the process ends. */
+  readonly closing: AbortSignal;
   begin(call: Call): void;
   changed(call: Call): void;
   /** Writes its record. Never rejects. */
   finish(call: Call): Promise<void>;
+  /** Resolves when the records of the calls that are over now are written. */
+  settled(): Promise<void>;
   left(party: Party): void;
   transfer(party: Party, refer: IncomingRefer): void;
   /** What must be done before the process ends, whatever becomes of its call. */
   track(work: Promise<unknown>): void;
   /** One is called: who is to know of it is told. */
   emergency(call: Call, number: string): void;
+  /** A trunk that did not answer when it was last asked. */
+  isDown(trunkId: string): boolean;
   /** Parties of an extension that ring or talk. */
   partiesOf(extensionId: string): Party[];
 }

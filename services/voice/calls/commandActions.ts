@@ -66,7 +66,8 @@ function outerParty(call: Call): Party {
   return party;
 }
 
-async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
+/** Calls an extension, and what it is to be connected with once it answers. @throws CloudError not_found, failed_precondition */
+export async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
   const plan = board.plans.of(systemId);
   const extension = plan?.extensions.find(({ id }) => id === input.extension);
   if (!plan || !extension) throw new CloudError("not_found", "There is no such extension.");

@@ -2,17 +2,20 @@ import type { Destination } from "../destinations/contract.ts";
 import type { PlanExtension } from "../plan.ts";
 import type { HeaderInput } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
+import { type Spent, watchSpending } from "./charges.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
 import { type Party, talk, type Who } from "./party.ts";
 import { type CallRecording, startPolicyRecording } from "./recordings.ts";
-import { music, ringback } from "./sounds.ts";
+import { say } from "./say.ts";
+import { ringback } from "./sounds.ts";
+import { heldMusic } from "./spoken.ts";
 
 /** A name as it stands in a From: quotes and backslashes would end it. */
 const quoted = (text: string): string => `"${text.replace(/["\\\r\n]/g, "").slice(0, 80)}"`;
 
 /** As others see a caller (RFC 3323 section 4.1.1.3 when it hides). */
 export function fromHeader(call: Call, who: Who): string {
-  if (who.number === undefined) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
+  if (who.number === undefined || call.hideNumber) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
   const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? who.number}`;
   return `${quoted(name)} <sip:${who.number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
 }
@@ -72,8 +75,10 @@ export async function ring(
       answeredBy?.who.extensionId !== id &&
       ![...before].some(({ who }) => who.extensionId === id) &&
       call.from.extensionId !== id
-    )
+    ) {
       call.extensionIds.delete(id);
+      call.missedBy.add(id);
+    }
   if (answeredBy && answeredBy.call !== call) call.add(answeredBy, "extension");
   return result;
 }
@@ -85,6 +90,7 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
     await subject.answer(party.leg);
     await party.answer(subject.leg);
     call.answered(party);
+    for (const each of [subject, party]) watchSpending(call.board, call.plan, each);
   } catch (error) {
     party.hangUp();
     throw error;
@@ -92,10 +98,17 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
   let recording: CallRecording | undefined;
   try {
     recording = await startPolicyRecording(call, party, signal);
-    return await talk(subject, party, signal, music(call.plan));
+    return await talk(subject, party, signal, await heldMusic(call));
   } finally {
     await recording?.stop();
+    if (party.spent) await tellSpent(call, party.spent, signal);
   }
+}
+
+/** The other one is hung up already: who is left hears why. */
+async function tellSpent(call: Call, spent: Spent, signal: AbortSignal): Promise<void> {
+  call.endReason = spent === "no_credit" ? "The balance was used up." : "What may be spent in a day was spent.";
+  if (!signal.aborted) await say(call, spent, signal);
 }
 
 /** Where a call goes when an extension does not take it: what it says, else its voicemail, else nowhere. */

@@ -1,15 +1,15 @@
 import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Id } from "../../../kernel/ids.ts";
-import { verifyPin } from "../extensions/pins.ts";
 import type { PlanExtension } from "../plan.ts";
 import { voicemailCount, voicemailReceived } from "../prompts/sayings.ts";
 import { saveGreeting } from "../records/saving.ts";
 import { type VoicemailRow, voicemailStore } from "../records/store/voicemails.ts";
 import { unless } from "./abort.ts";
 import type { Call } from "./call.ts";
+import { askOwnPin } from "./pins.ts";
 import { newSoundFile, systemOf } from "./recordings.ts";
-import { anyKey, ask, askPin, say } from "./say.ts";
+import { anyKey, ask, say } from "./say.ts";
 import { audioFile } from "./spoken.ts";
 
 const choiceMs = 8000;
@@ -23,7 +23,7 @@ export async function listenToVoicemail(call: Call, extension: PlanExtension | u
   const number = extension?.number ?? (await ask(call, "voicemail_mailbox", signal, { maximum: 8 }));
   const box = extension ?? call.plan.extensions.find((each) => each.number === number);
   // Whoever guesses hears the same of a box that is not there.
-  if (!(await askPin(call, "enter_pin", (pin) => verifyPin(box?.voicemailPin, pin), signal)) || !box) return;
+  if (!(await askOwnPin(call, { number, kind: "voicemail", hash: box?.voicemailPin }, signal)) || !box) return;
   const messages = await inTransaction(call, (tx) => voicemailStore.page(tx, { extensionIds: [box.id], limit: mostMessages }));
   const unheard = messages.filter(({ folder }) => folder === "new");
   await say(call, voicemailCount(unheard.length, messages.length - unheard.length), signal, { untilDtmf: anyKey });

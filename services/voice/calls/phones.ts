@@ -9,15 +9,18 @@ import type { Secrets } from "../../../kernel/secrets.ts";
 import { openPassword } from "../extensions/credentials.ts";
 import { serveCommands } from "../live/commands.ts";
 import { openMediaEngine } from "../media/openEngine.ts";
+import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
 import { openLocations } from "../registrar/locations.ts";
 import { createRegistrar } from "../registrar/registrar.ts";
 import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
+import { resumeCallbacks } from "./callbacks.ts";
 import { openChat } from "./chat.ts";
 import { createCommandActions } from "./commandActions.ts";
 import { commandHandler } from "./commands.ts";
+import { follow } from "./destinations.ts";
 import { openLamps } from "./lamps.ts";
 import { openPlans } from "./plans.ts";
 import { createSwitchboard } from "./switchboard.ts";
@@ -43,6 +46,9 @@ export interface PhonesOptions {
   log: Log;
   /** Media workers; by default one per processor. */
   workers?: number;
+  /** For tests, which cannot wait so long. */
+  admission?: { firstBlockMs: number };
+  trunkRetryMs?: number;
 }
 
 export interface Phones {
@@ -61,7 +67,14 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const plans = await openPlans(database, log);
   const locations = await openLocations(database, log);
-  const admission = openAdmission((flow) => locations.isKnownFlow(flow));
+  const reassign = (plan: PhonePlan | undefined) =>
+    locations.reassign(new Map(plan?.extensions.flatMap(({ id, devices }) => devices.map((device) => [device.id, id] as const))));
+  for (const plan of plans.all()) await reassign(plan);
+  plans.onChange((_, plan) => void reassign(plan));
+  let trunks: Trunks | undefined;
+  const isKnown = (flow: string) => locations.isKnownFlow(flow) || trunks?.isKnownFlow(flow) === true;
+  const isProvider = (address: string) => trunks?.isProvider(address) === true;
+  const admission = openAdmission({ isKnown, isProvider, ...options.admission });
   const registrar = createRegistrar({
     database,
     openPassword: (account) => openPassword(secrets, account),
@@ -79,7 +92,6 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
   });
   let stack: SipStack | undefined;
-  let trunks: Trunks | undefined;
   const switchboard = await createSwitchboard({
     ...{ log, database, secrets, engine, plans, locations, registrar, folder },
     stack: () => stack as SipStack,
@@ -93,27 +105,37 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     onInvite: (call) => switchboard.invite(call),
     onRequest: (request) => answer(request),
     onFlowClosed: (flow) => locations.flowClosed(flow),
-    admit: ({ address, flow }) => admission.admits(address, flow) || trunks?.isProvider(address) === true,
-    onMalformed: ({ address }) => admission.failed(address),
+    admit: ({ address, flow }) => admission.admits(address, flow),
+    onMalformed: ({ address }) => isProvider(address) || admission.failed(address),
     onError: (error, during) => log.error({ err: error }, `${during} failed`),
   });
   stack = opened;
-  const lines = openTrunks({ database, secrets, log, plans, stack: opened });
+  const lines = openTrunks({ database, secrets, log, plans, stack: opened, retryMs: options.trunkRetryMs });
   trunks = lines;
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
   const { partiesOf, onExtension } = switchboard;
   const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
   const commands = await serveCommands(database, log, commandHandler(switchboard, createCommandActions(switchboard)));
+  await resumeCallbacks(switchboard, follow);
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
   async function answer(request: IncomingRequest): Promise<void> {
     if (request.method === "REGISTER") return registrar.register(request);
-    if (request.method === "OPTIONS") return request.respond(200);
+    if (request.method === "OPTIONS") return present(request);
     if (request.method === "MESSAGE") return chat.receive(request);
     if (request.method === "SUBSCRIBE") return lamps.subscribe(request);
     request.respond(405, {
       headers: { Allow: "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE, INFO, UPDATE, PRACK, REFER" },
     });
+  }
+
+  /** Whoever looks for phone systems at addresses finds none: it is told only who knows one by its name, or is known. */
+  function present(request: IncomingRequest): void {
+    const { flow, address } = request.source;
+    const knowsUs = plans.all().some(({ system }) => system.domain === request.uri.host);
+    if (knowsUs || isKnown(flow) || isProvider(address)) return request.respond(200);
+    admission.failed(address);
+    request.ignore();
   }
 
   return {

@@ -14,6 +14,8 @@ export interface Recorder {
   changed(call: Call): void;
   /** Never rejects: a record that cannot be written is written again until it can. */
   finish(call: Call): Promise<void>;
+  /** Resolves when what is being written now is. Never rejects. */
+  settled(): Promise<void>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
@@ -81,6 +83,8 @@ export async function openRecorder({ database, log }: { database: Database; log:
     async finish(call) {
       const record = recordOf(call);
       over.add(call.id);
+      // Else it is written as going on when it is over, and stays so.
+      dirty.delete(call);
       const before = [...writing];
       const work = (async () => {
         // One that is being written as going on must not come back after it was taken away.
@@ -104,6 +108,9 @@ export async function openRecorder({ database, log }: { database: Database; log:
       await work;
       over.delete(call.id);
       told.delete(call.id);
+    },
+    async settled() {
+      await Promise.allSettled(writing);
     },
     async close() {
       clearTimeout(timer);
@@ -169,17 +176,20 @@ function outcomeOf(call: Call): CallOutcome {
 function recordOf(call: Call): CallRowWithLegs {
   const endedAt = new Date();
   const seconds = (from: Date, to: Date) => Math.max(0, (to.getTime() - from.getTime()) / 1000);
+  const [cost, price] = [call.amount("cost"), call.amount("price")];
+  const outcome = outcomeOf(call);
+  const extensionIds = new Set([...call.extensionIds, ...(outcome === "answered" ? [] : call.missedBy)]);
   const worst = call.qualities.toSorted((a, b) => a.mos - b.mos)[0];
   return {
     id: call.id,
     ...placeOf(call),
     direction: call.direction,
-    outcome: outcomeOf(call),
+    outcome,
     fromNumber: call.from.number ?? hidden,
     fromName: call.from.name ?? null,
     toNumber: call.to.number,
     toName: call.to.name ?? null,
-    extensionIds: [...call.extensionIds] as Id<"extension">[],
+    extensionIds: [...extensionIds] as Id<"extension">[],
     trunkId: (call.trunkId as Id<"trunk"> | undefined) ?? null,
     phoneNumberId: (call.phoneNumberId as Id<"phoneNumber"> | undefined) ?? null,
     queueId: (call.queueId as Id<"callQueue"> | undefined) ?? null,
@@ -188,14 +198,14 @@ function recordOf(call: Call): CallRowWithLegs {
     startedAt: call.startedAt,
     answeredAt: call.answeredAt ?? null,
     endedAt,
-    waitSeconds: seconds(call.startedAt, call.answeredAt ?? endedAt),
+    waitSeconds: seconds(call.waitingSince, call.answeredAt ?? endedAt),
     talkSeconds: call.answeredAt ? seconds(call.answeredAt, endedAt) : 0,
     cause: call.answeredAt ? 200 : call.hungUpBy === "caller" ? 487 : call.refusal.status,
-    reason: call.answeredAt ? null : (call.refusal.reason ?? null),
+    reason: (call.answeredAt ? call.endReason : call.refusal.reason) ?? null,
     hungUpBy: call.hungUpBy ?? "system",
-    cost: call.cost ?? null,
-    price: call.price ?? null,
-    currency: call.cost === undefined && call.price === undefined ? null : call.plan.system.currency,
+    cost: cost ?? null,
+    price: price ?? null,
+    currency: cost === undefined && price === undefined ? null : call.plan.system.currency,
     quality: worst ? { mos: worst.mos, lossPercent: worst.lossReceived * 100, jitterMs: worst.jitterMs } : null,
     legs: call.legs,
   };

@@ -10,6 +10,7 @@ import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
 import { aborted } from "./abort.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
+import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
 import { follow } from "./destinations.ts";
 import { readInbound } from "./inbound.ts";
@@ -20,6 +21,7 @@ import { openRecorder } from "./recorder.ts";
 import { routeDialled } from "./routing.ts";
 import { continued, transfer } from "./transfer.ts";
 import type { Trunks } from "./trunks.ts";
+import { openWhenFree } from "./whenFree.ts";
 
 export interface Switchboard extends Board {
   invite(incoming: IncomingCall): Promise<void>;
@@ -42,6 +44,7 @@ export async function createSwitchboard(parts: {
   folder: string;
 }): Promise<Switchboard> {
   const calls = new Map<string, Call>();
+  const closing = new AbortController();
   const byExtension = new Map<string, Set<Party>>();
   const tracked = new Set<Promise<void>>();
   const listeners: ((extensionId: string) => void)[] = [];
@@ -54,6 +57,10 @@ export async function createSwitchboard(parts: {
     },
     calls,
     ringing: new RingingCalls(),
+    closing: closing.signal,
+    get whenFree() {
+      return whenFree;
+    },
     begin(call) {
       calls.set(call.id, call);
       recorder.changed(call);
@@ -66,6 +73,7 @@ export async function createSwitchboard(parts: {
       calls.delete(call.id);
       await recorder.finish(call);
     },
+    settled: () => recorder.settled(),
     left(party) {
       const { extensionId } = party.who;
       const parties = extensionId === undefined ? undefined : byExtension.get(extensionId);
@@ -91,13 +99,18 @@ export async function createSwitchboard(parts: {
       );
       board.track(told.catch((error) => parts.log.error({ err: error, call: call.id }, "the mail of an emergency call is lost")));
     },
+    isDown: (trunkId) => parts.trunks().isDown(trunkId),
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
     async close() {
+      closing.abort();
+      whenFree.close();
       await Promise.all(tracked);
       await recorder.close();
     },
   };
+
+  const whenFree = openWhenFree(board, board.onExtension, (systemId, input) => startCall(board, systemId, input));
 
   function tell(extensionId: string | undefined): void {
     if (extensionId !== undefined) for (const listener of listeners) listener(extensionId);
@@ -114,7 +127,9 @@ export async function createSwitchboard(parts: {
 
   async function invite(incoming: IncomingCall): Promise<void> {
     const trunk = parts.trunks().match(incoming.request);
-    if (trunk) return fromTrunk(incoming, trunk.plan, trunk.trunk);
+    // Phones may be where a trunk is, or where somebody says that one is.
+    if (trunk && (trunk.certain || !(await parts.registrar.saysDevice(incoming.request))))
+      return fromTrunk(incoming, trunk.plan, trunk.trunk);
     const verdict = await parts.registrar.authenticate(incoming.request, "Proxy-Authorization");
     if (!verdict.account) {
       if (verdict.challenge) incoming.reject(407, { headers: { "Proxy-Authenticate": verdict.challenge } });

@@ -7,6 +7,7 @@ const defaults: ExtensionSettings = {
   doNotDisturb: false,
   callWaiting: true,
   ringSeconds: 25,
+  blockedCallers: [],
   voicemail: { enabled: true, email: null, attachAudio: true, deleteAfterMail: false },
   missedCallEmail: null,
   callerNumber: null,

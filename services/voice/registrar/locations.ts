@@ -12,6 +12,8 @@ export interface Locations {
   put(location: Location): Promise<void>;
   remove(locations: Location[]): Promise<void>;
   flowClosed(flow: string): void;
+  /** Devices whose extension is another one now: somebody signed in or out there. Never rejects. */
+  reassign(extensionOf: ReadonlyMap<string, string>): Promise<void>;
   all(): Location[];
   /** Called with the extension when it gained or lost a device. */
   onChange(listener: (extensionId: string) => void): void;
@@ -89,6 +91,26 @@ export async function openLocations(database: Database, log: Log): Promise<Locat
     },
     remove,
     flowClosed: (flow) => removeLater([...(flows.get(flow) ?? [])].filter(({ transport }) => transport !== "udp")),
+    async reassign(extensionOf) {
+      const moved = [...byId.values()].filter(
+        ({ deviceId, extensionId }) => (extensionOf.get(deviceId) ?? extensionId) !== extensionId,
+      );
+      if (moved.length === 0) return;
+      const told = new Set<string>();
+      for (const location of moved) {
+        drop(location);
+        told.add(location.extensionId);
+        location.extensionId = extensionOf.get(location.deviceId) as string;
+        told.add(location.extensionId);
+        add(location);
+      }
+      tell(told);
+      await database
+        .transaction("system", async (tx) => {
+          for (const { id, extensionId } of moved) await registrarStore.reassign(tx, id, extensionId);
+        })
+        .catch((error) => log.warn({ err: error }, "whose phone it is now is not written down; its next registration tells"));
+    },
     all: () => [...byId.values()].filter(holds),
     onChange: (listener) => void listeners.push(listener),
     close: () => clearInterval(sweep),

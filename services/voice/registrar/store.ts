@@ -47,7 +47,7 @@ const columns = `id, organisation_id as "organisationId", system_id as "systemId
 export const registrarStore = {
   /** Devices that are enabled, and browsers' credentials that hold still. Without a domain, of any system. */
   accounts: (tx: Tx, userName: string, domain: string | undefined): Promise<AccountRow[]> => tx.sql<AccountRow[]>`
-    select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, d.extension_id as "extensionId",
+    select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, coalesce(d.guest_extension_id, d.extension_id) as "extensionId",
       d.id as "deviceId", a.user_name as "userName", a.password, a.expires_at as "expiresAt",
       s.plan_version::int as "planVersion"
     from (
@@ -73,6 +73,10 @@ export const registrarStore = {
         expires_at = excluded.expires_at`;
     await tx.sql`update voice.devices set last_registered_at = ${row.registeredAt}, last_address = ${row.address}, last_user_agent = ${row.userAgent}
       where id = ${row.deviceId}`;
+  },
+
+  async reassign(tx: Tx, id: string, extensionId: string): Promise<void> {
+    await tx.sql`update voice.registrations set extension_id = ${extensionId} where id = ${id}`;
   },
 
   async remove(tx: Tx, ids: string[]): Promise<void> {

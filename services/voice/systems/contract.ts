@@ -58,6 +58,8 @@ export const defaultFeatureCodes = {
   redial: "*66",
   /** Who called last. */
   callBack: "*69",
+  /** With the extension, or after a call to it: it is called for one as soon as it is free. */
+  callWhenFree: "*37",
   /** Later calls of the last caller are refused. */
   blockLastCaller: "*30",
   /** In a call. */
