@@ -148,7 +148,9 @@ export class Linphone {
 async function soundOf(file: string): Promise<Sound> {
   const deadline = Date.now() + patienceMs;
   for (;;) {
-    const sound = await readFile(file).then(readWav, () => undefined);
+    const sound = await readFile(file)
+      .then(readWav)
+      .catch(() => undefined);
     if (sound !== undefined) return sound;
     if (Date.now() > deadline) throw new Error(`linphone does not end ${file}; has its call ended?`);
     await new Promise((resolve) => setTimeout(resolve, 100));
