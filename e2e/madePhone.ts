@@ -1,6 +1,7 @@
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
 import { ago, person, place, type Sent } from "./madeApps.ts";
+import { madePrograms } from "./madePrograms.ts";
 import type { SipUser } from "./madeSip.ts";
 
 export const systemId = newId("phoneSystem");
@@ -458,7 +459,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   blockedCallerList: list([
     element(newId("blockedCaller"), "Adverts", { pattern: "+33899*", direction: "inbound", action: "reject" }),
   ]),
-  phoneApplicationList: list([]),
+  ...madePrograms(systemId, queueId),
   activeCallList: list([
     {
       id: "live-1",
