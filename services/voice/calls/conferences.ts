@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 import type { Party } from "./party.ts";
 import { keepRecording, newSoundFile } from "./recordings.ts";
 import { ask, saidSource, say } from "./say.ts";
-import { music } from "./sounds.ts";
+import { heldMusic } from "./spoken.ts";
 
 interface Room {
   conference: Conference;
@@ -60,7 +60,7 @@ export async function callConference(call: Call, roomId: string, signal: AbortSi
   try {
     const others = [...room.members.values()].filter(({ waits }) => !waits).length - (member.waits ? 0 : 1);
     await say(call, conferenceCount(others), signal);
-    await waitForModerator(call, room, signal);
+    await waitForModerator(call, room, settings.music, signal);
     await join(call, room, options, settings.announceJoin);
     if (settings.record) recordRoom(call, room);
     const stop = subject.digits.listen((digit) => void command(call, room, digit, options));
@@ -86,7 +86,7 @@ async function enter(
   return undefined;
 }
 
-async function waitForModerator(call: Call, room: Room, signal: AbortSignal): Promise<void> {
+async function waitForModerator(call: Call, room: Room, music: string | undefined, signal: AbortSignal): Promise<void> {
   const member = room.members.get(call.subject);
   const isThere = () => [...room.members.values()].some(({ isModerator }) => isModerator);
   if (!member?.waits) {
@@ -94,7 +94,7 @@ async function waitForModerator(call: Call, room: Room, signal: AbortSignal): Pr
     return;
   }
   if (!isThere()) await say(call, "conference_wait", signal);
-  const playback = isThere() ? undefined : call.subject.play(music(call.plan), { repeat: 0 });
+  const playback = isThere() ? undefined : call.subject.play(await heldMusic(call, music), { repeat: 0 });
   try {
     while (!isThere()) {
       signal.throwIfAborted();

@@ -50,31 +50,6 @@ test("a menu: a key leads to an extension", async () => {
   await atAnn.closed();
 });
 
-test("a queue: whoever is logged in gets the call of whoever waits", async () => {
-  const queue = await make("callQueueCreate", {
-    name: "Help",
-    number: "400",
-    strategy: "in_order",
-    agents: [{ extension: bob.extensionId }, { extension: carol.extensionId }],
-    wrapUpSeconds: 0,
-    leaveWhenEmpty: false,
-  });
-  forget();
-  await atAnn.dial("400");
-  await atAnn.established();
-  await house.office.as("owner", "queueAgentUpdate", {
-    params: { callQueue: queue["id"], extension: carol.extensionId },
-    body: { loggedIn: true },
-  });
-  await atCarol.answer();
-  await atCarol.established();
-  assert.ok(findTone(await atCarol.heardFor(2), 440).heardMs > 1000);
-  await atAnn.hangUp();
-  await atCarol.closed();
-  const [record] = await house.calls(3);
-  assert.deepEqual([record?.["queueId"], record?.["outcome"]], [queue["id"], "answered"]);
-});
-
 test("a conference: three hear each other", async () => {
   await make("conferenceRoomCreate", { name: "Room", number: "500" });
   forget();

@@ -39,7 +39,15 @@ export type ExtensionPresence = z.output<typeof extensionPresence>;
 
 export const queueLive = z.object({
   queueId: id("callQueue"),
-  waiting: z.array(z.object({ callId: z.string(), from: z.string(), fromName: z.string().optional(), since: timestamp })),
+  waiting: z.array(
+    z.object({
+      callId: z.string(),
+      from: z.string(),
+      fromName: z.string().optional(),
+      since: timestamp,
+      callback: z.boolean().describe("Does not hold the line, and is to be called back."),
+    }),
+  ),
   agents: z.array(
     z.object({
       extensionId: id("extension"),
@@ -72,6 +80,9 @@ export const callAction = z
     z.object({ action: z.literal("play"), announcement: id("announcement") }).describe("All parties hear it."),
     z.object({ action: z.literal("send_digits"), digits }),
     z.object({ action: z.literal("park") }),
+    z
+      .object({ action: z.literal("bridge"), with: z.string().min(1).max(64).describe("The id of another call that runs.") })
+      .describe("The outer parties of both calls speak with each other; who was with them is let go."),
   ])
   .describe("What is to happen to a call that runs.");
 export type CallAction = z.output<typeof callAction>;
@@ -90,6 +101,7 @@ export const callWebhookEvents = [
   "voicemail.left",
   "recording.saved",
   "queue.abandoned",
+  "emergency.called",
 ] as const;
 export const callWebhook = z.object({
   id: id("callWebhook"),

@@ -21,6 +21,7 @@ const valuesOf = (queue: Queue | undefined) => ({
   overflow: (queue?.overflow ?? { kind: "hang_up" }) as Destination,
   leaveWhenEmpty: queue?.leaveWhenEmpty ?? true,
   announcePosition: queue?.announcePosition ?? true,
+  announceWait: queue?.announceWait ?? false,
   announceEverySeconds: queue?.announceEverySeconds ?? 45,
   serviceLevelSeconds: queue?.serviceLevelSeconds ?? 20,
   joinMessage: queue?.joinMessage as Speech | undefined,
@@ -50,6 +51,7 @@ const pick = ({
   overflow,
   leaveWhenEmpty,
   announcePosition,
+  announceWait,
   ...rest
 }: Omit<Values, "joinMessage" | "music" | "callbackDigit" | "namePrefix">) => ({
   strategy,
@@ -57,6 +59,7 @@ const pick = ({
   overflow,
   leaveWhenEmpty,
   announcePosition,
+  announceWait,
   ...Object.fromEntries(times.map((name) => [name, rest[name]])),
 });
 const times = [
@@ -131,6 +134,11 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
                 label={t("phoneFlow.queue.announcePosition")}
                 checked={values.announcePosition}
                 onChange={(event) => form.set("announcePosition", event.currentTarget.checked)}
+              />
+              <Switch
+                label={t("phoneFlow.queue.announceWait")}
+                checked={values.announceWait}
+                onChange={(event) => form.set("announceWait", event.currentTarget.checked)}
               />
               {number("announceEverySeconds", 15, 600)}
               <SpeechField

@@ -1,0 +1,36 @@
+import type { Tx } from "../../../../kernel/db/database.ts";
+import type { PhoneLanguage } from "../../destinations/contract.ts";
+
+/** Somebody who was promised to be called when it is their turn in a queue. */
+export interface CallbackRow {
+  /** Of the call in which it was promised. */
+  callId: string;
+  queueId: string;
+  systemId: string;
+  organisationId: string;
+  number: string;
+  name: string | null;
+  language: PhoneLanguage;
+  /** When they came into the queue. */
+  since: Date;
+  attempts: number;
+  dueAt: Date;
+}
+
+export const callbackStore = {
+  async insert(tx: Tx, row: CallbackRow): Promise<void> {
+    await tx.sql`insert into voice.queue_callbacks (call_id, queue_id, system_id, organisation_id, number, name, language, since, attempts, due_at)
+      values (${row.callId}, ${row.queueId}, ${row.systemId}, ${row.organisationId}, ${row.number}, ${row.name}, ${row.language}, ${row.since},
+        ${row.attempts}, ${row.dueAt})`;
+  },
+
+  /** By the time at which they came. */
+  list: (tx: Tx, queueId?: string): Promise<CallbackRow[]> => tx.sql<CallbackRow[]>`
+    select call_id as "callId", queue_id as "queueId", system_id as "systemId", organisation_id as "organisationId", number, name, language, since,
+      attempts, due_at as "dueAt"
+    from voice.queue_callbacks where ${queueId === undefined ? tx.sql`true` : tx.sql`queue_id = ${queueId}`} order by since limit 10000`,
+
+  async remove(tx: Tx, callId: string): Promise<void> {
+    await tx.sql`delete from voice.queue_callbacks where call_id = ${callId}`;
+  },
+};
