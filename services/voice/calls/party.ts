@@ -10,6 +10,7 @@ import {
 import type { HeaderInput, IncomingCall, IncomingOffer, IncomingRefer, OutgoingCall, SessionEnd } from "../sip/ports.ts";
 import { aborted, unless } from "./abort.ts";
 import type { Call } from "./call.ts";
+import type { Charge, Spent } from "./charges.ts";
 import { Digits } from "./digits.ts";
 import type { CallMedia } from "./media.ts";
 
@@ -52,6 +53,12 @@ export class Party {
   readonly events: PartyEvents;
   readonly startedAt = new Date();
   answeredAt: Date | undefined;
+  endedAt: Date | undefined;
+  /** What it costs from its answer to its end, in whatever calls it is. */
+  readonly charge: Charge | undefined;
+  isWatched = false;
+  /** It was ended because nothing is left to spend. */
+  spent: Spent | undefined;
   /** The one that it is in now. */
   call: Call | undefined;
   /** Whom it talks to. */
@@ -69,8 +76,16 @@ export class Party {
   private localAnswer: string | undefined;
   private readonly unlisten: () => void;
 
-  constructor(options: { who: Who; session: AnySession; leg: MediaLeg; media: CallMedia; events: PartyEvents }) {
+  constructor(options: {
+    who: Who;
+    session: AnySession;
+    leg: MediaLeg;
+    media: CallMedia;
+    events: PartyEvents;
+    charge?: Charge | undefined;
+  }) {
     this.who = options.who;
+    this.charge = options.charge;
     this.session = options.session;
     this.leg = options.leg;
     this.media = options.media;
@@ -96,6 +111,11 @@ export class Party {
 
   get isAnswered(): boolean {
     return this.answeredAt !== undefined;
+  }
+
+  /** It can be told something: it has answered, or has our media before that. */
+  get hears(): boolean {
+    return !this.gone.aborted && (this.isAnswered || this.localAnswer !== undefined);
   }
 
   /** Ends the hold of whoever has it. */
@@ -180,6 +200,7 @@ export class Party {
 
   private heard(event: MediaEvent): void {
     if (event.type === "call_ended") {
+      if (this.call) this.call.endReason ??= "The media process of the call ended.";
       this.session.hangUp({ reason: 'Q.850;cause=41;text="Temporary failure"', cause: "failed" });
       return;
     }
@@ -221,6 +242,7 @@ export class Party {
 
   private async over(end: SessionEnd): Promise<void> {
     this.end = end;
+    this.endedAt = new Date();
     this.unlisten();
     this.goneController.abort(new Left("gone"));
     this.control?.abort(new Left("gone"));

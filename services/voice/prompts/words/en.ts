@@ -9,6 +9,7 @@ export const english = {
   busy: "The person you are calling is on another call.",
   no_answer: "The person you are calling does not answer.",
   not_understood: "The call could not be completed.",
+  emergency_called: "Attention. Somebody has called the emergency number",
   emergency_unset: "Emergency calls are not possible from this phone. Please use another phone.",
   call_limit: "The limit for outgoing calls has been reached.",
   goodbye: "Goodbye.",

@@ -10,6 +10,7 @@ export const french: Record<Phrase, string> = {
   busy: "Votre correspondant est déjà en ligne.",
   no_answer: "Votre correspondant ne répond pas.",
   not_understood: "L'appel n'a pas pu aboutir.",
+  emergency_called: "Attention. Quelqu'un a appelé le numéro d'urgence",
   emergency_unset: "Les appels d'urgence ne sont pas possibles depuis ce téléphone. Veuillez utiliser un autre téléphone.",
   call_limit: "La limite des appels sortants est atteinte.",
   goodbye: "Au revoir.",
