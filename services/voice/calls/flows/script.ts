@@ -88,8 +88,10 @@ interface Looking {
   without?: string;
   /** Whole values of headers, kept as `[$name]`. */
   keep?: Record<string, string>;
-  /** The tag of its To, kept by this name. */
+  /** The tag of its To, the address in its Contact, or the number in its RSeq, kept by this name. */
   keepTag?: string;
+  keepTarget?: string;
+  keepSequence?: string;
   optional?: boolean;
   authentication?: boolean;
 }
@@ -102,10 +104,17 @@ export function receive(what: number | string, looking: Looking = {}): Step {
   const search = (expression: string, place: string, to: string, check: string) =>
     `<ereg regexp="${escaped(expression)}" ${place} ${check} assign_to="${to}"/>`;
   const place = (name: string) => `search_in="hdr" header="${name}:"`;
+  const parts = [
+    [looking.keepTag, "To", "tag=(.*)"],
+    [looking.keepTarget, "Contact", "<([^>]*)>"],
+    [looking.keepSequence, "RSeq", "([0-9]+)"],
+  ] as const;
   const actions = [
     ...Object.entries(headers).map(([name, expression]) => search(expression, place(name), "seen", 'check_it="true"')),
     ...Object.entries(keep).map(([variable, name]) => search(".*", place(name), variable, 'check_it="true"')),
-    ...(looking.keepTag === undefined ? [] : [search("tag=(.*)", place("To"), `seen,${looking.keepTag}`, 'check_it="true"')]),
+    ...parts.flatMap(([variable, header, expression]) =>
+      variable === undefined ? [] : [search(expression, place(header), `seen,${variable}`, 'check_it="true"')],
+    ),
     ...(body === undefined ? [] : [search(body, 'search_in="body"', "seen", 'check_it="true"')]),
     ...(message === undefined ? [] : [search(message, 'search_in="msg"', "seen", 'check_it="true"')]),
     ...(without === undefined ? [] : [search(without, 'search_in="msg"', "seen", 'check_it_inverse="true"')]),
@@ -163,7 +172,7 @@ export const hangUp = (desk: Desk, to: string, cseq: number, options: Partial<Re
 
 /** A phone that rings and answers. Its dialog is kept: `own`, `other` and `target` are To, From and Contact of the INVITE. */
 export const answered = (desk: Desk, looking: Looking = {}): Step[] => [
-  receive("INVITE", { ...looking, keep: { other: "From", own: "To", target: "Contact", ...looking.keep } }),
+  receive("INVITE", { ...looking, keep: { other: "From", own: "To", ...looking.keep }, keepTarget: "target" }),
   reply(desk, "180 Ringing", { tag: true }),
   reply(desk, "200 OK", { tag: true, sdp: audio(), retransmits: 500 }),
   receive("ACK"),
@@ -171,7 +180,13 @@ export const answered = (desk: Desk, looking: Looking = {}): Step[] => [
 
 /** A request of a phone that was called, in its dialog. */
 export const sendBack = (desk: Desk, method: string, cseq: number, options: Message = {}): Step =>
-  send(desk, method, cseq, { to: "caller", fromHeader: "[$own];tag=[pid]t[call_number]", toHeader: "[$other]", ...options });
+  send(desk, method, cseq, {
+    to: "caller",
+    uri: "[$target]",
+    fromHeader: "[$own];tag=[pid]t[call_number]",
+    toHeader: "[$other]",
+    ...options,
+  });
 
 export const register = (desk: Desk, cseq: number, options: Partial<Request> & { password?: string } = {}): Step[] => {
   const { password, ...rest } = options;
