@@ -23,6 +23,8 @@ export interface VoiceParts {
   publicUrl: string;
   /** Where phones reach the voice process; absent: only browsers have phones. */
   sip?: SipAddress | undefined;
+  /** Where browsers find TURN; absent: there is none. */
+  turn?: { host: string; port: number } | undefined;
 }
 
 export interface SipAddress {

@@ -8,7 +8,9 @@ import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import { openPassword } from "../extensions/credentials.ts";
 import { serveCommands } from "../live/commands.ts";
+import { startCoturn } from "../media/coturn.ts";
 import { openMediaEngine } from "../media/openEngine.ts";
+import { turnSecret } from "../media/turn.ts";
 import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
 import { openLocations } from "../registrar/locations.ts";
@@ -43,6 +45,8 @@ export interface PhonesOptions {
   rtpPorts: { from: number; to: number };
   /** The IP address that phones are told. */
   address: string;
+  /** coturn, for browsers that UDP does not reach. */
+  turn?: { port: number; program: string };
   log: Log;
   /** Media workers; by default one per processor. */
   workers?: number;
@@ -91,6 +95,12 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     log: ({ level, message, ...rest }) => log[level](rest, message),
     ...(options.workers === undefined ? {} : { workers: options.workers }),
   });
+  const turn =
+    options.turn &&
+    startCoturn({
+      ...{ ...options.turn, listen: options.listen, address: options.address, secret: turnSecret(secrets), log },
+      folder: join(options.dataDirectory, "voice", "turn"),
+    });
   let stack: SipStack | undefined;
   const switchboard = await createSwitchboard({
     ...{ log, database, secrets, engine, plans, locations, registrar, folder },
@@ -149,6 +159,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await door.close();
       await switchboard.close();
       await engine.close();
+      await turn?.close();
       locations.close();
       await plans.close();
     },

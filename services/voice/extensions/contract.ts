@@ -123,6 +123,11 @@ export const softphoneCredential = sipAccount.extend({
   deviceId: id("phoneDevice"),
   number: internalNumber,
   displayName,
+  iceServers: z
+    .array(z.object({ urls: z.array(z.string()), username: z.string(), credential: z.string() }))
+    .describe(
+      "For RTCPeerConnection, as long as the rest holds: a way through networks that let no UDP out. Empty: there is none.",
+    ),
   expiresAt: timestamp.describe("Take another one before that; registrations made with it end then."),
 });
 export type SoftphoneCredential = z.output<typeof softphoneCredential>;
