@@ -56,8 +56,9 @@ export interface PhonesOptions {
 }
 
 export interface Phones {
-  /** Those really taken. */
+  /** Those really taken; 0: there is none. */
   sipPort: number;
+  tlsPort: number;
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
@@ -148,8 +149,10 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     request.ignore();
   }
 
+  const portOf = (wanted: "udp" | "tls") => opened.bindings.find(({ transport }) => transport === wanted)?.port ?? 0;
   return {
-    sipPort: opened.bindings.find(({ transport }) => transport === "udp")?.port ?? 0,
+    sipPort: portOf("udp"),
+    tlsPort: portOf("tls"),
     webSocketPort: door.port,
     async close({ drainMs }) {
       await commands.close();
