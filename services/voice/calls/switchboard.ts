@@ -7,6 +7,7 @@ import type { PhonePlan, PlanExtension, PlanTrunk } from "../plan.ts";
 import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
+import { systemStore } from "../systems/store.ts";
 import { aborted } from "./abort.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
@@ -129,7 +130,7 @@ export async function createSwitchboard(parts: {
     const trunk = parts.trunks().match(incoming.request);
     // Phones may be where a trunk is, or where somebody says that one is.
     if (trunk && (trunk.certain || !(await parts.registrar.saysDevice(incoming.request))))
-      return fromTrunk(incoming, trunk.plan, trunk.trunk);
+      return fromTrunk(incoming, await freshPlan(trunk.plan), trunk.trunk);
     const verdict = await parts.registrar.authenticate(incoming.request, "Proxy-Authorization");
     if (!verdict.account) {
       if (verdict.challenge) incoming.reject(407, { headers: { "Proxy-Authenticate": verdict.challenge } });
@@ -137,6 +138,13 @@ export async function createSwitchboard(parts: {
       return;
     }
     await fromExtension(incoming, verdict.account);
+  }
+
+  /** As it is now: we are told of a change a moment after it. */
+  async function freshPlan(plan: PhonePlan): Promise<PhonePlan> {
+    const { id } = plan.system;
+    const version = await parts.database.transaction("system", (tx) => systemStore.planVersion(tx, id));
+    return (await parts.plans.fresh(id, version ?? 0)) ?? plan;
   }
 
   async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {
