@@ -556,6 +556,8 @@ export const routes = {
     query: ["cursor", "limit"],
   },
   queueLiveGet: { method: "GET", path: "/v1/call-queues/{callQueue}/live" },
+  conferenceLiveGet: { method: "GET", path: "/v1/conference-rooms/{conferenceRoom}/live" },
+  conferenceAct: { method: "POST", path: "/v1/conference-rooms/{conferenceRoom}/actions", body: true },
   callWebhookList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/call-webhooks", query: ["cursor", "limit"] },
   callWebhookCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/call-webhooks", body: true },
   callWebhookUpdate: { method: "PATCH", path: "/v1/call-webhooks/{callWebhook}", body: true },

@@ -414,8 +414,8 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   queueLiveGet: () => ({
     queueId,
     waiting: [
-      { callId: "c1", from: "+380671234567", fromName: "Mother of Ivan Petrenko", since: ago(1.5) },
-      { callId: "c2", from: "+380509998877", since: ago(0.4) },
+      { callId: "c1", from: "+380671234567", fromName: "Mother of Ivan Petrenko", since: ago(1.5), callback: false },
+      { callId: "c2", from: "+380509998877", since: ago(0.4), callback: true },
     ],
     agents: [
       { extensionId: olenaId, number: "101", name: "Olena Kovalchuk", state: "talking", since: ago(3) },

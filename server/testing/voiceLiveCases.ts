@@ -22,6 +22,7 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
   const newWebhook = async () => (await create("callWebhookCreate", { url, events: ["call.ended"] }))["webhook"].id as string;
   const newApplication = async () => (await create("phoneApplicationCreate", { url }))["application"].id as string;
   const newQueue = async () => (await create("callQueueCreate", {}))["id"] as string;
+  const newRoom = async () => (await create("conferenceRoomCreate", {}))["id"] as string;
   const newExtension = async () => (await create("extensionCreate", {}))["id"] as string;
   /** As the voice process writes it; there is none here, so that nobody does what is asked of it. */
   const newCall = async () => {
@@ -71,6 +72,11 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
     },
     extensionPresenceList: inSystem(),
     queueLiveGet: { input: async () => ({ params: { callQueue: await newQueue() } }) },
+    conferenceLiveGet: { ownerStatus: 503, input: async () => ({ params: { conferenceRoom: await newRoom() } }) },
+    conferenceAct: {
+      ownerStatus: 503,
+      input: async () => ({ params: { conferenceRoom: await newRoom() }, body: { do: { action: "lock" } } }),
+    },
     callWebhookList: inSystem(),
     callWebhookCreate: {
       input: async () => ({

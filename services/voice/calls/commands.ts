@@ -1,9 +1,10 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
-import type { CallAction } from "../live/contract.ts";
+import type { CallAction, ConferenceAction } from "../live/contract.ts";
 import type { Command } from "../live/store/commands.ts";
 import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
+import { changeRoom, roomFigures } from "./rooms.ts";
 import { announcementSource, textSource } from "./spoken.ts";
 
 /** What the control plane asks of calls: those that run are changed, new ones are made. */
@@ -29,6 +30,11 @@ export interface CommandActions {
 export function commandHandler(board: Board, actions: CommandActions): (command: Command) => Promise<Record<string, unknown>> {
   return async ({ kind, input, systemId }) => {
     if (kind === "call_start") return actions.start(systemId, input as unknown as CallStartInput);
+    if (kind === "conference_get") return { ...(await roomFigures(board, String(input["room"]))) };
+    if (kind === "conference_act") {
+      await changeRoom(board, String(input["room"]), input["do"] as ConferenceAction);
+      return {};
+    }
     const { callId, do: action } = input as { callId: string; do: CallAction };
     const call = board.calls.get(callId);
     if (call === undefined || call.plan.system.id !== systemId) throw new CloudError("not_found", "This call is over.");

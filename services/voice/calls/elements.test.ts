@@ -50,19 +50,6 @@ test("a menu: a key leads to an extension", async () => {
   await atAnn.closed();
 });
 
-test("a conference: three hear each other", async () => {
-  await make("conferenceRoomCreate", { name: "Room", number: "500" });
-  forget();
-  for (const phone of [atAnn, atBob, atCarol]) {
-    await phone.dial("500");
-    await phone.established();
-  }
-  const sound = await atAnn.heardFor(12);
-  for (const tone of [620, 1000])
-    assert.ok(findTone(sound, tone).heardMs > 500, `${tone}: ${JSON.stringify(findTone(sound, tone))}`);
-  await Promise.all([atAnn, atBob, atCarol].map((phone) => phone.hangUp()));
-});
-
 test("do not disturb is turned on and off by its codes", async () => {
   forget();
   await atBob.dial("*78");
