@@ -195,7 +195,7 @@ class Attempt {
     try {
       sdp = await leg.offer({
         profile,
-        ...(caller ? { like: caller.leg } : {}),
+        ...(caller ? { like: caller.leg, video: caller.leg.media?.video === true } : {}),
         ...(codecs ? { codecs: codecs.map((codec) => (codec === "opus" ? codec : (codec.toUpperCase() as CodecName))) } : {}),
       });
     } catch (error) {

@@ -30,6 +30,9 @@ export interface PartyEvents {
   onError(error: unknown, during: string): void;
 }
 
+/** In the codecs of that leg, and with a picture if it has one. */
+const as = (like: MediaLeg | undefined) => (like ? { like, video: like.media?.video === true } : {});
+
 type AnySession = IncomingCall | OutgoingCall;
 
 /** Why a script of a party ended: another one took it, or it is gone. */
@@ -68,6 +71,8 @@ export class Party {
   quality: QualityFigures | undefined;
   /** The other phone put us on hold. */
   held = false;
+  /** A new offer of it is being answered. */
+  private negotiating = false;
   onHold: ((held: boolean) => void) | undefined;
   readonly media: CallMedia;
   private control: AbortController | undefined;
@@ -150,7 +155,7 @@ export class Party {
     const { session } = this;
     if (session.direction !== "incoming" || this.isAnswered || this.gone.aborted || session.request.sdp === undefined) return;
     if (this.localAnswer !== undefined) return;
-    this.localAnswer = await this.leg.answer(session.request.sdp, like ? { like } : {});
+    this.localAnswer = await this.leg.answer(session.request.sdp, as(like));
     if (!this.gone.aborted) session.progress(183, { sdp: this.localAnswer });
   }
 
@@ -162,12 +167,12 @@ export class Party {
     this.answeredAt = new Date();
     const offer = session.request.sdp;
     if (offer !== undefined) {
-      const sdp = this.localAnswer ?? (await this.leg.answer(offer, like ? { like } : {}));
+      const sdp = this.localAnswer ?? (await this.leg.answer(offer, as(like)));
       this.gone.throwIfAborted();
       session.answer({ sdp });
       return;
     }
-    const sdp = await this.leg.offer(like ? { like } : {});
+    const sdp = await this.leg.offer(as(like));
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
     session.answer({ sdp });
     const answer = await unless(this.gone, acknowledged);
@@ -212,7 +217,7 @@ export class Party {
 
   private async negotiate(offer: IncomingOffer): Promise<void> {
     if (offer.sdp === undefined) {
-      const sdp = await this.leg.offer();
+      const sdp = await this.leg.offer(as(this.leg));
       const { session } = this;
       (session as IncomingCall).once("acknowledged", (answer) => {
         if (answer !== undefined)
@@ -224,8 +229,26 @@ export class Party {
       offer.answer(sdp);
       return;
     }
-    offer.answer(await this.leg.answer(offer.sdp, this.peer ? { like: this.peer.leg } : {}));
+    this.negotiating = true;
+    try {
+      const { video } = await this.leg.consider(offer.sdp);
+      if (video) await this.peer?.addVideo();
+      offer.answer(await this.leg.answer(offer.sdp, as(this.peer?.leg)));
+    } finally {
+      this.negotiating = false;
+    }
     this.changed();
+  }
+
+  /** A picture as well, for a browser that talks without. It may refuse: then all stays as it was. */
+  private async addVideo(): Promise<void> {
+    const { media } = this.leg;
+    // Two that begin at once would wait for each other.
+    if (media?.profile !== "webrtc" || media.video || this.held || this.negotiating || this.session.state !== "confirmed") return;
+    const sdp = await this.leg.offer({ like: this.leg, video: true });
+    const { status, sdp: answer } = await this.session.reinvite({ sdp });
+    if (status < 300 && answer !== undefined) await this.leg.accept(answer);
+    else await this.leg.rollback();
   }
 
   private changed(): void {

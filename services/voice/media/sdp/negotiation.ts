@@ -130,7 +130,9 @@ export class Negotiation {
     const event = eventFor(remote, codec.name);
     const direction = meet(options.direction ?? "sendrecv", remote.direction);
     const crypto = remote.crypto[0];
-    const video = options.video ? remote.video?.codecs[0] : undefined;
+    // The one that every browser has (RFC 7742 section 5): pictures are passed on as they are, so both sides need the same.
+    const pictures = remote.video?.codecs ?? [];
+    const video = options.video ? (pictures.find(({ name }) => name === "VP8") ?? pictures[0]) : undefined;
     const videoDirection = video ? meet(options.direction ?? "sendrecv", remote.video!.direction) : "inactive";
     if (video) this.#numbers.set(video.name, video.payloadType);
     this.#lines = remote.lines.map(({ kind, mid, protocol, format }, i) => {
