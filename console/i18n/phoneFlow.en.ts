@@ -1,4 +1,6 @@
 export default {
+  invalidMessage: "Said after a wrong key",
+  "queue.repeatMessage": "Said with each announcement",
   "strategy.all": "All at once",
   "strategy.ring_all": "All at once",
   "strategy.in_order": "One after the other",

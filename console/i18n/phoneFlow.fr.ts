@@ -2,6 +2,8 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneFlow.en.ts";
 
 export default {
+  invalidMessage: "Dit après une touche non prévue",
+  "queue.repeatMessage": "Dit avec chaque annonce",
   "strategy.all": "Tous à la fois",
   "strategy.ring_all": "Tous à la fois",
   "strategy.in_order": "L’un après l’autre",

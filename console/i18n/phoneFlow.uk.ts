@@ -2,6 +2,8 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneFlow.en.ts";
 
 export default {
+  invalidMessage: "Звучить після хибної кнопки",
+  "queue.repeatMessage": "Звучить із кожним оголошенням",
   "strategy.all": "Усі водночас",
   "strategy.ring_all": "Усі водночас",
   "strategy.in_order": "По черзі",

@@ -18,6 +18,7 @@ export default {
   "event.voicemail.left": "A voicemail is left",
   "event.recording.saved": "A recording is there",
   "event.queue.abandoned": "Somebody leaves a queue unheard",
+  "event.emergency.called": "An emergency number is called",
   turnOff: "Turn off",
   turnOn: "Turn on",
   told: "What it was told",

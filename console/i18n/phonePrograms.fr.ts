@@ -21,6 +21,7 @@ export default {
   "event.voicemail.left": "Un message vocal est laissé",
   "event.recording.saved": "Un enregistrement est prêt",
   "event.queue.abandoned": "Quelqu’un quitte une file sans réponse",
+  "event.emergency.called": "Un numéro d’urgence est appelé",
   turnOff: "Désactiver",
   turnOn: "Activer",
   told: "Ce qui a été envoyé",

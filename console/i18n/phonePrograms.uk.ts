@@ -21,6 +21,7 @@ export default {
   "event.voicemail.left": "Залишено голосове повідомлення",
   "event.recording.saved": "Запис готовий",
   "event.queue.abandoned": "Хтось пішов із черги без відповіді",
+  "event.emergency.called": "Дзвонять на екстрений номер",
   turnOff: "Вимкнути",
   turnOn: "Увімкнути",
   told: "Що надіслано",

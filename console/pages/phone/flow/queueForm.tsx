@@ -25,6 +25,7 @@ const valuesOf = (queue: Queue | undefined) => ({
   announceEverySeconds: queue?.announceEverySeconds ?? 45,
   serviceLevelSeconds: queue?.serviceLevelSeconds ?? 20,
   joinMessage: queue?.joinMessage as Speech | undefined,
+  repeatMessage: queue?.repeatMessage as Speech | undefined,
   music: (queue?.music ?? "") as string,
   callbackDigit: queue?.callbackDigit ?? "",
   namePrefix: queue?.namePrefix ?? "",
@@ -35,9 +36,10 @@ export const queueForm: ElementForm<"callQueue", Values> = {
   kind: "callQueue",
   numbered: "optional",
   values: valuesOf,
-  body: ({ joinMessage, music, callbackDigit, namePrefix, ...rest }, empty) => ({
+  body: ({ joinMessage, repeatMessage, music, callbackDigit, namePrefix, ...rest }, empty) => ({
     ...pick(rest),
     joinMessage: joinMessage ?? empty,
+    repeatMessage: repeatMessage ?? empty,
     music: music || empty,
     callbackDigit: callbackDigit || empty,
     namePrefix: namePrefix || empty,
@@ -53,7 +55,7 @@ const pick = ({
   announcePosition,
   announceWait,
   ...rest
-}: Omit<Values, "joinMessage" | "music" | "callbackDigit" | "namePrefix">) => ({
+}: Omit<Values, "joinMessage" | "repeatMessage" | "music" | "callbackDigit" | "namePrefix">) => ({
   strategy,
   agents,
   overflow,
@@ -147,6 +149,13 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
                 label={t("phoneFlow.queue.joinMessage")}
                 value={values.joinMessage}
                 onChange={(speech) => form.set("joinMessage", speech)}
+              />
+              <SpeechField
+                optional
+                phoneSystem={system.id}
+                label={t("phoneFlow.queue.repeatMessage")}
+                value={values.repeatMessage}
+                onChange={(speech) => form.set("repeatMessage", speech)}
               />
               <MusicSelect phoneSystem={system.id} value={values.music} onChange={(id) => form.set("music", id)} />
               <TextInput

@@ -16,6 +16,7 @@ import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { Limits } from "./Limits.tsx";
 import { isEmail, MailSettings } from "./MailSettings.tsx";
 
 const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
@@ -45,6 +46,7 @@ function General({ system, may }: PhonePlace) {
   const t = useT();
   const language = useLanguage();
   const numbers = useApi("phoneNumberList", { phoneSystem: system.id, limit: 200 }).data?.items ?? [];
+  const sounds = useApi("announcementList", { phoneSystem: system.id, limit: 200 }).data?.items ?? [];
   const form = useForm({
     initial: {
       name: system.name,
@@ -52,12 +54,25 @@ function General({ system, may }: PhonePlace) {
       country: system.country,
       language: system.language,
       timeZone: system.timeZone,
+      currency: system.currency,
       extensionDigits: system.extensionDigits,
+      outsidePrefix: system.outsidePrefix,
+      musicOnHold: (system.musicOnHold ?? "") as string,
       defaultNumber: (system.defaultNumber ?? "") as string,
     },
-    checks: { name: required, domain: required },
-    submit: async ({ defaultNumber, ...values }) => {
-      await callApi("phoneSystemUpdate", { phoneSystem: system.id, ...values, defaultNumber: (defaultNumber || null) as never });
+    checks: {
+      name: required,
+      domain: required,
+      currency: (currency) => (/^[A-Z]{3}$/.test(currency) ? undefined : t("phoneSettings.currencyRule")),
+      outsidePrefix: (prefix) => (/^\d{0,2}$/.test(prefix) ? undefined : t("phoneSettings.outsidePrefixRule")),
+    },
+    submit: async ({ defaultNumber, musicOnHold, ...values }) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        ...values,
+        musicOnHold: (musicOnHold || null) as never,
+        defaultNumber: (defaultNumber || null) as never,
+      });
       await refresh();
     },
   });
@@ -100,6 +115,34 @@ function General({ system, may }: PhonePlace) {
         disabled={!may}
         {...form.choice("extensionDigits")}
         onChange={(value) => form.set("extensionDigits", Number(value))}
+      />
+      <TextInput
+        label={t("phoneSettings.outsidePrefix")}
+        description={t("phoneSettings.outsidePrefixText")}
+        inputMode="numeric"
+        maw={280}
+        disabled={!may}
+        {...form.field("outsidePrefix")}
+      />
+      <TextInput
+        label={t("phoneSettings.currency")}
+        description={t("phoneSettings.currencyText")}
+        maw={280}
+        maxLength={3}
+        disabled={!may}
+        {...form.field("currency")}
+      />
+      <Select
+        label={t("phoneSettings.musicOnHold")}
+        description={t("phoneSettings.musicOnHoldText")}
+        searchable
+        limit={60}
+        disabled={!may}
+        data={[
+          { value: "", label: t("phoneSettings.usualMusic") },
+          ...sounds.map(({ id, name }) => ({ value: id as string, label: name })),
+        ]}
+        {...form.choice("musicOnHold")}
       />
       <Select
         label={t("phoneSettings.defaultNumber")}
@@ -195,73 +238,6 @@ function Recording({ system, may }: PhonePlace) {
       {days("retentionDays", 3650)}
       {days("voicemailDays", 3650)}
       {days("maxSeconds", 1800)}
-    </FormSection>
-  );
-}
-
-function Limits({ system, may }: PhonePlace) {
-  const t = useT();
-  const language = useLanguage();
-  const { limits } = system;
-  const form = useForm({
-    initial: {
-      maxExternalCalls: limits.maxExternalCalls,
-      maxCostPerDay: (limits.maxCostPerDay ?? "") as string,
-      allowedCountries: (limits.allowedCountries ?? []) as string[],
-      blockedPrefixes: limits.blockedPrefixes as string[],
-    },
-    checks: {
-      maxCostPerDay: (amount) => (/^(\d{1,9}([.,]\d{1,6})?)?$/.test(amount) ? undefined : t("phoneSettings.decimal")),
-      blockedPrefixes: (all) => (all.every((one) => /^\+\d{1,15}$/.test(one)) ? undefined : t("phoneSettings.prefixRule")),
-    },
-    submit: async ({ maxExternalCalls, maxCostPerDay, allowedCountries, blockedPrefixes }) => {
-      await callApi("phoneSystemUpdate", {
-        phoneSystem: system.id,
-        limits: {
-          maxExternalCalls,
-          maxCostPerDay: maxCostPerDay === "" ? null : maxCostPerDay.replace(",", "."),
-          allowedCountries: allowedCountries.length === 0 ? null : allowedCountries,
-          blockedPrefixes,
-        },
-      });
-      await refresh();
-    },
-  });
-  const names = countries(language);
-  return (
-    <FormSection title={t("phoneSettings.limits")} text={t("phoneSettings.limitsText")} form={form} disabled={!may}>
-      <NumberInput
-        label={t("phoneSettings.maxExternalCalls")}
-        min={0}
-        max={10_000}
-        maw={280}
-        disabled={!may}
-        {...form.choice("maxExternalCalls")}
-        onChange={(value) => form.set("maxExternalCalls", Number(value))}
-      />
-      <TextInput
-        label={`${t("phoneSettings.maxCostPerDay")} (${system.currency})`}
-        placeholder={t("phoneSettings.noLimit")}
-        inputMode="decimal"
-        maw={280}
-        disabled={!may}
-        {...form.field("maxCostPerDay")}
-      />
-      <TagsInput
-        label={t("phoneSettings.allowedCountries")}
-        description={t("phoneSettings.allowedCountriesText")}
-        disabled={!may}
-        data={names.map(({ value }) => value)}
-        renderOption={({ option }) => names.find(({ value }) => value === option.value)?.label ?? option.value}
-        limit={60}
-        {...form.choice("allowedCountries")}
-      />
-      <TagsInput
-        label={t("phoneSettings.blockedPrefixes")}
-        placeholder="+1900"
-        disabled={!may}
-        {...form.choice("blockedPrefixes")}
-      />
     </FormSection>
   );
 }
