@@ -9,6 +9,7 @@ import type { Board } from "./board.ts";
 import { amountSoFar, type Charge } from "./charges.ts";
 import { CallMedia } from "./media.ts";
 import type { Party, PartyEvents, Who } from "./party.ts";
+import type { CallRecording } from "./recordings.ts";
 
 /** How a call ends that nobody answered: the status it gets, and the words of its record. */
 export interface Refusal {
@@ -53,6 +54,8 @@ export class Call {
   answeredAt: Date | undefined;
   state: ActiveCall["state"] = "ringing";
   isRecorded = false;
+  /** The recording that somebody asked for (onDemand.ts). */
+  onDemand: CallRecording | undefined;
   readonly extensionIds = new Set<string>();
   /** Extensions that it was for and that did not take it: it is in their history when nobody took it. */
   readonly missedBy = new Set<string>();
@@ -128,10 +131,12 @@ export class Call {
     this.board.changed(this);
   }
 
-  /** Something else that the call came to: voicemail, a queue. */
-  note(kind: string, id: string, name?: string): void {
+  /** Something else that the call came to: voicemail, a queue. Answers what stands in its record, to be added to. */
+  note(kind: string, id: string, name?: string): CallLeg {
     const at = new Date().toISOString();
-    this.legs.push({ kind, id, ...(name === undefined ? {} : { name }), startedAt: at, answeredAt: at });
+    const leg: CallLeg = { kind, id, ...(name === undefined ? {} : { name }), startedAt: at, answeredAt: at };
+    this.legs.push(leg);
+    return leg;
   }
 
   setState(state: ActiveCall["state"]): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import type { Baresip } from "../testing/baresip.ts";
@@ -150,4 +151,60 @@ test("the directory finds people by the keys of their names, in any of the alpha
     await atBob.hangUp();
     await atAnn.closed();
   }
+});
+
+test("group pickup, call waiting, and a parked call that nobody fetches", async () => {
+  const change = (extension: string, body: object) => as("owner", "extensionUpdate", { params: { extension }, body });
+  await Promise.all([ann, carol].map(({ extensionId }) => change(extensionId, { pickupGroup: "shop" })));
+  forget();
+  await atBob.dial("103");
+  await atCarol.next("CALL_INCOMING");
+  await atAnn.dial("*8");
+  await Promise.all([atAnn.established(), atBob.established(), atCarol.closed()]);
+  // A second call waits, or is busy.
+  await atCarol.dial("101");
+  await atAnn.next("CALL_INCOMING");
+  await atCarol.hangUp();
+  await atCarol.closed();
+  await change(ann.extensionId, { callWaiting: false });
+  await fails(atCarol, "101", /486/);
+  await atBob.hangUp();
+  await change(ann.extensionId, { callWaiting: true });
+  await house.until(async () => (await as("owner", "activeCallList", { params: within }))["items"].length === 0, "the end");
+  const lot = { name: "Lot", number: "600", firstSlot: "601", slots: 3, timeoutSeconds: 10 };
+  await as("owner", "parkingLotCreate", { params: within, body: lot });
+  forget();
+  await atAnn.dial("102");
+  await atBob.answer();
+  await atAnn.established();
+  await atBob.transfer("600");
+  // Who parked it is told the slot, and called when nobody has come for it.
+  await atBob.answer();
+  await atBob.closed();
+  await atBob.answer();
+  await atBob.established();
+  await atBob.hangUp();
+  await atAnn.closed();
+});
+
+test("the code for recording in a call: it begins and ends with it, for who may", async () => {
+  forget();
+  await atAnn.dial("102");
+  await atBob.answer();
+  await atAnn.established();
+  const isRecording = async () => (await as("owner", "activeCallList", { params: within }))["items"][0]?.recording;
+  await house.until(async () => (await isRecording()) === false, "the call in the list");
+  // Ann may not: her policy is that of the system, off.
+  await atAnn.press("*1");
+  await atBob.press("*1");
+  await house.until(isRecording, "that it is recorded");
+  await sleep(3000);
+  await atBob.press("*1");
+  await house.until(async () => !(await isRecording()), "that it is recorded no more");
+  await atBob.hangUp();
+  await atAnn.closed();
+  const recordings = async () => (await as("owner", "recordingList", { params: within }))["items"];
+  await house.until(async () => (await recordings()).length === 1, "the recording");
+  const [recording] = await recordings();
+  assert.ok(recording.seconds > 2 && recording.seconds < 8, JSON.stringify(recording));
 });

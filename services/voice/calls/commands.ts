@@ -24,6 +24,8 @@ export interface CommandActions {
   send(call: Call, to: Destination): void;
   record(call: Call, on: boolean): Promise<void>;
   park(call: Call): void;
+  /** The outer parties of both speak with each other; who was with them is let go. */
+  bridge(call: Call, other: Call): void;
 }
 
 /** For `serveCommands`. @throws CloudError not_found, failed_precondition, deadline_exceeded */
@@ -38,12 +40,22 @@ export function commandHandler(board: Board, actions: CommandActions): (command:
     const { callId, do: action } = input as { callId: string; do: CallAction };
     const call = board.calls.get(callId);
     if (call === undefined || call.plan.system.id !== systemId) throw new CloudError("not_found", "This call is over.");
+    if (action.action === "bridge") {
+      const other = board.calls.get(action.with);
+      if (other === undefined || other === call || other.plan.system.id !== systemId)
+        throw new CloudError(
+          "failed_precondition",
+          "The other call is over, or is this one. Give the id of another call that runs.",
+        );
+      actions.bridge(call, other);
+      return {};
+    }
     await act(call, action, actions);
     return {};
   };
 }
 
-async function act(call: Call, action: CallAction, actions: CommandActions): Promise<void> {
+async function act(call: Call, action: Exclude<CallAction, { action: "bridge" }>, actions: CommandActions): Promise<void> {
   switch (action.action) {
     case "hang_up":
       call.hungUpBy ??= "system";

@@ -4,6 +4,7 @@ import type { HeaderInput } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import { type Spent, watchSpending } from "./charges.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
+import { listenForRecordCode, stopOnDemand } from "./onDemand.ts";
 import { type Party, talk, type Who } from "./party.ts";
 import { type CallRecording, startPolicyRecording } from "./recordings.ts";
 import { say } from "./say.ts";
@@ -96,11 +97,13 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
     throw error;
   }
   let recording: CallRecording | undefined;
+  const stopListening = listenForRecordCode(call, party);
   try {
     recording = await startPolicyRecording(call, party, signal);
     return await talk(subject, party, signal, await heldMusic(call));
   } finally {
-    await recording?.stop();
+    stopListening();
+    await Promise.all([recording?.stop(), stopOnDemand(call)]);
     if (party.spent) await tellSpent(call, party.spent, signal);
   }
 }
