@@ -266,7 +266,7 @@ test("calls from outside: a number by its hours to a menu, numbers that are not 
   await lead({ kind: "extension", id: ann.extensionId });
   await atZoe.dial("0033199009999");
   assert.match((await atZoe.closed()).param ?? "", /404/);
-  const blocked = await add(here, "blockedCallerCreate", { pattern: "+38044*", direction: "inbound", action: "busy" });
+  const blocked = await add(here, "blockedCallerCreate", { name: "Kyiv", pattern: "+38044*", direction: "inbound", action: "busy" });
   await atZoe.dial("0033199001122");
   assert.match((await atZoe.closed()).param ?? "", /486/);
   await here.office.as("owner", "blockedCallerDelete", { params: { blockedCaller: blocked["id"] } });
@@ -277,7 +277,7 @@ test("calls from outside: a number by its hours to a menu, numbers that are not 
   assert.match(hidden.peeruri ?? "", /anonymous/);
   await atAnn.hangUp();
   await atZoe.closed();
-  await add(here, "blockedCallerCreate", { pattern: "anonymous", direction: "inbound", action: "reject" });
+  await add(here, "blockedCallerCreate", { name: "Who hides", pattern: "anonymous", direction: "inbound", action: "reject" });
   await atZoe.dial("0033199001122");
   assert.match((await atZoe.closed()).param ?? "", /603/);
 });
