@@ -30,6 +30,8 @@ export interface BaresipOptions {
   codecs?: readonly string[];
   /** Default false: it rings until `answer()`. */
   autoAnswer?: boolean;
+  /** Its SIP messages are in `output`. */
+  traced?: boolean;
   /** Seconds a registration holds; default 600. */
   expires?: number;
 }
@@ -223,7 +225,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
     const process = await PhoneProcess.start(
       "baresip",
       (folder) => prepare(folder, options, sip, control),
-      (folder) => ["baresip", "-v", "-f", folder],
+      (folder) => ["baresip", "-v", ...(options.traced === true ? ["-s"] : []), "-f", folder],
     );
     const socket = await door(process, control);
     if (socket !== undefined)
