@@ -33,6 +33,8 @@ export async function openRecorder({ database, log }: { database: Database; log:
   const told = new Map<string, Set<"call.started" | "call.answered">>();
   const over = new Set<string>();
   const writing = new Set<Promise<void>>();
+  /** Those of them that write what goes on. */
+  const noting = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -77,7 +79,9 @@ export async function openRecorder({ database, log }: { database: Database; log:
       dirty.add(call);
       timer ??= setTimeout(() => {
         timer = undefined;
-        track(write().catch((error) => log.warn({ err: error }, "what goes on cannot be written down")));
+        const note = write().catch((error) => log.warn({ err: error }, "what goes on cannot be written down"));
+        noting.add(note);
+        track(note.finally(() => noting.delete(note)));
       }, settleMs);
     },
     async finish(call) {
@@ -85,7 +89,7 @@ export async function openRecorder({ database, log }: { database: Database; log:
       over.add(call.id);
       // Else it is written as going on when it is over, and stays so.
       dirty.delete(call);
-      const before = [...writing];
+      const before = [...noting];
       const work = (async () => {
         // One that is being written as going on must not come back after it was taken away.
         await Promise.allSettled(before);
