@@ -46,6 +46,8 @@ export async function callProgram(
     board.log.info({ err: error, call: call.id, application: application.id }, "a program did not say what to do with a call");
     leg.reason = complaintOf(error);
     call.refuse(480, "failed", `The program that answers this number failed: ${leg.reason}`.slice(0, longestReason));
+    // Of a call that was answered already it is the only word on why it ended.
+    if (application.fallback.kind === "hang_up") call.endReason = call.refusal.reason;
     return application.fallback;
   }
 }
@@ -118,9 +120,7 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
       await listen(call, verb, signal);
       return undefined;
     case "play":
-      await answer(call);
-      await call.subject.listen(await announced(call, verb.announcement), signal, { repeat: verb.times });
-      return undefined;
+      return play(call, verb, signal);
     case "gather":
       return gather(call, verb, signal);
     case "record":
@@ -147,6 +147,12 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
   }
 }
 
+async function play(call: Call, verb: Verb<"play">, signal: AbortSignal): Promise<undefined> {
+  const source = await announced(call, verb.announcement);
+  await answer(call);
+  await call.subject.listen(source, signal, { repeat: verb.times });
+}
+
 async function answer(call: Call): Promise<void> {
   await call.subject.answer();
   call.answered();
@@ -159,11 +165,11 @@ async function listen(
   signal: AbortSignal,
   untilDtmf?: string,
 ): Promise<void> {
-  await answer(call);
   const source =
     what.announcement === undefined
       ? what.text && (await textSource(call, what.text, what.language))
       : await announced(call, what.announcement);
+  await answer(call);
   if (source) await call.subject.listen(source, signal, untilDtmf === undefined ? {} : { untilDtmf });
 }
 
