@@ -15,6 +15,7 @@ const browserPhone = await openBrowser(house);
 const inBrowser = await browserPhone(await house.account("101", "Ann"), 440);
 const plain = await baresip(house, await house.account("102", "Bob"), 620);
 const sdes = await baresip(house, await house.account("103", "Carol"), 1000, { ...overTls, srtp: "sdes" });
+const dtls = await baresip(house, await house.account("105", "Eve"), 1800, { ...overTls, srtp: "dtls" });
 const withoutSrtp = await baresip(house, await house.account("104", "Dora"), 1400, overTls);
 
 const assertCall = async (from: AnyPhone, to: AnyPhone) => {
@@ -42,4 +43,12 @@ test("a phone over TLS with SDES: to and from the browser and a plain phone", as
 test("a phone over TLS without SRTP is called too", async () => {
   await assertCall(plain, withoutSrtp);
   await assertCall(withoutSrtp, sdes);
+});
+
+test("a phone over TLS with DTLS-SRTP: to and from the browser and a plain phone", async () => {
+  await assertCall(dtls, inBrowser);
+  await assertCall(dtls, plain);
+  await assertCall(inBrowser, dtls);
+  await assertCall(plain, dtls);
+  assert.equal(dtls.phone.output.match(/DTLS-SRTP complete/g)?.length, 4);
 });

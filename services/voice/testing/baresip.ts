@@ -284,6 +284,7 @@ function configuration(
     "auplay_channels 1",
     "rtp_ports 22000-31998",
     "jitter_buffer_delay 5-10",
+    ...(options.srtp === "dtls" ? ["rtcp_mux yes"] : []),
     "module_path /usr/lib/baresip/modules",
     ...["g711", "g722", "opus", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "stun"].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,

@@ -28,13 +28,22 @@ const wait = (seconds: number) => new Promise((resolve) => setTimeout(resolve, s
 /** What a phone that is registered can do beside. */
 export async function baresip(house: House, account: Account, toneHz: number, more: Partial<BaresipOptions> = {}) {
   const phone: Baresip = await house.phone(account, { toneHz, ...more });
+  /** Sounds of calls before the one that runs. */
+  let before = 0;
+  const begin = async () => {
+    before = (await phone.heard()).length;
+  };
   return {
     phone,
     name: "baresip",
     number: account.number,
     toneHz,
-    dial: (number: string) => phone.dial(number),
+    dial: async (number: string) => {
+      await begin();
+      await phone.dial(number);
+    },
     answer: async () => {
+      await begin();
       await phone.answer();
       await phone.established();
     },
@@ -58,9 +67,10 @@ export async function baresip(house: House, account: Account, toneHz: number, mo
       phone.forget();
     },
     async hears(seconds: number) {
-      const before = (await phone.heardFor(0.1)).samples.length;
-      const { sampleRate, samples } = await phone.heardFor(before / 8000 + seconds);
-      return { sampleRate, samples: samples.subarray(before) };
+      await house.until(async () => (await phone.heard().catch(() => [])).length > before, "the sound of baresip's call");
+      const from = (await phone.heardFor(0.1)).samples.length;
+      const { sampleRate, samples } = await phone.heardFor(from / 8000 + seconds);
+      return { sampleRate, samples: samples.subarray(from) };
     },
   } satisfies AnyPhone & { phone: Baresip };
 }
