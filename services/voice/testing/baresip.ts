@@ -228,13 +228,23 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
       (folder) => ["baresip", "-v", ...(options.traced === true ? ["-s"] : []), "-f", folder],
     );
     const socket = await door(process, control);
-    if (socket !== undefined)
+    // Another phone took the port in the same moment, and is at the door that we know.
+    const isOurs = socket !== undefined && (await ready(process));
+    if (socket !== undefined && isOurs)
       return new Baresip(`sip:${options.user}@127.0.0.1:${sip};transport=${options.transport ?? "udp"}`, process, socket);
     const { output } = process;
+    socket?.destroy();
     await process.close();
     if (tries === 3) throw new Error(`baresip does not start:\n${output}`);
   }
 }
+
+/** It listens where it was told to. */
+const ready = (process: PhoneProcess): Promise<boolean> =>
+  process
+    .until("baresip is ready", () => (process.output.includes("baresip is ready") ? true : undefined))
+    .then(() => !process.output.includes("failed to listen"))
+    .catch(() => false);
 
 /** Its control connection; undefined when the phone ended, perhaps as somebody took its port. */
 async function door(process: PhoneProcess, port: number): Promise<Socket | undefined> {
