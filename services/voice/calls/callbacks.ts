@@ -57,10 +57,12 @@ export async function promiseCallback(
     attempts: 0,
     dueAt: new Date(),
   };
-  await board.database.transaction("system", (tx) => callbackStore.insert(tx, row));
-  const kept: Place = { since: place.since, rings: false, notBefore: 0 };
-  state.waiting.splice(state.waiting.indexOf(place), 1, kept);
-  board.track(serve(board, row, kept, follow));
+  // Who has been promised it before keeps that place.
+  if (await board.database.transaction("system", (tx) => callbackStore.insert(tx, row))) {
+    const kept: Place = { since: place.since, rings: false, notBefore: 0 };
+    state.waiting.splice(state.waiting.indexOf(place), 1, kept);
+    board.track(serve(board, row, kept, follow));
+  } else giveUp(state, place);
   call.outcome = "callback";
   call.setState("menu");
   await say(call, ["queue_callback_number", { digits: number }, "queue_callback_kept", "goodbye"], signal);
@@ -113,8 +115,8 @@ async function isDone(board: Board, row: CallbackRow, state: QueueState, place: 
       row.dueAt = new Date(Date.now() + againMs);
       place.notBefore = row.dueAt.getTime();
       state.waiting.unshift(place);
-      await board.database.transaction("system", (tx) => callbackStore.insert(tx, row));
-      return false;
+      // Unless they have asked for it anew meanwhile.
+      return !(await board.database.transaction("system", (tx) => callbackStore.insert(tx, row)));
     }
     return true;
   }

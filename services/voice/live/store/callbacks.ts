@@ -18,10 +18,14 @@ export interface CallbackRow {
 }
 
 export const callbackStore = {
-  async insert(tx: Tx, row: CallbackRow): Promise<void> {
-    await tx.sql`insert into voice.queue_callbacks (call_id, queue_id, system_id, organisation_id, number, name, language, since, attempts, due_at)
+  /** False when the number is to be called back by this queue already. */
+  async insert(tx: Tx, row: CallbackRow): Promise<boolean> {
+    const rows =
+      await tx.sql`insert into voice.queue_callbacks (call_id, queue_id, system_id, organisation_id, number, name, language, since, attempts, due_at)
       values (${row.callId}, ${row.queueId}, ${row.systemId}, ${row.organisationId}, ${row.number}, ${row.name}, ${row.language}, ${row.since},
-        ${row.attempts}, ${row.dueAt})`;
+        ${row.attempts}, ${row.dueAt})
+      on conflict (queue_id, number) do nothing returning call_id`;
+    return rows.length > 0;
   },
 
   /** By the time at which they came. */
