@@ -27,6 +27,8 @@ export interface SippOptions {
   /** Where it listens; by default 127.0.0.1 and a port that is free. */
   host?: string;
   port?: number;
+  /** Keeps how long each answer took, for `SippFigures.times`. */
+  timed?: boolean;
   /** Keeps its messages, for `SippFigures.errors` of what failed. */
   traced?: boolean;
 }
@@ -43,6 +45,8 @@ export interface SippFigures {
   /** Between what the scenario marks with `start_rtd` and `rtd`; mean over all calls. */
   responseMs: number;
   callMs: number;
+  /** Milliseconds between the marks, of each call, the shortest first; only when `timed`. */
+  times: number[];
   /** Messages that the scenario did not expect, in words. */
   errors: string;
 }
@@ -68,8 +72,10 @@ export class Sipp {
     const table = await readFile(join(folder, "figures.csv"), "utf8").catch(() => "");
     const log = (name: string) => (names.includes(name) ? readFile(join(folder, name), "utf8") : "");
     const errors = `${await log("errors.log")}${exitCode === 0 ? "" : await log("messages.log")}`;
+    const rtt = names.find((name) => name.endsWith("_rtt.csv"));
+    const times = rtt === undefined ? [] : timesOf(await readFile(join(folder, rtt), "utf8"));
     if (table === "") throw new Error(`SIPp did not begin (code ${exitCode}):\n${errors}${output.slice(-4000)}`);
-    return { exitCode, ...figuresOf(table), errors };
+    return { exitCode, ...figuresOf(table), times, errors };
   }
 
   /** Waits until it has sent or received something with these words in it; it must be `traced`. */
@@ -88,7 +94,7 @@ export class Sipp {
 }
 
 /** The last line of SIPp's table has the sums over all the time, below names that end in `(C)`. */
-export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors"> {
+export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors" | "times"> {
   const lines = table.trim().split("\n");
   const names = lines[0]!.split(";");
   const values = lines.at(-1)!.split(";");
@@ -103,6 +109,14 @@ export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors
     callMs: duration(values[names.indexOf("CallLength(C)")]),
   };
 }
+
+/** Lines of `date;milliseconds;name`. */
+const timesOf = (csv: string): number[] =>
+  csv
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => (line.includes(";") ? [Number(line.split(";")[1])] : []))
+    .sort((a, b) => a - b);
 
 /** `00:00:01:500000`: hours, minutes, seconds, microseconds. */
 function duration(text: string | undefined): number {
@@ -161,6 +175,7 @@ function words(folder: string, options: SippOptions, port: number): string[] {
     ...(options.fields === undefined ? [] : ["-inf", join(folder, "fields.csv")]),
     ...Object.entries(options.keys ?? {}).flatMap(([name, value]) => ["-key", name, value]),
     ...["-trace_stat", "-stf", join(folder, "figures.csv"), "-fd", "1", "-trace_err", "-error_file", join(folder, "errors.log")],
+    ...(options.timed ? ["-trace_rtt", "-rtt_freq", "1"] : []),
     ...(options.traced ? ["-trace_msg", "-message_file", join(folder, "messages.log")] : []),
     ...["-nostdin", "-cid_str", "%u-%p.khmara.test"],
   ];
