@@ -41,6 +41,7 @@ import * as phoneElementShapes from "./voice/elements/shapes/contract.ts";
 import * as phoneExtensions from "./voice/extensions/contract.ts";
 import * as phoneLive from "./voice/live/contract.ts";
 import * as phoneVerbs from "./voice/live/verbs/contract.ts";
+import * as phoneMails from "./voice/mails/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
 import * as phoneRecords from "./voice/records/contract.ts";
@@ -101,6 +102,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneRecords,
     phoneLive,
     phoneVerbs,
+    phoneMails,
     phoneMessages,
     objects,
     websites,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { WebSocketServer } from "ws";
 import type { Database } from "../../../kernel/db/database.ts";
@@ -18,13 +19,16 @@ import { createRegistrar } from "../registrar/registrar.ts";
 import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
+import type { Call } from "./call.ts";
 import { resumeCallbacks } from "./callbacks.ts";
 import { openChat } from "./chat.ts";
 import { createCommandActions } from "./commandActions.ts";
 import { commandHandler } from "./commands.ts";
 import { follow } from "./destinations.ts";
 import { openLamps } from "./lamps.ts";
+import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
+import { closeLeft } from "./recorder.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
 
@@ -48,6 +52,8 @@ export interface PhonesOptions {
   /** coturn, for browsers that UDP does not reach. */
   turn?: { port: number; program: string };
   log: Log;
+  /** The same after a restart, and no other's of this cloud; default: name of the host and port. */
+  processId?: string;
   /** Media workers; by default one per processor. */
   workers?: number;
   /** For tests, which cannot wait so long. */
@@ -62,16 +68,24 @@ export interface Phones {
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
+  /** Others serve its phone systems from now on; calls that run go on here to their end. */
+  drain(): Promise<void>;
 }
 
 /** The voice process: registrar and switchboard over SIP and media. @throws what listening throws, such as EADDRINUSE */
 export async function openPhones(options: PhonesOptions): Promise<Phones> {
   const { database, secrets, log } = options;
-  const folder = join(options.dataDirectory, "voice", "calls");
+  const processId = options.processId ?? `${hostname()}:${options.sipPort ?? options.tlsPort ?? options.webSocketPort}`;
+  const folder = join(options.dataDirectory, "voice", "calls", processId.replace(/[^\w.-]/g, "_"));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const plans = await openPlans(database, log);
-  const locations = await openLocations(database, log);
+  let calls: ReadonlyMap<string, Call> = new Map();
+  const leases = await openLeases({
+    ...{ database, log, processId, takenOver: closeLeft },
+    busy: () => new Set([...calls.values()].map(({ plan }) => plan.system.id)),
+  });
+  const plans = await openPlans(database, log, leases);
+  const locations = await openLocations(database, log, leases);
   const reassign = (plan: PhonePlan | undefined) =>
     locations.reassign(new Map(plan?.extensions.flatMap(({ id, devices }) => devices.map((device) => [device.id, id] as const))));
   for (const plan of plans.all()) await reassign(plan);
@@ -87,6 +101,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     digest: openDigestServer({ key: randomBytes(32) }),
     admission,
     locations,
+    serves: leases.serves,
   });
   const engine = await openMediaEngine({
     kind: "embedded",
@@ -104,10 +119,11 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     });
   let stack: SipStack | undefined;
   const switchboard = await createSwitchboard({
-    ...{ log, database, secrets, engine, plans, locations, registrar, folder },
+    ...{ log, database, secrets, engine, plans, locations, registrar, folder, processId },
     stack: () => stack as SipStack,
     trunks: () => trunks as Trunks,
   });
+  calls = switchboard.calls;
   const opened = await openSipStack({
     bindings: bindingsOf(options),
     ...(options.certificate ? { certificate: options.certificate } : {}),
@@ -126,7 +142,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
   const { partiesOf, onExtension } = switchboard;
   const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
-  const commands = await serveCommands(database, log, commandHandler(switchboard, createCommandActions(switchboard)));
+  const commands = await serveCommands(database, log, processId, commandHandler(switchboard, createCommandActions(switchboard)));
   await resumeCallbacks(switchboard, follow);
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
@@ -144,9 +160,11 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   function present(request: IncomingRequest): void {
     const { flow, address } = request.source;
     const knowsUs = plans.all().some(({ system }) => system.domain === request.uri.host);
-    if (knowsUs || isKnown(flow) || isProvider(address)) return request.respond(200);
-    admission.failed(address);
-    request.ignore();
+    if (knowsUs || isKnown(flow) || isProvider(address)) request.respond(200);
+    else {
+      admission.failed(address);
+      request.ignore();
+    }
   }
 
   const portOf = (wanted: "udp" | "tls") => opened.bindings.find(({ transport }) => transport === wanted)?.port ?? 0;
@@ -154,7 +172,9 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     sipPort: portOf("udp"),
     tlsPort: portOf("tls"),
     webSocketPort: door.port,
+    drain: () => leases.drain(),
     async close({ drainMs }) {
+      await leases.drain().catch((error) => log.warn({ err: error }, "phone systems are given up only when their time is over"));
       await commands.close();
       await lines.close();
       await opened.close({ drainMs });
@@ -164,6 +184,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await engine.close();
       await turn?.close();
       locations.close();
+      leases.close();
       await plans.close();
     },
   };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { freePort } from "../testing/phoneProcess.ts";
-import { openDesks } from "./flows/desks.ts";
+import { openDesks } from "./testing/flows/desks.ts";
 import {
   answered,
   audio,
@@ -19,8 +19,8 @@ import {
   reply,
   send,
   sendBack,
-} from "./flows/script.ts";
-import { refused } from "./flows/sessions.ts";
+} from "./testing/flows/script.ts";
+import { refused } from "./testing/flows/sessions.ts";
 import { openHouse } from "./testing/house.ts";
 
 await installTestTools(phoneTools);

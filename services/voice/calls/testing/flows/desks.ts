@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { freePort, patienceMs } from "../../testing/phoneProcess.ts";
-import { startSipp } from "../../testing/sipp.ts";
-import type { openHouse } from "../testing/house.ts";
+import { freePort, patienceMs } from "../../../testing/phoneProcess.ts";
+import { startSipp } from "../../../testing/sipp.ts";
+import type { openHouse } from "../house.ts";
 import { type Desk, receive, register, type Step, scenario } from "./script.ts";
 
 type House = Awaited<ReturnType<typeof openHouse>>;

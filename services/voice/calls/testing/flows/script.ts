@@ -1,5 +1,5 @@
 /** Steps of a phone that SIPp plays against the switchboard. Each is a piece of a scenario; a phone plays them in their order. */
-import type { Account } from "../testing/house.ts";
+import type { Account } from "../house.ts";
 
 export type Step = string;
 

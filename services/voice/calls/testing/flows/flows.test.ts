@@ -1,8 +1,8 @@
 import { test } from "node:test";
-import { startCloud } from "../../../../testing/cloud.ts";
-import { installTestTools, phoneTools } from "../../../../tools/test-tools.ts";
-import { freePort } from "../../testing/phoneProcess.ts";
-import { openHouse } from "../testing/house.ts";
+import { startCloud } from "../../../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../../../tools/test-tools.ts";
+import { freePort } from "../../../testing/phoneProcess.ts";
+import { openHouse } from "../house.ts";
 import { openDesks } from "./desks.ts";
 import { registration } from "./registration.ts";
 import { services } from "./services.ts";
