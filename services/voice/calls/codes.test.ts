@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import type { Sound } from "../prompts/wav.ts";
 import type { Baresip } from "../testing/baresip.ts";
+import { findTone } from "../testing/tones.ts";
 import { pressedFor } from "./directory.ts";
 import { openHouse } from "./testing/house.ts";
 
@@ -207,4 +209,51 @@ test("the code for recording in a call: it begins and ends with it, for who may"
   await house.until(async () => (await recordings()).length === 1, "the recording");
   const [recording] = await recordings();
   assert.ok(recording.seconds > 2 && recording.seconds < 8, JSON.stringify(recording));
+});
+
+test("forwarding, call waiting, opening hours, intercom, clock and echo by code", async () => {
+  const change = (extension: string, body: object) => as("owner", "extensionUpdate", { params: { extension }, body });
+  await dialCode(atBob, "*72103");
+  await callThrough(atAnn, "102", atCarol);
+  await dialCode(atBob, "*73");
+  await dialCode(atBob, "*90103");
+  forget();
+  await atAnn.dial("102");
+  await atBob.next("CALL_INCOMING");
+  await atBob.hangUp();
+  await atCarol.answer();
+  await atAnn.established();
+  await atCarol.hangUp();
+  await atAnn.closed();
+  await Promise.all([dialCode(atBob, "*91"), change(bob.extensionId, { ringSeconds: 5 })]);
+  await dialCode(atBob, "*92103");
+  await callThrough(atAnn, "102", atCarol);
+  await dialCode(atBob, "*93");
+  await dialCode(atBob, "*44");
+  const settings = async () => as("owner", "extensionGet", { params: { extension: bob.extensionId } });
+  const { callWaiting, forwarding } = await settings();
+  assert.deepEqual([callWaiting, ...Object.values(forwarding)], [false, null, null, null, null]);
+  await dialCode(atBob, "*43");
+  assert.equal((await settings())["callWaiting"], true);
+
+  const everyDay = { days: [1, 2, 3, 4, 5, 6, 7], from: "00:00", to: "24:00" };
+  const [open, closed] = [bob, carol].map(({ extensionId: id }) => ({ kind: "extension", id }));
+  const body = { name: "Hours", number: "550", hours: [everyDay], open, closed };
+  const condition = await as("owner", "timeConditionCreate", { params: within, body });
+  const overridden = async () =>
+    (await as("owner", "timeConditionGet", { params: { timeCondition: condition["id"] } }))["override"];
+  for (const state of ["open", "closed", "none"]) {
+    await dialCode(atBob, "*28550");
+    assert.equal(await overridden(), state);
+  }
+  assert.match(await callThrough(atAnn, "*80103", atCarol), /101/);
+  await dialCode(atAnn, "*61");
+  forget();
+  await atAnn.dial("*60");
+  await atAnn.established();
+  await sleep(6000);
+  await atAnn.press("#");
+  await atAnn.closed();
+  const echoed = findTone((await atAnn.heard()).at(-1) as Sound, 440);
+  assert.ok(echoed.heardMs > 300, JSON.stringify(echoed));
 });
