@@ -100,6 +100,7 @@ const pages: ServicePages = servicePages({
     "voice.message.changed": ["myConversationList", "myChatMessageList"],
     "voice.active_calls.changed": ["activeCallList", "extensionPresenceList", "queueLiveGet"],
     "voice.call_webhook.changed": ["callWebhookList"],
+    "voice.phone_mail.changed": ["phoneMailList"],
     "voice.phone_application.changed": ["phoneApplicationList"],
   },
   topBar: () => Promise.all([import("./softphone/SoftphoneDock.tsx"), loadAreas(["softphone"])]).then(([module]) => module),

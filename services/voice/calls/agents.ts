@@ -36,7 +36,6 @@ export interface QueueState {
 const states = new WeakMap<Board, Map<string, QueueState>>();
 /** Who did not answer is not called again at once. */
 const missedMs = 3000;
-const processId = "voice";
 const mostHandled = 20;
 
 export function stateOf(board: Board, queueId: string): QueueState {
@@ -177,7 +176,7 @@ function rest({ board, queue, state }: At, extensionId: string, ms: number): voi
 function setAgent({ board, organisationId, queue, state }: At, extensionId: string, activity: AgentActivity["state"]): void {
   agentOf(state, extensionId).state = activity;
   const row: AgentActivity = { queueId: queue.id, extensionId, organisationId, state: activity, since: new Date() };
-  write(board, (tx) => activeCallStore.putAgent(tx, processId, row));
+  write(board, (tx) => activeCallStore.putAgent(tx, board.processId, row));
 }
 
 const writes = new WeakMap<Board, Promise<unknown>>();

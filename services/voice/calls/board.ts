@@ -20,6 +20,8 @@ export interface Board {
   readonly locations: Locations;
   /** Where sounds are put while a call needs them; emptied at the start. */
   readonly folder: string;
+  /** Of this voice process: `Leases`. */
+  readonly processId: string;
   /** Calls that run, by id. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly ringing: RingingCalls;

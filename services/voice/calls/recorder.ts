@@ -20,14 +20,25 @@ export interface Recorder {
   close(): Promise<void>;
 }
 
-/** There is one voice process: what it left when it died is its own at the next start. */
-const processId = "voice";
 /** Changes of a call come in bursts. */
 const settleMs = 150;
 const retryMs = 1000;
 const attempts = 60;
 
-export async function openRecorder({ database, log }: { database: Database; log: Log }): Promise<Recorder> {
+/** What a process left when it died: its own at its next start, that of one phone system when another takes that over. */
+export async function closeLeft(tx: Tx, processId: string, systemId?: string): Promise<void> {
+  for (const row of await activeCallStore.clear(tx, processId, systemId)) await saveCallRecord(tx, cutOff(row));
+}
+
+export async function openRecorder({
+  database,
+  log,
+  processId,
+}: {
+  database: Database;
+  log: Log;
+  processId: string;
+}): Promise<Recorder> {
   const dirty = new Set<Call>();
   /** What webhooks have been told of each call that runs. */
   const told = new Map<string, Set<"call.started" | "call.answered">>();
@@ -38,10 +49,7 @@ export async function openRecorder({ database, log }: { database: Database; log:
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
-  await database.transaction("system", async (tx) => {
-    const left = await activeCallStore.clear(tx, processId);
-    for (const row of left) await saveCallRecord(tx, cutOff(row));
-  });
+  await database.transaction("system", (tx) => closeLeft(tx, processId));
 
   const tell = (
     tx: Tx,
@@ -52,7 +60,7 @@ export async function openRecorder({ database, log }: { database: Database; log:
     const calls = [...dirty].filter(({ id }) => !over.has(id));
     dirty.clear();
     if (calls.length === 0) return;
-    const rows = calls.map(rowOf);
+    const rows = calls.map((call) => rowOf(call, processId));
     await database.transaction("system", async (tx) => {
       for (const row of rows) await activeCallStore.put(tx, row);
       for (const row of rows)
@@ -153,7 +161,7 @@ const placeOf = (call: Call) => ({
 /** What is shown of somebody who hides. */
 const hidden = "anonymous";
 
-const rowOf = (call: Call): ActiveCallRow => ({
+const rowOf = (call: Call, processId: string): ActiveCallRow => ({
   id: call.id,
   ...placeOf(call),
   processId,

@@ -43,6 +43,7 @@ export async function createSwitchboard(parts: {
   registrar: Registrar;
   trunks: () => Trunks;
   folder: string;
+  processId: string;
 }): Promise<Switchboard> {
   const calls = new Map<string, Call>();
   const closing = new AbortController();

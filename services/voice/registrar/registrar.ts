@@ -44,6 +44,8 @@ export function createRegistrar(parts: {
   digest: DigestServer;
   admission: Admission;
   locations: Locations;
+  /** Whether its phone system is served here. */
+  serves: (systemId: string) => Promise<boolean>;
   now?: () => Date;
 }): Registrar {
   const { database, digest, admission, locations, now = () => new Date() } = parts;
@@ -73,6 +75,8 @@ export function createRegistrar(parts: {
     });
     if (verdict.result === "ok" && account) {
       admission.succeeded(source.address);
+      // RFC 3261 section 21.5.4: a phone that knows other addresses of ours asks there (RFC 3263 section 4.3).
+      if (!(await parts.serves(account.systemId))) return { account: undefined, challenge: undefined, status: 503 };
       return { account };
     }
     const offered = knowsMd5Only(request) ? { algorithms: ["MD5" as const] } : {};
