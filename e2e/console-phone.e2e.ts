@@ -8,7 +8,8 @@ import { build } from "vite";
 import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
-import { hoursId, madePhone, menuId, olenaId, queueId, softphoneUsers } from "./madePhone.ts";
+import { hoursId, madePhone, menuId, queueId } from "./madePhone.ts";
+import { olenaId, softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay } from "./madeSip.ts";
 
 /**

@@ -1,53 +1,10 @@
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
 import { ago, person, place, type Sent } from "./madeApps.ts";
+import { calls, recordings, voicemails } from "./madeCalls.ts";
+import { deskId, extension, extensions, irynaId, olenaId, systemId, tarasId } from "./madePhonePeople.ts";
 import { madePrograms } from "./madePrograms.ts";
 import type { SipUser } from "./madeSip.ts";
-
-export const systemId = newId("phoneSystem");
-export const softphoneUsers: SipUser[] = [
-  { user: "olena-browser", password: "first-of-these-passwords" },
-  { user: "taras-browser", password: "second-of-these-passwords" },
-  { user: "iryna-browser", password: "third-of-these-passwords" },
-];
-const extensionIds = [newId("extension"), newId("extension"), newId("extension"), newId("extension")] as const;
-export const [olenaId, tarasId, deskId, irynaId] = extensionIds;
-
-const forwarding = { always: null, busy: null, noAnswer: null, unreachable: null };
-const extension = (id: string, number: string, name: string, change: object = {}) => ({
-  id,
-  phoneSystemId: systemId,
-  projectId: place.projectId,
-  number,
-  name,
-  language: null,
-  forwarding,
-  doNotDisturb: false,
-  callWaiting: true,
-  ringSeconds: 25,
-  voicemail: { enabled: true, email: null, attachAudio: true, deleteAfterMail: false },
-  missedCallEmail: null,
-  callerNumber: null,
-  callerName: null,
-  hideNumber: false,
-  permissions: { internal: true, national: true, mobile: true, international: false, premium: false },
-  recording: null,
-  pickupGroup: null,
-  inDirectory: true,
-  maxCalls: 4,
-  hasVoicemailPin: true,
-  hasHotDeskPin: false,
-  presence: "available",
-  createdAt: ago(60 * 24 * 20),
-  revision: 2,
-  ...change,
-});
-const extensions = [
-  extension(olenaId, "101", "Olena Kovalchuk"),
-  extension(tarasId, "102", "Taras Bondarenko", { presence: "do_not_disturb", doNotDisturb: true }),
-  extension(deskId, "103", "Reception and everything that nobody else answers", { presence: "offline", hasVoicemailPin: false }),
-  extension(irynaId, "104", "Iryna Shevchenko"),
-];
 
 const groupId = newId("ringGroup");
 export const queueId = newId("callQueue");
@@ -185,77 +142,6 @@ const trunk = (id: string, name: string, more: object) => ({
   revision: 1,
   ...more,
 });
-const call = (minutes: number, more: object) => ({
-  id: newId("call"),
-  phoneSystemId: systemId,
-  ...place,
-  direction: "inbound",
-  outcome: "answered",
-  fromNumber: "+380671234567",
-  toNumber: "+380441234567",
-  toName: "Reception",
-  extensionIds: [olenaId],
-  startedAt: ago(minutes),
-  endedAt: ago(minutes - 2),
-  waitSeconds: 6,
-  talkSeconds: 124,
-  price: "0.12",
-  currency: "EUR",
-  quality: { mos: 4.3, lossPercent: 0.1, jitterMs: 4 },
-  recordingIds: [],
-  ...more,
-});
-const calls = [
-  call(5, { fromName: "Mother of Ivan Petrenko" }),
-  call(40, {
-    direction: "outbound",
-    fromNumber: "101",
-    fromName: "Olena Kovalchuk",
-    toNumber: "+33142685300",
-    toName: undefined,
-  }),
-  call(95, { outcome: "missed", talkSeconds: 0 }),
-  call(300, {
-    direction: "internal",
-    fromNumber: "102",
-    fromName: "Taras Bondarenko",
-    toNumber: "101",
-    toName: "Olena Kovalchuk",
-    price: undefined,
-  }),
-  call(1600, { outcome: "voicemail", talkSeconds: 0, fromNumber: "anonymous" }),
-];
-const voicemail = (minutes: number, more: object) => ({
-  id: newId("voicemail"),
-  phoneSystemId: systemId,
-  ...place,
-  extensionId: olenaId,
-  folder: "new",
-  heard: false,
-  fromNumber: "+380671234567",
-  fromName: "Mother of Ivan Petrenko",
-  seconds: 42,
-  sizeBytes: 672_000,
-  createdAt: ago(minutes),
-  ...more,
-});
-const voicemails = [voicemail(30, {}), voicemail(800, { heard: true, folder: "saved", fromName: undefined, seconds: 8 })];
-const recordings = [
-  {
-    id: newId("recording"),
-    phoneSystemId: systemId,
-    ...place,
-    extensionIds: [olenaId],
-    fromNumber: "+380671234567",
-    toNumber: "101",
-    seconds: 301,
-    sizeBytes: 4_816_000,
-    sha256: "0".repeat(64),
-    legalHold: false,
-    deletesAt: ago(-60 * 24 * 80),
-    createdAt: ago(700),
-  },
-];
 const device = (label: string, more: object) => ({
   id: newId("phoneDevice"),
   extensionId: olenaId,
@@ -532,6 +418,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
       number: "101",
       displayName: "Olena Kovalchuk",
       expiresAt: ago(-600),
+      iceServers: [],
     };
   },
   phoneDirectoryList: ({ query }) => ({

@@ -95,6 +95,7 @@ export const idKinds = {
   registration: "reg",
   phoneAudio: "pau",
   phoneMail: "phl",
+  phonePushSubscription: "pps",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

@@ -44,6 +44,7 @@ import * as phoneVerbs from "./voice/live/verbs/contract.ts";
 import * as phoneMails from "./voice/mails/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
+import * as phonePush from "./voice/push/contract.ts";
 import * as phoneRecords from "./voice/records/contract.ts";
 import * as phoneSystems from "./voice/systems/contract.ts";
 import * as trunks from "./voice/trunks/contract.ts";
@@ -100,6 +101,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneElements,
     { speech: phoneElementShapes.speech, spokenText: phoneElementShapes.spokenText },
     phoneRecords,
+    phonePush,
     phoneLive,
     phoneVerbs,
     phoneMails,

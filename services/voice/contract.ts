@@ -5,6 +5,7 @@ import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
 import { mailEvents, mailRoutes } from "./mails/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
+import { pushRoutes } from "./push/contract.ts";
 import { recordEvents, recordRoutes } from "./records/contract.ts";
 import { systemEvents, systemQuotas, systemRoutes, voiceMeters } from "./systems/contract.ts";
 import { trunkEvents, trunkQuotas, trunkRoutes } from "./trunks/contract.ts";
@@ -23,6 +24,7 @@ export default contract({
     ...messageRoutes,
     ...liveRoutes,
     ...mailRoutes,
+    ...pushRoutes,
   },
   events: {
     ...systemEvents,

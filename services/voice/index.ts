@@ -10,6 +10,7 @@ import { mailStore } from "./mails/store.ts";
 import { createMessageArea } from "./messages/area.ts";
 import type { VoiceParts } from "./parts.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
+import { createPushArea } from "./push/area.ts";
 import { createRecordArea } from "./records/area.ts";
 import { createSystemArea } from "./systems/area.ts";
 import { planChannel, systemStore } from "./systems/store.ts";
@@ -36,8 +37,9 @@ export function createVoice(parts: VoiceParts): Voice {
   const records = createRecordArea(parts);
   const messages = createMessageArea();
   const live = createLiveArea(parts);
+  const push = createPushArea(parts);
   const mails = createMailArea(parts);
-  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live, mails];
+  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live, mails, push];
   const { database } = parts;
   return {
     parts,
@@ -64,6 +66,7 @@ export function createVoice(parts: VoiceParts): Voice {
         ...records.handlers,
         ...messages.handlers,
         ...live.handlers,
+        ...push.handlers,
         ...mails.handlers,
       },
       operations: areas.flatMap(({ operations }) => operations ?? []),

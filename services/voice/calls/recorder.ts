@@ -4,6 +4,7 @@ import type { Id } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
 import { tellWebhooks } from "../live/deliveries.ts";
 import { type ActiveCallRow, activeCallStore } from "../live/store/activeCalls.ts";
+import { pushStore } from "../push/store.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import { saveCallRecord } from "../records/saving.ts";
 import type { CallRowWithLegs } from "../records/store/calls.ts";
@@ -42,6 +43,8 @@ export async function openRecorder({
   const dirty = new Set<Call>();
   /** What webhooks have been told of each call that runs. */
   const told = new Map<string, Set<"call.started" | "call.answered">>();
+  /** Whose browsers have been told that it rings. */
+  const rung = new Map<string, readonly string[]>();
   const over = new Set<string>();
   const writing = new Set<Promise<void>>();
   /** Those of them that write what goes on. */
@@ -65,6 +68,13 @@ export async function openRecorder({
       for (const row of rows) await activeCallStore.put(tx, row);
       for (const row of rows)
         for (const event of news(row)) await tellWebhooks(tx, row.systemId, event, { call: activeCallTold(row) });
+      for (const row of rows)
+        await pushStore.tell(tx, ringsAnew(row), {
+          kind: "ringing",
+          callId: row.id,
+          from: row.from,
+          fromName: row.fromName ?? undefined,
+        });
       for (const system of new Map(rows.map((row) => [row.systemId, row])).values()) await tell(tx, system);
     });
   }
@@ -76,6 +86,13 @@ export async function openRecorder({
     );
     told.set(row.id, new Set([...known, ...events]));
     return events;
+  }
+  /** Extensions that it rings now and that nobody was told of; the caller's own is none. */
+  function ringsAnew(row: ActiveCallRow): string[] {
+    if (row.state !== "ringing") return [];
+    const known = rung.get(row.id) ?? [];
+    rung.set(row.id, row.extensionIds);
+    return row.extensionIds.filter((id, index) => !known.includes(id) && !(row.direction !== "inbound" && index === 0));
   }
   const track = (work: Promise<void>) => {
     writing.add(work);
@@ -120,6 +137,7 @@ export async function openRecorder({
       await work;
       over.delete(call.id);
       told.delete(call.id);
+      rung.delete(call.id);
     },
     async settled() {
       await Promise.allSettled(writing);
