@@ -68,18 +68,36 @@ export async function promiseCallback(
   await say(call, ["queue_callback_number", { digits: number }, "queue_callback_kept", "goodbye"], signal);
 }
 
-/** Goes on with what was promised before the process started. */
+/** Goes on with what was promised in the phone systems that this process serves, now and whenever it comes to serve another. */
 export async function resumeCallbacks(board: Board, follow: Follow): Promise<void> {
-  for (const row of await board.database.transaction("system", (tx) => callbackStore.list(tx))) {
-    const place: Place = { since: row.since.getTime(), rings: false, notBefore: row.dueAt.getTime() };
-    stateOf(board, row.queueId).waiting.push(place);
-    board.track(serve(board, row, place, follow));
-  }
+  const served = new Set<string>();
+  const resume = async (systemId: string) => {
+    served.add(systemId);
+    for (const row of await board.database.transaction("system", (tx) => callbackStore.list(tx, { systemId }))) {
+      if (awaited.get(board)?.has(row.callId)) continue;
+      const place: Place = { since: row.since.getTime(), rings: false, notBefore: row.dueAt.getTime() };
+      stateOf(board, row.queueId).waiting.push(place);
+      board.track(serve(board, row, place, follow));
+    }
+  };
+  board.plans.onChange((systemId, plan) => {
+    if (!plan) served.delete(systemId);
+    else if (!served.has(systemId))
+      board.track(
+        resume(systemId).catch((error) => board.log.error({ err: error, systemId }, "callers will not be called back")),
+      );
+  });
+  for (const { system } of board.plans.all()) await resume(system.id);
 }
+
+/** By the calls in which it was promised. */
+const awaited = new WeakMap<Board, Set<string>>();
 
 /** Until they have been called, or it is too late. Never rejects. */
 async function serve(board: Board, row: CallbackRow, place: Place, follow: Follow): Promise<void> {
   const state = stateOf(board, row.queueId);
+  const all = awaited.get(board) ?? new Set();
+  awaited.set(board, all.add(row.callId));
   try {
     for (;;) {
       await pause(roundMs, board.closing);
@@ -94,6 +112,7 @@ async function serve(board: Board, row: CallbackRow, place: Place, follow: Follo
   } catch (error) {
     if (!board.closing.aborted) board.log.error({ err: error, call: row.callId }, "a caller will not be called back");
   } finally {
+    all.delete(row.callId);
     giveUp(state, place);
   }
 }
@@ -102,7 +121,7 @@ async function serve(board: Board, row: CallbackRow, place: Place, follow: Follo
 async function isDone(board: Board, row: CallbackRow, state: QueueState, place: Place, follow: Follow): Promise<boolean> {
   const plan = board.plans.of(row.systemId);
   const queue = plan?.elements.queues.find(({ id }) => id === row.queueId);
-  // Its row went with the queue.
+  // Its row went with the queue, or another process serves it.
   if (!plan || !queue) return true;
   const isLate = Date.now() - place.since > keptMs;
   if (!isLate) {

@@ -169,7 +169,7 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
         const system = await openSystem(context, queue.systemId);
         const [calling, promised, agents, today] = await Promise.all([
           activeCallStore.waiting(tx, queue.id),
-          callbackStore.list(tx, queue.id),
+          callbackStore.list(tx, { queueId: queue.id }),
           agentsNow(tx, queue.id),
           presenceStore.queueToday(tx, queue.systemId, queue.id, system.settings.timeZone),
         ]);

@@ -28,11 +28,11 @@ export const callbackStore = {
     return rows.length > 0;
   },
 
-  /** By the time at which they came. */
-  list: (tx: Tx, queueId?: string): Promise<CallbackRow[]> => tx.sql<CallbackRow[]>`
+  /** Of a queue, or of all queues of a phone system; by the time at which they came. */
+  list: (tx: Tx, of: { queueId: string } | { systemId: string }): Promise<CallbackRow[]> => tx.sql<CallbackRow[]>`
     select call_id as "callId", queue_id as "queueId", system_id as "systemId", organisation_id as "organisationId", number, name, language, since,
       attempts, due_at as "dueAt"
-    from voice.queue_callbacks where ${queueId === undefined ? tx.sql`true` : tx.sql`queue_id = ${queueId}`} order by since limit 10000`,
+    from voice.queue_callbacks where ${"queueId" in of ? tx.sql`queue_id = ${of.queueId}` : tx.sql`system_id = ${of.systemId}`} order by since limit 10000`,
 
   async remove(tx: Tx, callId: string): Promise<void> {
     await tx.sql`delete from voice.queue_callbacks where call_id = ${callId}`;
