@@ -26,10 +26,15 @@ export function ForwardingForm({ extension, may, own }: Props) {
       doNotDisturb: extension.doNotDisturb,
       callWaiting: extension.callWaiting,
       ringSeconds: extension.ringSeconds,
+      blockedCallers: extension.blockedCallers.join(", "),
       ...extension.forwarding,
     },
-    submit: async ({ doNotDisturb, callWaiting, ringSeconds, ...forwarding }) => {
-      await callApi(update(own), { extension: extension.id, doNotDisturb, callWaiting, ringSeconds, forwarding });
+    submit: async ({ blockedCallers, doNotDisturb, callWaiting, ringSeconds, ...forwarding }) => {
+      await callApi(update(own), {
+        extension: extension.id,
+        blockedCallers: blockedCallers.split(/[\s,;]+/).filter((number) => number !== ""),
+        ...{ doNotDisturb, callWaiting, ringSeconds, forwarding },
+      });
       await refreshExtension();
     },
   });
@@ -69,6 +74,13 @@ export function ForwardingForm({ extension, may, own }: Props) {
           onChange={(destination) => form.set(when, destination)}
         />
       ))}
+      <TextInput
+        label={t("phone.blockedCallers")}
+        description={t("phone.blockedCallersText")}
+        disabled={!may}
+        {...form.choice("blockedCallers")}
+        onChange={(event) => form.set("blockedCallers", event.currentTarget.value)}
+      />
     </FormSection>
   );
 }
