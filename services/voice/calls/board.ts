@@ -3,6 +3,7 @@ import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import type { MediaEngine } from "../media/engine.ts";
 import type { Locations } from "../registrar/locations.ts";
+import type { Location } from "../registrar/store.ts";
 import type { IncomingRefer, SipStack } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import type { Party } from "./party.ts";
@@ -40,6 +41,8 @@ export interface Board {
   track(work: Promise<unknown>): void;
   /** One is called: who is to know of it is told. */
   emergency(call: Call, number: string): void;
+  /** A phone that says nothing any more. */
+  isSilent(location: Location): boolean;
   /** A trunk that did not answer when it was last asked. */
   isDown(trunkId: string): boolean;
   /** Parties of an extension that ring or talk. */

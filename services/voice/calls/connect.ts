@@ -26,7 +26,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
   const enabled = new Map(extension.devices.filter((device) => device.enabled).map((device) => [device.id, device]));
   return call.board.locations
     .ofExtension(extension.id)
-    .filter(({ deviceId }) => enabled.has(deviceId))
+    .filter((location) => enabled.has(location.deviceId) && !call.board.isSilent(location))
     .map((location) => ({
       who: {
         number: extension.number,

@@ -14,6 +14,7 @@ import { openMediaEngine } from "../media/openEngine.ts";
 import { turnSecret } from "../media/turn.ts";
 import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
+import { type KeepAlive, openKeepAlive } from "../registrar/keepAlive.ts";
 import { openLocations } from "../registrar/locations.ts";
 import { createRegistrar } from "../registrar/registrar.ts";
 import { openDigestServer } from "../sip/digest.ts";
@@ -59,6 +60,7 @@ export interface PhonesOptions {
   /** For tests, which cannot wait so long. */
   admission?: { firstBlockMs: number };
   trunkRetryMs?: number;
+  keepAliveMs?: number;
 }
 
 export interface Phones {
@@ -91,6 +93,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   for (const plan of plans.all()) await reassign(plan);
   plans.onChange((_, plan) => void reassign(plan));
   let trunks: Trunks | undefined;
+  let keepAlive: KeepAlive | undefined;
   const isKnown = (flow: string) => locations.isKnownFlow(flow) || trunks?.isKnownFlow(flow) === true;
   const isProvider = (address: string) => trunks?.isProvider(address) === true;
   const admission = openAdmission({ isKnown, isProvider, ...options.admission });
@@ -122,6 +125,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     ...{ log, database, secrets, engine, plans, locations, registrar, folder, processId },
     stack: () => stack as SipStack,
     trunks: () => trunks as Trunks,
+    keepAlive: () => keepAlive as KeepAlive,
   });
   calls = switchboard.calls;
   const opened = await openSipStack({
@@ -139,6 +143,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   stack = opened;
   const lines = openTrunks({ database, secrets, log, plans, stack: opened, retryMs: options.trunkRetryMs });
   trunks = lines;
+  keepAlive = openKeepAlive({ stack: opened, locations, everyMs: options.keepAliveMs });
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
   const { partiesOf, onExtension } = switchboard;
   const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
@@ -176,6 +181,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     async close({ drainMs }) {
       await leases.drain().catch((error) => log.warn({ err: error }, "phone systems are given up only when their time is over"));
       await commands.close();
+      keepAlive?.close();
       await lines.close();
       await opened.close({ drainMs });
       await Promise.all([chat.close(), lamps.close()]);

@@ -4,6 +4,7 @@ import type { Secrets } from "../../../kernel/secrets.ts";
 import { mailEmergency } from "../mails/telling.ts";
 import { type MediaEngine, MediaError } from "../media/engine.ts";
 import type { PhonePlan, PlanExtension, PlanTrunk } from "../plan.ts";
+import type { KeepAlive } from "../registrar/keepAlive.ts";
 import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
@@ -42,6 +43,7 @@ export async function createSwitchboard(parts: {
   locations: Locations;
   registrar: Registrar;
   trunks: () => Trunks;
+  keepAlive: () => KeepAlive;
   folder: string;
   processId: string;
 }): Promise<Switchboard> {
@@ -101,6 +103,7 @@ export async function createSwitchboard(parts: {
       );
       board.track(told.catch((error) => parts.log.error({ err: error, call: call.id }, "the mail of an emergency call is lost")));
     },
+    isSilent: (location) => parts.keepAlive().isSilent(location),
     isDown: (trunkId) => parts.trunks().isDown(trunkId),
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,

@@ -10,7 +10,7 @@ import { openHouse } from "../calls/testing/house.ts";
 
 await installTestTools(phoneTools);
 const blockMs = 3000;
-const house = await openHouse(startCloud, { admission: { firstBlockMs: blockMs } });
+const house = await openHouse(startCloud, { admission: { firstBlockMs: blockMs }, keepAliveMs: 400 });
 const ann = await house.account("501", "Ann");
 const bob = await house.account("502", "Bob", { voicemail: { enabled: false } });
 const [atAnn, atBob] = await Promise.all([house.phone(ann), house.phone(bob)]);
@@ -135,4 +135,45 @@ test("whoever guesses passwords is not answered for a while, and then is again",
   // A phone at the same address that is registered is heard all the time; so is another address.
   await talk();
   await house.until(async () => (await guess(device)) === "SIP/2.0 200", "the end of the block");
+});
+
+test("a phone is asked whether it is there; once it says nothing any more calls do not wait for it, until it registers anew", async () => {
+  const sender = await openSender("127.0.0.71");
+  const dora = await house.account("503", "Dora", { voicemail: { enabled: false } });
+  const asked = new Set<string>();
+  let answers = true;
+  let called = 0;
+  sender.socket.on("message", (message) => {
+    const text = message.toString();
+    if (text.startsWith("INVITE")) called++;
+    if (!text.startsWith("OPTIONS")) return;
+    asked.add(/Call-ID: (.*)/i.exec(text)?.[1] as string);
+    if (answers)
+      sender.say(
+        `SIP/2.0 200 OK\n${(text.match(/^(Via|From|To|Call-ID|CSeq):.*$/gim) ?? []).map((line) => line.trim()).join("\n")}\nContent-Length: 0\n\n`,
+      );
+  });
+  const signIn = async () => {
+    sender.heard.length = 0;
+    sender.say(register(sender.at, dora.userName));
+    const got = (status: string) => sender.heard.find((text) => text.startsWith(`SIP/2.0 ${status}`));
+    await house.until(() => got("401") !== undefined, "the challenge");
+    sender.say(register(sender.at, dora.userName, answerTo((got("401") as string).replace(/\r\n/g, "\n"), dora)));
+    await house.until(() => got("200") !== undefined, "its registration");
+  };
+  await signIn();
+  await house.until(() => asked.size >= 2, "OPTIONS");
+  answers = false;
+  const before = asked.size;
+  // Some are not counted as silences yet: each has six seconds.
+  await house.until(() => asked.size >= before + 25, "more OPTIONS");
+  atAnn.forget();
+  await atAnn.dial("503");
+  assert.match((await atAnn.closed()).param ?? "", /480/);
+  assert.equal(called, 0);
+  answers = true;
+  await signIn();
+  await atAnn.dial("503");
+  await house.until(() => called > 0, "the call");
+  await atAnn.hangUp();
 });
