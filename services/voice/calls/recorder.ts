@@ -25,6 +25,8 @@ export interface Recorder {
 const settleMs = 150;
 const retryMs = 1000;
 const attempts = 60;
+/** Records in one transaction. */
+const atOnce = 50;
 
 /** What a process left when it died: its own at its next start, that of one phone system when another takes that over. */
 export async function closeLeft(tx: Tx, processId: string, systemId?: string): Promise<void> {
@@ -49,6 +51,8 @@ export async function openRecorder({
   const writing = new Set<Promise<void>>();
   /** Those of them that write what goes on. */
   const noting = new Set<Promise<void>>();
+  const ended: { record: CallRowWithLegs; written: () => void }[] = [];
+  let isEnding = false;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -94,6 +98,45 @@ export async function openRecorder({
     rung.set(row.id, row.extensionIds);
     return row.extensionIds.filter((id, index) => !known.includes(id) && !(row.direction !== "inbound" && index === 0));
   }
+  /** Those that are over and wait for it, several in one transaction: a connection for each would leave none for calls that begin. */
+  async function writeEnded(): Promise<void> {
+    if (isEnding) return;
+    isEnding = true;
+    while (ended.length > 0) {
+      const batch = ended.splice(0, atOnce);
+      // One that is being written as going on must not come back after it was taken away.
+      await Promise.allSettled([...noting]);
+      try {
+        await keep(batch.map(({ record }) => record));
+        for (const { written } of batch) written();
+      } catch {
+        // One of them may be why: each by itself.
+        for (const { record, written } of batch) void keepAlone(record).then(written);
+      }
+    }
+    isEnding = false;
+  }
+  function keep(records: CallRowWithLegs[]): Promise<void> {
+    return database.transaction("system", async (tx) => {
+      await activeCallStore.remove(
+        tx,
+        records.map(({ id }) => id),
+      );
+      for (const record of records) if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
+      for (const record of new Map(records.map((each) => [each.systemId, each])).values()) await tell(tx, record);
+    });
+  }
+  async function keepAlone(record: CallRowWithLegs): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await keep([record]);
+      } catch (error) {
+        log.warn({ err: error, call: record.id, attempt }, "the record of a call cannot be written");
+        if (attempt === attempts || isClosed) return;
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
   const track = (work: Promise<void>) => {
     writing.add(work);
     void work.finally(() => writing.delete(work));
@@ -114,27 +157,11 @@ export async function openRecorder({
       over.add(call.id);
       // Else it is written as going on when it is over, and stays so.
       dirty.delete(call);
-      const before = [...noting];
-      const work = (async () => {
-        // One that is being written as going on must not come back after it was taken away.
-        await Promise.allSettled(before);
-        for (let attempt = 1; ; attempt++) {
-          try {
-            await database.transaction("system", async (tx) => {
-              await activeCallStore.remove(tx, [call.id]);
-              if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
-              await tell(tx, record);
-            });
-            return;
-          } catch (error) {
-            log.warn({ err: error, call: call.id, attempt }, "the record of a call cannot be written");
-            if (attempt === attempts || isClosed) return;
-            await new Promise((resolve) => setTimeout(resolve, retryMs));
-          }
-        }
-      })();
-      track(work);
-      await work;
+      const written = Promise.withResolvers<void>();
+      ended.push({ record, written: written.resolve });
+      track(written.promise);
+      void writeEnded();
+      await written.promise;
       over.delete(call.id);
       told.delete(call.id);
       rung.delete(call.id);
