@@ -37,7 +37,7 @@ const recorder = `{
   };
 }`;
 
-/** A Chromium whose microphone is a tone (Hz), which its owner gives as a file; with two cameras. */
+/** A Chromium whose microphone is a tone (Hz), which its owner gives as a file; with three cameras. */
 export async function browserSaying(toneHz: number, folder: string): Promise<Browser> {
   const file = join(folder, `${toneHz}.wav`);
   writeFileSync(file, writeWav(tone([toneHz], 120, { sampleRate: 48_000 })));
@@ -46,7 +46,7 @@ export async function browserSaying(toneHz: number, folder: string): Promise<Bro
     args: [
       "--no-sandbox",
       "--disable-gpu",
-      "--use-fake-device-for-media-stream=device-count=2",
+      "--use-fake-device-for-media-stream=device-count=3",
       `--use-file-for-fake-audio-capture=${file}`,
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
