@@ -74,6 +74,7 @@ const queue = element(queueId, "Questions of parents", {
   overflow: { kind: "voicemail", id: deskId },
   leaveWhenEmpty: true,
   announcePosition: true,
+  announceWait: false,
   announceEverySeconds: 45,
   serviceLevelSeconds: 20,
 });
