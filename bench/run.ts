@@ -1,8 +1,19 @@
-/** `npm run bench -- [start|memory|objects|api|compute|gateway|apps|apps-memory|voice-media]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
+/** `npm run bench -- [start|memory|objects|api|compute|gateway|apps|apps-memory|voice|voice-media]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
 import { parseArgs } from "node:util";
 import { machine } from "./report.ts";
 
-const benchmarks = ["start", "memory", "objects", "api", "compute", "gateway", "apps", "apps-memory", "voice-media"] as const;
+const benchmarks = [
+  "start",
+  "memory",
+  "objects",
+  "api",
+  "compute",
+  "gateway",
+  "apps",
+  "apps-memory",
+  "voice",
+  "voice-media",
+] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -12,6 +12,7 @@ import { openMediaEngine } from "../services/voice/media/openEngine.ts";
 import { buildRtp, parseRtp } from "../services/voice/media/rtp/packet.ts";
 import { SrtpContext } from "../services/voice/media/rtp/srtp.ts";
 import { readRemote } from "../services/voice/media/sdp/remote.ts";
+import { startRtpengine } from "../services/voice/media/testing/rtpengine.ts";
 import { cpuSeconds, figure, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
 
@@ -121,17 +122,20 @@ interface Row {
   name: string;
   phones: Phone[];
   engine: MediaEngine | undefined;
+  /** Another process that takes part. */
+  edgePid?: number | undefined;
 }
 
-async function measure({ name, phones, engine }: Row, ms: number): Promise<string[]> {
+async function measure({ name, phones, engine, edgePid }: Row, ms: number): Promise<string[]> {
   await talk(phones, warmUpMs);
   await sleep(300);
   for (const { figures } of phones) Object.assign(figures, { sent: 0, received: 0, delays: [] });
   const pid = engine ? (await engine.figures()).workers[0]!.pid! : 0;
-  const before = pid === 0 ? 0 : cpuSeconds(pid);
+  const cpuNow = (): number => [pid, edgePid ?? 0].reduce((sum, each) => sum + (each === 0 ? 0 : cpuSeconds(each)), 0);
+  const before = cpuNow();
   const began = performance.now();
   await talk(phones, ms);
-  const cpu = pid === 0 ? 0 : ((cpuSeconds(pid) - before) / (performance.now() - began)) * 1e5;
+  const cpu = ((cpuNow() - before) / (performance.now() - began)) * 1e5;
   await sleep(300);
   const sum = (of: (figures: Figures) => number): number => phones.reduce((all, { figures }) => all + of(figures), 0);
   const delays = phones.flatMap(({ figures }) => figures.delays).sort((a, b) => a - b);
@@ -200,6 +204,19 @@ export async function run({ seconds = 10 }: Partial<BenchOptions>): Promise<stri
       rows.push(await measure({ name, phones: await prepare(engine), engine }, seconds * 1000));
     } finally {
       await engine.close();
+    }
+  }
+  for (const calls of [50, 100]) {
+    const edge = await startRtpengine([35_000, 36_999]);
+    const embedded = { kind: "embedded", workers: 1, ports: [34_000, 34_999], advertised: ["127.0.0.1"] } as const;
+    const engine = await openMediaEngine({ kind: "rtpengine", host: "127.0.0.1", port: edge.port, embedded });
+    try {
+      const phones = await bridged(engine, calls, "PCMU", "PCMU", encoders);
+      const name = `${calls} calls, SRTP to RTP, G.711, rtpengine before the worker`;
+      rows.push(await measure({ name, phones, engine, edgePid: edge.child.pid }, seconds * 1000));
+    } finally {
+      await engine.close();
+      await edge.stop();
     }
   }
   return table(["one worker", "sent", "received", "delay p50, ms", "p99, ms", "of one processor"], rows);

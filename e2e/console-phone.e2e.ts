@@ -8,7 +8,8 @@ import { build } from "vite";
 import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
-import { hoursId, madePhone, menuId, olenaId, queueId, softphoneUsers } from "./madePhone.ts";
+import { hoursId, madePhone, menuId, queueId } from "./madePhone.ts";
+import { olenaId, softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay } from "./madeSip.ts";
 
 /**
@@ -72,6 +73,7 @@ const pages: Record<string, string> = {
   voicemail: `${home}/voicemail`,
   recordings: `${home}/recordings`,
   settings: `${home}/settings`,
+  programs: `${home}/programs`,
   mine: `${my}`,
   "mine-voicemail": `${my}/voicemail`,
   "mine-messages": `${my}/messages`,
@@ -79,13 +81,13 @@ const pages: Record<string, string> = {
 };
 
 const words = await Promise.all(
-  globSync("console/i18n/{phone,phoneLines,phoneFlow,phoneRecords,phoneSettings,softphone,ui}.en.ts", { cwd: repository }).map(
-    async (file) => {
-      const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
-      const all = ((await import(join(repository, file))) as { default: object }).default;
-      return Object.keys(all).map((key) => `${area}.${key}`);
-    },
-  ),
+  globSync("console/i18n/{phone,phoneLines,phoneFlow,phonePrograms,phoneRecords,phoneSettings,softphone,ui}.en.ts", {
+    cwd: repository,
+  }).map(async (file) => {
+    const area = /(\w+)\.en\.ts$/.exec(file)?.[1];
+    const all = ((await import(join(repository, file))) as { default: object }).default;
+    return Object.keys(all).map((key) => `${area}.${key}`);
+  }),
 );
 const keys = new Set(words.flat());
 
@@ -158,5 +160,28 @@ test("a device is added: its password is shown once, with the server", async () 
   await page.getByText("lyceum.example (TLS 5061, UDP 5060)").waitFor();
   const sent = cloud.sent.findLast(({ key }) => key === "phoneDeviceCreate");
   assert.deepEqual(JSON.parse(sent?.body.toString() ?? ""), { label: "Library", kind: "desk", maker: "other" });
+  await page.context().close();
+});
+
+test("a webhook is made: its key is shown once; what one was told is listed with tries and answers", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${home}/programs`);
+  await page.getByRole("button", { name: "New webhook" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Statistics");
+  await dialog.getByRole("textbox", { name: "Address" }).fill("https://example.org/calls");
+  await dialog.getByRole("checkbox", { name: /A voicemail is left/ }).check();
+  await dialog.getByRole("button", { name: "New webhook" }).click();
+  await page.getByRole("dialog", { name: "Key of the signature" }).getByRole("button", { name: "Done" }).click();
+  const sent = cloud.sent.findLast(({ key }) => key === "callWebhookCreate");
+  assert.deepEqual(JSON.parse(sent?.body.toString() ?? ""), {
+    name: "Statistics",
+    url: "https://example.org/calls",
+    events: ["call.started", "call.ended", "voicemail.left"],
+  });
+  await page.getByText("Customers", { exact: true }).click();
+  await page.getByText("the connection was refused").waitFor();
+  await page.getByText("Given up", { exact: true }).waitFor();
+  await assertAccessible(page, "deliveries");
   await page.context().close();
 });

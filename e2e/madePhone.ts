@@ -1,51 +1,10 @@
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
 import { ago, person, place, type Sent } from "./madeApps.ts";
+import { calls, recordings, voicemails } from "./madeCalls.ts";
+import { deskId, extension, extensions, irynaId, olenaId, systemId, tarasId } from "./madePhonePeople.ts";
+import { madePrograms } from "./madePrograms.ts";
 import type { SipUser } from "./madeSip.ts";
-
-export const systemId = newId("phoneSystem");
-export const softphoneUsers: SipUser[] = [
-  { user: "olena-browser", password: "first-of-these-passwords" },
-  { user: "taras-browser", password: "second-of-these-passwords" },
-  { user: "iryna-browser", password: "third-of-these-passwords" },
-];
-const extensionIds = [newId("extension"), newId("extension"), newId("extension"), newId("extension")] as const;
-export const [olenaId, tarasId, deskId, irynaId] = extensionIds;
-
-const forwarding = { always: null, busy: null, noAnswer: null, unreachable: null };
-const extension = (id: string, number: string, name: string, change: object = {}) => ({
-  id,
-  phoneSystemId: systemId,
-  projectId: place.projectId,
-  number,
-  name,
-  language: null,
-  forwarding,
-  doNotDisturb: false,
-  callWaiting: true,
-  ringSeconds: 25,
-  voicemail: { enabled: true, email: null, attachAudio: true, deleteAfterMail: false },
-  callerNumber: null,
-  callerName: null,
-  hideNumber: false,
-  permissions: { internal: true, national: true, mobile: true, international: false, premium: false },
-  recording: null,
-  pickupGroup: null,
-  inDirectory: true,
-  maxCalls: 4,
-  hasVoicemailPin: true,
-  hasHotDeskPin: false,
-  presence: "available",
-  createdAt: ago(60 * 24 * 20),
-  revision: 2,
-  ...change,
-});
-const extensions = [
-  extension(olenaId, "101", "Olena Kovalchuk"),
-  extension(tarasId, "102", "Taras Bondarenko", { presence: "do_not_disturb", doNotDisturb: true }),
-  extension(deskId, "103", "Reception and everything that nobody else answers", { presence: "offline", hasVoicemailPin: false }),
-  extension(irynaId, "104", "Iryna Shevchenko"),
-];
 
 const groupId = newId("ringGroup");
 export const queueId = newId("callQueue");
@@ -71,7 +30,7 @@ export const system = {
   outsidePrefix: "",
   musicOnHold: null,
   featureCodes: { ...defaultFeatureCodes, speedDial: null },
-  emergency: { numbers: ["101", "102", "103", "112"], alertEmail: null, alertExtension: deskId },
+  emergency: { numbers: ["101", "102", "103", "112"], alertEmails: ["alarm@lyceum.example"], alertExtension: deskId },
   recording: { mode: "on_demand", announce: true, retentionDays: 90 },
   voicemail: { maxSeconds: 180, retentionDays: 60 },
   limits: {
@@ -82,6 +41,8 @@ export const system = {
     internationalHours: null,
   },
   defaultNumber: numberIds[0],
+  mailAccountId: null,
+  balanceAlert: { below: "10", emails: ["office@lyceum.example"] },
   isPrepaid: true,
   balance: "41.27",
   planVersion: 12,
@@ -113,6 +74,7 @@ const queue = element(queueId, "Questions of parents", {
   overflow: { kind: "voicemail", id: deskId },
   leaveWhenEmpty: true,
   announcePosition: true,
+  announceWait: false,
   announceEverySeconds: 45,
   serviceLevelSeconds: 20,
 });
@@ -181,77 +143,6 @@ const trunk = (id: string, name: string, more: object) => ({
   revision: 1,
   ...more,
 });
-const call = (minutes: number, more: object) => ({
-  id: newId("call"),
-  phoneSystemId: systemId,
-  ...place,
-  direction: "inbound",
-  outcome: "answered",
-  fromNumber: "+380671234567",
-  toNumber: "+380441234567",
-  toName: "Reception",
-  extensionIds: [olenaId],
-  startedAt: ago(minutes),
-  endedAt: ago(minutes - 2),
-  waitSeconds: 6,
-  talkSeconds: 124,
-  price: "0.12",
-  currency: "EUR",
-  quality: { mos: 4.3, lossPercent: 0.1, jitterMs: 4 },
-  recordingIds: [],
-  ...more,
-});
-const calls = [
-  call(5, { fromName: "Mother of Ivan Petrenko" }),
-  call(40, {
-    direction: "outbound",
-    fromNumber: "101",
-    fromName: "Olena Kovalchuk",
-    toNumber: "+33142685300",
-    toName: undefined,
-  }),
-  call(95, { outcome: "missed", talkSeconds: 0 }),
-  call(300, {
-    direction: "internal",
-    fromNumber: "102",
-    fromName: "Taras Bondarenko",
-    toNumber: "101",
-    toName: "Olena Kovalchuk",
-    price: undefined,
-  }),
-  call(1600, { outcome: "voicemail", talkSeconds: 0, fromNumber: "anonymous" }),
-];
-const voicemail = (minutes: number, more: object) => ({
-  id: newId("voicemail"),
-  phoneSystemId: systemId,
-  ...place,
-  extensionId: olenaId,
-  folder: "new",
-  heard: false,
-  fromNumber: "+380671234567",
-  fromName: "Mother of Ivan Petrenko",
-  seconds: 42,
-  sizeBytes: 672_000,
-  createdAt: ago(minutes),
-  ...more,
-});
-const voicemails = [voicemail(30, {}), voicemail(800, { heard: true, folder: "saved", fromName: undefined, seconds: 8 })];
-const recordings = [
-  {
-    id: newId("recording"),
-    phoneSystemId: systemId,
-    ...place,
-    extensionIds: [olenaId],
-    fromNumber: "+380671234567",
-    toNumber: "101",
-    seconds: 301,
-    sizeBytes: 4_816_000,
-    sha256: "0".repeat(64),
-    legalHold: false,
-    deletesAt: ago(-60 * 24 * 80),
-    createdAt: ago(700),
-  },
-];
 const device = (label: string, more: object) => ({
   id: newId("phoneDevice"),
   extensionId: olenaId,
@@ -410,8 +301,8 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   queueLiveGet: () => ({
     queueId,
     waiting: [
-      { callId: "c1", from: "+380671234567", fromName: "Mother of Ivan Petrenko", since: ago(1.5) },
-      { callId: "c2", from: "+380509998877", since: ago(0.4) },
+      { callId: "c1", from: "+380671234567", fromName: "Mother of Ivan Petrenko", since: ago(1.5), callback: false },
+      { callId: "c2", from: "+380509998877", since: ago(0.4), callback: true },
     ],
     agents: [
       { extensionId: olenaId, number: "101", name: "Olena Kovalchuk", state: "talking", since: ago(3) },
@@ -455,7 +346,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   blockedCallerList: list([
     element(newId("blockedCaller"), "Adverts", { pattern: "+33899*", direction: "inbound", action: "reject" }),
   ]),
-  phoneApplicationList: list([]),
+  ...madePrograms(systemId, queueId),
   activeCallList: list([
     {
       id: "live-1",
@@ -494,6 +385,27 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
     },
     { id: newId("phoneCredit"), kind: "call", amount: "-8.73", balance: "41.27", at: ago(60) },
   ]),
+  phoneMailList: list([
+    {
+      id: newId("phoneMail"),
+      kind: "voicemail",
+      to: "olena@lyceum.example",
+      state: "sent",
+      attempts: 1,
+      createdAt: ago(30),
+      triedAt: ago(30),
+    },
+    {
+      id: newId("phoneMail"),
+      kind: "emergency",
+      to: "alarm@lyceum.example",
+      state: "failed",
+      attempts: 6,
+      message: "The server refuses this user name and password: 535 Authentication failed",
+      createdAt: ago(300),
+      triedAt: ago(180),
+    },
+  ]),
   phoneSystemUpdate: () => system,
   myExtensionList: list([extensions[0]]),
   mySoftphoneCreate: () => {
@@ -507,6 +419,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
       number: "101",
       displayName: "Olena Kovalchuk",
       expiresAt: ago(-600),
+      iceServers: [],
     };
   },
   phoneDirectoryList: ({ query }) => ({

@@ -1,45 +1,94 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Browser, chromium } from "playwright-core";
-import { signInByApi } from "./browser.ts";
-import { newCloud } from "./cloud.ts";
+import type { Browser } from "playwright-core";
+import { createClient } from "../client/client.ts";
+import { readWav } from "../services/voice/prompts/wav.ts";
+import { type Baresip, startBaresip } from "../services/voice/testing/baresip.ts";
+import { findTone, loudness } from "../services/voice/testing/tones.ts";
+import { installTestTools, phoneTools } from "../tools/test-tools.ts";
+import { type Client, newCloud, owner } from "./cloud.ts";
+import { browserSaying, ConsolePhone } from "./consolePhone.ts";
 
 /**
- * The phone in the console with the cloud's own phone system: registered with the credentials that the API gives, through the door of the
- * console's own address, and spoken with the echo test. Calls between browsers: e2e/softphone.e2e.ts.
+ * The phone in the console with the cloud's own phone system: three Chromiums, each with a tone as its microphone, and a phone on a desk. What is
+ * heard is measured. Each test stands on the one before. Calls between browsers without our phone system: e2e/softphone.e2e.ts.
  */
+await installTestTools(phoneTools);
 const cloud = await newCloud({ phones: true });
-let browser: Browser;
+const folder = mkdtempSync(join(tmpdir(), "khmara-softphone-cloud-"));
+const hz = { olena: 440, taras: 620, iryna: 830, desk: 1100 } as const;
+const browsers: Browser[] = [];
+let olena: ConsolePhone;
+let taras: ConsolePhone;
+let iryna: ConsolePhone;
+let desk: Baresip | undefined;
+let client: Client;
+let place: { organisationId: string; projectId: string };
+let system: { id: never; domain: string };
+const extensions: Record<string, never> = {};
+let olenaNumber = "";
+let broken = false;
+
+/** Stands on the one before: after a failure the rest does not begin. */
+const story = (name: string, work: () => Promise<void>) =>
+  test(name, async () => {
+    if (broken) throw new Error("The story ended before.");
+    broken = true;
+    await work();
+    broken = false;
+  });
+
+async function atConsole(toneHz: number, who: { email: string; password: string }): Promise<ConsolePhone> {
+  const browser = await browserSaying(toneHz, folder);
+  browsers.push(browser);
+  return await ConsolePhone.open(browser, cloud.url, who);
+}
+
+/** Somebody with an extension, at the console. */
+async function person(name: string, number: string, toneHz: number, settings: object): Promise<ConsolePhone> {
+  const who = { email: `${name.toLowerCase()}@example.org`, password: "correct horse battery staple" };
+  const { organisationId, projectId } = place;
+  const { link } = await client.invitationCreate({
+    organisation: organisationId as never,
+    project: projectId as never,
+    email: who.email,
+    role: "viewer",
+  });
+  const accepted = await createClient({ baseUrl: cloud.url }).invitationAccept({
+    token: link?.split("#")[1] as string,
+    name,
+    password: who.password,
+  });
+  const made = await client.extensionCreate({
+    phoneSystem: system.id,
+    name,
+    number,
+    user: accepted.principal.id as never,
+    ...settings,
+  });
+  extensions[name] = made.id as never;
+  const phone = await atConsole(toneHz, who);
+  await phone.ready();
+  return phone;
+}
 
 before(async () => {
   await cloud.start();
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--use-fake-device-for-media-stream",
-      "--use-fake-ui-for-media-stream",
-      "--autoplay-policy=no-user-gesture-required",
-      "--disable-features=WebRtcHideLocalIpsWithMdns",
-    ],
-  });
+  ({ client, ...place } = await cloud.signIn());
+  olena = await atConsole(hz.olena, owner);
 });
 after(async () => {
-  await browser?.close();
+  await Promise.all(browsers.map((browser) => browser.close()));
+  await desk?.close();
   await cloud.remove();
+  rmSync(folder, { recursive: true, force: true });
 });
 
-test("somebody makes a phone system and an extension in the console, and hears themselves by the echo test", async () => {
-  const context = await browser.newContext({ baseURL: cloud.url, permissions: ["microphone"], locale: "en" });
-  context.setDefaultTimeout(60_000);
-  await context.addInitScript(`{
-    const Usual = RTCPeerConnection;
-    window.connections = [];
-    window.RTCPeerConnection = class extends Usual { constructor(...given) { super(...given); window.connections.push(this); } };
-  }`);
-  await signInByApi(context);
-  const page = await context.newPage();
-  await page.goto("/");
+story("somebody makes a phone system and an extension in the console, and hears themselves by the echo test", async () => {
+  const { page } = olena;
   await page.getByRole("link", { name: "Phone", exact: true }).click();
   await page.getByRole("combobox", { name: "Country" }).fill("Ukraine");
   await page.getByRole("option", { name: "Ukraine" }).click();
@@ -52,22 +101,164 @@ test("somebody makes a phone system and an extension in the console, and hears t
   await page.getByRole("option").nth(1).click();
   await dialog.getByRole("button", { name: "New extension" }).click();
   await page.getByRole("heading", { name: "Olena" }).waitFor();
-  await page.getByRole("button", { name: "Phone: Ready" }).click();
-  const panel = page.getByRole("complementary", { name: "Phone", exact: true });
-  await panel.getByRole("textbox", { name: "Name or number" }).fill("*60");
-  await panel.getByRole("button", { name: "Call", exact: true }).click();
-  await panel.getByRole("button", { name: "Mute", exact: true }).waitFor();
-  await page.waitForFunction(
-    `(async () => {
-      for (const connection of window.connections)
-        for (const report of (await connection.getStats()).values())
-          if (report.type === "inbound-rtp" && report.kind === "audio" && report.totalAudioEnergy > 0.001) return true;
-      return false;
-    })()`,
-    undefined,
-    { polling: 500 },
+  await olena.call("*60");
+  await olena.speaks();
+  await olena.hears(hz.olena);
+  await olena.press("Hang up");
+  await olena.says("Call ended");
+  const [made] = (await client.phoneSystemList({ project: place.projectId as never })).items;
+  system = made as never;
+  olenaNumber = (await client.extensionList({ phoneSystem: system.id })).items[0]?.number as string;
+});
+
+story("two people: each hears the other's tone; music while on hold; handed on to a third", async () => {
+  [taras, iryna] = await Promise.all([
+    person("Taras", "202", hz.taras, { ringSeconds: 60 }),
+    person("Iryna", "203", hz.iryna, { ringSeconds: 60 }),
+  ]);
+  await olena.call("202");
+  await taras.incoming.getByText("Olena").first().waitFor();
+  await taras.answer();
+  await Promise.all([olena.speaks(), taras.speaks()]);
+  await Promise.all([olena.hears(hz.taras), taras.hears(hz.olena)]);
+  await olena.says("Good line");
+  await olena.press("Hold");
+  await olena.says("On hold");
+  await musicFor(taras);
+  await olena.press("Resume");
+  await Promise.all([olena.hears(hz.taras), taras.hears(hz.olena)]);
+  await olena.press("Transfer");
+  await olena.write("203");
+  await olena.press("Transfer now");
+  // It is said for a moment only.
+  await Promise.all([olena.says("Transferred"), iryna.answer()]);
+  await Promise.all([taras.hears(hz.iryna, [hz.olena]), iryna.hears(hz.taras, [hz.olena])]);
+  await iryna.press("Hang up");
+  await taras.idle();
+});
+
+/** Something is heard, and it is not Olena. */
+async function musicFor(who: ConsolePhone): Promise<void> {
+  for (const deadline = Date.now() + 60_000; ; ) {
+    const sound = await who.heard(1);
+    if (loudness(sound.samples) > -50 && findTone(sound, hz.olena).heardMs < 200) return;
+    assert.ok(Date.now() < deadline, "no music on hold");
+  }
+}
+
+story("a call with a picture, from the camera and the microphone that were chosen", async () => {
+  await olena.open();
+  await olena.press("Microphone, speaker and ringing");
+  // Not the second: its pictures (depth) are never encoded.
+  for (const [label, name] of [
+    ["Camera", /fake_device_2/],
+    ["Microphone", /Fake Audio Input 2/],
+  ] as const) {
+    await olena.panel.getByRole("combobox", { name: label, exact: true }).click();
+    await olena.page.getByRole("option", { name }).click();
+  }
+  await olena.press("Back");
+  await olena.call("202", "Call with video");
+  await taras.answer("With video");
+  await Promise.all([olena.speaks(), taras.speaks()]);
+  const sees = (who: ConsolePhone) =>
+    who.page.waitForFunction("[...document.querySelectorAll('video')].filter(({ videoWidth }) => videoWidth > 0).length === 2");
+  await Promise.all([sees(olena), sees(taras)]);
+  const labels = await olena.page.evaluate<string[]>(
+    "window.connections.at(-1).getSenders().map(({ track }) => track?.label ?? '').sort()",
   );
-  await panel.getByRole("button", { name: "Hang up" }).click();
-  await panel.getByText("Call ended").waitFor();
-  await context.close();
+  assert.match(labels.join("; "), /Fake Audio Input 2.*; fake_device_2/);
+  await Promise.all([olena.hears(hz.taras), taras.hears(hz.olena)]);
+  await taras.press("Hang up");
+  await olena.idle();
+});
+
+story("the phone on a desk calls the browser, and is called by it; both stand in the history", async () => {
+  const made = await client.extensionCreate({ phoneSystem: system.id, name: "Reception", number: "204" });
+  const { account } = await client.phoneDeviceCreate({ extension: made.id, kind: "desk", label: "Desk" });
+  desk = await startBaresip({
+    user: account.userName,
+    password: account.password,
+    domain: system.domain,
+    server: `127.0.0.1:${cloud.phones?.sipPort}`,
+    toneHz: hz.desk,
+  });
+  await desk.registered();
+  await desk.dial(olenaNumber);
+  await olena.incoming.getByText("Reception").first().waitFor();
+  await olena.answer();
+  await olena.hears(hz.desk);
+  assert.ok(findTone(await desk.heardFor(3), hz.olena).heardMs > 1000);
+  await desk.hangUp();
+  await olena.idle();
+  await desk.closed();
+  desk.forget();
+  await olena.call("204");
+  await desk.answer();
+  await olena.hears(hz.desk);
+  await olena.press("Hang up");
+  await desk.closed();
+  await olena.idle();
+  await olena.panel.getByRole("tab", { name: "Recent" }).click();
+  const recent = olena.panel.getByRole("list", { name: "Recent" }).getByRole("button", { name: /Reception/ });
+  await recent.filter({ hasText: "Incoming" }).waitFor();
+  await recent.filter({ hasText: "Outgoing" }).click();
+  await desk.next("CALL_INCOMING");
+  await olena.press("Hang up");
+  await olena.panel.getByRole("tab", { name: "Keypad" }).click();
+});
+
+story("nobody answers: a voicemail is left, and is played and sought through in the page", async () => {
+  await client.extensionUpdate({ extension: extensions["Iryna"] as never, ringSeconds: 5 });
+  await taras.call("203");
+  await iryna.incoming.waitFor();
+  await iryna.incoming.waitFor({ state: "detached" });
+  await taras.speaks();
+  // The greeting, then the tone, then what is said.
+  let waiting = true;
+  for (const deadline = Date.now() + 60_000; waiting && Date.now() < deadline; )
+    waiting = loudness((await taras.heard(2)).samples) > -60;
+  assert.equal(waiting, false, "the greeting does not end");
+  await taras.heard(4);
+  await taras.press("Hang up");
+  await taras.idle();
+  await iryna.open();
+  await iryna.panel.getByRole("link", { name: "1 new voicemail" }).click();
+  await iryna.page.getByRole("button", { name: "Play: Taras" }).click();
+  await iryna.page.waitForFunction("document.querySelector('audio')?.currentTime > 0.5");
+  const seconds = await iryna.page.evaluate<number>("document.querySelector('audio').duration");
+  assert.ok(seconds > 3, String(seconds));
+  await iryna.page.evaluate("document.querySelector('audio').currentTime = 0");
+  await iryna.page.waitForFunction("document.querySelector('audio').currentTime > 0.2");
+  const address = await iryna.page.evaluate<string>("document.querySelector('audio').src");
+  const file = await iryna.page.context().request.get(address);
+  const { heardMs } = findTone(readWav(await file.body()), hz.taras);
+  assert.ok(heardMs > 2000, String(heardMs));
+  await iryna.page.getByText("Heard", { exact: true }).first().waitFor();
+});
+
+story("a queue: an agent logs in, somebody waits, is answered; the board moves", async () => {
+  const queue = await client.callQueueCreate({
+    phoneSystem: system.id,
+    name: "Support",
+    number: "400",
+    agents: [{ extension: extensions["Iryna"] as never, priority: 1 }],
+  });
+  const { page } = olena;
+  await page.getByRole("link", { name: "Phone", exact: true }).first().click();
+  await page.goto(`${new URL(page.url()).pathname.replace(/\/phone.*/, "/phone")}/queues/${queue.id}`);
+  await olena.ready();
+  const state = (words: string) => page.getByRole("button", { name: `Change Iryna: ${words}` }).waitFor();
+  await state("Logged out");
+  await iryna.page.getByRole("link", { name: "Calls", exact: true }).click();
+  await iryna.page.getByText("Support", { exact: true }).click();
+  await state("Free");
+  await (desk as Baresip).dial("400");
+  await state("Ringing");
+  await page.getByText("Reception").first().waitFor();
+  await iryna.answer();
+  await state("Talking");
+  await iryna.hears(hz.desk);
+  await iryna.press("Hang up");
+  await page.getByText("1 of 1").waitFor();
 });

@@ -7,7 +7,8 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
-import { madePhone, softphoneUsers } from "./madePhone.ts";
+import { madePhone } from "./madePhone.ts";
+import { softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay, type SipUser } from "./madeSip.ts";
 
 /**

@@ -47,6 +47,8 @@ export interface VoiceConfig {
   rtpPorts: { from: number; to: number };
   /** The IP address that phones are told. */
   address: string;
+  /** coturn, and its port: UDP and TCP. */
+  turn?: { port: number; program: string };
 }
 
 /** What runs virtual servers, or why there is nothing; the hint is for people and says what to do. */

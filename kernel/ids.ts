@@ -94,6 +94,8 @@ export const idKinds = {
   callCommand: "cmd",
   registration: "reg",
   phoneAudio: "pau",
+  phoneMail: "phl",
+  phonePushSubscription: "pps",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

@@ -10,7 +10,7 @@ import { createBilling } from "../services/billing/index.ts";
 import { createCompute, type Drivers } from "../services/compute/index.ts";
 import { createDatabases } from "../services/databases/index.ts";
 import { createOperations } from "../services/operations/index.ts";
-import { createVoice, type SipAddress } from "../services/voice/index.ts";
+import { createVoice, type SipAddress, type Voice } from "../services/voice/index.ts";
 import { type CoreOptions, openCore } from "./core.ts";
 
 export interface CloudOptions extends CoreOptions {
@@ -23,7 +23,7 @@ export interface CloudOptions extends CoreOptions {
   /** Where it serves S3 there; absent: elsewhere. */
   s3Port?: number;
   /** Where the voice process has phones come in; a port 0: they do not. Absent: there is none. */
-  voice?: { address: string; sipPort: number; tlsPort?: number };
+  voice?: { address: string; sipPort: number; tlsPort?: number; turn?: { port: number } };
 }
 
 export type AppDrivers = Pick<AppsOptions, "engine" | "gateway" | "templates">;
@@ -61,6 +61,7 @@ export async function openCloud(options: CloudOptions) {
       ...appDrivers,
       databaseLinks: databases.links,
       catalogueDatabases: databases.forCatalogue,
+      mailAccountUsers: (tx, id) => voice.mailAccountUsers(tx, id),
       registryHost: new URL(options.publicUrl).host,
       objectDoor: {
         url: s3Url,
@@ -68,7 +69,14 @@ export async function openCloud(options: CloudOptions) {
         ...(s3Port === undefined ? {} : { local: { address: addressOf(options.listen) ?? "0.0.0.0", port: s3Port } }),
       },
     });
-    const voice = createVoice({ ...shared, publicUrl: options.publicUrl, sip: sipAddress(options) });
+    const turn = options.voice?.turn && { host: options.voice.address, port: options.voice.turn.port };
+    const voice: Voice = createVoice({
+      ...shared,
+      mail: apps.mail,
+      publicUrl: options.publicUrl,
+      sip: sipAddress(options),
+      turn,
+    });
     const others: AnyService[] = [
       compute.service,
       apps.service,

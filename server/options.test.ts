@@ -25,6 +25,7 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
       rtpPorts: { from: 20_000, to: 20_999 },
       address: "127.0.0.1",
       isDefault: true,
+      isDefaultTurn: true,
     },
     httpPort: 8000,
     httpsPort: 8001,

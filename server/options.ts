@@ -93,6 +93,12 @@ const options = {
     variable: "KHMARA_VOICE_ADDRESS",
     help: "IP address where phones reach this server (default: from --listen)",
   },
+  turnPort: {
+    flag: "--turn-port",
+    value: "PORT|none",
+    variable: "KHMARA_TURN_PORT",
+    help: "TURN for browsers that UDP does not reach (default: 3478, where coturn is installed)",
+  },
   voiceCertificate: {
     flag: "--voice-certificate",
     value: "FILE",
@@ -214,6 +220,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     "--sip-port": voice?.sipPort,
     "--sip-tls-port": voice?.tlsPort,
     "--sip-web-socket-port": voice?.webSocketPort,
+    "--turn-port": voice?.turn?.port,
     "--http-port": httpPort,
     "--https-port": httpsPort,
   };

@@ -170,24 +170,36 @@ async function checkSshPort({ listen, ssh }: Settings, progress: Progress): Prom
 /** Without its port for phones the cloud still has browsers' phones; without the one for those it has none. */
 async function checkVoicePorts({ listen, voice }: Settings, progress: Progress): Promise<VoiceConfig | undefined> {
   if (voice === undefined) return undefined;
-  const { isDefault, tlsPort, certificateFile, ...config } = voice;
-  const isFree = async (missing: string, ...checks: Promise<void>[]) => {
+  const { isDefault, tlsPort, certificateFile, isDefaultTurn, turn, ...config } = voice;
+  const isFreeOr = async (mayMiss: boolean, missing: string, ...checks: Promise<void>[]) => {
     try {
       await Promise.all(checks);
       return true;
     } catch (error) {
-      if (!(error instanceof StartError) || !isDefault) throw error;
+      if (!(error instanceof StartError) || !mayMiss) throw error;
       progress.problem(`${missing}: ${error.message}`);
       return false;
     }
   };
+  const isFree = (missing: string, ...checks: Promise<void>[]) => isFreeOr(isDefault, missing, ...checks);
   if (!(await isFree("There are no phones", checkPort("127.0.0.1", config.webSocketPort, "--sip-web-socket-port"))))
     return undefined;
   const sip = [checkPort(listen, config.sipPort, "--sip-port"), checkUdpPort(listen, config.sipPort, "--sip-port")];
   if (!(await isFree("There are phones in browsers only", ...sip))) config.sipPort = 0;
   const hasTls =
     tlsPort !== undefined && (await isFree("There are no phones over TLS", checkPort(listen, tlsPort, "--sip-tls-port")));
-  return { ...config, ...(hasTls && certificateFile !== undefined ? { tlsPort, certificateFile } : {}) };
+  const hasTurn =
+    turn !== undefined &&
+    (await isFree(
+      "There is no TURN",
+      checkPort(listen, turn.port, "--turn-port"),
+      checkUdpPort(listen, turn.port, "--turn-port"),
+    ));
+  return {
+    ...config,
+    ...(hasTurn ? { turn } : {}),
+    ...(hasTls && certificateFile !== undefined ? { tlsPort, certificateFile } : {}),
+  };
 }
 
 const gatewayWords = (gateway: GatewayConfig): string =>

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { VoiceConfig } from "../kernel/config.ts";
@@ -7,6 +8,7 @@ import { StartError } from "./start-error.ts";
 export interface VoiceSettings extends VoiceConfig {
   /** Nobody chose the ports: a start goes on without those that are taken. */
   isDefault: boolean;
+  isDefaultTurn: boolean;
 }
 
 interface VoiceOptions {
@@ -16,6 +18,7 @@ interface VoiceOptions {
   rtpPorts?: Given;
   voiceAddress?: Given;
   voiceCertificate?: Given;
+  turnPort?: Given;
 }
 
 /** `visible` is the address that this machine shows. */
@@ -34,14 +37,30 @@ export function voiceSettings(given: VoiceOptions, visible: string): VoiceSettin
     throw new StartError(
       `${address.from} is ${address.value}, which is not an IP address. Give the one where phones reach this server.`,
     );
+  const turnPort = turnPortOf(given.turnPort, address?.value ?? visible);
   return {
     sipPort,
     ...(certificate === undefined || tlsPort === undefined ? {} : { tlsPort, certificateFile: resolve(certificate.value) }),
     webSocketPort: portNumber(given.sipWebSocketPort, 5066),
+    ...(turnPort === undefined ? {} : { turn: { port: turnPort, program: coturnProgram } }),
     rtpPorts: portRange(given.rtpPorts, { from: 20_000, to: 20_999 }),
     address: address?.value ?? visible,
     isDefault: given.sipPort === undefined,
+    isDefaultTurn: given.turnPort === undefined,
   };
+}
+
+/** Debian's. */
+const coturnProgram = "/usr/bin/turnserver";
+
+/** Nobody has to have it: without coturn browsers need UDP. */
+function turnPortOf(given: Given | undefined, address: string): number | undefined {
+  // On this machine alone nothing stands between; coturn hands nothing on to loopback anyway.
+  if (given === undefined && /^(127\.|::1$)/.test(address)) return undefined;
+  const port = portOrNone(given, 3478);
+  if (port === undefined || existsSync(coturnProgram)) return port;
+  if (given === undefined) return undefined;
+  throw new StartError(`${given.from} needs coturn, which is not installed. Install it (Debian: apt-get install coturn).`);
 }
 
 /** A call takes two or four of them. */

@@ -36,6 +36,11 @@ const phones = await openPhones({
   ...(pem === undefined ? {} : { certificate: { cert: pem, key: pem } }),
   log,
 });
+// `kill -USR2`: other voice processes of the cloud serve its phone systems from now on, and what runs here goes on to its end.
+process.on("SIGUSR2", () => {
+  log.info("draining");
+  phones.drain().catch((error) => log.error({ err: error }, "draining failed"));
+});
 onStop(async (reason) => {
   log.info({ reason }, "stopping");
   await phones.close({ drainMs });

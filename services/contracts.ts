@@ -41,8 +41,10 @@ import * as phoneElementShapes from "./voice/elements/shapes/contract.ts";
 import * as phoneExtensions from "./voice/extensions/contract.ts";
 import * as phoneLive from "./voice/live/contract.ts";
 import * as phoneVerbs from "./voice/live/verbs/contract.ts";
+import * as phoneMails from "./voice/mails/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
+import * as phonePush from "./voice/push/contract.ts";
 import * as phoneRecords from "./voice/records/contract.ts";
 import * as phoneSystems from "./voice/systems/contract.ts";
 import * as trunks from "./voice/trunks/contract.ts";
@@ -99,8 +101,10 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneElements,
     { speech: phoneElementShapes.speech, spokenText: phoneElementShapes.spokenText },
     phoneRecords,
+    phonePush,
     phoneLive,
     phoneVerbs,
+    phoneMails,
     phoneMessages,
     objects,
     websites,

@@ -63,5 +63,9 @@ export async function startCloud({ computeDrivers, appDrivers, ssh: hasSsh = fal
     await drop();
     rmSync(dataDirectory, { recursive: true, force: true });
   });
-  return { cloud, http: plane.http, url: `http://127.0.0.1:${port}`, s3Url: `http://127.0.0.1:${s3Port}`, dataDirectory };
+  return {
+    ...{ cloud, http: plane.http, dataDirectory, databaseUrl, masterKey: options.masterKey },
+    url: `http://127.0.0.1:${port}`,
+    s3Url: `http://127.0.0.1:${s3Port}`,
+  };
 }

@@ -9,7 +9,8 @@ import { readWav, type Sound, writeWav } from "../services/voice/prompts/wav.ts"
 import { clipWords } from "../services/voice/prompts/words.ts";
 
 // Makes the recorded words of the phone system anew (services/voice/prompts/README.md tells what must be installed):
-//   node tools/make-prompts.ts [language …]
+//   node tools/make-prompts.ts [language …] [clip …]
+// With clips only those, and the others stay: what a new phrase needs.
 // KHMARA_PROMPTS_ROOT is a folder with a Debian in it whose engines are used (chroot, so as root).
 
 const root = process.env["KHMARA_PROMPTS_ROOT"] ?? "/";
@@ -58,16 +59,21 @@ function level({ samples, sampleRate }: Sound): Sound {
   return { sampleRate, samples: samples.map((sample) => Math.round(sample * gain)) };
 }
 
-for (const language of process.argv.length > 2 ? (process.argv.slice(2) as Language[]) : languages) {
+const asked = process.argv.slice(2);
+const isLanguage = (word: string): word is Language => (languages as readonly string[]).includes(word);
+const wanted = new Set(asked.filter((word) => !isLanguage(word)));
+const spoken = asked.some(isLanguage) ? asked.filter(isLanguage) : languages;
+
+for (const language of spoken) {
   const folder = join(clips, language);
-  rmSync(folder, { recursive: true, force: true });
+  if (wanted.size === 0) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const words = clipWords(language);
+  const words = [...clipWords(language)].filter(([clip]) => wanted.size === 0 || wanted.has(clip));
   for (const [clip, text] of words) {
     const phrase = !/^(n\d|day|month|clock|letter_|oh$|am$|pm$)/.test(clip);
     const sound = level(resample(trim(speak(language, text), phrase), sampleRate));
     writeFileSync(join(folder, `${clip}.wav`), writeWav(sound, "mu-law"));
   }
-  process.stdout.write(`${language}: ${words.size} clips\n`);
+  process.stdout.write(`${language}: ${words.length} clips\n`);
 }
-writeFileSync(musicFile, writeWav(composeMusic(sampleRate), "mu-law"));
+if (wanted.size === 0) writeFileSync(musicFile, writeWav(composeMusic(sampleRate), "mu-law"));

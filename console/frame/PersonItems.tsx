@@ -17,6 +17,12 @@ const PersonItems: BehindDoor = ({ button }) => {
   const dark = useComputedColorScheme("light") === "dark";
   const signOut = async () => {
     await callApi("sessionDelete", { session: "current" }).catch(() => {});
+    // Whoever sits here next is told nothing of this person's.
+    const worker = await navigator.serviceWorker?.getRegistration();
+    await worker?.pushManager?.getSubscription().then(
+      (one) => one?.unsubscribe(),
+      () => {},
+    );
     await navigate({ to: "/sign-in" });
     queries.clear();
   };

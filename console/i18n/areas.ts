@@ -24,6 +24,7 @@ import type people from "./people.en.ts";
 import type phone from "./phone.en.ts";
 import type phoneFlow from "./phoneFlow.en.ts";
 import type phoneLines from "./phoneLines.en.ts";
+import type phonePrograms from "./phonePrograms.en.ts";
 import type phoneRecords from "./phoneRecords.en.ts";
 import type phoneSettings from "./phoneSettings.en.ts";
 import type projects from "./projects.en.ts";
@@ -58,6 +59,7 @@ export interface Areas {
   phone: typeof phone;
   phoneFlow: typeof phoneFlow;
   phoneLines: typeof phoneLines;
+  phonePrograms: typeof phonePrograms;
   phoneRecords: typeof phoneRecords;
   phoneSettings: typeof phoneSettings;
   projects: typeof projects;

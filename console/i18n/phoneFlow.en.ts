@@ -1,4 +1,6 @@
 export default {
+  invalidMessage: "Said after a wrong key",
+  "queue.repeatMessage": "Said with each announcement",
   "strategy.all": "All at once",
   "strategy.ring_all": "All at once",
   "strategy.in_order": "One after the other",
@@ -29,6 +31,7 @@ export default {
   "board.waiting": "Waiting",
   "board.longest": "Longest wait",
   "board.answered": "Answered today",
+  "board.callback": "is called back",
   "board.abandoned": "Gave up today",
   "board.inTime": "Answered within {seconds} s",
   "board.average": "Average wait",
@@ -45,6 +48,7 @@ export default {
   "queue.overflowText": "Callers go there instead of waiting on.",
   "queue.leaveWhenEmpty": "Nobody waits while no agent is logged in",
   "queue.announcePosition": "Say the position",
+  "queue.announceWait": "Say how long it will take",
   "queue.joinMessage": "Said at the beginning",
   "queue.callbackDigit": "Key for a call back",
   "queue.callbackDigitText": "Whoever presses it hangs up and is called when it is their turn.",

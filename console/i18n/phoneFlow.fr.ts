@@ -2,6 +2,8 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneFlow.en.ts";
 
 export default {
+  invalidMessage: "Dit après une touche non prévue",
+  "queue.repeatMessage": "Dit avec chaque annonce",
   "strategy.all": "Tous à la fois",
   "strategy.ring_all": "Tous à la fois",
   "strategy.in_order": "L’un après l’autre",
@@ -32,6 +34,7 @@ export default {
   "board.waiting": "En attente",
   "board.longest": "Plus longue attente",
   "board.answered": "Pris aujourd’hui",
+  "board.callback": "à rappeler",
   "board.abandoned": "Abandons aujourd’hui",
   "board.inTime": "Pris en {seconds} s",
   "board.average": "Attente moyenne",
@@ -48,6 +51,7 @@ export default {
   "queue.overflowText": "Les appelants y vont au lieu d’attendre.",
   "queue.leaveWhenEmpty": "Personne n’attend sans agent connecté",
   "queue.announcePosition": "Dire la position",
+  "queue.announceWait": "Annoncer la durée d’attente",
   "queue.joinMessage": "Dit au début",
   "queue.callbackDigit": "Touche pour être rappelé",
   "queue.callbackDigitText": "Qui l’appuie raccroche et est rappelé à son tour.",

@@ -2,6 +2,8 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneFlow.en.ts";
 
 export default {
+  invalidMessage: "Звучить після хибної кнопки",
+  "queue.repeatMessage": "Звучить із кожним оголошенням",
   "strategy.all": "Усі водночас",
   "strategy.ring_all": "Усі водночас",
   "strategy.in_order": "По черзі",
@@ -32,6 +34,7 @@ export default {
   "board.waiting": "Чекають",
   "board.longest": "Найдовше чекають",
   "board.answered": "Відповіли сьогодні",
+  "board.callback": "передзвонити",
   "board.abandoned": "Не дочекалися сьогодні",
   "board.inTime": "Відповіли за {seconds} с",
   "board.average": "У середньому чекають",
@@ -48,6 +51,7 @@ export default {
   "queue.overflowText": "Замість чекати далі дзвінок іде туди.",
   "queue.leaveWhenEmpty": "Не чекати, доки немає операторів",
   "queue.announcePosition": "Повідомляти номер у черзі",
+  "queue.announceWait": "Казати, скільки чекати",
   "queue.joinMessage": "Кажемо на початку",
   "queue.callbackDigit": "Клавіша для зворотного дзвінка",
   "queue.callbackDigitText": "Хто її натисне, кладе слухавку й отримає дзвінок у свою чергу.",

@@ -1,4 +1,13 @@
 export default {
+  codecs: "Codecs",
+  codecsText: "In order of preference.",
+  callerIdHeader: "Caller shown in",
+  authUserName: "User name of the password",
+  authUserNameText: "Where it differs from the user name.",
+  registrationSeconds: "Registered for",
+  qualifySeconds: "Asked whether it is there every",
+  defaultDestination: "Calls to numbers that are not yours",
+  refused: "Refused",
   label: "Label",
   labelExample: "Main number",
   rateExample: "Mobile",

@@ -2,6 +2,15 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneLines.en.ts";
 
 export default {
+  codecs: "Codecs",
+  codecsText: "Par ordre de préférence.",
+  callerIdHeader: "Appelant indiqué dans",
+  authUserName: "Identifiant du mot de passe",
+  authUserNameText: "S’il diffère du nom d’utilisateur.",
+  registrationSeconds: "Enregistrement valable",
+  qualifySeconds: "Vérifier sa présence toutes les",
+  defaultDestination: "Appels vers des numéros qui ne sont pas les vôtres",
+  refused: "Refusés",
   label: "Libellé",
   labelExample: "Numéro principal",
   rateExample: "Mobile",

@@ -2,6 +2,15 @@ import type { Translation } from "./message.ts";
 import type en from "./phoneLines.en.ts";
 
 export default {
+  codecs: "Кодеки",
+  codecsText: "За порядком переваги.",
+  callerIdHeader: "Де показано, хто дзвонить",
+  authUserName: "Ім’я для пароля",
+  authUserNameText: "Якщо відрізняється від імені користувача.",
+  registrationSeconds: "Реєструватися на",
+  qualifySeconds: "Перевіряти доступність кожні",
+  defaultDestination: "Дзвінки на не ваші номери",
+  refused: "Відхиляти",
   label: "Позначка",
   labelExample: "Головний номер",
   rateExample: "Мобільні",

@@ -17,6 +17,7 @@ export default {
   "outcome.busy": "Busy",
   "outcome.refused": "Refused",
   "outcome.voicemail": "Voicemail",
+  "outcome.callback": "Call back wanted",
   "outcome.abandoned": "Gave up",
   "outcome.failed": "Failed",
   at: "When",

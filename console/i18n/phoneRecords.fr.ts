@@ -20,6 +20,7 @@ export default {
   "outcome.busy": "Occupé",
   "outcome.refused": "Refusé",
   "outcome.voicemail": "Messagerie",
+  "outcome.callback": "Rappel demandé",
   "outcome.abandoned": "Abandonné",
   "outcome.failed": "Échec",
   at: "Quand",

@@ -20,6 +20,7 @@ export default {
   "outcome.busy": "Зайнято",
   "outcome.refused": "Відмова",
   "outcome.voicemail": "Голосова пошта",
+  "outcome.callback": "Просили передзвонити",
   "outcome.abandoned": "Не дочекалися",
   "outcome.failed": "Не вдався",
   at: "Коли",

@@ -1,6 +1,25 @@
-// Notifications of calls: their buttons, and the way back to the console. It keeps no files: without the cloud there is nothing to show.
+// Notifications of calls: their buttons, the way back to the console, and those that come while no tab is open. It keeps no files: without the cloud
+// there is nothing to show.
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+
+self.addEventListener("push", (event) => {
+  const { kind, call, title, body } = event.data.json();
+  event.waitUntil(
+    self.clients.matchAll({ type: "window", includeUncontrolled: true }).then(async (windows) => {
+      // A tab shows its own calls, with buttons.
+      if (kind === "ringing" && windows.length > 0) return;
+      await self.registration.showNotification(title, {
+        body,
+        tag: `push-${call}`,
+        renotify: true,
+        requireInteraction: kind === "ringing",
+        icon: "/icon-192.png",
+        data: {},
+      });
+    }),
+  );
+});
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();

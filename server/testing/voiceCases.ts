@@ -107,6 +107,15 @@ export const voiceForeignThings: Record<string, Input> = {
   myPhoneDeviceCreate: { params: { extension }, body: { kind: "app", label: "x" } },
   myPhoneDeviceDelete: { params: { phoneDevice } },
   mySoftphoneCreate: { params: { extension } },
+  myPhonePushSubscriptionCreate: {
+    params: { extension },
+    body: {
+      endpoint: "https://push.example.org/1",
+      keys: { p256dh: "B".repeat(87), auth: "a".repeat(22) },
+      language: "en",
+    },
+  },
+  myPhonePushSubscriptionDelete: { params: { phonePushSubscription: newId("phonePushSubscription") } },
   myPhoneDeviceProvisioningCreate: { params: { phoneDevice } },
 };
 export const voicePublicRoutes = ["phoneConfigurationGet"];

@@ -22,6 +22,7 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
   const newWebhook = async () => (await create("callWebhookCreate", { url, events: ["call.ended"] }))["webhook"].id as string;
   const newApplication = async () => (await create("phoneApplicationCreate", { url }))["application"].id as string;
   const newQueue = async () => (await create("callQueueCreate", {}))["id"] as string;
+  const newRoom = async () => (await create("conferenceRoomCreate", {}))["id"] as string;
   const newExtension = async () => (await create("extensionCreate", {}))["id"] as string;
   /** As the voice process writes it; there is none here, so that nobody does what is asked of it. */
   const newCall = async () => {
@@ -39,6 +40,14 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
       answeredAt: new Date(),
     } as const;
     await database().transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
+    return id;
+  };
+  /** One that was given up. */
+  const newMail = async () => {
+    const { id: systemId, projectId } = await system();
+    const id = newId("phoneMail");
+    await database().sql`insert into voice.mails (id, organisation_id, project_id, system_id, kind, to_address, content, state)
+      select ${id}, organisation_id, ${projectId}, id, 'emergency', 'anna@example.org', '{}', 'failed' from voice.systems where id = ${systemId}`;
     return id;
   };
   const onWebhook = (more?: Partial<Input>): Case => ({
@@ -63,6 +72,11 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
     },
     extensionPresenceList: inSystem(),
     queueLiveGet: { input: async () => ({ params: { callQueue: await newQueue() } }) },
+    conferenceLiveGet: { ownerStatus: 503, input: async () => ({ params: { conferenceRoom: await newRoom() } }) },
+    conferenceAct: {
+      ownerStatus: 503,
+      input: async () => ({ params: { conferenceRoom: await newRoom() }, body: { do: { action: "lock" } } }),
+    },
     callWebhookList: inSystem(),
     callWebhookCreate: {
       input: async () => ({
@@ -79,6 +93,8 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
     },
     phoneApplicationUpdate: onApplication({ body: { name: unique("Walked") } }),
     phoneApplicationDelete: onApplication(),
+    phoneMailList: inSystem(),
+    phoneMailRetry: { input: async () => ({ params: { phoneMail: await newMail() } }) },
   };
 }
 

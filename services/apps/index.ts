@@ -14,7 +14,9 @@ import { createCron } from "./cron/area.ts";
 import { createDeploying } from "./deploying/area.ts";
 import type { AppEngine } from "./driver.ts";
 import { createLinkingArea } from "./linking/area.ts";
+import { createMailSending } from "./mailAccounts/accounts.ts";
 import { createMailAccounts } from "./mailAccounts/area.ts";
+import type { MailAccountUsers, MailSending } from "./mailAccounts/contract.ts";
 import { createNodesArea } from "./nodes/area.ts";
 import type { AppsParts, ObjectDoorAddress } from "./parts.ts";
 import { createPreviews, type PreviewsPart } from "./previews/area.ts";
@@ -54,6 +56,8 @@ export interface AppsOptions {
   templates?: string | undefined;
   /** Absent: templates that need one cannot be installed. */
   catalogueDatabases?: CatalogueDatabases | undefined;
+  /** Who beside apps sends mail with an account. */
+  mailAccountUsers?: MailAccountUsers | undefined;
 }
 
 export interface Apps {
@@ -61,10 +65,11 @@ export interface Apps {
   /** For other services of this process, and for tests. */
   parts: AppsParts;
   previews: PreviewsPart;
+  mail: MailSending;
 }
 
 export function createApps(options: AppsOptions): Apps {
-  const { engine, gateway, templates, catalogueDatabases, ...shared } = options;
+  const { engine, gateway, templates, catalogueDatabases, mailAccountUsers, ...shared } = options;
   const parts: AppsParts = {
     ...shared,
     engine: () => {
@@ -82,7 +87,7 @@ export function createApps(options: AppsOptions): Apps {
   const running = createRunning(parts);
   const routing = createRouting(parts, gateway);
   const linking = createLinkingArea(parts);
-  const mailAccounts = createMailAccounts(parts);
+  const mailAccounts = createMailAccounts(parts, mailAccountUsers);
   const cron = createCron(parts);
   Object.assign(parts, {
     deploying: deploying.part,
@@ -99,6 +104,7 @@ export function createApps(options: AppsOptions): Apps {
   return {
     parts,
     previews: previews.part,
+    mail: createMailSending(parts),
     service: defineService<typeof contract>({
       contract,
       migrations: new URL("./migrations/", import.meta.url),

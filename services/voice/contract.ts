@@ -2,8 +2,10 @@ import { contract } from "../../kernel/contract.ts";
 import { elementEvents, elementQuotas, elementRoutes } from "./elements/contract.ts";
 import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/contract.ts";
 import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
+import { mailEvents, mailRoutes } from "./mails/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
+import { pushRoutes } from "./push/contract.ts";
 import { recordEvents, recordRoutes } from "./records/contract.ts";
 import { systemEvents, systemQuotas, systemRoutes, voiceMeters } from "./systems/contract.ts";
 import { trunkEvents, trunkQuotas, trunkRoutes } from "./trunks/contract.ts";
@@ -21,6 +23,8 @@ export default contract({
     ...recordRoutes,
     ...messageRoutes,
     ...liveRoutes,
+    ...mailRoutes,
+    ...pushRoutes,
   },
   events: {
     ...systemEvents,
@@ -30,6 +34,7 @@ export default contract({
     ...recordEvents,
     ...messageEvents,
     ...liveEvents,
+    ...mailEvents,
   },
   quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas, ...liveQuotas },
   meters: voiceMeters,

@@ -1,12 +1,16 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import type { MailAccountUsers } from "../apps/mailAccounts/contract.ts";
 import type { Phones, PhonesOptions } from "./calls/phones.ts";
 import contract from "./contract.ts";
 import { createElementArea } from "./elements/area.ts";
 import { createExtensionArea } from "./extensions/area.ts";
 import { createLiveArea } from "./live/area.ts";
+import { createMailArea } from "./mails/area.ts";
+import { mailStore } from "./mails/store.ts";
 import { createMessageArea } from "./messages/area.ts";
 import type { VoiceParts } from "./parts.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
+import { createPushArea } from "./push/area.ts";
 import { createRecordArea } from "./records/area.ts";
 import { createSystemArea } from "./systems/area.ts";
 import { planChannel, systemStore } from "./systems/store.ts";
@@ -19,6 +23,8 @@ export interface Voice {
   parts: VoiceParts;
   /** Calls back once there is a phone system, at once when there is: the voice process is needed from then on. */
   whenNeeded(needed: () => void): Promise<void>;
+  /** Phone systems that send mail with an account, for whoever would delete that. */
+  mailAccountUsers: MailAccountUsers;
 }
 
 /** The records of phone systems, for the control plane; calls are the voice process's. */
@@ -31,10 +37,13 @@ export function createVoice(parts: VoiceParts): Voice {
   const records = createRecordArea(parts);
   const messages = createMessageArea();
   const live = createLiveArea(parts);
-  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live];
+  const push = createPushArea(parts);
+  const mails = createMailArea(parts);
+  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live, mails, push];
   const { database } = parts;
   return {
     parts,
+    mailAccountUsers: async (tx, id) => (await mailStore.systemsWith(tx, id)).map((name) => `the phone system ${name}`),
     async whenNeeded(needed) {
       let listener: { close(): Promise<void> } | undefined;
       const look = async () => {
@@ -57,6 +66,8 @@ export function createVoice(parts: VoiceParts): Voice {
         ...records.handlers,
         ...messages.handlers,
         ...live.handlers,
+        ...push.handlers,
+        ...mails.handlers,
       },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),

@@ -3,6 +3,7 @@ import type { Actor } from "../../kernel/contract.ts";
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
+import type { MailSending } from "../apps/mailAccounts/contract.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import type { ObjectsService } from "../objects/contract.ts";
 
@@ -14,6 +15,7 @@ export interface VoiceParts {
   identity: IdentityService;
   objects: ObjectsService;
   secrets: Secrets;
+  mail: MailSending;
   log: Log;
   /** Of the whole cloud; ours is `voice` in it. */
   dataDirectory: string;
@@ -21,6 +23,8 @@ export interface VoiceParts {
   publicUrl: string;
   /** Where phones reach the voice process; absent: only browsers have phones. */
   sip?: SipAddress | undefined;
+  /** Where browsers find TURN; absent: there is none. */
+  turn?: { host: string; port: number } | undefined;
 }
 
 export interface SipAddress {

@@ -32,6 +32,7 @@ export interface PlanExtension extends ExtensionSettings {
   /** argon2id; see `verifyPin`. */
   voicemailPin: string | undefined;
   hotDeskPin: string | undefined;
+  /** Its own, but for those where somebody else has signed in, and the one where it has. */
   devices: PlanDevice[];
 }
 
@@ -79,7 +80,7 @@ export async function loadPlanWithoutRates(tx: Tx, systemId: string): Promise<Om
   // The version first: a change that comes in between is then only read twice.
   const system = await systemStore.find(tx, systemId);
   if (system === undefined) return undefined;
-  const devices = Map.groupBy(await deviceStore.all(tx, systemId), ({ extensionId }) => extensionId);
+  const devices = Map.groupBy(await deviceStore.all(tx, systemId), (row) => row.guestExtensionId ?? row.extensionId);
   const { id, organisationId, projectId, name, domain, settings } = system;
   return {
     version: system.planVersion,

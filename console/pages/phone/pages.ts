@@ -40,6 +40,7 @@ const pages: ServicePages = servicePages({
     page("voicemail", "phone.tab.voicemail", () => import("./records/VoicemailPage.tsx"), "phoneRecords"),
     page("recordings", "phone.tab.recordings", () => import("./records/RecordingsPage.tsx"), "phoneRecords"),
     page("settings", "phone.tab.settings", () => import("./settings/PhoneSettingsPage.tsx"), "phoneSettings"),
+    page("programs", "phone.tab.programs", () => import("./programs/ProgramsPage.tsx"), "phonePrograms"),
     ...["my-phone", "my-phone/$tab"].map(
       (path): PageDefinition => ({
         scope: "project",
@@ -98,6 +99,8 @@ const pages: ServicePages = servicePages({
     "voice.recording.changed": ["recordingList", "myRecordingList"],
     "voice.message.changed": ["myConversationList", "myChatMessageList"],
     "voice.active_calls.changed": ["activeCallList", "extensionPresenceList", "queueLiveGet"],
+    "voice.call_webhook.changed": ["callWebhookList"],
+    "voice.phone_mail.changed": ["phoneMailList"],
     "voice.phone_application.changed": ["phoneApplicationList"],
   },
   topBar: () => Promise.all([import("./softphone/SoftphoneDock.tsx"), loadAreas(["softphone"])]).then(([module]) => module),

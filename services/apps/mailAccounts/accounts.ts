@@ -1,7 +1,10 @@
-/** Mail accounts as links see them. */
-import type { Tx } from "../../../kernel/db/database.ts";
+/** Mail accounts as links and other services see them. */
+import type { Database, Tx } from "../../../kernel/db/database.ts";
+import { outboundSettings } from "../../../kernel/outbound/settings.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
+import type { MailSending } from "./contract.ts";
 import { type MailAccountRow, mailAccountStore } from "./store.ts";
+import { sendMail } from "./trying.ts";
 
 /** What it takes to send mail. */
 export interface MailLogin extends Pick<MailAccountRow, "host" | "port" | "security" | "userName" | "sender"> {
@@ -33,3 +36,15 @@ export async function loginToLink(tx: Tx, secrets: Secrets, id: string): Promise
   const row = await mailAccountStore.find(tx, id);
   return row && loginOf(secrets, row);
 }
+
+export const createMailSending = (parts: { database: Database; secrets: Secrets }): MailSending => ({
+  hold: async (tx, projectId, id) => (await accountToLink(tx, projectId, id))?.name,
+  async send(id, { to, compose }, signal) {
+    const { login, allowedNetworks } = await parts.database.transaction("system", async (tx) => ({
+      login: await loginToLink(tx, parts.secrets, id),
+      ...(await outboundSettings(tx)),
+    }));
+    if (login === undefined) return { delivered: false, final: false, message: "The mail account is gone. Choose another one." };
+    return sendMail({ login, to, message: await compose(login.sender), allowedNetworks, signal });
+  },
+});

@@ -10,7 +10,7 @@ import type { RequestContext } from "../../../kernel/service.ts";
 import { linkStore } from "../linking/store.ts";
 import { type AppsParts, type Area, placeOf } from "../parts.ts";
 import { loginOf, sealPassword } from "./accounts.ts";
-import type { MailAccount, mailAccountRoutes } from "./contract.ts";
+import type { MailAccount, MailAccountUsers, mailAccountRoutes } from "./contract.ts";
 import { type ListedMailAccount, type MailAccountRow, mailAccountStore } from "./store.ts";
 import { tryMailAccount } from "./trying.ts";
 
@@ -45,7 +45,10 @@ const told = ({ description, host, port, security, userName, sender }: MailAccou
 });
 
 /** Accounts at outgoing mail servers, which apps are linked to as they are to databases. */
-export function createMailAccounts(parts: Pick<AppsParts, "identity" | "secrets">): Area<typeof mailAccountRoutes> {
+export function createMailAccounts(
+  parts: Pick<AppsParts, "identity" | "secrets">,
+  otherUsers: MailAccountUsers = async () => [],
+): Area<typeof mailAccountRoutes> {
   const { identity, secrets } = parts;
   /** Those that are being tried, of this process: each a connection to a server of somebody's choice. */
   const trying = new Set<string>();
@@ -147,6 +150,13 @@ export function createMailAccounts(parts: Pick<AppsParts, "identity" | "secrets"
             "failed_precondition",
             `The mail account ${row.name} is linked to ${apps.join(", ")}. Take the links away first, and wait for the releases without it.`,
             { details: { resource: "mailAccount", reason: "linked", apps } },
+          );
+        const users = await otherUsers(tx, row.id);
+        if (users.length > 0)
+          throw new CloudError(
+            "failed_precondition",
+            `The mail account ${row.name} sends the mail of ${users.join(", ")}. Choose another one there first.`,
+            { details: { resource: "mailAccount", reason: "in_use", users } },
           );
         await mailAccountStore.delete(tx, row);
         await reserveQuota(tx, row, "apps.mail_accounts", -1);

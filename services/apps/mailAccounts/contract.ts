@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { event, page, pageQuery, revision, route, slug, timestamp } from "../../../kernel/contract.ts";
+import type { Tx } from "../../../kernel/db/database.ts";
 import { id } from "../../../kernel/ids.ts";
 
 const printable = /^[^\p{Cc}]*$/u;
@@ -158,3 +159,18 @@ export const mailAccountEvents = {
 export const mailAccountQuotas = {
   "apps.mail_accounts": { unit: "count", summary: "Mail accounts", default: 50 },
 } as const;
+
+/** For services that send mail with the accounts of a project. */
+export interface MailSending {
+  /** The account's name, when it is of this project: it stays until the transaction is over. */
+  hold(tx: Tx, projectId: string, id: string): Promise<string | undefined>;
+  /** Hands a mail to the account's server. Never throws for what that does: `final` says that it would do the same again. */
+  send(
+    id: string,
+    mail: { to: string; compose(sender: string): Promise<Buffer> },
+    signal: AbortSignal,
+  ): Promise<{ delivered: boolean; final: boolean; message: string }>;
+}
+
+/** Who keeps an account from being deleted, as people call them. */
+export type MailAccountUsers = (tx: Tx, id: string) => Promise<string[]>;

@@ -12,14 +12,19 @@ import type { MailTest, MailTestStepName } from "./contract.ts";
 const connectMs = 10_000;
 const answerMs = 10_000;
 const allMs = 40_000;
+/** A whole mail may be much, and a server may look at it for long before it says that it has it (RFC 5321 section 4.5.3.2). */
+const sendMs = { all: 240_000, answer: 180_000 };
 /** More of what a server says is not for people. */
 const saidCharacters = 300;
 
 class StepFailed extends Error {
   readonly step: MailTestStepName;
-  constructor(step: MailTestStepName, message: string) {
+  /** The server said that it will never take this mail. */
+  readonly isFinal: boolean;
+  constructor(step: MailTestStepName, message: string, isFinal = false) {
     super(message);
     this.step = step;
+    this.isFinal = isFinal;
   }
 }
 
@@ -27,26 +32,47 @@ export interface MailTry {
   login: MailLogin;
   /** Who gets a mail; absent: none is sent. */
   to?: string | undefined;
-  /** What it is called, for the mail. */
-  name: string;
+  /** The mail, as RFC 5322 has it. */
+  message: Buffer;
   allowedNetworks: readonly string[];
   signal: AbortSignal;
 }
 
-/** Never throws for what the server does: that is the result. */
-export async function tryMailAccount(wanted: MailTry): Promise<MailTest> {
+/** One mail of somebody who sees that it is tried, with a text of ours. Never throws for what the server does: that is the result. */
+export async function tryMailAccount({ name, ...wanted }: Omit<MailTry, "message"> & { name: string }): Promise<MailTest> {
+  const message = Buffer.from(testMail(wanted.login.sender, wanted.to ?? "", name));
+  return (await attempt({ ...wanted, message }, { all: allMs, answer: answerMs })).test;
+}
+
+/** Hands a mail to the server. Never throws for what that does. `final`: it would do the same again. */
+export async function sendMail(
+  wanted: MailTry & { to: string },
+): Promise<{ delivered: boolean; final: boolean; message: string }> {
+  const { test, isFinal } = await attempt(wanted, sendMs);
+  return { delivered: test.succeeded, final: isFinal, message: test.steps.at(-1)?.message ?? "" };
+}
+
+interface Patience {
+  /** Milliseconds, for all of it and for one answer. */
+  all: number;
+  answer: number;
+}
+
+async function attempt(wanted: MailTry, patience: Patience): Promise<{ test: MailTest; isFinal: boolean }> {
   const began = Date.now();
+  let isFinal = false;
   const steps: MailTest["steps"] = [];
   const done = (step: MailTestStepName, message: string) => void steps.push({ step, succeeded: true, message });
-  const signal = AbortSignal.any([wanted.signal, AbortSignal.timeout(allMs)]);
+  const signal = AbortSignal.any([wanted.signal, AbortSignal.timeout(patience.all)]);
   const open: { destroy(): void }[] = [];
   const tooLong = Promise.withResolvers<never>();
   tooLong.promise.catch(() => {});
-  const onAbort = () => tooLong.reject(new Error(`The server took longer than ${allMs / 1000} seconds for all of it.`));
+  const onAbort = () => tooLong.reject(new Error(`The server took longer than ${patience.all / 1000} seconds for all of it.`));
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([converse(wanted, done, open), tooLong.promise]);
+    await Promise.race([converse(wanted, patience, done, open), tooLong.promise]);
   } catch (error) {
+    isFinal = error instanceof StepFailed && error.isFinal;
     const step =
       error instanceof StepFailed
         ? error.step
@@ -59,7 +85,8 @@ export async function tryMailAccount(wanted: MailTry): Promise<MailTest> {
     signal.removeEventListener("abort", onAbort);
     for (const each of open) each.destroy();
   }
-  return { succeeded: steps.every(({ succeeded }) => succeeded), steps, durationMs: Date.now() - began };
+  const succeeded = steps.every((each) => each.succeeded);
+  return { test: { succeeded, steps, durationMs: Date.now() - began }, isFinal };
 }
 
 /** What was under way when time was up. */
@@ -73,7 +100,12 @@ const nextStep = (done: readonly MailTestStepName[], { security }: MailLogin): M
 
 type Done = (step: MailTestStepName, message: string) => void;
 
-async function converse({ login, to, name, allowedNetworks }: MailTry, done: Done, open: { destroy(): void }[]): Promise<void> {
+async function converse(
+  { login, to, message, allowedNetworks }: MailTry,
+  patience: Patience,
+  done: Done,
+  open: { destroy(): void }[],
+): Promise<void> {
   const { address } = await resolveHost(login.host, allowedNetworks).catch((error) => {
     throw new StepFailed(
       "address",
@@ -84,13 +116,13 @@ async function converse({ login, to, name, allowedNetworks }: MailTry, done: Don
   const socket = await connectTo(address, login, open);
   done("connect", `${address}, port ${login.port}`);
   const secured = login.security === "tls" ? await encrypt(socket, login, done, open) : undefined;
-  const connection = await greet(secured ?? socket, login, done);
+  const connection = await greet(secured ?? socket, login, patience, done);
   open.push({ destroy: () => connection.close() });
   if (login.password !== undefined) {
     await logIn(connection, login);
     done("login", login.userName);
   }
-  if (to !== undefined) done("send", await send(connection, login.sender, to, name));
+  if (to !== undefined) done("send", await send(connection, login.sender, to, message));
   connection.quit();
 }
 
@@ -144,7 +176,7 @@ async function encrypt(socket: Socket, login: MailLogin, done: Done, open: { des
 }
 
 /** Greeting, EHLO and, where it is wanted, STARTTLS. */
-async function greet(socket: Socket, login: MailLogin, done: Done): Promise<Connection> {
+async function greet(socket: Socket, login: MailLogin, patience: Patience, done: Done): Promise<Connection> {
   // As CommonJS: its other form imports node:http, which would load undici for good (server/loaded.test.ts).
   const SmtpConnection = createRequire(import.meta.url)("nodemailer/lib/smtp-connection") as typeof Connection;
   const { security } = login;
@@ -157,7 +189,7 @@ async function greet(socket: Socket, login: MailLogin, done: Done): Promise<Conn
     ignoreTLS: security === "none",
     tls: servername(login),
     greetingTimeout: answerMs,
-    socketTimeout: answerMs,
+    socketTimeout: patience.answer,
     name: "khmara.invalid",
   });
   await new Promise<void>((resolve, reject) => {
@@ -174,6 +206,7 @@ interface SmtpError extends Error {
   code?: string | undefined;
   command?: string | undefined;
   response?: string | undefined;
+  responseCode?: number | undefined;
 }
 
 function greetingFailed(error: SmtpError, security: MailLogin["security"]): StepFailed {
@@ -208,9 +241,8 @@ async function logIn(connection: Connection, { userName, password }: MailLogin):
   });
 }
 
-/** Answers what the server said when it took it. */
-async function send(connection: Connection, from: string, to: string, name: string): Promise<string> {
-  const lines = [
+const testMail = (from: string, to: string, name: string): string =>
+  [
     `From: <${from}>`,
     `To: <${to}>`,
     `Subject: Test of the mail account ${name}`,
@@ -221,11 +253,18 @@ async function send(connection: Connection, from: string, to: string, name: stri
     "",
     `Apps that are linked to the mail account ${name} can send mail like this one.`,
     "",
-  ];
+  ].join("\r\n");
+
+/** Answers what the server said when it took it. */
+async function send(connection: Connection, from: string, to: string, message: Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (error: SmtpError) => reject(new StepFailed("send", `The server does not take the mail: ${said(error)}`));
+    const fail = (error: SmtpError) => {
+      // RFC 5321 section 4.2.1: 5 is for good.
+      const isFinal = (error.responseCode ?? 0) >= 500;
+      reject(new StepFailed("send", `The server does not take the mail: ${said(error)}`, isFinal));
+    };
     connection.once("error", fail);
-    connection.send({ from, to: [to] }, lines.join("\r\n"), (error, info) =>
+    connection.send({ from, to: [to] }, message, (error, info) =>
       error ? fail(error) : resolve(info?.response.slice(0, saidCharacters) ?? ""),
     );
   });

@@ -3,10 +3,12 @@ import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import type { MediaEngine } from "../media/engine.ts";
 import type { Locations } from "../registrar/locations.ts";
+import type { Location } from "../registrar/store.ts";
 import type { IncomingRefer, SipStack } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import type { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
+import type { WhenFree } from "./whenFree.ts";
 
 /** What every part of the switchboard works with. */
 export interface Board {
@@ -19,19 +21,30 @@ export interface Board {
   readonly locations: Locations;
   /** Where sounds are put while a call needs them; emptied at the start. */
   readonly folder: string;
+  /** Of this voice process: `Leases`. */
+  readonly processId: string;
   /** Calls that run, by id. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly ringing: RingingCalls;
+  readonly whenFree: WhenFree;
+  /** Aborted when the process ends. */
+  readonly closing: AbortSignal;
   begin(call: Call): void;
   changed(call: Call): void;
   /** Writes its record. Never rejects. */
   finish(call: Call): Promise<void>;
+  /** Resolves when the records of the calls that are over now are written. */
+  settled(): Promise<void>;
   left(party: Party): void;
   transfer(party: Party, refer: IncomingRefer): void;
   /** What must be done before the process ends, whatever becomes of its call. */
   track(work: Promise<unknown>): void;
   /** One is called: who is to know of it is told. */
   emergency(call: Call, number: string): void;
+  /** A phone that says nothing any more. */
+  isSilent(location: Location): boolean;
+  /** A trunk that did not answer when it was last asked. */
+  isDown(trunkId: string): boolean;
   /** Parties of an extension that ring or talk. */
   partiesOf(extensionId: string): Party[];
 }

@@ -4,9 +4,12 @@ import type { ActiveCall } from "../live/contract.ts";
 import type { QualityFigures } from "../media/engine.ts";
 import type { PhonePlan, PlanExtension } from "../plan.ts";
 import type { CallDirection, CallLeg, CallOutcome } from "../records/contract.ts";
+import { sumOf } from "../trunks/rating.ts";
 import type { Board } from "./board.ts";
+import { amountSoFar, type Charge } from "./charges.ts";
 import { CallMedia } from "./media.ts";
 import type { Party, PartyEvents, Who } from "./party.ts";
+import type { CallRecording } from "./recordings.ts";
 
 /** How a call ends that nobody answered: the status it gets, and the words of its record. */
 export interface Refusal {
@@ -23,6 +26,8 @@ export interface CallStart {
   trunkId?: string | undefined;
   phoneNumberId?: string | undefined;
   language?: PhoneLanguage | undefined;
+  /** When somebody began to wait for it, where that was before. */
+  waitingSince?: Date | undefined;
 }
 
 /** One call from its beginning to its record: the party that it is about (`subject`), and all it is connected with. */
@@ -37,6 +42,7 @@ export class Call {
   /** Asked for by code for this call. */
   hideNumber = false;
   readonly startedAt = new Date();
+  readonly waitingSince: Date;
   from: Who;
   to: { number: string; name?: string | undefined };
   language: PhoneLanguage;
@@ -45,12 +51,14 @@ export class Call {
   queueId: string | undefined;
   serviceLevelSeconds: number | undefined;
   country: string | undefined;
-  cost: string | undefined;
-  price: string | undefined;
   answeredAt: Date | undefined;
   state: ActiveCall["state"] = "ringing";
   isRecorded = false;
+  /** The recording that somebody asked for (onDemand.ts). */
+  onDemand: CallRecording | undefined;
   readonly extensionIds = new Set<string>();
+  /** Extensions that it was for and that did not take it: it is in their history when nobody took it. */
+  readonly missedBy = new Set<string>();
   readonly legs: CallLeg[] = [];
   readonly parties = new Set<Party>();
   /** Put before the caller's name on phones that ring: of a number, group or queue. */
@@ -60,11 +68,15 @@ export class Call {
   /** Of an answered call that no person took. */
   outcome: CallOutcome | undefined;
   readonly qualities: QualityFigures[] = [];
+  /** Why a call that was answered was ended, where that was not somebody's wish. */
+  endReason: string | undefined;
   hungUpBy: "caller" | "called" | "system" | undefined;
   /** Extensions that have forwarded it already: it does not come to one twice. */
   readonly forwardedBy = new Set<string>();
   private theSubject: Party | undefined;
   private readonly partyLegs = new Map<Party, CallLeg>();
+  /** Those that ended in it: what they cost is on its record. */
+  private readonly charged: Party[] = [];
 
   constructor(board: Board, start: CallStart) {
     this.board = board;
@@ -74,6 +86,7 @@ export class Call {
     this.to = start.to;
     this.trunkId = start.trunkId;
     this.phoneNumberId = start.phoneNumberId;
+    this.waitingSince = start.waitingSince ?? this.startedAt;
     this.language = start.language ?? start.plan.system.language;
     this.media = new CallMedia(board.engine, this.id);
     this.payer = this.extension(start.from.extensionId);
@@ -98,6 +111,7 @@ export class Call {
 
   /** A party belongs to this call from now on, also one that another call had. */
   add(party: Party, kind: string): void {
+    const isNew = party.call === undefined;
     party.call?.passedOn(party);
     this.parties.add(party);
     party.call = this;
@@ -109,17 +123,20 @@ export class Call {
       ...(number === undefined ? {} : { number }),
       ...(name === undefined ? {} : { name }),
       ...(deviceId === undefined ? {} : { device: deviceId }),
-      startedAt: party.startedAt.toISOString(),
+      startedAt: (isNew ? party.startedAt : new Date()).toISOString(),
+      ...(isNew || !party.isAnswered ? {} : { answeredAt: new Date().toISOString() }),
     };
     this.legs.push(leg);
     this.partyLegs.set(party, leg);
     this.board.changed(this);
   }
 
-  /** Something else that the call came to: voicemail, a queue. */
-  note(kind: string, id: string, name?: string): void {
+  /** Something else that the call came to: voicemail, a queue. Answers what stands in its record, to be added to. */
+  note(kind: string, id: string, name?: string): CallLeg {
     const at = new Date().toISOString();
-    this.legs.push({ kind, id, ...(name === undefined ? {} : { name }), startedAt: at, answeredAt: at });
+    const leg: CallLeg = { kind, id, ...(name === undefined ? {} : { name }), startedAt: at, answeredAt: at };
+    this.legs.push(leg);
+    return leg;
   }
 
   setState(state: ActiveCall["state"]): void {
@@ -159,6 +176,12 @@ export class Call {
     if (this.direction === "internal") this.direction = "outbound";
   }
 
+  /** What it has come to, and will have `aheadSeconds` later; undefined: nobody said what it costs. */
+  amount(of: keyof Charge, aheadSeconds = 0): string | undefined {
+    const amounts = [...this.charged, ...this.parties].flatMap((party) => amountSoFar(party, of, aheadSeconds) ?? []);
+    return amounts.length === 0 ? undefined : sumOf(amounts);
+  }
+
   /** Another call has the party now. */
   private passedOn(party: Party): void {
     this.parties.delete(party);
@@ -168,6 +191,7 @@ export class Call {
 
   left(party: Party): void {
     this.parties.delete(party);
+    if (party.charge && party.answeredAt) this.charged.push(party);
     const leg = this.partyLegs.get(party);
     const { end } = party;
     if (end?.cause === "remote_hangup" || end?.cause === "cancelled")

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { messageStore } from "../messages/store.ts";
 import type { RequestOptions, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
 import { type Account, openHouse } from "./testing/house.ts";
+import { linphone } from "./testing/kinds.ts";
 
+await installTestTools(phoneTools);
 const running: SipStack[] = [];
 after(() => Promise.all(running.map((stack) => stack.close())));
 const house = await openHouse(startCloud);
@@ -93,4 +96,14 @@ test("a message to nobody, to oneself, too long, not of text, or of a stranger i
     body: { type: "text/plain", content: "Let me in" },
   });
   assert.equal(stranger?.status, 407);
+});
+
+test("two linphones write to each other", async () => {
+  const [gus, hal] = await Promise.all([house.account("203", "Gus"), house.account("204", "Hal")]);
+  const [ofGus, ofHal] = await Promise.all([linphone(house, gus, 440), linphone(house, hal, 620)]);
+  ofGus.phone.say(`sip:204@${house.domain}`, "Are you there?");
+  await ofHal.phone.next(/Message received from .*203[\s\S]*Are you there\?/);
+  ofHal.phone.say(`sip:203@${house.domain}`, "Yes, так");
+  await ofGus.phone.next(/Message received from .*204[\s\S]*Yes, так/);
+  await house.until(async () => (await messages()).every(({ delivered }) => delivered), "all deliveries");
 });

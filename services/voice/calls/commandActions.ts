@@ -1,46 +1,45 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
-import { aborted } from "./abort.ts";
 import type { Board } from "./board.ts";
 import { Call } from "./call.ts";
 import type { CallStartInput, CommandActions } from "./commands.ts";
 import { targetsOf } from "./connect.ts";
 import { follow } from "./destinations.ts";
 import { dial } from "./dial.ts";
+import { calledBy } from "./inside.ts";
+import { startOnDemand, stopOnDemand } from "./onDemand.ts";
 import { answerAfter } from "./paging.ts";
 import { park } from "./parking.ts";
 import type { Party } from "./party.ts";
-import { type CallRecording, recordCall } from "./recordings.ts";
 import { routeDialled } from "./routing.ts";
 import { ringback } from "./sounds.ts";
-import { continued } from "./transfer.ts";
+import { continued, join } from "./transfer.ts";
 
 const refused = (message: string) => new CloudError("failed_precondition", message);
 
 export function createCommandActions(board: Board): CommandActions {
-  const recordings = new Map<string, CallRecording>();
-
   return {
     start: (systemId, input) => startCall(board, systemId, input),
 
     send(call, to) {
       const party = outerParty(call);
-      const next = continued(board, call, party, { number: "kind" in to && to.kind === "number" ? to.number : to.kind });
+      const next = continued(board, call, party, calledBy(call.plan, to));
       void next.run(party, (signal) => follow(next, to, signal));
     },
 
     async record(call, on) {
-      const running = recordings.get(call.id);
       if (!on) {
-        if (!running) throw refused("This call is not being recorded on somebody's word.");
-        recordings.delete(call.id);
-        return running.stop();
+        if (!call.onDemand) throw refused("This call is not being recorded on somebody's word.");
+        return stopOnDemand(call);
       }
-      if (running || call.isRecorded) throw refused("This call is being recorded already.");
-      const { subject } = call;
-      if (!subject.isAnswered) throw refused("Nobody has answered this call yet. Try again once somebody has.");
-      recordings.set(call.id, recordCall(call, subject));
-      void aborted(subject.gone).then(() => recordings.delete(call.id));
+      if (call.isRecorded) throw refused("This call is being recorded already.");
+      if (!call.subject.isAnswered) throw refused("Nobody has answered this call yet. Try again once somebody has.");
+      startOnDemand(call);
+    },
+
+    bridge(call, other) {
+      const [one, two] = [outerParty(call), outerParty(other)];
+      void join(board, call, one, two);
     },
 
     park(call) {
@@ -66,7 +65,8 @@ function outerParty(call: Call): Party {
   return party;
 }
 
-async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
+/** Calls an extension, and what it is to be connected with once it answers. @throws CloudError not_found, failed_precondition */
+export async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
   const plan = board.plans.of(systemId);
   const extension = plan?.extensions.find(({ id }) => id === input.extension);
   if (!plan || !extension) throw new CloudError("not_found", "There is no such extension.");

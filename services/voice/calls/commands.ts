@@ -1,9 +1,10 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
-import type { CallAction } from "../live/contract.ts";
+import type { CallAction, ConferenceAction } from "../live/contract.ts";
 import type { Command } from "../live/store/commands.ts";
 import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
+import { changeRoom, roomFigures } from "./rooms.ts";
 import { announcementSource, textSource } from "./spoken.ts";
 
 /** What the control plane asks of calls: those that run are changed, new ones are made. */
@@ -23,21 +24,38 @@ export interface CommandActions {
   send(call: Call, to: Destination): void;
   record(call: Call, on: boolean): Promise<void>;
   park(call: Call): void;
+  /** The outer parties of both speak with each other; who was with them is let go. */
+  bridge(call: Call, other: Call): void;
 }
 
 /** For `serveCommands`. @throws CloudError not_found, failed_precondition, deadline_exceeded */
 export function commandHandler(board: Board, actions: CommandActions): (command: Command) => Promise<Record<string, unknown>> {
   return async ({ kind, input, systemId }) => {
     if (kind === "call_start") return actions.start(systemId, input as unknown as CallStartInput);
+    if (kind === "conference_get") return { ...(await roomFigures(board, String(input["room"]))) };
+    if (kind === "conference_act") {
+      await changeRoom(board, String(input["room"]), input["do"] as ConferenceAction);
+      return {};
+    }
     const { callId, do: action } = input as { callId: string; do: CallAction };
     const call = board.calls.get(callId);
     if (call === undefined || call.plan.system.id !== systemId) throw new CloudError("not_found", "This call is over.");
+    if (action.action === "bridge") {
+      const other = board.calls.get(action.with);
+      if (other === undefined || other === call || other.plan.system.id !== systemId)
+        throw new CloudError(
+          "failed_precondition",
+          "The other call is over, or is this one. Give the id of another call that runs.",
+        );
+      actions.bridge(call, other);
+      return {};
+    }
     await act(call, action, actions);
     return {};
   };
 }
 
-async function act(call: Call, action: CallAction, actions: CommandActions): Promise<void> {
+async function act(call: Call, action: Exclude<CallAction, { action: "bridge" }>, actions: CommandActions): Promise<void> {
   switch (action.action) {
     case "hang_up":
       call.hungUpBy ??= "system";

@@ -1,37 +1,16 @@
 import { openPins } from "../elements/pins.ts";
-import type { Conference, MemberOptions } from "../media/engine.ts";
+import type { PhonePlan } from "../plan.ts";
 import { conferenceCount } from "../prompts/sayings.ts";
-import { aborted } from "./abort.ts";
-import type { Board } from "./board.ts";
+import { aborted, pause } from "./abort.ts";
 import type { Call } from "./call.ts";
-import type { Party } from "./party.ts";
 import { keepRecording, newSoundFile } from "./recordings.ts";
+import { closeRoom, type Member, mute, muteAll, type Room, roomOf, sendAway } from "./rooms.ts";
 import { ask, saidSource, say } from "./say.ts";
-import { music } from "./sounds.ts";
+import { heldMusic } from "./spoken.ts";
 
-interface Room {
-  conference: Conference;
-  members: Map<Party, { isModerator: boolean; waits: boolean }>;
-  isLocked: boolean;
-  allMuted: boolean;
-}
+type Settings = PhonePlan["elements"]["conferenceRooms"][number];
 
-const rooms = new WeakMap<Board, Map<string, Room>>();
-
-function roomOf(board: Board, id: string): Room {
-  const ofBoard = rooms.get(board) ?? new Map<string, Room>();
-  rooms.set(board, ofBoard);
-  const room = ofBoard.get(id) ?? {
-    conference: board.engine.conference(id),
-    members: new Map(),
-    isLocked: false,
-    allMuted: false,
-  };
-  ofBoard.set(id, room);
-  return room;
-}
-
-/** Into a conference room until the party leaves. @throws the reason of `signal` */
+/** Into a conference room until the party leaves, or is sent away. @throws the reason of `signal` */
 export async function callConference(call: Call, roomId: string, signal: AbortSignal): Promise<void> {
   const settings = call.plan.elements.conferenceRooms.find(({ id }) => id === roomId);
   if (!settings) {
@@ -47,28 +26,43 @@ export async function callConference(call: Call, roomId: string, signal: AbortSi
   if (pins.pin !== undefined || pins.moderatorPin !== undefined) {
     const entered = await enter(call, pins, signal);
     if (entered === undefined) return say(call, "goodbye", signal);
-    isModerator = entered;
+    isModerator ||= entered;
   }
   const room = roomOf(board, roomId);
-  if (room.isLocked || room.members.size >= settings.maxParties)
+  if ((room.isLocked && !isModerator) || room.members.size >= settings.maxParties)
     return say(call, room.isLocked ? "conference_locked" : "conference_full", signal);
   call.answered();
   call.setState("conference");
-  const member = { isModerator, waits: settings.waitForModerator && !isModerator };
+  const member: Member = {
+    callId: call.id,
+    isModerator,
+    since: new Date(),
+    waits: settings.waitForModerator && !isModerator,
+    muted: (settings.muteOnEntry || room.allMuted) && !isModerator,
+    out: new AbortController(),
+    farewell: "conference_removed",
+  };
   room.members.set(subject, member);
-  const options = { muted: (settings.muteOnEntry || room.allMuted) && !isModerator };
   try {
-    const others = [...room.members.values()].filter(({ waits }) => !waits).length - (member.waits ? 0 : 1);
-    await say(call, conferenceCount(others), signal);
-    await waitForModerator(call, room, signal);
-    await join(call, room, options, settings.announceJoin);
-    if (settings.record) recordRoom(call, room);
-    const stop = subject.digits.listen((digit) => void command(call, room, digit, options));
-    await aborted(signal).finally(stop);
+    await stay(call, room, member, settings, AbortSignal.any([signal, member.out.signal]));
+  } catch (error) {
+    if (signal.aborted || !member.out.signal.aborted) throw error;
   } finally {
     room.members.delete(subject);
     await leave(call, roomId, room, settings.announceLeave);
   }
+  if (!signal.aborted) await say(call, member.farewell, signal);
+}
+
+async function stay(call: Call, room: Room, member: Member, settings: Settings, signal: AbortSignal): Promise<void> {
+  const others = [...room.members.values()].filter(({ waits }) => !waits).length - (member.waits ? 0 : 1);
+  await say(call, conferenceCount(others), signal);
+  await waitForModerator(call, room, member, settings, signal);
+  if (settings.announceJoin && room.members.size > 1) room.conference.play(saidSource(call, "conference_somebody_joined"));
+  await room.conference.join(call.subject.leg, { muted: member.muted });
+  if (settings.record) recordRoom(call, room);
+  const stop = listenToKeys(call, room, member);
+  await aborted(signal).finally(stop);
 }
 
 /** Whether it is a moderator; undefined when no PIN was right. */
@@ -86,38 +80,24 @@ async function enter(
   return undefined;
 }
 
-async function waitForModerator(call: Call, room: Room, signal: AbortSignal): Promise<void> {
-  const member = room.members.get(call.subject);
+async function waitForModerator(call: Call, room: Room, member: Member, settings: Settings, signal: AbortSignal): Promise<void> {
+  if (!member.waits) return;
   const isThere = () => [...room.members.values()].some(({ isModerator }) => isModerator);
-  if (!member?.waits) {
-    for (const each of room.members.values()) each.waits = false;
-    return;
-  }
   if (!isThere()) await say(call, "conference_wait", signal);
-  const playback = isThere() ? undefined : call.subject.play(music(call.plan), { repeat: 0 });
+  const playback = isThere() ? undefined : call.subject.play(await heldMusic(call, settings.music), { repeat: 0 });
   try {
-    while (!isThere()) {
-      signal.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    while (!isThere()) await pause(200, signal);
   } finally {
     member.waits = false;
     await playback?.stop();
   }
 }
 
-async function join(call: Call, room: Room, options: MemberOptions, announce: boolean): Promise<void> {
-  if (announce && room.members.size > 1) room.conference.play(saidSource(call, "conference_somebody_joined"));
-  await room.conference.join(call.subject.leg, options);
-}
-
 async function leave(call: Call, roomId: string, room: Room, announce: boolean): Promise<void> {
   // Its leg may be gone already.
   await room.conference.leave(call.subject.leg).catch(() => {});
-  if (room.members.size === 0) {
-    rooms.get(call.board)?.delete(roomId);
-    await room.conference.close();
-  } else if (announce) room.conference.play(saidSource(call, "conference_somebody_left"));
+  if (room.members.size === 0) await closeRoom(call.board, roomId, room);
+  else if (announce) room.conference.play(saidSource(call, "conference_somebody_left"));
 }
 
 const recording = new WeakSet<Room>();
@@ -132,29 +112,36 @@ function recordRoom(call: Call, room: Room): void {
   );
 }
 
-/** Keys in a conference: *6 mutes oneself; a moderator: *7 mutes all, *8 locks the room. */
-async function command(call: Call, room: Room, digit: string, options: MemberOptions): Promise<void> {
-  const { subject } = call;
-  const key = `${starred.get(subject) === true ? "*" : ""}${digit}`;
-  starred.set(subject, digit === "*");
+/** *6 mutes oneself; a moderator: *7 mutes all guests, *8 locks the room, *9 sends the guest away who came last. Returns what ends it. */
+function listenToKeys(call: Call, room: Room, member: Member): () => void {
+  const { subject, board } = call;
+  let isStarred = false;
   const tell = (phrase: Parameters<typeof saidSource>[1]) => void subject.play(saidSource(call, phrase), { over: true });
-  const isModerator = room.members.get(subject)?.isModerator === true;
-  if (key === "*6") {
-    options.muted = !options.muted;
-    await room.conference.change(subject.leg, { muted: options.muted });
-    tell(options.muted ? "conference_muted" : "conference_unmuted");
-  }
-  if (key === "*7" && isModerator) {
-    room.allMuted = !room.allMuted;
-    for (const [party, member] of room.members)
-      if (!member.isModerator) await room.conference.change(party.leg, { muted: room.allMuted });
-    tell(room.allMuted ? "conference_all_muted" : "conference_unmuted");
-  }
-  if (key === "*8" && isModerator) {
-    room.isLocked = !room.isLocked;
-    tell(room.isLocked ? "conference_locked" : "conference_unlocked");
-  }
+  const keys: Record<string, () => Promise<void> | void> = {
+    "6": async () => {
+      await mute(room, subject, member, !member.muted);
+      tell(member.muted ? "conference_muted" : "conference_unmuted");
+    },
+  };
+  const moderatorKeys: typeof keys = {
+    "7": async () => {
+      await muteAll(room, !room.allMuted);
+      tell(room.allMuted ? "conference_all_muted" : "conference_unmuted");
+    },
+    "8": () => {
+      room.isLocked = !room.isLocked;
+      tell(room.isLocked ? "conference_locked" : "conference_unlocked");
+    },
+    "9": () => {
+      const last = [...room.members.values()].findLast(({ isModerator }) => !isModerator);
+      if (last) sendAway(last, "conference_removed");
+    },
+  };
+  return subject.digits.listen((digit) => {
+    const work = isStarred ? (keys[digit] ?? (member.isModerator ? moderatorKeys[digit] : undefined)) : undefined;
+    isStarred = digit === "*";
+    // Somebody may leave meanwhile.
+    if (work)
+      void Promise.resolve(work()).catch((error) => board.log.debug({ err: error, call: call.id }, "a key in a conference"));
+  });
 }
-
-/** Who has just pressed *. */
-const starred = new WeakMap<Party, boolean>();

@@ -2,17 +2,21 @@ import type { Destination } from "../destinations/contract.ts";
 import type { PlanExtension } from "../plan.ts";
 import type { HeaderInput } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
+import { type Spent, watchSpending } from "./charges.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
+import { listenForRecordCode, stopOnDemand } from "./onDemand.ts";
 import { type Party, talk, type Who } from "./party.ts";
 import { type CallRecording, startPolicyRecording } from "./recordings.ts";
-import { music, ringback } from "./sounds.ts";
+import { say } from "./say.ts";
+import { ringback } from "./sounds.ts";
+import { heldMusic } from "./spoken.ts";
 
 /** A name as it stands in a From: quotes and backslashes would end it. */
 const quoted = (text: string): string => `"${text.replace(/["\\\r\n]/g, "").slice(0, 80)}"`;
 
 /** As others see a caller (RFC 3323 section 4.1.1.3 when it hides). */
 export function fromHeader(call: Call, who: Who): string {
-  if (who.number === undefined) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
+  if (who.number === undefined || call.hideNumber) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
   const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? who.number}`;
   return `${quoted(name)} <sip:${who.number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
 }
@@ -22,7 +26,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
   const enabled = new Map(extension.devices.filter((device) => device.enabled).map((device) => [device.id, device]));
   return call.board.locations
     .ofExtension(extension.id)
-    .filter(({ deviceId }) => enabled.has(deviceId))
+    .filter((location) => enabled.has(location.deviceId) && !call.board.isSilent(location))
     .map((location) => ({
       who: {
         number: extension.number,
@@ -72,8 +76,10 @@ export async function ring(
       answeredBy?.who.extensionId !== id &&
       ![...before].some(({ who }) => who.extensionId === id) &&
       call.from.extensionId !== id
-    )
+    ) {
       call.extensionIds.delete(id);
+      call.missedBy.add(id);
+    }
   if (answeredBy && answeredBy.call !== call) call.add(answeredBy, "extension");
   return result;
 }
@@ -85,17 +91,27 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
     await subject.answer(party.leg);
     await party.answer(subject.leg);
     call.answered(party);
+    for (const each of [subject, party]) watchSpending(call.board, call.plan, each);
   } catch (error) {
     party.hangUp();
     throw error;
   }
   let recording: CallRecording | undefined;
+  const stopListening = listenForRecordCode(call, party);
   try {
     recording = await startPolicyRecording(call, party, signal);
-    return await talk(subject, party, signal, music(call.plan));
+    return await talk(subject, party, signal, await heldMusic(call));
   } finally {
-    await recording?.stop();
+    stopListening();
+    await Promise.all([recording?.stop(), stopOnDemand(call)]);
+    if (party.spent) await tellSpent(call, party.spent, signal);
   }
+}
+
+/** The other one is hung up already: who is left hears why. */
+async function tellSpent(call: Call, spent: Spent, signal: AbortSignal): Promise<void> {
+  call.endReason = spent === "no_credit" ? "The balance was used up." : "What may be spent in a day was spent.";
+  if (!signal.aborted) await say(call, spent, signal);
 }
 
 /** Where a call goes when an extension does not take it: what it says, else its voicemail, else nowhere. */

@@ -1,6 +1,7 @@
 import type { CodecName, MediaProfile, Playback, PlaySource } from "../media/engine.ts";
 import type { HeaderInput, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
 import { aborted, pause, unless } from "./abort.ts";
+import type { Charge } from "./charges.ts";
 import type { CallMedia } from "./media.ts";
 import { Party, type PartyEvents, type Who } from "./party.ts";
 
@@ -17,6 +18,10 @@ export interface Target extends Way {
   codecs?: readonly ("opus" | "g722" | "pcma" | "pcmu")[];
   /** No plain RTP where SRTP was refused. */
   onlyProfile?: boolean;
+  /** Without any answer for so long nobody is there. */
+  silenceMs?: number;
+  /** What it costs while it lasts. */
+  charge?: Charge | undefined;
   /** Rings only after so long. */
   delaySeconds?: number;
 }
@@ -184,13 +189,13 @@ class Attempt {
 
   private async attempt(target: Target): Promise<Dialled> {
     const { stack, media, caller, events } = this.options;
-    const { who, profile, codecs, delaySeconds: _, onlyProfile: __, ...rest } = target;
+    const { who, profile, codecs, charge, delaySeconds: _, onlyProfile: __, ...rest } = target;
     const leg = media.leg(who.number ?? "phone");
     let sdp: string;
     try {
       sdp = await leg.offer({
         profile,
-        ...(caller ? { like: caller.leg } : {}),
+        ...(caller ? { like: caller.leg, video: caller.leg.media?.video === true } : {}),
         ...(codecs ? { codecs: codecs.map((codec) => (codec === "opus" ? codec : (codec.toUpperCase() as CodecName))) } : {}),
       });
     } catch (error) {
@@ -203,7 +208,7 @@ class Attempt {
     }
     const { maxForwards } = this.options;
     const session = stack.call({ ...rest, sdp, ...(maxForwards === undefined ? {} : { maxForwards }) });
-    const party = new Party({ who, session, leg, media, events });
+    const party = new Party({ who, session, leg, media, events, charge });
     this.party = party;
     this.options.onParty?.(party);
     return this.outcome(party, session);

@@ -11,6 +11,11 @@ export class Digits {
     for (const listener of [...this.listeners]) listener(digit);
   }
 
+  /** The one that is taken next, if it is there already. */
+  get first(): string | undefined {
+    return this.waiting[0];
+  }
+
   clear(): void {
     this.waiting = [];
   }

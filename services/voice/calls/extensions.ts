@@ -9,10 +9,16 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
     call.refuse(404, "failed", "There is no such extension.");
     return undefined;
   }
+  if (call.from.number !== undefined && extension.blockedCallers.includes(call.from.number)) {
+    call.refuse(603, "refused", "The extension has blocked the caller.");
+    return undefined;
+  }
+  call.missedBy.add(extension.id);
   if (call.to.number === extension.number) call.to = { number: extension.number, name: extension.name };
   const { forwarding } = extension;
   if (forwarding.always && !call.forwardedBy.has(extension.id)) {
     call.forwardedBy.add(extension.id);
+    call.payer = extension;
     return forwarding.always;
   }
   const active = call.board.partiesOf(extension.id).filter((party) => party !== call.subject).length;
@@ -53,5 +59,6 @@ function goOn(call: Call, extensionId: string, forwarding: Destination | null): 
   const extension = call.extension(extensionId);
   if (!extension || call.forwardedBy.has(extensionId)) return undefined;
   call.forwardedBy.add(extensionId);
+  call.payer = extension;
   return instead(extension, forwarding);
 }

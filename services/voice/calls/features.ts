@@ -12,7 +12,10 @@ import { raisePlanVersion } from "../systems/store.ts";
 import { aborted, unless } from "./abort.ts";
 import type { Call } from "./call.ts";
 import { connect, ring, targetsOf } from "./connect.ts";
+import { searchDirectory } from "./directory.ts";
+import { signIn, signOut } from "./hotDesk.ts";
 import { internalDestination } from "./inside.ts";
+import { blockLastCaller, lastCaller, lastDialled } from "./lastCalls.ts";
 import { listenToVoicemail } from "./mailbox.ts";
 import { outsideNumber } from "./outside.ts";
 import { answerAfter } from "./paging.ts";
@@ -38,7 +41,9 @@ export function featureOf(plan: PhonePlan, dialled: string): Feature | undefined
   return rest !== "" && /^\d/.test(digits as string) ? undefined : { code, rest };
 }
 
-type Work = (call: Call, caller: PlanExtension, rest: string, signal: AbortSignal) => Promise<void>;
+/** What comes after it: a number as if it had been dialled instead, or a destination. */
+export type Next = { dial: string } | { to: Destination } | undefined;
+type Work = (call: Call, caller: PlanExtension, rest: string, signal: AbortSignal) => Promise<Next> | Promise<void>;
 
 const works: Partial<Record<FeatureCode, Work>> = {
   voicemail: (call, caller, _, signal) => listenToVoicemail(call, caller, signal),
@@ -74,6 +79,25 @@ const works: Partial<Record<FeatureCode, Work>> = {
       signal,
     ),
   intercom: (call, _, rest, signal) => intercom(call, rest, signal),
+  hideNumber: (call, caller, rest, signal) => hideNumber(call, caller, rest, signal),
+  redial: async (call, caller, _, signal) => dialOr(call, await lastDialled(call, caller), signal),
+  callBack: async (call, caller, _, signal) => dialOr(call, await lastCaller(call, caller), signal),
+  callWhenFree: (call, caller, rest, signal) => callWhenFree(call, caller, rest, signal),
+  blockLastCaller: async (call, caller, _, signal) => {
+    await call.subject.answer();
+    await say(call, (await blockLastCaller(call, caller)) ? "blocked" : "redial_none", signal);
+  },
+  hotDeskIn: (call, _, rest, signal) => signIn(call, rest, signal),
+  hotDeskOut: (call, _, __, signal) => signOut(call, signal),
+  directory: async (call, _, __, signal) => {
+    const to = await searchDirectory(call, signal);
+    return to && { to };
+  },
+  speedDial: async (call, _, rest) => {
+    const target = call.plan.elements.speedDials.find(({ number }) => number === rest)?.target;
+    if (!target) call.refuse(404, "failed", "There is no speed dial of this number.");
+    return target && { to: target };
+  },
   queueLogIn: (call, caller, _, signal) => agentState(call, caller, { loggedIn: true, paused: false }, "queue_logged_in", signal),
   queueLogOut: (call, caller, _, signal) => agentState(call, caller, { loggedIn: false }, "queue_logged_out", signal),
   queuePause: (call, caller, _, signal) => agentState(call, caller, { paused: true }, "queue_paused", signal),
@@ -95,12 +119,38 @@ const works: Partial<Record<FeatureCode, Work>> = {
   },
 };
 
-/** What the phone system does for who dials a code. @throws the reason of `signal` */
-export async function callFeature(call: Call, { code, rest }: Feature, signal: AbortSignal): Promise<void> {
+/** What the phone system does for who dials a code. Returns where the call goes next. @throws the reason of `signal` */
+export async function callFeature(call: Call, { code, rest }: Feature, signal: AbortSignal): Promise<Next> {
   const caller = call.extension(call.subject.who.extensionId);
   const work = works[code];
-  if (!caller || !work) return call.refuse(501, "failed", `The code for ${code} cannot be dialled by itself.`);
-  await work(call, caller, rest, signal);
+  if (caller && work) return (await work(call, caller, rest, signal)) || undefined;
+  call.refuse(501, "failed", `The code for ${code} cannot be dialled by itself.`);
+  return undefined;
+}
+
+async function dialOr(call: Call, number: string | undefined, signal: AbortSignal): Promise<Next> {
+  if (number !== undefined) return { dial: number };
+  await call.subject.answer();
+  await say(call, "redial_none", signal);
+  return undefined;
+}
+
+/** With a number: for this call. Without: for all calls outside, or none any more. */
+async function hideNumber(call: Call, caller: PlanExtension, rest: string, signal: AbortSignal): Promise<Next> {
+  call.hideNumber = rest !== "";
+  if (call.hideNumber) return { dial: rest };
+  const hides = !caller.hideNumber;
+  await change(call, caller, { hideNumber: hides }, hides ? "hidden_on" : "hidden_off", signal);
+  return undefined;
+}
+
+async function callWhenFree(call: Call, caller: PlanExtension, rest: string, signal: AbortSignal): Promise<void> {
+  const number = rest || (await lastDialled(call, caller));
+  const wanted = call.plan.extensions.find((each) => each.number === number && each.id !== caller.id);
+  if (!wanted || !caller.permissions.internal) return call.refuse(404, "failed", "There is no such extension to wait for.");
+  await call.subject.answer();
+  call.board.whenFree.wait(call.plan.system.id, caller.id, wanted.id);
+  await say(call, "camp_on", signal);
 }
 
 async function change(

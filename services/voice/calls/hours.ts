@@ -22,9 +22,13 @@ function local(at: Date, timeZone: string): Local {
 
 const minutes = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
 
+/** From 22:00 to 06:00 is over midnight: the days are those on which it begins. */
 export function isWithin(hours: { days: number[]; from: string; to: string }, at: Date, timeZone: string): boolean {
   const { weekday, minute } = local(at, timeZone);
-  return hours.days.includes(weekday) && minute >= minutes(hours.from) && minute < minutes(hours.to);
+  const [from, to] = [minutes(hours.from), minutes(hours.to)];
+  if (from < to) return hours.days.includes(weekday) && minute >= from && minute < to;
+  const dayBefore = weekday === 1 ? 7 : weekday - 1;
+  return (hours.days.includes(weekday) && minute >= from) || (hours.days.includes(dayBefore) && minute < to);
 }
 
 /** Of the day that it is there. */

@@ -3,7 +3,7 @@ import type { SipRequest } from "../sip/ports.ts";
 import { parseNameAddress } from "../sip/uri.ts";
 import type { CallStart } from "./call.ts";
 import { isBlocked } from "./outbound.ts";
-import { outsideNumber } from "./outside.ts";
+import { forPeople, outsideNumber } from "./outside.ts";
 
 /** A call of a provider: who calls which number. */
 export interface Inbound {
@@ -15,15 +15,14 @@ export interface Inbound {
 
 export function readInbound(request: SipRequest, plan: PhonePlan, trunk: PlanTrunk): Inbound {
   const { country } = plan.system;
-  const normal = (user: string | undefined) =>
-    user === undefined ? undefined : (outsideNumber(user, country)?.e164 ?? plusOf(user, country));
-  // Registered at a provider the Request-URI is our contact: the number is in one of the others.
-  const asked = [request.uri.user, addressOf(request, "P-Called-Party-ID")?.uri.user, request.to.uri.user];
-  const number = asked.map((user) => plan.numbers.find((each) => each.number === normal(user))).find(Boolean);
+  const number = calledNumber(request, plan, trunk);
   const asserted = addressOf(request, "P-Asserted-Identity") ?? addressOf(request, "Remote-Party-ID");
-  const hides = /\bid\b|\buser\b/.test(request.header("Privacy") ?? "") || request.from.uri.host === "anonymous.invalid";
   const caller = asserted ?? request.from;
-  const from = hides ? undefined : (normal(caller.uri.user) ?? caller.uri.user);
+  const hides =
+    /\bid\b|\buser\b/.test(request.header("Privacy") ?? "") ||
+    request.from.uri.host === "anonymous.invalid" ||
+    nobody.test(caller.uri.user ?? "anonymous");
+  const from = hides ? undefined : (normal(caller.uri.user, country) ?? caller.uri.user);
   const name = hides ? undefined : (caller.displayName ?? request.from.displayName);
   const rule = plan.elements.blockedCallers.find(
     ({ pattern, direction }) => direction !== "outbound" && isBlocked(pattern, from),
@@ -32,9 +31,13 @@ export function readInbound(request: SipRequest, plan: PhonePlan, trunk: PlanTru
     start: {
       plan,
       direction: "inbound",
-      from: { number: from, name: name === caller.uri.user ? undefined : name, trunkId: trunk.id },
+      from: {
+        number: from,
+        name: from !== undefined && (name === undefined || name === caller.uri.user) ? forPeople(from, country) : name,
+        trunkId: trunk.id,
+      },
       to: {
-        number: number?.number ?? asked.find((user) => normal(user) !== undefined) ?? request.uri.user ?? "",
+        number: number?.number ?? asked(request).find((user) => normal(user, country) !== undefined) ?? request.uri.user ?? "",
         name: number?.label || undefined,
       },
       trunkId: trunk.id,
@@ -45,6 +48,30 @@ export function readInbound(request: SipRequest, plan: PhonePlan, trunk: PlanTru
     blocked: rule?.action,
   };
 }
+
+/** Registered at a provider the Request-URI is our contact: the number is in one of the others. */
+const asked = (request: SipRequest): (string | undefined)[] => [
+  request.uri.user,
+  addressOf(request, "P-Called-Party-ID")?.uri.user,
+  request.to.uri.user,
+];
+
+/** The number of the phone system that is called, among those that come by this trunk. */
+export function calledNumber(request: SipRequest, plan: PhonePlan, trunk: PlanTrunk): PlanNumber | undefined {
+  const ours = plan.numbers.filter(({ trunkId }) => trunkId === null || trunkId === trunk.id);
+  for (const user of asked(request)) {
+    const called = normal(user, plan.system.country);
+    const found = called && ours.find(({ number }) => number === called);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** What carriers write where no number is to be shown. */
+const nobody = /^(anonymous|restricted|unavailable|unknown|private|blocked)$/i;
+
+const normal = (user: string | undefined, country: string): string | undefined =>
+  user === undefined ? undefined : (outsideNumber(user, country)?.e164 ?? plusOf(user, country));
 
 /** Providers leave the plus away, also where it is meant. */
 const plusOf = (user: string, country: string): string | undefined =>

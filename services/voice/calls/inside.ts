@@ -20,3 +20,15 @@ export function internalDestination(plan: PhonePlan, dialled: string): Destinati
   }
   return elements.speedDials.find(({ number }) => number === dialled)?.target;
 }
+
+/** What a record calls a destination: its number, and its name. */
+export function calledBy(plan: PhonePlan, to: Destination): { number: string; name?: string } {
+  if (to.kind === "number") return { number: to.number };
+  if (to.kind === "hang_up") return { number: to.kind };
+  const all: { id: string; number?: string | undefined; name: string }[] = [
+    ...plan.extensions,
+    ...Object.values(plan.elements).flat(),
+  ] as never;
+  const found = all.find(({ id }) => id === to.id);
+  return found ? { number: found.number ?? to.kind, name: found.name } : { number: to.kind };
+}

@@ -22,6 +22,13 @@ export function outsideNumber(dialled: string, country: string): OutsideNumber |
   return { e164: number.number, country: number.country, kind };
 }
 
+/** As people of that country read it: "01 99 00 33 44" at home, "+380 44 123 4567" elsewhere. */
+export function forPeople(e164: string, country: string): string {
+  const number = parsePhoneNumberFromString(e164);
+  if (!number) return e164;
+  return number.country === country ? number.formatNational() : number.formatInternational();
+}
+
 /** As a trunk wants it written. */
 export function written(e164: string, format: "e164_plus" | "e164" | "national", country: string): string {
   if (format === "e164_plus") return e164;

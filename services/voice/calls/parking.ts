@@ -7,8 +7,7 @@ import { connect, ring, targetsOf } from "./connect.ts";
 import { answerAfter } from "./paging.ts";
 import type { Party } from "./party.ts";
 import { say } from "./say.ts";
-import { music } from "./sounds.ts";
-import { announcementSource } from "./spoken.ts";
+import { heldMusic } from "./spoken.ts";
 
 type Lot = PhonePlan["elements"]["parkingLots"][number];
 
@@ -53,7 +52,7 @@ export async function park(
   call.setState("parked");
   const fetched = Promise.withResolvers<Party>();
   taken.set(keyOf(call, slot), { fetch: fetched.resolve });
-  const playback = subject.play(lot.music ? await announcementSource(call, lot.music) : music(call.plan), { repeat: 0 });
+  const playback = subject.play(await heldMusic(call, lot.music), { repeat: 0 });
   const stop = new AbortController();
   const told = tellSlot(call, parkerId, slot, stop.signal);
   try {

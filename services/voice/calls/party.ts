@@ -10,6 +10,7 @@ import {
 import type { HeaderInput, IncomingCall, IncomingOffer, IncomingRefer, OutgoingCall, SessionEnd } from "../sip/ports.ts";
 import { aborted, unless } from "./abort.ts";
 import type { Call } from "./call.ts";
+import type { Charge, Spent } from "./charges.ts";
 import { Digits } from "./digits.ts";
 import type { CallMedia } from "./media.ts";
 
@@ -28,6 +29,9 @@ export interface PartyEvents {
   onEnded?(party: Party, end: SessionEnd): void;
   onError(error: unknown, during: string): void;
 }
+
+/** In the codecs of that leg, and with a picture if it has one. */
+const as = (like: MediaLeg | undefined) => (like ? { like, video: like.media?.video === true } : {});
 
 type AnySession = IncomingCall | OutgoingCall;
 
@@ -52,6 +56,12 @@ export class Party {
   readonly events: PartyEvents;
   readonly startedAt = new Date();
   answeredAt: Date | undefined;
+  endedAt: Date | undefined;
+  /** What it costs from its answer to its end, in whatever calls it is. */
+  readonly charge: Charge | undefined;
+  isWatched = false;
+  /** It was ended because nothing is left to spend. */
+  spent: Spent | undefined;
   /** The one that it is in now. */
   call: Call | undefined;
   /** Whom it talks to. */
@@ -61,6 +71,8 @@ export class Party {
   quality: QualityFigures | undefined;
   /** The other phone put us on hold. */
   held = false;
+  /** A new offer of it is being answered. */
+  private negotiating = false;
   onHold: ((held: boolean) => void) | undefined;
   readonly media: CallMedia;
   private control: AbortController | undefined;
@@ -69,8 +81,16 @@ export class Party {
   private localAnswer: string | undefined;
   private readonly unlisten: () => void;
 
-  constructor(options: { who: Who; session: AnySession; leg: MediaLeg; media: CallMedia; events: PartyEvents }) {
+  constructor(options: {
+    who: Who;
+    session: AnySession;
+    leg: MediaLeg;
+    media: CallMedia;
+    events: PartyEvents;
+    charge?: Charge | undefined;
+  }) {
     this.who = options.who;
+    this.charge = options.charge;
     this.session = options.session;
     this.leg = options.leg;
     this.media = options.media;
@@ -96,6 +116,11 @@ export class Party {
 
   get isAnswered(): boolean {
     return this.answeredAt !== undefined;
+  }
+
+  /** It can be told something: it has answered, or has our media before that. */
+  get hears(): boolean {
+    return !this.gone.aborted && (this.isAnswered || this.localAnswer !== undefined);
   }
 
   /** Ends the hold of whoever has it. */
@@ -130,7 +155,7 @@ export class Party {
     const { session } = this;
     if (session.direction !== "incoming" || this.isAnswered || this.gone.aborted || session.request.sdp === undefined) return;
     if (this.localAnswer !== undefined) return;
-    this.localAnswer = await this.leg.answer(session.request.sdp, like ? { like } : {});
+    this.localAnswer = await this.leg.answer(session.request.sdp, as(like));
     if (!this.gone.aborted) session.progress(183, { sdp: this.localAnswer });
   }
 
@@ -142,12 +167,12 @@ export class Party {
     this.answeredAt = new Date();
     const offer = session.request.sdp;
     if (offer !== undefined) {
-      const sdp = this.localAnswer ?? (await this.leg.answer(offer, like ? { like } : {}));
+      const sdp = this.localAnswer ?? (await this.leg.answer(offer, as(like)));
       this.gone.throwIfAborted();
       session.answer({ sdp });
       return;
     }
-    const sdp = await this.leg.offer(like ? { like } : {});
+    const sdp = await this.leg.offer(as(like));
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
     session.answer({ sdp });
     const answer = await unless(this.gone, acknowledged);
@@ -180,6 +205,7 @@ export class Party {
 
   private heard(event: MediaEvent): void {
     if (event.type === "call_ended") {
+      if (this.call) this.call.endReason ??= "The media process of the call ended.";
       this.session.hangUp({ reason: 'Q.850;cause=41;text="Temporary failure"', cause: "failed" });
       return;
     }
@@ -191,7 +217,7 @@ export class Party {
 
   private async negotiate(offer: IncomingOffer): Promise<void> {
     if (offer.sdp === undefined) {
-      const sdp = await this.leg.offer();
+      const sdp = await this.leg.offer(as(this.leg));
       const { session } = this;
       (session as IncomingCall).once("acknowledged", (answer) => {
         if (answer !== undefined)
@@ -203,8 +229,26 @@ export class Party {
       offer.answer(sdp);
       return;
     }
-    offer.answer(await this.leg.answer(offer.sdp, this.peer ? { like: this.peer.leg } : {}));
+    this.negotiating = true;
+    try {
+      const { video } = await this.leg.consider(offer.sdp);
+      if (video) await this.peer?.addVideo();
+      offer.answer(await this.leg.answer(offer.sdp, as(this.peer?.leg)));
+    } finally {
+      this.negotiating = false;
+    }
     this.changed();
+  }
+
+  /** A picture as well, for a browser that talks without. It may refuse: then all stays as it was. */
+  private async addVideo(): Promise<void> {
+    const { media } = this.leg;
+    // Two that begin at once would wait for each other.
+    if (media?.profile !== "webrtc" || media.video || this.held || this.negotiating || this.session.state !== "confirmed") return;
+    const sdp = await this.leg.offer({ like: this.leg, video: true });
+    const { status, sdp: answer } = await this.session.reinvite({ sdp });
+    if (status < 300 && answer !== undefined) await this.leg.accept(answer);
+    else await this.leg.rollback();
   }
 
   private changed(): void {
@@ -221,6 +265,7 @@ export class Party {
 
   private async over(end: SessionEnd): Promise<void> {
     this.end = end;
+    this.endedAt = new Date();
     this.unlisten();
     this.goneController.abort(new Left("gone"));
     this.control?.abort(new Left("gone"));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { WebSocketServer } from "ws";
 import type { Database } from "../../../kernel/db/database.ts";
@@ -8,18 +9,27 @@ import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import { openPassword } from "../extensions/credentials.ts";
 import { serveCommands } from "../live/commands.ts";
+import { startCoturn } from "../media/coturn.ts";
 import { openMediaEngine } from "../media/openEngine.ts";
+import { turnSecret } from "../media/turn.ts";
+import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
+import { type KeepAlive, openKeepAlive } from "../registrar/keepAlive.ts";
 import { openLocations } from "../registrar/locations.ts";
 import { createRegistrar } from "../registrar/registrar.ts";
 import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
+import type { Call } from "./call.ts";
+import { resumeCallbacks } from "./callbacks.ts";
 import { openChat } from "./chat.ts";
 import { createCommandActions } from "./commandActions.ts";
 import { commandHandler } from "./commands.ts";
+import { follow } from "./destinations.ts";
 import { openLamps } from "./lamps.ts";
+import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
+import { closeLeft } from "./recorder.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
 
@@ -40,28 +50,53 @@ export interface PhonesOptions {
   rtpPorts: { from: number; to: number };
   /** The IP address that phones are told. */
   address: string;
+  /** coturn, for browsers that UDP does not reach. */
+  turn?: { port: number; program: string };
   log: Log;
+  /** The same after a restart, and no other's of this cloud; default: name of the host and port. */
+  processId?: string;
   /** Media workers; by default one per processor. */
   workers?: number;
+  /** For tests, which cannot wait so long. */
+  admission?: { firstBlockMs: number };
+  trunkRetryMs?: number;
+  keepAliveMs?: number;
 }
 
 export interface Phones {
-  /** Those really taken. */
+  /** Those really taken; 0: there is none. */
   sipPort: number;
+  tlsPort: number;
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
+  /** Others serve its phone systems from now on; calls that run go on here to their end. */
+  drain(): Promise<void>;
 }
 
 /** The voice process: registrar and switchboard over SIP and media. @throws what listening throws, such as EADDRINUSE */
 export async function openPhones(options: PhonesOptions): Promise<Phones> {
   const { database, secrets, log } = options;
-  const folder = join(options.dataDirectory, "voice", "calls");
+  const processId = options.processId ?? `${hostname()}:${options.sipPort ?? options.tlsPort ?? options.webSocketPort}`;
+  const folder = join(options.dataDirectory, "voice", "calls", processId.replace(/[^\w.-]/g, "_"));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const plans = await openPlans(database, log);
-  const locations = await openLocations(database, log);
-  const admission = openAdmission((flow) => locations.isKnownFlow(flow));
+  let calls: ReadonlyMap<string, Call> = new Map();
+  const leases = await openLeases({
+    ...{ database, log, processId, takenOver: closeLeft },
+    busy: () => new Set([...calls.values()].map(({ plan }) => plan.system.id)),
+  });
+  const plans = await openPlans(database, log, leases);
+  const locations = await openLocations(database, log, leases);
+  const reassign = (plan: PhonePlan | undefined) =>
+    locations.reassign(new Map(plan?.extensions.flatMap(({ id, devices }) => devices.map((device) => [device.id, id] as const))));
+  for (const plan of plans.all()) await reassign(plan);
+  plans.onChange((_, plan) => void reassign(plan));
+  let trunks: Trunks | undefined;
+  let keepAlive: KeepAlive | undefined;
+  const isKnown = (flow: string) => locations.isKnownFlow(flow) || trunks?.isKnownFlow(flow) === true;
+  const isProvider = (address: string) => trunks?.isProvider(address) === true;
+  const admission = openAdmission({ isKnown, isProvider, ...options.admission });
   const registrar = createRegistrar({
     database,
     openPassword: (account) => openPassword(secrets, account),
@@ -69,6 +104,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     digest: openDigestServer({ key: randomBytes(32) }),
     admission,
     locations,
+    serves: leases.serves,
   });
   const engine = await openMediaEngine({
     kind: "embedded",
@@ -78,13 +114,20 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     log: ({ level, message, ...rest }) => log[level](rest, message),
     ...(options.workers === undefined ? {} : { workers: options.workers }),
   });
+  const turn =
+    options.turn &&
+    startCoturn({
+      ...{ ...options.turn, listen: options.listen, address: options.address, secret: turnSecret(secrets), log },
+      folder: join(options.dataDirectory, "voice", "turn"),
+    });
   let stack: SipStack | undefined;
-  let trunks: Trunks | undefined;
   const switchboard = await createSwitchboard({
-    ...{ log, database, secrets, engine, plans, locations, registrar, folder },
+    ...{ log, database, secrets, engine, plans, locations, registrar, folder, processId },
     stack: () => stack as SipStack,
     trunks: () => trunks as Trunks,
+    keepAlive: () => keepAlive as KeepAlive,
   });
+  calls = switchboard.calls;
   const opened = await openSipStack({
     bindings: bindingsOf(options),
     ...(options.certificate ? { certificate: options.certificate } : {}),
@@ -93,22 +136,24 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     onInvite: (call) => switchboard.invite(call),
     onRequest: (request) => answer(request),
     onFlowClosed: (flow) => locations.flowClosed(flow),
-    admit: ({ address, flow }) => admission.admits(address, flow) || trunks?.isProvider(address) === true,
-    onMalformed: ({ address }) => admission.failed(address),
+    admit: ({ address, flow }) => admission.admits(address, flow),
+    onMalformed: ({ address }) => isProvider(address) || admission.failed(address),
     onError: (error, during) => log.error({ err: error }, `${during} failed`),
   });
   stack = opened;
-  const lines = openTrunks({ database, secrets, log, plans, stack: opened });
+  const lines = openTrunks({ database, secrets, log, plans, stack: opened, retryMs: options.trunkRetryMs });
   trunks = lines;
+  keepAlive = openKeepAlive({ stack: opened, locations, everyMs: options.keepAliveMs });
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
   const { partiesOf, onExtension } = switchboard;
   const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
-  const commands = await serveCommands(database, log, commandHandler(switchboard, createCommandActions(switchboard)));
+  const commands = await serveCommands(database, log, processId, commandHandler(switchboard, createCommandActions(switchboard)));
+  await resumeCallbacks(switchboard, follow);
   const door = await openWebSocketDoor(opened, options.webSocketPort);
 
   async function answer(request: IncomingRequest): Promise<void> {
     if (request.method === "REGISTER") return registrar.register(request);
-    if (request.method === "OPTIONS") return request.respond(200);
+    if (request.method === "OPTIONS") return present(request);
     if (request.method === "MESSAGE") return chat.receive(request);
     if (request.method === "SUBSCRIBE") return lamps.subscribe(request);
     request.respond(405, {
@@ -116,18 +161,36 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     });
   }
 
+  /** Whoever looks for phone systems at addresses finds none: it is told only who knows one by its name, or is known. */
+  function present(request: IncomingRequest): void {
+    const { flow, address } = request.source;
+    const knowsUs = plans.all().some(({ system }) => system.domain === request.uri.host);
+    if (knowsUs || isKnown(flow) || isProvider(address)) request.respond(200);
+    else {
+      admission.failed(address);
+      request.ignore();
+    }
+  }
+
+  const portOf = (wanted: "udp" | "tls") => opened.bindings.find(({ transport }) => transport === wanted)?.port ?? 0;
   return {
-    sipPort: opened.bindings.find(({ transport }) => transport === "udp")?.port ?? 0,
+    sipPort: portOf("udp"),
+    tlsPort: portOf("tls"),
     webSocketPort: door.port,
+    drain: () => leases.drain(),
     async close({ drainMs }) {
+      await leases.drain().catch((error) => log.warn({ err: error }, "phone systems are given up only when their time is over"));
       await commands.close();
+      keepAlive?.close();
       await lines.close();
       await opened.close({ drainMs });
       await Promise.all([chat.close(), lamps.close()]);
       await door.close();
       await switchboard.close();
       await engine.close();
+      await turn?.close();
       locations.close();
+      leases.close();
       await plans.close();
     },
   };

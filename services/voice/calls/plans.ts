@@ -2,8 +2,9 @@ import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import { loadPlan, type PhonePlan } from "../plan.ts";
 import { planChannel, systemStore } from "../systems/store.ts";
+import type { Leases } from "./leases.ts";
 
-/** The plans of all phone systems, kept as new as they are told of. A call keeps the one it began with. */
+/** The plans of all phone systems that are served here, kept as new as they are told of. A call keeps the one it began with. */
 export interface Plans {
   of(systemId: string): PhonePlan | undefined;
   /** At least as new as this version, which somebody has seen: we may be told of it a moment later. */
@@ -14,13 +15,14 @@ export interface Plans {
   close(): Promise<void>;
 }
 
-export async function openPlans(database: Database, log: Log): Promise<Plans> {
+export async function openPlans(database: Database, log: Log, leases: Leases): Promise<Plans> {
   const plans = new Map<string, PhonePlan>();
   const listeners: ((systemId: string, plan: PhonePlan | undefined) => void)[] = [];
   const reading = new Map<string, Promise<void>>();
 
   async function read(systemId: string): Promise<void> {
-    const plan = await database.transaction("system", (tx) => loadPlan(tx, systemId));
+    const isOurs = await leases.serves(systemId);
+    const plan = isOurs ? await database.transaction("system", (tx) => loadPlan(tx, systemId)) : undefined;
     if (plan) plans.set(systemId, plan);
     else plans.delete(systemId);
     for (const listener of listeners) listener(systemId, plan);
@@ -38,10 +40,12 @@ export async function openPlans(database: Database, log: Log): Promise<Plans> {
   async function readChanged(): Promise<void> {
     const versions = await database.transaction("system", (tx) => systemStore.versions(tx));
     const known = new Set(versions.map(({ id }) => id));
-    for (const { id, planVersion } of versions) if (plans.get(id)?.version !== planVersion) readAgain(id);
+    for (const { id, planVersion } of versions)
+      if ((plans.get(id)?.version ?? 0) !== (leases.has(id) ? planVersion : 0)) readAgain(id);
     for (const id of plans.keys()) if (!known.has(id)) readAgain(id);
     await Promise.all(reading.values());
   }
+  leases.onChange((systemId) => readAgain(systemId));
   const listener = await database.listen(
     planChannel,
     (payload) => readAgain(payload.split(" ")[0] as string),

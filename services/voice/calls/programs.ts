@@ -1,3 +1,4 @@
+import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
 import { askProgram } from "../live/program.ts";
 import { type ApplicationRow, applicationStore } from "../live/store/applications.ts";
@@ -36,16 +37,36 @@ export async function callProgram(
     call.refuse(404, "failed", "There is no such application.");
     return undefined;
   }
-  call.note("application", application.id, application.name);
+  const leg = call.note("application", application.id, application.name);
   call.setState("application");
   try {
     return await converse(call, application, follow, signal);
   } catch (error) {
     signal.throwIfAborted();
     board.log.info({ err: error, call: call.id, application: application.id }, "a program did not say what to do with a call");
-    call.refuse(480, "failed", "The program that answers this number failed.");
+    leg.reason = complaintOf(error);
+    call.refuse(480, "failed", `The program that answers this number failed: ${leg.reason}`.slice(0, longestReason));
+    // Of a call that was answered already it is the only word on why it ended.
+    if (application.fallback.kind === "hang_up") call.endReason = call.refusal.reason;
     return application.fallback;
   }
+}
+
+const longestReason = 1000;
+
+/** What is wrong with its answer, field by field, for whoever writes the program. */
+function complaintOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const fields = CloudError.is(error, "invalid_argument") ? error.details?.["fields"] : undefined;
+  const each = Array.isArray(fields) ? fields.map(({ path, message }) => `${path}: ${message}`) : [];
+  return (each.length > 0 ? `Its answer is not understood. ${each.join(" ")}` : message).slice(0, longestReason);
+}
+
+/** @throws CloudError invalid_argument: nothing would be heard */
+function announced(call: Call, id: string): ReturnType<typeof announcementSource> {
+  if (!call.plan.elements.announcements.some((each) => each.id === id))
+    throw new CloudError("invalid_argument", `The program names an announcement that is none of this phone system: ${id}`);
+  return announcementSource(call, id);
 }
 
 async function converse(
@@ -99,9 +120,7 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
       await listen(call, verb, signal);
       return undefined;
     case "play":
-      await answer(call);
-      await call.subject.listen(await announcementSource(call, verb.announcement), signal, { repeat: verb.times });
-      return undefined;
+      return play(call, verb, signal);
     case "gather":
       return gather(call, verb, signal);
     case "record":
@@ -109,6 +128,8 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
     case "dial":
       return dial(call, verb, follow, signal);
     case "queue":
+      if (!call.plan.elements.queues.some(({ id }) => id === verb.queue))
+        throw new CloudError("invalid_argument", `The program names a queue that is none of this phone system: ${verb.queue}`);
       return { to: { kind: "queue", id: verb.queue } };
     case "send_digits":
       await answer(call);
@@ -126,6 +147,12 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
   }
 }
 
+async function play(call: Call, verb: Verb<"play">, signal: AbortSignal): Promise<undefined> {
+  const source = await announced(call, verb.announcement);
+  await answer(call);
+  await call.subject.listen(source, signal, { repeat: verb.times });
+}
+
 async function answer(call: Call): Promise<void> {
   await call.subject.answer();
   call.answered();
@@ -138,11 +165,11 @@ async function listen(
   signal: AbortSignal,
   untilDtmf?: string,
 ): Promise<void> {
-  await answer(call);
   const source =
     what.announcement === undefined
       ? what.text && (await textSource(call, what.text, what.language))
-      : await announcementSource(call, what.announcement);
+      : await announced(call, what.announcement);
+  await answer(call);
   if (source) await call.subject.listen(source, signal, untilDtmf === undefined ? {} : { untilDtmf });
 }
 

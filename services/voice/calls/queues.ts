@@ -1,56 +1,47 @@
 import type { Destination } from "../destinations/contract.ts";
-import { type AgentActivity, activeCallStore } from "../live/store/activeCalls.ts";
 import type { Playback, PlaySource } from "../media/engine.ts";
-import type { PhonePlan, PlanExtension } from "../plan.ts";
-import { queuePosition } from "../prompts/sayings.ts";
+import type { PlanExtension } from "../plan.ts";
+import { queuePosition, queueWait } from "../prompts/sayings.ts";
 import { pause } from "./abort.ts";
-import type { Board } from "./board.ts";
+import {
+  chosenAgents,
+  giveUp,
+  isNext,
+  offer,
+  type Place,
+  positionOf,
+  type Queue,
+  type QueueState,
+  secondsUntil,
+  stateOf,
+  worksNow,
+} from "./agents.ts";
 import type { Call } from "./call.ts";
+import { canBeCalledBack, promiseCallback } from "./callbacks.ts";
 import { connect, ring, targetsOf } from "./connect.ts";
-import { shuffled } from "./groups.ts";
+import type { Follow } from "./programs.ts";
 import { say } from "./say.ts";
-import { music } from "./sounds.ts";
-import { announcementSource, speechSource } from "./spoken.ts";
+import { heldMusic, speechSource } from "./spoken.ts";
 
-type Queue = PhonePlan["elements"]["queues"][number];
+const roundMs = 300;
 
+/** One caller in a queue. */
 interface Waiting {
   call: Call;
-  since: number;
-  /** Agents are called for it. */
-  rings: boolean;
-}
-
-/** What an agent did in a queue, as long as the process lives. */
-interface Agent {
-  state: "free" | "ringing" | "talking" | "wrap_up";
-  until: number;
-  calls: number;
-  idleSince: number;
-}
-
-interface QueueState {
-  waiting: Waiting[];
-  agents: Map<string, Agent>;
-  turn: number;
-}
-
-const states = new WeakMap<Board, Map<string, QueueState>>();
-const roundMs = 300;
-/** Who did not answer is not called again at once. */
-const missedMs = 3000;
-const processId = "voice";
-
-function stateOf(board: Board, queueId: string): QueueState {
-  const ofBoard = states.get(board) ?? new Map<string, QueueState>();
-  states.set(board, ofBoard);
-  const state = ofBoard.get(queueId) ?? { waiting: [], agents: new Map(), turn: 0 };
-  ofBoard.set(queueId, state);
-  return state;
+  state: QueueState;
+  place: Place;
+  hold: HoldMusic;
+  /** Pressed the key for it. */
+  wantsCallback: boolean;
 }
 
 /** Waits until an agent takes the call. Returns where it goes otherwise. @throws the reason of `signal` */
-export async function callQueue(call: Call, queueId: string, signal: AbortSignal): Promise<Destination | undefined> {
+export async function callQueue(
+  call: Call,
+  queueId: string,
+  follow: Follow,
+  signal: AbortSignal,
+): Promise<Destination | undefined> {
   const queue = queueNow(call, queueId);
   if (!queue) {
     call.refuse(404, "failed", "There is no such queue.");
@@ -65,48 +56,55 @@ export async function callQueue(call: Call, queueId: string, signal: AbortSignal
   if (state.waiting.length >= queue.maxWaiting) return queue.overflow;
   await subject.answer();
   call.setState("queued");
-  const entry: Waiting = { call, since: Date.now(), rings: false };
-  state.waiting.push(entry);
-  const hold = new HoldMusic(call, queue.music ? await announcementSource(call, queue.music) : music(call.plan));
+  const place: Place = { since: Date.now(), rings: false, notBefore: 0 };
+  state.waiting.push(place);
+  const hold = new HoldMusic(call, await heldMusic(call, queue.music));
+  const waiting: Waiting = { call, state, place, hold, wantsCallback: false };
+  const stop = subject.digits.listen((digit) => {
+    waiting.wantsCallback ||= digit === queue.callbackDigit && canBeCalledBack(call);
+  });
+  let next: Destination | undefined;
   try {
     if (queue.joinMessage) await subject.listen(await speechSource(call, queue.joinMessage), signal);
-    return await wait(call, queue, state, entry, hold, signal);
+    next = await wait(waiting, queue, follow, signal);
   } finally {
-    state.waiting.splice(state.waiting.indexOf(entry), 1);
+    stop();
+    giveUp(state, place);
     await hold.stop();
   }
+  // It waits no more: it rings elsewhere.
+  if (next) call.setState("ringing");
+  return next;
 }
 
 /** Who has logged in meanwhile counts: the plan of now, not that of the call's beginning. */
+const planNow = (call: Call) => call.board.plans.of(call.plan.system.id) ?? call.plan;
 const queueNow = (call: Call, queueId: string): Queue | undefined =>
-  (call.board.plans.of(call.plan.system.id) ?? call.plan).elements.queues.find(({ id }) => id === queueId);
+  planNow(call).elements.queues.find(({ id }) => id === queueId);
 
-async function wait(
-  call: Call,
-  first: Queue,
-  state: QueueState,
-  entry: Waiting,
-  hold: HoldMusic,
-  signal: AbortSignal,
-): Promise<Destination | undefined> {
-  let told = entry.since;
+async function wait(waiting: Waiting, first: Queue, follow: Follow, signal: AbortSignal): Promise<Destination | undefined> {
+  const { call, state, place, hold } = waiting;
+  let told = 0;
   for (;;) {
     signal.throwIfAborted();
     const queue = queueNow(call, first.id) ?? first;
-    const waitedMs = Date.now() - entry.since;
-    if (waitedMs >= queue.maxWaitSeconds * 1000) return queue.overflow;
-    if (queue.leaveWhenEmpty && !queue.agents.some(({ extension }) => isLoggedIn(queue, extension))) return queue.overflow;
-    const isNext = state.waiting.find(({ rings }) => !rings) === entry;
-    const agents = isNext ? chosen(call, queue, state) : [];
+    if (waiting.wantsCallback) {
+      await hold.stop();
+      await promiseCallback(call, queue, state, place, follow, signal);
+      return undefined;
+    }
+    const leftMs = queue.maxWaitSeconds * 1000 - (Date.now() - place.since);
+    if (leftMs <= 0) return queue.overflow;
+    if (queue.leaveWhenEmpty && !queue.agents.some(({ extension }) => worksNow(queue, extension))) return queue.overflow;
+    const agents = isNext(state, place) ? chosenAgents(call.board, planNow(call), queue, state) : [];
     if (agents.length > 0) {
       hold.start();
-      if (await offer(call, queue, state, entry, agents, hold, queue.maxWaitSeconds * 1000 - waitedMs, signal)) return undefined;
+      if (await offerCaller(waiting, queue, agents, leftMs, signal)) return undefined;
       continue;
     }
     if (queue.announcePosition && Date.now() - told >= queue.announceEverySeconds * 1000) {
       await hold.stop();
-      await say(call, queuePosition(state.waiting.indexOf(entry) + 1), signal);
-      if (queue.repeatMessage) await call.subject.listen(await speechSource(call, queue.repeatMessage), signal);
+      await tell(waiting, queue, signal);
       told = Date.now();
     }
     hold.start();
@@ -114,128 +112,42 @@ async function wait(
   }
 }
 
-const isLoggedIn = (queue: Queue, extensionId: string): boolean =>
-  queue.states.some((state) => state.extensionId === extensionId && state.loggedIn && !state.paused);
-
-function agentOf(state: QueueState, extensionId: string): Agent {
-  const agent = state.agents.get(extensionId) ?? { state: "free" as const, until: 0, calls: 0, idleSince: 0 };
-  state.agents.set(extensionId, agent);
-  return agent;
+/** The place, how long it will take, and what else can be done. */
+async function tell({ call, state, place }: Waiting, queue: Queue, signal: AbortSignal): Promise<void> {
+  const seconds = queue.announceWait ? secondsUntil(queue, state, place) : undefined;
+  const { callbackDigit } = queue;
+  const key = callbackDigit !== undefined && canBeCalledBack(call) ? callbackDigit : undefined;
+  const sayings = [
+    ...queuePosition(positionOf(state, place)),
+    ...(seconds === undefined ? [] : queueWait(seconds)),
+    ...(key === undefined ? [] : ["queue_callback" as const, { digits: key }]),
+  ];
+  const untilDtmf = key === undefined ? {} : { untilDtmf: key };
+  await say(call, sayings, signal, untilDtmf);
+  if (queue.repeatMessage) await call.subject.listen(await speechSource(call, queue.repeatMessage), signal, untilDtmf);
 }
 
-/** Who is called now: of the best priority that has somebody free, as the strategy says. */
-function chosen(call: Call, queue: Queue, state: QueueState): PlanExtension[] {
-  const { board } = call;
-  const plan = board.plans.of(call.plan.system.id) ?? call.plan;
-  const isFree = (extensionId: string) => {
-    const extension = plan.extensions.find(({ id }) => id === extensionId);
-    if (!extension || extension.doNotDisturb || !isLoggedIn(queue, extensionId)) return undefined;
-    const agent = agentOf(state, extensionId);
-    if (agent.state !== "free" || Date.now() < agent.until || board.partiesOf(extensionId).length > 0) return undefined;
-    return targetsOf(call, extension).length > 0 ? extension : undefined;
-  };
-  const free = queue.agents.flatMap(({ extension, priority }) => {
-    const found = isFree(extension);
-    return found ? [{ extension: found, priority, agent: agentOf(state, extension) }] : [];
-  });
-  const best = Math.min(...free.map(({ priority }) => priority));
-  const able = free.filter(({ priority }) => priority === best);
-  if (able.length === 0) return [];
-  const extensions = (list: typeof able) => list.map(({ extension }) => extension);
-  switch (queue.strategy) {
-    case "ring_all":
-      return extensions(able);
-    case "longest_idle":
-      return extensions(able.toSorted((a, b) => a.agent.idleSince - b.agent.idleSince)).slice(0, 1);
-    case "fewest_calls":
-      return extensions(able.toSorted((a, b) => a.agent.calls - b.agent.calls)).slice(0, 1);
-    case "random":
-      return extensions(shuffled(able)).slice(0, 1);
-    case "in_order":
-      return extensions(able).slice(0, 1);
-    case "round_robin": {
-      const ids = queue.agents.map(({ extension }) => extension as string);
-      const after = (id: string) => (ids.indexOf(id) - state.turn + ids.length) % ids.length;
-      const next = extensions(able).toSorted((a, b) => after(a.id) - after(b.id))[0] as PlanExtension;
-      state.turn = (ids.indexOf(next.id) + 1) % ids.length;
-      return [next];
-    }
-  }
-}
-
-/** Calls these agents; whether one of them had the call, to its end. */
-async function offer(
-  call: Call,
+/** Calls these agents; whether one of them had the caller, to the end. */
+function offerCaller(
+  { call, state, place, hold }: Waiting,
   queue: Queue,
-  state: QueueState,
-  entry: Waiting,
   agents: PlanExtension[],
-  hold: HoldMusic,
   leftMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  entry.rings = true;
-  for (const { id } of agents) setAgent(call, queue, state, id, "ringing");
-  let answeredBy: string | undefined;
-  try {
-    const targets = agents.flatMap((extension) => targetsOf(call, extension));
-    const ringSeconds = Math.max(1, Math.min(queue.ringSeconds, leftMs / 1000));
-    const result = await ring(call, targets, { ringSeconds, quiet: true }, signal);
-    if (!result.party) return false;
-    answeredBy = result.party.who.extensionId;
-    if (answeredBy) setAgent(call, queue, state, answeredBy, "talking");
-    for (const { id } of agents) if (id !== answeredBy) rest(call, queue, state, id, 0);
-    state.waiting.splice(state.waiting.indexOf(entry), 1);
-    await hold.stop();
-    await connect(call, result.party, signal);
-    return true;
-  } finally {
-    entry.rings = false;
-    for (const { id } of agents) {
-      const agent = agentOf(state, id);
-      if (id === answeredBy) {
-        agent.calls++;
-        agent.idleSince = Date.now();
-        setAgent(call, queue, state, id, "wrap_up", queue.wrapUpSeconds * 1000);
-        setTimeout(() => agent.state === "wrap_up" && rest(call, queue, state, id, 0), queue.wrapUpSeconds * 1000 + 10).unref();
-      } else if (agent.state === "ringing") rest(call, queue, state, id, missedMs);
-    }
-  }
-}
-
-/** Free again, from then on. */
-function rest(call: Call, queue: Queue, state: QueueState, extensionId: string, ms: number): void {
-  const agent = agentOf(state, extensionId);
-  agent.state = "free";
-  agent.until = Date.now() + ms;
-  write(call, (tx) => activeCallStore.removeAgent(tx, queue.id, extensionId));
-}
-
-function setAgent(
-  call: Call,
-  queue: Queue,
-  state: QueueState,
-  extensionId: string,
-  activity: AgentActivity["state"],
-  ms = 0,
-): void {
-  const agent = agentOf(state, extensionId);
-  agent.state = activity;
-  agent.until = Date.now() + ms;
   const { organisationId } = call.plan.system;
-  const row: AgentActivity = { queueId: queue.id, extensionId, organisationId, state: activity, since: new Date() };
-  write(call, (tx) => activeCallStore.putAgent(tx, processId, row));
-}
-
-const writes = new WeakMap<Board, Promise<unknown>>();
-
-/** One after the other: what an agent did last holds. */
-function write({ board }: Call, work: Parameters<Board["database"]["transaction"]>[1]): void {
-  const next = (writes.get(board) ?? Promise.resolve())
-    .then(() => board.database.transaction("system", work))
-    .catch((error) => board.log.warn({ err: error }, "what agents do cannot be written down"));
-  writes.set(board, next);
-  board.track(next);
+  const ringSeconds = Math.max(1, Math.min(queue.ringSeconds, leftMs / 1000));
+  return offer({ board: call.board, organisationId, queue, state, place }, agents, {
+    async ring() {
+      const targets = agents.flatMap((extension) => targetsOf(call, extension));
+      return (await ring(call, targets, { ringSeconds, quiet: true }, signal)).party;
+    },
+    async talk(party) {
+      giveUp(state, place);
+      await hold.stop();
+      await connect(call, party, signal);
+    },
+  });
 }
 
 class HoldMusic {

@@ -4,6 +4,7 @@ import type { Id } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
 import { tellWebhooks } from "../live/deliveries.ts";
 import { type ActiveCallRow, activeCallStore } from "../live/store/activeCalls.ts";
+import { pushStore } from "../push/store.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import { saveCallRecord } from "../records/saving.ts";
 import type { CallRowWithLegs } from "../records/store/calls.ts";
@@ -14,30 +15,48 @@ export interface Recorder {
   changed(call: Call): void;
   /** Never rejects: a record that cannot be written is written again until it can. */
   finish(call: Call): Promise<void>;
+  /** Resolves when what is being written now is. Never rejects. */
+  settled(): Promise<void>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
 
-/** There is one voice process: what it left when it died is its own at the next start. */
-const processId = "voice";
 /** Changes of a call come in bursts. */
 const settleMs = 150;
 const retryMs = 1000;
 const attempts = 60;
+/** Records in one transaction. */
+const atOnce = 50;
 
-export async function openRecorder({ database, log }: { database: Database; log: Log }): Promise<Recorder> {
+/** What a process left when it died: its own at its next start, that of one phone system when another takes that over. */
+export async function closeLeft(tx: Tx, processId: string, systemId?: string): Promise<void> {
+  for (const row of await activeCallStore.clear(tx, processId, systemId)) await saveCallRecord(tx, cutOff(row));
+}
+
+export async function openRecorder({
+  database,
+  log,
+  processId,
+}: {
+  database: Database;
+  log: Log;
+  processId: string;
+}): Promise<Recorder> {
   const dirty = new Set<Call>();
   /** What webhooks have been told of each call that runs. */
   const told = new Map<string, Set<"call.started" | "call.answered">>();
+  /** Whose browsers have been told that it rings. */
+  const rung = new Map<string, readonly string[]>();
   const over = new Set<string>();
   const writing = new Set<Promise<void>>();
+  /** Those of them that write what goes on. */
+  const noting = new Set<Promise<void>>();
+  const ended: { record: CallRowWithLegs; written: () => void }[] = [];
+  let isEnding = false;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
-  await database.transaction("system", async (tx) => {
-    const left = await activeCallStore.clear(tx, processId);
-    for (const row of left) await saveCallRecord(tx, cutOff(row));
-  });
+  await database.transaction("system", (tx) => closeLeft(tx, processId));
 
   const tell = (
     tx: Tx,
@@ -48,11 +67,18 @@ export async function openRecorder({ database, log }: { database: Database; log:
     const calls = [...dirty].filter(({ id }) => !over.has(id));
     dirty.clear();
     if (calls.length === 0) return;
-    const rows = calls.map(rowOf);
+    const rows = calls.map((call) => rowOf(call, processId));
     await database.transaction("system", async (tx) => {
       for (const row of rows) await activeCallStore.put(tx, row);
       for (const row of rows)
         for (const event of news(row)) await tellWebhooks(tx, row.systemId, event, { call: activeCallTold(row) });
+      for (const row of rows)
+        await pushStore.tell(tx, ringsAnew(row), {
+          kind: "ringing",
+          callId: row.id,
+          from: row.from,
+          fromName: row.fromName ?? undefined,
+        });
       for (const system of new Map(rows.map((row) => [row.systemId, row])).values()) await tell(tx, system);
     });
   }
@@ -65,6 +91,52 @@ export async function openRecorder({ database, log }: { database: Database; log:
     told.set(row.id, new Set([...known, ...events]));
     return events;
   }
+  /** Extensions that it rings now and that nobody was told of; the caller's own is none. */
+  function ringsAnew(row: ActiveCallRow): string[] {
+    if (row.state !== "ringing") return [];
+    const known = rung.get(row.id) ?? [];
+    rung.set(row.id, row.extensionIds);
+    return row.extensionIds.filter((id, index) => !known.includes(id) && !(row.direction !== "inbound" && index === 0));
+  }
+  /** Those that are over and wait for it, several in one transaction: a connection for each would leave none for calls that begin. */
+  async function writeEnded(): Promise<void> {
+    if (isEnding) return;
+    isEnding = true;
+    while (ended.length > 0) {
+      const batch = ended.splice(0, atOnce);
+      // One that is being written as going on must not come back after it was taken away.
+      await Promise.allSettled([...noting]);
+      try {
+        await keep(batch.map(({ record }) => record));
+        for (const { written } of batch) written();
+      } catch {
+        // One of them may be why: each by itself.
+        for (const { record, written } of batch) void keepAlone(record).then(written);
+      }
+    }
+    isEnding = false;
+  }
+  function keep(records: CallRowWithLegs[]): Promise<void> {
+    return database.transaction("system", async (tx) => {
+      await activeCallStore.remove(
+        tx,
+        records.map(({ id }) => id),
+      );
+      for (const record of records) if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
+      for (const record of new Map(records.map((each) => [each.systemId, each])).values()) await tell(tx, record);
+    });
+  }
+  async function keepAlone(record: CallRowWithLegs): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await keep([record]);
+      } catch (error) {
+        log.warn({ err: error, call: record.id, attempt }, "the record of a call cannot be written");
+        if (attempt === attempts || isClosed) return;
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
   const track = (work: Promise<void>) => {
     writing.add(work);
     void work.finally(() => writing.delete(work));
@@ -75,35 +147,27 @@ export async function openRecorder({ database, log }: { database: Database; log:
       dirty.add(call);
       timer ??= setTimeout(() => {
         timer = undefined;
-        track(write().catch((error) => log.warn({ err: error }, "what goes on cannot be written down")));
+        const note = write().catch((error) => log.warn({ err: error }, "what goes on cannot be written down"));
+        noting.add(note);
+        track(note.finally(() => noting.delete(note)));
       }, settleMs);
     },
     async finish(call) {
       const record = recordOf(call);
       over.add(call.id);
-      const before = [...writing];
-      const work = (async () => {
-        // One that is being written as going on must not come back after it was taken away.
-        await Promise.allSettled(before);
-        for (let attempt = 1; ; attempt++) {
-          try {
-            await database.transaction("system", async (tx) => {
-              await activeCallStore.remove(tx, [call.id]);
-              if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
-              await tell(tx, record);
-            });
-            return;
-          } catch (error) {
-            log.warn({ err: error, call: call.id, attempt }, "the record of a call cannot be written");
-            if (attempt === attempts || isClosed) return;
-            await new Promise((resolve) => setTimeout(resolve, retryMs));
-          }
-        }
-      })();
-      track(work);
-      await work;
+      // Else it is written as going on when it is over, and stays so.
+      dirty.delete(call);
+      const written = Promise.withResolvers<void>();
+      ended.push({ record, written: written.resolve });
+      track(written.promise);
+      void writeEnded();
+      await written.promise;
       over.delete(call.id);
       told.delete(call.id);
+      rung.delete(call.id);
+    },
+    async settled() {
+      await Promise.allSettled(writing);
     },
     async close() {
       clearTimeout(timer);
@@ -142,7 +206,7 @@ const placeOf = (call: Call) => ({
 /** What is shown of somebody who hides. */
 const hidden = "anonymous";
 
-const rowOf = (call: Call): ActiveCallRow => ({
+const rowOf = (call: Call, processId: string): ActiveCallRow => ({
   id: call.id,
   ...placeOf(call),
   processId,
@@ -169,17 +233,20 @@ function outcomeOf(call: Call): CallOutcome {
 function recordOf(call: Call): CallRowWithLegs {
   const endedAt = new Date();
   const seconds = (from: Date, to: Date) => Math.max(0, (to.getTime() - from.getTime()) / 1000);
+  const [cost, price] = [call.amount("cost"), call.amount("price")];
+  const outcome = outcomeOf(call);
+  const extensionIds = new Set([...call.extensionIds, ...(outcome === "answered" ? [] : call.missedBy)]);
   const worst = call.qualities.toSorted((a, b) => a.mos - b.mos)[0];
   return {
     id: call.id,
     ...placeOf(call),
     direction: call.direction,
-    outcome: outcomeOf(call),
+    outcome,
     fromNumber: call.from.number ?? hidden,
     fromName: call.from.name ?? null,
     toNumber: call.to.number,
     toName: call.to.name ?? null,
-    extensionIds: [...call.extensionIds] as Id<"extension">[],
+    extensionIds: [...extensionIds] as Id<"extension">[],
     trunkId: (call.trunkId as Id<"trunk"> | undefined) ?? null,
     phoneNumberId: (call.phoneNumberId as Id<"phoneNumber"> | undefined) ?? null,
     queueId: (call.queueId as Id<"callQueue"> | undefined) ?? null,
@@ -188,14 +255,14 @@ function recordOf(call: Call): CallRowWithLegs {
     startedAt: call.startedAt,
     answeredAt: call.answeredAt ?? null,
     endedAt,
-    waitSeconds: seconds(call.startedAt, call.answeredAt ?? endedAt),
+    waitSeconds: seconds(call.waitingSince, call.answeredAt ?? endedAt),
     talkSeconds: call.answeredAt ? seconds(call.answeredAt, endedAt) : 0,
     cause: call.answeredAt ? 200 : call.hungUpBy === "caller" ? 487 : call.refusal.status,
-    reason: call.answeredAt ? null : (call.refusal.reason ?? null),
+    reason: (call.answeredAt ? call.endReason : call.refusal.reason) ?? null,
     hungUpBy: call.hungUpBy ?? "system",
-    cost: call.cost ?? null,
-    price: call.price ?? null,
-    currency: call.cost === undefined && call.price === undefined ? null : call.plan.system.currency,
+    cost: cost ?? null,
+    price: price ?? null,
+    currency: cost === undefined && price === undefined ? null : call.plan.system.currency,
     quality: worst ? { mos: worst.mos, lossPercent: worst.lossReceived * 100, jitterMs: worst.jitterMs } : null,
     legs: call.legs,
   };

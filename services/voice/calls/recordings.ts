@@ -49,6 +49,7 @@ export function recordCall(call: Call, party: Party): CallRecording {
   return {
     async stop() {
       call.isRecorded = false;
+      call.setState(call.state);
       await recording.stop();
       await kept;
     },

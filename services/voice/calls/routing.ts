@@ -1,10 +1,25 @@
+import type { Destination } from "../destinations/contract.ts";
 import type { Call } from "./call.ts";
 import { follow } from "./destinations.ts";
-import { callFeature, featureOf } from "./features.ts";
+import { callFeature, featureOf, type Next } from "./features.ts";
 import { internalDestination } from "./inside.ts";
 import { callOutside } from "./outbound.ts";
 import { outsideNumber } from "./outside.ts";
 import { fetchParked, isSlot, lotOf, park } from "./parking.ts";
+
+async function callInside(call: Call, to: Destination, signal: AbortSignal): Promise<void> {
+  if (call.payer?.permissions.internal === false && to.kind !== "number")
+    return call.refuse(403, "refused", "The extension may not call inside.");
+  await follow(call, to, signal);
+}
+
+/** Where a code leads. */
+async function callNext(call: Call, next: Next, signal: AbortSignal): Promise<void> {
+  if (next === undefined) return;
+  if ("to" in next) return callInside(call, next.to, signal);
+  call.to = { number: next.dial };
+  await routeDialled(call, next.dial, signal);
+}
 
 /** Visual separators, and what phones put around a number. */
 const cleaned = (dialled: string): string => dialled.replace(/[\s().-]/g, "");
@@ -31,15 +46,19 @@ export async function routeDialled(call: Call, dialled: string, signal: AbortSig
   }
   if (isSlot(plan, digits)) return fetchParked(call, digits, signal);
   const feature = call.subject.who.extensionId === undefined ? undefined : featureOf(plan, digits);
-  if (feature) return callFeature(call, feature, signal);
+  if (feature) return callNext(call, await callFeature(call, feature, signal), signal);
   const internal = internalDestination(plan, digits);
-  if (internal) {
-    if (call.payer?.permissions.internal === false) return call.refuse(403, "refused", "The extension may not call inside.");
-    return follow(call, internal, signal);
-  }
+  if (internal) return callInside(call, internal, signal);
   // With a prefix for outside, numbers without it are none, but for those with their country.
   const number =
     outsidePrefix === "" || outside !== digits || digits.startsWith("+") ? outsideNumber(outside, country) : undefined;
   if (!number) return call.refuse(404, "failed", "Nothing has this number.");
+  // Our own numbers are not called round by a provider.
+  const ours = plan.numbers.find((each) => each.number === number.e164);
+  if (ours) {
+    call.phoneNumberId = ours.id;
+    call.namePrefix = ours.callerNamePrefix;
+    return follow(call, ours.destination, signal);
+  }
   return callOutside(call, { ...number, emergency: false }, signal);
 }

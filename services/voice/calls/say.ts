@@ -23,13 +23,14 @@ export function saidSource(call: Call, sayings: Saying | readonly Saying[]): Pla
   }
 }
 
-/** Says it to the end, or until a key. The party has answered, or hears early media. @throws the reason of `signal` */
+/** Says it to the end, or until a key; not at all when that was pressed already: people know what they will be asked. The party has answered, or hears early media. @throws the reason of `signal` */
 export async function say(
   call: Call,
   sayings: Saying | readonly Saying[],
   signal: AbortSignal,
   { party = call.subject, untilDtmf }: SayOptions = {},
 ): Promise<void> {
+  if (party.digits.first !== undefined && untilDtmf?.includes(party.digits.first)) return;
   await party.listen(saidSource(call, sayings), signal, untilDtmf === undefined ? {} : { untilDtmf });
 }
 
@@ -48,6 +49,14 @@ export async function ask(
     pressed += digit;
   }
   return pressed;
+}
+
+const choiceMs = 8000;
+
+/** One key for one of several things; undefined when none came. @throws the reason of `signal` */
+export async function choose(call: Call, sayings: Saying | readonly Saying[], signal: AbortSignal): Promise<string | undefined> {
+  await say(call, sayings, signal, { untilDtmf: anyKey });
+  return call.subject.digits.next(choiceMs, signal);
 }
 
 /** Asks three times for a PIN that is right. @throws the reason of `signal` */

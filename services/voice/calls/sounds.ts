@@ -1,6 +1,5 @@
 import type { PlaySource } from "../media/engine.ts";
 import type { PhonePlan } from "../plan.ts";
-import { musicFile } from "../prompts/music.ts";
 import { callTone } from "../prompts/tones.ts";
 
 /** What is heard in calls beside people and words. */
@@ -9,5 +8,7 @@ export const ringback = ({ system }: PhonePlan): PlaySource => ({
   tone: { ...callTone(system.country, "ringback"), repeat: true },
 });
 
-/** Of calls that are held; `heldMusic` of spoken.ts is the system's own where it has one. */
-export const music = (_plan: PhonePlan): PlaySource => ({ music: musicFile });
+/** Not heard by who was called: three short tones of 1400 Hz, as payphones have before their money ends. */
+export const spendingWarning: PlaySource = {
+  tone: { segments: Array.from({ length: 6 }, (_, index) => ({ frequencies: index % 2 === 0 ? [1400] : [], ms: 200 })) },
+};

@@ -6,6 +6,7 @@ import { findAudio, readAudio } from "../audio/store.ts";
 import type { PhoneLanguage } from "../destinations/contract.ts";
 import type { Speech, SpokenText } from "../elements/shapes/contract.ts";
 import type { PlaySource } from "../media/engine.ts";
+import { musicFile } from "../prompts/music.ts";
 import { speak } from "../prompts/speech.ts";
 import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
@@ -42,6 +43,19 @@ export async function announcementSource(call: Call, announcementId: string): Pr
   const file = announcement?.audio && (await audioFile(call.board, announcement.audio.id));
   if (file !== undefined) return { file };
   return announcement?.text ? writtenSource(call, announcement.text) : nothing;
+}
+
+/** Heard in a hold and while somebody waits: this announcement, else the phone system's own music, else Khmara's. */
+export async function heldMusic(call: Call, announcementId?: string): Promise<PlaySource> {
+  const id = announcementId ?? call.plan.system.musicOnHold ?? undefined;
+  const own =
+    id === undefined
+      ? nothing
+      : await announcementSource(call, id).catch((error) => {
+          call.board.log.warn({ err: error, call: call.id }, "the music of a phone system cannot be read");
+          return nothing;
+        });
+  return { music: "file" in own ? own.file : musicFile };
 }
 
 export const speechSource = (call: Call, speech: Speech): Promise<PlaySource> =>

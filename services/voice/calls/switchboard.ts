@@ -1,14 +1,18 @@
 import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
+import { mailEmergency } from "../mails/telling.ts";
 import { type MediaEngine, MediaError } from "../media/engine.ts";
 import type { PhonePlan, PlanExtension, PlanTrunk } from "../plan.ts";
+import type { KeepAlive } from "../registrar/keepAlive.ts";
 import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
+import { systemStore } from "../systems/store.ts";
 import { aborted } from "./abort.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
+import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
 import { follow } from "./destinations.ts";
 import { readInbound } from "./inbound.ts";
@@ -19,6 +23,7 @@ import { openRecorder } from "./recorder.ts";
 import { routeDialled } from "./routing.ts";
 import { continued, transfer } from "./transfer.ts";
 import type { Trunks } from "./trunks.ts";
+import { openWhenFree } from "./whenFree.ts";
 
 export interface Switchboard extends Board {
   invite(incoming: IncomingCall): Promise<void>;
@@ -38,9 +43,12 @@ export async function createSwitchboard(parts: {
   locations: Locations;
   registrar: Registrar;
   trunks: () => Trunks;
+  keepAlive: () => KeepAlive;
   folder: string;
+  processId: string;
 }): Promise<Switchboard> {
   const calls = new Map<string, Call>();
+  const closing = new AbortController();
   const byExtension = new Map<string, Set<Party>>();
   const tracked = new Set<Promise<void>>();
   const listeners: ((extensionId: string) => void)[] = [];
@@ -53,6 +61,10 @@ export async function createSwitchboard(parts: {
     },
     calls,
     ringing: new RingingCalls(),
+    closing: closing.signal,
+    get whenFree() {
+      return whenFree;
+    },
     begin(call) {
       calls.set(call.id, call);
       recorder.changed(call);
@@ -65,6 +77,7 @@ export async function createSwitchboard(parts: {
       calls.delete(call.id);
       await recorder.finish(call);
     },
+    settled: () => recorder.settled(),
     left(party) {
       const { extensionId } = party.who;
       const parties = extensionId === undefined ? undefined : byExtension.get(extensionId);
@@ -84,14 +97,25 @@ export async function createSwitchboard(parts: {
     },
     emergency(call, number) {
       parts.log.warn({ call: call.id, from: call.from.number, number }, "an emergency number is called");
+      const { number: fromNumber = "anonymous", name: fromName = null } = call.from;
+      const told = parts.database.transaction("system", (tx) =>
+        mailEmergency(tx, call.plan.system.id, { fromNumber, fromName, number }),
+      );
+      board.track(told.catch((error) => parts.log.error({ err: error, call: call.id }, "the mail of an emergency call is lost")));
     },
+    isSilent: (location) => parts.keepAlive().isSilent(location),
+    isDown: (trunkId) => parts.trunks().isDown(trunkId),
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
     async close() {
+      closing.abort();
+      whenFree.close();
       await Promise.all(tracked);
       await recorder.close();
     },
   };
+
+  const whenFree = openWhenFree(board, board.onExtension, (systemId, input) => startCall(board, systemId, input));
 
   function tell(extensionId: string | undefined): void {
     if (extensionId !== undefined) for (const listener of listeners) listener(extensionId);
@@ -108,7 +132,9 @@ export async function createSwitchboard(parts: {
 
   async function invite(incoming: IncomingCall): Promise<void> {
     const trunk = parts.trunks().match(incoming.request);
-    if (trunk) return fromTrunk(incoming, trunk.plan, trunk.trunk);
+    // Phones may be where a trunk is, or where somebody says that one is.
+    if (trunk && (trunk.certain || !(await parts.registrar.saysDevice(incoming.request))))
+      return fromTrunk(incoming, await freshPlan(trunk.plan), trunk.trunk);
     const verdict = await parts.registrar.authenticate(incoming.request, "Proxy-Authorization");
     if (!verdict.account) {
       if (verdict.challenge) incoming.reject(407, { headers: { "Proxy-Authenticate": verdict.challenge } });
@@ -116,6 +142,13 @@ export async function createSwitchboard(parts: {
       return;
     }
     await fromExtension(incoming, verdict.account);
+  }
+
+  /** As it is now: we are told of a change a moment after it. */
+  async function freshPlan(plan: PhonePlan): Promise<PhonePlan> {
+    const { id } = plan.system;
+    const version = await parts.database.transaction("system", (tx) => systemStore.planVersion(tx, id));
+    return (await parts.plans.fresh(id, version ?? 0)) ?? plan;
   }
 
   async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {

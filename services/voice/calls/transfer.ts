@@ -62,6 +62,9 @@ export function continued(board: Board, before: Call, subject: Party, to: Call["
     phoneNumberId: before.phoneNumberId,
     language: before.language,
   });
+  call.hideNumber = before.hideNumber;
   call.add(subject, subject.who.trunkId ? "trunk" : "extension");
+  // Its record tells of which call this is the rest.
+  call.note("transfer", before.id);
   return call;
 }

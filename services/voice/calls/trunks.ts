@@ -5,18 +5,33 @@ import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Secrets } from "../../../kernel/secrets.ts";
 import type { PhonePlan, PlanTrunk } from "../plan.ts";
-import type { SipRequest, SipStack } from "../sip/ports.ts";
+import type { SipRequest, SipStack, Source } from "../sip/ports.ts";
 import { openTrunkPassword } from "../trunks/passwords.ts";
 import { trunkStore } from "../trunks/store.ts";
 import { pause } from "./abort.ts";
+import { calledNumber } from "./inbound.ts";
 import type { Plans } from "./plans.ts";
+
+/** Whose call it is. `certain`: it has the contact that only this provider was given. */
+export interface TrunkMatch {
+  plan: PhonePlan;
+  trunk: PlanTrunk;
+  certain: boolean;
+}
 
 /** Where calls from providers come in, and our registrations there. */
 export interface Trunks {
-  /** Whose call this is: by the address that it comes from, and for a registration by the contact that we gave. */
-  match(request: SipRequest): { plan: PhonePlan; trunk: PlanTrunk } | undefined;
-  /** Whether anything that comes from there is a provider's. */
+  /**
+   * By the contact that we registered with, else by the address that it comes from and the number that is called. Anybody may make a trunk of any
+   * address and give himself any number: of several that fit the one whose number was there first has it.
+   */
+  match(request: SipRequest): TrunkMatch | undefined;
+  /** Whether a provider may be there; phones may be at the same address. */
   isProvider(address: string): boolean;
+  /** Where a trunk has answered us. */
+  isKnownFlow(flow: string): boolean;
+  /** It did not answer when it was last asked, or refused our registration. */
+  isDown(trunkId: string): boolean;
   /** Takes our registrations back, as far as providers answer at once. */
   close(): Promise<void>;
 }
@@ -28,15 +43,29 @@ interface Running {
   made: string;
   contact: string;
   addresses: BlockList;
+  /** The way that its last answer came. */
+  flow: string | undefined;
+  isDown: boolean;
+  /** States are written one after the other. */
+  noted: Promise<void>;
   stop: AbortController;
 }
 
 const resolveMs = 300_000;
-const retryMs = 30_000;
 const longestRetryMs = 600_000;
 const goodbyeMs = 2000;
 
-export function openTrunks(parts: { database: Database; secrets: Secrets; log: Log; plans: Plans; stack: SipStack }): Trunks {
+export interface TrunkOptions {
+  database: Database;
+  secrets: Secrets;
+  log: Log;
+  plans: Plans;
+  stack: SipStack;
+  /** After a registration was refused; then twice as long each time, up to ten minutes. Default half a minute. */
+  retryMs?: number | undefined;
+}
+
+export function openTrunks(parts: TrunkOptions): Trunks {
   const { plans, log } = parts;
   const running = new Map<string, Running>();
   const key = randomBytes(32);
@@ -49,14 +78,17 @@ export function openTrunks(parts: { database: Database; secrets: Secrets; log: L
       return;
     }
     before?.stop.abort();
-    if (!trunk.enabled) {
-      running.delete(trunk.id);
-      note(parts, trunk, "disabled");
-      return;
-    }
     const contact = createHmac("sha256", key).update(trunk.id).digest("hex").slice(0, 20);
     const stop = new AbortController();
-    const one: Running = { plan, trunk, made, contact, addresses: new BlockList(), stop };
+    const one: Running = {
+      ...{ plan, trunk, made, contact, stop, addresses: new BlockList() },
+      ...{ flow: undefined, isDown: false, noted: before?.noted ?? Promise.resolve() },
+    };
+    if (!trunk.enabled) {
+      running.delete(trunk.id);
+      note(parts, one, "disabled");
+      return;
+    }
     running.set(trunk.id, one);
     addAddresses(one, trunk.sourceAddresses);
     const until = (work: Promise<void>) =>
@@ -66,7 +98,7 @@ export function openTrunks(parts: { database: Database; secrets: Secrets; log: L
     until(resolveOften(one));
     if (trunk.kind === "registration") until(register(parts, one));
     else if (trunk.qualifySeconds > 0) until(qualify(parts, one));
-    else note(parts, trunk, "unknown");
+    else note(parts, one, "unknown");
   }
 
   function take(systemId: string, plan: PhonePlan | undefined): void {
@@ -84,14 +116,23 @@ export function openTrunks(parts: { database: Database; secrets: Secrets; log: L
   return {
     match(request) {
       const { address } = request.source;
-      const here = [...running.values()].filter((one) => comesFrom(one, address));
       const { user } = request.uri;
-      // A provider may serve several phone systems of this cloud from one address.
+      // As ids tell: the oldest first.
+      const here = [...running.values()]
+        .filter((one) => comesFrom(one, address))
+        .sort((a, b) => (a.trunk.id < b.trunk.id ? -1 : 1));
       const byContact = here.find(({ contact }) => contact === user);
-      const byNumber = here.find(({ plan }) => plan.numbers.some(({ number }) => sameDigits(number, user)));
-      return byContact ?? byNumber ?? here[0];
+      if (byContact) return { plan: byContact.plan, trunk: byContact.trunk, certain: true };
+      const [byNumber] = here
+        .map((one) => ({ one, number: calledNumber(request, one.plan, one.trunk)?.id }))
+        .filter(({ number }) => number !== undefined)
+        .sort((a, b) => ((a.number as string) < (b.number as string) ? -1 : 1));
+      const one = byNumber?.one ?? here.find(({ trunk }) => trunk.defaultDestination !== null) ?? here[0];
+      return one && { plan: one.plan, trunk: one.trunk, certain: false };
     },
     isProvider: (address) => [...running.values()].some((one) => comesFrom(one, address)),
+    isKnownFlow: (flow) => [...running.values()].some((one) => one.flow === flow),
+    isDown: (trunkId) => running.get(trunkId)?.isDown === true,
     async close() {
       const goodbyes = [...running.values()].map(async (one) => {
         one.stop.abort();
@@ -101,9 +142,6 @@ export function openTrunks(parts: { database: Database; secrets: Secrets; log: L
     },
   };
 }
-
-const sameDigits = (number: string, user: string | undefined): boolean =>
-  user !== undefined && user.replace(/\D/g, "") === number.slice(1);
 
 function addAddresses({ addresses }: Running, list: readonly string[]): void {
   for (const each of list) {
@@ -131,17 +169,18 @@ async function resolveOften(one: Running): Promise<void> {
   }
 }
 
-type Parts = Parameters<typeof openTrunks>[0];
+type Parts = TrunkOptions;
 
 function note(
   { database, log }: Pick<Parts, "database" | "log">,
-  trunk: PlanTrunk,
+  one: Running,
   state: Parameters<typeof trunkStore.noteState>[2],
   reason?: string,
 ): void {
-  database
-    .transaction("system", (tx) => trunkStore.noteState(tx, trunk.id, state, reason))
-    .catch((error) => log.warn({ err: error, trunk: trunk.id }, "the state of a trunk cannot be written down"));
+  one.isDown = state === "failed";
+  one.noted = one.noted
+    .then(() => database.transaction("system", (tx) => trunkStore.noteState(tx, one.trunk.id, state, reason)))
+    .catch((error) => log.warn({ err: error, trunk: one.trunk.id }, "the state of a trunk cannot be written down"));
 }
 
 const uriOf = ({ trunk }: Running, user?: string): string => {
@@ -175,35 +214,36 @@ function sendRegister(parts: Parts, one: Running, seconds: number, timeoutMs: nu
 
 async function register(parts: Parts, one: Running): Promise<void> {
   const { trunk, stop, contact } = one;
-  note(parts, trunk, "registering");
-  let was = "";
+  note(parts, one, "registering");
   for (let failures = 0; ; ) {
     const { status, reason, response } = await sendRegister(parts, one, trunk.registrationSeconds, 32_000);
     stop.signal.throwIfAborted();
     if (status >= 200 && status < 300) {
       failures = 0;
-      if (was !== "ready") note(parts, trunk, "ready");
-      was = "ready";
-      if (response) addAddresses(one, [response.source.address]);
+      note(parts, one, "ready");
+      if (response) answered(one, response.source);
       const granted =
         response?.contacts.find(({ uri }) => uri.user === contact)?.params["expires"] ?? response?.header("Expires");
       const seconds = Number(granted ?? trunk.registrationSeconds) || trunk.registrationSeconds;
       // Before it is over, with time for one that gets lost.
       await pause(Math.max(10, seconds - Math.max(30, seconds * 0.1)) * 1000, stop.signal);
     } else {
-      if (was !== `${status}`) note(parts, trunk, "failed", `The provider answered ${status} ${reason}.`);
-      was = `${status}`;
-      await pause(Math.min(retryMs * 2 ** failures++, longestRetryMs), stop.signal);
+      note(parts, one, "failed", response ? `The provider answered ${status} ${reason}.` : "The provider does not answer.");
+      await pause(Math.min((parts.retryMs ?? 30_000) * 2 ** failures++, longestRetryMs), stop.signal);
     }
   }
 }
 
+function answered(one: Running, { address, flow }: Source): void {
+  addAddresses(one, [address]);
+  one.flow = flow;
+}
+
 async function qualify(parts: Parts, one: Running): Promise<void> {
   const { trunk, stop } = one;
-  let was = "";
   for (;;) {
     const from = `<sip:khmara@${trunk.fromDomain ?? one.plan.system.domain}>`;
-    const { status } = await parts.stack.request({
+    const { status, response } = await parts.stack.request({
       method: "OPTIONS",
       target: uriOf(one),
       from,
@@ -211,10 +251,10 @@ async function qualify(parts: Parts, one: Running): Promise<void> {
       ...routesOf(one),
     });
     stop.signal.throwIfAborted();
-    // Any answer shows that somebody is there.
-    const state = [408, 430, 503].includes(status) ? "failed" : "ready";
-    if (state !== was) note(parts, trunk, state, state === "failed" ? "It does not answer." : undefined);
-    was = state;
+    if (response) answered(one, response.source);
+    // Any other answer shows that somebody is there.
+    if (response && status !== 503) note(parts, one, "ready");
+    else note(parts, one, "failed", response ? "It answers that it takes no calls." : "It does not answer.");
     await pause(trunk.qualifySeconds * 1000, stop.signal);
   }
 }

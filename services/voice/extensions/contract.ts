@@ -37,7 +37,12 @@ const personal = {
   doNotDisturb: z.boolean().describe("It does not ring: calls go as when it is busy."),
   callWaiting: z.boolean().describe("A second call rings too."),
   ringSeconds: z.int().min(5).max(300),
+  blockedCallers: z
+    .array(z.string().regex(/^\+?\d{2,15}$/, "Give a number as it is shown: 102, or +33123456789."))
+    .max(200)
+    .describe("Numbers, inside and outside, whose calls to this extension are refused."),
   voicemail: voicemailOfExtension,
+  missedCallEmail: z.email().max(254).nullable().describe("Who gets a mail for each call that nobody answered; null: nobody."),
 };
 
 /** All that can be set of an extension beside its number, name and person. */
@@ -88,6 +93,7 @@ export const phoneDevice = z.object({
   macAddress: z.string().optional(),
   userName: z.string().describe("For SIP, at the domain of the phone system."),
   enabled: z.boolean(),
+  signedInExtensionId: id("extension").optional().describe("Who has signed in there by code: the phone is theirs meanwhile."),
   isRegistered: z.boolean(),
   lastRegisteredAt: timestamp.optional(),
   lastAddress: z.string().optional(),
@@ -117,6 +123,11 @@ export const softphoneCredential = sipAccount.extend({
   deviceId: id("phoneDevice"),
   number: internalNumber,
   displayName,
+  iceServers: z
+    .array(z.object({ urls: z.array(z.string()), username: z.string(), credential: z.string() }))
+    .describe(
+      "For RTCPeerConnection, as long as the rest holds: a way through networks that let no UDP out. Empty: there is none.",
+    ),
   expiresAt: timestamp.describe("Take another one before that; registrations made with it end then."),
 });
 export type SoftphoneCredential = z.output<typeof softphoneCredential>;
@@ -266,6 +277,7 @@ export const extensionRoutes = {
       maker: deviceMaker.optional(),
       macAddress: macAddress.nullable().optional(),
       enabled: z.boolean().optional(),
+      signedInExtension: z.null().optional().describe("Null signs out who has signed in there by code."),
     }),
     response: phoneDevice,
     errors: ["not_found", "already_exists", "invalid_argument", "precondition_failed"],

@@ -66,6 +66,7 @@ export async function insertDevice(
     userName,
     password: sealPassword(parts.secrets, userName, password),
     enabled: true,
+    guestExtensionId: null,
     provisioningToken: null,
     provisioningAt: null,
     lastRegisteredAt: null,
@@ -100,12 +101,13 @@ export async function devicePage(tx: Tx, extensionId: string, query: { cursor?: 
   return toPage(rows, query.limit, viewDevice, ({ id }) => [id]);
 }
 
-export const auditOfDevice = ({ label, kind, maker, macAddress, enabled }: DeviceRow) => ({
+export const auditOfDevice = ({ label, kind, maker, macAddress, enabled, guestExtensionId }: DeviceRow) => ({
   label,
   kind,
   maker,
   macAddress,
   enabled,
+  signedInExtension: guestExtensionId,
 });
 
 type DeviceHandlers = Pick<
@@ -134,11 +136,14 @@ export function deviceHandlers(parts: VoiceParts): DeviceHandlers {
     async phoneDeviceUpdate(context, { params, body }) {
       const { row } = await openDevice(context, params.phoneDevice);
       checkRevision(context.ifMatch, row, "phoneDevice");
-      const { macAddress, ...rest } = given(body);
+      const { macAddress, signedInExtension, ...rest } = given(body);
       const mac = macAddress === undefined ? row.macAddress : macAddress === null ? null : plainMac(macAddress);
       if (mac !== null && mac !== row.macAddress && (await deviceStore.macIsTaken(context.tx, row.systemId, mac, row.id)))
         throw macTaken(mac);
-      const after = await deviceStore.update(context.tx, { ...row, ...rest, macAddress: mac });
+      const signsOut = signedInExtension === null && row.guestExtensionId !== null;
+      if (signsOut) await deviceStore.setGuest(context.tx, row, null);
+      const guest = signsOut ? { guestExtensionId: null } : {};
+      const after = await deviceStore.update(context.tx, { ...row, ...rest, ...guest, macAddress: mac });
       context.audit({ ...subjectOf("phoneDevice", row, row.label), before: auditOfDevice(row), after: auditOfDevice(after) });
       return viewDevice(after);
     },

@@ -3,6 +3,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, checkRevision, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { Area, RequestContext } from "../../../kernel/service.ts";
+import { turnCredentials, turnSecret, turnUrls } from "../media/turn.ts";
 import { myExtensions } from "../mine.ts";
 import { subjectOf, type VoiceParts } from "../parts.ts";
 import { auditOfPins, changeExtension, lockExtension } from "./changing.ts";
@@ -116,6 +117,18 @@ export function ownHandlers(parts: VoiceParts): OwnHandlers {
         deviceId: device.id,
         number: extension.number,
         displayName: extension.settings.callerName ?? extension.name,
+        iceServers:
+          parts.turn === undefined
+            ? []
+            : [
+                turnCredentials({
+                  secret: turnSecret(parts.secrets),
+                  user: userName,
+                  validSeconds: browserHours * 3600,
+                  now: createdAt.getTime(),
+                  urls: turnUrls(parts.turn),
+                }),
+              ],
         expiresAt: isoTime(expiresAt),
       };
     },

@@ -147,6 +147,8 @@ export interface DeviceRow {
   /** Sealed. */
   password: Uint8Array;
   enabled: boolean;
+  /** Who has signed in there (hot desking). */
+  guestExtensionId: Id<"extension"> | null;
   /** SHA-256. */
   provisioningToken: string | null;
   provisioningAt: Date | null;
@@ -160,7 +162,7 @@ export interface DeviceRow {
 
 const deviceColumns = `d.id, d.extension_id as "extensionId", d.system_id as "systemId", d.organisation_id as "organisationId",
   d.project_id as "projectId", d.kind, d.label, d.maker, d.mac_address as "macAddress", d.user_name as "userName", d.password, d.enabled,
-  d.provisioning_token as "provisioningToken", d.provisioning_at as "provisioningAt", d.last_registered_at as "lastRegisteredAt",
+  d.guest_extension_id as "guestExtensionId", d.provisioning_token as "provisioningToken", d.provisioning_at as "provisioningAt", d.last_registered_at as "lastRegisteredAt",
   d.last_address as "lastAddress", d.last_user_agent as "lastUserAgent", d.created_at as "createdAt", d.revision,
   exists (select 1 from voice.registrations r where r.device_id = d.id and r.expires_at > now()) as "isRegistered"`;
 
@@ -225,6 +227,13 @@ export const deviceStore = {
       where id = ${row.id}`;
     await announceDevice(tx, row);
     return { ...row, revision: row.revision + 1 };
+  },
+
+  /** It is the phone of that extension now (hot desking), which has no other such; null: its owner's again. */
+  async setGuest(tx: Tx, row: DeviceRow, extensionId: string | null): Promise<void> {
+    await tx.sql`update voice.devices set guest_extension_id = null where guest_extension_id = ${extensionId} and id <> ${row.id}`;
+    await tx.sql`update voice.devices set guest_extension_id = ${extensionId} where id = ${row.id}`;
+    await announceDevice(tx, row);
   },
 
   /** For the voice process: what is noted of a registration is no change of the plan. */

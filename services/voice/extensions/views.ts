@@ -27,6 +27,7 @@ export const viewDevice = (row: DeviceRow): PhoneDevice => ({
   ...(row.macAddress === null ? {} : { macAddress: row.macAddress }),
   userName: row.userName,
   enabled: row.enabled,
+  ...(row.guestExtensionId === null ? {} : { signedInExtensionId: row.guestExtensionId }),
   isRegistered: row.isRegistered,
   ...(row.lastRegisteredAt === null ? {} : { lastRegisteredAt: isoTime(row.lastRegisteredAt) }),
   ...(row.lastAddress === null ? {} : { lastAddress: row.lastAddress }),

@@ -11,6 +11,7 @@ import { openSystem } from "../systems/openSystem.ts";
 import type { CommandLine } from "./commands.ts";
 import type { ActiveCall, ExtensionPresence, liveRoutes, QueueLive } from "./contract.ts";
 import { type ActiveCallRow, activeCallStore } from "./store/activeCalls.ts";
+import { callbackStore } from "./store/callbacks.ts";
 import { presenceStore } from "./store/presence.ts";
 
 type CallRoutes = Pick<
@@ -166,20 +167,25 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
         if (queue === undefined || queue.kind !== "callQueue") throw notFound("callQueue");
         context.authorize(placeOf(queue), "callQueue");
         const system = await openSystem(context, queue.systemId);
-        const [waiting, agents, today] = await Promise.all([
+        const [calling, promised, agents, today] = await Promise.all([
           activeCallStore.waiting(tx, queue.id),
+          callbackStore.list(tx, { queueId: queue.id }),
           agentsNow(tx, queue.id),
           presenceStore.queueToday(tx, queue.systemId, queue.id, system.settings.timeZone),
         ]);
-        const longest =
-          waiting[0] === undefined ? 0 : Math.max(0, Math.floor((Date.now() - waiting[0].startedAt.getTime()) / 1000));
+        const waiting = [
+          ...calling.map((call) => ({ ...call, callId: call.id, since: call.startedAt, callback: false })),
+          ...promised.map(({ number, name, ...row }) => ({ ...row, from: number, fromName: name, callback: true })),
+        ].toSorted((a, b) => a.since.getTime() - b.since.getTime());
+        const longest = waiting[0] === undefined ? 0 : Math.max(0, Math.floor((Date.now() - waiting[0].since.getTime()) / 1000));
         return {
           queueId: params.callQueue,
-          waiting: waiting.map(({ id, from, fromName, startedAt }) => ({
-            callId: id,
+          waiting: waiting.map(({ callId, from, fromName, since, callback }) => ({
+            callId,
             from,
             ...(fromName === null ? {} : { fromName }),
-            since: isoTime(startedAt),
+            since: isoTime(since),
+            callback,
           })),
           agents,
           longestWaitSeconds: longest,

@@ -63,11 +63,16 @@ export function openCommandLine(database: Database): CommandLine {
 export type CommandHandler = (command: Command) => Promise<Record<string, unknown>>;
 
 /** The voice process's end: takes what is asked and answers it. A CloudError is the answer; anything else is told as a failure of ours. */
-export async function serveCommands(database: Database, log: Log, handle: CommandHandler): Promise<{ close(): Promise<void> }> {
+export async function serveCommands(
+  database: Database,
+  log: Log,
+  processId: string,
+  handle: CommandHandler,
+): Promise<{ close(): Promise<void> }> {
   const running = new Set<Promise<void>>();
   const work = async () => {
     for (;;) {
-      const taken = await database.transaction("system", (tx) => commandStore.take(tx, answerMs / 1000));
+      const taken = await database.transaction("system", (tx) => commandStore.take(tx, processId, answerMs / 1000));
       if (taken.length === 0) return;
       await Promise.all(taken.map(answer));
     }

@@ -39,7 +39,15 @@ export type ExtensionPresence = z.output<typeof extensionPresence>;
 
 export const queueLive = z.object({
   queueId: id("callQueue"),
-  waiting: z.array(z.object({ callId: z.string(), from: z.string(), fromName: z.string().optional(), since: timestamp })),
+  waiting: z.array(
+    z.object({
+      callId: z.string(),
+      from: z.string(),
+      fromName: z.string().optional(),
+      since: timestamp,
+      callback: z.boolean().describe("Does not hold the line, and is to be called back."),
+    }),
+  ),
   agents: z.array(
     z.object({
       extensionId: id("extension"),
@@ -61,6 +69,43 @@ export const queueLive = z.object({
 });
 export type QueueLive = z.output<typeof queueLive>;
 
+export const conferenceLive = z.object({
+  conferenceRoomId: id("conferenceRoom"),
+  locked: z.boolean().describe("Nobody but moderators comes in."),
+  members: z
+    .array(
+      z.object({
+        callId: z.string(),
+        number: z.string(),
+        name: z.string().optional(),
+        extensionId: id("extension").optional(),
+        moderator: z.boolean(),
+        waiting: z.boolean().describe("Hears music until a moderator is there."),
+        muted: z.boolean(),
+        talking: z.boolean(),
+        levelDbm0: z.number().describe("How loud the last 200 ms were; -100 is silence."),
+        since: timestamp,
+      }),
+    )
+    .describe("As many as the room takes, in the order in which they came."),
+});
+export type ConferenceLive = z.output<typeof conferenceLive>;
+
+const inRoom = { callId: z.string().min(1).max(64) };
+export const conferenceAction = z
+  .discriminatedUnion("action", [
+    z.object({ action: z.literal("mute"), ...inRoom }),
+    z.object({ action: z.literal("unmute"), ...inRoom }),
+    z.object({ action: z.literal("remove"), ...inRoom }),
+    z.object({ action: z.literal("mute_all") }).describe("All who do not moderate, also who comes later."),
+    z.object({ action: z.literal("unmute_all") }),
+    z.object({ action: z.literal("lock") }),
+    z.object({ action: z.literal("unlock") }),
+    z.object({ action: z.literal("end") }).describe("All are sent away."),
+  ])
+  .describe("What is to happen in a conference room.");
+export type ConferenceAction = z.output<typeof conferenceAction>;
+
 const digits = z.string().regex(/^[0-9*#ABCD,]{1,64}$/, "Digits are 0 to 9, *, #, A to D; a comma is half a second of silence.");
 export const callAction = z
   .discriminatedUnion("action", [
@@ -72,6 +117,9 @@ export const callAction = z
     z.object({ action: z.literal("play"), announcement: id("announcement") }).describe("All parties hear it."),
     z.object({ action: z.literal("send_digits"), digits }),
     z.object({ action: z.literal("park") }),
+    z
+      .object({ action: z.literal("bridge"), with: z.string().min(1).max(64).describe("The id of another call that runs.") })
+      .describe("The outer parties of both calls speak with each other; who was with them is let go."),
   ])
   .describe("What is to happen to a call that runs.");
 export type CallAction = z.output<typeof callAction>;
@@ -90,6 +138,7 @@ export const callWebhookEvents = [
   "voicemail.left",
   "recording.saved",
   "queue.abandoned",
+  "emergency.called",
 ] as const;
 export const callWebhook = z.object({
   id: id("callWebhook"),
@@ -229,6 +278,29 @@ export const liveRoutes = {
     params: z.object({ callQueue: id("callQueue") }),
     response: queueLive,
     errors: ["not_found"],
+  }),
+  conferenceLiveGet: route({
+    method: "GET",
+    path: "/v1/conference-rooms/{conferenceRoom}/live",
+    summary: "Show who is in a conference room, and who speaks",
+    permission: "voice.conference_room.watch",
+    roles: ["viewer"],
+    params: z.object({ conferenceRoom: id("conferenceRoom") }),
+    response: conferenceLive,
+    errors: ["not_found", "deadline_exceeded"],
+    stream: {},
+  }),
+  conferenceAct: route({
+    method: "POST",
+    path: "/v1/conference-rooms/{conferenceRoom}/actions",
+    summary: "Moderate a conference: mute, lock, remove somebody, end it",
+    permission: "voice.conference_room.moderate",
+    roles: ["editor"],
+    params: z.object({ conferenceRoom: id("conferenceRoom") }),
+    body: z.object({ do: conferenceAction }),
+    response: z.object({ done: z.literal(true) }),
+    errors: ["not_found", "failed_precondition", "deadline_exceeded"],
+    stream: {},
   }),
 
   callWebhookList: route({

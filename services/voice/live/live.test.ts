@@ -16,6 +16,7 @@ import { askProgram, readInstructions } from "./program.ts";
 import { type ActiveCallRow, activeCallStore } from "./store/activeCalls.ts";
 import { applicationStore } from "./store/applications.ts";
 import type { Command } from "./store/commands.ts";
+import { leaseStore } from "./store/leases.ts";
 
 const api = openTestCloud(await startCloud());
 const { call, cloud } = api;
@@ -161,7 +162,8 @@ test("where calls still lead to a program it is not deleted", async () => {
 
 test("what is asked of calls is done by the voice process, once, and its answer comes back", async () => {
   const asked: Command[] = [];
-  const line = await serveCommands(cloud.database, silentLog, async (command) => {
+  await cloud.database.transaction("system", (tx) => leaseStore.take(tx, "test", [system], 60));
+  const line = await serveCommands(cloud.database, silentLog, "test", async (command) => {
     asked.push(command);
     if (command.kind === "call_start") return { callId: "cal_new" };
     const { action } = (command.input as { do: { action: string } }).do;
@@ -210,9 +212,9 @@ test("presence: who is registered, who speaks; a queue's wallboard", async () =>
   const { organisationId } = await activeCall();
   await cloud.database
     .sql`insert into voice.registrations (id, organisation_id, system_id, extension_id, device_id, binding, user_name, contact, transport, flow,
-      address, port, path, call_id, cseq, registered_at, expires_at)
+      address, port, path, call_id, cseq, process_id, registered_at, expires_at)
     values (${newId("registration")}, ${organisationId}, ${system}, ${extension.id}, ${deviceId}, 'b', 'u', 'sip:u@192.0.2.1', 'udp', 'udp|1|192.0.2.1|5060',
-      '192.0.2.1', 5060, '{}', 'c', 1, now(), now() + interval '1 hour')`;
+      '192.0.2.1', 5060, '{}', 'c', 1, 'test', now(), now() + interval '1 hour')`;
   const presence = async () =>
     Object.fromEntries(
       (await call("extensionPresenceList", inSystem())).body.items.map((each: { name: string; presence: string }) => [

@@ -74,6 +74,8 @@ create table voice.devices (
   -- Sealed: configurations and digests are made of it.
   password bytea not null,
   enabled boolean not null default true,
+  -- Who has signed in there (hot desking): the phone is that extension's meanwhile.
+  guest_extension_id text references voice.extensions on delete set null,
   -- SHA-256.
   provisioning_token text,
   provisioning_at timestamptz,
@@ -87,6 +89,7 @@ create table voice.devices (
   constraint devices_provisioning unique (provisioning_token)
 );
 create index on voice.devices (extension_id);
+create index on voice.devices (guest_extension_id) where guest_extension_id is not null;
 create index on voice.devices (organisation_id);
 -- One for all browsers of an extension; what each registers with is below.
 create unique index devices_browser on voice.devices (extension_id) where kind = 'browser';

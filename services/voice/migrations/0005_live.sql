@@ -34,6 +34,24 @@ create table voice.agent_activities (
 create index on voice.agent_activities (organisation_id);
 create index on voice.agent_activities (extension_id);
 
+-- Callers of queues who were promised to be called when it is their turn.
+create table voice.queue_callbacks (
+  call_id text primary key,
+  queue_id text not null references voice.elements on delete cascade,
+  system_id text not null references voice.systems on delete cascade,
+  organisation_id text not null,
+  number text not null,
+  name text,
+  language text not null,
+  since timestamptz not null,
+  attempts integer not null,
+  due_at timestamptz not null
+);
+create index on voice.queue_callbacks (organisation_id);
+-- Whoever asks twice is called once.
+create unique index on voice.queue_callbacks (queue_id, number);
+create index on voice.queue_callbacks (system_id);
+
 -- What the control plane asks of the voice process, and its answer.
 create table voice.commands (
   id text primary key,
@@ -102,10 +120,29 @@ create index on voice.webhook_deliveries (webhook_id, id);
 create index on voice.webhook_deliveries (due_at) where state = 'pending';
 create index on voice.webhook_deliveries (created_at);
 
+-- Voice processes that run; several share the phone systems of one cloud.
+create table voice.processes (
+  id text primary key,
+  seen_at timestamptz not null
+);
+alter table voice.processes enable row level security;
+-- Nobody's but the cloud's own.
+create policy tenant on voice.processes to khmara_tenant using (false);
+
+-- Who serves a phone system, and until when unless it says so again.
+create table voice.served (
+  system_id text primary key references voice.systems on delete cascade,
+  organisation_id text not null,
+  process_id text not null,
+  until timestamptz not null
+);
+create index on voice.served (organisation_id);
+create index on voice.served (process_id);
+
 do $$
 declare t text;
 begin
-  foreach t in array array['active_calls', 'agent_activities', 'commands', 'applications', 'webhooks', 'webhook_deliveries'] loop
+  foreach t in array array['served', 'active_calls', 'agent_activities', 'queue_callbacks', 'commands', 'applications', 'webhooks', 'webhook_deliveries'] loop
     execute format('alter table voice.%I enable row level security', t);
     execute format('create policy tenant on voice.%I to khmara_tenant using (kernel.visible(organisation_id)) with check (kernel.visible(organisation_id))', t);
   end loop;

@@ -20,6 +20,8 @@ create table voice.registrations (
   -- Of the last REGISTER: an older one that comes late changes nothing.
   call_id text not null,
   cseq bigint not null,
+  -- Who has its connection.
+  process_id text not null,
   registered_at timestamptz not null,
   expires_at timestamptz not null,
   constraint registrations_binding unique (device_id, binding)

@@ -6,8 +6,11 @@ import { id } from "../../../kernel/ids.ts";
 
 export const callDirections = ["internal", "inbound", "outbound"] as const;
 export type CallDirection = (typeof callDirections)[number];
-/** missed: nobody answered. abandoned: the caller hung up while waiting in a queue or a menu. failed: cause says why. */
-export const callOutcomes = ["answered", "missed", "busy", "refused", "voicemail", "abandoned", "failed"] as const;
+/**
+ * missed: nobody answered. abandoned: the caller hung up while waiting in a queue or a menu. callback: the caller asked to be called back by the queue, which
+ * is another call. failed: cause says why.
+ */
+export const callOutcomes = ["answered", "missed", "busy", "refused", "voicemail", "abandoned", "callback", "failed"] as const;
 export type CallOutcome = (typeof callOutcomes)[number];
 
 const decimal = z.string().describe("An exact decimal.");

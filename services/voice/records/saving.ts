@@ -5,6 +5,8 @@ import { type Id, newId } from "../../../kernel/ids.ts";
 import { recordUsage } from "../../../kernel/metering/journal.ts";
 import { deleteAudio, writeAudio } from "../audio/store.ts";
 import { tellWebhooks } from "../live/deliveries.ts";
+import { mailLowBalance, mailMissedCall, mailVoicemail } from "../mails/telling.ts";
+import { pushStore } from "../push/store.ts";
 import { creditStore } from "../systems/store.ts";
 import type { GreetingKind } from "./contract.ts";
 import { type CallRowWithLegs, callStore } from "./store/calls.ts";
@@ -24,6 +26,12 @@ export interface SoundFile {
   path: string;
   milliseconds: number;
 }
+
+/** The extensions that it rang, when nobody answered it. */
+const missedBy = (call: CallRowWithLegs): string[] =>
+  call.direction === "outbound" || call.answeredAt !== null
+    ? []
+    : [...new Set(call.legs.slice(1).flatMap(({ kind, id }) => (kind === "extension" && id !== undefined ? [id] : [])))];
 
 /** The time of each leg over a trunk; the id is made of the call's, so that it counts once. */
 const usageOf = (call: CallRowWithLegs) =>
@@ -53,12 +61,21 @@ const usageOf = (call: CallRowWithLegs) =>
 export async function saveCallRecord(tx: Tx, call: CallRowWithLegs): Promise<boolean> {
   if (!(await callStore.insert(tx, call))) return false;
   await recordUsage(tx, usageOf(call));
-  if (call.price !== null && Number(call.price) > 0)
-    await creditStore.add(
+  await mailMissedCall(tx, call);
+  await pushStore.tell(tx, missedBy(call), {
+    kind: "missed",
+    callId: call.id,
+    from: call.fromNumber,
+    fromName: call.fromName ?? undefined,
+  });
+  if (call.price !== null && Number(call.price) > 0) {
+    const credit = await creditStore.add(
       tx,
       { id: call.systemId, organisationId: call.organisationId, projectId: call.projectId },
       { kind: "call", amount: `-${call.price}`, callId: call.id },
     );
+    if (credit) await mailLowBalance(tx, call.systemId, credit.balance, call.price);
+  }
   return true;
 }
 
@@ -113,7 +130,14 @@ export const saveVoicemail = (
       deletedAt: null,
     };
     await voicemailStore.insert(tx, row);
+    await mailVoicemail(tx, row);
     const { extensionId, fromNumber, fromName, callId } = row;
+    await pushStore.tell(tx, [extensionId], {
+      kind: "voicemail",
+      callId: callId ?? id,
+      from: fromNumber,
+      fromName: fromName ?? undefined,
+    });
     await tellWebhooks(tx, system.id, "voicemail.left", {
       voicemail: { id, extensionId, fromNumber, fromName, callId, seconds: milliseconds / 1000 },
     });

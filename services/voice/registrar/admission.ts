@@ -14,7 +14,6 @@ export interface Admission {
 const failuresAllowed = 8;
 /** One failure is forgotten after so long. */
 const forgetMs = 30_000;
-const firstBlockMs = 60_000;
 const longestBlockMs = 3_600_000;
 /** Of messages by strangers of one address: as many at once, and so many each second after that. Fifty phones behind one router are no flood. */
 const burst = 600;
@@ -30,8 +29,17 @@ interface Account {
   at: number;
 }
 
-/** `isKnown`: whether a registered phone speaks by this flow. */
-export function openAdmission(isKnown: (flow: string) => boolean, now: () => number = Date.now): Admission {
+export interface AdmissionOptions {
+  /** Whether a registered phone, or a trunk that has answered, speaks by this flow. */
+  isKnown(flow: string): boolean;
+  /** Of a trunk: many calls at once are no flood. */
+  isProvider(address: string): boolean;
+  /** Of the first block; default a minute. Each further one is twice as long, up to an hour. */
+  firstBlockMs?: number;
+  now?: () => number;
+}
+
+export function openAdmission({ isKnown, isProvider, firstBlockMs = 60_000, now = Date.now }: AdmissionOptions): Admission {
   const accounts = new Map<string, Account>();
   const accountOf = (address: string): Account => {
     let account = accounts.get(address);
@@ -49,6 +57,7 @@ export function openAdmission(isKnown: (flow: string) => boolean, now: () => num
       const account = accountOf(address);
       const time = now();
       if (time < account.blockedUntil) return false;
+      if (isProvider(address)) return true;
       account.tokens = Math.min(burst, account.tokens + ((time - account.at) / 1000) * perSecond);
       account.at = time;
       if (account.tokens < 1) return false;

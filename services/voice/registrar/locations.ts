@@ -1,5 +1,6 @@
 import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
+import type { Leases } from "../calls/leases.ts";
 import { type Location, registrarStore } from "./store.ts";
 
 /** Where devices are: in memory, and as rows that survive the process. */
@@ -12,6 +13,8 @@ export interface Locations {
   put(location: Location): Promise<void>;
   remove(locations: Location[]): Promise<void>;
   flowClosed(flow: string): void;
+  /** Devices whose extension is another one now: somebody signed in or out there. Never rejects. */
+  reassign(extensionOf: ReadonlyMap<string, string>): Promise<void>;
   all(): Location[];
   /** Called with the extension when it gained or lost a device. */
   onChange(listener: (extensionId: string) => void): void;
@@ -20,7 +23,11 @@ export interface Locations {
 
 const sweepMs = 5000;
 
-export async function openLocations(database: Database, log: Log): Promise<Locations> {
+export async function openLocations(
+  database: Database,
+  log: Log,
+  leases: Pick<Leases, "processId" | "has" | "all" | "onChange">,
+): Promise<Locations> {
   const byId = new Map<string, Location>();
   const byExtension = new Map<string, Set<Location>>();
   const flows = new Map<string, Set<Location>>();
@@ -69,8 +76,26 @@ export async function openLocations(database: Database, log: Log): Promise<Locat
       );
   };
 
-  await database.transaction("system", (tx) => registrarStore.forget(tx));
-  for (const location of await database.transaction("system", (tx) => registrarStore.all(tx))) add(location);
+  await database.transaction("system", (tx) => registrarStore.forget(tx, leases.processId));
+  /** Rows outlive who wrote them: whoever serves a phone system has all of its. */
+  async function load(systemId: string): Promise<void> {
+    const rows = await database.transaction("system", (tx) => registrarStore.ofSystem(tx, systemId, leases.processId));
+    if (!leases.has(systemId)) return;
+    const known = new Set([...byId.values()].map(({ deviceId, binding }) => `${deviceId} ${binding}`));
+    const fresh = rows.filter(({ deviceId, binding }) => !known.has(`${deviceId} ${binding}`));
+    for (const location of fresh) add(location);
+    tell(fresh.map(({ extensionId }) => extensionId));
+  }
+  const leave = (systemId: string) => {
+    for (const location of [...byId.values()].filter((each) => each.systemId === systemId)) drop(location);
+  };
+  leases.onChange((systemId, isOurs) => {
+    if (!isOurs) return leave(systemId);
+    void load(systemId).catch((error) =>
+      log.warn({ err: error, systemId }, "the registrations of a phone system cannot be read"),
+    );
+  });
+  for (const systemId of leases.all()) await load(systemId);
   const sweep = setInterval(() => removeLater([...byId.values()].filter((location) => !holds(location))), sweepMs).unref();
 
   return {
@@ -80,7 +105,7 @@ export async function openLocations(database: Database, log: Log): Promise<Locat
       [...(flows.get(flow) ?? [])].find((location) => location.userName === userName && holds(location)),
     isKnownFlow: (flow) => flows.has(flow),
     async put(location) {
-      await database.transaction("system", (tx) => registrarStore.put(tx, location));
+      await database.transaction("system", (tx) => registrarStore.put(tx, location, leases.processId));
       const known = [...(byExtension.get(location.extensionId) ?? [])];
       const before = known.filter(({ deviceId, binding }) => deviceId === location.deviceId && binding === location.binding);
       for (const old of before) drop(old);
@@ -89,6 +114,26 @@ export async function openLocations(database: Database, log: Log): Promise<Locat
     },
     remove,
     flowClosed: (flow) => removeLater([...(flows.get(flow) ?? [])].filter(({ transport }) => transport !== "udp")),
+    async reassign(extensionOf) {
+      const moved = [...byId.values()].filter(
+        ({ deviceId, extensionId }) => (extensionOf.get(deviceId) ?? extensionId) !== extensionId,
+      );
+      if (moved.length === 0) return;
+      const told = new Set<string>();
+      for (const location of moved) {
+        drop(location);
+        told.add(location.extensionId);
+        location.extensionId = extensionOf.get(location.deviceId) as string;
+        told.add(location.extensionId);
+        add(location);
+      }
+      tell(told);
+      await database
+        .transaction("system", async (tx) => {
+          for (const { id, extensionId } of moved) await registrarStore.reassign(tx, id, extensionId);
+        })
+        .catch((error) => log.warn({ err: error }, "whose phone it is now is not written down; its next registration tells"));
+    },
     all: () => [...byId.values()].filter(holds),
     onChange: (listener) => void listeners.push(listener),
     close: () => clearInterval(sweep),

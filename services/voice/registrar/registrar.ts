@@ -13,8 +13,12 @@ const longest = 3600;
 const usual = 600;
 const bindingsPerDevice = 10;
 
-/** Phones that give up when SHA-256 is offered beside MD5, instead of taking what they know (libre before 2.0, which baresip 1 has). */
-const md5Only = /^baresip v?[01]\./i;
+/**
+ * Phones that give up when SHA-256 is offered beside MD5, instead of taking what they know: libre before 2.0, which baresip 1 has, and those in
+ * browsers (sip.js, JsSIP), whose connection is secret anyway.
+ */
+const knowsMd5Only = (request: SipRequest): boolean =>
+  /^wss?$/.test(request.source.transport) || /^baresip v?[01]\./i.test(request.header("User-Agent") ?? "");
 
 export interface Account extends Omit<AccountRow, "password"> {
   password: string;
@@ -28,6 +32,8 @@ export type Verdict =
 export interface Registrar {
   /** RFC 3261 section 10.3, RFC 5626 section 6. Answers it, whatever becomes of it. */
   register(request: IncomingRequest): Promise<void>;
+  /** Whether it says that it is a device; `authenticate` asks it to prove that. */
+  saysDevice(request: SipRequest): Promise<boolean>;
   /** Who sends this. A connection on which it registered has proven it; else by digest: `challenge` is to be answered with 401 or 407. */
   authenticate(request: SipRequest, header: "Authorization" | "Proxy-Authorization"): Promise<Verdict>;
 }
@@ -38,6 +44,8 @@ export function createRegistrar(parts: {
   digest: DigestServer;
   admission: Admission;
   locations: Locations;
+  /** Whether its phone system is served here. */
+  serves: (systemId: string) => Promise<boolean>;
   now?: () => Date;
 }): Registrar {
   const { database, digest, admission, locations, now = () => new Date() } = parts;
@@ -67,10 +75,16 @@ export function createRegistrar(parts: {
     });
     if (verdict.result === "ok" && account) {
       admission.succeeded(source.address);
+      // RFC 3261 section 21.5.4: a phone that knows other addresses of ours asks there (RFC 3263 section 4.3).
+      if (!(await parts.serves(account.systemId))) return { account: undefined, challenge: undefined, status: 503 };
       return { account };
     }
-    const offered = md5Only.test(request.header("User-Agent") ?? "") ? { algorithms: ["MD5" as const] } : {};
-    if (verdict.result === "missing") return { account: undefined, challenge: digest.challenges(realm, offered) };
+    const offered = knowsMd5Only(request) ? { algorithms: ["MD5" as const] } : {};
+    if (verdict.result === "missing") {
+      // Whoever asks for one name after the other guesses; a phone asks for its own.
+      if (!account) admission.failed(source.address);
+      return { account: undefined, challenge: digest.challenges(realm, offered) };
+    }
     if (verdict.result === "stale" || verdict.result === "replayed")
       return { account: undefined, challenge: digest.challenges(realm, { ...offered, stale: true }) };
     admission.failed(source.address);
@@ -173,7 +187,10 @@ export function createRegistrar(parts: {
     });
   }
 
-  return { register, authenticate };
+  const saysDevice = async ({ from }: SipRequest): Promise<boolean> =>
+    from.uri.user !== undefined && (await accountOf(from.uri.user, from.uri.host)) !== undefined;
+
+  return { register, saysDevice, authenticate };
 }
 
 const hashOf = ({ userName, domain, password }: Account, algorithm: "MD5" | "SHA-256"): string =>

@@ -47,7 +47,7 @@ const columns = `id, organisation_id as "organisationId", system_id as "systemId
 export const registrarStore = {
   /** Devices that are enabled, and browsers' credentials that hold still. Without a domain, of any system. */
   accounts: (tx: Tx, userName: string, domain: string | undefined): Promise<AccountRow[]> => tx.sql<AccountRow[]>`
-    select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, d.extension_id as "extensionId",
+    select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, coalesce(d.guest_extension_id, d.extension_id) as "extensionId",
       d.id as "deviceId", a.user_name as "userName", a.password, a.expires_at as "expiresAt",
       s.plan_version::int as "planVersion"
     from (
@@ -57,22 +57,28 @@ export const registrarStore = {
     join voice.devices d on d.id = a.device_id join voice.systems s on s.id = d.system_id
     where d.enabled ${domain === undefined ? tx.sql`` : tx.sql`and s.domain = ${domain}`} limit 2`,
 
-  all: (tx: Tx): Promise<Location[]> => tx.sql<Location[]>`
-    select ${tx.sql.unsafe(columns)} from voice.registrations where expires_at > now()`,
+  /** Of a phone system: what came by UDP can be called from anywhere, a connection only by whoever has it. */
+  ofSystem: (tx: Tx, systemId: string, processId: string): Promise<Location[]> => tx.sql<Location[]>`
+    select ${tx.sql.unsafe(columns)} from voice.registrations
+    where system_id = ${systemId} and expires_at > now() and (transport = 'udp' or process_id = ${processId})`,
 
-  async put(tx: Tx, row: Location): Promise<void> {
+  async put(tx: Tx, row: Location, processId: string): Promise<void> {
     await tx.sql`
       insert into voice.registrations (id, organisation_id, system_id, extension_id, device_id, binding, user_name, contact, transport, flow, address,
-        port, path, user_agent, call_id, cseq, registered_at, expires_at)
+        port, path, user_agent, call_id, cseq, process_id, registered_at, expires_at)
       values (${row.id}, ${row.organisationId}, ${row.systemId}, ${row.extensionId}, ${row.deviceId}, ${row.binding}, ${row.userName}, ${row.contact},
-        ${row.transport}, ${row.flow}, ${row.address}, ${row.port}, ${row.path}, ${row.userAgent}, ${row.callId}, ${row.cseq}, ${row.registeredAt},
+        ${row.transport}, ${row.flow}, ${row.address}, ${row.port}, ${row.path}, ${row.userAgent}, ${row.callId}, ${row.cseq}, ${processId}, ${row.registeredAt},
         ${row.expiresAt})
       on conflict (device_id, binding) do update set id = excluded.id, user_name = excluded.user_name, contact = excluded.contact,
         transport = excluded.transport, flow = excluded.flow, address = excluded.address, port = excluded.port, path = excluded.path,
-        user_agent = excluded.user_agent, call_id = excluded.call_id, cseq = excluded.cseq, registered_at = excluded.registered_at,
+        user_agent = excluded.user_agent, call_id = excluded.call_id, cseq = excluded.cseq, process_id = excluded.process_id, registered_at = excluded.registered_at,
         expires_at = excluded.expires_at`;
     await tx.sql`update voice.devices set last_registered_at = ${row.registeredAt}, last_address = ${row.address}, last_user_agent = ${row.userAgent}
       where id = ${row.deviceId}`;
+  },
+
+  async reassign(tx: Tx, id: string, extensionId: string): Promise<void> {
+    await tx.sql`update voice.registrations set extension_id = ${extensionId} where id = ${id}`;
   },
 
   async remove(tx: Tx, ids: string[]): Promise<void> {
@@ -80,7 +86,7 @@ export const registrarStore = {
   },
 
   /** Connections ended with the process that had them, and what is over is over. */
-  async forget(tx: Tx): Promise<void> {
-    await tx.sql`delete from voice.registrations where transport <> 'udp' or expires_at < now()`;
+  async forget(tx: Tx, processId: string): Promise<void> {
+    await tx.sql`delete from voice.registrations where (transport <> 'udp' and process_id = ${processId}) or expires_at < now()`;
   },
 };

@@ -186,6 +186,8 @@ export interface RespondOptions {
 export interface IncomingRequest extends SipRequest {
   /** 1xx any number of times, then one last answer; what comes after that is ignored. */
   respond(status: number, options?: RespondOptions): void;
+  /** Whoever sent it hears nothing at all. */
+  ignore(): void;
   readonly answered: boolean;
 }
 
@@ -252,6 +254,8 @@ export interface CallOptions extends Way {
   credentials?: Credentials | undefined;
   /** Without a final answer after this the call is cancelled and refused with 408. Default 180 s. */
   timeoutMs?: number;
+  /** Without any answer at all, not even 100, after this the call is refused with 408. Default 32 s, as the RFC's timer B. */
+  silenceMs?: number;
   contactUser?: string;
   /** What the call that this one continues had, less one. Default 70. */
   maxForwards?: number;

@@ -23,6 +23,7 @@ export class ReceivedRequest {
           answer(host, transaction, status, { ...options, headers: { ...more, ...options.headers } });
         },
       },
+      ignore: { value: () => transaction.terminate() },
       answered: { get: () => transaction.answered },
     });
     received.set(this.view, this);

@@ -110,6 +110,11 @@ export function createSystemArea(parts: VoiceParts): Area<typeof systemRoutes> {
     return place;
   }
 
+  async function checkMailAccount(tx: Tx, projectId: string, id: string | null | undefined): Promise<void> {
+    if (id && (await parts.mail.hold(tx, projectId, id)) === undefined)
+      throw invalid("body.mailAccountId", "The project has no such mail account. Choose one that it has.");
+  }
+
   return {
     metrics: async () => [
       {
@@ -135,6 +140,7 @@ export function createSystemArea(parts: VoiceParts): Area<typeof systemRoutes> {
             "body",
             "Music, default number and the extension for alarms are of the phone system: set them once it is there.",
           );
+        await checkMailAccount(context.tx, projectId, settings.mailAccountId);
         await reserveQuota(context.tx, { organisationId, projectId }, "voice.systems", 1);
         const row = {
           id: newId("phoneSystem"),
@@ -160,7 +166,9 @@ export function createSystemArea(parts: VoiceParts): Area<typeof systemRoutes> {
         const { name, domain, ...given } = body;
         const settings = changedSettings(row.settings, given as SettingsChange);
         checkSettings(settings);
-        await checkReferences(context.tx, row.id, given);
+        const { mailAccountId, ...ours } = given;
+        await checkReferences(context.tx, row.id, ours);
+        if (mailAccountId !== row.settings.mailAccountId) await checkMailAccount(context.tx, row.projectId, mailAccountId);
         const before = new Set(dialledWords(row.settings));
         await checkNumbersFree(
           context.tx,

@@ -58,6 +58,8 @@ export const defaultFeatureCodes = {
   redial: "*66",
   /** Who called last. */
   callBack: "*69",
+  /** With the extension, or after a call to it: it is called for one as soon as it is free. */
+  callWhenFree: "*37",
   /** Later calls of the last caller are refused. */
   blockLastCaller: "*30",
   /** In a call. */
@@ -94,7 +96,7 @@ const emergency = z.object({
     .min(1)
     .max(20)
     .describe("Calls to these go out whatever else says no: permissions, limits and balance. Those of the country unless said."),
-  alertEmail: z.email().max(254).nullable().describe("Who is told by mail when one is called."),
+  alertEmails: z.array(z.email().max(254)).max(10).describe("Who is told by mail when one is called."),
   alertExtension: id("extension").nullable().describe("Who is called then, and hears from where."),
 });
 
@@ -108,6 +110,13 @@ const voicemailSettings = z.object({
   maxSeconds: z.int().min(10).max(1800).describe("Of one message."),
   retentionDays: z.int().min(1).max(3650).describe("Then a message is deleted."),
 });
+
+const balanceAlert = z
+  .object({
+    below: amount.nullable().describe("Null: nobody is told."),
+    emails: z.array(z.email().max(254)).max(10),
+  })
+  .describe("Who is told by mail when a call takes the balance below that.");
 
 const internationalHours = z.object({
   days: z.array(z.int().min(1).max(7)).min(1).max(7).describe("1: Monday, 7: Sunday."),
@@ -147,6 +156,10 @@ export const phoneSystemSettings = z.object({
   voicemail: voicemailSettings,
   limits: fraudLimits,
   defaultNumber: id("phoneNumber").nullable().describe("What is shown outside for extensions without a number of their own."),
+  mailAccountId: id("mailAccount")
+    .nullable()
+    .describe("Of the project, by which voicemails and alerts are mailed; null: none are."),
+  balanceAlert,
   isPrepaid: z.boolean().describe("Calls that cost end, and none begins, when the balance is used up."),
 });
 export type PhoneSystemSettings = z.output<typeof phoneSystemSettings>;
@@ -183,6 +196,7 @@ const settable = {
   recording: recordingSettings.partial().optional(),
   voicemail: voicemailSettings.partial().optional(),
   limits: fraudLimits.partial().optional(),
+  balanceAlert: balanceAlert.partial().optional(),
 };
 
 export const systemRoutes = {

@@ -1,34 +1,37 @@
 import { given } from "../given.ts";
 import { defaultFeatureCodes, type PhoneSystemSettings } from "./contract.ts";
 
-/** Where the country has others than 112: police, fire, ambulance, sea rescue, and what people know by heart. */
+/**
+ * Where the country has others than 112: police, fire, ambulance, sea rescue, and what people know by heart. France after the list of Arcep, Switzerland
+ * after article 28 of its ordinance on addressing resources (ORAT) and Rega, the others compared with ShortNumberMetadata of libphonenumber (November 2026).
+ */
 const emergencyNumbersBy: Record<string, string[]> = {
   UA: ["112", "101", "102", "103", "104"],
-  FR: ["112", "15", "17", "18", "114", "115", "119", "191", "196"],
+  FR: ["112", "15", "17", "18", "114", "115", "119", "116000", "116117", "191", "196", "197"],
   BE: ["112", "100", "101", "116000"],
-  CH: ["112", "117", "118", "144", "145", "1414"],
+  CH: ["112", "117", "118", "144", "143", "145", "147", "1414"],
   LU: ["112", "113"],
   DE: ["112", "110"],
   AT: ["112", "122", "133", "144"],
   PL: ["112", "997", "998", "999"],
-  GB: ["999", "112", "101", "111"],
+  GB: ["999", "112"],
   IE: ["112", "999"],
-  US: ["911", "988"],
-  CA: ["911", "988"],
+  US: ["911", "112", "988"],
+  CA: ["911", "112", "988"],
   AU: ["000", "112", "106"],
   NZ: ["111"],
   IT: ["112", "113", "115", "118"],
-  ES: ["112", "061", "080", "091"],
-  CZ: ["112", "150", "155", "158"],
+  ES: ["112", "061", "080", "085", "088", "091"],
+  CZ: ["112", "150", "155", "156", "158"],
   SK: ["112", "150", "155", "158"],
   RO: ["112"],
-  MD: ["112"],
+  MD: ["112", "901", "902", "903"],
   GE: ["112"],
   TR: ["112", "110", "155"],
-  IN: ["112", "100", "101", "108"],
+  IN: ["112", "100", "101", "102", "108"],
   JP: ["110", "119", "118"],
   CN: ["110", "119", "120"],
-  BR: ["190", "192", "193"],
+  BR: ["190", "192", "193", "112", "911"],
   MX: ["911"],
   ZA: ["112", "10111", "10177"],
 };
@@ -64,7 +67,7 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
   outsidePrefix: "",
   musicOnHold: null,
   featureCodes: defaultFeatureCodes,
-  emergency: { numbers: emergencyNumbersOf(country), alertEmail: null, alertExtension: null },
+  emergency: { numbers: emergencyNumbersOf(country), alertEmails: [], alertExtension: null },
   recording: { mode: "off", announce: true, retentionDays: 90 },
   voicemail: { maxSeconds: 180, retentionDays: 90 },
   limits: {
@@ -76,10 +79,12 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
     internationalHours: null,
   },
   defaultNumber: null,
+  mailAccountId: null,
+  balanceAlert: { below: null, emails: [] },
   isPrepaid: false,
 });
 
-type Groups = "featureCodes" | "emergency" | "recording" | "voicemail" | "limits";
+type Groups = "featureCodes" | "emergency" | "recording" | "voicemail" | "limits" | "balanceAlert";
 /** What may be given: parts of it, also of its groups. */
 export type SettingsChange = {
   [K in keyof Omit<PhoneSystemSettings, Groups>]?: PhoneSystemSettings[K] | undefined;
@@ -94,6 +99,7 @@ export const changedSettings = (settings: PhoneSystemSettings, change: SettingsC
   recording: { ...settings.recording, ...given(change.recording ?? {}) },
   voicemail: { ...settings.voicemail, ...given(change.voicemail ?? {}) },
   limits: { ...settings.limits, ...given(change.limits ?? {}) },
+  balanceAlert: { ...settings.balanceAlert, ...given(change.balanceAlert ?? {}) },
 });
 
 export const withSystemDefaults = (settings: SettingsChange & { country: string }): PhoneSystemSettings =>

@@ -90,6 +90,12 @@ export const systemStore = {
       { id: string; domain: string; planVersion: number }[]
     >`select id, domain, plan_version::int as "planVersion" from voice.systems order by id`,
 
+  /** Undefined: it is gone. */
+  async planVersion(tx: Tx, id: string): Promise<number | undefined> {
+    const [row] = await tx.sql<{ version: number }[]>`select plan_version::int as version from voice.systems where id = ${id}`;
+    return row?.version;
+  },
+
   async domainsLike(tx: Tx, domain: string): Promise<string[]> {
     const [name, ...rest] = domain.split(".");
     const rows = await tx.sql<

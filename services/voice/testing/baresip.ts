@@ -30,6 +30,8 @@ export interface BaresipOptions {
   codecs?: readonly string[];
   /** Default false: it rings until `answer()`. */
   autoAnswer?: boolean;
+  /** Its SIP messages are in `output`. */
+  traced?: boolean;
   /** Seconds a registration holds; default 600. */
   expires?: number;
 }
@@ -223,16 +225,26 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
     const process = await PhoneProcess.start(
       "baresip",
       (folder) => prepare(folder, options, sip, control),
-      (folder) => ["baresip", "-v", "-f", folder],
+      (folder) => ["baresip", "-v", ...(options.traced === true ? ["-s"] : []), "-f", folder],
     );
     const socket = await door(process, control);
-    if (socket !== undefined)
+    // Another phone took the port in the same moment, and is at the door that we know.
+    const isOurs = socket !== undefined && (await ready(process));
+    if (socket !== undefined && isOurs)
       return new Baresip(`sip:${options.user}@127.0.0.1:${sip};transport=${options.transport ?? "udp"}`, process, socket);
     const { output } = process;
+    socket?.destroy();
     await process.close();
     if (tries === 3) throw new Error(`baresip does not start:\n${output}`);
   }
 }
+
+/** It listens where it was told to. */
+const ready = (process: PhoneProcess): Promise<boolean> =>
+  process
+    .until("baresip is ready", () => (process.output.includes("baresip is ready") ? true : undefined))
+    .then(() => !process.output.includes("failed to listen"))
+    .catch(() => false);
 
 /** Its control connection; undefined when the phone ended, perhaps as somebody took its port. */
 async function door(process: PhoneProcess, port: number): Promise<Socket | undefined> {
@@ -282,6 +294,7 @@ function configuration(
     "auplay_channels 1",
     "rtp_ports 22000-31998",
     "jitter_buffer_delay 5-10",
+    ...(options.srtp === "dtls" ? ["rtcp_mux yes"] : []),
     "module_path /usr/lib/baresip/modules",
     ...["g711", "g722", "opus", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "stun"].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,

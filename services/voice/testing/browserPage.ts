@@ -123,6 +123,10 @@ const phone = {
   hangUp: async (id: string): Promise<void> => await manager.hangup(named(id)),
   hold: async (id: string): Promise<void> => await manager.hold(named(id)),
   resume: async (id: string): Promise<void> => await manager.unhold(named(id)),
+  /** The camera too, in a call that runs. */
+  addVideo: async (id: string): Promise<void> => {
+    await named(id).invite({ sessionDescriptionHandlerOptions: { constraints: { audio: true, video: true } } as object });
+  },
   press: async (id: string, digits: string): Promise<void> => {
     for (const digit of digits) await manager.sendDTMF(named(id), digit);
   },

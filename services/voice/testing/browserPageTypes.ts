@@ -38,6 +38,7 @@ export type PageMethod =
   | "hangUp"
   | "hold"
   | "resume"
+  | "addVideo"
   | "press"
   | "transfer"
   | "transferTo"

@@ -174,6 +174,18 @@ export class BrowserPhone {
     await this.next("held", (event) => event.param === "false");
   }
 
+  /** The camera too, in a call that runs. */
+  async addVideo(call: string): Promise<void> {
+    await this.#ask("addVideo", call);
+  }
+
+  /** Pictures that it got so far in a call. */
+  async pictures(call: string): Promise<number> {
+    const reports = await this.figures(call);
+    const video = reports.find((report) => report["type"] === "inbound-rtp" && report["kind"] === "video");
+    return Number(video?.["framesDecoded"] ?? 0);
+  }
+
   /** RFC 4733 events. */
   async press(call: string, digits: string): Promise<void> {
     await this.#ask("press", call, digits);
@@ -213,7 +225,7 @@ export class BrowserPhone {
   async heardFor(seconds: number): Promise<Sound> {
     const deadline = Date.now() + patienceMs;
     while (this.#heard.length < seconds * 16_000) {
-      this.#heard.push(...(await this.#ask<number[]>("heard")));
+      this.#heard = this.#heard.concat(await this.#ask<number[]>("heard"));
       if (Date.now() > deadline) throw new Error(`The browser's phone did not hear ${seconds} s. ${this.problems.join("\n")}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

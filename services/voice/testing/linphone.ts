@@ -53,8 +53,15 @@ export class Linphone {
     });
   }
 
+  /** It says nothing of it by itself. */
   async registered(): Promise<void> {
-    await this.next(/Registration on .* successful/);
+    for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
+      this.command("status register");
+      const [, state] = await this.next(/registered(=-?\d|, identity=)/);
+      if (state === ", identity=") return;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error(`linphone does not register. It wrote:\n${this.output.slice(-4000)}`);
   }
 
   dial(target: string): void {
@@ -141,7 +148,9 @@ export class Linphone {
 async function soundOf(file: string): Promise<Sound> {
   const deadline = Date.now() + patienceMs;
   for (;;) {
-    const sound = await readFile(file).then(readWav, () => undefined);
+    const sound = await readFile(file)
+      .then(readWav)
+      .catch(() => undefined);
     if (sound !== undefined) return sound;
     if (Date.now() > deadline) throw new Error(`linphone does not end ${file}; has its call ended?`);
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -24,6 +24,13 @@ export interface SippOptions {
   keys?: Readonly<Record<string, string>>;
   /** Lines of `[field0]`, `[field1]` …: one line per call, in order. */
   fields?: readonly (readonly string[])[];
+  /** Where it listens; by default 127.0.0.1 and a port that is free. */
+  host?: string;
+  port?: number;
+  /** Keeps how long each answer took, for `SippFigures.times`. */
+  timed?: boolean;
+  /** Keeps its messages, for `SippFigures.errors` of what failed. */
+  traced?: boolean;
 }
 
 /** What SIPp counted at its end. */
@@ -38,6 +45,8 @@ export interface SippFigures {
   /** Between what the scenario marks with `start_rtd` and `rtd`; mean over all calls. */
   responseMs: number;
   callMs: number;
+  /** Milliseconds between the marks, of each call, the shortest first; only when `timed`. */
+  times: number[];
   /** Messages that the scenario did not expect, in words. */
   errors: string;
 }
@@ -61,9 +70,22 @@ export class Sipp {
     const { folder, output } = this.#process;
     const names = await readdir(folder);
     const table = await readFile(join(folder, "figures.csv"), "utf8").catch(() => "");
-    const errors = names.includes("errors.log") ? await readFile(join(folder, "errors.log"), "utf8") : "";
+    const log = (name: string) => (names.includes(name) ? readFile(join(folder, name), "utf8") : "");
+    const errors = `${await log("errors.log")}${exitCode === 0 ? "" : await log("messages.log")}`;
+    const rtt = names.find((name) => name.endsWith("_rtt.csv"));
+    const times = rtt === undefined ? [] : timesOf(await readFile(join(folder, rtt), "utf8"));
     if (table === "") throw new Error(`SIPp did not begin (code ${exitCode}):\n${errors}${output.slice(-4000)}`);
-    return { exitCode, ...figuresOf(table), errors };
+    return { exitCode, ...figuresOf(table), times, errors };
+  }
+
+  /** Waits until it has sent or received something with these words in it; it must be `traced`. */
+  async seen(words: string): Promise<void> {
+    const log = join(this.#process.folder, "messages.log");
+    const deadline = Date.now() + patienceMs;
+    while (!(await readFile(log, "utf8").catch(() => "")).includes(words)) {
+      if (!this.#process.running || Date.now() > deadline) throw new Error(`SIPp has not seen "${words}".`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async close(): Promise<void> {
@@ -72,7 +94,7 @@ export class Sipp {
 }
 
 /** The last line of SIPp's table has the sums over all the time, below names that end in `(C)`. */
-export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors"> {
+export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors" | "times"> {
   const lines = table.trim().split("\n");
   const names = lines[0]!.split(";");
   const values = lines.at(-1)!.split(";");
@@ -88,6 +110,14 @@ export function figuresOf(table: string): Omit<SippFigures, "exitCode" | "errors
   };
 }
 
+/** Lines of `date;milliseconds;name`. */
+const timesOf = (csv: string): number[] =>
+  csv
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => (line.includes(";") ? [Number(line.split(";")[1])] : []))
+    .sort((a, b) => a - b);
+
 /** `00:00:01:500000`: hours, minutes, seconds, microseconds. */
 function duration(text: string | undefined): number {
   const [hours = 0, minutes = 0, seconds = 0, microseconds = 0] = (text ?? "").split(":").map(Number);
@@ -96,7 +126,7 @@ function duration(text: string | undefined): number {
 
 /** Starts SIPp; close it when the test is done. It needs Debian's sip-tester (`phoneTools` of tools/test-tools.ts). */
 export async function startSipp(options: SippOptions): Promise<Sipp> {
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const process = await PhoneProcess.start(
     "sipp",
     async (folder) => {
@@ -112,7 +142,7 @@ export async function startSipp(options: SippOptions): Promise<Sipp> {
     await process.close();
     throw error;
   }
-  return new Sipp(`127.0.0.1:${port}`, process);
+  return new Sipp(`${options.host ?? "127.0.0.1"}:${port}`, process);
 }
 
 /** As the kernel tells it (proc(5), /proc/net): it writes nothing when it is there. */
@@ -130,12 +160,13 @@ function ownScenario({ scenario }: SippOptions): boolean {
 }
 
 function words(folder: string, options: SippOptions, port: number): string[] {
+  const host = options.host ?? "127.0.0.1";
   const optional = (name: string, value: string | number | undefined): string[] =>
     value === undefined ? [] : [name, String(value)];
   return [
     ...(options.target === undefined ? [] : [options.target]),
     ...(ownScenario(options) ? ["-sf", join(folder, "scenario.xml")] : ["-sn", options.scenario]),
-    ...["-i", "127.0.0.1", "-p", String(port), "-t", options.transport === "tcp" ? "t1" : "u1", "-mi", "127.0.0.1"],
+    ...["-i", host, "-p", String(port), "-t", options.transport === "tcp" ? "t1" : "u1", "-mi", host],
     ...["-m", String(options.calls ?? 1), "-r", String(options.rate ?? 1), "-d", String((options.seconds ?? 0) * 1000)],
     ...optional("-l", options.limit),
     ...optional("-s", options.service),
@@ -144,6 +175,8 @@ function words(folder: string, options: SippOptions, port: number): string[] {
     ...(options.fields === undefined ? [] : ["-inf", join(folder, "fields.csv")]),
     ...Object.entries(options.keys ?? {}).flatMap(([name, value]) => ["-key", name, value]),
     ...["-trace_stat", "-stf", join(folder, "figures.csv"), "-fd", "1", "-trace_err", "-error_file", join(folder, "errors.log")],
-    ...["-nostdin", "-cid_str", "%u-%p@khmara.test"],
+    ...(options.timed ? ["-trace_rtt", "-rtt_freq", "1"] : []),
+    ...(options.traced ? ["-trace_msg", "-message_file", join(folder, "messages.log")] : []),
+    ...["-nostdin", "-cid_str", "%u-%p.khmara.test"],
   ];
 }

@@ -34,6 +34,12 @@ const hostName = z
   .max(253)
   .regex(/^(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/, "Give a name or address without port: sip.example.org.");
 
+/** Whatever comes from there is taken for a call of the provider. */
+const isOneProviders = (network: string): boolean => {
+  const [address = "", bits] = network.split("/");
+  return bits === undefined || Number(bits) >= (address.includes(":") ? 32 : 16);
+};
+
 const trunkSettings = z.object({
   kind: z
     .enum(["registration", "ip"])
@@ -48,7 +54,11 @@ const trunkSettings = z.object({
   registrationSeconds: z.int().min(60).max(86_400),
   qualifySeconds: z.int().min(0).max(3600).describe("So often it is asked whether it is there (OPTIONS); 0: never."),
   sourceAddresses: z
-    .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
+    .array(
+      z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]).refine(isOneProviders, {
+        message: "Give networks of one provider only: /16 or smaller, of IPv6 /32 or smaller.",
+      }),
+    )
     .max(50)
     .describe("From which its calls come, beside what the host resolves to."),
   codecs: z.array(codec).min(1).max(4).describe("In order of preference."),

@@ -21,6 +21,9 @@ export function amountOf(rate: Rate, seconds: number): string {
   return decimal(micros(rate.connectionFee) + (micros(rate.perMinute) * counted + 59n) / 60n);
 }
 
+export const sumOf = (amounts: readonly string[]): string => decimal(amounts.reduce((sum, each) => sum + micros(each), 0n));
+export const difference = (one: string, other: string): string => decimal(micros(one) - micros(other));
+
 /** For how many seconds a decimal lasts; 0 when it does not pay for the beginning, Infinity where calls are free. */
 export function secondsFor(rate: Rate, balance: string): number {
   const left = micros(balance) - micros(rate.connectionFee);

@@ -1,5 +1,5 @@
 import { Button, Select, Stack, Text, TextInput } from "@mantine/core";
-import { IconDeviceLandlinePhone, IconKey, IconPlus, IconPower, IconQrcode, IconTrash } from "@tabler/icons-react";
+import { IconDeviceLandlinePhone, IconKey, IconLogout, IconPlus, IconPower, IconQrcode, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneDevice, SipAccount } from "../../../../services/voice/extensions/contract.ts";
 import type { DeviceProvisioning } from "../../../../services/voice/provisioning/contract.ts";
@@ -21,6 +21,9 @@ import css from "../phone.module.css";
 
 const refresh = () => invalidate(queries, ["phoneDeviceList", "myPhoneDeviceList"]);
 const makers = ["yealink", "snom", "grandstream", "fanvil", "linphone", "baresip", "other"] as const;
+
+const stateOf = ({ enabled, isRegistered, signedInExtensionId }: PhoneDevice) =>
+  !enabled ? "off" : signedInExtensionId !== undefined ? "guest" : isRegistered ? "registered" : "away";
 
 /** The phones of an extension; `own`: of the person who looks. */
 export function Devices({ extension, may, own }: { extension: string; may: boolean; own: boolean }) {
@@ -65,9 +68,9 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
             header: t("phone.state"),
             width: "minmax(130px, 160px)",
             phone: "bare",
-            cell: ({ enabled, isRegistered }) => (
-              <StatusBadge tone={!enabled ? "off" : isRegistered ? "good" : "warn"}>
-                {t(!enabled ? "phone.device.off" : isRegistered ? "phone.device.registered" : "phone.device.away")}
+            cell: (device) => (
+              <StatusBadge tone={!device.enabled ? "off" : device.isRegistered ? "good" : "warn"}>
+                {t(`phone.device.${stateOf(device)}`)}
               </StatusBadge>
             ),
           },
@@ -93,6 +96,18 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
                 ...(own || device.kind === "browser"
                   ? []
                   : [
+                      ...(device.signedInExtensionId === undefined
+                        ? []
+                        : [
+                            {
+                              label: t("phone.device.signOut"),
+                              icon: IconLogout,
+                              onClick: () =>
+                                void callApi("phoneDeviceUpdate", { phoneDevice: device.id, signedInExtension: null })
+                                  .then(refresh)
+                                  .catch(toastError),
+                            },
+                          ]),
                       { label: t("phone.device.rotate"), icon: IconKey, onClick: () => setAsking({ device, to: "rotate" }) },
                       {
                         label: t(device.enabled ? "phone.device.turnOff" : "phone.device.turnOn"),

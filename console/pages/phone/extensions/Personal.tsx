@@ -26,10 +26,15 @@ export function ForwardingForm({ extension, may, own }: Props) {
       doNotDisturb: extension.doNotDisturb,
       callWaiting: extension.callWaiting,
       ringSeconds: extension.ringSeconds,
+      blockedCallers: extension.blockedCallers.join(", "),
       ...extension.forwarding,
     },
-    submit: async ({ doNotDisturb, callWaiting, ringSeconds, ...forwarding }) => {
-      await callApi(update(own), { extension: extension.id, doNotDisturb, callWaiting, ringSeconds, forwarding });
+    submit: async ({ blockedCallers, doNotDisturb, callWaiting, ringSeconds, ...forwarding }) => {
+      await callApi(update(own), {
+        extension: extension.id,
+        blockedCallers: blockedCallers.split(/[\s,;]+/).filter((number) => number !== ""),
+        ...{ doNotDisturb, callWaiting, ringSeconds, forwarding },
+      });
       await refreshExtension();
     },
   });
@@ -69,6 +74,13 @@ export function ForwardingForm({ extension, may, own }: Props) {
           onChange={(destination) => form.set(when, destination)}
         />
       ))}
+      <TextInput
+        label={t("phone.blockedCallers")}
+        description={t("phone.blockedCallersText")}
+        disabled={!may}
+        {...form.choice("blockedCallers")}
+        onChange={(event) => form.set("blockedCallers", event.currentTarget.value)}
+      />
     </FormSection>
   );
 }
@@ -76,16 +88,24 @@ export function ForwardingForm({ extension, may, own }: Props) {
 export function VoicemailForm({ extension, may, own }: Props) {
   const t = useT();
   const form = useForm({
-    initial: { ...extension.voicemail, email: extension.voicemail.email ?? "", pin: "", language: extension.language ?? "" },
+    initial: {
+      ...extension.voicemail,
+      email: extension.voicemail.email ?? "",
+      missed: extension.missedCallEmail ?? "",
+      pin: "",
+      language: extension.language ?? "",
+    },
     checks: {
       pin: (pin) => (pinRule.test(pin) ? undefined : t("phone.pinRule")),
       email: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
+      missed: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
     },
-    submit: async ({ enabled, email, attachAudio, deleteAfterMail, pin, language }) => {
+    submit: async ({ enabled, email, missed, attachAudio, deleteAfterMail, pin, language }) => {
       await callApi(update(own), {
         extension: extension.id,
         language: language === "" ? null : (language as "en"),
         voicemail: { enabled, email: email || null, attachAudio, deleteAfterMail },
+        missedCallEmail: missed || null,
         ...(pin ? { voicemailPin: pin } : {}),
       });
       form.set("pin", "");
@@ -133,6 +153,13 @@ export function VoicemailForm({ extension, may, own }: Props) {
           />
         </>
       )}
+      <TextInput
+        label={t("phone.missedMail")}
+        description={t("phone.voicemailMailText")}
+        type="email"
+        disabled={!may}
+        {...form.field("missed")}
+      />
       <Select
         label={t("phone.promptLanguage")}
         maw={280}

@@ -112,7 +112,10 @@ function Board({ live, may, level }: { live: QueueLive; may: boolean; level: num
             {live.waiting.map((caller) => (
               <li key={caller.callId} className={css.row}>
                 <CallNumber number={caller.from} name={caller.fromName} />
-                <TimeAgo at={caller.since} />
+                <span>
+                  {caller.callback && <small>{t("phoneFlow.board.callback")} · </small>}
+                  <TimeAgo at={caller.since} />
+                </span>
               </li>
             ))}
           </ul>

@@ -14,6 +14,7 @@ const valuesOf = (menu: MenuView | undefined) => ({
   timeoutSeconds: menu?.timeoutSeconds ?? 6,
   retries: menu?.retries ?? 2,
   fallback: (menu?.fallback ?? { kind: "hang_up" }) as Destination,
+  invalidMessage: menu?.invalidMessage as Speech | undefined,
 });
 type Values = ReturnType<typeof valuesOf>;
 
@@ -22,12 +23,13 @@ export const menuForm: ElementForm<"phoneMenu", Values> = {
   kind: "phoneMenu",
   numbered: "optional",
   values: valuesOf,
-  body: ({ greeting, directDial, timeoutSeconds, retries, fallback }) => ({
+  body: ({ greeting, directDial, timeoutSeconds, retries, fallback, invalidMessage }, empty) => ({
     greeting,
     directDial,
     timeoutSeconds,
     retries,
     fallback,
+    invalidMessage: invalidMessage ?? empty,
   }),
   fields: (form, place) => <Fields form={form} place={place} />,
 };
@@ -42,6 +44,13 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         label={t("phoneFlow.greeting")}
         value={values.greeting}
         onChange={(speech) => speech && form.set("greeting", speech)}
+      />
+      <SpeechField
+        optional
+        phoneSystem={place.system.id}
+        label={t("phoneFlow.invalidMessage")}
+        value={values.invalidMessage}
+        onChange={(speech) => form.set("invalidMessage", speech)}
       />
       <Switch
         label={t("phoneFlow.directDial")}

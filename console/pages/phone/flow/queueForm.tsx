@@ -21,9 +21,11 @@ const valuesOf = (queue: Queue | undefined) => ({
   overflow: (queue?.overflow ?? { kind: "hang_up" }) as Destination,
   leaveWhenEmpty: queue?.leaveWhenEmpty ?? true,
   announcePosition: queue?.announcePosition ?? true,
+  announceWait: queue?.announceWait ?? false,
   announceEverySeconds: queue?.announceEverySeconds ?? 45,
   serviceLevelSeconds: queue?.serviceLevelSeconds ?? 20,
   joinMessage: queue?.joinMessage as Speech | undefined,
+  repeatMessage: queue?.repeatMessage as Speech | undefined,
   music: (queue?.music ?? "") as string,
   callbackDigit: queue?.callbackDigit ?? "",
   namePrefix: queue?.namePrefix ?? "",
@@ -34,9 +36,10 @@ export const queueForm: ElementForm<"callQueue", Values> = {
   kind: "callQueue",
   numbered: "optional",
   values: valuesOf,
-  body: ({ joinMessage, music, callbackDigit, namePrefix, ...rest }, empty) => ({
+  body: ({ joinMessage, repeatMessage, music, callbackDigit, namePrefix, ...rest }, empty) => ({
     ...pick(rest),
     joinMessage: joinMessage ?? empty,
+    repeatMessage: repeatMessage ?? empty,
     music: music || empty,
     callbackDigit: callbackDigit || empty,
     namePrefix: namePrefix || empty,
@@ -50,13 +53,15 @@ const pick = ({
   overflow,
   leaveWhenEmpty,
   announcePosition,
+  announceWait,
   ...rest
-}: Omit<Values, "joinMessage" | "music" | "callbackDigit" | "namePrefix">) => ({
+}: Omit<Values, "joinMessage" | "repeatMessage" | "music" | "callbackDigit" | "namePrefix">) => ({
   strategy,
   agents,
   overflow,
   leaveWhenEmpty,
   announcePosition,
+  announceWait,
   ...Object.fromEntries(times.map((name) => [name, rest[name]])),
 });
 const times = [
@@ -132,6 +137,11 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
                 checked={values.announcePosition}
                 onChange={(event) => form.set("announcePosition", event.currentTarget.checked)}
               />
+              <Switch
+                label={t("phoneFlow.queue.announceWait")}
+                checked={values.announceWait}
+                onChange={(event) => form.set("announceWait", event.currentTarget.checked)}
+              />
               {number("announceEverySeconds", 15, 600)}
               <SpeechField
                 optional
@@ -139,6 +149,13 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
                 label={t("phoneFlow.queue.joinMessage")}
                 value={values.joinMessage}
                 onChange={(speech) => form.set("joinMessage", speech)}
+              />
+              <SpeechField
+                optional
+                phoneSystem={system.id}
+                label={t("phoneFlow.queue.repeatMessage")}
+                value={values.repeatMessage}
+                onChange={(speech) => form.set("repeatMessage", speech)}
               />
               <MusicSelect phoneSystem={system.id} value={values.music} onChange={(id) => form.set("music", id)} />
               <TextInput

@@ -23,6 +23,7 @@ const tones: Record<PhoneCall["outcome"], Tone> = {
   refused: "warn",
   voicemail: "busy",
   abandoned: "bad",
+  callback: "warn",
   failed: "bad",
 };
 const outcomes = Object.keys(tones) as PhoneCall["outcome"][];

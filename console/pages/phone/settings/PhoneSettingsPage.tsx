@@ -16,6 +16,8 @@ import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { Limits } from "./Limits.tsx";
+import { isEmail, MailSettings } from "./MailSettings.tsx";
 
 const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
 
@@ -29,6 +31,7 @@ export default function PhoneSettingsPage() {
           <General {...place} />
           <Emergency {...place} />
           <Recording {...place} />
+          <MailSettings {...place} />
           <Limits {...place} />
           <Balance {...place} />
           <Codes {...place} />
@@ -43,6 +46,7 @@ function General({ system, may }: PhonePlace) {
   const t = useT();
   const language = useLanguage();
   const numbers = useApi("phoneNumberList", { phoneSystem: system.id, limit: 200 }).data?.items ?? [];
+  const sounds = useApi("announcementList", { phoneSystem: system.id, limit: 200 }).data?.items ?? [];
   const form = useForm({
     initial: {
       name: system.name,
@@ -50,12 +54,25 @@ function General({ system, may }: PhonePlace) {
       country: system.country,
       language: system.language,
       timeZone: system.timeZone,
+      currency: system.currency,
       extensionDigits: system.extensionDigits,
+      outsidePrefix: system.outsidePrefix,
+      musicOnHold: (system.musicOnHold ?? "") as string,
       defaultNumber: (system.defaultNumber ?? "") as string,
     },
-    checks: { name: required, domain: required },
-    submit: async ({ defaultNumber, ...values }) => {
-      await callApi("phoneSystemUpdate", { phoneSystem: system.id, ...values, defaultNumber: (defaultNumber || null) as never });
+    checks: {
+      name: required,
+      domain: required,
+      currency: (currency) => (/^[A-Z]{3}$/.test(currency) ? undefined : t("phoneSettings.currencyRule")),
+      outsidePrefix: (prefix) => (/^\d{0,2}$/.test(prefix) ? undefined : t("phoneSettings.outsidePrefixRule")),
+    },
+    submit: async ({ defaultNumber, musicOnHold, ...values }) => {
+      await callApi("phoneSystemUpdate", {
+        phoneSystem: system.id,
+        ...values,
+        musicOnHold: (musicOnHold || null) as never,
+        defaultNumber: (defaultNumber || null) as never,
+      });
       await refresh();
     },
   });
@@ -99,6 +116,34 @@ function General({ system, may }: PhonePlace) {
         {...form.choice("extensionDigits")}
         onChange={(value) => form.set("extensionDigits", Number(value))}
       />
+      <TextInput
+        label={t("phoneSettings.outsidePrefix")}
+        description={t("phoneSettings.outsidePrefixText")}
+        inputMode="numeric"
+        maw={280}
+        disabled={!may}
+        {...form.field("outsidePrefix")}
+      />
+      <TextInput
+        label={t("phoneSettings.currency")}
+        description={t("phoneSettings.currencyText")}
+        maw={280}
+        maxLength={3}
+        disabled={!may}
+        {...form.field("currency")}
+      />
+      <Select
+        label={t("phoneSettings.musicOnHold")}
+        description={t("phoneSettings.musicOnHoldText")}
+        searchable
+        limit={60}
+        disabled={!may}
+        data={[
+          { value: "", label: t("phoneSettings.usualMusic") },
+          ...sounds.map(({ id, name }) => ({ value: id as string, label: name })),
+        ]}
+        {...form.choice("musicOnHold")}
+      />
       <Select
         label={t("phoneSettings.defaultNumber")}
         description={t("phoneSettings.defaultNumberText")}
@@ -119,17 +164,18 @@ function Emergency({ system, may }: PhonePlace) {
   const form = useForm({
     initial: {
       numbers: system.emergency.numbers,
-      alertEmail: system.emergency.alertEmail ?? "",
+      alertEmails: system.emergency.alertEmails as string[],
       alertExtension: (system.emergency.alertExtension ?? "") as string,
     },
     checks: {
       numbers: (numbers) =>
         numbers.length > 0 && numbers.every((one) => /^\d{2,6}$/.test(one)) ? undefined : t("phoneSettings.emergencyRule"),
+      alertEmails: (emails) => (emails.every(isEmail) ? undefined : t("ui.emailInvalid")),
     },
-    submit: async ({ numbers, alertEmail, alertExtension }) => {
+    submit: async ({ numbers, alertEmails, alertExtension }) => {
       await callApi("phoneSystemUpdate", {
         phoneSystem: system.id,
-        emergency: { numbers, alertEmail: alertEmail || null, alertExtension: (alertExtension || null) as never },
+        emergency: { numbers, alertEmails, alertExtension: (alertExtension || null) as never },
       });
       await refresh();
     },
@@ -137,7 +183,7 @@ function Emergency({ system, may }: PhonePlace) {
   return (
     <FormSection title={t("phoneSettings.emergency")} text={t("phoneSettings.emergencyText")} form={form} disabled={!may}>
       <TagsInput label={t("phone.emergencyNumbers")} disabled={!may} {...form.choice("numbers")} />
-      <TextInput label={t("phoneSettings.alertEmail")} type="email" disabled={!may} {...form.field("alertEmail")} />
+      <TagsInput label={t("phoneSettings.alertEmail")} maxTags={10} disabled={!may} {...form.choice("alertEmails")} />
       <Select
         label={t("phoneSettings.alertExtension")}
         searchable
@@ -192,73 +238,6 @@ function Recording({ system, may }: PhonePlace) {
       {days("retentionDays", 3650)}
       {days("voicemailDays", 3650)}
       {days("maxSeconds", 1800)}
-    </FormSection>
-  );
-}
-
-function Limits({ system, may }: PhonePlace) {
-  const t = useT();
-  const language = useLanguage();
-  const { limits } = system;
-  const form = useForm({
-    initial: {
-      maxExternalCalls: limits.maxExternalCalls,
-      maxCostPerDay: (limits.maxCostPerDay ?? "") as string,
-      allowedCountries: (limits.allowedCountries ?? []) as string[],
-      blockedPrefixes: limits.blockedPrefixes as string[],
-    },
-    checks: {
-      maxCostPerDay: (amount) => (/^(\d{1,9}([.,]\d{1,6})?)?$/.test(amount) ? undefined : t("phoneSettings.decimal")),
-      blockedPrefixes: (all) => (all.every((one) => /^\+\d{1,15}$/.test(one)) ? undefined : t("phoneSettings.prefixRule")),
-    },
-    submit: async ({ maxExternalCalls, maxCostPerDay, allowedCountries, blockedPrefixes }) => {
-      await callApi("phoneSystemUpdate", {
-        phoneSystem: system.id,
-        limits: {
-          maxExternalCalls,
-          maxCostPerDay: maxCostPerDay === "" ? null : maxCostPerDay.replace(",", "."),
-          allowedCountries: allowedCountries.length === 0 ? null : allowedCountries,
-          blockedPrefixes,
-        },
-      });
-      await refresh();
-    },
-  });
-  const names = countries(language);
-  return (
-    <FormSection title={t("phoneSettings.limits")} text={t("phoneSettings.limitsText")} form={form} disabled={!may}>
-      <NumberInput
-        label={t("phoneSettings.maxExternalCalls")}
-        min={0}
-        max={10_000}
-        maw={280}
-        disabled={!may}
-        {...form.choice("maxExternalCalls")}
-        onChange={(value) => form.set("maxExternalCalls", Number(value))}
-      />
-      <TextInput
-        label={`${t("phoneSettings.maxCostPerDay")} (${system.currency})`}
-        placeholder={t("phoneSettings.noLimit")}
-        inputMode="decimal"
-        maw={280}
-        disabled={!may}
-        {...form.field("maxCostPerDay")}
-      />
-      <TagsInput
-        label={t("phoneSettings.allowedCountries")}
-        description={t("phoneSettings.allowedCountriesText")}
-        disabled={!may}
-        data={names.map(({ value }) => value)}
-        renderOption={({ option }) => names.find(({ value }) => value === option.value)?.label ?? option.value}
-        limit={60}
-        {...form.choice("allowedCountries")}
-      />
-      <TagsInput
-        label={t("phoneSettings.blockedPrefixes")}
-        placeholder="+1900"
-        disabled={!may}
-        {...form.choice("blockedPrefixes")}
-      />
     </FormSection>
   );
 }

@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { useT } from "../../../i18n/i18n.ts";
 import { chooseDevices, chosenDevices, type Devices, followLevel, openMicrophone } from "./devices.ts";
 import { noticesAllowed } from "./notices.ts";
+import { PushSwitch } from "./PushSwitch.tsx";
 import type { Phone } from "./phone.ts";
 import css from "./softphone.module.css";
 import { Tones } from "./tones.ts";
@@ -10,7 +11,7 @@ import { Tones } from "./tones.ts";
 const kinds = { microphone: "audioinput", speaker: "audiooutput", ringer: "audiooutput", camera: "videoinput" } as const;
 
 /** Which devices are spoken and heard with; one sees whether the microphone hears. */
-export function DeviceSettings({ phone, onClose }: { phone: Phone; onClose: () => void }) {
+export function DeviceSettings({ phone, extension, onClose }: { phone: Phone; extension: string; onClose: () => void }) {
   const t = useT();
   const [devices, setDevices] = useState<Devices>(chosenDevices);
   const [known, setKnown] = useState<MediaDeviceInfo[]>([]);
@@ -115,6 +116,7 @@ export function DeviceSettings({ phone, onClose }: { phone: Phone; onClose: () =
             {t("softphone.noticesDenied")}
           </Text>
         )}
+        <PushSwitch extension={extension} />
         <Button onClick={onClose}>{t("softphone.back")}</Button>
       </Stack>
     </div>

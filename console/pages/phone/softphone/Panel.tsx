@@ -95,7 +95,7 @@ export function Panel(props: PanelProps) {
                 data={props.extensions.map(({ id, name, number }) => ({ value: id, label: `${number} · ${name}` }))}
               />
             )}
-            <DeviceSettings phone={phone} onClose={() => setPart("call")} />
+            <DeviceSettings phone={phone} extension={extension.id} onClose={() => setPart("call")} />
           </>
         )}
         {phone && showsCall && (

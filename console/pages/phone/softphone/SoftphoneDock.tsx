@@ -3,7 +3,7 @@ import { IconPhone, IconPhoneCall } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
 import { useApi } from "../../../api/api.ts";
-import { translate, useT } from "../../../i18n/i18n.ts";
+import { type Language, translate, useT } from "../../../i18n/i18n.ts";
 import { Hint } from "../../../ui/Hint.tsx";
 import { openAccount } from "./account.ts";
 import { setCurrentPhone, useCurrentPhone, usePanel, usePhoneView } from "./current.ts";
@@ -13,6 +13,7 @@ import { clock } from "./numbers.ts";
 import { Panel } from "./Panel.tsx";
 import { peerName } from "./PeerFace.tsx";
 import { Phone } from "./phone.ts";
+import { renewPush } from "./push.ts";
 import css from "./softphone.module.css";
 import { isLive, type PhoneEvent, type PhoneState, shownCall } from "./state.ts";
 import { useNow } from "./useNow.ts";
@@ -55,6 +56,7 @@ function Dock(props: { extension: Extension; extensions: Extension[]; onExtensio
     setCurrentPhone(made);
     const unfollow = followNotices(made);
     const unhear = made.onEvent(notice);
+    void renewPush(extension.id, document.documentElement.lang as Language);
     return () => {
       unhear();
       unfollow();

@@ -31,6 +31,6 @@ export async function openAccount(extension: Extension["id"], anew: boolean): Pr
     userName: credential.userName,
     password: credential.password,
     domain: credential.domain,
-    iceServers: [],
+    iceServers: credential.iceServers ?? [],
   };
 }

@@ -24,7 +24,7 @@ export const rtpPorts = () => {
 /** A phone system with a voice process in this one, and real phones. Ended with the test file. */
 export async function openHouse(start: typeof startCloud, options: Partial<PhonesOptions> = {}) {
   const at = options.listen ?? "127.0.0.1";
-  const running: Baresip[] = [];
+  const running: { close(): Promise<void> }[] = [];
   let phones: Phones | undefined;
   // Before the cloud's own: hooks run in the order in which they were given.
   after(async () => {
@@ -84,6 +84,11 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
       const { userName, password } = device["account"] as Json;
       return { extensionId, number, userName, password };
     },
+    /** Closed with the test file, before the voice process is. */
+    keep<Phone extends { close(): Promise<void> }>(phone: Phone): Phone {
+      running.push(phone);
+      return phone;
+    },
     /** A registered baresip. */
     async phone(account: Account, more: Partial<BaresipOptions> = {}): Promise<Baresip> {
       const phone = await startBaresip({
@@ -93,7 +98,7 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
         server: `${at}:${house.phones.sipPort}`,
         ...more,
       });
-      running.push(phone);
+      house.keep(phone);
       await phone.registered();
       return phone;
     },
@@ -113,3 +118,5 @@ export async function openHouse(start: typeof startCloud, options: Partial<Phone
   };
   return house;
 }
+
+export type House = Awaited<ReturnType<typeof openHouse>>;

@@ -58,16 +58,17 @@ export const queueFields = z.object({
   maxWaiting: z.int().min(1).max(1000).describe("Who comes when so many wait goes to the overflow at once."),
   maxWaitSeconds: seconds(5, 7200).describe("Who waited so long goes to the overflow."),
   overflow: destination,
-  leaveWhenEmpty: z.boolean().describe("Goes to the overflow while no agent is logged in."),
+  leaveWhenEmpty: z.boolean().describe("Goes to the overflow while no agent is logged in, or all of them pause."),
   joinMessage: speech.optional(),
   announcePosition: z.boolean(),
+  announceWait: z.boolean().describe("With the position, how long it will take: by the last calls, once there were any."),
   announceEverySeconds: seconds(15, 600),
   repeatMessage: speech.optional().describe("Said with every announcement of the position."),
   callbackDigit: z
     .string()
     .regex(/^[0-9]$/, "Give one digit.")
     .optional()
-    .describe("Whoever presses it is called back when it is their turn."),
+    .describe("Whoever presses it keeps the place, hangs up, and is called by an agent when it is their turn."),
   namePrefix: prefix.optional(),
   serviceLevelSeconds: seconds(5, 600).describe("Calls answered within this count as in time in reports."),
 });
@@ -81,6 +82,7 @@ export const queueDefaults = {
   overflow: hangUp,
   leaveWhenEmpty: true,
   announcePosition: true,
+  announceWait: false,
   announceEverySeconds: 45,
   serviceLevelSeconds: 20,
 } as const;

@@ -64,11 +64,11 @@ export const activeCallStore = {
   },
 
   /** What a process that is there no more has left. */
-  async clear(tx: Tx, processId: string): Promise<ActiveCallRow[]> {
-    await tx.sql`delete from voice.agent_activities where process_id = ${processId}`;
-    return tx.sql<
-      ActiveCallRow[]
-    >`delete from voice.active_calls where process_id = ${processId} returning ${tx.sql.unsafe(columns)}`;
+  async clear(tx: Tx, processId: string, systemId?: string): Promise<ActiveCallRow[]> {
+    await tx.sql`delete from voice.agent_activities where process_id = ${processId}
+      ${systemId === undefined ? tx.sql`` : tx.sql`and queue_id in (select id from voice.elements where system_id = ${systemId})`}`;
+    return tx.sql<ActiveCallRow[]>`delete from voice.active_calls where process_id = ${processId}
+      ${systemId === undefined ? tx.sql`` : tx.sql`and system_id = ${systemId}`} returning ${tx.sql.unsafe(columns)}`;
   },
 
   waiting: (tx: Tx, queueId: string): Promise<Pick<ActiveCallRow, "id" | "from" | "fromName" | "startedAt">[]> => tx.sql`

@@ -5,7 +5,7 @@ export interface Command {
   id: string;
   organisationId: string;
   systemId: string;
-  kind: "call_start" | "call_act";
+  kind: "call_start" | "call_act" | "conference_get" | "conference_act";
   input: Record<string, unknown>;
 }
 
@@ -23,10 +23,13 @@ export const commandStore = {
     await tx.sql`select pg_notify(${commandChannel}, ${command.id})`;
   },
 
-  /** For one process of those that are told; older ones have nobody who waits for them. */
-  take: (tx: Tx, maximumAgeSeconds: number): Promise<Command[]> => tx.sql<Command[]>`
+  /** For the process that has the call, else for the one that serves the phone system; older ones have nobody who waits for them. */
+  take: (tx: Tx, processId: string, maximumAgeSeconds: number): Promise<Command[]> => tx.sql<Command[]>`
     update voice.commands set state = 'taken' where id in (
-      select id from voice.commands where state = 'waiting' and created_at > now() - make_interval(secs => ${maximumAgeSeconds})
+      select id from voice.commands where state = 'waiting' and ${processId} = coalesce(
+        (select process_id from voice.active_calls a where a.id = input ->> 'callId'),
+        (select process_id from voice.served v where v.system_id = commands.system_id))
+      and created_at > now() - make_interval(secs => ${maximumAgeSeconds})
       order by created_at limit 100 for update skip locked)
     returning id, organisation_id as "organisationId", system_id as "systemId", kind, input`,
 

@@ -25,11 +25,11 @@ export const presenceStore = {
   /** Since midnight in the phone system's time zone. */
   async queueToday(tx: Tx, systemId: string, queueId: string, timeZone: string): Promise<QueueLive["today"]> {
     const [row] = await tx.sql<QueueLive["today"][]>`
-      select count(*)::int as offered,
-        count(*) filter (where answered_at is not null)::int as answered,
+      select (count(*) filter (where outcome <> 'callback'))::int as offered,
+        count(*) filter (where outcome = 'answered')::int as answered,
         count(*) filter (where outcome = 'abandoned')::int as abandoned,
-        count(*) filter (where answered_at is not null and wait_seconds <= coalesce(service_level_seconds, 0))::int as "inTime",
-        coalesce(avg(wait_seconds), 0)::float8 as "averageWaitSeconds"
+        count(*) filter (where outcome = 'answered' and wait_seconds <= coalesce(service_level_seconds, 0))::int as "inTime",
+        coalesce(avg(wait_seconds) filter (where outcome <> 'callback'), 0)::float8 as "averageWaitSeconds"
       from voice.calls where system_id = ${systemId} and queue_id = ${queueId}
         and started_at >= date_trunc('day', now() at time zone ${timeZone}) at time zone ${timeZone}`;
     return row as QueueLive["today"];

@@ -109,6 +109,11 @@ export class LegTransport {
     });
   }
 
+  /** A browser; phones on their own do DTLS without it. */
+  get #hasIce(): boolean {
+    return this.#agreed?.profile === "webrtc" && this.#agreed.remote.iceUser !== undefined;
+  }
+
   /** `packet` has `tagBytes` free at its end. */
   sendRtp(packet: Buffer): void {
     if (!this.ready) return;
@@ -142,9 +147,11 @@ export class LegTransport {
 
   #media(agreed: Agreement, packet: Buffer, info: RemoteInfo): void {
     if (agreed.profile === "webrtc") {
-      if (!this.#valid.has(keyOf(info))) return;
+      if (this.#hasIce && !this.#valid.has(keyOf(info))) return;
       // RFC 7983: the first byte tells DTLS from RTP.
       if (packet[0]! >= 20 && packet[0]! <= 63) {
+        // Without ICE the certificate proves who it was that shook hands.
+        if (!this.#hasIce && !this.#receive) this.#remote = { address: info.address, port: info.port };
         this.#dtls?.receive(packet);
         return;
       }
@@ -157,7 +164,7 @@ export class LegTransport {
     if (agreed.profile !== "webrtc" && !this.#mayCome(info)) return;
     const plain = this.secure ? this.#receive?.unprotect(packet) : packet;
     if (!plain) return;
-    if (agreed.profile !== "webrtc") this.#latch(info);
+    if (!this.#hasIce) this.#latch(info);
     this.#handlers.rtp(plain);
   }
 

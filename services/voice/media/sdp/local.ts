@@ -20,9 +20,11 @@ export interface LocalDescription {
   videoSsrc: number;
   cname: string;
   crypto: readonly { tag: string; suite: SrtpSuite; key: Buffer }[];
-  ice: { user: string; password: string };
+  /** None in an answer to a phone that knows no ICE. */
+  ice: { user: string; password: string } | undefined;
   fingerprint: string;
-  setup: "actpass" | "passive";
+  /** For SRTP: DTLS is offered beside keys in the SDP. */
+  setup: "actpass" | "passive" | undefined;
   audioLevelId: number | undefined;
   video:
     | { codecs: readonly { name: string; payloadType: number; format: string | undefined }[]; direction: MediaDirection }
@@ -49,7 +51,8 @@ export function writeLocal(local: LocalDescription): string {
     `c=IN ${family(local.address)} ${local.address}`,
     "t=0 0",
     ...(webrtc && bundled.length > 0 ? [`a=group:BUNDLE ${bundled.join(" ")}`] : []),
-    ...(webrtc ? ["a=ice-lite", "a=msid-semantic: WMS *"] : []),
+    ...(webrtc && local.ice ? ["a=ice-lite"] : []),
+    ...(webrtc ? ["a=msid-semantic: WMS *"] : []),
   ];
   for (const line of local.lines) {
     if (line.kind === "audio") lines.push(...audioLines(local, line.mid));
@@ -107,19 +110,27 @@ function sourceLines(local: LocalDescription, ssrc: number, kind: string): strin
 
 function transportLines(local: LocalDescription, mid: string | undefined): string[] {
   const common = [`c=IN ${family(local.address)} ${local.address}`, ...(mid === undefined ? [] : [`a=mid:${mid}`])];
-  if (local.profile !== "webrtc") return [...common, local.rtcpMux ? "a=rtcp-mux" : `a=rtcp:${local.port + 1}`];
+  const dtls = local.setup === undefined ? [] : [`a=fingerprint:sha-256 ${local.fingerprint}`, `a=setup:${local.setup}`];
+  if (local.profile !== "webrtc") {
+    const isOffered = local.setup === "actpass";
+    return [
+      ...common,
+      ...(local.rtcpMux ? ["a=rtcp-mux"] : []),
+      ...(local.rtcpMux && !isOffered ? [] : [`a=rtcp:${local.port + 1}`]),
+      ...(isOffered ? dtls : []),
+    ];
+  }
+  return [...common, "a=rtcp-mux", `a=rtcp:${local.port}`, ...(local.ice ? iceLines(local, local.ice) : []), ...dtls];
+}
+
+function iceLines({ addresses, port }: LocalDescription, { user, password }: { user: string; password: string }): string[] {
   return [
-    ...common,
-    "a=rtcp-mux",
-    `a=rtcp:${local.port}`,
-    `a=ice-ufrag:${local.ice.user}`,
-    `a=ice-pwd:${local.ice.password}`,
-    ...local.addresses.map(
-      // RFC 8445 section 5.1.2: host candidates, the first address preferred.
-      (address, i) => `a=candidate:${i + 1} 1 udp ${126 * 2 ** 24 + (65_535 - i) * 256 + 255} ${address} ${local.port} typ host`,
+    `a=ice-ufrag:${user}`,
+    `a=ice-pwd:${password}`,
+    // RFC 8445 section 5.1.2: host candidates, the first address preferred.
+    ...addresses.map(
+      (address, i) => `a=candidate:${i + 1} 1 udp ${126 * 2 ** 24 + (65_535 - i) * 256 + 255} ${address} ${port} typ host`,
     ),
     "a=end-of-candidates",
-    `a=fingerprint:sha-256 ${local.fingerprint}`,
-    `a=setup:${local.setup}`,
   ];
 }

@@ -84,16 +84,18 @@ export class Negotiation {
     const video = options.video === true && profile === "webrtc";
     if (this.#lines.length === 0) this.#lines = [{ kind: "audio", mid: profile === "webrtc" ? "0" : undefined }];
     this.#lines = withVideo(this.#lines, video);
+    // Phones have keys in their SDP or do DTLS: which one it is, their answer tells.
+    const both = profile === "srtp" && !this.#agreed;
     const local: LocalDescription = {
       ...this.#base(options, profile),
       protocol: undefined,
       codecs: codecs.map((name) => ({ name, payloadType: this.#numbers.get(name)! })),
       events: (codecs.includes("opus") ? [8000, 48_000] : [8000]).map((rate) => this.#event(rate)),
       direction: options.direction ?? "sendrecv",
-      rtcpMux: profile === "webrtc" || this.#agreed?.rtcpMux === true,
+      rtcpMux: profile === "webrtc" || both || this.#agreed?.rtcpMux === true,
       crypto:
         profile === "srtp" ? [this.#crypto("1", "AES_CM_128_HMAC_SHA1_80"), this.#crypto("2", "AES_CM_128_HMAC_SHA1_32")] : [],
-      setup: this.#agreed ? "passive" : "actpass",
+      setup: profile === "rtp" ? undefined : this.#agreed ? "passive" : "actpass",
       audioLevelId: profile === "webrtc" ? (this.#agreed?.audioLevelId ?? 1) : undefined,
       video: video
         ? {
@@ -130,7 +132,9 @@ export class Negotiation {
     const event = eventFor(remote, codec.name);
     const direction = meet(options.direction ?? "sendrecv", remote.direction);
     const crypto = remote.crypto[0];
-    const video = options.video ? remote.video?.codecs[0] : undefined;
+    // The one that every browser has (RFC 7742 section 5): pictures are passed on as they are, so both sides need the same.
+    const pictures = remote.video?.codecs ?? [];
+    const video = options.video ? (pictures.find(({ name }) => name === "VP8") ?? pictures[0]) : undefined;
     const videoDirection = video ? meet(options.direction ?? "sendrecv", remote.video!.direction) : "inactive";
     if (video) this.#numbers.set(video.name, video.payloadType);
     this.#lines = remote.lines.map(({ kind, mid, protocol, format }, i) => {
@@ -141,13 +145,14 @@ export class Negotiation {
     const ours = crypto ? this.#crypto(crypto.tag, crypto.suite) : undefined;
     const local: LocalDescription = {
       ...this.#base(options, remote.profile),
+      ice: remote.iceUser === undefined ? undefined : this.#ice,
       protocol: remote.lines[remote.audioLine]!.protocol,
       codecs: [codec],
       events: event ? [event] : [],
       direction,
       rtcpMux: remote.rtcpMux,
       crypto: ours ? [ours] : [],
-      setup: "passive",
+      setup: remote.profile === "webrtc" ? "passive" : undefined,
       audioLevelId: remote.audioLevelId,
       video: video ? { codecs: [video], direction: videoDirection } : undefined,
     };
@@ -171,7 +176,8 @@ export class Negotiation {
     const offered = this.#offered;
     if (!offered) throw new MediaError("not_acceptable", "There is no offer that this could be the answer to.");
     const remote = readRemote(text);
-    if (remote.profile !== offered.profile)
+    const hasDtls = offered.profile === "srtp" && offered.setup === "actpass" && remote.profile === "webrtc";
+    if (remote.profile !== offered.profile && !hasDtls)
       throw new MediaError("not_acceptable", `The answer is for ${remote.profile}, the offer was for ${offered.profile}.`);
     this.#checkSetup(remote);
     const codec = remote.codecs.find((each) => offered.codecs.some(({ name }) => name === each.name));
@@ -180,12 +186,12 @@ export class Negotiation {
     const crypto = remote.crypto.find((each) =>
       offered.crypto.some(({ tag, suite }) => tag === each.tag && suite === each.suite),
     );
-    if (offered.profile === "srtp" && !crypto) throw new MediaError("not_acceptable", "The answer has no key for SRTP.");
+    if (remote.profile === "srtp" && !crypto) throw new MediaError("not_acceptable", "The answer has no key for SRTP.");
     const video = remote.video?.codecs.find((each) => offered.video?.codecs.some(({ name }) => name === each.name));
     this.#remoteIce = remote.iceUser;
     this.#agreed = {
       remote,
-      profile: offered.profile,
+      profile: remote.profile,
       codec: { name: codec.name, send: codec.payloadType, receive: this.#numbers.get(codec.name)! },
       event: event && { send: event.payloadType, receive: this.#numbers.get(`event/${event.rate}`)!, rate: event.rate },
       direction: meet(offered.direction, remote.direction),
@@ -210,7 +216,7 @@ export class Negotiation {
     if (remote.profile !== "webrtc") return;
     if (remote.setup === "passive")
       throw new MediaError("not_acceptable", "The other side must be the DTLS client (a=setup:active or actpass).");
-    if (!remote.rtcpMux) throw new MediaError("not_acceptable", "WebRTC needs a=rtcp-mux.");
+    if (!remote.rtcpMux) throw new MediaError("not_acceptable", "DTLS-SRTP needs a=rtcp-mux here.");
   }
 
   #order(options: NegotiationOptions): CodecName[] {
@@ -242,7 +248,7 @@ export class Negotiation {
       ssrc,
       videoSsrc,
       cname: this.#cname,
-      ice: this.#ice,
+      ice: this.#agreed && this.#agreed.remote.iceUser === undefined ? undefined : this.#ice,
       fingerprint,
       lines: this.#lines,
     };

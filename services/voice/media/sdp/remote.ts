@@ -72,9 +72,11 @@ export function readRemote(text: string): RemoteDescription {
 }
 
 function profileOf(sdp: Sdp, media: SdpMedia): MediaProfile | undefined {
+  const hasKeys = /^RTP\/SAVPF?$/.test(media.protocol) && readCrypto(media).length > 0;
+  const hasIce = attribute(sdp, media, "ice-ufrag") !== undefined;
   if (/^(UDP\/TLS\/)?RTP\/SAVPF?$/.test(media.protocol) && attribute(sdp, media, "fingerprint") !== undefined)
-    return attribute(sdp, media, "ice-ufrag") === undefined ? undefined : "webrtc";
-  if (/^RTP\/SAVPF?$/.test(media.protocol)) return readCrypto(media).length > 0 ? "srtp" : undefined;
+    return hasKeys && !hasIce ? "srtp" : "webrtc";
+  if (hasKeys) return "srtp";
   return /^RTP\/AVPF?$/.test(media.protocol) ? "rtp" : undefined;
 }
 

@@ -15,7 +15,7 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 const script = `
-window.start = async (frequency, video) => {
+window.start = async (frequency, video, configuration) => {
   const audio = new AudioContext({ sampleRate: 48000 });
   const oscillator = audio.createOscillator();
   oscillator.frequency.value = frequency;
@@ -24,7 +24,7 @@ window.start = async (frequency, video) => {
   const out = audio.createMediaStreamDestination();
   oscillator.connect(gain).connect(out);
   oscillator.start();
-  const pc = new RTCPeerConnection();
+  const pc = new RTCPeerConnection(configuration);
   window.pc = pc;
   window.audio = audio;
   window.heard = [];
@@ -55,6 +55,10 @@ window.start = async (frequency, video) => {
   };
 };
 window.offer = async () => { await pc.setLocalDescription(); return pc.localDescription.sdp; };
+window.gathered = async () => {
+  while (pc.iceGatheringState !== "complete") await new Promise((resolve) => pc.addEventListener("icegatheringstatechange", resolve, { once: true }));
+  return pc.localDescription.sdp;
+};
 window.accept = async (sdp) => { await pc.setRemoteDescription({ type: "answer", sdp }); };
 window.answer = async (sdp) => { await pc.setRemoteDescription({ type: "offer", sdp }); await pc.setLocalDescription(); return pc.localDescription.sdp; };
 window.level = (frequency) => {
@@ -87,16 +91,21 @@ export class BrowserPeer {
   }
 
   /** `video`: the colour of a picture that it sends. */
-  static async open(browser: Browser, frequency: number, video?: string): Promise<BrowserPeer> {
+  static async open(browser: Browser, frequency: number, video?: string, configuration: object = {}): Promise<BrowserPeer> {
     const page = await browser.newPage();
     await page.addScriptTag({ content: script });
     const peer = new BrowserPeer(page);
-    await peer.run("start", frequency, video ?? null);
+    await peer.run("start", frequency, video ?? null, configuration);
     return peer;
   }
 
   async run<T>(name: string, ...args: unknown[]): Promise<T> {
     return (await this.#page.evaluate(`window.${name}(...${JSON.stringify(args)})`)) as T;
+  }
+
+  /** The offer with all addresses that it found. */
+  gathered(): Promise<string> {
+    return this.run("gathered");
   }
 
   offer(): Promise<string> {

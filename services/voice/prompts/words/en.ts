@@ -9,6 +9,7 @@ export const english = {
   busy: "The person you are calling is on another call.",
   no_answer: "The person you are calling does not answer.",
   not_understood: "The call could not be completed.",
+  emergency_called: "Attention. Somebody has called the emergency number",
   emergency_unset: "Emergency calls are not possible from this phone. Please use another phone.",
   call_limit: "The limit for outgoing calls has been reached.",
   goodbye: "Goodbye.",
@@ -49,6 +50,10 @@ export const english = {
   try_again: "Please try again.",
   enter_extension: "Please enter the extension.",
   enter_pin: "Please enter your PIN, followed by the hash key.",
+  pin_new: "Please enter a new PIN of at least four digits, followed by the hash key.",
+  pin_again: "Please enter it again, followed by the hash key.",
+  pin_saved: "Your PIN has been changed.",
+  pin_kept: "Your PIN has not been changed.",
   wrong_pin: "That PIN is wrong.",
   too_many_tries: "Too many wrong attempts.",
   enter_number: "Please enter the number, followed by the hash key.",
@@ -85,8 +90,10 @@ export const english = {
   voicemail_restored: "The message has been restored.",
   voicemail_saved: "The message has been saved.",
   voicemail_forwarded: "The message has been forwarded.",
-  voicemail_menu: "To hear your messages, press 1. To record your greeting, press 2. To end, press star.",
-  voicemail_options: "To hear it again, press 1. To save it, press 2. To delete it, press 3. For the next message, press hash.",
+  voicemail_menu:
+    "To hear your messages, press 1. To record your greeting, press 2. To record your name, press 3. To change your PIN, press 4. To end, press star.",
+  voicemail_options:
+    "To hear it again, press 1. To save it, press 2. To delete it, press 3. To forward it, press 4. To call back, press 5. For the next message, press hash.",
   voicemail_greeting: "Record your greeting after the tone. When you have finished, press hash.",
   voicemail_greeting_review: "To keep this greeting, press 1. To hear it, press 2. To record it again, press 3.",
   voicemail_greeting_saved: "Your greeting has been saved.",
@@ -120,7 +127,7 @@ export const english = {
   queue_position: "Your place in the queue is number",
   queue_wait: "The estimated waiting time is",
   queue_wait_short: "The estimated waiting time is less than one minute.",
-  queue_callback: "To be called back and keep your place, press 1.",
+  queue_callback: "To be called back and keep your place, press",
   queue_callback_number: "You will be called back at",
   queue_callback_confirm: "If this is right, press 1. To enter another number, press 2.",
   queue_callback_kept: "Your place is kept. You will be called back.",
@@ -155,6 +162,7 @@ export const english = {
   your_number: "Your extension is",
   blocked: "The caller has been blocked.",
   redial_none: "There is no last number.",
+  camp_on: "You will be called as soon as the line is free.",
   paging: "Attention please.",
 } as const;
 

@@ -103,6 +103,23 @@ export const callStore = {
     return row;
   },
 
+  /** What an extension called, the newest first; not whom others passed it on to. */
+  async dialledBy(tx: Tx, { id, number }: { id: string; number: string }, limit: number): Promise<string[]> {
+    const rows = await tx.sql<{ to: string }[]>`
+      select c.to_number as "to" from voice.calls c where c.extension_ids @> array[${id}]::text[] and c.from_number = ${number}
+        and c.direction <> 'inbound' and not c.legs @> '[{"kind":"transfer"}]'
+      order by c.id desc limit ${limit}`;
+    return rows.map(({ to }) => to);
+  },
+
+  /** Who called an extension last. Undefined: nobody, or with a hidden number. */
+  async lastCallerOf(tx: Tx, { id, number }: { id: string; number: string }): Promise<string | undefined> {
+    const [row] = await tx.sql<{ from: string }[]>`
+      select c.from_number as "from" from voice.calls c where c.extension_ids @> array[${id}]::text[] and c.from_number <> ${number}
+      order by c.id desc limit 1`;
+    return row && /^\+?\d+$/.test(row.from) ? row.from : undefined;
+  },
+
   /** The newest first. */
   page: (tx: Tx, filter: CallFilter, below: string | undefined, limit: number): Promise<CallListRow[]> => tx.sql<CallListRow[]>`
     select ${tx.sql.unsafe(columns)} from voice.calls c where ${callConditions(tx, filter)}

@@ -17,7 +17,7 @@ export interface ReportRow {
 }
 
 const sums = `count(*)::int as calls, (count(*) filter (where c.outcome = 'answered'))::int as answered, coalesce(sum(c.talk_seconds), 0) as "talkSeconds",
-  coalesce(sum(c.wait_seconds), 0) as "waitSeconds", (count(*) filter (where c.queue_id is not null))::int as queued,
+  coalesce(sum(c.wait_seconds), 0) as "waitSeconds", (count(*) filter (where c.queue_id is not null and c.outcome <> 'callback'))::int as queued,
   (count(*) filter (where c.queue_id is not null and c.outcome = 'answered' and c.wait_seconds <= c.service_level_seconds))::int as "inServiceLevel",
   coalesce(sum(c.cost), 0)::text as cost, coalesce(sum(c.price), 0)::text as price`;
 

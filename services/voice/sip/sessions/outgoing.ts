@@ -76,16 +76,22 @@ export class OutgoingSession extends SessionCore implements OutgoingCall {
   }
 
   #invite(): void {
-    const { flow, hop, routes } = this.#options;
+    const { flow, hop, routes, silenceMs } = this.#options;
     // The number is taken from the dialog's own, as an in-dialog request may come before the answer.
     this.#seq++;
     this.#branches.clear();
     this.#dialog = undefined;
-    this.#sending = this.host.sender.send({ flow, hop, routes }, this.#target, this.#request(), {
-      provisional: (response) => this.#progressed(response),
-      final: (response) => this.#final(response),
-      failed: (why) => this.#failed(why),
-    });
+    this.#sending = this.host.sender.send(
+      { flow, hop, routes },
+      this.#target,
+      this.#request(),
+      {
+        provisional: (response) => this.#progressed(response),
+        final: (response) => this.#final(response),
+        failed: (why) => this.#failed(why),
+      },
+      silenceMs,
+    );
   }
 
   #request(): OutgoingRequest {

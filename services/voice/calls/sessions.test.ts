@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { startCloud } from "../../../testing/cloud.ts";
+import type { IncomingCall, OutgoingCall, SipResponse, SipStack, StackOptions } from "../sip/ports.ts";
+import { openSipStack } from "../sip/stack.ts";
+import { type Account, openHouse } from "./testing/house.ts";
+
+const house = await openHouse(startCloud);
+const ann = await house.account("101", "Ann");
+const bob = await house.account("102", "Bob");
+const server = `sip:127.0.0.1:${house.phones.sipPort}`;
+const sdp = (version: number, direction: string) =>
+  `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=${direction}\r\n`;
+
+const incoming = Promise.withResolvers<IncomingCall>();
+const phone = (options: Partial<StackOptions> = {}): Promise<SipStack> =>
+  openSipStack({
+    bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+    userAgent: "test",
+    onRequest: (request) => request.respond(200),
+    onInvite: (call) => incoming.resolve(call),
+    ...options,
+  });
+// Shorter than the switchboard allows.
+const atAnn = await phone({ sessionExpires: 60, minimumSessionExpires: 60 });
+const atBob = await phone();
+after(() => Promise.all([atAnn.close(), atBob.close()]));
+
+const as = ({ userName, password }: Account) => ({
+  from: `<sip:${userName}@${house.domain}>`,
+  credentials: { username: userName, password },
+});
+const next = <Name extends "progress" | "answered">(call: OutgoingCall, name: Name) =>
+  new Promise<{ response: SipResponse; sdp: string | undefined }>((resolve) =>
+    call.on(name, (event) => {
+      if (event.sdp !== undefined) resolve(event);
+    }),
+  );
+
+test("early media is acknowledged on both sides (PRACK), sessions have timers, an UPDATE holds", async () => {
+  const registered = await atBob.request({ method: "REGISTER", target: server, ...as(bob), to: as(bob).from, contact: true });
+  assert.equal(registered.status, 200);
+  const call = atAnn.call({ target: `${server.replace("sip:", "sip:102@")}`, ...as(ann), sdp: sdp(1, "sendrecv") });
+  const [early, answered] = [next(call, "progress"), next(call, "answered")];
+
+  const called = await incoming.promise;
+  assert.ok(called.peer.supports("100rel") && called.peer.allows("UPDATE"));
+  called.progress(183, { sdp: sdp(1, "sendrecv") });
+  // Sent again until its PRACK comes; the answer waits for that.
+  called.answer({ sdp: sdp(1, "sendrecv") });
+  const { response } = await early;
+  assert.equal(response.status, 183);
+  assert.match(response.header("Require") ?? "", /100rel/);
+  assert.match(response.header("RSeq") ?? "", /^\d+$/);
+
+  // 60 s were refused with 422 and its Min-SE (RFC 4028 section 6).
+  assert.match((await answered).response.header("Session-Expires") ?? "", /^90;refresher=ua[cs]$/);
+  assert.match(called.request.header("Session-Expires") ?? "", /^1800/);
+
+  const held = await call.update({ sdp: sdp(2, "sendonly") });
+  assert.equal(held.status, 200);
+  assert.match(held.sdp ?? "", /a=recvonly/);
+  const back = await call.update({ sdp: sdp(3, "sendrecv") });
+  assert.match(back.sdp ?? "", /a=sendrecv/);
+  assert.equal((await call.update({})).status, 200);
+  assert.equal((await called.update({})).status, 200);
+
+  const ended = new Promise((resolve) => called.on("ended", resolve));
+  call.hangUp();
+  await ended;
+});
