@@ -215,7 +215,7 @@ export default {
   doNotDisturbText: "Rien ne sonne ; les appels vont comme si c’était occupé.",
   callWaiting: "Un deuxième appel sonne aussi",
   blockedCallers: "Appelants bloqués",
-  blockedCallersText: "Numéros séparés par des virgules ; leurs appels vers ce poste sont refusés.",
+  blockedCallersText: "Numéros séparés par des virgules ; leurs appels vers ce poste sont refusés.",
   ringSeconds: "Sonne pendant",
   "forward.always": "Toujours",
   "forward.busy": "Si occupé",

@@ -266,7 +266,12 @@ test("calls from outside: a number by its hours to a menu, numbers that are not 
   await lead({ kind: "extension", id: ann.extensionId });
   await atZoe.dial("0033199009999");
   assert.match((await atZoe.closed()).param ?? "", /404/);
-  const blocked = await add(here, "blockedCallerCreate", { name: "Kyiv", pattern: "+38044*", direction: "inbound", action: "busy" });
+  const blocked = await add(here, "blockedCallerCreate", {
+    name: "Kyiv",
+    pattern: "+38044*",
+    direction: "inbound",
+    action: "busy",
+  });
   await atZoe.dial("0033199001122");
   assert.match((await atZoe.closed()).param ?? "", /486/);
   await here.office.as("owner", "blockedCallerDelete", { params: { blockedCaller: blocked["id"] } });
