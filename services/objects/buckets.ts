@@ -68,6 +68,12 @@ export async function deleteBucket(tx: Tx, store: ObjectStore, id: string): Prom
       `The bucket ${bucket.name} is not empty: it holds ${held.objects} objects. Empty it first.`,
     );
   }
+  if (held.versions > 0) {
+    throw notEmpty(
+      "bucket_not_empty",
+      `The bucket ${bucket.name} is not empty: it holds ${held.versions} old versions and delete markers. Empty it first.`,
+    );
+  }
   if (trash.objects > 0) {
     throw notEmpty(
       "bucket_not_empty",

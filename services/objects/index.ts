@@ -8,7 +8,7 @@ import { openBucketCache } from "./bucketCache.ts";
 import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
-import type { ObjectStore } from "./driver.ts";
+import type { BucketTotals, ObjectStore } from "./driver.ts";
 import { createObjectsService } from "./inProcess.ts";
 import { defineObjectOperations } from "./operations.ts";
 import type { ObjectsParts } from "./parts.ts";
@@ -62,11 +62,12 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));
-          const sum = (of: "objects" | "sizeBytes" | "uploadBytes") => totals.reduce((total, each) => total + each[of], 0);
+          const sum = (of: keyof BucketTotals) => totals.reduce((total, each) => total + each[of], 0);
           return [
             { name: "khmara_objects_buckets", help: "Buckets.", value: rows.length },
             { name: "khmara_objects_objects", help: "Objects, trash included.", value: sum("objects") },
             { name: "khmara_objects_stored_bytes", help: "Bytes of objects, trash included.", value: sum("sizeBytes") },
+            { name: "khmara_objects_version_bytes", help: "Bytes of noncurrent versions.", value: sum("versionBytes") },
             { name: "khmara_objects_upload_bytes", help: "Bytes of unfinished uploads.", value: sum("uploadBytes") },
           ];
         },

@@ -6,7 +6,7 @@ import type { StorageQuota } from "./storageQuota.ts";
 import { bucketStore, trashStore, uploadStore } from "./store.ts";
 import { trashPrefixOf } from "./transfer.ts";
 import { flushUsage } from "./usage.ts";
-import { abortUploads, everything, purge } from "./walk.ts";
+import { abortUploads, purge } from "./walk.ts";
 
 const unfinishedDays = 7;
 const dayMs = 24 * 3_600_000;
@@ -31,7 +31,7 @@ export function objectWorkers(parts: { database: Database; store: ObjectStore; q
         for (;;) {
           const items = await database.transaction("system", (tx) => trashStore.takeExpired(tx, itemsAtOnce));
           for (const { id, trashBucketId } of items) {
-            await purge(store, trashBucketId, { keys: [], prefixes: [trashPrefixOf(id)] }, { signal });
+            await purge(store, trashBucketId, trashPrefixOf(id), { signal });
             await database.transaction("system", (tx) => trashStore.delete(tx, id));
           }
           if (items.length < itemsAtOnce) return;
@@ -56,10 +56,13 @@ export function objectWorkers(parts: { database: Database; store: ObjectStore; q
       everySeconds: 60,
       async run(signal) {
         for (const { id, bucketName } of await database.transaction("system", bucketStore.droppedLately)) {
-          const { objects, uploadBytes } = await store.totals(id);
-          if (objects === 0 && uploadBytes === 0) continue;
-          log.warn({ bucketId: id, bucket: bucketName, objects, uploadBytes }, "removing what was left of a deleted bucket");
-          await purge(store, id, everything, { signal });
+          const { objects, versions, uploadBytes } = await store.totals(id);
+          if (objects + versions + uploadBytes === 0) continue;
+          log.warn(
+            { bucketId: id, bucket: bucketName, objects, versions, uploadBytes },
+            "removing what was left of a deleted bucket",
+          );
+          await purge(store, id, "", { signal });
           await store.bucketDrop(id);
         }
       },

@@ -34,7 +34,11 @@ export const DeleteObjects: S3Operation = async (context) => {
   }
   if (plain.length > 0) {
     const keys = [...new Set(plain.map((entry) => entry.key))];
-    await backend.store.deleteMany(bucket.bucketId, keys, { meter: { requestClass: "delete" } });
+    await backend.store.deleteMany(
+      bucket.bucketId,
+      keys.map((key) => ({ key })),
+      { meter: { requestClass: "delete" } },
+    );
   }
   const results = entries.map((entry) => {
     const error = errors.get(entry);
