@@ -567,6 +567,8 @@ export const routes = {
   phoneApplicationDelete: { method: "DELETE", path: "/v1/phone-applications/{phoneApplication}" },
   bucketList: { method: "GET", path: "/v1/buckets", query: ["cursor", "limit", "project", "search"] },
   bucketCreate: { method: "POST", path: "/v1/buckets", body: true },
+  bucketSettingsGet: { method: "GET", path: "/v1/buckets/{bucket}/settings" },
+  bucketSettingsUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/settings", body: true },
   bucketWebsiteGet: { method: "GET", path: "/v1/buckets/{bucket}/website" },
   bucketWebsiteUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/website", body: true },
   bucketWebsiteDelete: { method: "DELETE", path: "/v1/buckets/{bucket}/website" },

@@ -96,6 +96,21 @@ export async function checkHolds(tx: Tx, bucket: Pick<BucketRow, "id" | "name">)
   );
 }
 
+/** Last before the commit, like all that the store does. */
+export async function changeSettings(
+  tx: Tx,
+  store: ObjectStore,
+  id: string,
+  change: Parameters<ObjectStore["settingsUpdate"]>[1],
+): Promise<BucketRow> {
+  const bucket = await bucketStore.lock(tx, id);
+  if (!bucket || bucket.state === "deleting") throw notFound("bucket");
+  tx.beforeCommit(async () => {
+    await store.settingsUpdate(bucket.id, change);
+  });
+  return bucket;
+}
+
 /** The rest of the deletion, once it is sure. */
 export async function removeBucket(tx: Tx, store: ObjectStore, bucket: BucketRow): Promise<void> {
   await bucketStore.delete(tx, bucket);

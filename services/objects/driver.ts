@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { CloudError } from "../../kernel/errors.ts";
+import { CloudError } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
 
 /**
@@ -53,7 +53,21 @@ export interface Retention {
 export interface BucketSettings {
   versioning: Versioning;
   /** Versions of this bucket can be locked; with `retention`, new ones are, for so long. Not taken back once it is there. */
-  lock?: { retention?: { mode: Retention["mode"]; days: number } };
+  lock?: {
+    retention?: { mode: Retention["mode"]; days?: number | undefined; years?: number | undefined } | undefined;
+  };
+}
+
+/** failed_precondition where the two do not go together. */
+export function withChange(
+  settings: BucketSettings,
+  { versioning = settings.versioning, lock = settings.lock }: { [K in keyof BucketSettings]?: BucketSettings[K] | undefined },
+): BucketSettings {
+  if (lock !== undefined && versioning !== "enabled")
+    throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
+      details: { resource: "bucket", reason: "versioning_locked" },
+    });
+  return { versioning, ...(lock !== undefined && { lock }) };
 }
 
 /** What can be changed of a version without making a new one. */
@@ -166,6 +180,8 @@ export interface DeleteOptions extends Preconditions {
   versionId?: string;
   /** Governance retention does not hold it back. */
   bypassGovernance?: boolean;
+  /** precondition_failed for what was written later. */
+  notAfterMs?: number;
   meter?: Meter;
 }
 
@@ -273,7 +289,7 @@ export interface ObjectStore {
   ): Promise<StoredObject>;
   settings(bucketId: Id<"bucket">): Promise<BucketSettings>;
   /** Once this has resolved, every write keeps to it. failed_precondition `versioning_locked`: a bucket with locks keeps its versions. */
-  settingsUpdate(bucketId: Id<"bucket">, change: Partial<BucketSettings>): Promise<BucketSettings>;
+  settingsUpdate(bucketId: Id<"bucket">, change: Parameters<typeof withChange>[1]): Promise<BucketSettings>;
 
   uploadCreate(
     bucketId: Id<"bucket">,

@@ -32,6 +32,8 @@ export interface ObjectsOptions {
   publicUrl: string;
   s3Url: string;
   region: string;
+  /** Milliseconds since 1970; for tests. */
+  now?: () => number;
 }
 
 export interface Objects {
@@ -46,7 +48,7 @@ export interface Objects {
  * The objects service over one database and one store. Two processes make one each over the same: the control plane serves
  * `service`, the data plane serves S3 with the other two.
  */
-export function createObjects({ database, log, identity, store, publicUrl, region }: ObjectsOptions): Objects {
+export function createObjects({ database, log, identity, store, publicUrl, region, now = Date.now }: ObjectsOptions): Objects {
   // The data plane serves no API and would otherwise not know its own quotas.
   registerQuotas(contract.quotas);
   const changes = collectChanges(database, log);
@@ -58,7 +60,7 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
     service: objectsService(
       { database, identity, store, quota, changes, operations, publicUrl, log, websites },
       {
-        workers: objectWorkers({ database, store, quota, log }),
+        workers: objectWorkers({ database, store, quota, changes, log, now }),
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));

@@ -36,6 +36,7 @@ import {
   writePart,
 } from "./multipart.ts";
 import {
+  checkDeletable,
   checkPreconditions,
   createReceived,
   deleteObject,
@@ -188,7 +189,7 @@ class LocalStore implements ObjectStore {
     this.#write((transaction) => {
       const { versionId, meter } = options;
       objectKey(bucketId, key);
-      checkPreconditions(findVersion(transaction, bucketId, key, versionId)?.record, options);
+      checkDeletable(findVersion(transaction, bucketId, key, versionId)?.record, options);
       const refused = refusal(transaction, bucketId, key, options);
       if (refused !== undefined) throw refused;
       const deletion = deleteObject(transaction, bucketId, key, versionId);

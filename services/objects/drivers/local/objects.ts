@@ -46,7 +46,14 @@ export function checkPreconditions(current: VersionRecord | undefined, { ifMatch
     });
 }
 
+export function checkDeletable(found: VersionRecord | undefined, options: DeleteOptions): void {
+  checkPreconditions(found, options);
+  if (found !== undefined && options.notAfterMs !== undefined && found.modifiedAtMs > options.notAfterMs)
+    throw new CloudError("precondition_failed", "The object was written again meanwhile.", { details: { resource: "object" } });
+}
+
 const dayMs = 24 * 3_600_000;
+const daysOf = ({ days, years = 0 }: { days?: number | undefined; years?: number | undefined }): number => days ?? years * 365;
 
 /** What a new version is marked with: what was asked for, and the bucket's retention where none was. */
 export function newMarks(transaction: Transaction, bucketId: Id<"bucket">, asked: ObjectMarks): ObjectMarks {
@@ -55,7 +62,7 @@ export function newMarks(transaction: Transaction, bucketId: Id<"bucket">, asked
     ...asked,
     ...(asked.retention === undefined &&
       standard !== undefined && {
-        retention: { mode: standard.mode, untilMs: transaction.nowMs + standard.days * dayMs },
+        retention: { mode: standard.mode, untilMs: transaction.nowMs + daysOf(standard) * dayMs },
       }),
   });
 }

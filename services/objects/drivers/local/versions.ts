@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
-import type { BucketSettings, DeleteMarker, Retention } from "../../driver.ts";
+import { type BucketSettings, type DeleteMarker, type Retention, withChange } from "../../driver.ts";
 import { book } from "./accounts.ts";
 import { release } from "./contents.ts";
 import type { Transaction } from "./database.ts";
@@ -28,13 +28,9 @@ export const isVersioned = (index: Pick<Transaction, "get">, bucketId: Id<"bucke
 export function changeSettings(
   transaction: Transaction,
   bucketId: Id<"bucket">,
-  change: Partial<BucketSettings>,
+  change: Parameters<typeof withChange>[1],
 ): BucketSettings {
-  const settings = { ...settingsIn(transaction, bucketId), ...change };
-  if (settings.lock !== undefined && settings.versioning !== "enabled")
-    throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions.", {
-      details: { resource: "bucket", reason: "versioning_locked" },
-    });
+  const settings = withChange(settingsIn(transaction, bucketId), change);
   transaction.put("settings", Buffer.from(bucketId), encode(settings));
   return settings;
 }
