@@ -445,6 +445,13 @@ test("tags and lifecycle of a bucket", async () => {
   const body = `<LifecycleConfiguration>${rule}</LifecycleConfiguration>`;
   assert.equal((await call("PUT", "/configured?lifecycle", body)).status, 200);
   assert.ok((await call("GET", "/configured?lifecycle")).text.includes(rule));
+  const midnight = new Date((Math.floor(Date.now() / 86_400_000) + 2) * 86_400_000).toUTCString();
+  for (const method of ["PUT", "GET", "HEAD"])
+    assert.equal(
+      (await call(method, "/configured/k", method === "PUT" ? "x" : undefined)).headers["x-amz-expiration"],
+      `expiry-date="${midnight}", rule-id="x"`,
+    );
+  await call("DELETE", "/configured/k");
   assert.equal((await call("DELETE", "/configured?lifecycle")).status, 204);
   assert.deepEqual(await refused(call("GET", "/configured?lifecycle")), [404, "NoSuchLifecycleConfiguration"]);
 });

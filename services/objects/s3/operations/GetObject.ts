@@ -4,6 +4,7 @@ import type { S3Bucket } from "../backend.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { evaluate, ifRangeHolds, parseRange, preconditionFailed, rangeNotSatisfiable, readConditions } from "../conditions.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
 import type { S3Request } from "../request.ts";
@@ -62,6 +63,7 @@ export const GetObject: S3Operation = async (context) => {
               object.checksums,
             object.checksumType,
           )),
+      ...(asked.versionId === undefined && (await expirationHeader(context, bucket, object))),
       ...overrides,
     },
     body,

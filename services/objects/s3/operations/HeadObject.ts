@@ -9,6 +9,7 @@ import {
   resolveRange,
 } from "../conditions.ts";
 import { S3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
 import { openObject } from "../versions.ts";
@@ -52,6 +53,7 @@ export const HeadObject: S3Operation = async (context) => {
               object.checksums,
             object.checksumType,
           )),
+      ...(request.query.has("versionId") ? {} : await expirationHeader(context, bucket, object)),
       ...overrides,
     },
     meter,

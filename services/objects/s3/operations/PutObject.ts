@@ -1,6 +1,7 @@
 import { openUpload } from "../body.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
+import { expirationHeader } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
@@ -26,7 +27,8 @@ export const PutObject: S3Operation = async (context) => {
       ...marks,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
-    const headers = { ...versionHeader(object), ...checksumHeaders(object.checksums, object.checksumType) };
+    const expiration = await expirationHeader(context, bucket, object);
+    const headers = { ...versionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
     return { status: 200, headers: { ETag: quote(object.etag), ...headers } };
   });
 };
