@@ -22,7 +22,7 @@ function complete(words: string[]): string[] {
 }
 
 test("bash completes resources, verbs, flags and their values", () => {
-  assert.deepEqual(complete(["khmara", "buc"]), ["bucket", "bucket-website"]);
+  assert.deepEqual(complete(["khmara", "buc"]), ["bucket", "bucket-settings", "bucket-website"]);
   assert.ok(complete(["khmara", ""]).includes("login"));
   assert.deepEqual(complete(["khmara", "bucket", "de"]), ["delete"]);
   assert.deepEqual(complete(["khmara", "profile", "u"]).sort(), ["update", "use"]);

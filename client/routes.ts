@@ -574,6 +574,8 @@ export const routes = {
   myPhonePushSubscriptionDelete: { method: "DELETE", path: "/v1/my/phone-push-subscriptions/{phonePushSubscription}" },
   bucketList: { method: "GET", path: "/v1/buckets", query: ["cursor", "limit", "project", "search"] },
   bucketCreate: { method: "POST", path: "/v1/buckets", body: true },
+  bucketSettingsGet: { method: "GET", path: "/v1/buckets/{bucket}/settings" },
+  bucketSettingsUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/settings", body: true },
   bucketWebsiteGet: { method: "GET", path: "/v1/buckets/{bucket}/website" },
   bucketWebsiteUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/website", body: true },
   bucketWebsiteDelete: { method: "DELETE", path: "/v1/buckets/{bucket}/website" },

@@ -106,6 +106,61 @@ test("aws", async (t) => {
     await aws("s3", "rb", "s3://aws-bucket");
     assert.doesNotMatch(await aws("s3", "ls"), /aws-bucket/);
   });
+  await t.test("keeps versions, brings back what was deleted, and locks", async () => {
+    const bucket = ["--bucket", "aws-versions"];
+    const api = async (verb: string, ...args: string[]) => JSON.parse((await aws("s3api", verb, ...bucket, ...args)) || "{}");
+    const write = async (text: string): Promise<string> => {
+      const path = join(cloud.folder, "version.txt");
+      writeFileSync(path, text);
+      return (await api("put-object", "--key", "k", "--body", path, "--tagging", `text=${text}`)).VersionId;
+    };
+    const read = async (...args: string[]): Promise<string> => {
+      const path = join(cloud.folder, "version-back.txt");
+      await api("get-object", "--key", "k", ...args, path);
+      return readFileSync(path, "utf8");
+    };
+    await api("create-bucket", "--object-lock-enabled-for-bucket");
+    assert.equal((await api("get-bucket-versioning")).Status, "Enabled");
+    const [one, two] = [await write("one"), await write("two")];
+    assert.deepEqual([await read(), await read("--version-id", one)], ["two", "one"]);
+    const deleted = await api("delete-object", "--key", "k");
+    assert.equal(deleted.DeleteMarker, true);
+    await assert.rejects(read(), /NoSuchKey/);
+    const listed = await api("list-object-versions");
+    assert.deepEqual(
+      listed.Versions.map((version: { VersionId: string; IsLatest: boolean }) => [version.VersionId, version.IsLatest]),
+      [
+        [two, false],
+        [one, false],
+      ],
+    );
+    assert.deepEqual([listed.DeleteMarkers.length, listed.DeleteMarkers[0].IsLatest], [1, true]);
+    await api("delete-object", "--key", "k", "--version-id", deleted.VersionId);
+    assert.equal(await read(), "two");
+    assert.deepEqual((await api("get-object-tagging", "--key", "k")).TagSet, [{ Key: "text", Value: "two" }]);
+    await api("copy-object", "--key", "k", "--copy-source", `aws-versions/k?versionId=${one}`);
+    assert.equal(await read(), "one");
+
+    const held = ["--key", "k", "--version-id", two];
+    await api("put-object-legal-hold", ...held, "--legal-hold", "Status=ON");
+    await assert.rejects(api("delete-object", ...held), /AccessDenied/);
+    await api("put-object-legal-hold", ...held, "--legal-hold", "Status=OFF");
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    await api("put-object-retention", ...held, "--retention", `Mode=GOVERNANCE,RetainUntilDate=${until}`);
+    await assert.rejects(api("delete-object", ...held), /AccessDenied/);
+    await api("delete-object", ...held, "--bypass-governance-retention");
+
+    const rule = { ID: "tmp", Status: "Enabled", Filter: { Prefix: "tmp/" }, Expiration: { Days: 7 } };
+    await api("put-bucket-lifecycle-configuration", "--lifecycle-configuration", JSON.stringify({ Rules: [rule] }));
+    assert.deepEqual((await api("get-bucket-lifecycle-configuration")).Rules, [rule]);
+    await assert.rejects(aws("s3", "rb", "--force", "s3://aws-versions"), /BucketNotEmpty/);
+    const rest = (await api("list-object-versions")).Versions as { VersionId: string }[];
+    const Objects = rest.map(({ VersionId }) => ({ Key: "k", VersionId }));
+    const markers = ((await api("list-object-versions")).DeleteMarkers ?? []) as { VersionId: string }[];
+    Objects.push(...markers.map(({ VersionId }) => ({ Key: "k", VersionId })));
+    assert.equal((await api("delete-objects", "--delete", JSON.stringify({ Objects }))).Errors, undefined);
+    await aws("s3", "rb", "s3://aws-versions");
+  });
   await t.test("is told clearly when the key is wrong", async () => {
     await assert.rejects(
       exec("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, "s3", "ls"], { env: { ...env(), AWS_SECRET_ACCESS_KEY: "wrong" } }),

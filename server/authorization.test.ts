@@ -373,6 +373,8 @@ const cases: Record<string, Case> = {
 
   bucketList: { input: () => ({ query: { project } }) },
   bucketCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  bucketSettingsGet: { input: () => ({ params: { bucket } }) },
+  bucketSettingsUpdate: { input: () => ({ params: { bucket }, body: { versioning: "enabled" } }) },
   bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },
   bucketWebsiteUpdate: {
     input: async () => ({ params: { bucket: (await newBucket())["id"] }, body: { indexDocument: "index.html" } }),

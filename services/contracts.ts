@@ -32,6 +32,7 @@ import * as databaseScripts from "./databases/scripts/contract.ts";
 import * as databaseWatching from "./databases/watching/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as objects from "./objects/contract.ts";
+import * as bucketSettings from "./objects/settings/contract.ts";
 import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
 import * as voice from "./voice/contract.ts";
@@ -107,6 +108,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneMails,
     phoneMessages,
     objects,
+    bucketSettings,
     websites,
     operations,
     billing,

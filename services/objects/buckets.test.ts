@@ -191,7 +191,13 @@ test("what arrives while its bucket is deleted is found and removed", async () =
     })(),
   );
   await cloud.objects.service.workers?.find((worker) => worker.name === "objects.leftovers")?.run(new AbortController().signal);
-  assert.deepEqual(await cloud.store.totals(bucket.id as never), { objects: 0, sizeBytes: 0, uploadBytes: 0 });
+  assert.deepEqual(await cloud.store.totals(bucket.id as never), {
+    objects: 0,
+    sizeBytes: 0,
+    versions: 0,
+    versionBytes: 0,
+    uploadBytes: 0,
+  });
 });
 
 test("row-level security alone keeps tenants apart", async () => {

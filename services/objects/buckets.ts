@@ -68,6 +68,12 @@ export async function deleteBucket(tx: Tx, store: ObjectStore, id: string): Prom
       `The bucket ${bucket.name} is not empty: it holds ${held.objects} objects. Empty it first.`,
     );
   }
+  if (held.versions > 0) {
+    throw notEmpty(
+      "bucket_not_empty",
+      `The bucket ${bucket.name} is not empty: it holds ${held.versions} old versions and delete markers. Empty it first.`,
+    );
+  }
   if (trash.objects > 0) {
     throw notEmpty(
       "bucket_not_empty",
@@ -88,6 +94,21 @@ export async function checkHolds(tx: Tx, bucket: Pick<BucketRow, "id" | "name">)
     `The bucket ${bucket.name} is in use: ${shown}. Take it away from there first (an app has it among its links), then delete it.`,
     { details: { resource: "bucket", reason: "bucket_held", holders } },
   );
+}
+
+/** Last before the commit, like all that the store does. */
+export async function changeSettings(
+  tx: Tx,
+  store: ObjectStore,
+  id: string,
+  change: Parameters<ObjectStore["settingsUpdate"]>[1],
+): Promise<BucketRow> {
+  const bucket = await bucketStore.lock(tx, id);
+  if (!bucket || bucket.state === "deleting") throw notFound("bucket");
+  tx.beforeCommit(async () => {
+    await store.settingsUpdate(bucket.id, change);
+  });
+  return bucket;
 }
 
 /** The rest of the deletion, once it is sure. */

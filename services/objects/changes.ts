@@ -101,10 +101,13 @@ export function watchStore(store: ObjectStore, changed: (bucketId: string, keys:
       if (deleted) changed(bucketId, [key]);
       return deleted;
     },
-    async deleteMany(bucketId, keys, options) {
-      const deleted = await store.deleteMany(bucketId, keys, options);
-      changed(bucketId, deleted);
-      return deleted;
+    async deleteMany(bucketId, names, options) {
+      const results = await store.deleteMany(bucketId, names, options);
+      changed(
+        bucketId,
+        results.flatMap(({ deletion }) => deletion?.key ?? []),
+      );
+      return results;
     },
     async copy(source, target, options) {
       const object = await store.copy(source, target, options);

@@ -4,6 +4,7 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { settingsRoutes } from "./settings/contract.ts";
 import { websiteRoutes } from "./websites/contract.ts";
 
 /** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
@@ -134,6 +135,7 @@ export default contract({
       status: 201,
       errors: ["not_found", "already_exists", "quota_exceeded"],
     }),
+    ...settingsRoutes,
     ...websiteRoutes,
     bucketGet: route({
       method: "GET",

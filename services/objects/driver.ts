@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { CloudError } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
 
 /**
@@ -7,7 +8,8 @@ import type { Id } from "../../kernel/ids.ts";
  * failed_precondition with details.reason (`invalid_part`, `invalid_part_order`, `part_too_small`, `bucket_not_empty`),
  * precondition_failed (ifMatch / ifNoneMatch), range_not_satisfiable, storage_full,
  * invalid_argument with details.reason (`bad_digest` with details.algorithm md5 or sha256, `checksum_mismatch`,
- * `checksum_type`, `incomplete_body`, `key_too_long`, `key_invalid`, `part_number`), internal with `damaged`, unavailable.
+ * `checksum_type`, `incomplete_body`, `key_too_long`, `key_invalid`, `part_number`), permission_denied with
+ * details.reason `object_locked`, internal with `damaged`, unavailable.
  */
 
 export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] as const;
@@ -35,10 +37,50 @@ export interface ObjectPart {
   modifiedAtMs: number;
 }
 
-export interface StoredObject {
+/**
+ * Whether writes keep what was there. `never`: they replace it. `enabled`: each makes a version with an id of its own.
+ * `suspended`: each makes or replaces the version "null", and the others stay.
+ */
+export type Versioning = "never" | "enabled" | "suspended";
+
+/** Until when a version may not be deleted: by nobody (compliance), or by nobody but who may bypass it (governance). */
+export interface Retention {
+  mode: "governance" | "compliance";
+  untilMs: number;
+}
+
+/** What applies to every write into a bucket; read in the transaction of the write, so that there is no old state. */
+export interface BucketSettings {
+  versioning: Versioning;
+  /** Versions of this bucket can be locked; with `retention`, new ones are, for so long. Not taken back once it is there. */
+  lock?: {
+    retention?: { mode: Retention["mode"]; days?: number | undefined; years?: number | undefined } | undefined;
+  };
+}
+
+/** failed_precondition where the two do not go together. */
+export function withChange(
+  settings: BucketSettings,
+  { versioning = settings.versioning, lock = settings.lock }: { [K in keyof BucketSettings]?: BucketSettings[K] | undefined },
+): BucketSettings {
+  if (lock !== undefined && versioning !== "enabled")
+    throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
+      details: { resource: "bucket", reason: "versioning_locked" },
+    });
+  return { versioning, ...(lock !== undefined && { lock }) };
+}
+
+/** What can be changed of a version without making a new one. */
+export interface ObjectMarks {
+  tags?: Record<string, string>;
+  retention?: Retention;
+  legalHold?: boolean;
+}
+
+export interface StoredObject extends ObjectMarks {
   key: string;
-  /** "null" until the bucket is versioned. */
-  versionId: string;
+  /** Absent while the bucket never had versions; "null" for what was written while it had none, or had them suspended. */
+  versionId?: string;
   sizeBytes: number;
   /** Hex, without quotes: MD5, or MD5 of the parts' MD5s followed by "-" and their number. */
   etag: string;
@@ -58,7 +100,7 @@ export interface Preconditions {
   ifNoneMatch?: string;
 }
 
-export interface PutOptions extends Preconditions {
+export interface PutOptions extends Preconditions, ObjectMarks {
   headers?: ObjectHeaders;
   metadata?: Record<string, string>;
   /** The number of bytes announced; a body that differs is `incomplete_body`. */
@@ -99,6 +141,50 @@ export interface ListOptions {
   limit: number;
 }
 
+/** One version, or a delete marker: the version that says that there is no object. */
+export type VersionEntry = { isLatest: boolean } & (
+  | { object: StoredObject; marker?: never }
+  | { marker: DeleteMarker; object?: never }
+);
+
+export interface DeleteMarker {
+  key: string;
+  versionId: string;
+  modifiedAtMs: number;
+}
+
+/** Where a list of versions goes on: behind this version, or behind all versions of the key. */
+export interface VersionPosition {
+  key: string;
+  versionId?: string;
+}
+
+export interface VersionList {
+  /** By key, the newest first. */
+  versions: VersionEntry[];
+  commonPrefixes: string[];
+  next?: VersionPosition;
+}
+
+/** What a deletion did: made a delete marker, or took away a version (that may have been a marker). */
+export interface Deletion {
+  key: string;
+  /** Absent while the bucket never had versions. */
+  versionId?: string;
+  /** A marker was made, or the version that went was one. */
+  marker: boolean;
+}
+
+export interface DeleteOptions extends Preconditions {
+  /** This version goes for good; without it the current one goes, or in a bucket with versions gets a delete marker before it. */
+  versionId?: string;
+  /** Governance retention does not hold it back. */
+  bypassGovernance?: boolean;
+  /** precondition_failed for what was written later. */
+  notAfterMs?: number;
+  meter?: Meter;
+}
+
 export interface ObjectList {
   objects: StoredObject[];
   commonPrefixes: string[];
@@ -106,7 +192,7 @@ export interface ObjectList {
   next?: string;
 }
 
-export interface Upload {
+export interface Upload extends ObjectMarks {
   uploadId: Id<"upload">;
   key: string;
   headers: ObjectHeaders;
@@ -123,9 +209,14 @@ export interface CompletePart {
 }
 
 export interface BucketTotals {
+  /** Current ones. */
   objects: number;
-  /** Bytes of the objects. */
+  /** Bytes of the current objects. */
   sizeBytes: number;
+  /** Versions that are not an object of the listing: noncurrent ones, and all delete markers. */
+  versions: number;
+  /** Bytes of these. */
+  versionBytes: number;
   /** Bytes of the parts of uploads that were not completed. */
   uploadBytes: number;
 }
@@ -150,31 +241,60 @@ export interface StorageFact {
 
 export interface ObjectStore {
   put(bucketId: Id<"bucket">, key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
-  head(bucketId: Id<"bucket">, key: string): Promise<StoredObject | undefined>;
+  /** The current object, or this version of it; a delete marker is none. */
+  head(bucketId: Id<"bucket">, key: string, options?: { versionId?: string }): Promise<StoredObject | undefined>;
   /** not_found when there is none; the body streams and is never held whole. */
-  get(bucketId: Id<"bucket">, key: string, options?: { range?: ByteRange; partNumber?: number }): Promise<ObjectRead>;
-  /** True when there was one. Deleting what is not there is no error. */
-  delete(bucketId: Id<"bucket">, key: string, options?: Preconditions & { meter?: Meter }): Promise<boolean>;
-  /** In one transaction; the keys that existed. */
-  deleteMany(bucketId: Id<"bucket">, keys: string[], options?: { meter?: Meter }): Promise<Set<string>>;
-  /** Atomic; shares or copies the bytes as the engine likes. Keeps headers and metadata unless they are given. */
+  get(
+    bucketId: Id<"bucket">,
+    key: string,
+    options?: { versionId?: string; range?: ByteRange; partNumber?: number },
+  ): Promise<ObjectRead>;
+  /** The delete marker that hides the key, or the one of this version; for who found no object. */
+  marker(bucketId: Id<"bucket">, key: string, options?: { versionId?: string }): Promise<DeleteMarker | undefined>;
+  /** Undefined when there was nothing to do: what is not there is no error. permission_denied for a locked version. */
+  delete(bucketId: Id<"bucket">, key: string, options?: DeleteOptions): Promise<Deletion | undefined>;
+  /** In one transaction; for each what was done, or why not. */
+  deleteMany(
+    bucketId: Id<"bucket">,
+    names: VersionPosition[],
+    options?: Pick<DeleteOptions, "bypassGovernance" | "meter">,
+  ): Promise<{ deletion?: Deletion; refused?: CloudError }[]>;
+  /**
+   * Atomic; shares or copies the bytes as the engine likes. Keeps headers, metadata and tags unless they are given, and
+   * never a lock.
+   */
   copy(
-    source: { bucketId: Id<"bucket">; key: string },
+    source: { bucketId: Id<"bucket">; key: string; versionId?: string },
     target: { bucketId: Id<"bucket">; key: string },
-    options?: Preconditions & {
-      sourceIfMatch?: string;
-      headers?: ObjectHeaders;
-      metadata?: Record<string, string>;
-      checksum?: ChecksumAlgorithm;
-      meter?: Meter;
-    },
+    options?: Preconditions &
+      ObjectMarks & {
+        sourceIfMatch?: string;
+        headers?: ObjectHeaders;
+        metadata?: Record<string, string>;
+        checksum?: ChecksumAlgorithm;
+        meter?: Meter;
+      },
   ): Promise<StoredObject>;
   list(bucketId: Id<"bucket">, options: ListOptions): Promise<ObjectList>;
+  versionList(bucketId: Id<"bucket">, options: Omit<ListOptions, "after"> & { after?: VersionPosition }): Promise<VersionList>;
+  /**
+   * Replaces the marks that are given; a retention of null ends it. not_found when there is no such object;
+   * permission_denied when a lock would become shorter that must not.
+   */
+  mark(
+    bucketId: Id<"bucket">,
+    key: string,
+    marks: Omit<ObjectMarks, "retention"> & { retention?: Retention | null },
+    options?: { versionId?: string; bypassGovernance?: boolean; meter?: Meter },
+  ): Promise<StoredObject>;
+  settings(bucketId: Id<"bucket">): Promise<BucketSettings>;
+  /** Once this has resolved, every write keeps to it. failed_precondition `versioning_locked`: a bucket with locks keeps its versions. */
+  settingsUpdate(bucketId: Id<"bucket">, change: Parameters<typeof withChange>[1]): Promise<BucketSettings>;
 
   uploadCreate(
     bucketId: Id<"bucket">,
     key: string,
-    options?: Pick<Upload, "checksumAlgorithm" | "checksumType"> & {
+    options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | keyof ObjectMarks> & {
       headers?: ObjectHeaders;
       metadata?: Record<string, string>;
       meter?: Meter;
@@ -209,7 +329,7 @@ export interface ObjectStore {
   uploadAbort(bucketId: Id<"bucket">, uploadId: Id<"upload">, options?: { meter?: Meter }): Promise<void>;
 
   totals(bucketId: Id<"bucket">): Promise<BucketTotals>;
-  /** bucket_not_empty when it holds an object; uploads that were not completed go with it. */
+  /** bucket_not_empty when it holds an object or a version; uploads that were not completed and the settings go with it. */
   bucketDrop(bucketId: Id<"bucket">): Promise<void>;
   /** Counts a request or traffic that changed nothing (get, head, list); durable within a second. */
   meter(bucketId: Id<"bucket">, meter: Meter): void;

@@ -8,7 +8,7 @@ import { openBucketCache } from "./bucketCache.ts";
 import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
-import type { ObjectStore } from "./driver.ts";
+import type { BucketTotals, ObjectStore } from "./driver.ts";
 import { createObjectsService } from "./inProcess.ts";
 import { defineObjectOperations } from "./operations.ts";
 import type { ObjectsParts } from "./parts.ts";
@@ -32,6 +32,8 @@ export interface ObjectsOptions {
   publicUrl: string;
   s3Url: string;
   region: string;
+  /** Milliseconds since 1970; for tests. */
+  now?: () => number;
 }
 
 export interface Objects {
@@ -46,7 +48,7 @@ export interface Objects {
  * The objects service over one database and one store. Two processes make one each over the same: the control plane serves
  * `service`, the data plane serves S3 with the other two.
  */
-export function createObjects({ database, log, identity, store, publicUrl, region }: ObjectsOptions): Objects {
+export function createObjects({ database, log, identity, store, publicUrl, region, now = Date.now }: ObjectsOptions): Objects {
   // The data plane serves no API and would otherwise not know its own quotas.
   registerQuotas(contract.quotas);
   const changes = collectChanges(database, log);
@@ -58,15 +60,16 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
     service: objectsService(
       { database, identity, store, quota, changes, operations, publicUrl, log, websites },
       {
-        workers: objectWorkers({ database, store, quota, log }),
+        workers: objectWorkers({ database, store, quota, changes, log, now }),
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));
-          const sum = (of: "objects" | "sizeBytes" | "uploadBytes") => totals.reduce((total, each) => total + each[of], 0);
+          const sum = (of: keyof BucketTotals) => totals.reduce((total, each) => total + each[of], 0);
           return [
             { name: "khmara_objects_buckets", help: "Buckets.", value: rows.length },
             { name: "khmara_objects_objects", help: "Objects, trash included.", value: sum("objects") },
             { name: "khmara_objects_stored_bytes", help: "Bytes of objects, trash included.", value: sum("sizeBytes") },
+            { name: "khmara_objects_version_bytes", help: "Bytes of noncurrent versions.", value: sum("versionBytes") },
             { name: "khmara_objects_upload_bytes", help: "Bytes of unfinished uploads.", value: sum("uploadBytes") },
           ];
         },

@@ -201,8 +201,8 @@ export function defineObjectOperations({ store, changes }: { store: ObjectStore;
         name: "delete",
         deadlineSeconds,
         async run(context) {
-          const { bucketId, selection } = inTrash(context.input);
-          await purge(store, bucketId, selection, { signal: context.signal, onPage: progressOf(context) });
+          const { trashBucketId, trashId } = context.input;
+          await purge(store, trashBucketId, trashPrefixOf(trashId), { signal: context.signal, onPage: progressOf(context) });
         },
       },
     ],
@@ -224,7 +224,7 @@ export function defineObjectOperations({ store, changes }: { store: ObjectStore;
         async run(context) {
           const done = progressOf(context);
           const { bucketId } = context.input;
-          await purge(store, bucketId, everything, {
+          await purge(store, bucketId, "", {
             signal: context.signal,
             onPage(objects) {
               done(objects);
@@ -236,7 +236,7 @@ export function defineObjectOperations({ store, changes }: { store: ObjectStore;
       {
         name: "trash",
         deadlineSeconds,
-        run: ({ input, signal }) => purge(store, input.trashBucketId, everything, { signal }),
+        run: ({ input, signal }) => purge(store, input.trashBucketId, "", { signal }),
       },
       {
         name: "uploads",
@@ -249,7 +249,7 @@ export function defineObjectOperations({ store, changes }: { store: ObjectStore;
         async run(context) {
           if (!context.input.thenDelete) return;
           // A put that was under way may have ended meanwhile.
-          await purge(store, context.input.bucketId, everything, { signal: context.signal });
+          await purge(store, context.input.bucketId, "", { signal: context.signal });
           await context.database.transaction("system", async (tx) => {
             const bucket = await bucketStore.lock(tx, context.input.bucketId);
             if (!bucket) return;

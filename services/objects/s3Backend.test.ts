@@ -111,6 +111,29 @@ test("who may do what in a bucket", async () => {
   }
 });
 
+test("an editor lets a bucket keep versions, by S3 or the API; only an administrator passes over a governance retention", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const bucket = await backend.bucketCreate(editor, "s3-settings");
+  await assert.rejects(backend.settingsUpdate(viewer, bucket, { versioning: "enabled" }), isCode("permission_denied"));
+  await assert.rejects(backend.settingsUpdate(readOnly, bucket, { versioning: "enabled" }), isCode("permission_denied"));
+  await backend.settingsUpdate(editor, bucket, { versioning: "enabled" });
+  const path = `/buckets/${bucket.bucketId}/settings`;
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, { versioning: "enabled" });
+  const lock = { retention: { mode: "governance", days: 3 } };
+  const updated = await cloud.call("editor", "PUT", path, { lock });
+  assert.deepEqual([updated.status, updated.body], [200, { versioning: "enabled", lock }]);
+  assert.deepEqual(await backend.store.settings(bucket.bucketId), { versioning: "enabled", lock });
+  assert.equal((await cloud.call("editor", "PUT", path, { versioning: "suspended" })).body.reason, "versioning_locked");
+  assert.equal((await cloud.call("editor", "PUT", path, {})).status, 400);
+  assert.equal((await cloud.call("viewer", "PUT", path, { versioning: "enabled" })).status, 403);
+  await assert.rejects(backend.settingsUpdate(editor, bucket, { versioning: "suspended" }), isCode("failed_precondition"));
+  await assert.rejects(backend.authorize(editor, "objects.object.bypass", bucket), isCode("permission_denied"));
+  await backend.authorize((await cloud.objects.s3Credentials.resolve("KEYOWNER"))!.caller, "objects.object.bypass", bucket);
+  const audited = await cloud.database
+    .sql`select user_agent from kernel.audit_entries where resource_id = ${bucket.bucketId} and action = 'objects.bucket.update'`;
+  assert.equal(audited.length, 2);
+});
+
 test("a key of one bucket reaches no other, and leaves even its own where it is", async () => {
   const { s3Backend: backend } = cloud.objects;
   const [own, other] = [await backend.bucketCreate(editor, "s3-own"), await backend.bucketCreate(editor, "s3-other")];

@@ -3,6 +3,7 @@ import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
+import { settingsHandlers } from "./settings/routes.ts";
 import { shareRoutes } from "./shareRoutes.ts";
 import { trashRoutes } from "./trashRoutes.ts";
 import { uploadRoutes } from "./uploadRoutes.ts";
@@ -22,6 +23,7 @@ export const objectsService = (
       ...uploadRoutes(parts),
       ...trashRoutes(parts),
       ...shareRoutes(parts),
+      ...settingsHandlers(parts),
       ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),

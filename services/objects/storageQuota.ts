@@ -47,7 +47,7 @@ export function createStorageQuota({ database, store }: { database: Database; st
     const totals = await Promise.all(
       buckets.map((bucket) => Promise.all([store.totals(bucket.id), store.totals(bucket.trashBucketId)])),
     );
-    return totals.map((both) => both.reduce((sum, each) => sum + each.sizeBytes + each.uploadBytes, 0));
+    return totals.map((both) => both.reduce((sum, each) => sum + each.sizeBytes + each.versionBytes + each.uploadBytes, 0));
   }
 
   async function read(place: Scope): Promise<Held> {

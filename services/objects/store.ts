@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Tx } from "../../kernel/db/database.ts";
 import { emit } from "../../kernel/events.ts";
 import type { Id } from "../../kernel/ids.ts";
+import type { BucketConfiguration, ConfigurationChange } from "./configuration.ts";
 import type { WebsiteConfiguration } from "./websites/contract.ts";
 
 export interface BucketRow {
@@ -15,6 +16,8 @@ export interface BucketRow {
   revision: number;
   /** Absent or null: it is none. */
   website?: WebsiteConfiguration | null;
+  /** Absent or null: it has none. */
+  configuration?: BucketConfiguration | null;
 }
 
 export interface TrashRow {
@@ -51,7 +54,8 @@ export interface StoreBucketRow {
 }
 
 const bucketColumns = `id, organisation_id as "organisationId", project_id as "projectId", name, trash_bucket_id as "trashBucketId", state,
-  created_at as "createdAt", revision, (select configuration from objects.websites w where w.bucket_id = buckets.id) as website`;
+  created_at as "createdAt", revision, (select configuration from objects.websites w where w.bucket_id = buckets.id) as website,
+  (select jsonb_object_agg(kind, document) from objects.configurations c where c.bucket_id = buckets.id) as configuration`;
 const trashColumns = `id, bucket_id as "bucketId", names, objects, size_bytes as "sizeBytes", state, deleted_by as "deletedBy",
   deleted_at as "deletedAt", expires_at as "expiresAt"`;
 const shareColumns = `id, bucket_id as "bucketId", organisation_id as "organisationId", project_id as "projectId", key, downloads,
@@ -69,6 +73,26 @@ const announceBucket = async (tx: Tx, bucket: BucketRow): Promise<void> => {
     payload: { id: bucket.id, name: bucket.name },
   });
   await tx.sql`select pg_notify(${bucketsChannel}, ${bucket.name})`;
+};
+
+export const configurationStore = {
+  /** null takes one away. */
+  async change(tx: Tx, bucket: BucketRow, change: ConfigurationChange): Promise<void> {
+    for (const [kind, document] of Object.entries(change)) {
+      if (document === null) await tx.sql`delete from objects.configurations where bucket_id = ${bucket.id} and kind = ${kind}`;
+      else
+        await tx.sql`insert into objects.configurations (bucket_id, kind, organisation_id, document)
+          values (${bucket.id}, ${kind}, ${bucket.organisationId}, ${tx.sql.json(document as never)})
+          on conflict (bucket_id, kind) do update set document = excluded.document`;
+    }
+    await announceBucket(tx, bucket);
+  },
+
+  /** Buckets with rules, in pages of ids. */
+  withLifecycle: (tx: Tx, { after, limit }: { after: string; limit: number }): Promise<BucketRow[]> => tx.sql<BucketRow[]>`
+    select ${tx.sql.unsafe(bucketColumns)} from objects.buckets where state = 'active' and id > ${after}
+      and exists (select 1 from objects.configurations c where c.bucket_id = buckets.id and c.kind = 'lifecycle')
+    order by id limit ${limit}`,
 };
 
 export const websiteStore = {

@@ -126,3 +126,32 @@ test("names beside what is there", () => {
 async function* bytesOf(text: string) {
   yield Buffer.from(text);
 }
+
+test("where versions are kept, the trash and moves leave delete markers; emptying takes everything but what is locked", async () => {
+  const bucket = await filled(["a.txt", "b.txt"]);
+  const at = `/buckets/${bucket.id}`;
+  const storeId = bucket.id as never;
+  assert.equal((await cloud.call("editor", "PUT", `${at}/settings`, { versioning: "enabled" })).status, 200);
+  await cloud.put(bucket.id, "a.txt", "newer");
+  assert.equal((await (await bucket.trash({ keys: ["a.txt"] })).end()).state, "succeeded");
+  assert.ok(await cloud.store.marker(storeId, "a.txt"));
+  const [item] = await bucket.trashed();
+  assert.equal((await (await bucket.restore(item.id)).end()).state, "succeeded");
+  assert.equal(await cloud.text(bucket.id, "a.txt"), "newer");
+  assert.equal((await (await bucket.move({ keys: ["b.txt"], targetPrefix: "f/" })).end()).state, "succeeded");
+  assert.deepEqual(await bucket.keys(), ["a.txt", "f/b.txt"]);
+  assert.ok(await cloud.store.marker(storeId, "b.txt"));
+  assert.equal((await cloud.fetch("editor", `${at}/object?key=a.txt`, { method: "DELETE" })).status, 204);
+  // Of a.txt: two versions, a marker, the restored one, a marker; of b.txt: a version and a marker.
+  assert.equal((await cloud.store.totals(storeId)).versions, 7);
+
+  await cloud.store.mark(storeId, "f/b.txt", { legalHold: true });
+  const empty = async () =>
+    cloud.ended((await cloud.call("editor", "POST", `${at}/empty`, { confirm: bucket.name, thenDelete: true })).body.id);
+  assert.equal((await empty()).state, "failed");
+  assert.deepEqual(await bucket.keys(), ["f/b.txt"]);
+  assert.equal((await cloud.store.totals(storeId)).versions, 0);
+  await cloud.store.mark(storeId, "f/b.txt", { legalHold: false });
+  assert.equal((await empty()).state, "succeeded");
+  assert.equal((await cloud.call("viewer", "GET", at)).status, 404);
+});

@@ -113,8 +113,9 @@ test("after random work the journal says exactly what was stored, asked and sent
     assert.equal(rows[0]?.n, 0);
 
     // A bucket that is gone has its last facts all the same.
-    await cloud.store.deleteMany(buckets[0]!.id as never, ["k0", "k1", "k2", "k3", "k4", "k5"]);
-    await cloud.store.deleteMany(trashes[0] as never, ["k0", "k1", "k2", "k3", "k4", "k5"]);
+    const names = ["k0", "k1", "k2", "k3", "k4", "k5"].map((key) => ({ key }));
+    await cloud.store.deleteMany(buckets[0]!.id as never, names);
+    await cloud.store.deleteMany(trashes[0] as never, names);
     await cloud.store.put(buckets[0]!.id as never, "last", bytesOf(1000));
     for (const place of [...held.keys()]) if (place.startsWith("0")) held.delete(place);
     held.set("0 last", 1000);

@@ -1,5 +1,6 @@
+import type { CloudError } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
-import type { ObjectStore, StoredObject } from "./driver.ts";
+import type { ObjectStore, StoredObject, VersionPosition } from "./driver.ts";
 
 export interface Selection {
   keys: readonly string[];
@@ -85,22 +86,34 @@ export async function tally(
   return sum;
 }
 
-/** Deletes for good; `onPage` learns how many went. */
+/**
+ * Deletes for good everything below a prefix, with all versions and delete markers; `onPage` learns how many went. What is locked
+ * stays, and is told at the end: permission_denied.
+ */
 export async function purge(
   store: ObjectStore,
   bucketId: Id<"bucket">,
-  selection: Selection,
-  options: { signal?: AbortSignal; asOfMs?: number; onPage?: (objects: number) => void } = {},
+  prefix: string,
+  options: { signal?: AbortSignal; onPage?: (versions: number) => void } = {},
 ): Promise<void> {
-  for await (const page of walk(store, bucketId, selection, options)) {
-    if (page.length === 0) continue;
-    await store.deleteMany(
-      bucketId,
-      page.map((object) => object.key),
-    );
-    options.onPage?.(page.length);
+  let refused: CloudError | undefined;
+  for (let after: VersionPosition | undefined; ; ) {
+    options.signal?.throwIfAborted();
+    const list = await store.versionList(bucketId, { prefix, limit: atOnce, ...(after !== undefined && { after }) });
+    const names = list.versions.map((entry) => versionName(entry.object ?? entry.marker));
+    const results = names.length === 0 ? [] : await store.deleteMany(bucketId, names);
+    options.onPage?.(results.filter(({ deletion }) => deletion !== undefined).length);
+    refused ??= results.find((result) => result.refused !== undefined)?.refused;
+    if (list.next === undefined) break;
+    after = list.next;
   }
+  if (refused !== undefined) throw refused;
 }
+
+const versionName = ({ key, versionId }: VersionPosition): VersionPosition => ({
+  key,
+  ...(versionId !== undefined && { versionId }),
+});
 
 /** Gives up all uploads that were begun before; those go that nobody completes. */
 export async function abortUploads(

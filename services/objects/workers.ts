@@ -1,20 +1,31 @@
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Worker } from "../../kernel/service.ts";
+import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
+import { carryOut } from "./lifecycle/carryOut.ts";
 import type { StorageQuota } from "./storageQuota.ts";
-import { bucketStore, trashStore, uploadStore } from "./store.ts";
+import { bucketStore, configurationStore, trashStore, uploadStore } from "./store.ts";
 import { trashPrefixOf } from "./transfer.ts";
 import { flushUsage } from "./usage.ts";
-import { abortUploads, everything, purge } from "./walk.ts";
+import { abortUploads, purge } from "./walk.ts";
 
 const unfinishedDays = 7;
 const dayMs = 24 * 3_600_000;
 const itemsAtOnce = 20;
+const bucketsAtOnce = 100;
 
 /** What comes round by itself. Each may be cut short at any point and begins anew the next time. */
-export function objectWorkers(parts: { database: Database; store: ObjectStore; quota: StorageQuota; log: Log }): Worker[] {
-  const { database, store, quota, log } = parts;
+export function objectWorkers(parts: {
+  database: Database;
+  store: ObjectStore;
+  quota: StorageQuota;
+  changes: Changes;
+  log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}): Worker[] {
+  const { database, store, quota, changes, log, now } = parts;
   return [
     {
       name: "objects.usage",
@@ -31,7 +42,7 @@ export function objectWorkers(parts: { database: Database; store: ObjectStore; q
         for (;;) {
           const items = await database.transaction("system", (tx) => trashStore.takeExpired(tx, itemsAtOnce));
           for (const { id, trashBucketId } of items) {
-            await purge(store, trashBucketId, { keys: [], prefixes: [trashPrefixOf(id)] }, { signal });
+            await purge(store, trashBucketId, trashPrefixOf(id), { signal });
             await database.transaction("system", (tx) => trashStore.delete(tx, id));
           }
           if (items.length < itemsAtOnce) return;
@@ -42,7 +53,7 @@ export function objectWorkers(parts: { database: Database; store: ObjectStore; q
       name: "objects.uploads",
       everySeconds: 3600,
       async run(signal) {
-        const beforeMs = Date.now() - unfinishedDays * dayMs;
+        const beforeMs = now() - unfinishedDays * dayMs;
         for (const bucket of await database.transaction("system", bucketStore.all)) {
           const aborted = await abortUploads(store, bucket.id, { signal, beforeMs });
           if (aborted > 0) log.info({ bucket: bucket.name, uploads: aborted }, "gave up uploads that nobody finished");
@@ -51,15 +62,41 @@ export function objectWorkers(parts: { database: Database; store: ObjectStore; q
       },
     },
     {
+      name: "objects.lifecycle",
+      everySeconds: 3600,
+      async run(signal) {
+        for (let after = ""; ; ) {
+          const page = await database.transaction("system", (tx) =>
+            configurationStore.withLifecycle(tx, { after, limit: bucketsAtOnce }),
+          );
+          for (const bucket of page) {
+            const watched = watchStore(store, (_, keys) => {
+              for (const key of keys) changes.note(bucket, key);
+            });
+            const rules = bucket.configuration?.lifecycle ?? [];
+            const counts = await carryOut(watched, bucket.id, rules, { nowMs: now(), signal });
+            if (Object.values(counts).some((count) => count > 0))
+              log.info({ bucket: bucket.name, ...counts }, "lifecycle rules were carried out");
+          }
+          const last = page.at(-1);
+          if (last === undefined) return;
+          after = last.id;
+        }
+      },
+    },
+    {
       // A put that was under way while its bucket was deleted ends after it: these bytes belong to nobody.
       name: "objects.leftovers",
       everySeconds: 60,
       async run(signal) {
         for (const { id, bucketName } of await database.transaction("system", bucketStore.droppedLately)) {
-          const { objects, uploadBytes } = await store.totals(id);
-          if (objects === 0 && uploadBytes === 0) continue;
-          log.warn({ bucketId: id, bucket: bucketName, objects, uploadBytes }, "removing what was left of a deleted bucket");
-          await purge(store, id, everything, { signal });
+          const { objects, versions, uploadBytes } = await store.totals(id);
+          if (objects + versions + uploadBytes === 0) continue;
+          log.warn(
+            { bucketId: id, bucket: bucketName, objects, versions, uploadBytes },
+            "removing what was left of a deleted bucket",
+          );
+          await purge(store, id, "", { signal });
           await store.bucketDrop(id);
         }
       },

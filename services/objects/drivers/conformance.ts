@@ -7,7 +7,8 @@ import { type Id, newId } from "../../../kernel/ids.ts";
 import type { ByteRange, ChecksumAlgorithm, ObjectStore } from "../driver.ts";
 import { bodyOf, bytesOf, md5, pattern, refuses } from "./conformance.bodies.ts";
 import { listReference, oddKeys, seededRandom } from "./conformance.listing.ts";
-import { usageIsTrue } from "./conformance.usage.ts";
+import { totalsOf, usageIsTrue } from "./conformance.usage.ts";
+import { versionConformance } from "./conformance.versions.ts";
 
 /** Opens an empty store. `now` (milliseconds since 1970) replaces its clock where the engine has one of its own. */
 export type OpenStore = (now?: () => number) => Promise<ObjectStore>;
@@ -16,6 +17,7 @@ const MiB = 1024 * 1024;
 
 /** What every engine of the object store has to do. */
 export function objectStoreConformance(name: string, open: OpenStore): void {
+  versionConformance(name, open);
   describe(`${name}: object store`, { concurrency: false }, () => {
     let store: ObjectStore;
     let bucket: Id<"bucket">;
@@ -37,7 +39,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
         });
         assert.equal(stored.etag, md5(bytes));
         assert.equal(stored.sizeBytes, sizeBytes);
-        assert.equal(stored.versionId, "null");
+        assert.equal(stored.versionId, undefined);
         assert.deepEqual(stored.headers, { contentType: "text/plain", cacheControl: "no-store" });
         assert.deepEqual(stored.metadata, { colour: "blue" });
         assert.ok(Math.abs(stored.modifiedAtMs - Date.now()) < 60_000);
@@ -52,10 +54,10 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
     test("what is not there", async () => {
       assert.equal(await store.head(bucket, "nothing"), undefined);
       await refuses(store.get(bucket, "nothing"), "not_found");
-      assert.equal(await store.delete(bucket, "nothing"), false);
+      assert.equal(await store.delete(bucket, "nothing"), undefined);
       await refuses(store.copy({ bucketId: bucket, key: "nothing" }, { bucketId: bucket, key: "x" }), "not_found");
       assert.deepEqual(await store.list(bucketNew(), { limit: 10 }), { objects: [], commonPrefixes: [] });
-      assert.deepEqual(await store.totals(bucketNew()), { objects: 0, sizeBytes: 0, uploadBytes: 0 });
+      assert.deepEqual(await store.totals(bucketNew()), totalsOf({ objects: 0, sizeBytes: 0, uploadBytes: 0 }));
       const upload = newId("upload");
       await refuses(store.upload(bucket, upload), "not_found");
       await refuses(store.partPut(bucket, upload, 1, bodyOf("x")), "not_found");
@@ -168,7 +170,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       await refuses(store.copy(from, to, { sourceIfMatch: etag }), "precondition_failed");
       await refuses(store.copy(from, from, { ifNoneMatch: "*" }), "precondition_failed");
       await store.copy(from, to, { sourceIfMatch: md5("2"), ifNoneMatch: "*" });
-      assert.equal(await store.delete(bucket, "condition", { ifMatch: md5("2") }), true);
+      assert.deepEqual(await store.delete(bucket, "condition", { ifMatch: md5("2") }), { key: "condition", marker: false });
     });
 
     test("of 200 at once that must be the first, one is; of 50 that replace the same version, one does", async () => {
@@ -196,7 +198,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       assert.deepEqual([changed.headers, changed.metadata], [{ contentType: "c/d" }, {}]);
       const other = bucketNew();
       await store.copy(source, { bucketId: other, key: "elsewhere" });
-      assert.deepEqual(await store.totals(other), { objects: 1, sizeBytes: 200_000, uploadBytes: 0 });
+      assert.deepEqual(await store.totals(other), totalsOf({ objects: 1, sizeBytes: 200_000, uploadBytes: 0 }));
       await store.delete(bucket, "source");
       assert.ok((await read("copy")).equals(bytes));
       await store.delete(bucket, "copy");
@@ -219,8 +221,10 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       const here = bucketNew();
       for (const key of ["a", "b", "c"]) await store.put(here, key, bodyOf(key));
       const meter = { requestClass: "delete" } as const;
-      assert.deepEqual(await store.deleteMany(here, ["a", "x", "c", "a"], { meter }), new Set(["a", "c"]));
-      assert.deepEqual(await store.totals(here), { objects: 1, sizeBytes: 1, uploadBytes: 0 });
+      const names = ["a", "x", "c", "a"].map((key) => ({ key }));
+      const gone = (await store.deleteMany(here, names, { meter })).map(({ deletion }) => deletion?.key);
+      assert.deepEqual(gone, ["a", undefined, "c", undefined]);
+      assert.deepEqual(await store.totals(here), totalsOf({ objects: 1, sizeBytes: 1, uploadBytes: 0 }));
     });
 
     test("listing: order of bytes, prefixes, delimiters, every limit, against a reference", async () => {
@@ -264,7 +268,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       const p3 = await store.partPut(here, uploadId, 3, bodyOf(three));
       await store.partPut(here, uploadId, 1, bodyOf(pattern(6 * MiB, 8)));
       await store.partPut(here, uploadId, 9, bodyOf(pattern(100_000, 8)));
-      assert.deepEqual(await store.totals(here), { objects: 0, sizeBytes: 0, uploadBytes: 6 * MiB + 100_010 });
+      assert.deepEqual(await store.totals(here), totalsOf({ objects: 0, sizeBytes: 0, uploadBytes: 6 * MiB + 100_010 }));
       const p1 = await store.partPut(here, uploadId, 1, bodyOf(one), { md5: md5(one), sizeBytes: one.length });
       const p2 = await store.partPut(here, uploadId, 2, bodyOf(two));
       await refuses(store.partPut(here, uploadId, 0, bodyOf("")), "invalid_argument", "part_number");
@@ -297,7 +301,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       assert.deepEqual(object.parts, [p1, p2, p3]);
       assert.deepEqual(await store.uploadComplete(here, uploadId, parts, { ifNoneMatch: "*" }), object);
       assert.deepEqual(await store.head(here, "multi"), object);
-      assert.deepEqual(await store.totals(here), { objects: 1, sizeBytes: whole.length, uploadBytes: 0 });
+      assert.deepEqual(await store.totals(here), totalsOf({ objects: 1, sizeBytes: whole.length, uploadBytes: 0 }));
       await refuses(store.partPut(here, uploadId, 1, bodyOf("")), "not_found");
 
       const get = async (options?: { range?: ByteRange; partNumber?: number }) => store.get(here, "multi", options);
@@ -316,7 +320,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       await store.delete(here, "shared");
       await new Promise((resolve) => setTimeout(resolve, 200));
       assert.ok((await bytesOf(reading.body)).equals(whole), "a reader of many parts keeps them all");
-      assert.deepEqual(await store.totals(here), { objects: 1, sizeBytes: 8, uploadBytes: 0 });
+      assert.deepEqual(await store.totals(here), totalsOf({ objects: 1, sizeBytes: 8, uploadBytes: 0 }));
     });
 
     test("multipart checksums, composite and over the whole object", async () => {
@@ -389,7 +393,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
       await refuses(store.bucketDrop(here), "failed_precondition", "bucket_not_empty");
       await store.delete(here, "object");
       await store.bucketDrop(here);
-      assert.deepEqual(await store.totals(here), { objects: 0, sizeBytes: 0, uploadBytes: 0 });
+      assert.deepEqual(await store.totals(here), totalsOf({ objects: 0, sizeBytes: 0, uploadBytes: 0 }));
       assert.deepEqual((await store.uploadList(here, { limit: 10 })).uploads, []);
       await store.bucketDrop(here);
     });
@@ -403,7 +407,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
           const kind = random();
           if (kind < 0.5) return store.put(here, key(), bodyOf(pattern(Math.floor(random() * 30_000), i)));
           if (kind < 0.7) return store.delete(here, key());
-          if (kind < 0.8) return store.deleteMany(here, [key(), key()]);
+          if (kind < 0.8) return store.deleteMany(here, [{ key: key() }, { key: key() }]);
           return store.copy({ bucketId: here, key: key() }, { bucketId: here, key: key() }).catch((error) => {
             if (!CloudError.is(error, "not_found")) throw error;
           });
@@ -411,7 +415,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
         await Promise.all(operations);
         const { objects } = await store.list(here, { limit: 1000 });
         const sizeBytes = objects.reduce((sum, object) => sum + object.sizeBytes, 0);
-        assert.deepEqual(await store.totals(here), { objects: objects.length, sizeBytes, uploadBytes: 0 });
+        assert.deepEqual(await store.totals(here), totalsOf({ objects: objects.length, sizeBytes, uploadBytes: 0 }));
       }
       for (const { key } of (await store.list(here, { limit: 1000 })).objects)
         assert.equal(md5(await bytesOf((await store.get(here, key)).body)), (await store.head(here, key))!.etag);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { newId } from "../../../kernel/ids.ts";
-import type { ObjectStore, StorageFact } from "../driver.ts";
+import type { BucketTotals, ObjectStore, StorageFact } from "../driver.ts";
 import { bodyOf, pattern } from "./conformance.bodies.ts";
 import { seededRandom } from "./conformance.listing.ts";
 
@@ -92,3 +92,13 @@ export async function usageIsTrue(store: ObjectStore, setClock: (ms: number) => 
     reachedMs = fact.toMs;
   }
 }
+
+/** Of a bucket without versions, where nothing else is said. */
+export const totalsOf = (held: Partial<BucketTotals>): BucketTotals => ({
+  objects: 0,
+  sizeBytes: 0,
+  versions: 0,
+  versionBytes: 0,
+  uploadBytes: 0,
+  ...held,
+});

@@ -1,5 +1,6 @@
 import type { Id } from "../../../kernel/ids.ts";
-import type { ObjectStore } from "../driver.ts";
+import type { BucketConfiguration, ConfigurationChange } from "../configuration.ts";
+import type { BucketSettings, ObjectStore } from "../driver.ts";
 import type { StorageRoom } from "../storageQuota.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
 
@@ -33,7 +34,13 @@ export interface S3Bucket {
   owner?: Pick<S3Caller, "canonicalId" | "displayName">;
 }
 
-export type S3Action = "objects.object.read" | "objects.object.write" | "objects.object.list" | "objects.object.delete";
+export type S3Action =
+  | "objects.object.read"
+  | "objects.object.write"
+  | "objects.object.list"
+  | "objects.object.delete"
+  /** Delete what governance retention protects. */
+  | "objects.object.bypass";
 
 export interface S3Backend {
   /** The buckets that the caller may see, by name in byte order, after `after`. */
@@ -47,6 +54,11 @@ export interface S3Backend {
   bucketDelete(caller: S3Caller, bucket: S3Bucket): Promise<void>;
   /** permission_denied unless the caller may do this in this bucket. */
   authorize(caller: S3Caller, action: S3Action, bucket: S3Bucket): Promise<void>;
+  configuration(bucket: S3Bucket): Promise<BucketConfiguration>;
+  /** null takes one away. permission_denied unless the caller may. */
+  configurationUpdate(caller: S3Caller, bucket: S3Bucket, change: ConfigurationChange): Promise<void>;
+  /** permission_denied unless the caller may; failed_precondition (details.reason `versioning_locked`). */
+  settingsUpdate(caller: S3Caller, bucket: S3Bucket, change: Partial<BucketSettings>): Promise<void>;
   /** `work` stores something, for which it takes room: quota_exceeded when there is none. */
   room<T>(bucket: S3Bucket, work: (room: StorageRoom) => Promise<T>): Promise<T>;
   website(bucket: S3Bucket): Promise<WebsiteConfiguration | undefined>;

@@ -13,19 +13,23 @@ export const s3ErrorStatus = {
   EntityTooLarge: 400,
   EntityTooSmall: 400,
   ExpiredToken: 400,
+  IllegalVersioningConfigurationException: 400,
   IncompleteBody: 400,
   InsufficientStorage: 507,
   InternalError: 500,
   InvalidAccessKeyId: 403,
   InvalidArgument: 400,
   InvalidBucketName: 400,
+  InvalidBucketState: 409,
   InvalidDigest: 400,
   InvalidLocationConstraint: 400,
   InvalidPart: 400,
   InvalidPartOrder: 400,
   InvalidRange: 416,
   InvalidRequest: 400,
+  InvalidRetentionPeriod: 400,
   InvalidStorageClass: 400,
+  InvalidTag: 400,
   InvalidToken: 400,
   InvalidURI: 400,
   KeyTooLongError: 400,
@@ -75,10 +79,12 @@ const knownMessages: Partial<Record<S3ErrorCode, string>> = {
   BucketNotEmpty: "The bucket you tried to delete is not empty",
   EntityTooLarge: "Your proposed upload exceeds the maximum allowed object size.",
   EntityTooSmall: "Your proposed upload is smaller than the minimum allowed size",
+  IllegalVersioningConfigurationException: "The Versioning element must be specified",
   IncompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header.",
   InternalError: "We encountered an internal error. Please try again.",
   InvalidAccessKeyId: "The AWS Access Key Id you provided does not exist in our records.",
   InvalidBucketName: "The specified bucket is not valid.",
+  InvalidBucketState: "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
   InvalidDigest: "The Content-MD5 you specified is not valid.",
   InvalidLocationConstraint: "The specified location-constraint is not valid",
   InvalidPart:
@@ -192,6 +198,7 @@ export const cloudErrorTranslations: Record<ErrorCode, Translation> = {
       invalid_part_order: "InvalidPartOrder",
       part_too_small: "EntityTooSmall",
       bucket_not_empty: "BucketNotEmpty",
+      versioning_locked: "InvalidBucketState",
     },
   },
   precondition_failed: { otherwise: "PreconditionFailed" },
@@ -218,6 +225,8 @@ export function toS3Error(error: unknown): S3Error {
   if (reason === "bad_digest" && algorithm === "sha256") code = "XAmzContentSHA256Mismatch";
   // If-Match on what does not exist is a missing key, not a failed condition (PutObject, "If-Match").
   if (error.code === "precondition_failed" && error.details["exists"] === false) code = "NoSuchKey";
+  if (reason === "object_locked")
+    return new S3Error(code, "Access Denied because object protected by object lock.", { cause: error });
   const message =
     reason === "checksum_mismatch" && typeof algorithm === "string"
       ? `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`

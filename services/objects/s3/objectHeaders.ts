@@ -1,6 +1,8 @@
 import type { ObjectHeaders, StoredObject } from "../driver.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
+import { describeLock } from "./locking.ts";
 import type { S3Request } from "./request.ts";
+import { versionHeader } from "./versions.ts";
 
 /** Names in the port, and on the wire. */
 const wireNames = {
@@ -73,6 +75,9 @@ export function describeObject(object: StoredObject): Record<string, string | nu
     const value = object.headers[field];
     if (value !== undefined && value !== "") headers[name] = wireText(value);
   }
+  Object.assign(headers, versionHeader(object), describeLock(object));
+  const tags = Object.keys(object.tags ?? {}).length;
+  if (tags > 0) headers["x-amz-tagging-count"] = tags;
   for (const name in object.metadata) headers[`x-amz-meta-${name}`] = wireText(object.metadata[name]!);
   return headers;
 }

@@ -52,13 +52,6 @@ export function checkKey(key: string): void {
   if (bytes > 1024) throw new S3Error("KeyTooLongError", undefined, { fields: { Size: String(bytes), MaxSizeAllowed: "1024" } });
 }
 
-/** Buckets have no versions yet, so the only one of an object is "null". */
-export function checkVersion(versionId: string | undefined): void {
-  if (versionId === undefined || versionId === "null") return;
-  if (versionId === "") throw new S3Error("InvalidArgument", "Version id cannot be the empty string");
-  throw new S3Error("NoSuchVersion", undefined, { fields: { VersionId: versionId } });
-}
-
 /** A whole number in a query, within bounds. */
 export function integerParameter(
   request: S3Request,

@@ -32,7 +32,7 @@ test("method, path and query name one operation", () => {
       () => findRoute(request(method, url)),
       (error) => error instanceof S3Error && error.code === code,
     );
-  refused("PUT", "/bucket?lifecycle", "NotImplemented");
+  refused("PUT", "/bucket?replication", "NotImplemented");
   refused("GET", "/bucket/key?torrent", "NotImplemented");
   refused("POST", "/bucket", "NotImplemented");
   refused("POST", "/bucket/key", "MethodNotAllowed");

@@ -6,15 +6,24 @@ import { CopyObject } from "./operations/CopyObject.ts";
 import { CreateBucket } from "./operations/CreateBucket.ts";
 import { CreateMultipartUpload } from "./operations/CreateMultipartUpload.ts";
 import { DeleteBucket } from "./operations/DeleteBucket.ts";
+import { DeleteBucketLifecycle } from "./operations/DeleteBucketLifecycle.ts";
+import { DeleteBucketTagging } from "./operations/DeleteBucketTagging.ts";
 import { DeleteBucketWebsite } from "./operations/DeleteBucketWebsite.ts";
 import { DeleteObject } from "./operations/DeleteObject.ts";
 import { DeleteObjects } from "./operations/DeleteObjects.ts";
+import { DeleteObjectTagging } from "./operations/DeleteObjectTagging.ts";
 import { GetBucketAcl } from "./operations/GetBucketAcl.ts";
+import { GetBucketLifecycleConfiguration } from "./operations/GetBucketLifecycleConfiguration.ts";
 import { GetBucketLocation } from "./operations/GetBucketLocation.ts";
+import { GetBucketTagging } from "./operations/GetBucketTagging.ts";
+import { GetBucketVersioning } from "./operations/GetBucketVersioning.ts";
 import { GetBucketWebsite } from "./operations/GetBucketWebsite.ts";
 import { GetObject } from "./operations/GetObject.ts";
 import { GetObjectAcl } from "./operations/GetObjectAcl.ts";
 import { GetObjectAttributes } from "./operations/GetObjectAttributes.ts";
+import { GetObjectLegalHold } from "./operations/GetObjectLegalHold.ts";
+import { GetObjectLockConfiguration } from "./operations/GetObjectLockConfiguration.ts";
+import { GetObjectRetention } from "./operations/GetObjectRetention.ts";
 import { GetObjectTagging } from "./operations/GetObjectTagging.ts";
 import { HeadBucket } from "./operations/HeadBucket.ts";
 import { HeadObject } from "./operations/HeadObject.ts";
@@ -25,9 +34,16 @@ import { ListObjectsV2 } from "./operations/ListObjectsV2.ts";
 import { ListObjectVersions } from "./operations/ListObjectVersions.ts";
 import { ListParts } from "./operations/ListParts.ts";
 import { PutBucketAcl } from "./operations/PutBucketAcl.ts";
+import { PutBucketLifecycleConfiguration } from "./operations/PutBucketLifecycleConfiguration.ts";
+import { PutBucketTagging } from "./operations/PutBucketTagging.ts";
+import { PutBucketVersioning } from "./operations/PutBucketVersioning.ts";
 import { PutBucketWebsite } from "./operations/PutBucketWebsite.ts";
 import { PutObject } from "./operations/PutObject.ts";
 import { PutObjectAcl } from "./operations/PutObjectAcl.ts";
+import { PutObjectLegalHold } from "./operations/PutObjectLegalHold.ts";
+import { PutObjectLockConfiguration } from "./operations/PutObjectLockConfiguration.ts";
+import { PutObjectRetention } from "./operations/PutObjectRetention.ts";
+import { PutObjectTagging } from "./operations/PutObjectTagging.ts";
 import { UploadPart } from "./operations/UploadPart.ts";
 import { UploadPartCopy } from "./operations/UploadPartCopy.ts";
 import {
@@ -60,6 +76,16 @@ const table: Record<string, S3Operation> = {
   "GET bucket?website": GetBucketWebsite,
   "PUT bucket?website": PutBucketWebsite,
   "DELETE bucket?website": DeleteBucketWebsite,
+  "GET bucket?versioning": GetBucketVersioning,
+  "PUT bucket?versioning": PutBucketVersioning,
+  "GET bucket?object-lock": GetObjectLockConfiguration,
+  "PUT bucket?object-lock": PutObjectLockConfiguration,
+  "GET bucket?lifecycle": GetBucketLifecycleConfiguration,
+  "PUT bucket?lifecycle": PutBucketLifecycleConfiguration,
+  "DELETE bucket?lifecycle": DeleteBucketLifecycle,
+  "GET bucket?tagging": GetBucketTagging,
+  "PUT bucket?tagging": PutBucketTagging,
+  "DELETE bucket?tagging": DeleteBucketTagging,
   "HEAD bucket": HeadBucket,
   "PUT bucket": CreateBucket,
   "DELETE bucket": DeleteBucket,
@@ -69,6 +95,12 @@ const table: Record<string, S3Operation> = {
   "GET object?acl": GetObjectAcl,
   "GET object?attributes": GetObjectAttributes,
   "GET object?tagging": GetObjectTagging,
+  "PUT object?tagging": PutObjectTagging,
+  "DELETE object?tagging": DeleteObjectTagging,
+  "GET object?retention": GetObjectRetention,
+  "PUT object?retention": PutObjectRetention,
+  "GET object?legal-hold": GetObjectLegalHold,
+  "PUT object?legal-hold": PutObjectLegalHold,
   "GET object?uploadId": ListParts,
   "HEAD object": HeadObject,
   "PUT object": PutObject,

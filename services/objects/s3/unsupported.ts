@@ -2,7 +2,7 @@ import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
 
 /**
- * Headers that ask for what this store does not do. Taking them silently would promise an encryption, a lock or a
+ * Headers that ask for what this store does not do. Taking them silently would promise an encryption or a
  * visibility that is not there, so each is refused; what asks for the state of things as they are is taken.
  */
 export function refuseUnsupported(request: S3Request): void {
@@ -10,9 +10,7 @@ export function refuseUnsupported(request: S3Request): void {
   for (const name of headers.keys()) {
     if (name.startsWith("x-amz-server-side-encryption")) throw notImplemented(name);
     if (name.startsWith("x-amz-copy-source-server-side-encryption")) throw notImplemented(name);
-    if (name.startsWith("x-amz-object-lock-")) throw new S3Error("InvalidRequest", "Bucket is missing Object Lock Configuration");
   }
-  if (headers.get("x-amz-tagging")) throw notImplemented("x-amz-tagging");
   if (headers.get("x-amz-website-redirect-location")) throw notImplemented("x-amz-website-redirect-location");
   if (headers.has("x-amz-write-offset-bytes")) throw notImplemented("x-amz-write-offset-bytes");
   const storageClass = headers.get("x-amz-storage-class");

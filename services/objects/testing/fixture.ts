@@ -116,6 +116,7 @@ export async function testCloud(
     KEYNEIGHBOUR: ["neighbour", otherProject],
     KEYSTRANGER: ["stranger", strangersProject],
     KEYREADONLY: ["owner", project],
+    KEYOWNER: ["owner", project],
     KEYBUCKET: ["owner", project],
   };
   const bucketOfKey = { id: "" };
@@ -157,7 +158,15 @@ export async function testCloud(
   const local = await openLocalStore({ directory, ...(options.now ? { now: options.now } : {}) });
   const store = options.wrapStore?.(local) ?? local;
   const addresses = { publicUrl: "http://cloud.test", s3Url: "http://s3.test", region: "us-east-1" };
-  const objects = createObjects({ database, secrets, log: silentLog, identity, store, ...addresses });
+  const objects = createObjects({
+    database,
+    secrets,
+    log: silentLog,
+    identity,
+    store,
+    ...addresses,
+    ...(options.now ? { now: options.now } : {}),
+  });
   const http = createHttpServer({
     services: [objects.service],
     database,

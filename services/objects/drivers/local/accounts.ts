@@ -40,7 +40,8 @@ const isIdle = (account: Account): boolean =>
   account.byteMilliseconds === "0" &&
   account.writeRequests + account.readRequests + account.deleteRequests + account.receivedBytes + account.sentBytes === 0;
 
-const storedBytes = (account: Account): number => account.sizeBytes + account.uploadBytes;
+const storedBytes = (account: Account): number => account.sizeBytes + account.versionBytes + account.uploadBytes;
+const noBytes: BucketTotals = { objects: 0, sizeBytes: 0, versions: 0, versionBytes: 0, uploadBytes: 0 };
 
 /** Accounts read in this transaction; they are written once, at its end. */
 const opened = new WeakMap<Transaction, Map<string, Account>>();
@@ -53,8 +54,8 @@ function accountOf(transaction: Transaction, bucketId: string): Account {
     const { nowMs } = transaction;
     const stored = transaction.get("accounts", Buffer.from(bucketId));
     account = stored
-      ? decode<Account>(stored)
-      : { objects: 0, sizeBytes: 0, uploadBytes: 0, fromMs: nowMs, atMs: nowMs, byteMilliseconds: "0", ...noRequests };
+      ? { ...noBytes, ...decode<Account>(stored) }
+      : { ...noBytes, fromMs: nowMs, atMs: nowMs, byteMilliseconds: "0", ...noRequests };
     accounts.set(bucketId, account);
   }
   advance(transaction, bucketId, account, transaction.nowMs);
@@ -128,6 +129,8 @@ export function book(transaction: Transaction, bucketId: Id<"bucket">, change: C
   const account = accountOf(transaction, bucketId);
   account.objects += change.objects ?? 0;
   account.sizeBytes += change.sizeBytes ?? 0;
+  account.versions += change.versions ?? 0;
+  account.versionBytes += change.versionBytes ?? 0;
   account.uploadBytes += change.uploadBytes ?? 0;
   if (change.meter !== undefined) countRequest(account, change.meter);
   keep(transaction, bucketId, account);
@@ -140,9 +143,9 @@ export function bookRequests(transaction: Transaction, bucketId: string, counts:
 }
 
 export function totalsOf(account: Uint8Array | undefined): BucketTotals {
-  if (account === undefined) return { objects: 0, sizeBytes: 0, uploadBytes: 0 };
-  const { objects, sizeBytes, uploadBytes } = decode<Account>(account);
-  return { objects, sizeBytes, uploadBytes };
+  if (account === undefined) return noBytes;
+  const { objects, sizeBytes, versions, versionBytes, uploadBytes } = { ...noBytes, ...decode<Account>(account) };
+  return { objects, sizeBytes, versions, versionBytes, uploadBytes };
 }
 
 /** Ends the running span, so that its fact can be read. */
@@ -174,10 +177,10 @@ export async function closeAllRunning(database: Database): Promise<void> {
     start = await database.write((transaction) => {
       const page = transaction.range("accounts", from, lastKey, bucketsAtOnce);
       for (const { key, value } of page) {
-        const { objects, uploadBytes, atMs } = decode<Account>(value);
+        const { objects, versions, uploadBytes, atMs } = { ...noBytes, ...decode<Account>(value) };
         closeRunning(transaction, key.toString());
         // Requests to a bucket that is gone leave an account. Not removed sooner: it also holds how far time has come.
-        if (objects === 0 && uploadBytes === 0 && atMs < transaction.nowMs - forgottenAfterMs)
+        if (objects + versions + uploadBytes === 0 && atMs < transaction.nowMs - forgottenAfterMs)
           closeAccount(transaction, key.toString());
       }
       const last = page.at(-1);

@@ -24,13 +24,14 @@ async function work(worker: number): Promise<void> {
     const small = random() < 0.5;
     const sizeBytes = Math.floor(random() * (small ? 10_000 : 300_000));
     const content = `${step * 1000 + worker}:${sizeBytes}`;
+    let written: { versionId?: string } | undefined;
     const bytes = (): AsyncIterable<Buffer> => bodyOf(pattern(sizeBytes, step * 1000 + worker));
     if (kind < 0.55) {
       tell({ worker, key, content });
-      await store.put(bucketId, key, bytes());
+      written = await store.put(bucketId, key, bytes());
     } else if (kind < 0.7) {
       tell({ worker, key });
-      await store.delete(bucketId, key);
+      written = await store.delete(bucketId, key);
     } else {
       const { uploadId } = await store.uploadCreate(bucketId, key);
       await store.partPut(bucketId, uploadId, 1, bytes());
@@ -41,9 +42,9 @@ async function work(worker: number): Promise<void> {
         continue;
       }
       tell({ worker, key, content });
-      await store.uploadComplete(bucketId, uploadId, [{ number: 1 }]);
+      written = await store.uploadComplete(bucketId, uploadId, [{ number: 1 }]);
     }
-    tell({ worker, done: true });
+    tell({ worker, done: true, versionId: written?.versionId });
   }
 }
 await Promise.all(Array.from({ length: 8 }, (_, worker) => work(worker)));

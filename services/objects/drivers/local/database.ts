@@ -7,6 +7,12 @@ type Bytes = Table<Uint8Array, Uint8Array>;
 const tableNames = [
   /** bucket, key → ObjectRecord */
   "objects",
+  /** bucket, key, order (newest first) → VersionRecord: versions that are not in "objects", and delete markers */
+  "versions",
+  /** bucket, key → order of the version "null", while that is in "versions" */
+  "nullVersions",
+  /** bucket → BucketSettings, once they are not those of every bucket */
+  "settings",
   /** content id → Content */
   "contents",
   /** bucket, upload → UploadRecord */
@@ -15,7 +21,7 @@ const tableNames = [
   "uploadOrder",
   /** bucket, upload, number → PartRecord */
   "parts",
-  /** bucket, upload → key, as long as the object that the upload became is there */
+  /** bucket, upload → key and version, as long as the object that the upload became is there */
   "completions",
   /** bucket → Account */
   "accounts",

@@ -35,11 +35,25 @@ import {
   uploadAt,
   writePart,
 } from "./multipart.ts";
-import { checkPreconditions, createReceived, noObject, recordAt, removeObject, writeObject } from "./objects.ts";
+import {
+  checkDeletable,
+  checkPreconditions,
+  createReceived,
+  deleteObject,
+  markObject,
+  newMarks,
+  noObject,
+  objectAt,
+  recordAt,
+  refusal,
+  writeObject,
+} from "./objects.ts";
 import { cut, damaged, openSegments, type Piece, resolveRange } from "./reading.ts";
 import { type Received, receive } from "./receive.ts";
-import { decode, type ObjectRecord, storedObject, storedPart } from "./records.ts";
+import { decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
 import { scrub } from "./scrub.ts";
+import { listVersions } from "./versionListing.ts";
+import { changeSettings, findMarker, findVersion, isVersioned, settingsIn } from "./versions.ts";
 
 export interface LocalStoreOptions {
   /** Made when it does not exist; several processes may open the same one. */
@@ -100,10 +114,11 @@ class LocalStore implements ObjectStore {
           metadata: options.metadata ?? {},
           checksums: received.sums.checksums,
           checksumType: "full_object",
+          ...newMarks(transaction, bucketId, options),
         };
         createReceived(transaction, received);
-        writeObject(transaction, bucketId, key, record, { previous, meter: options.meter });
-        return storedObject(key, record, []);
+        const written = writeObject(transaction, bucketId, key, record, { previous, meter: options.meter });
+        return storedObject(key, written, [], isVersioned(transaction, bucketId));
       });
     });
 
@@ -121,21 +136,25 @@ class LocalStore implements ObjectStore {
     }
   }
 
-  head: ObjectStore["head"] = (bucketId, key) =>
+  head: ObjectStore["head"] = (bucketId, key, { versionId } = {}) =>
     this.#tracked(async () =>
       this.#database.read((index) => {
-        const record = recordAt(index, bucketId, key);
+        const record = objectAt(index, bucketId, key, versionId);
         if (record === undefined) return undefined;
         // Only completed uploads have parts; the others are spared the look.
-        return storedObject(key, record, record.etag.includes("-") ? partsIn(contentIn(index, record.content)) : []);
+        const parts = record.etag.includes("-") ? partsIn(contentIn(index, record.content)) : [];
+        return storedObject(key, record, parts, isVersioned(index, bucketId));
       }),
     );
+
+  marker: ObjectStore["marker"] = (bucketId, key, { versionId } = {}) =>
+    this.#tracked(async () => this.#database.read((index) => findMarker(index, bucketId, key, versionId)));
 
   get: ObjectStore["get"] = (bucketId, key, options = {}) =>
     this.#tracked(async () => {
       for (let lost: string | undefined; ; ) {
         const { record, object, pieces } = this.#database.read((index) => {
-          const record = recordAt(index, bucketId, key);
+          const record = objectAt(index, bucketId, key, options.versionId);
           if (record === undefined) throw noObject();
           const content = contentIn(index, record.content);
           if (content === undefined) throw damaged("missing from the index");
@@ -148,7 +167,7 @@ class LocalStore implements ObjectStore {
             content.kind === "list"
               ? parts.map((part) => pieceOf(part.content, part.crc32, part.sizeBytes, part.inline))
               : [pieceOf(record.content, content.crc32, content.sizeBytes, content.kind === "inline")];
-          return { record, object: storedObject(key, record, parts), pieces };
+          return { record, object: storedObject(key, record, parts, isVersioned(index, bucketId)), pieces };
         });
         const range =
           options.partNumber === undefined
@@ -166,20 +185,29 @@ class LocalStore implements ObjectStore {
       }
     });
 
-  delete: ObjectStore["delete"] = (bucketId, key, { meter, ...preconditions } = {}) =>
+  delete: ObjectStore["delete"] = (bucketId, key, options = {}) =>
     this.#write((transaction) => {
-      checkPreconditions(recordAt(transaction, bucketId, key), preconditions);
-      const removed = removeObject(transaction, bucketId, key);
+      const { versionId, meter } = options;
+      objectKey(bucketId, key);
+      checkDeletable(findVersion(transaction, bucketId, key, versionId)?.record, options);
+      const refused = refusal(transaction, bucketId, key, options);
+      if (refused !== undefined) throw refused;
+      const deletion = deleteObject(transaction, bucketId, key, versionId);
       if (meter !== undefined) book(transaction, bucketId, { meter });
-      return removed;
+      return deletion;
     });
 
-  deleteMany: ObjectStore["deleteMany"] = (bucketId, keys, { meter } = {}) =>
+  deleteMany: ObjectStore["deleteMany"] = (bucketId, names, options = {}) =>
     this.#write((transaction) => {
-      for (const key of keys) objectKey(bucketId, key);
-      const removed = new Set(keys.filter((key) => removeObject(transaction, bucketId, key)));
-      if (meter !== undefined) book(transaction, bucketId, { meter });
-      return removed;
+      for (const { key } of names) objectKey(bucketId, key);
+      const results = names.map(({ key, versionId }) => {
+        const refused = refusal(transaction, bucketId, key, { ...options, ...(versionId !== undefined && { versionId }) });
+        if (refused !== undefined) return { refused };
+        const deletion = deleteObject(transaction, bucketId, key, versionId);
+        return deletion === undefined ? {} : { deletion };
+      });
+      if (options.meter !== undefined) book(transaction, bucketId, { meter: options.meter });
+      return results;
     });
 
   copy: ObjectStore["copy"] = (source, target, options = {}) =>
@@ -188,25 +216,27 @@ class LocalStore implements ObjectStore {
       for (;;) {
         const summed = checksum === undefined ? undefined : await this.#checksumOf(source, checksum);
         const copied = await this.#database.write((transaction) => {
-          const from = recordAt(transaction, source.bucketId, source.key);
+          const from = objectAt(transaction, source.bucketId, source.key, source.versionId);
           if (from === undefined) throw noObject();
           if (options.sourceIfMatch !== undefined) checkPreconditions(from, { ifMatch: options.sourceIfMatch });
           // Overwritten since it was read for its checksum: once more.
           if (summed !== undefined && summed.content !== from.content) return undefined;
           const previous = recordAt(transaction, target.bucketId, target.key);
           checkPreconditions(previous, options);
-          const { uploadId: _, ...kept } = from;
+          const { uploadId: _, versionId: _id, order: _order, tags, retention: _until, legalHold: _hold, ...kept } = from;
           const record: ObjectRecord = {
             ...kept,
             modifiedAtMs: transaction.nowMs,
             headers: options.headers ?? from.headers,
             metadata: options.metadata ?? from.metadata,
+            ...newMarks(transaction, target.bucketId, { ...(tags && { tags }), ...options }),
             ...(summed?.checksums && { checksums: summed.checksums, checksumType: "full_object" as const }),
           };
           // Shared before the previous one is let go: they may be the same.
           share(transaction, from.content);
-          writeObject(transaction, target.bucketId, target.key, record, { previous, meter: options.meter });
-          return storedObject(target.key, record, partsIn(contentIn(transaction, from.content)));
+          const written = writeObject(transaction, target.bucketId, target.key, record, { previous, meter: options.meter });
+          const parts = partsIn(contentIn(transaction, from.content));
+          return storedObject(target.key, written, parts, isVersioned(transaction, target.bucketId));
         });
         if (copied !== undefined) return copied;
       }
@@ -214,14 +244,15 @@ class LocalStore implements ObjectStore {
 
   /** Checksums undefined: the object has this one already. */
   async #checksumOf(
-    source: { bucketId: Id<"bucket">; key: string },
+    source: Parameters<ObjectStore["copy"]>[0],
     algorithm: NonNullable<NonNullable<Parameters<ObjectStore["copy"]>[2]>["checksum"]>,
   ): Promise<{ content: string; checksums?: Checksums }> {
     for (;;) {
-      const record = this.#database.read((index) => recordAt(index, source.bucketId, source.key));
+      const record = this.#database.read((index) => objectAt(index, source.bucketId, source.key, source.versionId));
       if (record === undefined) throw noObject();
       if (record.checksums[algorithm] !== undefined) return { content: record.content };
-      const { body, object } = await this.get(source.bucketId, source.key);
+      const { versionId } = source;
+      const { body, object } = await this.get(source.bucketId, source.key, versionId === undefined ? {} : { versionId });
       const summing = new Summing([algorithm], false);
       for await (const block of body) summing.update(block as Buffer);
       if (object.etag === record.etag) return { content: record.content, checksums: summing.finish().checksums };
@@ -240,17 +271,30 @@ class LocalStore implements ObjectStore {
           trailerBytes: 0,
           ...(after !== undefined && { after: Buffer.from(after) }),
         });
+        const versioned = isVersioned(index, bucketId);
         const objects: StoredObject[] = [];
         const commonPrefixes: string[] = [];
         let next = "";
         for (const entry of entries) {
           next = ("commonPrefix" in entry ? entry.commonPrefix : entry.name).toString();
           if ("commonPrefix" in entry) commonPrefixes.push(next);
-          else objects.push(storedObject(next, decode<ObjectRecord>(entry.value), []));
+          else objects.push(storedObject(next, decode<ObjectRecord>(entry.value), [], versioned));
         }
         return { objects, commonPrefixes, ...(more && { next }) };
       }),
     );
+
+  versionList: ObjectStore["versionList"] = (bucketId, options) =>
+    this.#tracked(async () => this.#database.read((index) => listVersions(index, bucketId, options)));
+
+  mark: ObjectStore["mark"] = (bucketId, key, marks, options = {}) =>
+    this.#write((transaction) => markObject(transaction, bucketId, key, marks, options));
+
+  settings: ObjectStore["settings"] = (bucketId) =>
+    this.#tracked(async () => this.#database.read((index) => settingsIn(index, bucketId)));
+
+  settingsUpdate: ObjectStore["settingsUpdate"] = (bucketId, change) =>
+    this.#write((transaction) => changeSettings(transaction, bucketId, change));
 
   uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
     const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
@@ -263,6 +307,7 @@ class LocalStore implements ObjectStore {
         startedAtMs: 0,
         ...(checksumAlgorithm && { checksumAlgorithm }),
         ...(checksumType && { checksumType }),
+        ...marksOf(options),
       };
       return createUpload(transaction, bucketId, newId("upload", transaction.nowMs), record, meter);
     });
@@ -299,8 +344,9 @@ class LocalStore implements ObjectStore {
       const { key, record } = await this.#database.write((transaction) =>
         completeUpload(transaction, bucketId, uploadId, parts, contentId, options),
       );
-      const content = this.#database.read((index) => contentIn(index, record.content));
-      return storedObject(key, record, partsIn(content));
+      return this.#database.read((index) =>
+        storedObject(key, record, partsIn(contentIn(index, record.content)), isVersioned(index, bucketId)),
+      );
     });
 
   uploadAbort: ObjectStore["uploadAbort"] = (bucketId, uploadId, { meter } = {}) =>
@@ -312,12 +358,14 @@ class LocalStore implements ObjectStore {
   bucketDrop: ObjectStore["bucketDrop"] = (bucketId) =>
     this.#write((transaction) => {
       const start = bucketKey(bucketId);
-      if (transaction.range("objects", start, afterPrefix(start), 1).length > 0)
-        throw new CloudError("failed_precondition", "The bucket still has objects. Delete them first.", {
-          details: { reason: "bucket_not_empty" },
-        });
+      for (const table of ["objects", "versions"] as const)
+        if (transaction.range(table, start, afterPrefix(start), 1).length > 0)
+          throw new CloudError("failed_precondition", `The bucket still has ${table}. Delete them first.`, {
+            details: { reason: "bucket_not_empty" },
+          });
       for (const uploadId of openUploads(transaction, bucketId)) abortUpload(transaction, bucketId, uploadId, undefined);
       closeAccount(transaction, bucketId);
+      transaction.remove("settings", Buffer.from(bucketId));
     });
 
   meter: ObjectStore["meter"] = (bucketId, meter) => {

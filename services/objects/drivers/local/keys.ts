@@ -9,6 +9,8 @@ const zero = Buffer.alloc(1);
 /** S3: "The name for a key is a sequence of Unicode characters whose UTF-8 encoding is up to 1,024 bytes long." */
 const longestKeyBytes = 1024;
 const longestIndexKeyBytes = 1978;
+/** Each takes two bytes where keys are followed by something; no client has a reason for so many. */
+const mostZeros = 800;
 
 export const bucketKey = (bucketId: Id<"bucket">): Buffer => Buffer.from(`${bucketId}\0`);
 
@@ -18,7 +20,8 @@ export function objectKey(bucketId: Id<"bucket">, key: string): Buffer {
     throw new CloudError("invalid_argument", "A key is at least one character of valid Unicode.", {
       details: { reason: "key_invalid" },
     });
-  if (Buffer.byteLength(key) > longestKeyBytes)
+  const zeros = key.includes("\0") ? key.split("\0").length - 1 : 0;
+  if (Buffer.byteLength(key) > longestKeyBytes || zeros > mostZeros)
     throw new CloudError("invalid_argument", `A key is at most ${longestKeyBytes} bytes long in UTF-8.`, {
       details: { reason: "key_too_long" },
     });
@@ -51,6 +54,20 @@ export function uploadOrderKey(bucketId: Id<"bucket">, key: string, uploadId: st
       details: { reason: "key_too_long" },
     });
   return out;
+}
+
+/** Two zero bytes and the order. */
+export const versionTrailerBytes = 10;
+
+/** Before all versions of a key that are not its object in the listing. */
+export const versionsOf = (bucketId: Id<"bucket">, key: string): Buffer =>
+  Buffer.concat([bucketKey(bucketId), escapeZeros(key), zero, zero]);
+
+/** The greater the order, the smaller the key: the newest comes first. */
+export function versionKey(bucketId: Id<"bucket">, key: string, order: number): Buffer {
+  const inverted = Buffer.alloc(8);
+  inverted.writeBigUInt64BE(BigInt(Number.MAX_SAFE_INTEGER - order));
+  return Buffer.concat([versionsOf(bucketId, key), inverted]);
 }
 
 export function factKey(bucketId: string, fromMs: number, sequence: number): Buffer {

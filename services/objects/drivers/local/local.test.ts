@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { after, describe, test } from "node:test";
 import { type Id, newId } from "../../../../kernel/ids.ts";
-import type { ObjectStore } from "../../driver.ts";
+import type { ObjectStore, VersionList, VersionPosition } from "../../driver.ts";
+import { purge } from "../../walk.ts";
 import { bodyOf, bytesOf, pattern, refuses } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { objectStoreConformance } from "../conformance.ts";
@@ -28,13 +29,28 @@ const filesBelow = async (directory: string): Promise<string[]> =>
 
 /** Totals worked out from every object and every part. */
 async function trueTotals(store: ObjectStore, bucketId: Id<"bucket">): Promise<Awaited<ReturnType<ObjectStore["totals"]>>> {
-  const totals = { objects: 0, sizeBytes: 0, uploadBytes: 0 };
+  const totals = { objects: 0, sizeBytes: 0, versions: 0, versionBytes: 0, uploadBytes: 0 };
+  const listed: string[] = [];
   for (let after: string | undefined, more = true; more; more = after !== undefined) {
     const page = await store.list(bucketId, { limit: 1000, ...(after !== undefined && { after }) });
     totals.objects += page.objects.length;
     for (const { sizeBytes } of page.objects) totals.sizeBytes += sizeBytes;
+    listed.push(...page.objects.map(({ key }) => key));
     after = page.next;
   }
+  const latest: string[] = [];
+  for (let after: VersionPosition | undefined, more = true; more; more = after !== undefined) {
+    const page: VersionList = await store.versionList(bucketId, { limit: 7, ...(after !== undefined && { after }) });
+    for (const { isLatest, object } of page.versions) {
+      if (isLatest && object) latest.push(object.key);
+      else {
+        totals.versions++;
+        totals.versionBytes += object?.sizeBytes ?? 0;
+      }
+    }
+    after = page.next;
+  }
+  assert.deepEqual(latest, listed, "what is listed are the latest versions");
   let at: { after?: string; afterUploadId?: string } | undefined = {};
   while (at !== undefined) {
     const page: Awaited<ReturnType<ObjectStore["uploadList"]>> = await store.uploadList(bucketId, { limit: 1000, ...at });
@@ -51,6 +67,8 @@ interface Worker {
   /** What each key may hold: what was acknowledged last, and what was asked for since. */
   keys: Map<string, Set<string | undefined>>;
   acknowledged: number;
+  /** Every version that was acknowledged; without content, a delete marker. */
+  versions: { key: string; versionId: string; content: string | undefined }[];
   ended: Promise<unknown>;
 }
 
@@ -59,10 +77,17 @@ function startWorker(directory: string, bucketId: Id<"bucket">, name: string, se
     stdio: ["ignore", "pipe", "inherit"],
   });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
-  const worker: Worker = { child, ready, keys: new Map(), acknowledged: 0, ended: once(child, "close") };
+  const worker: Worker = { child, ready, keys: new Map(), acknowledged: 0, versions: [], ended: once(child, "close") };
   const open = new Map<number, { key: string; content?: string }>();
   createInterface(child.stdout).on("line", (text) => {
-    const line = JSON.parse(text) as { ready?: true; worker: number; done?: true; key: string; content?: string };
+    const line = JSON.parse(text) as {
+      ready?: true;
+      worker: number;
+      done?: true;
+      versionId?: string;
+      key: string;
+      content?: string;
+    };
     if (line.ready) return resolve();
     if (!line.done) {
       open.set(line.worker, line);
@@ -72,8 +97,22 @@ function startWorker(directory: string, bucketId: Id<"bucket">, name: string, se
     const { key, content } = open.get(line.worker)!;
     worker.keys.set(key, new Set([content]));
     worker.acknowledged++;
+    if (line.versionId !== undefined) worker.versions.push({ key, versionId: line.versionId, content });
   });
   return worker;
+}
+
+/** Where versions are kept, each that was acknowledged is still there. */
+async function verifyVersions(store: ObjectStore, bucketId: Id<"bucket">, { versions }: Worker): Promise<void> {
+  for (const { key, versionId, content } of versions) {
+    const [seed, sizeBytes] = (content ?? "").split(":").map(Number) as [number, number];
+    if (content === undefined) {
+      assert.ok(await store.marker(bucketId, key, { versionId }), `the delete marker ${versionId} of ${key}`);
+      continue;
+    }
+    const { body } = await store.get(bucketId, key, { versionId });
+    assert.ok(pattern(sizeBytes, seed).equals(await bytesOf(body)), `the version ${versionId} of ${key}`);
+  }
 }
 
 async function verify(store: ObjectStore, bucketId: Id<"bucket">, { keys }: Worker): Promise<void> {
@@ -95,10 +134,14 @@ async function verify(store: ObjectStore, bucketId: Id<"bucket">, { keys }: Work
 describe("local: a directory shared by processes that die", { concurrency: false }, () => {
   test("kill -9 at any moment loses nothing acknowledged and leaves nothing behind", async () => {
     const directory = newDirectory();
-    const bucketId = newId("bucket");
+    const [plainId, versionedId] = [newId("bucket"), newId("bucket")];
+    const setting = await openLocalStore({ directory });
+    await setting.settingsUpdate(versionedId, { versioning: "enabled" });
+    await setting.close();
     const random = seededRandom(Date.now());
-    const workers: Worker[] = [];
+    const workers: Worker[][] = [];
     for (let round = 0; round < 16; round++) {
+      const bucketId = round % 2 === 0 ? plainId : versionedId;
       // In every third round two processes work at once, and one sees the other die and opens the store meanwhile.
       const pair = Array.from({ length: round % 3 === 2 ? 2 : 1 }, (_, i) =>
         startWorker(directory, bucketId, `${round}-${i}`, Math.floor(random() * 1e9)),
@@ -110,7 +153,10 @@ describe("local: a directory shared by processes that die", { concurrency: false
         await ended;
       }
       const store = await openLocalStore({ directory });
-      for (const worker of pair) await verify(store, bucketId, worker);
+      for (const worker of pair) {
+        await verify(store, bucketId, worker);
+        await verifyVersions(store, bucketId, worker);
+      }
       const tmp = await filesBelow(join(directory, "tmp"));
       assert.deepEqual(tmp, [], "no temporary file is left");
       assert.equal((await readdir(join(directory, "tmp"))).length, 1, "only the folder of this process is left");
@@ -118,14 +164,17 @@ describe("local: a directory shared by processes that die", { concurrency: false
       assert.deepEqual({ orphanFilesRemoved, damaged }, { orphanFilesRemoved: 0, damaged: [] });
       assert.deepEqual(await store.totals(bucketId), await trueTotals(store, bucketId));
       await store.close();
-      workers.push(...pair);
+      workers.push(pair);
     }
     const store = await openLocalStore({ directory });
-    for (const worker of workers) await verify(store, bucketId, worker);
-    assert.ok(workers.reduce((sum, { acknowledged }) => sum + acknowledged, 0) > 100, "the processes did work");
-    for (const key of (await store.list(bucketId, { limit: 1000 })).objects.map((object) => object.key))
-      await store.delete(bucketId, key);
-    await store.bucketDrop(bucketId);
+    for (const [round, pair] of workers.entries())
+      for (const worker of pair) await verify(store, round % 2 === 0 ? plainId : versionedId, worker);
+    assert.ok(workers.flat().reduce((sum, { acknowledged }) => sum + acknowledged, 0) > 100, "the processes did work");
+    assert.ok((await store.totals(versionedId)).versions > 10, "old versions are kept");
+    for (const bucketId of [plainId, versionedId]) {
+      await purge(store, bucketId, "");
+      await store.bucketDrop(bucketId);
+    }
     await store.close();
     assert.deepEqual(await filesBelow(join(directory, "data")), [], "an empty store has no files");
   });

@@ -17,7 +17,7 @@ import {
   uploadTrailerBytes,
 } from "./keys.ts";
 import { walk } from "./listing.ts";
-import { checkPreconditions, createReceived, recordAt, writeObject } from "./objects.ts";
+import { checkPreconditions, createReceived, newMarks, objectAt, recordAt, writeObject } from "./objects.ts";
 import type { Received } from "./receive.ts";
 import { decode, encode, type ObjectRecord, type PartRecord, storedPart, type UploadRecord } from "./records.ts";
 
@@ -172,12 +172,12 @@ export function completeUpload(
   asked: CompletePart[],
   contentId: string,
   options: CompleteOptions,
-): { key: string; record: ObjectRecord; parts: PartRecord[] | undefined } {
+): { key: string; record: ObjectRecord } {
   const completed = transaction.get("completions", uploadKey(bucketId, uploadId));
   if (completed !== undefined) {
-    const key = decode<string>(completed);
-    const record = recordAt(transaction, bucketId, key);
-    if (record?.uploadId === uploadId) return { key, record, parts: undefined };
+    const { key, versionId } = decode<{ key: string; versionId: string }>(completed);
+    const record = objectAt(transaction, bucketId, key, versionId);
+    if (record?.uploadId === uploadId) return { key, record };
   }
   const upload = uploadAt(transaction, bucketId, uploadId);
   const { key, checksumAlgorithm, checksumType } = upload;
@@ -201,18 +201,20 @@ export function completeUpload(
     checksums: checksumAlgorithm && checksum ? { [checksumAlgorithm]: checksum } : {},
     checksumType: checksumType ?? "full_object",
     uploadId,
+    ...newMarks(transaction, bucketId, upload),
   };
   takeUpload(transaction, bucketId, uploadId, key);
   createList(transaction, contentId, parts, sizeBytes);
   const used = new Set(parts);
   for (const part of stored.values()) if (!used.has(part)) release(transaction, part.content);
-  writeObject(transaction, bucketId, key, record, {
+  const written = writeObject(transaction, bucketId, key, record, {
     previous,
     uploadBytes: -bytesOf([...stored.values()]),
     meter: options.meter,
   });
-  transaction.put("completions", uploadKey(bucketId, uploadId), encode(key));
-  return { key, record, parts };
+  const { versionId = "null" } = written;
+  transaction.put("completions", uploadKey(bucketId, uploadId), encode({ key, versionId }));
+  return { key, record: written };
 }
 
 function verifyWhole(sizeBytes: number, checksums: NonNullable<CompletePart["checksums"]>, options: CompleteOptions): void {

@@ -1,61 +1,151 @@
 import { CloudError, notFound } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
-import type { Meter, Preconditions } from "../../driver.ts";
+import type { DeleteOptions, Deletion, Meter, ObjectMarks, ObjectStore, Preconditions, StoredObject } from "../../driver.ts";
 import { book } from "./accounts.ts";
-import { createContent, release } from "./contents.ts";
+import { contentIn, createContent, partsIn } from "./contents.ts";
 import type { Transaction } from "./database.ts";
-import { objectKey, uploadKey } from "./keys.ts";
+import { objectKey } from "./keys.ts";
 import type { Received } from "./receive.ts";
-import { decode, encode, type ObjectRecord } from "./records.ts";
+import { encode, isMarker, marksOf, type ObjectRecord, storedObject, type VersionRecord } from "./records.ts";
+import {
+  checkRetention,
+  currentRecord,
+  findVersion,
+  isVersioned,
+  lockOf,
+  makeRoom,
+  putMarker,
+  removeVersion,
+  rewriteVersion,
+  settingsIn,
+} from "./versions.ts";
 
 /** What the transactions that write objects have in common. */
-export function recordAt(index: Pick<Transaction, "get">, bucketId: Id<"bucket">, key: string): ObjectRecord | undefined {
-  const stored = index.get("objects", objectKey(bucketId, key));
-  return stored && decode<ObjectRecord>(stored);
+export const recordAt = currentRecord;
+
+/** An object, of a version where one is asked for; a delete marker is none. */
+export function objectAt(
+  index: Pick<Transaction, "get">,
+  bucketId: Id<"bucket">,
+  key: string,
+  versionId: string | undefined,
+): ObjectRecord | undefined {
+  if (versionId === undefined) return currentRecord(index, bucketId, key);
+  const record = findVersion(index, bucketId, key, versionId)?.record;
+  return record === undefined || isMarker(record) ? undefined : record;
 }
 
-export function checkPreconditions(current: ObjectRecord | undefined, { ifMatch, ifNoneMatch }: Preconditions): void {
+export function checkPreconditions(current: VersionRecord | undefined, { ifMatch, ifNoneMatch }: Preconditions): void {
+  const etag = current === undefined || isMarker(current) ? undefined : current.etag;
   const fails =
-    (ifMatch !== undefined && (current === undefined || (ifMatch !== "*" && ifMatch !== current.etag))) ||
-    (ifNoneMatch !== undefined && current !== undefined && (ifNoneMatch === "*" || ifNoneMatch === current.etag));
+    (ifMatch !== undefined && (etag === undefined || (ifMatch !== "*" && ifMatch !== etag))) ||
+    (ifNoneMatch !== undefined && etag !== undefined && (ifNoneMatch === "*" || ifNoneMatch === etag));
   if (fails)
     throw new CloudError("precondition_failed", "The object is not in the state that the request asked for.", {
-      details: { resource: "object", exists: current !== undefined },
+      details: { resource: "object", exists: etag !== undefined },
     });
 }
 
-/** Puts `record` in the place of what was there, which goes, and books the difference. */
+export function checkDeletable(found: VersionRecord | undefined, options: DeleteOptions): void {
+  checkPreconditions(found, options);
+  if (found !== undefined && options.notAfterMs !== undefined && found.modifiedAtMs > options.notAfterMs)
+    throw new CloudError("precondition_failed", "The object was written again meanwhile.", { details: { resource: "object" } });
+}
+
+const dayMs = 24 * 3_600_000;
+const daysOf = ({ days, years = 0 }: { days?: number | undefined; years?: number | undefined }): number => days ?? years * 365;
+
+/** What a new version is marked with: what was asked for, and the bucket's retention where none was. */
+export function newMarks(transaction: Transaction, bucketId: Id<"bucket">, asked: ObjectMarks): ObjectMarks {
+  const standard = settingsIn(transaction, bucketId).lock?.retention;
+  return marksOf({
+    ...asked,
+    ...(asked.retention === undefined &&
+      standard !== undefined && {
+        retention: { mode: standard.mode, untilMs: transaction.nowMs + daysOf(standard) * dayMs },
+      }),
+  });
+}
+
+/** Makes `record` the current object, and of what was there what the bucket's versioning wants; books the difference. */
 export function writeObject(
   transaction: Transaction,
   bucketId: Id<"bucket">,
   key: string,
   record: ObjectRecord,
   booking: { previous: ObjectRecord | undefined; uploadBytes?: number; meter?: Meter | undefined },
-): void {
+): ObjectRecord {
   const { previous } = booking;
-  if (previous !== undefined) forget(transaction, bucketId, previous);
-  transaction.put("objects", objectKey(bucketId, key), encode(record));
+  const written = { ...record, ...makeRoom(transaction, bucketId, key, previous) };
+  transaction.put("objects", objectKey(bucketId, key), encode(written));
   book(transaction, bucketId, {
     objects: previous === undefined ? 1 : 0,
     sizeBytes: record.sizeBytes - (previous?.sizeBytes ?? 0),
     uploadBytes: booking.uploadBytes ?? 0,
     meter: booking.meter,
   });
+  return written;
 }
 
-function forget(transaction: Transaction, bucketId: Id<"bucket">, record: ObjectRecord): void {
-  release(transaction, record.content);
-  if (record.uploadId !== undefined) transaction.remove("completions", uploadKey(bucketId, record.uploadId));
+/** Why this cannot be deleted; undefined when it can, or when there is nothing to delete. */
+export function refusal(
+  transaction: Transaction,
+  bucketId: Id<"bucket">,
+  key: string,
+  { versionId, bypassGovernance = false }: DeleteOptions,
+): CloudError | undefined {
+  if (versionId === undefined) return undefined;
+  const found = findVersion(transaction, bucketId, key, versionId);
+  return found && lockOf(found.record, transaction.nowMs, bypassGovernance);
 }
 
-/** True when there was one. */
-export function removeObject(transaction: Transaction, bucketId: Id<"bucket">, key: string): boolean {
-  const previous = recordAt(transaction, bucketId, key);
-  if (previous === undefined) return false;
-  forget(transaction, bucketId, previous);
-  transaction.remove("objects", objectKey(bucketId, key));
-  book(transaction, bucketId, { objects: -1, sizeBytes: -previous.sizeBytes });
-  return true;
+export function deleteObject(
+  transaction: Transaction,
+  bucketId: Id<"bucket">,
+  key: string,
+  versionId: string | undefined,
+): Deletion | undefined {
+  const versioned = isVersioned(transaction, bucketId);
+  if (versionId === undefined && versioned) {
+    const previous = currentRecord(transaction, bucketId, key);
+    const marker = putMarker(transaction, bucketId, key, previous);
+    if (previous !== undefined) {
+      transaction.remove("objects", objectKey(bucketId, key));
+      book(transaction, bucketId, { objects: -1, sizeBytes: -previous.sizeBytes });
+    }
+    return { key, versionId: marker.versionId ?? "null", marker: true };
+  }
+  const found = findVersion(transaction, bucketId, key, versionId);
+  if (found === undefined) return undefined;
+  removeVersion(transaction, bucketId, key, found);
+  const { record } = found;
+  return { key, ...(versioned && { versionId: record.versionId ?? "null" }), marker: isMarker(record) };
+}
+
+export function markObject(
+  transaction: Transaction,
+  bucketId: Id<"bucket">,
+  key: string,
+  { tags, retention, legalHold }: Parameters<ObjectStore["mark"]>[2],
+  { versionId, bypassGovernance = false, meter }: NonNullable<Parameters<ObjectStore["mark"]>[3]>,
+): StoredObject {
+  const found = findVersion(transaction, bucketId, key, versionId);
+  if (found === undefined || isMarker(found.record)) throw noObject();
+  const { record, isCurrent } = found;
+  if (retention !== undefined) checkRetention(record.retention, retention, transaction.nowMs, bypassGovernance);
+  const { tags: oldTags, retention: oldRetention, legalHold: oldHold, ...rest } = record;
+  const kept = retention === null ? undefined : (retention ?? oldRetention);
+  const marked: ObjectRecord = {
+    ...rest,
+    ...marksOf({
+      tags: tags ?? oldTags ?? {},
+      legalHold: legalHold ?? oldHold ?? false,
+      ...(kept !== undefined && { retention: kept }),
+    }),
+  };
+  rewriteVersion(transaction, bucketId, key, { record: marked, isCurrent });
+  if (meter !== undefined) book(transaction, bucketId, { meter });
+  return storedObject(key, marked, partsIn(contentIn(transaction, marked.content)), isVersioned(transaction, bucketId));
 }
 
 export function createReceived(transaction: Transaction, { contentId, sizeBytes, sums, inline }: Received): void {

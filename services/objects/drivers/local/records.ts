@@ -1,8 +1,8 @@
-import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectPart, StoredObject } from "../../driver.ts";
+import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectMarks, ObjectPart, StoredObject } from "../../driver.ts";
 import type { Checksums } from "./checksums.ts";
 
 /** What the index keeps, as JSON but for contents. Sizes in bytes, times in milliseconds since 1970. */
-export interface ObjectRecord {
+export interface ObjectRecord extends ObjectMarks {
   content: string;
   sizeBytes: number;
   etag: string;
@@ -13,9 +13,23 @@ export interface ObjectRecord {
   checksumType: ChecksumType;
   /** The upload that it was completed from: completing that one again answers this object. */
   uploadId?: string;
+  /** Absent in the version "null". */
+  versionId?: string;
+  /** Among the versions of the key the greater is the newer. Absent in what was written before the bucket had versions. */
+  order?: number;
 }
 
-export interface UploadRecord {
+/** A version that says that there is no object. */
+export interface MarkerRecord {
+  marker: true;
+  modifiedAtMs: number;
+  versionId?: string;
+  order: number;
+}
+export type VersionRecord = ObjectRecord | MarkerRecord;
+export const isMarker = (record: VersionRecord): record is MarkerRecord => "marker" in record;
+
+export interface UploadRecord extends ObjectMarks {
   key: string;
   headers: ObjectHeaders;
   metadata: Record<string, string>;
@@ -86,11 +100,18 @@ export const storedPart = ({ number, sizeBytes, etag, checksums, modifiedAtMs }:
   modifiedAtMs,
 });
 
-export function storedObject(key: string, record: ObjectRecord, parts: PartRecord[]): StoredObject {
+export const marksOf = ({ tags, retention, legalHold }: ObjectMarks): ObjectMarks => ({
+  ...(tags !== undefined && Object.keys(tags).length > 0 && { tags }),
+  ...(retention !== undefined && { retention }),
+  ...(legalHold && { legalHold }),
+});
+
+/** `versioned`: the bucket has versions, or had. */
+export function storedObject(key: string, record: ObjectRecord, parts: PartRecord[], versioned: boolean): StoredObject {
   const { sizeBytes, etag, modifiedAtMs, headers, metadata, checksums, checksumType } = record;
   return {
     key,
-    versionId: "null",
+    ...(versioned && { versionId: record.versionId ?? "null" }),
     sizeBytes,
     etag,
     modifiedAtMs,
@@ -99,5 +120,6 @@ export function storedObject(key: string, record: ObjectRecord, parts: PartRecor
     checksums,
     checksumType,
     parts: parts.map(storedPart),
+    ...marksOf(record),
   };
 }

@@ -6,8 +6,8 @@ import { contentIn, isGarbage, isKept, partsIn } from "./contents.ts";
 import type { Database, ReadView } from "./database.ts";
 import { isMissing } from "./failures.ts";
 import { contentName, type Files } from "./files.ts";
-import { after } from "./keys.ts";
-import { type Content, decode, type ObjectRecord, type PartRecord } from "./records.ts";
+import { after, unescapeZeros, versionTrailerBytes } from "./keys.ts";
+import { type Content, decode, type ObjectRecord, type PartRecord, type VersionRecord } from "./records.ts";
 
 const recordsAtOnce = 100;
 const blockBytes = 1024 * 1024;
@@ -60,34 +60,45 @@ async function removeOrphans(database: Database, files: Files, report: ScrubRepo
 
 const countObjects = (index: ReadView): number => {
   let objects = 0;
-  for (const { value } of index.walk("accounts", firstKey, lastKey)) objects += decode<{ objects: number }>(value).objects;
+  for (const { value } of index.walk("accounts", firstKey, lastKey)) {
+    const held = decode<{ objects: number; versions?: number }>(value);
+    objects += held.objects + (held.versions ?? 0);
+  }
   return objects;
 };
 
-/** All objects and the parts of open uploads, some at a time: no long read keeps pages of the index from being used again. */
+/** All objects, their other versions and the parts of open uploads, some at a time: no long read keeps pages of the index from being used again. */
 async function* everything(database: Database): AsyncGenerator<Named> {
-  for (const table of ["objects", "parts"] as const) {
+  for (const table of ["objects", "versions", "parts"] as const) {
     for (let start: Buffer = firstKey; ; ) {
       const page = database.read((index) => index.range(table, start, lastKey, recordsAtOnce));
       for (const { key, value } of page) {
-        const { content, sizeBytes } = decode<ObjectRecord | PartRecord>(value);
+        const record = decode<VersionRecord | PartRecord>(value);
+        if ("marker" in record) continue;
+        const { content, sizeBytes } = record;
         const split = key.indexOf(0);
         const bucketId = key.subarray(0, split).toString() as Id<"bucket">;
         const rest = key.subarray(split + 1);
-        const name = table === "objects" ? rest.toString() : keyOfUpload(database, bucketId, rest);
+        const name = nameOf(database, table, bucketId, rest);
         if (name === undefined) continue;
         const stillThere = (): boolean =>
           database.read((index) => {
             const now = index.get(table, key);
             return now !== undefined && decode<ObjectRecord | PartRecord>(now).content === content;
           });
-        yield { bucketId, key: name, content, sizeBytes, isObject: table === "objects", stillThere };
+        yield { bucketId, key: name, content, sizeBytes, isObject: table !== "parts", stillThere };
       }
       const last = page.at(-1);
       if (last === undefined) break;
       start = after(last.key);
     }
   }
+}
+
+function nameOf(database: Database, table: "objects" | "versions" | "parts", bucketId: Id<"bucket">, rest: Buffer) {
+  if (table === "objects") return rest.toString();
+  if (table === "versions") return unescapeZeros(rest.subarray(0, -versionTrailerBytes));
+  return keyOfUpload(database, bucketId, rest);
 }
 
 /** `rest` is the upload's id, a zero byte and the number of the part. */

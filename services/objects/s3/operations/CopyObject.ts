@@ -4,9 +4,12 @@ import { maxUploadBytes } from "../body.ts";
 import { checksumElements, parseAlgorithm } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
-import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { checkKey, openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
+import { checkVersion, missing, versionHeader } from "../versions.ts";
 import { element, xmlDocument, xmlTime } from "../xml.ts";
 
 export const CopyObject: S3Operation = async (context) => {
@@ -15,10 +18,16 @@ export const CopyObject: S3Operation = async (context) => {
   checkKey(request.key);
   refuseUnsupported(request);
   const replace = directive(context, "x-amz-metadata-directive") === "REPLACE";
-  directive(context, "x-amz-tagging-directive");
+  const replaceTags = directive(context, "x-amz-tagging-directive") === "REPLACE";
+  const marks = { ...(replaceTags && { tags: {}, ...taggingHeader(request) }), ...(await lockHeaders(context, bucket)) };
   const algorithm = request.headers.get("x-amz-checksum-algorithm");
   const source = await openSource(context);
-  if (!replace && source.bucket.bucketId === bucket.bucketId && source.object.key === request.key) {
+  if (
+    !replace &&
+    source.asked.versionId === undefined &&
+    source.bucket.bucketId === bucket.bucketId &&
+    source.object.key === request.key
+  ) {
     throw new S3Error(
       "InvalidRequest",
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -33,20 +42,21 @@ export const CopyObject: S3Operation = async (context) => {
   return backend.room(bucket, async (room) => {
     await room.take(source.object.sizeBytes);
     const object = await backend.store.copy(
-      { bucketId: source.bucket.bucketId, key: source.object.key },
+      { bucketId: source.bucket.bucketId, key: source.object.key, ...source.asked },
       { bucketId: bucket.bucketId, key: request.key },
       {
         ...writeConditions(request),
         // The conditions were looked at on this version, so this version is what must be copied.
         sourceIfMatch: source.object.etag,
         ...(replace ? { headers: keptHeaders(request), metadata: keptMetadata(request) } : {}),
+        ...marks,
         ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
         meter: { requestClass: "write" },
       },
     );
     return {
       status: 200,
-      headers: xmlHeaders,
+      headers: { ...xmlHeaders, ...versionHeader(object), ...sourceVersionHeader(source.object) },
       body: xmlDocument(
         "CopyObjectResult",
         element("LastModified", xmlTime(object.modifiedAtMs)),
@@ -69,20 +79,30 @@ function directive(context: S3Context, name: string): string {
 }
 
 /** The object named by x-amz-copy-source, readable by the caller and with its conditions met. */
-export async function openSource(context: S3Context): Promise<{ bucket: S3Bucket; object: StoredObject }> {
+export async function openSource(
+  context: S3Context,
+): Promise<{ bucket: S3Bucket; object: StoredObject; asked: { versionId?: string } }> {
   const { request, backend } = context;
   const header = request.headers.get("x-amz-copy-source") ?? "";
   const { bucketName, key, versionId } = parseSource(header);
   const bucket = await openBucket(context, "objects.object.read", bucketName);
-  checkVersion(versionId);
-  const object = await backend.store.head(bucket.bucketId, key);
-  if (!object) throw new S3Error("NoSuchKey", undefined, { fields: { Key: key } });
+  const asked = checkVersion(versionId);
+  const object = await backend.store.head(bucket.bucketId, key, asked);
+  if (!object) {
+    const error = await missing(context, bucket, key, asked);
+    throw error.code === "MethodNotAllowed"
+      ? new S3Error("InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.")
+      : error;
+  }
   const outcome = evaluate(readConditions(request, "x-amz-copy-source-"), object);
   // For a copy there is no "not modified": every condition that does not hold fails it.
   if (outcome === "not_modified") throw preconditionFailed("x-amz-copy-source-If-None-Match");
   if (outcome !== "pass") throw preconditionFailed(`x-amz-copy-source-${outcome.failed}`);
-  return { bucket, object };
+  return { bucket, object, asked };
 }
+
+export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
+  versionId === undefined ? {} : { "x-amz-copy-source-version-id": versionId };
 
 /** "/bucket/key" or "bucket/key", percent-encoded, with an optional "?versionId=". */
 export function parseSource(header: string): { bucketName: string; key: string; versionId?: string } {

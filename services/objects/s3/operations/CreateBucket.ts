@@ -10,8 +10,7 @@ export const CreateBucket: S3Operation = async (context) => {
   const name = request.bucketName;
   if (!isBucketName(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
   refuseAcl(request);
-  if (request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true")
-    throw new S3Error("NotImplemented", undefined, { fields: { Header: "x-amz-bucket-object-lock-enabled" } });
+  const locks = request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true";
 
   const document = await readDocument(request, body, { maxBytes: 64 * 1024 });
   if (document.trim() !== "") {
@@ -24,7 +23,8 @@ export const CreateBucket: S3Operation = async (context) => {
     }
   }
   try {
-    await backend.bucketCreate(caller, name);
+    const bucket = await backend.bucketCreate(caller, name);
+    if (locks) await backend.settingsUpdate(caller, bucket, { versioning: "enabled", lock: {} });
   } catch (error) {
     // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors").
     const again =

@@ -1,9 +1,11 @@
 import type { ChecksumType } from "../../driver.ts";
 import { algorithmName, checksumTypeName, parseAlgorithm } from "../checksums.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
+import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
 import { element, xmlDocument } from "../xml.ts";
 
@@ -17,6 +19,8 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
     ...checksum,
     headers: keptHeaders(request),
     metadata: keptMetadata(request),
+    ...taggingHeader(request),
+    ...(await lockHeaders(context, bucket)),
     meter: { requestClass: "write" },
   });
   return {

@@ -1,8 +1,10 @@
-import type { StoredObject } from "../../driver.ts";
+import type { Deletion, StoredObject } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { preconditionFailed, unquote } from "../conditions.ts";
 import { invalidArgument, S3Error, toS3Error } from "../errors.ts";
-import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+import { bypassAsked } from "../locking.ts";
+import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+import { askedVersion, versionHeader } from "../versions.ts";
 
 /** What must hold for an object to be deleted, each as the client wrote it. */
 export interface DeleteConditions {
@@ -15,34 +17,46 @@ export const DeleteObject: S3Operation = async (context) => {
   const { request } = context;
   const bucket = await openBucket(context, "objects.object.delete");
   checkKey(request.key);
-  checkVersion(request.query.get("versionId"));
-  await deleteWhen(context, bucket, request.key, {
+  const asked = askedVersion(request);
+  const options = { ...asked, bypassGovernance: await bypassAsked(context, bucket) };
+  const deletion = await deleteWhen(context, bucket, request.key, options, {
     etag: request.headers.get("if-match"),
     sizeBytes: request.headers.get("x-amz-if-match-size"),
     modifiedAt: request.headers.get("x-amz-if-match-last-modified-time"),
   });
-  return { status: 204 };
+  return {
+    status: 204,
+    headers: { ...versionHeader(deletion ?? asked), ...(deletion?.marker && { "x-amz-delete-marker": "true" }) },
+  };
 };
 
 /** Deletes one object if the conditions hold. There being none is what a deletion wants, so then they do not matter. */
-export async function deleteWhen(context: S3Context, bucket: S3Bucket, key: string, conditions: DeleteConditions): Promise<void> {
+export async function deleteWhen(
+  context: S3Context,
+  bucket: S3Bucket,
+  key: string,
+  options: { versionId?: string; bypassGovernance: boolean },
+  conditions: DeleteConditions,
+): Promise<Deletion | undefined> {
   const { store } = context.backend;
   let ifMatch = conditions.etag === undefined ? undefined : unquote(conditions.etag);
   if (conditions.sizeBytes !== undefined || conditions.modifiedAt !== undefined) {
-    const object = await store.head(bucket.bucketId, key);
-    if (!object) return;
+    const object = await store.head(bucket.bucketId, key, options);
+    if (!object) return undefined;
     if (ifMatch !== undefined && ifMatch !== "*" && ifMatch !== object.etag) throw preconditionFailed("If-Match");
     checkState(object, conditions);
     // What was looked at is what may be deleted.
     ifMatch = object.etag;
   }
   try {
-    await store.delete(bucket.bucketId, key, {
+    return await store.delete(bucket.bucketId, key, {
+      ...options,
       ...(ifMatch === undefined ? {} : { ifMatch }),
       meter: { requestClass: "delete" },
     });
   } catch (error) {
     if (toS3Error(error).code !== "NoSuchKey") throw error;
+    return undefined;
   }
 }
 

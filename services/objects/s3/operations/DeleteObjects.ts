@@ -1,6 +1,9 @@
+import type { Deletion } from "../../driver.ts";
 import { readDocument } from "../body.ts";
 import { S3Error, toS3Error } from "../errors.ts";
+import { bypassAsked } from "../locking.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { isVersionId } from "../versions.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { type DeleteConditions, deleteWhen } from "./DeleteObject.ts";
 
@@ -19,30 +22,45 @@ export const DeleteObjects: S3Operation = async (context) => {
   const quiet = textOf(document, "Quiet")?.trim().toLowerCase() === "true";
 
   // Plain entries go in one transaction; those with conditions one by one, since each may fail alone.
-  const errors = new Map<Entry, S3Error>();
+  const bypassGovernance = await bypassAsked(context, bucket);
+  const outcomes = new Map<Entry, Deletion | S3Error | undefined>();
   const plain: Entry[] = [];
   for (const entry of entries) {
     const { key, versionId, conditions } = entry;
     try {
-      if (versionId && versionId !== "null") throw new S3Error("NoSuchVersion");
+      if (versionId !== undefined && !isVersionId(versionId)) throw new S3Error("NoSuchVersion");
       if (Buffer.byteLength(key) > 1024) throw new S3Error("KeyTooLongError");
-      if (conditions) await deleteWhen(context, bucket, key, conditions);
+      const options = { bypassGovernance, ...(versionId !== undefined && { versionId }) };
+      if (conditions) outcomes.set(entry, await deleteWhen(context, bucket, key, options, conditions));
       else plain.push(entry);
     } catch (error) {
-      errors.set(entry, toS3Error(error));
+      outcomes.set(entry, toS3Error(error));
     }
   }
   if (plain.length > 0) {
-    const keys = [...new Set(plain.map((entry) => entry.key))];
-    await backend.store.deleteMany(bucket.bucketId, keys, { meter: { requestClass: "delete" } });
+    const names = plain.map(({ key, versionId }) => ({ key, ...(versionId !== undefined && { versionId }) }));
+    const results = await backend.store.deleteMany(bucket.bucketId, names, {
+      bypassGovernance,
+      meter: { requestClass: "delete" },
+    });
+    for (const [index, { deletion, refused }] of results.entries())
+      outcomes.set(plain[index]!, refused === undefined ? deletion : toS3Error(refused));
   }
   const results = entries.map((entry) => {
-    const error = errors.get(entry);
-    if (error) return failed(entry, error);
-    return quiet ? "" : group("Deleted", element("Key", entry.key), element("VersionId", entry.versionId || undefined));
+    const outcome = outcomes.get(entry);
+    if (outcome instanceof S3Error) return failed(entry, outcome);
+    return quiet ? "" : deleted(entry, outcome);
   });
   return { status: 200, headers: xmlHeaders, body: xmlDocument("DeleteResult", ...results) };
 };
+
+const deleted = ({ key, versionId }: Entry, deletion: Deletion | undefined): string =>
+  group(
+    "Deleted",
+    element("Key", key),
+    element("VersionId", versionId),
+    ...(deletion?.marker ? [element("DeleteMarker", true), element("DeleteMarkerVersionId", deletion.versionId)] : []),
+  );
 
 function parseEntry(object: XmlNode): Entry {
   const key = textOf(object, "Key");
@@ -51,14 +69,18 @@ function parseEntry(object: XmlNode): Entry {
   const sizeBytes = textOf(object, "Size");
   const modifiedAt = textOf(object, "LastModifiedTime");
   const conditional = etag !== undefined || sizeBytes !== undefined || modifiedAt !== undefined;
-  return { key, versionId: textOf(object, "VersionId"), conditions: conditional ? { etag, sizeBytes, modifiedAt } : undefined };
+  return {
+    key,
+    versionId: textOf(object, "VersionId") || undefined,
+    conditions: conditional ? { etag, sizeBytes, modifiedAt } : undefined,
+  };
 }
 
 const failed = (entry: Entry, error: S3Error): string =>
   group(
     "Error",
     element("Key", entry.key),
-    element("VersionId", entry.versionId || undefined),
+    element("VersionId", entry.versionId),
     element("Code", error.code),
     element("Message", error.message),
   );

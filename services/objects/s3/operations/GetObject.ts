@@ -1,36 +1,41 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ObjectRead } from "../../driver.ts";
+import type { S3Bucket } from "../backend.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { evaluate, ifRangeHolds, parseRange, preconditionFailed, rangeNotSatisfiable, readConditions } from "../conditions.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
-import { checkKey, checkVersion, openBucket, type S3Context, type S3Operation } from "../operation.ts";
+import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
 import type { S3Request } from "../request.ts";
+import { askedVersion, missing, openObject } from "../versions.ts";
 
 export const GetObject: S3Operation = async (context) => {
   const { request, backend } = context;
   const bucket = await openBucket(context, "objects.object.read");
   checkKey(request.key);
-  checkVersion(request.query.get("versionId"));
+  const asked = askedVersion(request);
   const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
   let range = partNumber === undefined ? parseRange(request.headers.get("range")) : undefined;
   const ifRange = request.headers.get("if-range");
   if (range && ifRange !== undefined) {
-    const object = await backend.store.head(bucket.bucketId, request.key);
+    const object = await backend.store.head(bucket.bucketId, request.key, asked);
     if (object && !ifRangeHolds(ifRange, object)) range = undefined;
   }
 
   let read: ObjectRead;
   try {
     read = await backend.store.get(bucket.bucketId, request.key, {
+      ...asked,
       ...(range ? { range } : {}),
       ...(partNumber === undefined ? {} : { partNumber }),
     });
   } catch (error) {
+    if (CloudError.is(error, "not_found")) throw await missing(context, bucket, request.key, asked);
     if (!CloudError.is(error, "range_not_satisfiable")) throw error;
-    return await outOfRange(context, bucket.bucketId, partNumber, error);
+    return await outOfRange(context, bucket, partNumber, error);
   }
 
   const { object, body } = read;
@@ -58,6 +63,7 @@ export const GetObject: S3Operation = async (context) => {
               object.checksums,
             object.checksumType,
           )),
+      ...(asked.versionId === undefined && (await expirationHeader(context, bucket, object))),
       ...overrides,
     },
     body,
@@ -66,15 +72,9 @@ export const GetObject: S3Operation = async (context) => {
 };
 
 /** A failed condition outranks a range that cannot be met (RFC 9110, 13.2.2). */
-async function outOfRange(
-  context: S3Context,
-  bucketId: Parameters<S3Context["backend"]["store"]["head"]>[0],
-  partNumber: number | undefined,
-  cause: unknown,
-) {
-  const { request, backend } = context;
-  const object = await backend.store.head(bucketId, request.key);
-  if (!object) throw new S3Error("NoSuchKey");
+async function outOfRange(context: S3Context, bucket: S3Bucket, partNumber: number | undefined, cause: unknown) {
+  const { request } = context;
+  const object = await openObject(context, bucket);
   const outcome = evaluate(readConditions(request), object);
   if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)) };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);

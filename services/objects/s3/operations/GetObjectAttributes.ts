@@ -1,25 +1,24 @@
 import type { StoredObject } from "../../driver.ts";
 import { checksumElements } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions } from "../conditions.ts";
-import { invalidArgument, S3Error } from "../errors.ts";
-import { checkKey, checkVersion, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { invalidArgument } from "../errors.ts";
+import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { openObject, versionHeader } from "../versions.ts";
 import { element, group, xmlDocument } from "../xml.ts";
 
 const known = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
 
 export const GetObjectAttributes: S3Operation = async (context) => {
-  const { request, backend } = context;
+  const { request } = context;
   const bucket = await openBucket(context, "objects.object.read");
   checkKey(request.key);
-  checkVersion(request.query.get("versionId"));
   const asked = (request.headers.get("x-amz-object-attributes") ?? "").split(",").map((name) => name.trim());
   for (const name of asked)
     if (!known.includes(name)) throw invalidArgument("x-amz-object-attributes", name, "Invalid attribute name specified.");
-  const object = await backend.store.head(bucket.bucketId, request.key);
-  if (!object) throw new S3Error("NoSuchKey");
+  const object = await openObject(context, bucket);
   const outcome = evaluate(readConditions(request), object);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
-  const headers = { ...xmlHeaders, "Last-Modified": new Date(object.modifiedAtMs).toUTCString() };
+  const headers = { ...xmlHeaders, ...versionHeader(object), "Last-Modified": new Date(object.modifiedAtMs).toUTCString() };
   if (outcome === "not_modified") return { status: 304, headers: { "Last-Modified": headers["Last-Modified"] }, meter };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
 

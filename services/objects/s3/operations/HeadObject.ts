@@ -9,20 +9,20 @@ import {
   resolveRange,
 } from "../conditions.ts";
 import { S3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
-import { checkKey, checkVersion, openBucket, type S3Operation } from "../operation.ts";
+import { checkKey, openBucket, type S3Operation } from "../operation.ts";
+import { openObject } from "../versions.ts";
 import { askedPart, notModifiedHeaders, partHeaders } from "./GetObject.ts";
 
 export const HeadObject: S3Operation = async (context) => {
-  const { request, backend } = context;
+  const { request } = context;
   const bucket = await openBucket(context, "objects.object.read");
   checkKey(request.key);
-  checkVersion(request.query.get("versionId"));
   const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
-  const object = await backend.store.head(bucket.bucketId, request.key);
-  if (!object) throw new S3Error("NoSuchKey");
+  const object = await openObject(context, bucket);
 
   const outcome = evaluate(readConditions(request), object);
   if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
@@ -53,6 +53,7 @@ export const HeadObject: S3Operation = async (context) => {
               object.checksums,
             object.checksumType,
           )),
+      ...(request.query.has("versionId") ? {} : await expirationHeader(context, bucket, object)),
       ...overrides,
     },
     meter,

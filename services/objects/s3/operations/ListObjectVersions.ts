@@ -1,12 +1,13 @@
+import type { VersionEntry } from "../../driver.ts";
 import { invalidArgument } from "../errors.ts";
-import { checksumSummary, lastEntry, listPage, nameEncoder, ownerElement, passOver, prefixElements } from "../listing.ts";
+import { checksumSummary, nameEncoder, ownerElement, passOver, prefixElements } from "../listing.ts";
 import { quote } from "../objectHeaders.ts";
 import { integerParameter, openBucket, ownerOf, type S3Operation, xmlHeaders } from "../operation.ts";
+import { checkVersion } from "../versions.ts";
 import { element, group, xmlDocument, xmlTime } from "../xml.ts";
 
-/** In a bucket without versions, every object is its own latest version. */
 export const ListObjectVersions: S3Operation = async (context) => {
-  const { request } = context;
+  const { request, backend } = context;
   const { query } = request;
   const bucket = await openBucket(context, "objects.object.list");
   const encode = nameEncoder(request);
@@ -17,42 +18,46 @@ export const ListObjectVersions: S3Operation = async (context) => {
   const versionMarker = query.get("version-id-marker") ?? "";
   if (versionMarker !== "" && keyMarker === "")
     throw invalidArgument("version-id-marker", versionMarker, "A version-id marker cannot be specified without a key marker.");
-  const list = await listPage(context, bucket.bucketId, {
-    prefix,
-    delimiter,
-    limit,
-    after: passOver(keyMarker, prefix, delimiter),
-  });
-  const truncated = list.next !== undefined;
-  const last = truncated ? lastEntry(list) : undefined;
-  const owner = ownerOf(context, bucket);
+  const key = passOver(keyMarker, prefix, delimiter);
+  const version = versionMarker === "" || key !== keyMarker ? {} : checkVersion(versionMarker);
+  const list =
+    limit === 0
+      ? { versions: [], commonPrefixes: [] }
+      : await backend.store.versionList(bucket.bucketId, {
+          prefix,
+          delimiter,
+          limit,
+          ...(key && { after: { key, ...version } }),
+        });
+  const owner = ownerElement("Owner", ownerOf(context, bucket));
   const body = xmlDocument(
     "ListVersionsResult",
     element("Name", bucket.name),
     element("Prefix", encode(prefix)),
     element("KeyMarker", encode(keyMarker)),
     element("VersionIdMarker", versionMarker),
-    element("NextKeyMarker", last === undefined ? undefined : encode(last)),
-    element("NextVersionIdMarker", last !== undefined && last === list.objects.at(-1)?.key ? "null" : undefined),
+    element("NextKeyMarker", list.next && encode(list.next.key)),
+    element("NextVersionIdMarker", list.next?.versionId),
     element("MaxKeys", limit),
     element("Delimiter", delimiter === "" ? undefined : encode(delimiter)),
     element("EncodingType", query.has("encoding-type") ? "url" : undefined),
-    element("IsTruncated", truncated),
-    ...list.objects.map((object) =>
-      group(
-        "Version",
-        element("Key", encode(object.key)),
-        element("VersionId", object.versionId),
-        element("IsLatest", true),
-        element("LastModified", xmlTime(object.modifiedAtMs)),
-        element("ETag", quote(object.etag)),
-        checksumSummary(object),
-        element("Size", object.sizeBytes),
-        ownerElement("Owner", owner),
-        element("StorageClass", "STANDARD"),
-      ),
-    ),
+    element("IsTruncated", list.next !== undefined),
+    ...list.versions.map((entry) => versionElement(entry, encode, owner)),
     prefixElements(list.commonPrefixes, encode),
   );
   return { status: 200, headers: xmlHeaders, body, meter: { bucketId: bucket.bucketId, requestClass: "write" } };
 };
+
+function versionElement({ isLatest, object, marker }: VersionEntry, encode: (name: string) => string, owner: string): string {
+  const { key, versionId = "null", modifiedAtMs } = object ?? marker;
+  return group(
+    object ? "Version" : "DeleteMarker",
+    element("Key", encode(key)),
+    element("VersionId", versionId),
+    element("IsLatest", isLatest),
+    element("LastModified", xmlTime(modifiedAtMs)),
+    object ? element("ETag", quote(object.etag)) + checksumSummary(object) + element("Size", object.sizeBytes) : "",
+    owner,
+    object ? element("StorageClass", "STANDARD") : "",
+  );
+}

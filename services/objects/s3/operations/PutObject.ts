@@ -1,26 +1,34 @@
 import { openUpload } from "../body.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
+import { expirationHeader } from "../expiration.ts";
+import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
+import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
+import { versionHeader } from "../versions.ts";
 
 export const PutObject: S3Operation = async (context) => {
   const { request, backend } = context;
   const bucket = await openBucket(context, "objects.object.write");
   checkKey(request.key);
   refuseUnsupported(request);
-  const headers = keptHeaders(request);
+  const kept = keptHeaders(request);
   const metadata = keptMetadata(request);
+  const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)) };
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
       ...upload.options,
       ...writeConditions(request),
-      headers,
+      headers: kept,
       metadata,
+      ...marks,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
-    return { status: 200, headers: { ETag: quote(object.etag), ...checksumHeaders(object.checksums, object.checksumType) } };
+    const expiration = await expirationHeader(context, bucket, object);
+    const headers = { ...versionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
+    return { status: 200, headers: { ETag: quote(object.etag), ...headers } };
   });
 };

@@ -4,7 +4,7 @@ import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { element, xmlDocument, xmlTime } from "../xml.ts";
-import { openSource } from "./CopyObject.ts";
+import { openSource, sourceVersionHeader } from "./CopyObject.ts";
 import { openMultipart, partNumber } from "./UploadPart.ts";
 
 export const UploadPartCopy: S3Operation = async (context) => {
@@ -22,7 +22,10 @@ export const UploadPartCopy: S3Operation = async (context) => {
     );
   return backend.room(bucket, async (room) => {
     await room.take(sizeBytes);
-    const read = await backend.store.get(source.bucket.bucketId, source.object.key, range ? { range } : {});
+    const read = await backend.store.get(source.bucket.bucketId, source.object.key, {
+      ...source.asked,
+      ...(range ? { range } : {}),
+    });
     // The source may have been replaced since its conditions were looked at.
     if (read.object.etag !== source.object.etag) {
       read.body.destroy();
@@ -36,7 +39,7 @@ export const UploadPartCopy: S3Operation = async (context) => {
       });
       return {
         status: 200,
-        headers: xmlHeaders,
+        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object) },
         body: xmlDocument(
           "CopyPartResult",
           element("LastModified", xmlTime(part.modifiedAtMs)),

@@ -11,14 +11,11 @@ import { element, xmlDocument } from "../xml.ts";
 export const missingConfigurations: Record<string, S3ErrorCode> = {
   cors: "NoSuchCORSConfiguration",
   encryption: "ServerSideEncryptionConfigurationNotFoundError",
-  lifecycle: "NoSuchLifecycleConfiguration",
-  "object-lock": "ObjectLockConfigurationNotFoundError",
   ownershipControls: "OwnershipControlsNotFoundError",
   policy: "NoSuchBucketPolicy",
   policyStatus: "NoSuchBucketPolicy",
   publicAccessBlock: "NoSuchPublicAccessBlockConfiguration",
   replication: "ReplicationConfigurationNotFoundError",
-  tagging: "NoSuchTagSet",
 };
 
 /** GET of these is a document that says "none". */
@@ -27,20 +24,10 @@ export const emptyConfigurations: Record<string, string> = {
   logging: xmlDocument("BucketLoggingStatus"),
   notification: xmlDocument("NotificationConfiguration"),
   requestPayment: xmlDocument("RequestPaymentConfiguration", element("Payer", "BucketOwner")),
-  versioning: xmlDocument("VersioningConfiguration"),
 };
 
 /** Removing what is not there is no error. */
-export const removableConfigurations = [
-  "cors",
-  "encryption",
-  "lifecycle",
-  "ownershipControls",
-  "policy",
-  "publicAccessBlock",
-  "replication",
-  "tagging",
-];
+export const removableConfigurations = ["cors", "encryption", "ownershipControls", "policy", "publicAccessBlock", "replication"];
 
 export const getMissing =
   (code: S3ErrorCode): S3Operation =>

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CloudError, notFound } from "../../../../kernel/errors.ts";
 import { newId } from "../../../../kernel/ids.ts";
+import type { BucketConfiguration } from "../../configuration.ts";
 import type { ObjectStore } from "../../driver.ts";
 import type { WebsiteConfiguration } from "../../websites/contract.ts";
 import type { S3Backend, S3Bucket, S3Caller, S3Credentials } from "../backend.ts";
@@ -12,6 +13,7 @@ import { type S3ServerOptions, s3Server } from "../server.ts";
 export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backend: S3Backend; credentials: S3Credentials } {
   const buckets = new Map<string, S3Bucket & { ownerId: string }>();
   const websites = new Map<string, WebsiteConfiguration>();
+  const configurations = new Map<string, BucketConfiguration>();
   const keys = new Map<string, { secretAccessKey: string; caller: S3Caller }>(
     ["main", "other", "third"].map((name) => [
       `AK${name.toUpperCase()}`,
@@ -50,7 +52,18 @@ export function memoryBackend(store: ObjectStore, region = "us-east-1"): { backe
       await store.bucketDrop(bucket.bucketId);
       buckets.delete(bucket.name);
     },
-    authorize: async () => {},
+    // The key "third" may not pass over a governance retention.
+    async authorize(caller, action) {
+      if (caller.principal === "third" && action === "objects.object.bypass") throw new CloudError("permission_denied", "No.");
+    },
+    configuration: async ({ bucketId }) => configurations.get(bucketId) ?? {},
+    async configurationUpdate(_caller, { bucketId }, change) {
+      const entries = Object.entries({ ...configurations.get(bucketId), ...change }).filter(([, document]) => document !== null);
+      configurations.set(bucketId, Object.fromEntries(entries));
+    },
+    async settingsUpdate(_caller, { bucketId }, change) {
+      await store.settingsUpdate(bucketId, change);
+    },
     website: async ({ bucketId }) => websites.get(bucketId),
     async websiteUpdate(_caller, { bucketId }, configuration) {
       if (configuration === undefined) websites.delete(bucketId);

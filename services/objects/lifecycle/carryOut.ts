@@ -1,0 +1,129 @@
+import { CloudError } from "../../../kernel/errors.ts";
+import type { Id } from "../../../kernel/ids.ts";
+import type { ObjectStore, VersionEntry, VersionPosition } from "../driver.ts";
+import { inParallel } from "../walk.ts";
+import { expiryOf, type LifecycleRule, markerExpired, prefixesOf, uploadExpired, versionExpired } from "./rules.ts";
+
+const atOnce = 500;
+
+/** What rules did, or would do now. */
+export interface LifecycleCounts {
+  objects: number;
+  versions: number;
+  markers: number;
+  uploads: number;
+}
+
+/** One deletion that a rule asks for. */
+interface Due {
+  kind: "objects" | "versions" | "markers";
+  key: string;
+  versionId?: string;
+  /** An object that was written later is another one. */
+  notAfterMs?: number;
+}
+
+/**
+ * Carries out the rules of a bucket, a page of its versions at a time. It may be cut short anywhere and begun anew. What is locked
+ * stays. `dryRun` only counts.
+ */
+export async function carryOut(
+  store: ObjectStore,
+  bucketId: Id<"bucket">,
+  rules: readonly LifecycleRule[],
+  options: { nowMs: number; signal?: AbortSignal; dryRun?: boolean },
+): Promise<LifecycleCounts> {
+  const counts: LifecycleCounts = { objects: 0, versions: 0, markers: 0, uploads: 0 };
+  for (const prefix of prefixesOf(rules)) {
+    const judge = judgeOf(rules, options.nowMs);
+    for (let after: VersionPosition | undefined, more = true; more; more = after !== undefined) {
+      options.signal?.throwIfAborted();
+      const page = await store.versionList(bucketId, { prefix, limit: atOnce, ...(after !== undefined && { after }) });
+      after = page.next;
+      const due = [...page.versions.flatMap(judge.take), ...(after === undefined ? judge.rest() : [])];
+      await inParallel(due, async (each) => {
+        if (options.dryRun || (await expire(store, bucketId, each))) counts[each.kind]++;
+      });
+    }
+    await expireUploads(store, bucketId, rules, prefix, options, counts);
+  }
+  return counts;
+}
+
+/** Looks at all versions in the order of the listing, which is by key and the newest first. */
+function judgeOf(rules: readonly LifecycleRule[], nowMs: number) {
+  let key: string | undefined;
+  let newer = 0;
+  let successorMs = 0;
+  /** A marker with nothing behind it, so far. */
+  let lone: Due[] = [];
+
+  function rest(): Due[] {
+    const due = lone;
+    lone = [];
+    return due;
+  }
+
+  function take({ isLatest, object, marker }: VersionEntry): Due[] {
+    const entry = object ?? marker;
+    const isNewKey = entry.key !== key;
+    const due = isNewKey ? rest() : [];
+    lone = [];
+    if (isNewKey) [key, newer] = [entry.key, 0];
+    const version = { key: entry.key, ...(entry.versionId !== undefined && { versionId: entry.versionId }) };
+    if (!isLatest) {
+      const state = { key: entry.key, object, noncurrentSinceMs: successorMs, newer };
+      // Without its successor on the list, as the page began behind it, it is judged the next time.
+      if (!isNewKey && versionExpired(rules, state, nowMs)) due.push({ kind: "versions", ...version });
+      newer++;
+    } else if (object) {
+      const expiry = expiryOf(rules, object);
+      if (expiry !== undefined && expiry.atMs <= nowMs)
+        due.push({ kind: "objects", key: object.key, notAfterMs: object.modifiedAtMs });
+    } else if (markerExpired(rules, marker.key, marker.modifiedAtMs, nowMs)) lone = [{ kind: "markers", ...version }];
+    successorMs = entry.modifiedAtMs;
+    return due;
+  }
+  return { take, rest };
+}
+
+/** False when it was gone already, is another one by now, or is locked. */
+async function expire(store: ObjectStore, bucketId: Id<"bucket">, { kind: _, key, ...options }: Due): Promise<boolean> {
+  try {
+    return (await store.delete(bucketId, key, options)) !== undefined;
+  } catch (error) {
+    if (CloudError.is(error, "precondition_failed") || CloudError.is(error, "permission_denied")) return false;
+    throw error;
+  }
+}
+
+async function expireUploads(
+  store: ObjectStore,
+  bucketId: Id<"bucket">,
+  rules: readonly LifecycleRule[],
+  prefix: string,
+  { nowMs, signal, dryRun }: { nowMs: number; signal?: AbortSignal; dryRun?: boolean },
+  counts: LifecycleCounts,
+): Promise<void> {
+  if (!rules.some(({ abortUploadsDays }) => abortUploadsDays !== undefined)) return;
+  for (let at: { after?: string; afterUploadId?: string } | undefined = {}; at !== undefined; ) {
+    signal?.throwIfAborted();
+    const page: Awaited<ReturnType<ObjectStore["uploadList"]>> = await store.uploadList(bucketId, {
+      prefix,
+      limit: atOnce,
+      ...at,
+    });
+    for (const upload of page.uploads) {
+      if (!uploadExpired(rules, upload, nowMs)) continue;
+      // Completed or given up in the meantime: just as well.
+      const gone = dryRun || (await store.uploadAbort(bucketId, upload.uploadId).then(() => true, ignoreMissing));
+      if (gone) counts.uploads++;
+    }
+    at = page.next;
+  }
+}
+
+function ignoreMissing(error: unknown): boolean {
+  if (CloudError.is(error, "not_found")) return false;
+  throw error;
+}

@@ -1,0 +1,11 @@
+import { requireLock } from "../locking.ts";
+import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { openObject } from "../versions.ts";
+import { element, xmlDocument } from "../xml.ts";
+
+export const GetObjectLegalHold: S3Operation = async (context) => {
+  const bucket = await openBucket(context, "objects.object.read");
+  await requireLock(context, bucket);
+  const { legalHold } = await openObject(context, bucket);
+  return { status: 200, headers: xmlHeaders, body: xmlDocument("LegalHold", element("Status", legalHold ? "ON" : "OFF")) };
+};

@@ -1,0 +1,22 @@
+import { readDocument } from "../body.ts";
+import { S3Error } from "../errors.ts";
+import { openBucket, type S3Operation } from "../operation.ts";
+import { parseXml, textOf } from "../xml.ts";
+
+const states = new Map([
+  ["Enabled", "enabled"],
+  ["Suspended", "suspended"],
+] as const);
+
+export const PutBucketVersioning: S3Operation = async (context) => {
+  const { request, backend, caller } = context;
+  const bucket = await openBucket(context, undefined);
+  const node = parseXml(await readDocument(request, context.body, { maxBytes: 64 * 1024 }), "VersioningConfiguration");
+  const status = textOf(node, "Status");
+  if (status === undefined) throw new S3Error("IllegalVersioningConfigurationException");
+  const versioning = states.get(status as "Enabled");
+  if (versioning === undefined) throw new S3Error("MalformedXML");
+  if (textOf(node, "MfaDelete") === "Enabled") throw new S3Error("NotImplemented", "MFA delete is not implemented.");
+  await backend.settingsUpdate(caller, bucket, { versioning });
+  return { status: 200 };
+};

@@ -1,0 +1,22 @@
+import type { Handlers } from "../../../kernel/service.ts";
+import { changeSettings, subjectOf } from "../buckets.ts";
+import type contract from "../contract.ts";
+import { withChange } from "../driver.ts";
+import { type ObjectsParts, openBucket } from "../parts.ts";
+
+type Routes = Pick<Handlers<typeof contract>, "bucketSettingsGet" | "bucketSettingsUpdate">;
+
+export function settingsHandlers({ store }: Pick<ObjectsParts, "store">): Routes {
+  return {
+    bucketSettingsGet: async (context, { params }) => store.settings((await openBucket(context, context.tx, params.bucket)).id),
+
+    async bucketSettingsUpdate(context, { params, body }) {
+      const bucket = await openBucket(context, context.tx, params.bucket);
+      const before = await store.settings(bucket.id);
+      const after = withChange(before, body);
+      await changeSettings(context.tx, store, bucket.id, body);
+      context.audit({ ...subjectOf(bucket), before: { ...before }, after: { ...after } });
+      return after;
+    },
+  };
+}
