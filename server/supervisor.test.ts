@@ -270,10 +270,12 @@ describe("what is wrong is said in one line", () => {
     const data = join(disk, "data");
     const khmara = copy.start(["--data", data]);
     await eventually(khmara.output, (text) => text.includes("Making the database"));
-    spawnSync("dd", ["if=/dev/zero", `of=${join(disk, "filler")}`, "bs=1M"]);
+    // Most of it at once: the database is made in a second.
+    spawnSync("fallocate", ["--length", "200M", join(disk, "filler")]);
+    spawnSync("dd", ["if=/dev/zero", `of=${join(disk, "rest")}`, "bs=1M"]);
     await refused(khmara, /[Dd]isk.* is full/);
     assert.equal(existsSync(join(data, "postgresql")), false);
-    rmSync(join(disk, "filler"));
+    for (const name of ["filler", "rest"]) rmSync(join(disk, name));
     assert.equal((await (await copy.start(["--data", data]).ready()).stop()).code, 0);
   });
 
