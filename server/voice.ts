@@ -12,7 +12,7 @@ const drainMs = 20_000;
 
 const config = readServerConfig();
 const log = openLog("voice");
-endOnFailure(log);
+endOnFailure(log, { keepOn: true });
 
 const { voice } = config;
 if (voice === undefined) throw new Error("This process is started only where there are phones: see --sip-port.");

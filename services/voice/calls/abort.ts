@@ -1,7 +1,8 @@
 /** Waiting that ends when its reason is gone. */
 
-/** Rejects with the signal's reason as soon as it is aborted. */
+/** Rejects with the signal's reason as soon as it is aborted; how the work ends then is nobody's concern. */
 export async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  work.catch(() => {});
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

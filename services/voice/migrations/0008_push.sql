@@ -6,6 +6,7 @@ create table voice.push_keys (
   private_key bytea not null
 );
 alter table voice.push_keys enable row level security;
+create policy tenant on voice.push_keys to khmara_tenant using (false);
 
 -- Browsers that are told of calls while no tab of them is open (RFC 8030).
 create table voice.push_subscriptions (
