@@ -163,6 +163,7 @@ describe("apps over several machines", { skip: dockerMissing() ?? false, concurr
       longMs,
     );
     await done(await call("POST", `/apps/${shop.id}/processes/web/scale`, { count: 2 }));
+    await eventually(() => places(shop), isSpread(2), longMs);
     assert.deepEqual(refusedOf(asking.answers()), []);
     t.diagnostic(`asked while it moved: ${JSON.stringify([...asking.answers()])}`);
     for (const word of ["one", "two"]) assert.ok((asking.answers().get(word) ?? 0) > 0, `asked while ${word} ran`);

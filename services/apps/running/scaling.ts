@@ -45,6 +45,26 @@ export const emitChanged = (tx: Tx, app: AppView): Promise<void> =>
     payload: { appId: app.id, name: app.name, state: app.state },
   });
 
+/**
+ * Who goes: first those with other limits, then those that serve nobody, then from where most of them are, so that no node has all of them, and of
+ * those the highest numbers.
+ */
+function leaving(stale: readonly ContainerRow[], fitting: readonly ContainerRow[], count: number): ContainerRow[] {
+  const left = [...stale, ...fitting];
+  const rank = (row: ContainerRow) => (stale.includes(row) ? 0 : row.state === "healthy" ? 2 : 1);
+  const beside = (row: ContainerRow) => left.filter(({ node }) => node === row.node).length;
+  const go: ContainerRow[] = [];
+  while (go.length < count) {
+    const [next] = left.toSorted(
+      (one, other) => rank(one) - rank(other) || beside(other) - beside(one) || other.number - one.number,
+    );
+    if (!next) break;
+    left.splice(left.indexOf(next), 1);
+    go.push(next);
+  }
+  return go;
+}
+
 export function createScaling(runtime: Runtime, starting: Starting, stopping: Stopping): Scaling {
   const { parts } = runtime;
   const { database } = parts;
@@ -82,10 +102,7 @@ export function createScaling(runtime: Runtime, starting: Starting, stopping: St
       if (added.length > 0) await holdUsage(tx, app);
       const stay = [...fitting, ...added];
       const surplus = stay.length + stale.length - scale.count;
-      // First those that serve nobody, then those with other limits, then the highest numbers.
-      const rank = (row: ContainerRow) => (stale.includes(row) ? 0 : row.state === "healthy" ? 2 : 1);
-      const candidates = [...stale, ...fitting].sort((one, other) => rank(one) - rank(other) || other.number - one.number);
-      const go = candidates.slice(0, Math.max(0, surplus));
+      const go = leaving(stale, fitting, surplus);
       return {
         app,
         release,
