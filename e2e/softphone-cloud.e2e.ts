@@ -251,7 +251,7 @@ story("a queue: an agent logs in, somebody waits, is answered; the board moves",
   const state = (words: string) => page.getByRole("button", { name: `Change Iryna: ${words}` }).waitFor();
   await state("Logged out");
   await iryna.page.getByRole("link", { name: "Calls", exact: true }).click();
-  await iryna.page.getByText("Support", { exact: true }).click();
+  await iryna.page.getByRole("switch", { name: "Support" }).click();
   await state("Free");
   await (desk as Baresip).dial("400");
   await state("Ringing");
