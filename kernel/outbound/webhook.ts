@@ -1,11 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { CloudError } from "../errors.ts";
-import { resolveAllowed } from "./addresses.ts";
-
-// Not an import, which would load undici too (server/loaded.test.ts).
-const { request: httpRequest } = process.getBuiltinModule("node:http");
+import { post, postTimeoutMs as timeoutMs } from "./post.ts";
 
 export interface WebhookResult {
   delivered: boolean;
@@ -16,7 +12,6 @@ export interface WebhookResult {
   final: boolean;
 }
 
-const timeoutMs = 10_000;
 const answerBytes = 2048;
 
 export const newWebhookSecret = (): string => `whsec_${randomBytes(24).toString("base64url")}`;
@@ -40,9 +35,7 @@ export async function callWebhook(call: {
   const result = (rest: Omit<WebhookResult, "durationMs">): WebhookResult => ({ ...rest, durationMs: Date.now() - began });
   const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(call.signal ? [call.signal] : [])]);
   try {
-    const url = new URL(call.url);
-    const target = await Promise.race([resolveAllowed(url, call.allowedNetworks), rejectAt(signal)]);
-    const response = await send(url, target, call, signal);
+    const response = await send(call, signal);
     const status = response.statusCode ?? 0;
     const text = await beginningOf(response);
     if (status >= 200 && status < 300)
@@ -80,9 +73,7 @@ export async function postSigned(
   const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(call.signal ? [call.signal] : [])]);
   const failed = (message: string) => new CloudError("unavailable", message);
   try {
-    const url = new URL(call.url);
-    const target = await Promise.race([resolveAllowed(url, call.allowedNetworks), rejectAt(signal)]);
-    const response = await send(url, target, call, signal);
+    const response = await send(call, signal);
     const status = response.statusCode ?? 0;
     if (status < 200 || status >= 300) {
       response.destroy();
@@ -105,37 +96,23 @@ export async function postSigned(
   }
 }
 
-function send(
-  url: URL,
-  target: { address: string; family: number },
-  call: { id: string; secret: string; body: string },
+const send = (
+  { id, url, secret, body, allowedNetworks }: Omit<Parameters<typeof callWebhook>[0], "signal">,
   signal: AbortSignal,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
-      method: "POST",
-      signal,
-      // A connection of its own to the very address that was checked.
-      agent: false,
-      lookup: (_host, options, answer) =>
-        options.all
-          ? answer(null, [target])
-          : (answer as (error: null, address: string, family: number) => void)(null, target.address, target.family),
-      headers: {
-        "content-type": "application/json",
-        "content-length": Buffer.byteLength(call.body),
-        "user-agent": "Khmara-Webhook/1",
-        "khmara-delivery": call.id,
-        "khmara-signature": signatureOf(call.secret, call.body, Date.now()),
-      },
-    });
-    request.on("response", resolve).on("error", reject);
-    request.end(call.body);
+): Promise<IncomingMessage> =>
+  post({
+    url,
+    headers: {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      "user-agent": "Khmara-Webhook/1",
+      "khmara-delivery": id,
+      "khmara-signature": signatureOf(secret, body, Date.now()),
+    },
+    body,
+    allowedNetworks,
+    signal,
   });
-}
-
-const rejectAt = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 
 /** One printable line for people; the rest is not read. */
 async function beginningOf(response: IncomingMessage): Promise<string> {
