@@ -47,7 +47,7 @@ test("work that goes on after its transaction was lost writes nothing", async ()
   let late: unknown;
   await assert.rejects(
     database.transaction("system", async (tx) => {
-      await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+      await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid()`;
       // The pool is used by others meanwhile.
       await new Promise((resolve) => setTimeout(resolve, 600));
       await database.sql`select 1`;
@@ -85,7 +85,7 @@ test("connections that the server ends, again and again, come back and answer", 
   try {
     for (let round = 0; round < 15; round++) {
       await new Promise((resolve) => setTimeout(resolve, 60));
-      await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+      await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid()`;
     }
     before = answered;
     await new Promise((resolve) => setTimeout(resolve, 1500));
