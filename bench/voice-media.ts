@@ -209,7 +209,7 @@ export async function run({ seconds = 10 }: Partial<BenchOptions>): Promise<stri
   for (const calls of [50, 100]) {
     const edge = await startRtpengine([35_000, 36_999]);
     const embedded = { kind: "embedded", workers: 1, ports: [34_000, 34_999], advertised: ["127.0.0.1"] } as const;
-    const engine = await openMediaEngine({ kind: "rtpengine", host: "127.0.0.1", port: edge.port, embedded });
+    const engine = await openMediaEngine({ kind: "rtpengine", hosts: [edge], embedded });
     try {
       const phones = await bridged(engine, calls, "PCMU", "PCMU", encoders);
       const name = `${calls} calls, SRTP to RTP, G.711, rtpengine before the worker`;

@@ -10,6 +10,7 @@ import type { Secrets } from "../../../kernel/secrets.ts";
 import { openPassword } from "../extensions/credentials.ts";
 import { serveCommands } from "../live/commands.ts";
 import { startCoturn } from "../media/coturn.ts";
+import type { EmbeddedOptions, EngineFigures, MediaEngine, RtpengineAddress } from "../media/engine.ts";
 import { openMediaEngine } from "../media/openEngine.ts";
 import { turnSecret } from "../media/turn.ts";
 import type { PhonePlan } from "../plan.ts";
@@ -52,6 +53,8 @@ export interface PhonesOptions {
   address: string;
   /** coturn, for browsers that UDP does not reach. */
   turn?: { port: number; program: string };
+  /** Where rtpengine's ng protocol listens: calls are spread over them. None: the media workers speak with phones themselves. */
+  rtpengines?: readonly RtpengineAddress[];
   log: Log;
   /** The same after a restart, and no other's of this cloud; default: name of the host and port. */
   processId?: string;
@@ -70,6 +73,8 @@ export interface Phones {
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
+  /** What its media engine has to do. */
+  figures(): Promise<EngineFigures>;
   /** Others serve its phone systems from now on; calls that run go on here to their end. */
   drain(): Promise<void>;
 }
@@ -106,18 +111,12 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     locations,
     serves: leases.serves,
   });
-  const engine = await openMediaEngine({
-    kind: "embedded",
-    ports: [options.rtpPorts.from, options.rtpPorts.to],
-    listen: options.listen,
-    advertised: [options.address],
-    log: ({ level, message, ...rest }) => log[level](rest, message),
-    ...(options.workers === undefined ? {} : { workers: options.workers }),
-  });
+  const engine = await openMedia(options);
   const turn =
     options.turn &&
     startCoturn({
-      ...{ ...options.turn, listen: options.listen, address: options.address, secret: turnSecret(secrets), log },
+      ...{ ...options.turn, listen: options.listen, secret: turnSecret(secrets), log },
+      addresses: [options.address, ...(options.rtpengines ?? []).map(({ host }) => host)],
       folder: join(options.dataDirectory, "voice", "turn"),
     });
   let stack: SipStack | undefined;
@@ -177,6 +176,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     sipPort: portOf("udp"),
     tlsPort: portOf("tls"),
     webSocketPort: door.port,
+    figures: () => engine.figures(),
     drain: () => leases.drain(),
     async close({ drainMs }) {
       await leases.drain().catch((error) => log.warn({ err: error }, "phone systems are given up only when their time is over"));
@@ -194,6 +194,18 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await plans.close();
     },
   };
+}
+
+async function openMedia({ rtpPorts, listen, address, log, workers, rtpengines = [] }: PhonesOptions): Promise<MediaEngine> {
+  const embedded: EmbeddedOptions = {
+    kind: "embedded",
+    ports: [rtpPorts.from, rtpPorts.to],
+    listen,
+    advertised: [address],
+    log: ({ level, message, ...rest }) => log[level](rest, message),
+    ...(workers === undefined ? {} : { workers }),
+  };
+  return await openMediaEngine(rtpengines.length === 0 ? embedded : { kind: "rtpengine", hosts: rtpengines, embedded });
 }
 
 function bindingsOf({ listen, sipPort, tlsPort, address }: PhonesOptions): Binding[] {

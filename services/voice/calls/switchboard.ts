@@ -230,7 +230,9 @@ export async function createSwitchboard(parts: {
       if (sdp !== undefined) await leg.consider(sdp);
     } catch (error) {
       if (!(error instanceof MediaError)) throw error;
-      incoming.reject(error.code === "malformed" ? 400 : 488);
+      // RFC 3261 section 21.5.4: without media there are no calls here now; a phone that knows other addresses of ours asks there.
+      if (error.code === "unreachable" || error.code === "no_ports") incoming.reject(503, { headers: { "Retry-After": "10" } });
+      else incoming.reject(error.code === "malformed" ? 400 : 488);
       return undefined;
     }
     call.add(party, who.extensionId === undefined ? "trunk" : "extension");

@@ -14,8 +14,8 @@ export interface CoturnOptions {
   listen: string;
   /** UDP and TCP, for STUN and TURN. */
   port: number;
-  /** Where media are: nothing else can be reached through it. */
-  address: string;
+  /** Where media are: nothing else can be reached through it. The first one is this machine's. */
+  addresses: readonly [string, ...string[]];
   /** Of `turnCredentials`. */
   secret: string;
   log: Log;
@@ -55,10 +55,10 @@ export function startCoturn(options: CoturnOptions): { close(): Promise<void> } 
   };
 }
 
-const configuration = ({ folder, listen, port, address, secret }: CoturnOptions): string =>
+const configuration = ({ folder, listen, port, addresses, secret }: CoturnOptions): string =>
   [
     `listening-ip=${listen}`,
-    `relay-ip=${listen === "0.0.0.0" || listen === "::" ? address : listen}`,
+    `relay-ip=${listen === "0.0.0.0" || listen === "::" ? addresses[0] : listen}`,
     `listening-port=${port}`,
     "use-auth-secret",
     `static-auth-secret=${secret}`,
@@ -69,7 +69,7 @@ const configuration = ({ folder, listen, port, address, secret }: CoturnOptions)
     "no-cli",
     "no-multicast-peers",
     // A relay into everything that this machine reaches would be a hole in its network.
-    `allowed-peer-ip=${address}`,
+    ...addresses.map((address) => `allowed-peer-ip=${address}`),
     "denied-peer-ip=0.0.0.0-255.255.255.255",
     "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
     "user-quota=20",

@@ -116,6 +116,8 @@ export interface OfferOptions {
   like?: MediaLeg;
   /** Also offer video; only for `webrtc`. Default false. */
   video?: boolean;
+  /** Of the picture alone. Default: as `direction`. `recvonly` tells that we have none to show. */
+  videoDirection?: MediaDirection;
   /** The address in the SDP, out of the engine's advertised ones. Default: the first. WebRTC legs name all as candidates. */
   advertise?: string;
   /** Hear no media for so long: event `no_media`. Default 0: never. */
@@ -138,6 +140,10 @@ export interface LegMedia {
   /** The other side put us on hold: it listens to nothing, or sends music of its own. */
   heldByRemote: boolean;
   video: boolean;
+  /** The other side shows a picture of its own. */
+  showsVideo: boolean;
+  /** It was told that we show one, and takes it. */
+  seesVideo: boolean;
   /** Where the other side said that it is; packets may come from another place (RFC 4961). */
   remote: { address: string; port: number };
 }
@@ -278,6 +284,8 @@ export interface QualityFigures {
 }
 
 export interface EngineFigures {
+  /** rtpengine hosts; none of the embedded engine. */
+  hosts: readonly { host: string; port: number; up: boolean; calls: number }[];
   workers: readonly { pid: number | undefined; calls: number; legs: number; conferences: number }[];
 }
 
@@ -322,11 +330,18 @@ export interface EmbeddedOptions {
   log?: (line: { level: "info" | "warn" | "error"; message: string; [key: string]: unknown }) => void;
 }
 
-export interface RtpengineOptions {
-  kind: "rtpengine";
-  /** Where its ng protocol listens (UDP). */
+/** Where its ng protocol listens (UDP). */
+export interface RtpengineAddress {
   host: string;
   port: number;
+}
+
+export interface RtpengineOptions {
+  kind: "rtpengine";
+  /** Calls are spread over those that answer. */
+  hosts: readonly RtpengineAddress[];
+  /** How often each is asked whether it is there. Default 1000. */
+  askMs?: number;
   /** For what rtpengine cannot do itself: see README.md. */
   embedded: EmbeddedOptions;
 }

@@ -10,5 +10,5 @@ conformance(async () => {
   const rtpengine = await startRtpengine([33_000, 33_399]);
   stop = rtpengine.stop;
   const embedded = { kind: "embedded", workers: 2, ports: [32_500, 32_899], advertised: ["127.0.0.1"] } as const;
-  return await openMediaEngine({ kind: "rtpengine", host: "127.0.0.1", port: rtpengine.port, embedded });
+  return await openMediaEngine({ kind: "rtpengine", hosts: [rtpengine], embedded });
 });

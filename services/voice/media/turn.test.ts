@@ -23,7 +23,7 @@ const address = Object.values(networkInterfaces())
 const folder = mkdtempSync(join(tmpdir(), "khmara-turn-"));
 const secret = createHash("sha256").update(randomBytes(16)).digest("hex");
 const port = await freePort();
-const turn = startCoturn({ program, folder, listen: address, port, address, secret, log: silentLog });
+const turn = startCoturn({ program, folder, listen: address, port, addresses: [address], secret, log: silentLog });
 const engine = await openMediaEngine({
   kind: "embedded",
   workers: 1,

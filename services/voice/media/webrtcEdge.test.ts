@@ -17,7 +17,7 @@ before(async () => {
   const rtpengine = await startRtpengine([33_700, 33_799]);
   stop = rtpengine.stop;
   const embedded = { kind: "embedded", workers: 1, ports: [33_800, 33_899], advertised: ["127.0.0.1"] } as const;
-  engine = await openMediaEngine({ kind: "rtpengine", host: "127.0.0.1", port: rtpengine.port, embedded });
+  engine = await openMediaEngine({ kind: "rtpengine", hosts: [rtpengine], embedded });
   browser = await openBrowser();
 });
 after(async () => {
@@ -56,10 +56,15 @@ test("a browser through rtpengine: calls and is called", async () => {
   await call.close();
 });
 
-test("an rtpengine that does not answer is named", async () => {
-  const embedded = { kind: "embedded", workers: 1, ports: [33_900, 33_949], advertised: ["127.0.0.1"] } as const;
-  await assert.rejects(
-    openMediaEngine({ kind: "rtpengine", host: "127.0.0.1", port: 9, embedded }),
-    /127\.0\.0\.1:9 does not answer/,
-  );
+test("an rtpengine that does not answer is named, and calls are refused before anybody's phone rings", async () => {
+  const lines: string[] = [];
+  const log = ({ message }: { message: string }) => void lines.push(message);
+  const embedded = { kind: "embedded", workers: 1, ports: [33_900, 33_949], advertised: ["127.0.0.1"], log } as const;
+  const nowhere = await openMediaEngine({ kind: "rtpengine", hosts: [{ host: "127.0.0.1", port: 9 }], embedded });
+  assert.match(lines.join(), /127\.0\.0\.1:9 does not answer/);
+  assert.deepEqual((await nowhere.figures()).hosts, [{ host: "127.0.0.1", port: 9, up: false, calls: 0 }]);
+  const peer = await RtpPeer.open({});
+  await assert.rejects(nowhere.call("e2").leg().consider(peer.sdp()), { code: "unreachable" });
+  peer.close();
+  await nowhere.close();
 });

@@ -91,10 +91,11 @@ export class EmbeddedLeg implements MediaLeg {
     const profile = options.profile ?? this.#media?.profile ?? "rtp";
     const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false } : resolve(options);
     const sdp = await this.ask("legOffer", { leg: this.id, options: own });
-    return edge ? await edge.offerToParty(this.id, sdp, profile) : sdp;
+    return edge ? await edge.offerToParty(this, sdp, profile) : sdp;
   }
 
   async consider(sdp: string): Promise<LegMedia> {
+    this.#engine.edge?.check();
     const media = await this.ask("legConsider", { leg: this.id, sdp });
     this.#media ??= media;
     return media;
@@ -104,8 +105,8 @@ export class EmbeddedLeg implements MediaLeg {
     const { edge } = this.#engine;
     if (!edge) return await this.#answer(remoteOffer, resolve(options));
     const { profile } = await this.ask("legConsider", { leg: this.id, sdp: remoteOffer });
-    const inside = await edge.offerFromParty(this.id, remoteOffer);
-    const sdp = await edge.answerToParty(this.id, await this.#answer(inside, { ...resolve(options), video: false }));
+    const inside = await edge.offerFromParty(this, remoteOffer);
+    const sdp = await edge.answerToParty(this, await this.#answer(inside, { ...resolve(options), video: false }));
     this.#media = { ...this.#media!, profile };
     return sdp;
   }
@@ -121,7 +122,7 @@ export class EmbeddedLeg implements MediaLeg {
     if (!edge) this.#media = await this.ask("legAccept", { leg: this.id, sdp });
     else {
       const { profile } = await this.ask("legConsider", { leg: this.id, sdp });
-      const inside = await edge.answerFromParty(this.id, sdp);
+      const inside = await edge.answerFromParty(this, sdp);
       this.#media = { ...(await this.ask("legAccept", { leg: this.id, sdp: inside })), profile };
     }
     return this.#media;
@@ -159,7 +160,7 @@ export class EmbeddedLeg implements MediaLeg {
     if (!this.#opening) return;
     await this.#opening.catch(() => {});
     await this.worker.ask("legClose", { leg: this.id }, this.call.generation).catch(() => {});
-    await this.#engine.edge?.forget(this.id).catch(() => {});
+    await this.#engine.edge?.forget(this).catch(() => {});
   }
 
   forget(): void {

@@ -1,15 +1,36 @@
 import type { MediaProfile } from "../engine.ts";
 
+/** A leg, as far as an edge needs to know it: those of one call stay together. */
+export interface EdgeLeg {
+  readonly id: string;
+  readonly call: { readonly id: string };
+}
+
+/** Where something that moves packets is, and how it does. */
+export interface EdgeFigures {
+  host: string;
+  port: number;
+  /** It answers, and gets calls. */
+  up: boolean;
+  /** Of this process, now. */
+  calls: number;
+}
+
 /**
  * Something between the parties and the workers that turns session descriptions, and so moves the packets at the public side. The workers then speak
  * plain RTP with it.
  */
 export interface MediaEdge {
+  /** @throws MediaError unreachable, while nothing answers: calls are better refused before somebody's phone rings */
+  check(): void;
   /** From our offer in plain RTP to the one that the party gets. */
-  offerToParty(leg: string, sdp: string, profile: MediaProfile): Promise<string>;
-  answerFromParty(leg: string, sdp: string): Promise<string>;
-  offerFromParty(leg: string, sdp: string): Promise<string>;
-  answerToParty(leg: string, sdp: string): Promise<string>;
-  forget(leg: string): Promise<void>;
+  offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile): Promise<string>;
+  answerFromParty(leg: EdgeLeg, sdp: string): Promise<string>;
+  offerFromParty(leg: EdgeLeg, sdp: string): Promise<string>;
+  answerToParty(leg: EdgeLeg, sdp: string): Promise<string>;
+  forget(leg: EdgeLeg): Promise<void>;
+  /** Called with calls whose packets nobody moves any longer. */
+  onLost(listener: (calls: readonly string[]) => void): void;
+  figures(): readonly EdgeFigures[];
   close(): void;
 }

@@ -77,6 +77,7 @@ export class EmbeddedEngine implements MediaEngine {
       return worker;
     });
     this.ties = new Ties(this, listen === "0.0.0.0" ? "127.0.0.1" : listen);
+    edge?.onLost((calls) => this.#unreachable(calls));
   }
 
   newId(kind: string): string {
@@ -114,6 +115,7 @@ export class EmbeddedEngine implements MediaEngine {
 
   async figures(): Promise<EngineFigures> {
     return {
+      hosts: this.edge?.figures() ?? [],
       workers: this.#workers.map((worker) => ({
         pid: worker.pid,
         calls: this.#callsOf(worker).length,
@@ -161,6 +163,15 @@ export class EmbeddedEngine implements MediaEngine {
     if ("call" in event) this.#calls.get(event.call)?.heard(event);
     if ("conference" in event) this.#conferences.get(event.conference)?.heard(event);
     for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  /** Their workers go on: what is there of them is closed. */
+  #unreachable(calls: readonly string[]): void {
+    for (const id of calls) {
+      const call = this.#calls.get(id);
+      this.#emit({ type: "call_ended", call: id, cause: "engine_unreachable" });
+      void call?.close();
+    }
   }
 
   #lost(worker: WorkerHandle, cause: "worker_died" | "engine_closed"): void {

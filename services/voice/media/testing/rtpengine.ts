@@ -2,17 +2,20 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { installTestTools } from "../../../../tools/test-tools.ts";
+import { NgClient } from "../rtpengine/ng.ts";
 
-/** An rtpengine of the tests' own, without its kernel module, on free ports of 127.0.0.1. */
-export async function startRtpengine(
-  ports: readonly [number, number],
-): Promise<{ port: number; child: ChildProcess; stop(): Promise<void> }> {
+export interface TestRtpengine {
+  host: string;
+  port: number;
+  child: ChildProcess;
+  /** With `kill -9`. */
+  stop(): Promise<void>;
+}
+
+/** An rtpengine of the tests' own, without its kernel module, on free ports of 127.0.0.1, or where one was before. It answers already. */
+export async function startRtpengine(ports: readonly [number, number], again?: TestRtpengine): Promise<TestRtpengine> {
   await installTestTools({ "/usr/bin/rtpengine": "rtpengine-daemon" });
-  const probe = createSocket("udp4");
-  probe.bind(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
+  const port = again?.port ?? (await freePort());
   const words = [
     // The package's own names ports that are the same for all.
     "--config-file=none",
@@ -35,5 +38,24 @@ export async function startRtpengine(
     child.kill("SIGKILL");
     await exited;
   };
-  return { port, child, stop };
+  const ng = new NgClient("127.0.0.1", port);
+  for (const deadline = Date.now() + 60_000; ; ) {
+    try {
+      await ng.ask("ping");
+      break;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+  ng.close();
+  return { host: "127.0.0.1", port, child, stop };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createSocket("udp4");
+  probe.bind(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  return port;
 }
