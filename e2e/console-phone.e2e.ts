@@ -110,6 +110,13 @@ for (const how of looks) {
     await page.locator("[aria-expanded][data-registration]").click();
     await page.locator("aside fieldset").waitFor();
     problems.push(...(await look(page, "dial-pad", how)));
+    await page.locator("aside [role=tab]").nth(1).click();
+    problems.push(...(await look(page, "recent-calls", how)));
+    await page.locator("aside [role=tab]").nth(2).click();
+    await page.locator("aside li[data-new]").first().waitFor();
+    problems.push(...(await look(page, "panel-voicemail", how)));
+    await page.locator("aside [aria-pressed]").click();
+    problems.push(...(await look(page, "devices-of-browser", how)));
     await page.context().close();
     assert.deepEqual(problems, []);
     assert.deepEqual(cloud.faults, []);

@@ -425,7 +425,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   phoneDirectoryList: ({ query }) => ({
     items: extensions
       .filter(({ name, number }) => `${name} ${number}`.toLowerCase().includes((query.get("search") ?? "").toLowerCase()))
-      .map(({ id, name, number }) => ({ kind: "extension", id, name, number })),
+      .map(({ id, name, number, presence }) => ({ kind: "extension", id, name, number, presence })),
   }),
   myVoicemailList: ({ query }) => ({ items: voicemails.filter(({ folder }) => folder === (query.get("folder") ?? folder)) }),
   myPhoneCallList: list(calls),

@@ -149,6 +149,16 @@ async function musicFor(who: ConsolePhone): Promise<void> {
 story("a call with a picture, from the camera and the microphone that were chosen", async () => {
   await olena.open();
   await olena.press("Microphone, speaker and ringing");
+  const meter = async (name: string) =>
+    Number(await olena.panel.getByRole("progressbar", { name }).getAttribute("aria-valuenow"));
+  const moves = async (name: string) => {
+    for (const deadline = Date.now() + 60_000; (await meter(name)) < 30; )
+      assert.ok(Date.now() < deadline, `${name} stays still`);
+  };
+  await moves("Level of the microphone");
+  assert.equal(await meter("Level of the speaker"), 0);
+  await olena.press("Play a tone");
+  await moves("Level of the speaker");
   // Not the second: its pictures (depth) are never encoded.
   for (const [label, name] of [
     ["Camera", /fake_device_2/],
@@ -157,6 +167,10 @@ story("a call with a picture, from the camera and the microphone that were chose
     await olena.panel.getByRole("combobox", { name: label, exact: true }).click();
     await olena.page.getByRole("option", { name }).click();
   }
+  await olena.press("Show my picture");
+  await olena.page.waitForFunction("document.querySelector('aside video')?.videoWidth > 0");
+  const camera = await olena.page.evaluate<string>("document.querySelector('aside video').srcObject.getTracks()[0].label");
+  assert.match(camera, /fake_device_2/);
   await olena.press("Back");
   await olena.call("202", "Call with video");
   await taras.answer("With video");
@@ -169,8 +183,22 @@ story("a call with a picture, from the camera and the microphone that were chose
   );
   assert.match(labels.join("; "), /Fake Audio Input 2.*; fake_device_2/);
   await Promise.all([olena.hears(hz.taras), taras.hears(hz.olena)]);
+  await olena.press("Stop video");
+  await taras.says("Olena shows no picture");
+  await olena.press("Video");
+  await Promise.all([sees(olena), sees(taras)]);
+  await taras.press("Stop video");
+  await olena.says("Taras shows no picture");
+  // Both off: what is left is the call.
+  await olena.press("Stop video");
+  await taras.page.waitForFunction("document.querySelector('aside video') === null");
+  await Promise.all([olena.hears(hz.taras), taras.hears(hz.olena)]);
+  const entry = iryna.panel.getByRole("list", { name: "Directory" }).getByRole("button", { name: /Taras/ });
+  await iryna.open();
+  await entry.filter({ hasText: "On the phone" }).waitFor();
   await taras.press("Hang up");
   await olena.idle();
+  await entry.filter({ hasText: "Available" }).waitFor();
 });
 
 story("the phone on a desk calls the browser, and is called by it; both stand in the history", async () => {
@@ -223,8 +251,8 @@ story("nobody answers: a voicemail is left, and is played and sought through in 
   await taras.press("Hang up");
   await taras.idle();
   await iryna.open();
-  await iryna.panel.getByRole("link", { name: "1 new voicemail" }).click();
-  await iryna.page.getByRole("button", { name: "Play: Taras" }).click();
+  await iryna.press("1 new voicemail");
+  await iryna.press("Play: Taras");
   await iryna.page.waitForFunction("document.querySelector('audio')?.currentTime > 0.5");
   const seconds = await iryna.page.evaluate<number>("document.querySelector('audio').duration");
   assert.ok(seconds > 3, String(seconds));
@@ -234,7 +262,17 @@ story("nobody answers: a voicemail is left, and is played and sought through in 
   const file = await iryna.page.context().request.get(address);
   const { heardMs } = findTone(readWav(await file.body()), hz.taras);
   assert.ok(heardMs > 2000, String(heardMs));
-  await iryna.page.getByText("Heard", { exact: true }).first().waitFor();
+  await iryna.panel.getByText("New", { exact: false }).waitFor({ state: "detached" });
+  await iryna.press("Call back: Taras");
+  await taras.answer();
+  await iryna.hears(hz.taras);
+  await taras.press("Hang up");
+  await iryna.panel.getByRole("tab", { name: "Voicemail" }).click();
+  await iryna.press("Delete the message of Taras");
+  await iryna.says("No messages.");
+  const [deleted] = (await client.voicemailList({ phoneSystem: system.id })).items;
+  assert.deepEqual([deleted?.folder, deleted?.heard], ["deleted", true]);
+  await iryna.panel.getByRole("tab", { name: "Keypad" }).click();
 });
 
 story("a queue: an agent logs in, somebody waits, is answered; the board moves", async () => {
@@ -250,7 +288,8 @@ story("a queue: an agent logs in, somebody waits, is answered; the board moves",
   await olena.ready();
   const state = (words: string) => page.getByRole("button", { name: `Change Iryna: ${words}` }).waitFor();
   await state("Logged out");
-  await iryna.page.getByRole("link", { name: "Calls", exact: true }).click();
+  await iryna.page.goto(`${new URL(page.url()).pathname.replace(/\/phone.*/, "/my-phone")}`);
+  await iryna.ready();
   await iryna.page.getByRole("switch", { name: "Support" }).click();
   await state("Free");
   await (desk as Baresip).dial("400");

@@ -118,7 +118,7 @@ export default {
   "presence.offline": "Не на зв’язку",
   "presence.available": "На зв’язку",
   "presence.ringing": "Дзвонить",
-  "presence.busy": "Говорить",
+  "presence.busy": "Розмовляє",
   "presence.do_not_disturb": "Не турбувати",
   "destination.extension": "Внутрішні номери",
   "destination.voicemail": "Голосова пошта",

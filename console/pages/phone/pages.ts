@@ -98,7 +98,7 @@ const pages: ServicePages = servicePages({
     "voice.voicemail.changed": ["voicemailList", "myVoicemailList"],
     "voice.recording.changed": ["recordingList", "myRecordingList"],
     "voice.message.changed": ["myConversationList", "myChatMessageList"],
-    "voice.active_calls.changed": ["activeCallList", "extensionPresenceList", "queueLiveGet"],
+    "voice.active_calls.changed": ["activeCallList", "extensionPresenceList", "phoneDirectoryList", "queueLiveGet"],
     "voice.call_webhook.changed": ["callWebhookList"],
     "voice.phone_mail.changed": ["phoneMailList"],
     "voice.phone_application.changed": ["phoneApplicationList"],

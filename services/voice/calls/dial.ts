@@ -3,7 +3,7 @@ import type { HeaderInput, OutgoingCall, SipStack, SipUri, Way } from "../sip/po
 import { aborted, pause, unless } from "./abort.ts";
 import type { Charge } from "./charges.ts";
 import type { CallMedia } from "./media.ts";
-import { Party, type PartyEvents, type Who } from "./party.ts";
+import { as, Party, type PartyEvents, type Who } from "./party.ts";
 
 /** One place to ring. */
 export interface Target extends Way {
@@ -195,7 +195,7 @@ class Attempt {
     try {
       sdp = await leg.offer({
         profile,
-        ...(caller ? { like: caller.leg, video: caller.leg.media?.video === true } : {}),
+        ...as(caller?.leg),
         ...(codecs ? { codecs: codecs.map((codec) => (codec === "opus" ? codec : (codec.toUpperCase() as CodecName))) } : {}),
       });
     } catch (error) {

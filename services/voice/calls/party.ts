@@ -30,8 +30,10 @@ export interface PartyEvents {
   onError(error: unknown, during: string): void;
 }
 
-/** In the codecs of that leg, and with a picture if it has one. */
-const as = (like: MediaLeg | undefined) => (like ? { like, video: like.media?.video === true } : {});
+/** In the codecs of that leg, and with a picture if it has one: one that it does not show is not promised. */
+export const as = (like: MediaLeg | undefined) =>
+  like ? { like, video: like.media?.video === true, videoDirection: pictureOf(like.media?.showsVideo === true) } : {};
+const pictureOf = (shows: boolean) => (shows ? ("sendrecv" as const) : ("recvonly" as const));
 
 type AnySession = IncomingCall | OutgoingCall;
 
@@ -231,21 +233,26 @@ export class Party {
     }
     this.negotiating = true;
     try {
-      const { video } = await this.leg.consider(offer.sdp);
-      if (video) await this.peer?.addVideo();
+      const { video, showsVideo } = await this.leg.consider(offer.sdp);
+      if (video && showsVideo) await this.peer?.showVideo(true);
       offer.answer(await this.leg.answer(offer.sdp, as(this.peer?.leg)));
     } finally {
       this.negotiating = false;
     }
     this.changed();
+    const { media } = this.leg;
+    // A hold ends again; whoever turned the camera off does not wait until the other one knows.
+    if (media && !media.showsVideo && !media.heldByRemote)
+      await this.peer?.showVideo(false).catch((error) => this.events.onError(error, "the end of a picture"));
   }
 
-  /** A picture as well, for a browser that talks without. It may refuse: then all stays as it was. */
-  private async addVideo(): Promise<void> {
+  /** A browser is told that the other one shows a picture, or none any more. It may refuse: then all stays as it was. */
+  private async showVideo(shows: boolean): Promise<void> {
     const { media } = this.leg;
     // Two that begin at once would wait for each other.
-    if (media?.profile !== "webrtc" || media.video || this.held || this.negotiating || this.session.state !== "confirmed") return;
-    const sdp = await this.leg.offer({ like: this.leg, video: true });
+    if (media?.profile !== "webrtc" || this.held || this.negotiating || this.session.state !== "confirmed") return;
+    if (media.seesVideo === shows || (!shows && !media.video)) return;
+    const sdp = await this.leg.offer({ like: this.leg, video: true, videoDirection: pictureOf(shows) });
     const { status, sdp: answer } = await this.session.reinvite({ sdp });
     if (status < 300 && answer !== undefined) await this.leg.accept(answer);
     else await this.leg.rollback();

@@ -17,6 +17,10 @@ export const phoneLanguage = z.enum(["en", "fr", "uk"]).describe("In which promp
 export type PhoneLanguage = z.output<typeof phoneLanguage>;
 export const phoneTimeZone = z.string().min(1).max(64).describe("Of the tz database: Europe/Kyiv.");
 
+export const presence = z
+  .enum(["offline", "available", "ringing", "busy", "do_not_disturb"])
+  .describe("offline: no phone of it is registered.");
+
 /** Where a call goes. */
 export const destination = z
   .discriminatedUnion("kind", [

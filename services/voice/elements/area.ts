@@ -7,6 +7,7 @@ import { receiveSound } from "../audio/receiving.ts";
 import { serveAudio } from "../audio/serving.ts";
 import { deleteAudio, findAudio, writeAudio } from "../audio/store.ts";
 import { systemOf } from "../extensions/store.ts";
+import { presenceStore } from "../live/store/presence.ts";
 import { subjectOf, type VoiceParts } from "../parts.ts";
 import { openSystem } from "../systems/openSystem.ts";
 import { raisePlanVersion } from "../systems/store.ts";
@@ -37,10 +38,15 @@ const directoryHandlers = (): Pick<Handlers, "phoneDirectoryList"> => ({
       after: id === undefined ? undefined : { name: String(name), id: String(id) },
       limit: query.limit + 1,
     });
+    const presences = await presenceStore.of(
+      context.tx,
+      system.id,
+      rows.flatMap(({ id, doNotDisturb }) => (doNotDisturb === null ? [] : [{ id, doNotDisturb }])),
+    );
     return toPage(
       rows,
       query.limit,
-      (row) => row as never,
+      ({ doNotDisturb: _, ...row }) => ({ ...row, presence: presences.get(row.id)?.presence }) as never,
       (row) => [row.name, row.id],
     );
   },

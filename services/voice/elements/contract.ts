@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
 import { type Id, type IdKind, id } from "../../../kernel/ids.ts";
-import { internalNumber } from "../destinations/contract.ts";
+import { internalNumber, presence } from "../destinations/contract.ts";
 import * as shapes from "./shapes/contract.ts";
 
 type Defaulted<S extends z.ZodRawShape, D> = { [P in keyof S]: P extends keyof D ? z.ZodDefault<S[P]> : S[P] };
@@ -284,6 +284,7 @@ export const directoryEntry = z.object({
   id: z.string(),
   name: z.string(),
   number: z.string(),
+  presence: presence.optional().describe("Of an extension."),
 });
 const directoryQuery = pageQuery.extend({ search: z.string().trim().max(100).optional() });
 

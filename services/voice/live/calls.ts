@@ -131,31 +131,24 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
         const system = await openSystem(context, params.phoneSystem);
         const cursor = decodeCursor(query.cursor, 1);
         const after = cursor && String(cursor[0]);
-        const [rows, busy] = await Promise.all([
-          extensionStore.page(context.tx, {
-            systemId: system.id,
-            ...(after === undefined ? {} : { after }),
-            limit: query.limit + 1,
-          }),
-          activeCallStore.busy(context.tx, system.id),
-        ]);
-        const devices = await presenceStore.registeredDevices(
+        const rows = await extensionStore.page(context.tx, {
+          systemId: system.id,
+          ...(after === undefined ? {} : { after }),
+          limit: query.limit + 1,
+        });
+        const presences = await presenceStore.of(
           context.tx,
-          rows.map(({ id }) => id),
+          system.id,
+          rows.map(({ id, settings }) => ({ id, doNotDisturb: settings.doNotDisturb })),
         );
-        const presence = (row: (typeof rows)[number]): ExtensionPresence["presence"] => {
-          if (!devices.has(row.id)) return "offline";
-          return busy.get(row.id) ?? (row.settings.doNotDisturb ? "do_not_disturb" : "available");
-        };
         return toPage(
           rows,
           query.limit,
-          (row): ExtensionPresence => ({
-            extensionId: row.id,
-            number: row.number,
-            name: row.name,
-            presence: presence(row),
-            registeredDevices: devices.get(row.id) ?? 0,
+          ({ id, number, name }): ExtensionPresence => ({
+            extensionId: id,
+            number,
+            name,
+            ...(presences.get(id) ?? { presence: "offline", registeredDevices: 0 }),
           }),
           (row) => [row.number],
         );

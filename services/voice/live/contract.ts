@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
-import { destination } from "../destinations/contract.ts";
+import { destination, presence } from "../destinations/contract.ts";
 
 /** What goes on now, what is asked of calls that run, and the programs that are told of calls or decide about them. */
 
@@ -30,9 +30,7 @@ export const extensionPresence = z.object({
   extensionId: id("extension"),
   number: z.string(),
   name: z.string(),
-  presence: z
-    .enum(["offline", "available", "ringing", "busy", "do_not_disturb"])
-    .describe("offline: no phone of it is registered."),
+  presence,
   registeredDevices: z.number().int(),
 });
 export type ExtensionPresence = z.output<typeof extensionPresence>;

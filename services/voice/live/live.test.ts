@@ -225,6 +225,9 @@ test("presence: who is registered, who speaks; a queue's wallboard", async () =>
   assert.deepEqual([(await presence())["Agent"], (await presence())["Other"]], ["available", "offline"]);
   const { id } = await activeCall({ extensionIds: [extension.id], state: "talking" });
   assert.equal((await presence())["Agent"], "busy");
+  const { items } = (await call("phoneDirectoryList", { ...inSystem(), query: { search: "e" } })).body;
+  const shown = Object.fromEntries(items.map((each: { name: string; presence?: string }) => [each.name, each.presence]));
+  assert.deepEqual([shown["Agent"], shown["Other"]], ["busy", "offline"]);
   await cloud.database.transaction("system", (tx) => activeCallStore.remove(tx, [id]));
   await activeCall({ queueId: queue.body.id, state: "queued", startedAt: new Date(Date.now() - 30_000) });
   const login = { params: { callQueue: queue.body.id, extension: extension.id }, body: { loggedIn: true } };

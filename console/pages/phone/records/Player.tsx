@@ -11,11 +11,14 @@ export function Player({
   name,
   seconds,
   onPlay,
+  words = "phone",
 }: {
   address: string;
   name: string;
   seconds: number;
   onPlay?: () => void;
+  /** Whose words are loaded where it stands. */
+  words?: "phone" | "softphone";
 }) {
   const t = useT();
   const [opened, setOpened] = useState(false);
@@ -29,7 +32,7 @@ export function Player({
           <ActionIcon
             variant="default"
             size={30}
-            aria-label={t("phone.play", { name })}
+            aria-label={t(`${words}.play`, { name })}
             onClick={() => {
               setOpened(true);
               onPlay?.();
@@ -47,7 +50,7 @@ export function Player({
         variant="subtle"
         color="gray"
         size={30}
-        aria-label={t("phone.download", { name })}
+        aria-label={t(`${words}.download`, { name })}
       >
         <IconDownload size={16} stroke={1.7} />
       </ActionIcon>

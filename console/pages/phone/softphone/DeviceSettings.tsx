@@ -1,7 +1,8 @@
-import { Alert, Button, Progress, Select, Slider, Stack, Switch, Text } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { Alert, Button, Group, Progress, Select, Slider, Stack, Switch, Text } from "@mantine/core";
+import { useEffect, useRef, useState } from "react";
 import { useT } from "../../../i18n/i18n.ts";
-import { chooseDevices, chosenDevices, type Devices, followLevel, openMicrophone } from "./devices.ts";
+import { CameraPreview } from "./CameraPreview.tsx";
+import { chooseDevices, chosenDevices, type Devices, followLevel, openMicrophone, testSpeaker } from "./devices.ts";
 import { noticesAllowed } from "./notices.ts";
 import { PushSwitch } from "./PushSwitch.tsx";
 import type { Phone } from "./phone.ts";
@@ -77,15 +78,9 @@ export function DeviceSettings({ phone, extension, onClose }: { phone: Phone; ex
                   .map(({ deviceId, label }) => ({ value: deviceId, label })),
               ]}
             />
-            {name === "microphone" && (
-              <Progress
-                mt={6}
-                size="sm"
-                transitionDuration={0}
-                value={(level ?? 0) * 100}
-                aria-label={t("softphone.device.level")}
-              />
-            )}
+            {name === "microphone" && <Level level={level ?? 0} label={t("softphone.device.level")} />}
+            {name === "speaker" && <SpeakerTest key={devices.speaker} />}
+            {name === "camera" && <CameraPreview key={devices.camera} />}
           </div>
         ))}
         <div>
@@ -120,5 +115,40 @@ export function DeviceSettings({ phone, extension, onClose }: { phone: Phone; ex
         <Button onClick={onClose}>{t("softphone.back")}</Button>
       </Stack>
     </div>
+  );
+}
+
+const Level = ({ level, label }: { level: number; label: string }) => (
+  <Progress mt={6} size="sm" transitionDuration={0} value={level * 100} aria-label={label} />
+);
+
+/** Whether one hears with what was chosen: two tones, and how loud they are sent out. */
+function SpeakerTest() {
+  const t = useT();
+  const [level, setLevel] = useState<number>();
+  const end = useRef<() => void>(undefined);
+  const stop = () => {
+    end.current?.();
+    end.current = undefined;
+    setLevel(undefined);
+  };
+  useEffect(() => () => end.current?.(), []);
+  return (
+    <Group gap="sm" mt={6} wrap="nowrap" align="center">
+      <div style={{ flex: 1 }}>
+        <Level level={level ?? 0} label={t("softphone.device.speakerLevel")} />
+      </div>
+      <Button
+        size="compact-sm"
+        variant="default"
+        onClick={() => {
+          if (level !== undefined) return stop();
+          setLevel(0);
+          end.current = testSpeaker(setLevel, stop);
+        }}
+      >
+        {t(level === undefined ? "softphone.device.test" : "softphone.device.stopTest")}
+      </Button>
+    </Group>
   );
 }

@@ -4,6 +4,7 @@ import { IconSearch } from "@tabler/icons-react";
 import { useState } from "react";
 import { useApi } from "../../../api/api.ts";
 import { useT } from "../../../i18n/i18n.ts";
+import type { Tone } from "../../../ui/StatusBadge.tsx";
 import { dialled, readable } from "./numbers.ts";
 import css from "./softphone.module.css";
 
@@ -28,7 +29,8 @@ export function NumberField(props: {
   const found = useApi(
     "phoneDirectoryList",
     { phoneSystem: props.phoneSystem as never, limit: 30, ...(search ? { search } : {}) },
-    { keepPrevious: true, staleTime: 60_000 },
+    // Calls are told as they happen; phones that come and go are not.
+    { keepPrevious: true, staleTime: 60_000, refetchInterval: 30_000 },
   );
   const entries = found.data?.items ?? [];
   return (
@@ -80,7 +82,10 @@ export function NumberField(props: {
               data-cursor={index === cursor || undefined}
               onClick={() => props.onChosen(entry.number)}
             >
-              <span>{entry.name}</span>
+              <span>
+                {entry.name}
+                {entry.presence && <Presence presence={entry.presence} />}
+              </span>
               <span className={css.muted}>{readable(entry.number)}</span>
             </button>
           </li>
@@ -88,5 +93,25 @@ export function NumberField(props: {
         {found.data && entries.length === 0 && <li className={css.none}>{t("softphone.nobodyFits")}</li>}
       </ul>
     </>
+  );
+}
+
+type PresenceOf = "offline" | "available" | "ringing" | "busy" | "do_not_disturb";
+const tones: Record<PresenceOf, Tone> = {
+  offline: "off",
+  available: "good",
+  ringing: "busy",
+  busy: "warn",
+  do_not_disturb: "bad",
+};
+
+/** Whether a colleague can be reached now: as a word and a colour. */
+function Presence({ presence }: { presence: PresenceOf }) {
+  const t = useT();
+  return (
+    <small className={css.presence} data-tone={tones[presence]}>
+      <i aria-hidden />
+      {t(`softphone.presence.${presence}`)}
+    </small>
   );
 }

@@ -1,11 +1,7 @@
 import { ActionIcon, Alert, Button, CloseButton, Select } from "@mantine/core";
 import { IconPhone, IconRecordMail, IconSettings, IconVideo } from "@tabler/icons-react";
-import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
-import { useApi } from "../../../api/api.ts";
-import { projectAddress } from "../../../frame/address.ts";
-import { useIdentity } from "../../../frame/identity.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallLine, CallView } from "./CallView.tsx";
@@ -18,6 +14,7 @@ import type { Phone, PhoneView } from "./phone.ts";
 import { Recent } from "./Recent.tsx";
 import css from "./softphone.module.css";
 import { isLive, type Registration, shownCall } from "./state.ts";
+import { useUnheard, Voicemails } from "./Voicemails.tsx";
 
 const tones: Record<Registration, Tone> = { off: "off", connecting: "busy", registered: "good", lost: "warn", refused: "bad" };
 
@@ -176,7 +173,8 @@ function Notices({ phone, view }: { phone: Phone; view: PhoneView }) {
 function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCalled: () => void; onClose: () => void }) {
   const t = useT();
   const { phone, extension } = props;
-  const [part, setPart] = useState<"keys" | "recent">("keys");
+  const [part, setPart] = useState<"keys" | "recent" | "voicemail">("keys");
+  const unheard = useUnheard(extension);
   const [number, setNumber] = useState("");
   const call = (to: string, video = false) => {
     if (to === "" || !props.ready) return;
@@ -187,15 +185,15 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
   return (
     <div className={css.idle}>
       <div className={css.switch} role="tablist" aria-label={t("softphone.phone")}>
-        {(["keys", "recent"] as const).map((one) => (
+        {(["keys", "recent", "voicemail"] as const).map((one) => (
           <button key={one} type="button" role="tab" aria-selected={part === one} onClick={() => setPart(one)}>
             {t(`softphone.part.${one}`)}
           </button>
         ))}
       </div>
-      {part === "recent" ? (
-        <Recent extension={extension} onCall={call} ready={props.ready} />
-      ) : (
+      {part === "recent" && <Recent extension={extension} onCall={call} ready={props.ready} />}
+      {part === "voicemail" && <Voicemails extension={extension} onCall={call} ready={props.ready} onClose={props.onClose} />}
+      {part === "keys" && (
         <>
           <NumberField phoneSystem={extension.phoneSystemId} value={number} onChange={setNumber} onChosen={(to) => call(to)} />
           <DialPad onKey={(key) => setNumber((before) => before + key)} />
@@ -221,31 +219,12 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
           </div>
         </>
       )}
-      <VoicemailLink extension={extension} onClose={props.onClose} />
+      {unheard > 0 && part !== "voicemail" && (
+        <button type="button" className={css.voicemail} onClick={() => setPart("voicemail")}>
+          <IconRecordMail size={18} stroke={1.6} aria-hidden />
+          {t("softphone.voicemails", { count: unheard })}
+        </button>
+      )}
     </div>
-  );
-}
-
-const manyVoicemails = 20;
-
-/** How many are new, with the way to them. */
-function VoicemailLink({ extension, onClose }: { extension: Extension; onClose: () => void }) {
-  const t = useT();
-  const identity = useIdentity();
-  const found = useApi("myVoicemailList", { extension: extension.id, folder: "new", limit: manyVoicemails });
-  const place = identity.organisations
-    .flatMap((organisation) => organisation.projects.map((project) => ({ organisation, project })))
-    .find(({ project }) => project.id === extension.projectId);
-  const count = found.data?.items.length ?? 0;
-  if (!place || count === 0) return null;
-  return (
-    <Link
-      className={css.voicemail}
-      to={projectAddress(place.organisation.slug, place.project.slug, "my-phone/voicemail")}
-      onClick={onClose}
-    >
-      <IconRecordMail size={18} stroke={1.6} aria-hidden />
-      {t("softphone.voicemails", { count })}
-    </Link>
   );
 }

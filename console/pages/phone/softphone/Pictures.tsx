@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useT } from "../../../i18n/i18n.ts";
-import { peerName } from "./PeerFace.tsx";
+import { PeerFace, peerName } from "./PeerFace.tsx";
 import type { Phone } from "./phone.ts";
 import css from "./softphone.module.css";
 import type { PhoneCall } from "./state.ts";
@@ -18,7 +18,20 @@ export function Pictures({ phone, call }: { phone: Phone; call: PhoneCall }) {
   }, [phone, call.id, call.receivesVideo, call.sendsVideo]);
   return (
     <div className={css.pictures}>
-      <video ref={theirs} autoPlay playsInline muted aria-label={t("softphone.pictureOf", { name: peerName(call.peer) })} />
+      {!call.receivesVideo && (
+        <div className={css.noPicture} role="status">
+          <PeerFace peer={call.peer} size={56} />
+          {t("softphone.noPicture", { name: peerName(call.peer) })}
+        </div>
+      )}
+      <video
+        ref={theirs}
+        hidden={!call.receivesVideo}
+        autoPlay
+        playsInline
+        muted
+        aria-label={t("softphone.pictureOf", { name: peerName(call.peer) })}
+      />
       {call.sendsVideo && (
         <video ref={ours} className={css.own} autoPlay playsInline muted aria-label={t("softphone.ownPicture")} />
       )}

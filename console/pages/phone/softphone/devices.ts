@@ -85,8 +85,37 @@ export class Microphone implements MediaSource {
 export function followLevel(track: MediaStreamTrack, heard: (level: number) => void): () => void {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
-  analyser.fftSize = 512;
   context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+  return followed(context, analyser, heard);
+}
+
+/** Two tones, one after the other, out of the chosen speaker, with their level as it comes out; the function returned ends it. */
+export function testSpeaker(heard: (level: number) => void, over: () => void): () => void {
+  const context = new AudioContext();
+  const settable = context as AudioContext & { setSinkId?: (id: string) => Promise<void> };
+  void settable.setSinkId?.(chosenDevices().speaker).catch(() => {});
+  void context.resume();
+  const gain = context.createGain();
+  gain.gain.value = 0.25;
+  const analyser = context.createAnalyser();
+  gain.connect(analyser).connect(context.destination);
+  const oscillator = context.createOscillator();
+  oscillator.frequency.setValueAtTime(523.25, 0);
+  oscillator.frequency.setValueAtTime(659.25, context.currentTime + testSeconds / 2);
+  oscillator.connect(gain);
+  oscillator.onended = over;
+  oscillator.start();
+  oscillator.stop(context.currentTime + testSeconds);
+  const unfollow = followed(context, analyser, heard);
+  return () => {
+    oscillator.onended = null;
+    unfollow();
+  };
+}
+const testSeconds = 2;
+
+function followed(context: AudioContext, analyser: AnalyserNode, heard: (level: number) => void): () => void {
+  analyser.fftSize = 512;
   const samples = new Float32Array(analyser.fftSize);
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);

@@ -106,6 +106,8 @@ export interface DirectoryRow {
   id: string;
   name: string;
   number: string;
+  /** Null: no extension. */
+  doNotDisturb: boolean | null;
 }
 
 /** Who and what can be dialled, by name. */
@@ -114,9 +116,9 @@ export const directoryPage = (
   filter: { systemId: string; search?: string | undefined; after?: { name: string; id: string } | undefined; limit: number },
 ): Promise<DirectoryRow[]> => tx.sql<DirectoryRow[]>`
   select * from (
-    select 'extension' as kind, id, name, number from voice.extensions
+    select 'extension' as kind, id, name, number, coalesce((settings->>'doNotDisturb')::boolean, false) as "doNotDisturb" from voice.extensions
     where system_id = ${filter.systemId} and (settings->>'inDirectory')::boolean is distinct from false
-    union all select kind, id, name, number from voice.elements where system_id = ${filter.systemId} and number is not null
+    union all select kind, id, name, number, null from voice.elements where system_id = ${filter.systemId} and number is not null
       and kind in ('ringGroup', 'callQueue', 'phoneMenu', 'conferenceRoom', 'pagingGroup', 'speedDial')
   ) d where true
     ${filter.search ? tx.sql`and (position(lower(${filter.search}) in lower(name)) > 0 or position(${filter.search} in number) > 0)` : tx.sql``}

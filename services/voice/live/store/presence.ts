@@ -1,5 +1,6 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
-import type { QueueLive } from "../contract.ts";
+import type { ExtensionPresence, QueueLive } from "../contract.ts";
+import { activeCallStore } from "./activeCalls.ts";
 import { commandStore } from "./commands.ts";
 
 /** What the registrar's and the records' tables say of who is there, and how a queue's day went. */
@@ -11,6 +12,23 @@ export const presenceStore = {
       select extension_id as "extensionId", count(distinct device_id)::int as devices from voice.registrations
       where extension_id = any(${extensionIds}) and expires_at > now() group by extension_id`;
     return new Map(rows.map(({ extensionId, devices }) => [extensionId, devices]));
+  },
+
+  /** Whether each of these extensions of a phone system can be reached now, and on how many devices. */
+  async of(
+    tx: Tx,
+    systemId: string,
+    extensions: readonly { id: string; doNotDisturb: boolean }[],
+  ): Promise<Map<string, Pick<ExtensionPresence, "presence" | "registeredDevices">>> {
+    const ids = extensions.map(({ id }) => id);
+    const [busy, devices] = await Promise.all([activeCallStore.busy(tx, systemId), presenceStore.registeredDevices(tx, ids)]);
+    return new Map(
+      extensions.map(({ id, doNotDisturb }) => {
+        const registeredDevices = devices.get(id) ?? 0;
+        const reached = busy.get(id) ?? (doNotDisturb ? "do_not_disturb" : "available");
+        return [id, { presence: registeredDevices === 0 ? "offline" : reached, registeredDevices }];
+      }),
+    );
   },
 
   /** Those agents of a queue whose phones can be reached. */

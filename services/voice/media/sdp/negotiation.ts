@@ -12,6 +12,7 @@ export interface NegotiationOptions {
   codecs?: readonly CodecName[];
   prefer?: readonly CodecName[];
   video?: boolean;
+  videoDirection?: MediaDirection;
   advertise?: string;
 }
 
@@ -39,6 +40,8 @@ const directionFrom = (send: boolean, receive: boolean): MediaDirection =>
 /** What is left of what we want when the other side wants `remote`. */
 const meet = (ours: MediaDirection, remote: MediaDirection): MediaDirection =>
   directionFrom(sends(ours) && receives(remote), receives(ours) && sends(remote));
+
+const videoDirection = (options: NegotiationOptions): MediaDirection => options.videoDirection ?? options.direction ?? "sendrecv";
 
 /** A leg's side of SDP offer and answer (RFC 3264). Knows no sockets. */
 export class Negotiation {
@@ -107,7 +110,7 @@ export class Negotiation {
                 format: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
               },
             ],
-            direction: options.direction ?? "sendrecv",
+            direction: videoDirection(options),
           }
         : undefined,
     };
@@ -135,7 +138,7 @@ export class Negotiation {
     // The one that every browser has (RFC 7742 section 5): pictures are passed on as they are, so both sides need the same.
     const pictures = remote.video?.codecs ?? [];
     const video = options.video ? (pictures.find(({ name }) => name === "VP8") ?? pictures[0]) : undefined;
-    const videoDirection = video ? meet(options.direction ?? "sendrecv", remote.video!.direction) : "inactive";
+    const shown = video ? meet(videoDirection(options), remote.video!.direction) : "inactive";
     if (video) this.#numbers.set(video.name, video.payloadType);
     this.#lines = remote.lines.map(({ kind, mid, protocol, format }, i) => {
       if (i === remote.audioLine) return { kind: "audio", mid };
@@ -154,7 +157,7 @@ export class Negotiation {
       crypto: ours ? [ours] : [],
       setup: remote.profile === "webrtc" ? "passive" : undefined,
       audioLevelId: remote.audioLevelId,
-      video: video ? { codecs: [video], direction: videoDirection } : undefined,
+      video: video ? { codecs: [video], direction: shown } : undefined,
     };
     this.#offered = undefined;
     this.#agreed = {
@@ -166,7 +169,7 @@ export class Negotiation {
       rtcpMux: remote.rtcpMux,
       srtp: crypto && ours && { suite: crypto.suite, send: ours.key, receive: crypto.key },
       audioLevelId: remote.audioLevelId,
-      video: video && { name: video.name, send: video.payloadType, receive: video.payloadType, direction: videoDirection },
+      video: video && { name: video.name, send: video.payloadType, receive: video.payloadType, direction: shown },
     };
     return { sdp: writeLocal(local), agreed: this.#agreed };
   }
@@ -278,6 +281,8 @@ export function legMedia(remote: RemoteDescription, agreed: Agreement | undefine
     direction: agreed?.direction ?? meet("sendrecv", remote.direction),
     heldByRemote: remote.direction === "sendonly" || remote.direction === "inactive",
     video: agreed ? agreed.video !== undefined : (remote.video?.codecs.length ?? 0) > 0,
+    showsVideo: remote.video !== undefined && (!agreed || agreed.video !== undefined) && sends(remote.video.direction),
+    seesVideo: agreed?.video !== undefined && sends(agreed.video.direction),
     remote: { address: remote.address, port: remote.port },
   };
 }
