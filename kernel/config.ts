@@ -49,6 +49,12 @@ export interface VoiceConfig {
   address: string;
   /** coturn, and its port: UDP and TCP. */
   turn?: { port: number; program: string };
+  /** Where rtpengine's ng protocol listens; absent: the media workers speak with phones themselves. */
+  rtpengines?: { host: string; port: number }[];
+  /** Where browsers reach this process without the control plane between, with the certificate of `certificateFile`. */
+  wss?: { port: number; url: string };
+  /** The name that phones are given, whose SRV records lead to all voice processes; absent: the address of this one. */
+  sipName?: string;
 }
 
 /** What runs virtual servers, or why there is nothing; the hint is for people and says what to do. */

@@ -23,7 +23,7 @@ export interface CloudOptions extends CoreOptions {
   /** Where it serves S3 there; absent: elsewhere. */
   s3Port?: number;
   /** Where the voice process has phones come in; a port 0: they do not. Absent: there is none. */
-  voice?: { address: string; sipPort: number; tlsPort?: number; turn?: { port: number } };
+  voice?: { address: string; sipPort: number; tlsPort?: number; turn?: { port: number }; sipName?: string };
 }
 
 export type AppDrivers = Pick<AppsOptions, "engine" | "gateway" | "templates">;
@@ -98,9 +98,11 @@ export async function openCloud(options: CloudOptions) {
 /** Phones are told the cloud's own name where it has one: a certificate is for that. */
 function sipAddress({ voice, publicUrl }: CloudOptions): SipAddress | undefined {
   if (voice === undefined || (voice.sipPort === 0 && voice.tlsPort === undefined)) return undefined;
+  const ports = { port: voice.sipPort === 0 ? undefined : voice.sipPort, tlsPort: voice.tlsPort };
+  if (voice.sipName !== undefined) return { host: voice.sipName, ...ports, bySrv: true };
   const { hostname } = new URL(publicUrl);
   const host = hostname.includes(".") && isIP(hostname) === 0 ? hostname : voice.address;
-  return { host, port: voice.sipPort === 0 ? undefined : voice.sipPort, tlsPort: voice.tlsPort };
+  return { host, ...ports };
 }
 
 /** The engine takes no names. */

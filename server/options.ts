@@ -7,7 +7,7 @@ import type { EngineTls } from "./engines/ask.ts";
 import type { DockerSettings } from "./engines/docker.ts";
 import { checkPem, type Given, portNumber, portOrNone } from "./option-values.ts";
 import { errorCode, StartError } from "./start-error.ts";
-import { type VoiceSettings, voiceSettings } from "./voice-options.ts";
+import { checkVoiceOnly, type VoiceSettings, voiceSettings } from "./voice-options.ts";
 
 /** What `./khmara up` was asked to do. */
 export interface Settings {
@@ -32,6 +32,8 @@ export interface Settings {
   docker: DockerSettings;
   /** Phone calls. Absent: there are none. */
   voice?: VoiceSettings;
+  /** Nothing but phones: console, objects and the rest of the cloud are elsewhere. */
+  voiceOnly?: boolean;
   /** Of the gateway before the apps. Absent: there is none. */
   httpPort?: number;
   /** Absent: no HTTPS. */
@@ -104,6 +106,35 @@ const options = {
     value: "FILE",
     variable: "KHMARA_VOICE_CERTIFICATE",
     help: "certificate and key for phones over TLS (PEM)",
+  },
+  sipWssPort: {
+    flag: "--sip-wss-port",
+    value: "PORT|none",
+    variable: "KHMARA_SIP_WSS_PORT",
+    help: "phones of browsers, without the console between (default: none)",
+  },
+  voiceName: {
+    flag: "--voice-name",
+    value: "NAME",
+    variable: "KHMARA_VOICE_NAME",
+    help: "name of this server for browsers' phones (default: from --public-url)",
+  },
+  sipName: {
+    flag: "--sip-name",
+    value: "NAME",
+    variable: "KHMARA_SIP_NAME",
+    help: "name that phones are given; its SRV records lead to all voice servers",
+  },
+  rtpengine: {
+    flag: "--rtpengine",
+    value: "ADDRESS:PORT,…",
+    variable: "KHMARA_RTPENGINE",
+    help: "rtpengines before the media, by their ng protocol (default: none)",
+  },
+  voiceOnly: {
+    flag: "--voice-only",
+    variable: "KHMARA_VOICE_ONLY",
+    help: "only phones, beside a cloud that runs elsewhere on the same database",
   },
   listen: { flag: "--listen", value: "ADDRESS", variable: "KHMARA_LISTEN", help: "address to listen on (default: 127.0.0.1)" },
   publicUrl: {
@@ -212,7 +243,9 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const sshPort = portOrNone(given.sshPort, 2222);
   const httpPort = portOrNone(given.httpPort, 8000);
   const httpsPort = httpPort === undefined ? undefined : portOrNone(given.httpsPort, 8001);
-  const voice = voiceSettings(given, visibleAddress(listen));
+  const host = visibleHost(listen);
+  const publicUrl = webAddress(given.publicUrl) ?? `http://${host}:${port}`;
+  const voice = voiceSettings(given, visibleAddress(listen), new URL(publicUrl).hostname);
   const ports = {
     "--port": port,
     "--s3-port": s3Port,
@@ -220,6 +253,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     "--sip-port": voice?.sipPort,
     "--sip-tls-port": voice?.tlsPort,
     "--sip-web-socket-port": voice?.webSocketPort,
+    "--sip-wss-port": voice?.wss?.port,
     "--turn-port": voice?.turn?.port,
     "--http-port": httpPort,
     "--https-port": httpsPort,
@@ -230,14 +264,15 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
         throw new StartError(`${one} and ${other} are both ${number}. Give them different numbers.`);
   const owner = ownerOf(given);
   const databaseUrl = databaseAddress(given.databaseUrl);
-  const host = visibleHost(listen);
+  const voiceOnly = given.voiceOnly !== undefined && yesOrNo(given.voiceOnly);
+  if (voiceOnly) checkVoiceOnly(given.voiceOnly?.from ?? "", voice, databaseUrl);
   return {
     dataDirectory: resolve(given.data?.value ?? defaultDataDirectory(environment)),
     listen,
     port,
     s3Port,
     ...(sshPort === undefined ? {} : { ssh: { port: sshPort, isDefault: given.sshPort === undefined } }),
-    publicUrl: webAddress(given.publicUrl) ?? `http://${host}:${port}`,
+    publicUrl,
     s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,
     region: regionName(given.region),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
@@ -245,6 +280,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     engine: engineSettings(given, environment),
     docker: dockerSettings(given),
     ...(voice === undefined ? {} : { voice }),
+    ...(voiceOnly ? { voiceOnly } : {}),
     ...(httpPort === undefined ? {} : { httpPort }),
     ...(httpsPort === undefined ? {} : { httpsPort }),
   };

@@ -1,5 +1,5 @@
 /** `./khmara up`: starts PostgreSQL, the control plane, the object data plane and the voice process, keeps them running, and stops them in order. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { GatewayConfig, ServerConfig, VoiceConfig } from "../kernel/config.ts";
 import { type Child, superviseChild } from "./children.ts";
@@ -36,6 +36,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   await stopLeftChildren(dataDirectory);
   const running = new Running(folder, settings.publicUrl, paths.gateway);
   stopOnSignals(running, progress);
+  if (settings.voiceOnly) return upVoice(settings, running, version, progress);
   await checkPort(settings.listen, settings.port, "--port");
   await checkPort(settings.listen, settings.s3Port, "--s3-port");
   const sshPort = await checkSshPort(settings, progress);
@@ -133,26 +134,62 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     startChild("voice", "Phones", "starting").catch((error) => problem(`There are no phones: ${(error as Error).message}`));
   }
 
-  async function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
-    const step = progress.step(title, message);
+  function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
     const { owner: _, ...withoutOwner } = config;
-    const child = superviseChild({
-      name,
-      entry: entries[name],
-      // Only the control plane makes the owner; the fewer processes know the password, the better.
-      config: name === "control" ? config : withoutOwner,
-      log: openLogFile(paths.logs, name),
-      onProgress: (text) => step.update(text),
-      onProblem: problem,
-      onPhones: startVoice,
-      onChange: () => running.record(),
-    });
-    running.children.set(name, child);
-    running.record();
-    const lines = await child.ready;
-    step.done("serves");
-    return lines;
+    // Only the control plane makes the owner; the fewer processes know the password, the better.
+    const own = name === "control" ? config : withoutOwner;
+    return superviseNew({ name, config: own, running, problem, onPhones: startVoice }, progress.step(title, message));
   }
+}
+
+/** Phones beside a cloud that runs elsewhere: the voice process alone, on that cloud's database and with its master key. */
+async function upVoice(settings: Settings, running: Running, version: string, progress: Progress): Promise<void> {
+  const { dataDirectory, databaseUrl, listen, port, s3Port, publicUrl, s3Url, region } = settings;
+  const { masterKey } = dataPaths(dataDirectory);
+  if (!existsSync(masterKey))
+    throw new StartError(
+      `The master key of the cloud is missing. Copy its secrets/master.key to ${masterKey} (mode 600), then start again.`,
+    );
+  const voice = await checkVoicePorts(settings, progress);
+  if (voice === undefined || databaseUrl === undefined) throw new StartError("There are no phones to serve: see above.");
+  progress.step("Runtime", "Node").done(`Khmara ${version} on Node ${process.versions.node}, data in ${dataDirectory}`);
+  await checkDatabaseAddress(databaseUrl);
+  const elsewhere = { missing: "disabled", hint: "This server has phones only." } as const;
+  const config: ServerConfig = {
+    ...{ version, dataDirectory, databaseUrl, listen, port, s3Port, voice, publicUrl, s3Url, region },
+    masterKeyFile: masterKey,
+    ...{ computeEngine: elsewhere, appEngine: elsewhere, gateway: elsewhere },
+  };
+  const problem = calm(progress.problem);
+  await superviseNew({ name: "voice", config, running, problem, onPhones() {} }, progress.step("Phones", "starting"));
+  progress.line(`Phones of ${publicUrl} are served here too.`);
+}
+
+interface NewChild {
+  name: keyof typeof entries;
+  config: ServerConfig;
+  running: Running;
+  problem: (line: string) => void;
+  onPhones: () => void;
+}
+
+/** Resolves when it serves, with what it has to say. */
+async function superviseNew(
+  { name, config, running, problem, onPhones }: NewChild,
+  step: ReturnType<Progress["step"]>,
+): Promise<string[]> {
+  const child = superviseChild({
+    ...{ name, config, onPhones, entry: entries[name] },
+    log: openLogFile(dataPaths(config.dataDirectory).logs, name),
+    onProgress: (text) => step.update(text),
+    onProblem: problem,
+    onChange: () => running.record(),
+  });
+  running.children.set(name, child);
+  running.record();
+  const lines = await child.ready;
+  step.done("serves");
+  return lines;
 }
 
 /** One that nobody chose may be another's: of the cloud only git over SSH is missing then. */
@@ -170,7 +207,7 @@ async function checkSshPort({ listen, ssh }: Settings, progress: Progress): Prom
 /** Without its port for phones the cloud still has browsers' phones; without the one for those it has none. */
 async function checkVoicePorts({ listen, voice }: Settings, progress: Progress): Promise<VoiceConfig | undefined> {
   if (voice === undefined) return undefined;
-  const { isDefault, tlsPort, certificateFile, isDefaultTurn, turn, ...config } = voice;
+  const { isDefault, tlsPort, certificateFile, isDefaultTurn, turn, wss, ...config } = voice;
   const isFreeOr = async (mayMiss: boolean, missing: string, ...checks: Promise<void>[]) => {
     try {
       await Promise.all(checks);
@@ -188,6 +225,7 @@ async function checkVoicePorts({ listen, voice }: Settings, progress: Progress):
   if (!(await isFree("There are phones in browsers only", ...sip))) config.sipPort = 0;
   const hasTls =
     tlsPort !== undefined && (await isFree("There are no phones over TLS", checkPort(listen, tlsPort, "--sip-tls-port")));
+  if (wss !== undefined) await checkPort(listen, wss.port, "--sip-wss-port");
   const hasTurn =
     turn !== undefined &&
     (await isFree(
@@ -198,7 +236,9 @@ async function checkVoicePorts({ listen, voice }: Settings, progress: Progress):
   return {
     ...config,
     ...(hasTurn ? { turn } : {}),
-    ...(hasTls && certificateFile !== undefined ? { tlsPort, certificateFile } : {}),
+    ...(hasTls ? { tlsPort } : {}),
+    ...(wss === undefined ? {} : { wss }),
+    ...((hasTls || wss !== undefined) && certificateFile !== undefined ? { certificateFile } : {}),
   };
 }
 

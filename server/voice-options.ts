@@ -19,10 +19,14 @@ interface VoiceOptions {
   voiceAddress?: Given;
   voiceCertificate?: Given;
   turnPort?: Given;
+  sipWssPort?: Given;
+  voiceName?: Given;
+  sipName?: Given;
+  rtpengine?: Given;
 }
 
-/** `visible` is the address that this machine shows. */
-export function voiceSettings(given: VoiceOptions, visible: string): VoiceSettings | undefined {
+/** `visible` is the address that this machine shows, `publicName` the one that people reach the console by. */
+export function voiceSettings(given: VoiceOptions, visible: string, publicName: string): VoiceSettings | undefined {
   const sipPort = portOrNone(given.sipPort, 5060);
   if (sipPort === undefined) return undefined;
   const certificate = given.voiceCertificate;
@@ -38,9 +42,21 @@ export function voiceSettings(given: VoiceOptions, visible: string): VoiceSettin
       `${address.from} is ${address.value}, which is not an IP address. Give the one where phones reach this server.`,
     );
   const turnPort = turnPortOf(given.turnPort, address?.value ?? visible);
+  const wssPort = given.sipWssPort === undefined ? undefined : portOrNone(given.sipWssPort, 0);
+  if (wssPort !== undefined && certificate === undefined)
+    throw new StartError(
+      `${given.sipWssPort?.from} needs a certificate. Add --voice-certificate FILE (certificate and key, PEM).`,
+    );
+  const wssName = nameOf(given.voiceName) ?? publicName;
+  const sipName = nameOf(given.sipName);
+  const rtpengines = rtpenginesOf(given.rtpengine);
   return {
     sipPort,
-    ...(certificate === undefined || tlsPort === undefined ? {} : { tlsPort, certificateFile: resolve(certificate.value) }),
+    ...(certificate === undefined ? {} : { certificateFile: resolve(certificate.value) }),
+    ...(certificate === undefined || tlsPort === undefined ? {} : { tlsPort }),
+    ...(wssPort === undefined ? {} : { wss: { port: wssPort, url: `wss://${wssName}:${wssPort}/sip` } }),
+    ...(sipName === undefined ? {} : { sipName }),
+    ...(rtpengines === undefined ? {} : { rtpengines }),
     webSocketPort: portNumber(given.sipWebSocketPort, 5066),
     ...(turnPort === undefined ? {} : { turn: { port: turnPort, program: coturnProgram } }),
     rtpPorts: portRange(given.rtpPorts, { from: 20_000, to: 20_999 }),
@@ -72,4 +88,30 @@ function portRange(given: Given | undefined, fallback: { from: number; to: numbe
   const range = { from: Number(first), to: Number(last) };
   if (first !== undefined && range.from >= 1024 && range.to <= 65_535 && range.to - range.from >= fewestRtpPorts) return range;
   throw new StartError(`${given.from} is ${given.value}, which is no range of ports. Give one like 20000-20999, above 1023.`);
+}
+
+function nameOf(given: Given | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const name = given.value.toLowerCase();
+  if (/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/.test(name)) return name;
+  throw new StartError(`${given.from} is ${given.value}, which is no name of a server. Give one like phones.example.org.`);
+}
+
+/** Addresses, as coturn is told them too. */
+function rtpenginesOf(given: Given | undefined): { host: string; port: number }[] | undefined {
+  if (given === undefined || given.value === "none") return undefined;
+  return given.value.split(",").map((each) => {
+    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(each.trim()) ?? [];
+    const host = bracketed ?? plain;
+    if (host !== undefined && isIP(host) !== 0 && Number(port) > 0 && Number(port) < 65_536) return { host, port: Number(port) };
+    throw new StartError(
+      `${given.from} has ${each}, which is no address with a port. Give where rtpengine has listen-ng: 192.0.2.7:2223.`,
+    );
+  });
+}
+
+/** @throws StartError, when there would be nothing to serve */
+export function checkVoiceOnly(from: string, voice: VoiceSettings | undefined, databaseUrl: string | undefined): void {
+  if (databaseUrl === undefined) throw new StartError(`${from} needs the database of the cloud. Set KHMARA_DATABASE_URL to it.`);
+  if (voice === undefined) throw new StartError(`${from} and --sip-port none leave nothing to serve.`);
 }

@@ -7,21 +7,25 @@ export interface TestDns {
   a: Map<string, string[]>;
   cname: Map<string, string>;
   txt: Map<string, string[]>;
+  /** The first is preferred (RFC 2782). */
+  srv: Map<string, { target: string; port: number }[]>;
   close(): Promise<void>;
 }
 
-const types = { a: 1, cname: 5, txt: 16 } as const;
+type Known = Pick<TestDns, "a" | "cname" | "txt" | "srv">;
+
+const types = { a: 1, cname: 5, txt: 16, srv: 33 } as const;
 const internet = 1;
 const noSuchName = 3;
 
 export async function testDns(): Promise<TestDns> {
   const socket = createSocket("udp4");
-  const known: Pick<TestDns, "a" | "cname" | "txt"> = { a: new Map(), cname: new Map(), txt: new Map() };
+  const known: Known = { a: new Map(), cname: new Map(), txt: new Map(), srv: new Map() };
   socket.on("message", (message, from) => {
     const { name, end } = question(message);
     const type = message.readUInt16BE(end);
     const records = answers(known, name, type);
-    const exists = records.length > 0 || known.a.has(name) || known.cname.has(name) || known.txt.has(name);
+    const exists = Object.values(known).some((records) => records.has(name));
     const head = Buffer.alloc(12);
     message.copy(head, 0, 0, 2);
     // An answer, with authority, to what was asked recursively.
@@ -38,15 +42,23 @@ export async function testDns(): Promise<TestDns> {
   };
 }
 
-function answers({ a, cname, txt }: Pick<TestDns, "a" | "cname" | "txt">, name: string, type: number): Buffer[] {
+function answers(known: Known, name: string, type: number): Buffer[] {
+  const { a, cname, txt, srv } = known;
   const alias = cname.get(name);
   if (alias !== undefined && type !== types.cname)
-    return [record(name, types.cname, encoded(alias)), ...answers({ a, cname, txt }, alias, type)];
+    return [record(name, types.cname, encoded(alias)), ...answers(known, alias, type)];
   if (alias !== undefined) return [record(name, types.cname, encoded(alias))];
   if (type === types.a)
     return (a.get(name) ?? []).map((address) => record(name, type, Buffer.from(address.split(".").map(Number))));
   if (type === types.txt)
     return (txt.get(name) ?? []).map((text) => record(name, type, Buffer.concat([Buffer.of(text.length), Buffer.from(text)])));
+  if (type === types.srv)
+    return (srv.get(name) ?? []).map(({ target, port }, index) => {
+      const fields = Buffer.alloc(6);
+      fields.writeUInt16BE(index + 1, 0);
+      fields.writeUInt16BE(port, 4);
+      return record(name, type, Buffer.concat([fields, encoded(target)]));
+    });
   return [];
 }
 

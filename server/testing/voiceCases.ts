@@ -57,6 +57,7 @@ export function voiceCases({ as, unique, newProject }: Walk): Record<string, Cas
     },
     phoneCreditList: inSystem(),
     phoneCreditCreate: inSystem({ body: { amount: "5" } }),
+    voiceProcessList: { atCloud: true, input: () => ({}) },
     extensionList: inSystem(),
     extensionCreate: inSystem({ body: { name: "Walked" } }),
     extensionImport: inSystem({ body: { csv: "name\nWalked" } }),
@@ -107,6 +108,7 @@ export const voiceForeignThings: Record<string, Input> = {
   myPhoneDeviceCreate: { params: { extension }, body: { kind: "app", label: "x" } },
   myPhoneDeviceDelete: { params: { phoneDevice } },
   mySoftphoneCreate: { params: { extension } },
+  mySoftphoneDoorsGet: { params: { extension } },
   myPhonePushSubscriptionCreate: {
     params: { extension },
     body: {

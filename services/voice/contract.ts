@@ -4,6 +4,7 @@ import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/
 import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
 import { mailEvents, mailRoutes } from "./mails/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
+import { processRoutes } from "./processes/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
 import { pushRoutes } from "./push/contract.ts";
 import { recordEvents, recordRoutes } from "./records/contract.ts";
@@ -18,6 +19,7 @@ export default contract({
     ...systemRoutes,
     ...extensionRoutes,
     ...trunkRoutes,
+    ...processRoutes,
     ...provisioningRoutes,
     ...elementRoutes,
     ...recordRoutes,

@@ -9,6 +9,7 @@ import { createMailArea } from "./mails/area.ts";
 import { mailStore } from "./mails/store.ts";
 import { createMessageArea } from "./messages/area.ts";
 import type { VoiceParts } from "./parts.ts";
+import { createProcessArea } from "./processes/area.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
 import { createPushArea } from "./push/area.ts";
 import { createRecordArea } from "./records/area.ts";
@@ -32,6 +33,7 @@ export function createVoice(parts: VoiceParts): Voice {
   const systems = createSystemArea(parts);
   const extensions = createExtensionArea(parts);
   const trunks = createTrunkArea(parts);
+  const processes = createProcessArea(parts);
   const provisioning = createProvisioningArea(parts);
   const elements = createElementArea(parts);
   const records = createRecordArea(parts);
@@ -39,7 +41,7 @@ export function createVoice(parts: VoiceParts): Voice {
   const live = createLiveArea(parts);
   const push = createPushArea(parts);
   const mails = createMailArea(parts);
-  const areas = [systems, extensions, trunks, provisioning, elements, records, messages, live, mails, push];
+  const areas = [systems, extensions, trunks, processes, provisioning, elements, records, messages, live, mails, push];
   const { database } = parts;
   return {
     parts,
@@ -61,6 +63,7 @@ export function createVoice(parts: VoiceParts): Voice {
         ...systems.handlers,
         ...extensions.handlers,
         ...trunks.handlers,
+        ...processes.handlers,
         ...provisioning.handlers,
         ...elements.handlers,
         ...records.handlers,

@@ -33,6 +33,8 @@ export interface SipAddress {
   /** UDP and TCP; absent: neither. */
   port?: number | undefined;
   tlsPort?: number | undefined;
+  /** Its ports are those of its SRV records (RFC 3263 section 4.2), which lead to all voice processes. */
+  bySrv?: boolean;
 }
 
 export const placeOf = ({ organisationId, projectId }: { organisationId: string; projectId: string }): Place => ({

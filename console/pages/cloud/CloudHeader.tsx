@@ -18,6 +18,7 @@ export function CloudHeader({ actions }: { actions?: ReactNode }) {
         tab("/cloud/people", t("cloud.people")),
         tab("/cloud/engine", t("cloud.engine")),
         tab("/cloud/app-engine", t("cloud.appEngine")),
+        tab("/cloud/phones", t("cloud.phones")),
         tab("/cloud/sizes", t("cloud.sizes")),
         tab("/cloud/address-pools", t("cloud.pools")),
       ]}

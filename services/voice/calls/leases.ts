@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Database, Tx } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
-import { leaseStore } from "../live/store/leases.ts";
+import { heldSeconds, leaseStore, type ProcessReport } from "../live/store/leases.ts";
 
 /** Which phone systems this voice process serves: each is one process's at a time, and another one's soon after that has died. */
 export interface Leases {
@@ -17,7 +17,6 @@ export interface Leases {
   close(): void;
 }
 
-const heldSeconds = 15;
 const renewMs = 3000;
 /** Whoever asks for what another process has makes us look so often at the most. */
 const againMs = 1000;
@@ -31,9 +30,11 @@ export interface LeaseOptions {
   takenOver: (tx: Tx, processId: string, systemId: string) => Promise<void>;
   /** Phone systems in which calls run: they are given to nobody to share out the work. */
   busy: () => Set<string>;
+  /** What others are told of this process. */
+  report: () => Promise<ProcessReport>;
 }
 
-export async function openLeases({ database, log, processId, takenOver, busy }: LeaseOptions): Promise<Leases> {
+export async function openLeases({ database, log, processId, takenOver, busy, report }: LeaseOptions): Promise<Leases> {
   let ours = new Set<string>();
   let others = new Set<string>();
   let heldUntil = 0;
@@ -47,9 +48,10 @@ export async function openLeases({ database, log, processId, takenOver, busy }: 
     if (isDraining) return;
     const began = performance.now();
     lookedAt = began;
+    const told = await report();
     const taken = await database.transaction("system", async (tx) => {
-      await leaseStore.note(tx, processId, true);
-      const processes = await leaseStore.processes(tx, heldSeconds);
+      await leaseStore.note(tx, processId, told);
+      const processes = await leaseStore.processes(tx);
       const all = await leaseStore.all(tx);
       const talking = busy();
       const mine = all.filter((each) => each.processId === processId);
@@ -64,7 +66,7 @@ export async function openLeases({ database, log, processId, takenOver, busy }: 
       );
       const gone = new Set(moving);
       const wanted = [...mine.filter((each) => !gone.has(each)), ...free].map(({ systemId }) => systemId);
-      const got = new Set(await leaseStore.take(tx, processId, wanted, heldSeconds));
+      const got = new Set(await leaseStore.take(tx, processId, wanted));
       for (const { systemId, processId: before } of free)
         if (before !== null && got.has(systemId)) await takenOver(tx, before, systemId);
       others = new Set(all.flatMap(({ systemId }) => (got.has(systemId) ? [] : [systemId])));
@@ -107,7 +109,7 @@ export async function openLeases({ database, log, processId, takenOver, busy }: 
       clearInterval(timer);
       await looking;
       await database.transaction("system", async (tx) => {
-        await leaseStore.note(tx, processId, false);
+        await leaseStore.leave(tx, processId);
         await leaseStore.release(tx, processId);
       });
       change(new Set());

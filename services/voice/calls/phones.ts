@@ -16,8 +16,9 @@ import { turnSecret } from "../media/turn.ts";
 import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
 import { type KeepAlive, openKeepAlive } from "../registrar/keepAlive.ts";
-import { openLocations } from "../registrar/locations.ts";
+import { type Locations, openLocations } from "../registrar/locations.ts";
 import { createRegistrar } from "../registrar/registrar.ts";
+import type { Location } from "../registrar/store.ts";
 import { openDigestServer } from "../sip/digest.ts";
 import type { Binding, IncomingRequest, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
@@ -46,6 +47,8 @@ export interface PhonesOptions {
   sipPort: number | undefined;
   tlsPort?: number;
   certificate?: { cert: Buffer; key: Buffer };
+  /** Where browsers reach this process themselves, by the certificate's name; 0 takes a free port of `address`. */
+  wss?: { port: number; url?: string };
   /** On loopback; 0 takes a free one. */
   webSocketPort: number;
   rtpPorts: { from: number; to: number };
@@ -70,6 +73,7 @@ export interface Phones {
   /** Those really taken; 0: there is none. */
   sipPort: number;
   tlsPort: number;
+  wssPort: number;
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
@@ -87,9 +91,12 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   let calls: ReadonlyMap<string, Call> = new Map();
+  let webSocketUrl = options.wss?.url ?? null;
+  const engine = await openMedia(options);
   const leases = await openLeases({
     ...{ database, log, processId, takenOver: closeLeft },
     busy: () => new Set([...calls.values()].map(({ plan }) => plan.system.id)),
+    report: async () => ({ webSocketUrl, calls: calls.size, engine: await engine.figures() }),
   });
   const plans = await openPlans(database, log, leases);
   const locations = await openLocations(database, log, leases);
@@ -111,7 +118,6 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     locations,
     serves: leases.serves,
   });
-  const engine = await openMedia(options);
   const turn =
     options.turn &&
     startCoturn({
@@ -140,6 +146,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     onError: (error, during) => log.error({ err: error }, `${during} failed`),
   });
   stack = opened;
+  const moving = moveOn(opened, locations, (extensionId) => switchboard.partiesOf(extensionId).length > 0);
   const lines = openTrunks({ database, secrets, log, plans, stack: opened, retryMs: options.trunkRetryMs });
   trunks = lines;
   keepAlive = openKeepAlive({ stack: opened, locations, everyMs: options.keepAliveMs });
@@ -171,10 +178,13 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     }
   }
 
-  const portOf = (wanted: "udp" | "tls") => opened.bindings.find(({ transport }) => transport === wanted)?.port ?? 0;
+  const portOf = (wanted: "udp" | "tls" | "wss") => opened.bindings.find(({ transport }) => transport === wanted)?.port ?? 0;
+  const wssPort = portOf("wss");
+  if (wssPort !== 0) webSocketUrl ??= `wss://${options.address}:${wssPort}/sip`;
   return {
     sipPort: portOf("udp"),
     tlsPort: portOf("tls"),
+    wssPort,
     webSocketPort: door.port,
     figures: () => engine.figures(),
     drain: () => leases.drain(),
@@ -182,6 +192,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await leases.drain().catch((error) => log.warn({ err: error }, "phone systems are given up only when their time is over"));
       await commands.close();
       keepAlive?.close();
+      moving.close();
       await lines.close();
       await opened.close({ drainMs });
       await Promise.all([chat.close(), lamps.close()]);
@@ -208,8 +219,23 @@ async function openMedia({ rtpPorts, listen, address, log, workers, rtpengines =
   return await openMediaEngine(rtpengines.length === 0 ? embedded : { kind: "rtpengine", hosts: rtpengines, embedded });
 }
 
-function bindingsOf({ listen, sipPort, tlsPort, address }: PhonesOptions): Binding[] {
-  if (sipPort === undefined && tlsPort === undefined) return [];
+const movingMs = 500;
+
+/** Phones of a phone system that another process has now are sent away once they do not speak: they find it by its addresses. */
+function moveOn(stack: SipStack, locations: Locations, speaks: (extensionId: string) => boolean): { close(): void } {
+  let left: Location[] = [];
+  locations.onLeft((more) => {
+    left.push(...more.filter(({ transport }) => transport !== "udp"));
+  });
+  const timer = setInterval(() => {
+    // It may have come back meanwhile.
+    for (const { flow, extensionId } of left) if (!locations.isKnownFlow(flow) && !speaks(extensionId)) stack.closeFlow(flow);
+    left = left.filter(({ flow }) => stack.isFlowOpen(flow) && !locations.isKnownFlow(flow));
+  }, movingMs).unref();
+  return { close: () => clearInterval(timer) };
+}
+
+function bindingsOf({ listen, sipPort, tlsPort, wss, address }: PhonesOptions): Binding[] {
   const at = { host: listen, advertisedHost: address };
   return [
     ...(sipPort === undefined
@@ -219,6 +245,7 @@ function bindingsOf({ listen, sipPort, tlsPort, address }: PhonesOptions): Bindi
           { transport: "tcp" as const, port: sipPort, ...at },
         ]),
     ...(tlsPort === undefined ? [] : [{ transport: "tls" as const, port: tlsPort, ...at }]),
+    ...(wss === undefined ? [] : [{ transport: "wss" as const, port: wss.port, ...at }]),
   ];
 }
 

@@ -1,61 +1,29 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { startBaresip } from "../testing/baresip.ts";
 import { findTone } from "../testing/tones.ts";
-import { chosen } from "./leases.ts";
-import { type Account, openHouse, rtpPorts } from "./testing/house.ts";
-import type { VoiceProcessOptions } from "./testing/voiceProcess.ts";
+import { type Account, openHouse } from "./testing/house.ts";
+import { openOthers } from "./testing/others.ts";
 
 /** Two voice processes share the phone systems of one database: one serves each, and the other one when that is killed or drained. */
 await installTestTools(phoneTools);
 let started: Awaited<ReturnType<typeof startCloud>> | undefined;
-const children: ChildProcess[] = [];
-after(() => {
-  for (const child of children) child.kill("SIGKILL");
-});
 const start: typeof startCloud = async (options) => {
   started = await startCloud(options);
   return started;
 };
 const house = await openHouse(start, { processId: "house" });
-const systemId = house.office.within.phoneSystem;
-
-/** One that is to have the phone system when it and `house` share. */
-async function another(label: string): Promise<{ child: ChildProcess; processId: string; server: string }> {
-  let number = 0;
-  while (chosen(systemId, ["house", `${label}-${number}`]) === "house") number++;
-  const processId = `${label}-${number}`;
-  const { databaseUrl, masterKey, dataDirectory } = started as NonNullable<typeof started>;
-  const options: VoiceProcessOptions = {
-    ...{ databaseUrl, dataDirectory, processId, rtpPorts: rtpPorts() },
-    masterKey: masterKey.toString("base64"),
-  };
-  const script = new URL("./testing/voiceProcess.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(options)], { stdio: ["ignore", "pipe", "inherit"] });
-  children.push(child);
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return { child, processId, server: `127.0.0.1:${JSON.parse(line.toString()).sipPort}` };
-}
-async function servedBy(processId: string): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await sleep(100)) {
-    const [row] = await house.office.database.sql<{ processId: string }[]>`
-      select process_id as "processId" from voice.served where system_id = ${systemId} and until > now()`;
-    if (row?.processId === processId) return;
-    assert.ok(Date.now() < deadline, `still served by ${row?.processId}, not by ${processId}`);
-  }
-}
+const others = openOthers(house, started as NonNullable<typeof started>);
+const { servedBy } = others;
 const phoneAt = (account: Account, server: string, toneHz: number) => house.phone(account, { server, toneHz });
 const bob = await house.account("102", "Bob");
 const ann = await house.account("101", "Ann");
 const carol = await house.account("103", "Carol");
 
 test("a process that joins takes its share; the other one sends phones there, and takes over when it is killed", async () => {
-  const { child, processId, server } = await another("first");
+  const { child, processId, server } = await others.start("first");
   await servedBy(processId);
   const [phoneOfAnn, phoneOfBob] = [await phoneAt(ann, server, 440), await phoneAt(bob, server, 620)];
   const lost = await startBaresip({
@@ -92,7 +60,7 @@ test("a process that joins takes its share; the other one sends phones there, an
   assert.ok(findTone(atBob, 1000).heardMs > 2000, JSON.stringify(findTone(atBob, 1000)));
 
   // Drained in the middle of a call.
-  const second = await another("second");
+  const second = await others.start("second");
   await house.phones.drain();
   await servedBy(second.processId);
   const goesOn = findTone(await phoneOfCarol.heardFor(3), 620);

@@ -110,13 +110,19 @@ export const sipAccount = z.object({
   userName: z.string(),
   password: z.string().describe("Shown this once."),
   server: z.string().describe("The outbound proxy: what the domain need not lead to."),
-  udpPort: z.number().int().optional(),
+  udpPort: z.number().int().optional().describe("Without any port: the one of the server's SRV records, as RFC 3263 has it."),
   tcpPort: z.number().int().optional(),
   tlsPort: z.number().int().optional(),
   webSocketUrl: z.string().describe("SIP over WebSocket (RFC 7118), for browsers."),
 });
 export type SipAccount = z.output<typeof sipAccount>;
 const deviceWithAccount = phoneDevice.extend({ account: sipAccount });
+
+const webSocketUrls = z
+  .array(z.string())
+  .describe(
+    "Where to connect, the best first, when it does not take the registration the next; one that begins with / is at the console's own address.",
+  );
 
 export const softphoneCredential = sipAccount.extend({
   extensionId: id("extension"),
@@ -128,6 +134,7 @@ export const softphoneCredential = sipAccount.extend({
     .describe(
       "For RTCPeerConnection, as long as the rest holds: a way through networks that let no UDP out. Empty: there is none.",
     ),
+  webSocketUrls,
   expiresAt: timestamp.describe("Take another one before that; registrations made with it end then."),
 });
 export type SoftphoneCredential = z.output<typeof softphoneCredential>;
@@ -360,6 +367,17 @@ export const extensionRoutes = {
     response: softphoneCredential,
     status: 201,
     errors: ["not_found", "failed_precondition"],
+    cli: false,
+  }),
+  mySoftphoneDoorsGet: route({
+    method: "GET",
+    path: "/v1/my/extensions/{extension}/softphone-doors",
+    summary: "Find where the phone in the browser connects now",
+    description: "Asked again whenever a connection is lost: another server may have the phone system since.",
+    permission: "self",
+    params: byExtension,
+    response: z.object({ webSocketUrls }),
+    errors: ["not_found"],
     cli: false,
   }),
 };

@@ -5,6 +5,8 @@ const passwordPurpose = (userName: string): string => `voice.device.password:${u
 
 /** Nobody guesses one of the other: both are made, not chosen. */
 export const newUserName = (): string => randomBytes(8).toString("hex");
+/** One that is not is nobody's: that saves asking the database for each number of a caller. */
+export const mayBeUserName = (text: string): boolean => /^[0-9a-f]{16}$/.test(text);
 export const newSipPassword = (): string => randomBytes(18).toString("base64url");
 
 export const sealPassword = (secrets: Secrets, userName: string, password: string): Uint8Array =>

@@ -3,6 +3,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, checkRevision, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { Area, RequestContext } from "../../../kernel/service.ts";
+import { leaseStore } from "../live/store/leases.ts";
 import { turnCredentials, turnSecret, turnUrls } from "../media/turn.ts";
 import { myExtensions } from "../mine.ts";
 import { subjectOf, type VoiceParts } from "../parts.ts";
@@ -24,6 +25,7 @@ type OwnHandlers = Pick<
   | "myPhoneDeviceCreate"
   | "myPhoneDeviceDelete"
   | "mySoftphoneCreate"
+  | "mySoftphoneDoorsGet"
 >;
 type Context = Pick<RequestContext, "tx" | "principal">;
 
@@ -47,6 +49,12 @@ export function ownHandlers(parts: VoiceParts): OwnHandlers {
     if (found) return found;
     const { row } = await insertDevice(parts, tx, extension, { kind: "browser", label: "Browser", maker: "other" });
     return row;
+  }
+
+  /** The console's own address comes last: by it one reaches the voice process beside the control plane, whatever that serves. */
+  async function doorsOf(tx: Tx, systemId: string): Promise<string[]> {
+    const doors = await leaseStore.doors(tx, systemId);
+    return [...new Set([...doors.map((url) => url ?? "/sip"), "/sip"])];
   }
 
   return {
@@ -129,8 +137,14 @@ export function ownHandlers(parts: VoiceParts): OwnHandlers {
                   urls: turnUrls(parts.turn),
                 }),
               ],
+        webSocketUrls: await doorsOf(context.tx, system.id),
         expiresAt: isoTime(expiresAt),
       };
+    },
+
+    async mySoftphoneDoorsGet(context, { params }) {
+      const [extension] = await myExtensions(context.tx, context.principal, params.extension);
+      return { webSocketUrls: await doorsOf(context.tx, (extension as ExtensionRow).systemId) };
     },
   };
 }

@@ -1,5 +1,5 @@
 import { isoTime } from "../../../kernel/clock.ts";
-import type { VoiceParts } from "../parts.ts";
+import type { SipAddress, VoiceParts } from "../parts.ts";
 import type { Extension, PhoneDevice, SipAccount } from "./contract.ts";
 import type { DeviceRow, ExtensionRow } from "./store.ts";
 
@@ -44,7 +44,9 @@ export function accountOf(
   { userName, password }: { userName: string; password: string },
 ): SipAccount {
   const url = new URL(parts.publicUrl);
-  const { host, port, tlsPort } = parts.sip ?? { host: url.hostname };
+  const { host, ...ports } = parts.sip ?? { host: url.hostname };
+  // With a port, a phone asks for no SRV records.
+  const { port, tlsPort }: Partial<SipAddress> = ports.bySrv ? {} : ports;
   return {
     domain,
     userName,

@@ -162,7 +162,7 @@ test("where calls still lead to a program it is not deleted", async () => {
 
 test("what is asked of calls is done by the voice process, once, and its answer comes back", async () => {
   const asked: Command[] = [];
-  await cloud.database.transaction("system", (tx) => leaseStore.take(tx, "test", [system], 60));
+  await cloud.database.transaction("system", (tx) => leaseStore.take(tx, "test", [system]));
   const line = await serveCommands(cloud.database, silentLog, "test", async (command) => {
     asked.push(command);
     if (command.kind === "call_start") return { callId: "cal_new" };

@@ -123,11 +123,16 @@ create index on voice.webhook_deliveries (created_at);
 -- Voice processes that run; several share the phone systems of one cloud.
 create table voice.processes (
   id text primary key,
-  seen_at timestamptz not null
+  seen_at timestamptz not null,
+  -- Where browsers reach it without the control plane between.
+  web_socket_url text,
+  calls integer not null default 0,
+  -- What its media engine has to do: workers and rtpengine hosts.
+  engine jsonb not null
 );
 alter table voice.processes enable row level security;
--- Nobody's but the cloud's own.
-create policy tenant on voice.processes to khmara_tenant using (false);
+-- The cloud's own; browsers of all are told where they connect.
+create policy tenant on voice.processes for select to khmara_tenant using (true);
 
 -- Who serves a phone system, and until when unless it says so again.
 create table voice.served (

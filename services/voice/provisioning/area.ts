@@ -76,7 +76,9 @@ export function createProvisioningArea(parts: VoiceParts): Area<typeof provision
     const extension = there(await extensionStore.find(tx, device.extensionId), "extension");
     const { domain, settings } = there(await systemStore.find(tx, device.systemId), "phoneSystem");
     const account = accountOf(parts, domain, { userName: device.userName, password: openPassword(parts.secrets, device) });
-    const hasTls = account.udpPort === undefined && account.tlsPort !== undefined;
+    const { port, tlsPort, bySrv = false } = parts.sip ?? {};
+    const hasTls = port === undefined && tlsPort !== undefined;
+    const number = (hasTls ? tlsPort : port) ?? 5060;
     const name = extension.settings.callerName ?? extension.name;
     const text = fill(template, {
       name,
@@ -86,9 +88,13 @@ export function createProvisioningArea(parts: VoiceParts): Area<typeof provision
       user: account.userName,
       password: account.password,
       server: account.server,
-      port: String((hasTls ? account.tlsPort : account.udpPort) ?? 5060),
+      port: String(number),
+      colonPort: bySrv ? "" : `:${number}`,
       transport: hasTls ? "tls" : "udp",
       transportNumber: hasTls ? "2" : "0",
+      yealinkPort: bySrv ? "0" : String(number),
+      yealinkTransport: bySrv ? "3" : hasTls ? "2" : "0",
+      grandstreamLookup: bySrv ? "1" : "0",
       fanvilTransport: hasTls ? "3" : "0",
       voicemail: settings.featureCodes.voicemail ?? "",
       pickup: settings.featureCodes.pickupGroup ?? "",

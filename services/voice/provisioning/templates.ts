@@ -11,11 +11,19 @@ export interface Values {
   user: string;
   password: string;
   server: string;
+  /** Of a phone that is not told to ask for SRV records. */
   port: string;
+  /** With a colon before it; empty: the phone asks for SRV records. */
+  colonPort: string;
   /** udp or tls. */
   transport: string;
   /** As most makers number them: 0, TLS 2. */
   transportNumber: string;
+  /** 0 with transport 3 (DNS-NAPTR): NAPTR, then SRV, then A records. */
+  yealinkPort: string;
+  yealinkTransport: string;
+  /** P103: A records 0, SRV 1. */
+  grandstreamLookup: string;
   /** As Fanvil does: 0, TLS 3. */
   fanvilTransport: string;
   /** Code of the own voicemail; empty: none. */
@@ -53,8 +61,8 @@ account.1.sip_server.1.address = {domain}
 account.1.sip_server.1.expires = 600
 account.1.outbound_proxy_enable = 1
 account.1.outbound_proxy.1.address = {server}
-account.1.outbound_proxy.1.port = {port}
-account.1.transport = {transportNumber}
+account.1.outbound_proxy.1.port = {yealinkPort}
+account.1.transport = {yealinkTransport}
 account.1.nat.udp_update_enable = 1
 account.1.subscribe_mwi = 1
 voice_mail.number.1 = {voicemail}
@@ -76,7 +84,7 @@ features.pickup.group_pickup_code = {pickup}
     <user_pname idx="1" perm="R">{user}</user_pname>
     <user_pass idx="1" perm="R">{password}</user_pass>
     <user_host idx="1" perm="R">{domain}</user_host>
-    <user_outbound idx="1" perm="R">sip:{server}:{port};transport={transport}</user_outbound>
+    <user_outbound idx="1" perm="R">sip:{server}{colonPort};transport={transport}</user_outbound>
     <user_expiry idx="1" perm="R">600</user_expiry>
     <user_mailbox idx="1" perm="R">{voicemail}</user_mailbox>
   </phone-settings>
@@ -95,7 +103,8 @@ features.pickup.group_pickup_code = {pickup}
     <P270>{number} {name}</P270>
     <P3>{name}</P3>
     <P47>{domain}</P47>
-    <P48>{server}:{port}</P48>
+    <P48>{server}{colonPort}</P48>
+    <P103>{grandstreamLookup}</P103>
     <P35>{user}</P35>
     <P36>{user}</P36>
     <P34>{password}</P34>
@@ -153,8 +162,8 @@ features.pickup.group_pickup_code = {pickup}
   </section>
   <section name="proxy_0">
     <entry name="reg_identity" overwrite="true">"{quotableName}" &lt;sip:{user}@{domain}&gt;</entry>
-    <entry name="reg_proxy" overwrite="true">&lt;sip:{server}:{port};transport={transport}&gt;</entry>
-    <entry name="reg_route" overwrite="true">&lt;sip:{server}:{port};transport={transport};lr&gt;</entry>
+    <entry name="reg_proxy" overwrite="true">&lt;sip:{server}{colonPort};transport={transport}&gt;</entry>
+    <entry name="reg_route" overwrite="true">&lt;sip:{server}{colonPort};transport={transport};lr&gt;</entry>
     <entry name="reg_expires" overwrite="true">600</entry>
     <entry name="reg_sendregister" overwrite="true">1</entry>
   </section>
@@ -166,7 +175,7 @@ features.pickup.group_pickup_code = {pickup}
     escaping: "quoted",
     fileNames: ["accounts"],
     addsFileName: false,
-    text: `"{name}" <sip:{user}@{domain}>;auth_user={user};auth_pass={password};outbound="sip:{server}:{port};transport={transport}";regint=600;mwi=yes
+    text: `"{name}" <sip:{user}@{domain}>;auth_user={user};auth_pass={password};outbound="sip:{server}{colonPort};transport={transport}";regint=600;mwi=yes
 `,
   },
 };

@@ -16,6 +16,8 @@ export interface Locations {
   /** Devices whose extension is another one now: somebody signed in or out there. Never rejects. */
   reassign(extensionOf: ReadonlyMap<string, string>): Promise<void>;
   all(): Location[];
+  /** Called with those of a phone system that another process has from now on. */
+  onLeft(listener: (locations: Location[]) => void): void;
   /** Called with the extension when it gained or lost a device. */
   onChange(listener: (extensionId: string) => void): void;
   close(): void;
@@ -32,6 +34,7 @@ export async function openLocations(
   const byExtension = new Map<string, Set<Location>>();
   const flows = new Map<string, Set<Location>>();
   const listeners: ((extensionId: string) => void)[] = [];
+  const leftListeners: ((locations: Location[]) => void)[] = [];
 
   const addTo = (map: Map<string, Set<Location>>, key: string, location: Location) => {
     const set = map.get(key) ?? new Set();
@@ -87,7 +90,9 @@ export async function openLocations(
     tell(fresh.map(({ extensionId }) => extensionId));
   }
   const leave = (systemId: string) => {
-    for (const location of [...byId.values()].filter((each) => each.systemId === systemId)) drop(location);
+    const left = [...byId.values()].filter((each) => each.systemId === systemId);
+    for (const location of left) drop(location);
+    for (const listener of leftListeners) listener(left);
   };
   leases.onChange((systemId, isOurs) => {
     if (!isOurs) return leave(systemId);
@@ -136,6 +141,7 @@ export async function openLocations(
     },
     all: () => [...byId.values()].filter(holds),
     onChange: (listener) => void listeners.push(listener),
+    onLeft: (listener) => void leftListeners.push(listener),
     close: () => clearInterval(sweep),
   };
 }

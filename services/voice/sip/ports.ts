@@ -159,6 +159,8 @@ export interface SipStack {
   /** A WebSocket of subprotocol "sip" that someone else has upgraded (a door before us). */
   acceptWebSocket(socket: WebSocket, remote: { address: string; port: number; secure: boolean }): void;
   isFlowOpen(flow: string): boolean;
+  /** Ends a connection, so that the other side looks for a better place to be. Nothing happens to UDP. */
+  closeFlow(flow: string): void;
   replaceCertificate(certificate: Pick<SecureContextOptions, "cert" | "key">): void;
   /** New calls get 503 from now on; running ones go on for at most `drainMs`, then they are hung up. Then everything is closed. Twice is once. */
   close(options?: { drainMs?: number }): Promise<void>;

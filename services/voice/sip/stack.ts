@@ -295,6 +295,10 @@ class Stack implements SipStack, Host {
     return this.#layer.flow(flow)?.open === true;
   }
 
+  closeFlow(flow: string): void {
+    this.#layer.closeFlow(flow);
+  }
+
   replaceCertificate(...args: Parameters<SipStack["replaceCertificate"]>): void {
     this.#layer.replaceCertificate(...args);
   }

@@ -14,6 +14,8 @@ export interface BaresipOptions {
   domain?: string;
   /** `host:port` of the server; default: the domain. */
   server?: string;
+  /** A name server, `address:port`: the server is then a name without a port, found by its SRV records. */
+  dns?: string;
   /** Of digest; default: the user. */
   authUser?: string;
   displayName?: string;
@@ -283,6 +285,7 @@ function configuration(
     `sip_listen 127.0.0.1:${sip}`,
     ...(options.caFile === undefined ? [] : [`sip_cafile ${options.caFile}`]),
     "net_interface 127.0.0.1",
+    ...(options.dns === undefined ? [] : [`dns_server ${options.dns}`]),
     "call_local_timeout 600",
     "call_max_calls 10",
     `audio_source aufile,${file}`,

@@ -11,6 +11,8 @@ export interface PhoneAccount {
   password: string;
   domain: string;
   iceServers: RTCIceServer[];
+  /** Where to connect, the best first. */
+  servers: string[];
 }
 
 /** Of this tab alone, so that a reload is the same device; it goes with the tab. */
@@ -32,5 +34,14 @@ export async function openAccount(extension: Extension["id"], anew: boolean): Pr
     password: credential.password,
     domain: credential.domain,
     iceServers: credential.iceServers ?? [],
+    servers: serversOf(credential.webSocketUrls ?? ["/sip"]),
   };
 }
+
+/** Where to connect now: another server may have the phone system since. */
+export const askServers = async (extension: string): Promise<string[]> =>
+  serversOf((await callApi("mySoftphoneDoorsGet", { extension: extension as Extension["id"] })).webSocketUrls);
+
+/** One that begins with / is at the address of this page, whatever name that has here. */
+const serversOf = (urls: readonly string[]): string[] =>
+  urls.map((url) => (url.startsWith("/") ? `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${url}` : url));

@@ -19,7 +19,7 @@ import {
 
 const qualityMs = 3000;
 const expiresSeconds = 300;
-const longestPauseMs = 30_000;
+const longestPauseMs = 10_000;
 
 interface Line {
   id: string;
@@ -46,10 +46,14 @@ export class PhoneEngine {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #pauseMs = 1000;
   #stopped = false;
+  readonly #askServers: () => Promise<string[]>;
+  #servers: string[];
+  /** Since it was registered. */
+  #attempts = 0;
 
   constructor(options: {
     account: PhoneAccount;
-    server: string;
+    askServers: () => Promise<string[]>;
     instance: string;
     told: (event: PhoneEvent) => void;
     state: () => PhoneState;
@@ -58,13 +62,15 @@ export class PhoneEngine {
     this.#told = options.told;
     this.#state = options.state;
     const { account } = options;
+    this.#askServers = options.askServers;
+    this.#servers = account.servers;
     this.#agent = new UserAgent({
       uri: this.#address(account.userName),
       authorizationUsername: account.userName,
       authorizationPassword: account.password,
       displayName: account.name,
       instanceId: options.instance,
-      transportOptions: { server: options.server, keepAliveInterval: 25, connectionTimeout: 10 },
+      transportOptions: { server: account.servers[0], keepAliveInterval: 25, connectionTimeout: 10 },
       logBuiltinEnabled: false,
       userAgentString: "Khmara console",
       sipExtensionReplaces: "Supported" as never,
@@ -368,16 +374,19 @@ export class PhoneEngine {
   }
 
   #register(): void {
-    this.#pauseMs = 1000;
     void this.#registerer
       .register({
         requestDelegate: {
           // After a line was cut the registration is renewed, which is no change of its state.
-          onAccept: () => this.#tellRegistration("registered"),
+          onAccept: () => {
+            this.#attempts = 0;
+            this.#pauseMs = 1000;
+            this.#tellRegistration("registered");
+          },
           onReject: ({ message }) => {
             const refused = [401, 403, 404, 407].includes(message.statusCode ?? 0);
             this.#tellRegistration(refused ? "refused" : "lost");
-            if (!refused) this.#retry = setTimeout(() => this.#register(), 5000);
+            if (!refused) this.#retry = setTimeout(() => void this.#moveOn(), this.#pause());
           },
         },
       })
@@ -388,16 +397,39 @@ export class PhoneEngine {
     if (this.#stopped) return;
     this.#tellRegistration("lost");
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#reconnect(), this.#pauseMs);
-    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+    this.#retry = setTimeout(() => this.#reconnect(), this.#pause());
+  }
+
+  /** Longer each time, until it is registered. */
+  #pause(): number {
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(longestPauseMs, pauseMs * 2);
+    return pauseMs;
   }
 
   readonly #reconnect = (): void => {
     clearTimeout(this.#retry);
     if (this.#stopped) return;
     if (this.#agent.isConnected()) this.#register();
-    else void this.#agent.reconnect().catch(() => this.#lost());
+    else void this.#connect().catch(() => this.#lost());
   };
+
+  /** To the one that has the phone system now, as the cloud says; when that does not take us, to the next. */
+  async #connect(): Promise<void> {
+    this.#servers = await this.#askServers().catch(() => this.#servers);
+    const server = this.#servers[this.#attempts++ % this.#servers.length];
+    // sip.js has no way to change it, and reads it anew at each connection.
+    const { configuration } = this.#agent.transport as unknown as { configuration: { server: string } };
+    if (server !== undefined) configuration.server = server;
+    await this.#agent.reconnect();
+  }
+
+  /** This server does not serve us any more, or not yet. Calls that run have to stay where they are. */
+  async #moveOn(): Promise<void> {
+    if (this.#lines.size > 0 || !this.#agent.isConnected()) return this.#reconnect();
+    await this.#agent.transport.disconnect().catch(() => {});
+    this.#reconnect();
+  }
 
   #tellRegistration(registration: PhoneState["registration"]): void {
     if (!this.#stopped) this.#told({ kind: "registration", registration });

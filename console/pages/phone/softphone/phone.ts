@@ -1,4 +1,4 @@
-import type { PhoneAccount } from "./account.ts";
+import { askServers, type PhoneAccount } from "./account.ts";
 import type { PhoneEngine } from "./engine.ts";
 import { after, idle, isLive, type PhoneCommand, type PhoneEvent, type PhoneState, ringing, steps } from "./state.ts";
 import { Tabs } from "./tabs.ts";
@@ -104,7 +104,7 @@ export class Phone {
       if (turn !== this.#turn) return;
       this.#engine = new Engine({
         account,
-        server: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/sip`,
+        askServers: () => askServers(account.extensionId),
         instance: instanceOf(account.userName),
         told: (event) => turn === this.#turn && this.#told(event),
         state: () => this.#view,

@@ -11,9 +11,11 @@ export interface VoiceProcessOptions {
   dataDirectory: string;
   processId: string;
   rtpPorts: { from: number; to: number };
+  /** Of wss, PEM. */
+  certificate?: { cert: string; key: string };
 }
 
-const { databaseUrl, masterKey, ...options } = JSON.parse(process.argv[2] ?? "") as VoiceProcessOptions;
+const { databaseUrl, masterKey, certificate, ...options } = JSON.parse(process.argv[2] ?? "") as VoiceProcessOptions;
 const phones = await openPhones({
   ...options,
   database: openDatabase({ url: databaseUrl, maxConnections: 4 }),
@@ -26,5 +28,10 @@ const phones = await openPhones({
   address: "127.0.0.1",
   workers: 1,
   log: silentLog,
+  ...(certificate === undefined
+    ? {}
+    : { wss: { port: 0 }, certificate: { cert: Buffer.from(certificate.cert), key: Buffer.from(certificate.key) } }),
 });
-process.stdout.write(`${JSON.stringify({ sipPort: phones.sipPort })}\n`);
+// As the server's own process does.
+process.on("SIGUSR2", () => void phones.drain());
+process.stdout.write(`${JSON.stringify({ sipPort: phones.sipPort, wssPort: phones.wssPort })}\n`);

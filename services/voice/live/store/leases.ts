@@ -1,15 +1,58 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
+import type { EngineFigures } from "../../media/engine.ts";
+
+/** A lease, and a process that says nothing, hold for so long. */
+export const heldSeconds = 15;
+
+/** What a voice process tells of itself. */
+export interface ProcessReport {
+  /** Where browsers reach it without the control plane between. */
+  webSocketUrl: string | null;
+  calls: number;
+  engine: EngineFigures;
+}
+
+export interface ProcessRow extends ProcessReport {
+  id: string;
+  seenAt: Date;
+  isSilent: boolean;
+  systems: number;
+}
 
 /** Which voice process serves which phone system: a row for each, which holds for some seconds and is renewed. */
 export const leaseStore = {
   /** It is there, for those who share phone systems out; not while it drains. */
-  async note(tx: Tx, processId: string, isThere: boolean): Promise<void> {
-    if (isThere)
-      await tx.sql`insert into voice.processes (id, seen_at) values (${processId}, now()) on conflict (id) do update set seen_at = now()`;
-    else await tx.sql`delete from voice.processes where id = ${processId}`;
+  async note(tx: Tx, processId: string, { webSocketUrl, calls, engine }: ProcessReport): Promise<void> {
+    await tx.sql`insert into voice.processes (id, seen_at, web_socket_url, calls, engine)
+      values (${processId}, now(), ${webSocketUrl}, ${calls}, ${tx.sql.json(engine as never)})
+      on conflict (id) do update set seen_at = now(), web_socket_url = excluded.web_socket_url, calls = excluded.calls,
+        engine = excluded.engine`;
+    // One that was taken away for good.
+    await tx.sql`delete from voice.processes where seen_at < now() - interval '1 day'`;
   },
 
-  async processes(tx: Tx, heldSeconds: number): Promise<string[]> {
+  async leave(tx: Tx, processId: string): Promise<void> {
+    await tx.sql`delete from voice.processes where id = ${processId}`;
+  },
+
+  /** By their names. `after` is the last that was seen before. */
+  page: (tx: Tx, { after, limit }: { after: string; limit: number }): Promise<ProcessRow[]> =>
+    tx.sql<ProcessRow[]>`
+      select id, seen_at as "seenAt", seen_at < now() - make_interval(secs => ${heldSeconds}) as "isSilent",
+        web_socket_url as "webSocketUrl", calls, engine,
+        (select count(*)::int from voice.served v where v.process_id = p.id and v.until > now()) as systems
+      from voice.processes p where id > ${after} order by id limit ${limit}`,
+
+  /** Where browsers may try, whoever serves this phone system first; null: by the console's own address. */
+  async doors(tx: Tx, systemId: string): Promise<(string | null)[]> {
+    const rows = await tx.sql<{ webSocketUrl: string | null }[]>`
+      select p.web_socket_url as "webSocketUrl" from voice.processes p
+        left join voice.served v on v.process_id = p.id and v.system_id = ${systemId} and v.until > now()
+      where p.seen_at > now() - make_interval(secs => ${heldSeconds}) order by v.system_id is null, p.id`;
+    return rows.map(({ webSocketUrl }) => webSocketUrl);
+  },
+
+  async processes(tx: Tx): Promise<string[]> {
     const rows = await tx.sql<{ id: string }[]>`
       select id from voice.processes where seen_at > now() - make_interval(secs => ${heldSeconds}) order by id`;
     return rows.map(({ id }) => id);
@@ -22,7 +65,7 @@ export const leaseStore = {
       from voice.systems s left join voice.served v on v.system_id = s.id`,
 
   /** Takes and renews; answers those that it has then. */
-  async take(tx: Tx, processId: string, systemIds: string[], heldSeconds: number): Promise<string[]> {
+  async take(tx: Tx, processId: string, systemIds: string[]): Promise<string[]> {
     const rows = await tx.sql<{ systemId: string }[]>`
       insert into voice.served as v (system_id, organisation_id, process_id, until)
       select id, organisation_id, ${processId}, now() + make_interval(secs => ${heldSeconds}) from voice.systems

@@ -205,6 +205,10 @@ export class TransportLayer {
     return socket?.flow(address, Number(port));
   }
 
+  closeFlow(id: string): void {
+    this.#flows.get(id)?.close();
+  }
+
   #udpFor(address: string): UdpSocket | undefined {
     const family = isIPv6(address) ? 6 : 4;
     return this.#udp.find((one) => one.family === family) ?? (family === 4 ? this.#udp[0] : undefined);
