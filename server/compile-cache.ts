@@ -51,19 +51,21 @@ export function lateModules(repository: string): string[] {
   return [...found].filter((module) => existsSync(module)).sort();
 }
 
+const forSize = "--optimize-for-size";
 const youngSpace = "--max-semi-space-size=";
 
 /**
  * How a child is started, also for the warm-up: what is compiled holds for the same flags only. V8 lets the space of young objects grow with the load and
  * never gives it back (4 MB instead of 16), and collects the old ones only when there are half as many again, unless memory is worth more to it than
- * speed. Together 40 to 70 MB in the control plane after work; requests cost the same time (bench/). Calls make so many young objects that collecting
- * them in 4 MB took a quarter of the voice process's time, which is there only where there are phones.
+ * speed. Together 40 to 70 MB in the control plane after work; requests cost the same time (bench/). In the voice process, which is there only where there
+ * are phones, objects live as long as a call does: with so little memory, which grows by itself in no useful time, they all became old ones, and
+ * collecting those was half of the process's time.
  */
-export const childWords = (entry: string): string[] => [
-  ...new Set([...process.execArgv.filter((word) => !word.startsWith(youngSpace)), "--optimize-for-size"]),
-  `${youngSpace}${entry.endsWith("/voice.ts") ? 16 : 4}`,
-  entry,
-];
+export function childWords(entry: string): string[] {
+  const words = process.execArgv.filter((word) => !word.startsWith(youngSpace) && word !== forSize);
+  if (entry.endsWith("/voice.ts")) return [...words, "--min-semi-space-size=32", `${youngSpace}32`, entry];
+  return [...words, forSize, `${youngSpace}4`, entry];
+}
 
 /** The supervisor itself: the first start of a version replaces this process by one that finds everything compiled. */
 export function restartCompiled(repository: string): void {
