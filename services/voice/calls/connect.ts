@@ -49,7 +49,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
 export async function ring(
   call: Call,
   targets: readonly Target[],
-  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging" | "quiet">>,
+  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging" | "quiet" | "followsMoved">>,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const extensionIds = targets.flatMap(({ who }) => who.extensionId ?? []);

@@ -1,5 +1,5 @@
 import type { CodecName, MediaProfile, Playback, PlaySource } from "../media/engine.ts";
-import type { HeaderInput, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
+import type { HeaderInput, NameAddress, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
 import { aborted, pause, unless } from "./abort.ts";
 import type { Charge } from "./charges.ts";
 import type { CallMedia } from "./media.ts";
@@ -24,12 +24,17 @@ export interface Target extends Way {
   charge?: Charge | undefined;
   /** Rings only after so long. */
   delaySeconds?: number;
+  /** Called instead when this one did not take the call: the next of several carriers. */
+  otherwise?: Target | undefined;
 }
 
 /** Why nobody answered; `busy` also when the phone was told to decline. */
 export type Unanswered = "busy" | "no_answer" | "declined" | "unreachable" | "not_found" | "failed";
 
-export type Dialled = { party: Party } | { party: undefined; why: Unanswered; status: number };
+export type Dialled =
+  | { party: Party }
+  /** `moved`: where a phone said that it is to be called instead (RFC 3261 section 8.1.3.4), the best first. */
+  | { party: undefined; why: Unanswered; status: number; moved?: readonly SipUri[] };
 
 export interface DialOptions {
   stack: SipStack;
@@ -42,6 +47,8 @@ export interface DialOptions {
   /** It hears music already, or is told something. */
   quiet?: boolean;
   maxForwards?: number;
+  /** A phone that names another place decides for all that ring: they are the same person's. */
+  followsMoved?: boolean;
   events: PartyEvents;
   /** A call that another phone takes (pickup): called at the start, with what takes it. Returns what ends the offer. */
   offerPickup?(take: (by: Party) => void): () => void;
@@ -67,7 +74,7 @@ export async function dial(targets: readonly Target[], options: DialOptions, sig
       (): Dialled => ({ party: undefined, why: "no_answer", status: 480 }),
     );
     late.catch(() => {});
-    const first = firstAnswer(attempts);
+    const first = firstAnswer(attempts, options.followsMoved === true);
     const result = await unless(signal, Promise.race([taken.promise, late, first]));
     answered = result.party;
     return result;
@@ -81,7 +88,7 @@ export async function dial(targets: readonly Target[], options: DialOptions, sig
 }
 
 /** The first that answers, or the most telling reason when none does. */
-async function firstAnswer(attempts: Attempt[]): Promise<Dialled> {
+async function firstAnswer(attempts: Attempt[], followsMoved: boolean): Promise<Dialled> {
   const { promise, resolve } = Promise.withResolvers<Dialled>();
   const reasons: Extract<Dialled, { party: undefined }>[] = [];
   const one = async (attempt: Attempt) => {
@@ -89,7 +96,7 @@ async function firstAnswer(attempts: Attempt[]): Promise<Dialled> {
     if (end.party) return resolve(end);
     reasons.push(end);
     // RFC 3261 section 16.7: nobody anywhere wants this call.
-    if (end.status >= 600) resolve(end);
+    if (end.status >= 600 || (followsMoved && end.moved)) resolve(end);
     if (reasons.length === attempts.length) resolve(mostTelling(reasons));
   };
   for (const attempt of attempts) void one(attempt);
@@ -101,7 +108,17 @@ const telling: Unanswered[] = ["declined", "busy", "no_answer", "failed", "not_f
 const mostTelling = (reasons: Extract<Dialled, { party: undefined }>[]) =>
   reasons.toSorted((a, b) => telling.indexOf(a.why) - telling.indexOf(b.why))[0] as Dialled;
 
+/** By their q (RFC 3261 section 20.10); without one it is 1. */
+const bestFirst = (contacts: readonly NameAddress[]): SipUri[] =>
+  contacts.toSorted((a, b) => Number(b.params["q"] ?? 1) - Number(a.params["q"] ?? 1)).map(({ uri }) => uri);
+
+/** A carrier that answers so did not take the call: the next one may. 404 or 486 is an answer about the one who was called. */
+export const triesNext = (status: number): boolean =>
+  (status >= 500 && status < 600) || [401, 402, 403, 407, 408, 430, 488].includes(status);
+
 function reasonOf(status: number): Unanswered {
+  // Whoever says where else they are does not take it here.
+  if (status >= 300 && status < 400) return "declined";
   if (status === 486 || status === 600) return "busy";
   if (status === 603 || status === 403) return "declined";
   if (status === 404 || status === 410 || status === 484 || status === 604) return "not_found";
@@ -171,9 +188,7 @@ class Attempt {
     this.party?.session.hangUp({ reason });
   }
 
-  private async ring(stop: AbortSignal): Promise<Dialled> {
-    const { target } = this;
-    if (target.delaySeconds) await pause(target.delaySeconds * 1000, stop);
+  private async way(target: Target): Promise<Dialled> {
     const first = await this.attempt(target);
     // A phone on TLS may have no SRTP.
     if (
@@ -187,9 +202,20 @@ class Attempt {
     return first;
   }
 
+  /** One way after the other, as long as the one before did not take the call. */
+  private async ring(stop: AbortSignal): Promise<Dialled> {
+    if (this.target.delaySeconds) await pause(this.target.delaySeconds * 1000, stop);
+    let next: Target | undefined = this.target;
+    for (;;) {
+      const result = await this.way(next);
+      next = next.otherwise;
+      if (result.party || next === undefined || this.canceled || !triesNext(result.status)) return result;
+    }
+  }
+
   private async attempt(target: Target): Promise<Dialled> {
     const { stack, media, caller, events } = this.options;
-    const { who, profile, codecs, charge, delaySeconds: _, onlyProfile: __, ...rest } = target;
+    const { who, profile, codecs, charge, delaySeconds: _, onlyProfile: __, otherwise: ___, ...rest } = target;
     const leg = media.leg(who.number ?? "phone");
     let sdp: string;
     try {
@@ -239,7 +265,10 @@ class Attempt {
           reject(error);
         });
     });
-    session.on("refused", ({ status }) => resolve({ party: undefined, why: reasonOf(status), status }));
+    session.on("refused", ({ status, contacts }) => {
+      const moved = status >= 300 && status < 400 && contacts.length > 0 ? { moved: bestFirst(contacts) } : {};
+      resolve({ party: undefined, why: reasonOf(status), status, ...moved });
+    });
     void aborted(party.gone).then(() => resolve({ party: undefined, why: "failed", status: party.end?.status ?? 500 }));
     return promise;
   }

@@ -1,6 +1,9 @@
 import type { Destination } from "../destinations/contract.ts";
+import type { PlanExtension } from "../plan.ts";
+import type { SipUri } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import { connect, instead, ring, targetsOf } from "./connect.ts";
+import { dialledDestination } from "./inside.ts";
 
 /** Calls an extension: all its phones, or where it says that calls go. Returns where the call goes next. @throws the reason of `signal` */
 export async function callExtension(call: Call, extensionId: string, signal: AbortSignal): Promise<Destination | undefined> {
@@ -32,10 +35,16 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
     call.refuse(480, "missed", "No phone of the extension is registered.");
     return goOn(call, extension.id, forwarding.unreachable);
   }
-  const result = await ring(call, targets, { ringSeconds: extension.ringSeconds }, signal);
+  const result = await ring(call, targets, { ringSeconds: extension.ringSeconds, followsMoved: true }, signal);
   if (result.party) {
     await connect(call, result.party, signal);
     return undefined;
+  }
+  const moved = result.moved && movedTo(call, extension, result.moved);
+  if (moved) {
+    call.forwardedBy.add(extension.id);
+    call.payer = extension;
+    return moved;
   }
   switch (result.why) {
     case "busy":
@@ -52,6 +61,19 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
       call.refuse(result.status >= 400 ? result.status : 480, "failed", `The phone answered ${result.status}.`);
       return goOn(call, extension.id, forwarding.unreachable);
   }
+}
+
+/**
+ * Where a phone sends its caller by 302, once for each extension: as if the extension forwarded there, so what it may call holds, and what the phone
+ * system may. Only what can be dialled in the phone system counts: the call goes to no stranger's server, runs no code, and calls no emergency service.
+ */
+function movedTo(call: Call, extension: PlanExtension, contacts: readonly SipUri[]): Destination | undefined {
+  if (call.forwardedBy.has(extension.id)) return undefined;
+  for (const { user = "" } of contacts) {
+    const destination = dialledDestination(call.plan, decodeURIComponent(user));
+    if (destination && (destination.kind === "number" || extension.permissions.internal)) return destination;
+  }
+  return undefined;
 }
 
 /** Once for each extension: two that forward to each other would go on for ever. */

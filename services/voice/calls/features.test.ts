@@ -3,6 +3,7 @@ import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { openSipStack } from "../sip/stack.ts";
 import type { Baresip } from "../testing/baresip.ts";
 import { findTone } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
@@ -72,6 +73,51 @@ test("two that forward to each other: the one that it comes to again rings", asy
   await over(atBob);
   await change(bob.extensionId, { forwarding: { always: null } });
   await change(carol.extensionId, { forwarding: { always: null } });
+});
+
+test("a phone's own 302: followed inside and once only, never to an emergency number, a code or a stranger's server", async () => {
+  await change(bob.extensionId, { forwarding: { busy: null, noAnswer: null, unreachable: null } });
+  const device = await house.account("106", "Moves", noVoicemail);
+  const contacts: string[] = [];
+  const mover = await openSipStack({
+    bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+    userAgent: "mover",
+    onInvite: (call) => call.redirect(contacts),
+    onRequest: (request) => request.respond(200),
+  });
+  house.keep(mover);
+  const server = `127.0.0.1:${house.phones.sipPort}`;
+  const registered = await mover.request({
+    method: "REGISTER",
+    target: `sip:${house.domain}`,
+    routes: [`<sip:${server};lr>`],
+    from: `<sip:${device.userName}@${house.domain}>`,
+    to: `<sip:${device.userName}@${house.domain}>`,
+    contact: true,
+    credentials: { username: device.userName, password: device.password },
+  });
+  assert.equal(registered.status, 200);
+  const sendTo = (...list: string[]) => contacts.splice(0, contacts.length, ...list);
+  const refused = async (status: RegExp) => {
+    forget();
+    await atAnn.dial("106");
+    assert.match((await atAnn.closed()).param ?? "", status);
+  };
+  sendTo(`<sip:103@${house.domain}>;q=0.2`, `<sip:102@127.0.0.1>;q=0.9`);
+  forget();
+  await atAnn.dial("106");
+  await answers(atBob);
+  await over(atBob);
+  // To itself, to what only a person may call, to a number that it may not call, to nowhere.
+  for (const to of ["106", "112", "*97", "+380441234567", "someone"]) {
+    sendTo(`<sip:${encodeURIComponent(to)}@elsewhere.example>`);
+    await refused(to === "+380441234567" ? /403/ : /486|480|603/);
+  }
+  await change(bob.extensionId, { forwarding: { always: { kind: "extension", id: device.extensionId } } });
+  // Bob's calls come back to the phone that sends them to Bob: the second time it does not count.
+  sendTo(`<sip:102@${house.domain}>`);
+  await refused(/486/);
+  await change(bob.extensionId, { forwarding: { always: null } });
 });
 
 test("opening hours: by the clock, and by the word of somebody", async () => {

@@ -14,10 +14,9 @@ import type { Call } from "./call.ts";
 import { connect, ring, targetsOf } from "./connect.ts";
 import { searchDirectory } from "./directory.ts";
 import { signIn, signOut } from "./hotDesk.ts";
-import { internalDestination } from "./inside.ts";
+import { dialledDestination } from "./inside.ts";
 import { blockLastCaller, lastCaller, lastDialled } from "./lastCalls.ts";
 import { listenToVoicemail } from "./mailbox.ts";
-import { outsideNumber } from "./outside.ts";
 import { answerAfter } from "./paging.ts";
 import { newSoundFile } from "./recordings.ts";
 import { ask, say } from "./say.ts";
@@ -177,17 +176,10 @@ async function forward(
 ): Promise<void> {
   await call.subject.answer();
   const number = rest || (await ask(call, "enter_number", signal, { maximum: 20 }));
-  const destination = dialledDestination(call, number);
+  const destination = dialledDestination(call.plan, number);
   if (!destination) return say(call, "not_in_service", signal);
   const told = forwardedTo(number, when === "noAnswer" ? "no_answer" : when);
   await change(call, caller, { forwarding: { ...caller.forwarding, [when]: destination } }, told, signal);
-}
-
-function dialledDestination(call: Call, dialled: string): Destination | undefined {
-  const inside = internalDestination(call.plan, dialled);
-  if (inside) return inside;
-  const number = outsideNumber(dialled, call.plan.system.country)?.e164;
-  return number === undefined ? undefined : { kind: "number", number };
 }
 
 async function pickUp(call: Call, extensions: PlanExtension[], signal: AbortSignal): Promise<void> {

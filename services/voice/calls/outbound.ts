@@ -3,10 +3,10 @@ import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
 import { cannotPay } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
-import type { Dialled, Target } from "./dial.ts";
+import { type Dialled, type Target, triesNext } from "./dial.ts";
 import { raiseAlarm } from "./emergency.ts";
 import { isWithin } from "./hours.ts";
-import { outsideNumber } from "./outside.ts";
+import { type OutsideNumber, outsideNumber } from "./outside.ts";
 import { say } from "./say.ts";
 import { linesFor, type Outside, partiesOfSystem, trunkTarget } from "./trunkTargets.ts";
 
@@ -16,9 +16,6 @@ interface No {
   phrase: Phrase;
 }
 
-/** A carrier that answers so did not take the call: the next one may. 404 or 486 is an answer about the one who was called. */
-const triesNext = (status: number): boolean => status >= 500 || [401, 402, 403, 407, 408, 430, 488].includes(status);
-const isDecided = (status: number): boolean => status >= 600;
 const outsideRingSeconds = 120;
 
 /** Calls a number outside by the trunks of its route, one after the other. @throws the reason of `signal` */
@@ -41,7 +38,7 @@ export async function callOutside(call: Call, number: Outside, signal: AbortSign
     if (result.party) return void (await connect(call, result.party, signal));
     last = refusedBy(line.trunk.name, result);
     // 112 may be unknown to one carrier, and its lines taken at another.
-    if (!number.emergency && (!triesNext(result.status) || isDecided(result.status))) break;
+    if (!number.emergency && !triesNext(result.status)) break;
   }
   if (last) await refuseAloud(call, last, signal);
 }
@@ -59,7 +56,7 @@ function refusedBy(trunk: string, { why, status }: Extract<Dialled, { party: und
   if (why === "busy") return { status, outcome: "busy", reason };
   if (why === "no_answer") return { status: 480, outcome: "missed", reason };
   if (why === "not_found") return { status, outcome: "failed", reason, phrase: "not_in_service" };
-  if (!triesNext(status) || isDecided(status)) return { status, outcome: "failed", reason };
+  if (!triesNext(status)) return { status, outcome: "failed", reason };
   return { status: 503, outcome: "failed", reason, phrase: "circuits_busy" };
 }
 
@@ -71,13 +68,31 @@ async function refuseAloud(call: Call, { status, outcome, reason, phrase }: Refu
   if (call.subject.hears) await say(call, phrase, signal);
 }
 
-/** For members outside of groups and the like: the trunk that would be taken. Who pays is asked when they answer. */
+/** For members outside of groups and the like: by the first trunk, the others when it does not take the call. Who pays is asked when they answer. */
 export function outsideTargets(call: Call, e164: string): Target[] {
   const found = outsideNumber(e164, call.plan.system.country);
   if (!found) return [];
   const number = { ...found, emergency: false };
-  const [line] = forbidden(call, number) ? [] : linesFor(call, number);
-  return line ? [trunkTarget(call, line, number)] : [];
+  return forbidden(call, number) ? [] : asOne(call, number);
+}
+
+const asOne = (call: Call, number: Outside): Target[] => {
+  const first = linesFor(call, number).reduceRight<Target | undefined>(
+    (otherwise, line) => ({ ...trunkTarget(call, line, number), otherwise }),
+    undefined,
+  );
+  return first ? [first] : [];
+};
+
+/** For a call that begins outside: as one target, or why it may not be made. */
+export async function targetsOutside(call: Call, found: OutsideNumber): Promise<Target[] | { reason: string }> {
+  const number = { ...found, emergency: false };
+  call.country = number.country;
+  call.makeOutbound();
+  const no = await whyNot(call, number);
+  if (no) return { reason: no.reason };
+  const targets = asOne(call, number);
+  return targets.length > 0 ? targets : { reason: "No trunk is there for this number, or all of them are full." };
 }
 
 async function whyNot(call: Call, number: Outside): Promise<No | undefined> {

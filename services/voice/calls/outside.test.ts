@@ -213,6 +213,25 @@ test("a carrier that is not there or takes no calls: the next one carries it; th
   assert.deepEqual([trunksOf(of("501")), trunksOf(of("502"))], [[["Cheap", "answered"]], [["Dear", "answered"]]]);
   assert.deepEqual([of("503")["outcome"], of("503")["cause"]], ["failed", 503]);
 
+  await routeBy([dead, refusing, cheap], { strategy: "in_order" });
+  await changeTrunk(cheap, { maxCalls: null });
+  await add(here, "ringGroupCreate", {
+    ...{ name: "Outside", number: "610", ringSeconds: 60 },
+    members: [{ target: { kind: "number", number: theirs } }],
+  });
+  forget();
+  await atAnn.dial("610");
+  await atZoe.answer();
+  await atAnn.established();
+  await talk(atAnn, 440, atZoe, 620);
+  await atAnn.hangUp();
+  await atZoe.closed();
+  assert.deepEqual(trunksOf(await newest(here, ++made)), [
+    ["Dead", 408],
+    ["Refusing", 503],
+    ["Cheap", "answered"],
+  ]);
+
   await routeBy([refusing], { strategy: "in_order" });
   for (const [status, heard] of [
     [404, /404/],
@@ -235,6 +254,40 @@ test("a carrier that is not there or takes no calls: the next one carries it; th
   await atZoe.closed();
   // One that is known not to be there is not asked first.
   assert.deepEqual(trunksOf(await newest(here, ++made)), [["Cheap", "answered"]]);
+});
+
+test("a queue calls back outside by a trunk: the agent first, then who waited", async () => {
+  forget();
+  const { items } = await here.office.as("owner", "trunkList", { params: here.office.within });
+  await routeBy([items.find(({ name }: Json) => name === "Cheap").id]);
+  const queue = await add(here, "callQueueCreate", {
+    ...{ name: "Help", number: "620", callbackDigit: "2", wrapUpSeconds: 0, leaveWhenEmpty: false },
+    agents: [{ extension: bob.extensionId }],
+  });
+  const lead = (destination: object) =>
+    here.office.as("owner", "phoneNumberUpdate", { params: { phoneNumber: ourNumber["id"] }, body: { destination } });
+  await lead({ kind: "queue", id: queue["id"] });
+  await atZoe.dial("0033199001122");
+  await atZoe.established();
+  // It is offered with the place.
+  await here.until(async () => (await atZoe.heardFor(1)).samples.some((sample) => Math.abs(sample) > 3000), "the offer");
+  await atZoe.press("2");
+  await atZoe.closed();
+  made++;
+  const params = { callQueue: queue["id"], extension: bob.extensionId };
+  forget();
+  await here.office.as("owner", "queueAgentUpdate", { params, body: { loggedIn: true } });
+  await atBob.answer();
+  await atZoe.answer();
+  await talk(atBob, 500, atZoe, 620);
+  await atZoe.hangUp();
+  await atBob.closed();
+  const back = await newest(here, ++made);
+  assert.deepEqual(
+    [back["direction"], back["outcome"], back["fromNumber"], back["toNumber"], trunksOf(back)],
+    ["outbound", "answered", "502", theirs, [["Cheap", "answered"]]],
+  );
+  await lead({ kind: "extension", id: ann.extensionId });
 });
 
 test("calls from outside: a number by its hours to a menu, numbers that are not there, callers who are blocked or hide", async () => {

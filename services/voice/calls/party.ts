@@ -37,10 +37,12 @@ const pictureOf = (shows: boolean) => (shows ? ("sendrecv" as const) : ("recvonl
 
 type AnySession = IncomingCall | OutgoingCall;
 
-/** Why a script of a party ended: another one took it, or it is gone. */
+/** Why a script of a party ended: another one took it, or it is gone. One of each for all calls: where it was made says nothing. */
 export class Left extends Error {
+  static readonly taken = new Left("taken");
+  static readonly gone = new Left("gone");
   readonly because: "taken" | "gone";
-  constructor(because: "taken" | "gone") {
+  private constructor(because: "taken" | "gone") {
     super(`The party was ${because}.`);
     this.because = because;
   }
@@ -127,7 +129,7 @@ export class Party {
 
   /** Ends the hold of whoever has it. */
   take(): AbortSignal {
-    this.control?.abort(new Left("taken"));
+    this.control?.abort(Left.taken);
     const control = new AbortController();
     if (this.gone.aborted) control.abort(this.gone.reason);
     this.control = control;
@@ -240,10 +242,16 @@ export class Party {
       this.negotiating = false;
     }
     this.changed();
-    const { media } = this.leg;
-    // A hold ends again; whoever turned the camera off does not wait until the other one knows.
-    if (media && !media.showsVideo && !media.heldByRemote)
-      await this.peer?.showVideo(false).catch((error) => this.events.onError(error, "the end of a picture"));
+    // Both may have changed at once; whoever turned the camera off does not wait until the other one knows.
+    const { peer } = this;
+    void peer?.seesPictureOf(this);
+    if (peer) void this.seesPictureOf(peer);
+  }
+
+  /** A hold ends again, and its picture comes back: it is not told. Never rejects. */
+  private async seesPictureOf({ leg: { media } }: Party): Promise<void> {
+    if (!media || (media.heldByRemote && !media.showsVideo)) return;
+    await this.showVideo(media.showsVideo).catch((error) => this.events.onError(error, "telling of a picture"));
   }
 
   /** A browser is told that the other one shows a picture, or none any more. It may refuse: then all stays as it was. */
@@ -251,11 +259,13 @@ export class Party {
     const { media } = this.leg;
     // Two that begin at once would wait for each other.
     if (media?.profile !== "webrtc" || this.held || this.negotiating || this.session.state !== "confirmed") return;
-    if (media.seesVideo === shows || (!shows && !media.video)) return;
+    if (media.seesVideo === shows || (!shows && !media.video) || media.heldByRemote) return;
     const sdp = await this.leg.offer({ like: this.leg, video: true, videoDirection: pictureOf(shows) });
     const { status, sdp: answer } = await this.session.reinvite({ sdp });
-    if (status < 300 && answer !== undefined) await this.leg.accept(answer);
-    else await this.leg.rollback();
+    if (status >= 300 || answer === undefined) return this.leg.rollback();
+    await this.leg.accept(answer);
+    // Its camera may have gone on or off meanwhile: then the answer says so.
+    void this.peer?.seesPictureOf(this);
   }
 
   private changed(): void {
@@ -274,8 +284,8 @@ export class Party {
     this.end = end;
     this.endedAt = new Date();
     this.unlisten();
-    this.goneController.abort(new Left("gone"));
-    this.control?.abort(new Left("gone"));
+    this.goneController.abort(Left.gone);
+    this.control?.abort(Left.gone);
     try {
       this.events.onEnded?.(this, end);
     } finally {

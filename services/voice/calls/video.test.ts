@@ -45,6 +45,31 @@ test("two browsers see each other, also after a hold", async () => {
   await over(bob, ann);
 });
 
+test("whoever takes the camera off is told so to the other one, in both directions and again", async () => {
+  await connect(ann, bob);
+  await Promise.all([sees(ann), sees(bob)]);
+  const untilShown = (wanted: string) =>
+    house.until(async () => {
+      const now = await Promise.all([ann, bob].map((each) => each.phone.videoDirection(each.call)));
+      return now.join() === wanted;
+    }, `pictures ${wanted}`);
+  await untilShown("sendrecv,sendrecv");
+  for (let times = 0; times < 2; times++) {
+    await ann.phone.showVideo(ann.call, false);
+    await untilShown("recvonly,sendonly");
+    await ann.phone.showVideo(ann.call, true);
+    await untilShown("sendrecv,sendrecv");
+    await bob.phone.showVideo(bob.call, false);
+    await untilShown("sendonly,recvonly");
+    await bob.phone.showVideo(bob.call, true);
+    await untilShown("sendrecv,sendrecv");
+  }
+  const before = await bob.phone.pictures(bob.call);
+  await house.until(async () => (await bob.phone.pictures(bob.call)) > before + 10, "pictures once more");
+  await Promise.all([assertHears(ann, bob), assertHears(bob, ann)]);
+  await over(bob, ann);
+});
+
 test("a phone without pictures is spoken with", async () => {
   await connect(ann, desk);
   await assertHears(ann, desk);

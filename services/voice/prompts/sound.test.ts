@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { findTone, loudness, tone, toneLevel } from "../testing/tones.ts";
+import { ToneSource } from "../media/embedded/player.ts";
+import type { ToneSpec } from "../media/engine.ts";
+import { findTone, loudness, loudnessOverTime, tone, toneLevel } from "../testing/tones.ts";
 import { AudioError, convertAudio } from "./audio.ts";
 import { languages } from "./languages.ts";
 import { musicFile } from "./music.ts";
@@ -133,6 +135,16 @@ test("every clip is there, is heard, and is as loud as the others; nothing else 
       assert.ok(seconds > 0.12 && seconds < 1.5 + text.length * 0.15, `${language} ${clip}: ${seconds} s`);
       const level = loudness(samples);
       assert.ok(level > -30 && level < -8, `${language} ${clip}: ${level} dB`);
+      const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+      // The loudest that µ-law can say is 32124 (ITU-T G.711): what comes near it was cut off.
+      assert.ok(peak > 5000 && peak < 30_000, `${language} ${clip}: peak ${peak}`);
+      const quiet = loudnessOverTime({ sampleRate, samples }, 50).map((each) => (each < -45 ? "." : "x"));
+      const [longest = ""] = quiet
+        .join("")
+        .match(/\.+/g)
+        ?.toSorted((a, b) => b.length - a.length) ?? [""];
+      assert.ok(longest.length * 50 <= 1000, `${language} ${clip}: ${longest.length * 50} ms of silence`);
+      assert.ok(quiet.slice(0, 5).includes("x") && quiet.slice(-10).includes("x"), `${language} ${clip}: silence around`);
     }
     assert.equal(readdirSync(join(clipFile({ language, clip: "n0" }), "..")).length, words.size);
   }
@@ -168,4 +180,48 @@ test("tones of countries", () => {
       assert.ok(segments.length === 1 || segments.length % 2 === 0, `${country} ${name}`);
       for (const { frequencies, ms } of segments) assert.ok(ms > 0 && frequencies.every((hertz) => hertz > 300 && hertz < 1500));
     }
+  // Those that E.180 Supplement 2 has otherwise than most, as they are heard: seconds of sound and of silence.
+  for (const [country, name, hertz, ...wanted] of [
+    ["IE", "busy", 425, 450, 450],
+    ["SE", "call_waiting", 425, 200, 500, 200, 9100],
+    ["RO", "ringback", 450, 1850, 4150],
+    ["TR", "congestion", 450, 200, 200, 200, 200, 200, 200, 600, 200],
+    ["GB", "congestion", 400, 400, 350, 225, 525],
+    ["HU", "ringback", 425, 1250, 3750],
+    ["NZ", "busy", 400, 250, 250],
+    ["CN", "busy", 450, 350, 350],
+  ] as const) {
+    const { sampleRate, samples } = played(callTone(country, name));
+    let at = 0;
+    for (const [index, ms] of wanted.entries()) {
+      const part = samples.subarray((at * sampleRate) / 1000, ((at + ms) * sampleRate) / 1000);
+      at += ms;
+      if (index % 2 === 0)
+        assert.ok(Math.abs(toneLevel(part, sampleRate, hertz) - loudness(part)) < 3.5, `${country} ${name} ${at}`);
+      else assert.equal(loudness(part), -120, `${country} ${name} ${at}`);
+    }
+    assert.ok(Math.abs(samples.length - (at * sampleRate) / 1000) < sampleRate / 50, `${country} ${name}`);
+  }
 });
+
+test("tones of all countries are as loud as ITU-T E.180 wants them: -10 dBm0, at most 5 dB more or less", () => {
+  for (const country of toneCountries)
+    for (const name of ["dial", "ringback", "busy", "congestion", "call_waiting"] as const) {
+      const { segments } = callTone(country, name);
+      const [{ ms = 0 } = {}] = segments;
+      const { sampleRate, samples } = played(callTone(country, name));
+      const sound = samples.subarray(0, (ms * sampleRate) / 1000);
+      const power = sound.reduce((sum, sample) => sum + sample * sample, 0) / sound.length;
+      // The loudest sine is 3.14 dBm0 (ITU-T G.711).
+      const dbm0 = 10 * Math.log10(power / (32_768 ** 2 / 2)) + 3.14;
+      assert.ok(dbm0 > -15 && dbm0 < -5, `${country} ${name}: ${dbm0} dBm0`);
+    }
+});
+
+/** One turn of a tone, as the media engine plays it. */
+function played(spec: ToneSpec): { sampleRate: number; samples: Int16Array } {
+  const source = new ToneSource({ ...spec, repeat: false });
+  const frames: number[] = [];
+  for (let frame = source.next(); frame !== undefined; frame = source.next()) frames.push(...frame);
+  return { sampleRate: 16_000, samples: Int16Array.from(frames) };
+}

@@ -61,6 +61,13 @@ function named(id: string): Session {
   return session;
 }
 
+function pictureOf(id: string): RTCRtpTransceiver {
+  const { peerConnection } = named(id).sessionDescriptionHandler as unknown as { peerConnection: RTCPeerConnection };
+  const found = peerConnection.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
+  if (found === undefined) throw new Error("The call has no pictures.");
+  return found;
+}
+
 const phone = {
   async start(options: PageOptions): Promise<void> {
     toneHz = options.toneHz;
@@ -127,6 +134,22 @@ const phone = {
   addVideo: async (id: string): Promise<void> => {
     await named(id).invite({ sessionDescriptionHandlerOptions: { constraints: { audio: true, video: true } } as object });
   },
+  /** The camera off or on again, in a call with pictures; the other side's picture may go on. */
+  showVideo: async (id: string, on: boolean): Promise<void> => {
+    pictureOf(id).direction = on ? "sendrecv" : "recvonly";
+    // Both sides may want a change at once (RFC 3261 section 14.1).
+    for (;;) {
+      const status = await new Promise<number>((done) => {
+        named(id)
+          .invite({ requestDelegate: { onAccept: () => done(200), onReject: ({ message }) => done(message.statusCode ?? 500) } })
+          .catch(() => done(491));
+      });
+      if (status !== 491) return;
+      await new Promise((waited) => setTimeout(waited, 300 + Math.random() * 1700));
+    }
+  },
+  /** What both sides agreed on of pictures: `sendrecv`, `sendonly`: ours only, `recvonly`: theirs only. */
+  videoDirection: async (id: string): Promise<string | null> => pictureOf(id).currentDirection,
   press: async (id: string, digits: string): Promise<void> => {
     for (const digit of digits) await manager.sendDTMF(named(id), digit);
   },

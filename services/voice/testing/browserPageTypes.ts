@@ -39,6 +39,8 @@ export type PageMethod =
   | "hold"
   | "resume"
   | "addVideo"
+  | "showVideo"
+  | "videoDirection"
   | "press"
   | "transfer"
   | "transferTo"

@@ -179,6 +179,16 @@ export class BrowserPhone {
     await this.#ask("addVideo", call);
   }
 
+  /** The camera off, or on again, in a call that has pictures. */
+  async showVideo(call: string, on: boolean): Promise<void> {
+    await this.#ask("showVideo", call, on);
+  }
+
+  /** `sendrecv`, `sendonly`: its own picture only, `recvonly`: the other side's only. */
+  async videoDirection(call: string): Promise<string | null> {
+    return (await this.#ask("videoDirection", call)) as string | null;
+  }
+
   /** Pictures that it got so far in a call. */
   async pictures(call: string): Promise<number> {
     const reports = await this.figures(call);
