@@ -9,6 +9,8 @@ export interface Plans {
   of(systemId: string): PhonePlan | undefined;
   /** At least as new as this version, which somebody has seen: we may be told of it a moment later. */
   fresh(systemId: string, version: number): Promise<PhonePlan | undefined>;
+  /** As new as the database has it now. */
+  newest(systemId: string): Promise<PhonePlan | undefined>;
   all(): PhonePlan[];
   /** Called with the new plan; undefined when the system is gone. */
   onChange(listener: (systemId: string, plan: PhonePlan | undefined) => void): void;
@@ -45,6 +47,29 @@ export async function openPlans(database: Database, log: Log, leases: Leases): P
     for (const id of plans.keys()) if (!known.has(id)) readAgain(id);
     await Promise.all(reading.values());
   }
+  async function fresh(systemId: string, version: number): Promise<PhonePlan | undefined> {
+    if ((plans.get(systemId)?.version ?? 0) < version) {
+      readAgain(systemId);
+      await reading.get(systemId);
+    }
+    return plans.get(systemId);
+  }
+  /** Phone systems that were asked about since the last question was asked, which is one for all of them: it must be asked after their calls began. */
+  let wanted = new Set<string>();
+  let asked: Promise<unknown> = Promise.resolve();
+  let next: Promise<Map<string, number>> | undefined;
+  async function versionOf(systemId: string): Promise<number> {
+    wanted.add(systemId);
+    next ??= asked.then(() => {
+      const ids = [...wanted];
+      wanted = new Set();
+      next = undefined;
+      const answer = database.statement((sql) => systemStore.planVersions(sql, ids));
+      asked = answer.catch(() => {});
+      return answer;
+    });
+    return (await next).get(systemId) ?? 0;
+  }
   leases.onChange((systemId) => readAgain(systemId));
   const listener = await database.listen(
     planChannel,
@@ -54,13 +79,8 @@ export async function openPlans(database: Database, log: Log, leases: Leases): P
   await readChanged();
   return {
     of: (systemId) => plans.get(systemId),
-    async fresh(systemId, version) {
-      if ((plans.get(systemId)?.version ?? 0) < version) {
-        readAgain(systemId);
-        await reading.get(systemId);
-      }
-      return plans.get(systemId);
-    },
+    fresh,
+    newest: async (systemId) => fresh(systemId, await versionOf(systemId)),
     all: () => [...plans.values()],
     onChange: (each) => void listeners.push(each),
     close: () => listener.close(),

@@ -8,7 +8,6 @@ import type { KeepAlive } from "../registrar/keepAlive.ts";
 import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
-import { systemStore } from "../systems/store.ts";
 import { aborted } from "./abort.ts";
 import { type Board, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
@@ -146,9 +145,7 @@ export async function createSwitchboard(parts: {
 
   /** As it is now: we are told of a change a moment after it. */
   async function freshPlan(plan: PhonePlan): Promise<PhonePlan> {
-    const { id } = plan.system;
-    const version = await parts.database.transaction("system", (tx) => systemStore.planVersion(tx, id));
-    return (await parts.plans.fresh(id, version ?? 0)) ?? plan;
+    return (await parts.plans.newest(plan.system.id)) ?? plan;
   }
 
   async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {

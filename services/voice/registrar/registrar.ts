@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Database } from "../../../kernel/db/database.ts";
 import { newId } from "../../../kernel/ids.ts";
+import { mayBeUserName } from "../extensions/credentials.ts";
 import type { DigestServer, IncomingRequest, NameAddress, SipRequest } from "../sip/ports.ts";
 import { formatUri } from "../sip/uri.ts";
 import type { Admission } from "./admission.ts";
@@ -66,6 +67,9 @@ export function createRegistrar(parts: {
     const account = await accountOf(userName, request.from.uri.host);
     if (request.method !== "REGISTER" && account && source.transport !== "udp" && locations.byFlow(source.flow, userName))
       return { account };
+    // RFC 3261 section 21.5.4: a phone that knows other addresses of ours asks there (RFC 3263 section 4.3). Before it is asked for its password, as libre
+    // gives up when a second server asks for it again. It tells nobody which users there are: their names are random.
+    if (account && !(await parts.serves(account.systemId))) return { account: undefined, challenge: undefined, status: 503 };
     // Strangers are not told which users there are: one that is not is asked for its password too.
     const realm = account?.domain ?? request.from.uri.host;
     const verdict = await digest.verify(request, {
@@ -75,8 +79,6 @@ export function createRegistrar(parts: {
     });
     if (verdict.result === "ok" && account) {
       admission.succeeded(source.address);
-      // RFC 3261 section 21.5.4: a phone that knows other addresses of ours asks there (RFC 3263 section 4.3).
-      if (!(await parts.serves(account.systemId))) return { account: undefined, challenge: undefined, status: 503 };
       return { account };
     }
     const offered = knowsMd5Only(request) ? { algorithms: ["MD5" as const] } : {};
@@ -188,7 +190,7 @@ export function createRegistrar(parts: {
   }
 
   const saysDevice = async ({ from }: SipRequest): Promise<boolean> =>
-    from.uri.user !== undefined && (await accountOf(from.uri.user, from.uri.host)) !== undefined;
+    from.uri.user !== undefined && mayBeUserName(from.uri.user) && (await accountOf(from.uri.user, from.uri.host)) !== undefined;
 
   return { register, saysDevice, authenticate };
 }

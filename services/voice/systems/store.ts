@@ -2,7 +2,7 @@
 export { brokenConstraint } from "../../../kernel/db/database.ts";
 
 import type { Actor } from "../../../kernel/contract.ts";
-import type { Tx } from "../../../kernel/db/database.ts";
+import type { Sql, Tx } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { closeUsageSpansOf } from "../../../kernel/metering/journal.ts";
@@ -90,10 +90,12 @@ export const systemStore = {
       { id: string; domain: string; planVersion: number }[]
     >`select id, domain, plan_version::int as "planVersion" from voice.systems order by id`,
 
-  /** Undefined: it is gone. */
-  async planVersion(tx: Tx, id: string): Promise<number | undefined> {
-    const [row] = await tx.sql<{ version: number }[]>`select plan_version::int as version from voice.systems where id = ${id}`;
-    return row?.version;
+  /** Of those that are there. */
+  async planVersions(sql: Sql, ids: readonly string[]): Promise<Map<string, number>> {
+    const rows = await sql<
+      { id: string; version: number }[]
+    >`select id, plan_version::int as version from voice.systems where id = any(${ids})`;
+    return new Map(rows.map(({ id, version }) => [id, version]));
   },
 
   async domainsLike(tx: Tx, domain: string): Promise<string[]> {

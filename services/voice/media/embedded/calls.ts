@@ -13,6 +13,8 @@ import type {
   RecordOptions,
 } from "../engine.ts";
 import { MediaError } from "../engine.ts";
+import { legMedia } from "../sdp/negotiation.ts";
+import { readRemote } from "../sdp/remote.ts";
 import type { EmbeddedEngine } from "./engine.ts";
 import type { LegOptions, ParametersOf, ResultOf, WorkerMethod } from "./protocol.ts";
 import type { WorkerHandle } from "./workerHandle.ts";
@@ -96,7 +98,9 @@ export class EmbeddedLeg implements MediaLeg {
 
   async consider(sdp: string): Promise<LegMedia> {
     this.#engine.edge?.check();
-    const media = await this.ask("legConsider", { leg: this.id, sdp });
+    const media = legMedia(readRemote(sdp), undefined);
+    // It will be needed: its ports are taken while others are asked.
+    void this.open().catch(() => {});
     this.#media ??= media;
     return media;
   }
@@ -104,7 +108,7 @@ export class EmbeddedLeg implements MediaLeg {
   async answer(remoteOffer: string, options: AnswerOptions = {}): Promise<string> {
     const { edge } = this.#engine;
     if (!edge) return await this.#answer(remoteOffer, resolve(options));
-    const { profile } = await this.ask("legConsider", { leg: this.id, sdp: remoteOffer });
+    const { profile } = readRemote(remoteOffer);
     const inside = await edge.offerFromParty(this, remoteOffer);
     const sdp = await edge.answerToParty(this, await this.#answer(inside, { ...resolve(options), video: false }));
     this.#media = { ...this.#media!, profile };
@@ -121,7 +125,7 @@ export class EmbeddedLeg implements MediaLeg {
     const { edge } = this.#engine;
     if (!edge) this.#media = await this.ask("legAccept", { leg: this.id, sdp });
     else {
-      const { profile } = await this.ask("legConsider", { leg: this.id, sdp });
+      const { profile } = readRemote(sdp);
       const inside = await edge.answerFromParty(this, sdp);
       this.#media = { ...(await this.ask("legAccept", { leg: this.id, sdp: inside })), profile };
     }
@@ -171,7 +175,10 @@ export class EmbeddedLeg implements MediaLeg {
 
   /** @throws MediaError gone, no_ports, and what the method throws */
   async ask<M extends WorkerMethod>(method: M, parameters: ParametersOf<M>): Promise<ResultOf<M>> {
-    await this.open();
+    const opened = this.open();
+    // In one go: the worker waits for the opening, and says why it failed.
+    opened.catch(() => {});
+    if (this.#closed) await opened;
     return await this.worker.ask(method, parameters, this.call.generation);
   }
 

@@ -18,6 +18,8 @@ type Methods = { [M in WorkerMethod]: (parameters: ParametersOf<M>) => ResultOf<
 export class Desk {
   readonly #legs = new Map<string, Leg>();
   readonly #rooms = new Map<string, Room>();
+  /** Legs whose ports are being taken, or that got none: whatever is asked of those fails for that reason. */
+  readonly #opening = new Map<string, Promise<void>>();
   readonly #ports: Ports;
   readonly #setup: WorkerSetup;
   readonly #identity: DtlsIdentity;
@@ -43,6 +45,7 @@ export class Desk {
 
   /** @throws MediaError */
   async handle<M extends WorkerMethod>(method: M, parameters: ParametersOf<M>): Promise<ResultOf<M>> {
+    if (method !== "legOpen" && method !== "legClose") for (const leg of legsOf(parameters)) await this.#opening.get(leg);
     return await this.#methods[method](parameters);
   }
 
@@ -50,7 +53,10 @@ export class Desk {
     legOpen: async ({ call, leg }) => {
       const emit = (event: Extract<WorkerMessage, { event: unknown }>["event"]): void => this.#tell({ event });
       const place = { identity: this.#identity, addresses: this.#setup.addresses, emit };
-      this.#legs.set(leg, new Leg(leg, call, await this.#ports.take(), place));
+      const opened = this.#ports.take().then((pair) => void this.#legs.set(leg, new Leg(leg, call, pair, place)));
+      this.#opening.set(leg, opened);
+      await opened;
+      this.#opening.delete(leg);
       return null;
     },
     legOffer: ({ leg, options }) => {
@@ -62,7 +68,6 @@ export class Desk {
       return this.#leg(leg).answer(sdp, options);
     },
     legAccept: ({ leg, sdp }) => this.#leg(leg).accept(sdp),
-    legConsider: ({ leg, sdp }) => this.#leg(leg).consider(sdp),
     legRollback: ({ leg }) => done(this.#leg(leg).rollback()),
     legMute: ({ leg, muted }) => {
       this.#leg(leg).muted = muted;
@@ -70,7 +75,9 @@ export class Desk {
     },
     legDtmf: async ({ leg, digits, toneMs, gapMs }) => done(await this.#leg(leg).sendDigits(digits, toneMs, gapMs)),
     legQuality: ({ leg }) => this.#leg(leg).quality(),
-    legClose: ({ leg }) => {
+    legClose: async ({ leg }) => {
+      await this.#opening.get(leg)?.catch(() => {});
+      this.#opening.delete(leg);
       this.#legs.get(leg)?.close();
       this.#legs.delete(leg);
       return null;
@@ -154,6 +161,11 @@ export class Desk {
     if (!room) throw new MediaError("gone", "This conference was closed.");
     return room;
   }
+}
+
+function legsOf(parameters: object): string[] {
+  const { leg, one, other, on } = parameters as { leg?: string; one?: string; other?: string; on?: { leg?: string } };
+  return [leg, one, other, on?.leg].filter((id) => id !== undefined);
 }
 
 const done = (_nothing: unknown): null => null;

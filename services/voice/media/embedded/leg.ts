@@ -10,7 +10,6 @@ import { buildRtp, parseRtp, type RtpPacket } from "../rtp/packet.ts";
 import { ReceptionFigures } from "../rtp/quality.ts";
 import { RtpSender } from "../rtp/sender.ts";
 import { type Agreement, legMedia, Negotiation, type NegotiationOptions, receives, sends } from "../sdp/negotiation.ts";
-import { readRemote } from "../sdp/remote.ts";
 import { Activity } from "./activity.ts";
 import { DigitSender } from "./digits.ts";
 import type { RunningPlayback } from "./playback.ts";
@@ -106,10 +105,6 @@ export class Leg {
     const agreed = this.#negotiation.accept(text);
     await this.#agree(agreed);
     return legMedia(agreed.remote, agreed);
-  }
-
-  consider(text: string): LegMedia {
-    return legMedia(readRemote(text), undefined);
   }
 
   rollback(): void {

@@ -14,13 +14,15 @@ import type {
 import type { NegotiationOptions } from "../sdp/negotiation.ts";
 import type { MemberChange } from "./room.ts";
 
-/** What the engine asks of a worker: parameters and result of each method. All of it is JSON. */
+/**
+ * What the engine asks of a worker: parameters and result of each method. All of it is JSON, in lists, and done in its order: what is asked of a leg waits
+ * until that is open.
+ */
 export interface WorkerMethods {
   legOpen: [{ call: string; leg: string }, null];
   legOffer: [{ leg: string; options: LegOptions }, string];
   legAnswer: [{ leg: string; sdp: string; options: LegOptions }, { sdp: string; media: LegMedia }];
   legAccept: [{ leg: string; sdp: string }, LegMedia];
-  legConsider: [{ leg: string; sdp: string }, LegMedia];
   legRollback: [{ leg: string }, null];
   legMute: [{ leg: string; muted: boolean }, null];
   legDtmf: [{ leg: string; digits: string; toneMs: number; gapMs: number }, null];

@@ -10,9 +10,18 @@ process.on("disconnect", () => process.exit(0));
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 
+/** What is told in one turn of the event loop goes in one message. */
+let outbox: WorkerMessage[] = [];
+
 function tell(message: WorkerMessage): void {
+  if (outbox.push(message) === 1) setImmediate(send);
+}
+
+function send(): void {
+  const batch = outbox;
+  outbox = [];
   // With a callback a closed channel is no event; "disconnect" ends us.
-  if (process.connected) process.send!(message, undefined, undefined, () => {});
+  if (process.connected) process.send!(batch, undefined, undefined, () => {});
 }
 
 try {
@@ -24,9 +33,9 @@ try {
 
 let desk: Desk | undefined;
 
-process.on("message", (message: WorkerSetup | WorkerRequest) => {
+process.on("message", (message: WorkerSetup | WorkerRequest[]) => {
   if ("ports" in message) void start(message);
-  else void answer(message);
+  else for (const request of message) void answer(request);
 });
 
 async function start(setup: WorkerSetup): Promise<void> {

@@ -31,6 +31,11 @@ export abstract class Emitting implements Emits<OutgoingEvents> {
     return this;
   }
 
+  /** Nothing is told any more. Transactions keep a session for half a minute after its end; what its listeners belong to is let go. */
+  protected silence(): void {
+    this.#emitter.removeAllListeners();
+  }
+
   /** True: someone listened. */
   protected tell<Name extends keyof OutgoingEvents>(event: Name, ...args: OutgoingEvents[Name]): boolean {
     try {

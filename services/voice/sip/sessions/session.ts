@@ -149,6 +149,8 @@ export abstract class SessionCore extends Emitting implements DialogOwner, Negot
     this.negotiator.end();
     if (!lingers) this.dispose();
     this.tell("ended", end);
+    this.silence();
+    this.data = undefined;
   }
 
   protected dispose(): void {

@@ -54,6 +54,8 @@ export class ServerTransaction {
 
   #finish(status: number): void {
     const { t1, t2 } = this.#timers;
+    // It is kept for half a minute, and must not keep the whole call that long.
+    this.onCancel = undefined;
     if (this.#isInvite && status < 300) {
       // Sending it again is the session's, which knows when the ACK came.
       this.#state = "accepted";
