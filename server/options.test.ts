@@ -44,6 +44,28 @@ test("phones: ports, a certificate that TLS needs, an address; none turns them o
   assert.throws(() => readSettings(["--voice-address=here"], {}), /not an IP address/);
 });
 
+test("several servers for phones: rtpengines, names, a port for browsers, phones only", () => {
+  const words = [
+    "--rtpengine=192.0.2.7:2223,[2001:db8::7]:2224",
+    "--sip-name=Phones.example.org",
+    "--public-url=https://cloud.example.org",
+  ];
+  const { voice } = readSettings(words, {});
+  assert.deepEqual(voice?.rtpengines, [
+    { host: "192.0.2.7", port: 2223 },
+    { host: "2001:db8::7", port: 2224 },
+  ]);
+  assert.equal(voice?.sipName, "phones.example.org");
+  assert.throws(() => readSettings(["--rtpengine=engine:2223"], {}), /192\.0\.2\.7:2223/);
+  assert.throws(() => readSettings(["--sip-name=192.0.2.1"], {}), /no name of a server/);
+  assert.throws(() => readSettings(["--sip-wss-port=5067"], {}), /--voice-certificate/);
+  assert.throws(() => readSettings(["--voice-only"], {}), /KHMARA_DATABASE_URL/);
+  const KHMARA_DATABASE_URL = "postgres://u:p@db.example.org/khmara";
+  assert.equal(readSettings(["--voice-only"], { KHMARA_DATABASE_URL }).voiceOnly, true);
+  assert.equal(readSettings(["--voice-only=no"], { KHMARA_DATABASE_URL }).voiceOnly, undefined);
+  assert.throws(() => readSettings(["--voice-only", "--sip-port=none"], { KHMARA_DATABASE_URL }), /nothing to serve/);
+});
+
 test("the command line wins over the environment, in both ways of writing", () => {
   const settings = readSettings(["--port", "21000", "--s3-port=21001", "--data", "/srv/a"], {
     KHMARA_PORT: "1",
