@@ -109,6 +109,8 @@ export type ChildMessage =
   | { type: "ready"; notice?: string[] }
   /** There is a phone system: the voice process is needed. */
   | { type: "phones" }
+  /** One process does not suffice for the objects. */
+  | { type: "busy" }
   | { type: "fatal"; message: string };
 
 export const configVariable = "KHMARA_CONFIG";

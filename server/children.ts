@@ -16,6 +16,8 @@ export interface ChildOptions {
   onProgress: (message: string) => void;
   /** It says that the voice process is needed. */
   onPhones?: () => void;
+  /** It has more to do than one process can. */
+  onBusy?: () => void;
   /** A line for the operator: errors, and restarts. */
   onProblem: (message: string) => void;
   /** A process was started or has ended. */
@@ -74,6 +76,7 @@ export function superviseChild(options: ChildOptions): Child {
       if (message.type === "progress") options.onProgress(message.message);
       if (message.type === "fatal") fatal = message.message;
       if (message.type === "phones") options.onPhones?.();
+      if (message.type === "busy") options.onBusy?.();
       if (message.type === "ready") {
         served = true;
         setReady(message.notice ?? []);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { optionHelp, readSettings } from "./options.ts";
@@ -13,6 +13,7 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     listen: "127.0.0.1",
     port: 8080,
     s3Port: 9000,
+    objectProcesses: Math.min(availableParallelism(), 4),
     ssh: { port: 2222, isDefault: true },
     publicUrl: "http://127.0.0.1:8080",
     s3Url: "http://127.0.0.1:9000",

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { homedir, networkInterfaces } from "node:os";
+import { availableParallelism, homedir, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import type { OwnerConfig } from "../kernel/config.ts";
 import type { EngineTls } from "./engines/ask.ts";
 import type { DockerSettings } from "./engines/docker.ts";
-import { checkPem, type Given, portNumber, portOrNone } from "./option-values.ts";
+import { checkPem, type Given, portNumber, portOrNone, processNumber } from "./option-values.ts";
 import { errorCode, StartError } from "./start-error.ts";
 import { type VoiceSettings, voiceSettings } from "./voice-options.ts";
 
@@ -15,6 +15,8 @@ export interface Settings {
   listen: string;
   port: number;
   s3Port: number;
+  /** That serve S3, at most: each after the first is started once those before it are busy. */
+  objectProcesses: number;
   /** git over SSH. Absent: there is none. */
   ssh?: {
     port: number;
@@ -62,6 +64,12 @@ const options = {
   data: { flag: "--data", value: "DIR", variable: "KHMARA_DATA", help: "folder of all data (default: see below)" },
   port: { flag: "--port", value: "PORT", variable: "KHMARA_PORT", help: "console and API (default: 8080)" },
   s3Port: { flag: "--s3-port", value: "PORT", variable: "KHMARA_S3_PORT", help: "S3 (default: 9000)" },
+  objectProcesses: {
+    flag: "--object-processes",
+    value: "NUMBER",
+    variable: "KHMARA_OBJECT_PROCESSES",
+    help: "that serve S3 under load (default: one for each core, 4 at most)",
+  },
   sshPort: {
     flag: "--ssh-port",
     value: "PORT|none",
@@ -236,6 +244,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
     listen,
     port,
     s3Port,
+    objectProcesses: processNumber(given.objectProcesses, Math.min(availableParallelism(), 4)),
     ...(sshPort === undefined ? {} : { ssh: { port: sshPort, isDefault: given.sshPort === undefined } }),
     publicUrl: webAddress(given.publicUrl) ?? `http://${host}:${port}`,
     s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,

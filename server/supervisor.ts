@@ -119,6 +119,8 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
   };
+  let objectProcesses = 1;
+  let sharing = false;
   // Both at once: most of a start is loading modules, and the object door waits for the migrations by itself.
   const [notice] = await Promise.all([
     startChild("control", "Control plane", "migrations"),
@@ -127,24 +129,44 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
 
+  /**
+   * Another process at the S3 port (SO_REUSEPORT), as those that are there have more to do than a processor core can. It stays until the next
+   * start; one that ends is started again alone, and its connections go to the others meanwhile.
+   */
+  function shareObjects(): void {
+    if (running.stopping || sharing || objectProcesses >= settings.objectProcesses) return;
+    sharing = true;
+    startChild(`objects-${++objectProcesses}`, "Objects", "starting another process", "objects")
+      .catch((error) => problem(`There is no other process for objects: ${(error as Error).message}`))
+      .finally(() => {
+        sharing = false;
+      });
+  }
+
   /** Only once there is a phone system: a process more takes 100 MB. */
   function startVoice(): void {
     if (voice === undefined || running.stopping || running.children.has("voice")) return;
     startChild("voice", "Phones", "starting").catch((error) => problem(`There are no phones: ${(error as Error).message}`));
   }
 
-  async function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
+  async function startChild(
+    name: string,
+    title: string,
+    message: string,
+    entry = name as keyof typeof entries,
+  ): Promise<string[]> {
     const step = progress.step(title, message);
     const { owner: _, ...withoutOwner } = config;
     const child = superviseChild({
       name,
-      entry: entries[name],
+      entry: entries[entry],
       // Only the control plane makes the owner; the fewer processes know the password, the better.
       config: name === "control" ? config : withoutOwner,
       log: openLogFile(paths.logs, name),
       onProgress: (text) => step.update(text),
       onProblem: problem,
       onPhones: startVoice,
+      onBusy: shareObjects,
       onChange: () => running.record(),
     });
     running.children.set(name, child);

@@ -26,6 +26,8 @@ export interface S3ServerOptions {
   maxClockSkewSeconds?: number;
   /** A connection on which nothing moves for so long is closed. */
   idleSeconds?: number;
+  /** More are not taken: whoever holds many open takes memory from the rest. */
+  maxConnections?: number;
   clock?: () => number;
 }
 
@@ -45,6 +47,9 @@ export function s3Server(options: S3ServerOptions): Server {
     },
     (message, response) => void door.serve(message, response, false),
   );
+  // A connection that is kept for hours comes anew now and then, so that a process that was started later gets its share.
+  server.maxRequestsPerSocket = 5_000;
+  server.maxConnections = options.maxConnections ?? 4_096;
   server.on("checkContinue", (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, true));
   // Other expectations are ignored, as S3 does and RFC 9110 (10.1.1) allows.
   server.on(
