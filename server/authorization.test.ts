@@ -103,6 +103,23 @@ before(async () => {
   bucket = (await newBucket())["id"];
 });
 
+let versioned: Promise<string> | undefined;
+/** One that keeps versions and locks them; "k" in it has old ones. */
+async function versionedBucket(): Promise<string> {
+  versioned ??= newBucket().then(async ({ id }) => {
+    await as("owner", "bucketSettingsUpdate", { params: { bucket: id }, body: { versioning: "enabled", lock: {} } });
+    return id as string;
+  });
+  return versioned;
+}
+async function oldVersion(): Promise<string> {
+  const params = { bucket: await versionedBucket() };
+  for (const bytes of ["old", "new"]) await as("owner", "objectUpload", { params, query: { key: "k" }, bytes });
+  const { items } = (await as("owner", "objectVersionList", { params, query: { key: "k" } })) as unknown as {
+    items: { versionId: string }[];
+  };
+  return items[1]!.versionId;
+}
 async function newWebsite(): Promise<string> {
   const { id } = await newBucket();
   await as("owner", "bucketWebsiteUpdate", { params: { bucket: id }, body: { indexDocument: "index.html" } });
@@ -380,6 +397,34 @@ const cases: Record<string, Case> = {
     input: async () => ({ params: { bucket: (await newBucket())["id"] }, body: { indexDocument: "index.html" } }),
   },
   bucketWebsiteDelete: { input: async () => ({ params: { bucket: await newWebsite() } }) },
+  bucketLifecycleGet: { input: () => ({ params: { bucket } }) },
+  bucketLifecycleUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  bucketLifecyclePreview: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  objectVersionList: { input: () => ({ params: { bucket } }) },
+  objectVersionRestore: {
+    input: async () => ({ params: { bucket: await versionedBucket() }, body: { key: "k", versionId: await oldVersion() } }),
+  },
+  objectVersionDelete: {
+    input: async () => ({ params: { bucket: await versionedBucket() }, query: { key: "k", versionId: await oldVersion() } }),
+  },
+  objectUndelete: {
+    input: async () => {
+      const params = { bucket: await versionedBucket() };
+      const key = unique("deleted");
+      await as("owner", "objectUpload", { params, query: { key }, bytes: "text" });
+      await as("owner", "objectDelete", { params, query: { key } });
+      return { params, body: { key } };
+    },
+  },
+  objectTagsUpdate: { input: async () => ({ params: { bucket }, body: { key: await newObject(), tags: { a: "b" } } }) },
+  objectLockUpdate: {
+    input: async () => {
+      const params = { bucket: await versionedBucket() };
+      const key = unique("locked");
+      await as("owner", "objectUpload", { params, query: { key }, bytes: "text" });
+      return { params, body: { key, legalHold: true } };
+    },
+  },
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
   bucketEmpty: {

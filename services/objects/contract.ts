@@ -4,7 +4,9 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { lifecycleRoutes } from "./lifecycle/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
+import { marks, versionId, versionRoutes } from "./versions/contract.ts";
 import { websiteRoutes } from "./websites/contract.ts";
 
 /** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
@@ -56,6 +58,8 @@ export const objectDetail = storedObject.extend({
   contentEncoding: z.string().optional(),
   checksums: z.record(z.string(), z.string()),
   parts: z.number().int(),
+  tags: z.record(z.string(), z.string()),
+  ...marks,
 });
 export const objectEntry = z.object({
   kind: z.enum(["folder", "object"]),
@@ -136,7 +140,9 @@ export default contract({
       errors: ["not_found", "already_exists", "quota_exceeded"],
     }),
     ...settingsRoutes,
+    ...lifecycleRoutes,
     ...websiteRoutes,
+    ...versionRoutes,
     bucketGet: route({
       method: "GET",
       path: "/v1/buckets/{bucket}",
@@ -198,7 +204,7 @@ export default contract({
       permission: "objects.object.read",
       roles: ["viewer"],
       params: inBucket,
-      query: z.object({ key: objectKey }),
+      query: z.object({ key: objectKey, versionId: versionId.optional() }),
       response: objectDetail,
       errors: ["not_found"],
     }),
@@ -210,7 +216,11 @@ export default contract({
       permission: "objects.object.read",
       roles: ["viewer"],
       params: inBucket,
-      query: z.object({ key: objectKey, disposition: z.enum(["attachment", "inline"]).default("attachment") }),
+      query: z.object({
+        key: objectKey,
+        versionId: versionId.optional(),
+        disposition: z.enum(["attachment", "inline"]).default("attachment"),
+      }),
       stream: { response: "bytes" },
       errors: ["not_found", "range_not_satisfiable", "precondition_failed", "conflict"],
     }),

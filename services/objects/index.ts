@@ -58,7 +58,7 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
   const websites: ObjectsParts["websites"] = { url: async () => undefined };
   return {
     service: objectsService(
-      { database, identity, store, quota, changes, operations, publicUrl, log, websites },
+      { database, identity, store, quota, changes, operations, publicUrl, log, websites, now },
       {
         workers: objectWorkers({ database, store, quota, changes, log, now }),
         async metrics() {

@@ -24,6 +24,8 @@ export interface ObjectsParts {
   websites: { url(tx: Tx, bucket: { name: string; projectId: string }): Promise<string | undefined> };
   publicUrl: string;
   log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
 }
 
 /** The bucket of a route, once it is sure that the caller may do there what the route does. */

@@ -1,12 +1,14 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
+import { lifecycleHandlers } from "./lifecycle/routes.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
 import { settingsHandlers } from "./settings/routes.ts";
 import { shareRoutes } from "./shareRoutes.ts";
 import { trashRoutes } from "./trashRoutes.ts";
 import { uploadRoutes } from "./uploadRoutes.ts";
+import { versionHandlers } from "./versions/routes.ts";
 import { websiteHandlers } from "./websites/routes.ts";
 
 /** All routes of the contract: each authorizes, then asks tables and store, then shows. */
@@ -24,6 +26,8 @@ export const objectsService = (
       ...trashRoutes(parts),
       ...shareRoutes(parts),
       ...settingsHandlers(parts),
+      ...versionHandlers(parts),
+      ...lifecycleHandlers(parts),
       ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),

@@ -75,7 +75,8 @@ export function objectWorkers(parts: {
             });
             const rules = bucket.configuration?.lifecycle ?? [];
             const counts = await carryOut(watched, bucket.id, rules, { nowMs: now(), signal });
-            if (Object.values(counts).some((count) => count > 0))
+            const { objects, versions, markers, uploads } = counts;
+            if (objects + versions + markers + uploads > 0)
               log.info({ bucket: bucket.name, ...counts }, "lifecycle rules were carried out");
           }
           const last = page.at(-1);
