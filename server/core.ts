@@ -48,7 +48,7 @@ export async function openCore(options: CoreOptions & { migrateFirst: boolean })
     else await awaitMigrations(database, migrationSources());
     await checkMasterKey(database, secrets);
     const identity = await createIdentity({ database, secrets, log, publicUrl, s3Url, region, ssh, version });
-    const store = await openLocalStore({ directory: join(dataDirectory, "objects") });
+    const store = await openLocalStore({ directory: join(dataDirectory, "objects"), secrets });
     closeWith(() => store.close());
     const objects = await createObjects({ database, secrets, log, identity: identity.identity, store, publicUrl, s3Url, region });
     add(identity.service);

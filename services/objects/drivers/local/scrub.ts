@@ -1,12 +1,15 @@
-import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { ObjectStore, ScrubReport } from "../../driver.ts";
+import type { ClusterContents } from "../cluster/contents.ts";
+import { StoredCheck } from "./checksums.ts";
 import { contentIn, isGarbage, isKept, partsIn } from "./contents.ts";
 import type { Database, ReadView } from "./database.ts";
 import { isMissing } from "./failures.ts";
-import { contentName, type Files } from "./files.ts";
+import { contentName } from "./files.ts";
 import { after, unescapeZeros, versionTrailerBytes } from "./keys.ts";
+import type { Placing } from "./placing.ts";
 import { type Content, decode, type ObjectRecord, type PartRecord, type VersionRecord } from "./records.ts";
 
 const recordsAtOnce = 100;
@@ -26,15 +29,15 @@ interface Named {
 /** Reads every stored byte once and compares it with its sums; removes files that no record names. */
 export async function scrub(
   database: Database,
-  files: Files,
+  places: Placing,
   { signal, onProgress }: NonNullable<Parameters<ObjectStore["scrub"]>[0]>,
 ): Promise<ScrubReport> {
   const report: ScrubReport = { objects: 0, sizeBytes: 0, orphanFilesRemoved: 0, damaged: [] };
-  await removeOrphans(database, files, report, signal);
+  await removeOrphans(database, places, report, signal);
   const total = database.read(countObjects);
   for await (const named of everything(database)) {
     signal?.throwIfAborted();
-    const problem = await problemOf(database, files, named.content);
+    const problem = await problemOf(database, places, named.content);
     // What was deleted while it was read is no damage.
     if (problem !== undefined && database.read(() => named.stillThere()))
       report.damaged.push({ bucketId: named.bucketId, key: named.key, problem });
@@ -46,14 +49,30 @@ export async function scrub(
   return report;
 }
 
-async function removeOrphans(database: Database, files: Files, report: ScrubReport, signal: AbortSignal | undefined) {
+/** Longer than any put is under way. */
+const inFlightMs = 24 * 3_600_000;
+
+async function removeOrphans(
+  database: Database,
+  { files, cluster }: Placing,
+  report: ScrubReport,
+  signal: AbortSignal | undefined,
+) {
   for await (const { contentId, inFlight } of files.all()) {
     signal?.throwIfAborted();
     // In this order: once the second name is gone, the index has the content or never will.
     if (inFlight || !contentName.test(contentId)) continue;
-    if (database.read((index) => isKept(index, contentId) || isGarbage(index, contentId))) continue;
+    if (database.read((index) => contentIn(index, contentId)?.kind === "file" || isGarbage(index, contentId))) continue;
     await files.remove(contentId);
     await files.syncFoldersOf([contentId]);
+    report.orphanFilesRemoved++;
+  }
+  if (cluster === undefined) return;
+  const before = Date.now() - inFlightMs;
+  for await (const { contentId, modifiedAtMs } of cluster.all()) {
+    signal?.throwIfAborted();
+    if (modifiedAtMs > before || database.read((index) => isKept(index, contentId))) continue;
+    await cluster.remove([contentId]);
     report.orphanFilesRemoved++;
   }
 }
@@ -107,36 +126,54 @@ function keyOfUpload(database: Database, bucketId: Id<"bucket">, rest: Buffer): 
   return upload && decode<{ key: string }>(upload).key;
 }
 
-async function problemOf(database: Database, files: Files, contentId: string): Promise<string | undefined> {
+async function problemOf(database: Database, places: Placing, contentId: string): Promise<string | undefined> {
   const content = database.read((index) => contentIn(index, contentId));
   if (content === undefined) return "The index has lost the content of the record.";
   if (content.kind === "inline")
-    return createHash("md5").update(content.payload).digest().equals(content.md5)
+    return new StoredCheck(content).update(content.payload).holds()
       ? undefined
       : "The bytes in the index do not match their checksum.";
-  if (content.kind === "file") return problemOfFile(files.pathOf(contentId), content);
+  if (content.kind === "file") return problemOfFile(places.files.pathOf(contentId), content);
+  if (content.kind === "cluster") return problemInCluster(places.cluster, contentId, content);
   for (const part of partsIn(content)) {
-    const problem = await problemOf(database, files, part.content);
+    const problem = await problemOf(database, places, part.content);
     if (problem !== undefined) return `Part ${part.number}: ${problem}`;
   }
   return undefined;
+}
+
+/** A cluster that does not answer is no damage: the scrub ends, and is tried again later. */
+async function problemInCluster(
+  cluster: ClusterContents | undefined,
+  contentId: string,
+  content: Content,
+): Promise<string | undefined> {
+  if (cluster === undefined) return undefined;
+  try {
+    const check = new StoredCheck(content);
+    for await (const block of await cluster.read(contentId, 0, content.sizeBytes)) check.update(block as Buffer);
+    return check.holds() ? undefined : "The bytes in the cluster do not match their checksum.";
+  } catch (error) {
+    if (CloudError.is(error, "not_found")) return "The cluster has lost the bytes.";
+    throw error;
+  }
 }
 
 async function problemOfFile(path: string, content: Content): Promise<string | undefined> {
   try {
     const file = await open(path, "r");
     try {
-      const hash = createHash("md5");
+      const check = new StoredCheck(content);
       const block = Buffer.allocUnsafeSlow(blockBytes);
       let sizeBytes = 0;
       for (;;) {
         const { bytesRead } = await file.read(block, 0, blockBytes, sizeBytes);
         if (bytesRead === 0) break;
-        hash.update(block.subarray(0, bytesRead));
+        check.update(block.subarray(0, bytesRead));
         sizeBytes += bytesRead;
       }
       if (sizeBytes !== content.sizeBytes) return `The file has ${sizeBytes} bytes instead of ${content.sizeBytes}.`;
-      return hash.digest().equals(content.md5) ? undefined : "The bytes of the file do not match their checksum.";
+      return check.holds() ? undefined : "The bytes of the file do not match their checksum.";
     } finally {
       await file.close();
     }
