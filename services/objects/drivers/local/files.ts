@@ -39,6 +39,11 @@ export class Files {
     return new Files(data, tmp, await OwnFolder.create(tmp));
   }
 
+  /** Of this process: others see by it that it lives. */
+  get ownFolder(): string {
+    return this.#own.path;
+  }
+
   pathOf(contentId: string): string {
     return join(this.#data, contentId.slice(28, 30), contentId.slice(30), contentId);
   }
@@ -51,24 +56,25 @@ export class Files {
     return newContentId(this.#folder);
   }
 
-  #temporary(contentId: string): string {
+  /** Where the file is until it is placed. */
+  temporaryPath(contentId: string): string {
     return join(this.#own.path, contentId);
   }
 
   create(contentId: string): Promise<FileHandle> {
-    return open(this.#temporary(contentId), "wx", 0o600);
+    return open(this.temporaryPath(contentId), "wx", 0o600);
   }
 
   /** Makes the written and synced file durable under its own name. */
   async place(contentId: string): Promise<void> {
     await this.#makeFolder(contentId);
-    await link(this.#temporary(contentId), this.pathOf(contentId));
+    await link(this.temporaryPath(contentId), this.pathOf(contentId));
     await this.#sync(join(this.pathOf(contentId), ".."));
   }
 
   /** The index has it: the temporary name has done its work. */
   settle(contentId: string): Promise<void> {
-    return ignoreMissing(unlink(this.#temporary(contentId)));
+    return ignoreMissing(unlink(this.temporaryPath(contentId)));
   }
 
   /** The index does not have it. The temporary name goes last: until then the next open would find the rest. */
