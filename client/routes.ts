@@ -576,6 +576,8 @@ export const routes = {
   bucketCreate: { method: "POST", path: "/v1/buckets", body: true },
   bucketSettingsGet: { method: "GET", path: "/v1/buckets/{bucket}/settings" },
   bucketSettingsUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/settings", body: true },
+  bucketCorsGet: { method: "GET", path: "/v1/buckets/{bucket}/cors" },
+  bucketCorsUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/cors", body: true },
   bucketLifecycleGet: { method: "GET", path: "/v1/buckets/{bucket}/lifecycle" },
   bucketLifecycleUpdate: { method: "PUT", path: "/v1/buckets/{bucket}/lifecycle", body: true },
   bucketLifecyclePreview: { method: "POST", path: "/v1/buckets/{bucket}/lifecycle/preview", body: true },
@@ -641,9 +643,9 @@ export const routes = {
   usageRecordList: {
     method: "GET",
     path: "/v1/usage-records",
-    query: ["cursor", "from", "limit", "meter", "organisation", "project", "to"],
+    query: ["cursor", "from", "limit", "meter", "organisation", "project", "resource", "to"],
   },
-  usageSummarize: { method: "GET", path: "/v1/usage", query: ["from", "organisation", "project", "step", "to"] },
+  usageSummarize: { method: "GET", path: "/v1/usage", query: ["from", "organisation", "project", "resource", "step", "to"] },
   auditEntryList: {
     method: "GET",
     path: "/v1/audit-entries",

@@ -397,6 +397,8 @@ const cases: Record<string, Case> = {
     input: async () => ({ params: { bucket: (await newBucket())["id"] }, body: { indexDocument: "index.html" } }),
   },
   bucketWebsiteDelete: { input: async () => ({ params: { bucket: await newWebsite() } }) },
+  bucketCorsGet: { input: () => ({ params: { bucket } }) },
+  bucketCorsUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
   bucketLifecycleGet: { input: () => ({ params: { bucket } }) },
   bucketLifecycleUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
   bucketLifecyclePreview: { input: () => ({ params: { bucket }, body: { rules: [] } }) },

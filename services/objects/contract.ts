@@ -35,6 +35,8 @@ export const bucket = z.object({
   name: z.string(),
   objects: z.number().int(),
   sizeBytes: z.number().int(),
+  versions: z.number().int().describe("Old versions and delete markers."),
+  versionBytes: z.number().int().describe("Bytes of old versions; they count as stored."),
   /** Bytes of uploads that were begun and not finished. */
   uploadBytes: z.number().int(),
   trashObjects: z.number().int(),

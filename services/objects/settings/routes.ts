@@ -1,10 +1,13 @@
 import type { Handlers } from "../../../kernel/service.ts";
 import { changeSettings, subjectOf } from "../buckets.ts";
 import type contract from "../contract.ts";
+import type { CorsRule } from "../cors.ts";
 import { withChange } from "../driver.ts";
 import { type ObjectsParts, openBucket } from "../parts.ts";
+import type { settingsRoutes } from "./contract.ts";
+import { changeConfiguration } from "./documents.ts";
 
-type Routes = Pick<Handlers<typeof contract>, "bucketSettingsGet" | "bucketSettingsUpdate">;
+type Routes = Pick<Handlers<typeof contract>, keyof typeof settingsRoutes>;
 
 export function settingsHandlers({ store }: Pick<ObjectsParts, "store">): Routes {
   return {
@@ -17,6 +20,17 @@ export function settingsHandlers({ store }: Pick<ObjectsParts, "store">): Routes
       await changeSettings(context.tx, store, bucket.id, body);
       context.audit({ ...subjectOf(bucket), before: { ...before }, after: { ...after } });
       return after;
+    },
+
+    async bucketCorsGet(context, { params }) {
+      const { configuration } = await openBucket(context, context.tx, params.bucket);
+      return { rules: configuration?.cors ?? [] };
+    },
+
+    async bucketCorsUpdate(context, { params, body: { rules } }) {
+      const bucket = await openBucket(context, context.tx, params.bucket);
+      await changeConfiguration(context, bucket, { cors: rules.length === 0 ? null : (rules as CorsRule[]) });
+      return { rules };
     },
   };
 }
