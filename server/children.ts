@@ -35,8 +35,8 @@ export interface Child {
 
 const firstPauseMs = 200;
 const longestPauseMs = 10_000;
-/** Whoever served for so long has recovered: the next restart is quick again. */
-const steadyMs = 30_000;
+/** Whoever lived for so many times the pause before has recovered: the next restart is quick again. */
+const steadyPauses = 10;
 const errorLevel = 50;
 /** Ends the process: its reason is told when it has ended, once. */
 const fatalLevel = 60;
@@ -107,7 +107,7 @@ export function superviseChild(options: ChildOptions): Child {
         setFailed(new StartError(fatal ?? `${reason}. See ${options.log.path}.`));
         return;
       }
-      if (performance.now() - began > steadyMs) pauseMs = firstPauseMs;
+      if (performance.now() - began > pauseMs * steadyPauses) pauseMs = firstPauseMs;
       options.onProblem(`${reason}; starting it again. See ${basename(options.log.path)} in the logs.`);
       restart = setTimeout(start, pauseMs);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
