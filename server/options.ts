@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism, homedir, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
-import type { OwnerConfig } from "../kernel/config.ts";
+import type { ObjectClusterConfig, OwnerConfig } from "../kernel/config.ts";
 import type { EngineTls } from "./engines/ask.ts";
 import type { DockerSettings } from "./engines/docker.ts";
+import { clusterSettings } from "./object-options.ts";
 import { checkPem, type Given, portNumber, portOrNone, processNumber } from "./option-values.ts";
 import { errorCode, StartError } from "./start-error.ts";
 import { type VoiceSettings, voiceSettings } from "./voice-options.ts";
@@ -15,8 +16,9 @@ export interface Settings {
   listen: string;
   port: number;
   s3Port: number;
-  /** That serve S3, at most: each after the first is started once those before it are busy. */
-  objectProcesses: number;
+  /** That serve S3: so many from the start, and more once those are busy. */
+  objectProcesses: { least: number; most: number };
+  objectCluster?: ObjectClusterConfig;
   /** git over SSH. Absent: there is none. */
   ssh?: {
     port: number;
@@ -68,7 +70,25 @@ const options = {
     flag: "--object-processes",
     value: "NUMBER",
     variable: "KHMARA_OBJECT_PROCESSES",
-    help: "that serve S3 under load (default: one for each core, 4 at most)",
+    help: "that serve S3 (default: 1, under load one for each core, 4 at most)",
+  },
+  objectCluster: {
+    flag: "--object-cluster",
+    value: "URL",
+    variable: "KHMARA_OBJECT_CLUSTER",
+    help: "bucket of a storage cluster for objects (https://host/bucket)",
+  },
+  objectClusterKeys: {
+    flag: "--object-cluster-keys",
+    value: "FILE",
+    variable: "KHMARA_OBJECT_CLUSTER_KEYS",
+    help: "file with ACCESS-KEY-ID:SECRET-KEY for it",
+  },
+  objectEngine: {
+    flag: "--object-engine",
+    value: "local|cluster",
+    variable: "KHMARA_OBJECT_ENGINE",
+    help: "where new buckets lie (default: local)",
   },
   sshPort: {
     flag: "--ssh-port",
@@ -238,13 +258,18 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
         throw new StartError(`${one} and ${other} are both ${number}. Give them different numbers.`);
   const owner = ownerOf(given);
   const databaseUrl = databaseAddress(given.databaseUrl);
+  const objectCluster = clusterSettings(given);
   const host = visibleHost(listen);
   return {
     dataDirectory: resolve(given.data?.value ?? defaultDataDirectory(environment)),
     listen,
     port,
     s3Port,
-    objectProcesses: processNumber(given.objectProcesses, Math.min(availableParallelism(), 4)),
+    objectProcesses: {
+      least: processNumber(given.objectProcesses, 1),
+      most: processNumber(given.objectProcesses, Math.min(availableParallelism(), 4)),
+    },
+    ...(objectCluster === undefined ? {} : { objectCluster }),
     ...(sshPort === undefined ? {} : { ssh: { port: sshPort, isDefault: given.sshPort === undefined } }),
     publicUrl: webAddress(given.publicUrl) ?? `http://${host}:${port}`,
     s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,

@@ -113,6 +113,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     s3Url: settings.s3Url,
     region: settings.region,
     masterKeyFile: paths.masterKey,
+    ...(settings.objectCluster === undefined ? {} : { objectCluster: settings.objectCluster }),
     computeEngine,
     ...appsConfig,
     ...(enginePlan.consent ? { buildFirstImage: true } : {}),
@@ -125,6 +126,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
   const [notice] = await Promise.all([
     startChild("control", "Control plane", "migrations"),
     startChild("objects", "Objects", "starting"),
+    ...Array.from({ length: settings.objectProcesses.least - 1 }, () => startObjects()),
   ]);
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
@@ -134,13 +136,17 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
    * start; one that ends is started again alone, and its connections go to the others meanwhile.
    */
   function shareObjects(): void {
-    if (running.stopping || sharing || objectProcesses >= settings.objectProcesses) return;
+    if (running.stopping || sharing || objectProcesses >= settings.objectProcesses.most) return;
     sharing = true;
-    startChild(`objects-${++objectProcesses}`, "Objects", "starting another process", "objects")
+    startObjects()
       .catch((error) => problem(`There is no other process for objects: ${(error as Error).message}`))
       .finally(() => {
         sharing = false;
       });
+  }
+
+  function startObjects(): Promise<string[]> {
+    return startChild(`objects-${++objectProcesses}`, "Objects", "starting another process", "objects");
   }
 
   /** Only once there is a phone system: a process more takes 100 MB. */

@@ -9,11 +9,13 @@ import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
 import type { BucketTotals, ObjectStore } from "./driver.ts";
+import type { ClusterContents, ClusterOptions } from "./drivers/cluster/contents.ts";
 import { createObjectsService } from "./inProcess.ts";
 import { defineObjectOperations } from "./operations.ts";
 import type { ObjectsParts } from "./parts.ts";
 import type { S3Backend, S3Credentials } from "./s3/backend.ts";
-import { createS3Backend, createS3Credentials } from "./s3Backend.ts";
+import { createS3Backend } from "./s3Backend.ts";
+import { createS3Credentials } from "./s3Credentials.ts";
 import { objectsService } from "./service.ts";
 import { createStorageQuota } from "./storageQuota.ts";
 import { bucketStore } from "./store.ts";
@@ -22,6 +24,10 @@ import { objectWorkers } from "./workers.ts";
 
 export { openLocalStore } from "./drivers/local/index.ts";
 export { s3Server } from "./s3/server.ts";
+
+/** Loaded where there is a cluster only: the S3 client takes memory. */
+export const openClusterContents = async (options: ClusterOptions): Promise<ClusterContents> =>
+  new (await import("./drivers/cluster/contents.ts")).ClusterContents(options);
 
 export interface ObjectsOptions {
   database: Database;
@@ -48,7 +54,16 @@ export interface Objects {
  * The objects service over one database and one store. Two processes make one each over the same: the control plane serves
  * `service`, the data plane serves S3 with the other two.
  */
-export function createObjects({ database, log, identity, store, publicUrl, region, now = Date.now }: ObjectsOptions): Objects {
+export function createObjects({
+  database,
+  log,
+  secrets,
+  identity,
+  store,
+  publicUrl,
+  region,
+  now = Date.now,
+}: ObjectsOptions): Objects {
   // The data plane serves no API and would otherwise not know its own quotas.
   registerQuotas(contract.quotas);
   const changes = collectChanges(database, log);
@@ -84,6 +99,6 @@ export function createObjects({ database, log, identity, store, publicUrl, regio
     ),
     objects: createObjectsService({ database, store, quota, changes, websites }),
     s3Backend: createS3Backend({ database, store, buckets, quota, changes, identity, region }),
-    s3Credentials: createS3Credentials(identity),
+    s3Credentials: createS3Credentials(identity, secrets, now),
   };
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Id, newId } from "../../../../kernel/ids.ts";
+import { openSecrets } from "../../../../kernel/secrets.ts";
 import { installTestTools, storageTools } from "../../../../tools/test-tools.ts";
 import type { ObjectStore } from "../../driver.ts";
 import { bodyOf, bytesOf, pattern } from "../conformance.bodies.ts";
@@ -20,6 +22,7 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+const secrets = openSecrets(randomBytes(32));
 let directories = 0;
 const newDirectory = (): string => join(root, `store-${directories++}`);
 const openCluster = (change: Partial<Parameters<typeof openLocalStore>[0]> = {}): Promise<ObjectStore> =>
@@ -28,6 +31,7 @@ const openCluster = (change: Partial<Parameters<typeof openLocalStore>[0]> = {})
     cluster: new ClusterContents(ceph.options),
     engine: "cluster",
     clusterGraceMs: 0,
+    secrets,
     ...change,
   });
 
@@ -106,6 +110,8 @@ describe("a bucket between engines", { concurrency: false }, () => {
     for (const [i, bytes] of parts.entries()) await store.partPut(bucketId, upload.uploadId, i + 1, bodyOf(bytes));
     await store.uploadComplete(bucketId, upload.uploadId, [{ number: 1 }, { number: 2 }]);
     expected.set("parts", Buffer.concat(parts));
+    await store.put(bucketId, "sealed", bodyOf(pattern(70_000, 5)), { encryption: { kind: "server" } });
+    expected.set("sealed", pattern(70_000, 5));
     await store.copy({ bucketId, key: "parts" }, { bucketId, key: "copy" });
     expected.set("copy", Buffer.concat(parts));
     const open = await store.uploadCreate(bucketId, "open");
