@@ -237,7 +237,7 @@ export interface Upload extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
-  encryption?: StoredObject["encryption"];
+  encryption?: Exclude<Encryption["kind"], "none">;
   startedAtMs: number;
 }
 
@@ -279,6 +279,8 @@ export interface StorageFact {
 }
 
 export interface ObjectStore {
+  /** Those that this cloud has, and the one of buckets that were given none. */
+  readonly engines: { available: Engine[]; standard: Engine };
   put(bucketId: Id<"bucket">, key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
   /** The current object, or this version of it; a delete marker is none. A `customerKey` that is given must be the object's. */
   head(
@@ -383,7 +385,7 @@ export interface ObjectStore {
   facts(limit: number): Promise<StorageFact[]>;
   factsAcknowledge(ids: string[]): Promise<void>;
   /** Removes files that no record names and reports records whose bytes are missing or damaged. */
-  scrub(options?: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void }): Promise<ScrubReport>;
+  scrub(options?: ScrubOptions): Promise<ScrubReport>;
   /**
    * Moves the bytes of all objects, versions and parts of a bucket to where its engine wants them, content by content, while it is used. Bytes that
    * copies share move for all of them. May be called again after it was cut off. unavailable: the cluster does not answer.
@@ -395,9 +397,27 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
+export interface ScrubOptions {
+  signal?: AbortSignal;
+  onProgress?: (done: number, total: number) => void;
+  /** Where the last one stopped, its `next`. */
+  from?: string;
+  /** It stops after so long, between two objects. */
+  forMs?: number;
+  /** Reads no more than this in a second, so that clients have the disk. */
+  bytesPerSecond?: number;
+  /** Damaged files are put aside: who asks for them gets an error at once, and nobody the damaged bytes. */
+  quarantine?: boolean;
+}
+
 export interface ScrubReport {
+  /** Looked at this time. */
   objects: number;
   sizeBytes: number;
+  /** Of the whole store. */
+  totalObjects: number;
   orphanFilesRemoved: number;
-  damaged: { bucketId: Id<"bucket">; key: string; problem: string }[];
+  damaged: { bucketId: Id<"bucket">; key: string; versionId?: string; problem: string }[];
+  /** Give as `from` to go on; absent at the end. */
+  next?: string;
 }

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newContentId } from "./contents.ts";
 import { ignoreMissing } from "./failures.ts";
@@ -81,6 +81,15 @@ export class Files {
   async discard(contentId: string): Promise<void> {
     await ignoreMissing(unlink(this.pathOf(contentId)));
     await this.settle(contentId);
+  }
+
+  /** Puts a damaged file aside, to quarantine/, for whoever looks what is left of it. */
+  async quarantine(contentId: string): Promise<void> {
+    const folder = join(this.#data, "..", "quarantine");
+    await mkdir(folder, { recursive: true });
+    await ignoreMissing(rename(this.pathOf(contentId), join(folder, contentId)));
+    await syncFolder(folder);
+    await this.syncFoldersOf([contentId]);
   }
 
   remove(contentId: string): Promise<void> {

@@ -256,6 +256,24 @@ describe("local: bytes on disk", { concurrency: false }, () => {
     await refuses(store.get(bucketId, "lost"), "internal", "damaged");
     assert.ok((await bytesOf((await store.get(bucketId, "good")).body)).equals(bytes));
     await assert.rejects(store.scrub({ signal: AbortSignal.abort() }), { name: "AbortError" });
+
+    // In slices, as the worker does it: each object once, the damaged file put aside.
+    const found: string[] = [];
+    let slices = 0;
+    for (let from: string | undefined, more = true; more; more = from !== undefined) {
+      const slice = await store.scrub({ forMs: 0, quarantine: true, bytesPerSecond: 1e9, ...(from !== undefined && { from }) });
+      found.push(...slice.damaged.map(({ key }) => key));
+      from = slice.next;
+      slices++;
+    }
+    assert.deepEqual(found, ["bad", "lost", "open upload"]);
+    assert.equal(slices, 6, "five things, and the end");
+    const aside = await readdir(join(directory, "quarantine"));
+    assert.deepEqual(
+      aside,
+      [byTime[1], byTime[3]].map((path) => path?.slice(-32)),
+    );
+    await refuses(store.get(bucketId, "bad"), "internal", "damaged");
     await store.close();
   });
 
