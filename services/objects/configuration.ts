@@ -1,3 +1,4 @@
+import type { LoggingConfiguration } from "./accessLogs/configuration.ts";
 import type { CorsRule } from "./cors.ts";
 import type { ObjectAccess } from "./driver.ts";
 import type { LifecycleRule } from "./lifecycle/rules.ts";
@@ -16,6 +17,7 @@ export interface BucketConfiguration {
   acl?: ObjectAccess;
   requestPayer?: "BucketOwner" | "Requester";
   cors?: CorsRule[];
+  logging?: LoggingConfiguration;
 }
 
 /** null takes one away. */

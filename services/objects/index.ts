@@ -4,6 +4,7 @@ import { registerQuotas } from "../../kernel/quota.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { ServiceDefinition } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
+import { collectAccessLogs } from "./accessLogs/collect.ts";
 import { openBucketCache } from "./bucketCache.ts";
 import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
@@ -67,6 +68,7 @@ export function createObjects({
   // The data plane serves no API and would otherwise not know its own quotas.
   registerQuotas(contract.quotas);
   const changes = collectChanges(database, log);
+  const accessLogs = collectAccessLogs(database, log);
   const buckets = openBucketCache(database, log);
   const quota = createStorageQuota({ database, store });
   const operations = defineObjectOperations({ store, changes });
@@ -75,7 +77,7 @@ export function createObjects({
     service: objectsService(
       { database, identity, store, quota, changes, operations, publicUrl, log, websites, now },
       {
-        workers: objectWorkers({ database, store, quota, changes, log, now }),
+        workers: objectWorkers({ database, store, quota, changes, log, region, now }),
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));
@@ -90,6 +92,7 @@ export function createObjects({
         },
         async stop() {
           await changes.stop();
+          await accessLogs.stop();
           await flushUsage({ database, store, log }).catch((error) =>
             log.warn({ err: error }, "usage was not written down at the end; the next start does it"),
           );
@@ -98,7 +101,7 @@ export function createObjects({
       },
     ),
     objects: createObjectsService({ database, store, quota, changes, websites }),
-    s3Backend: createS3Backend({ database, store, buckets, quota, changes, identity, region }),
+    s3Backend: createS3Backend({ database, store, buckets, quota, changes, accessLogs, identity, region }),
     s3Credentials: createS3Credentials(identity, secrets, now),
   };
 }

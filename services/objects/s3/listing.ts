@@ -37,7 +37,7 @@ export function objectElement(
     checksumSummary(object),
     element("Size", object.sizeBytes),
     owner ? ownerElement("Owner", owner) : "",
-    element("StorageClass", "STANDARD"),
+    element("StorageClass", object.headers.storageClass ?? "STANDARD"),
   );
 }
 

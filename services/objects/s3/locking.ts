@@ -1,7 +1,10 @@
 import type { BucketSettings, ObjectMarks, Retention, StoredObject } from "../driver.ts";
+import { besides } from "./access/actions.ts";
+import { allow } from "./access/decide.ts";
 import type { S3Bucket } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
+import type { S3Request } from "./request.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument, xmlTime } from "./xml.ts";
 
 /** Object Lock on the wire: S3 User Guide, "Locking objects with Object Lock". */
@@ -18,10 +21,14 @@ export async function requireLock({ backend }: S3Context, bucket: S3Bucket): Pro
   if ((await backend.store.settings(bucket.bucketId)).lock === undefined) throw noLock();
 }
 
+export const asksBypass = ({ headers }: S3Request): boolean =>
+  headers.get("x-amz-bypass-governance-retention")?.toLowerCase() === "true";
+
 /** True where the request asks for it; denied unless the caller may. */
 export async function bypassAsked(context: S3Context, bucket: S3Bucket): Promise<boolean> {
-  if (context.request.headers.get("x-amz-bypass-governance-retention")?.toLowerCase() !== "true") return false;
-  await context.backend.authorize(context.caller, "objects.object.bypass", bucket);
+  const { request } = context;
+  if (!asksBypass(request)) return false;
+  await allow(context, bucket, besides.bypassGovernance, { key: request.key, versionId: request.query.get("versionId") });
   return true;
 }
 

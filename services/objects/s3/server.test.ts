@@ -267,7 +267,7 @@ test("copies, deletions of many, and what is not there", async () => {
     "MalformedXML",
   );
   assert.equal(codeOf((await call({ path: "/box-one?policy" })).text), "NoSuchBucketPolicy");
-  assert.equal(codeOf((await call({ method: "PUT", path: "/box-one?policy", body: "{}" })).text), "NotImplemented");
+  assert.equal(codeOf((await call({ method: "PUT", path: "/box-one?policy", body: "{}" })).text), "MalformedPolicy");
   assert.equal(codeOf((await call({ method: "PATCH", path: "/box-one" })).text), "MethodNotAllowed");
   assert.equal(codeOf((await call({ method: "DELETE", path: "/box-one" })).text), "BucketNotEmpty");
 });
@@ -351,7 +351,7 @@ test("strangers, preflights and noise", async () => {
   const preflight = "OPTIONS /box-one/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   assert.match(
     await bare(`${preflight}Origin: http://a\r\nAccess-Control-Request-Method: GET\r\n\r\n`),
-    /^HTTP\/1.1 403 .*<Code>AccessDenied</s,
+    /^HTTP\/1.1 403 .*<Code>AccessForbidden</s,
   );
   assert.match(await bare(`${preflight}\r\n`), /^HTTP\/1.1 400 /);
   assert.match(

@@ -7,13 +7,13 @@ import type { ObjectStore } from "../driver.ts";
 import { openLocalStore } from "../drivers/local/index.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
-import { startDoor } from "./testing/door.ts";
+import { memoryCaller, startDoor } from "./testing/door.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "khmara-website-"));
 let store: ObjectStore;
 let door: { port: number; backend: S3Backend; stop(): Promise<void> };
 let bucket: S3Bucket;
-const caller = { accessKeyId: "AKMAIN", principal: "main", displayName: "main", canonicalId: "main-id" };
+const caller = await memoryCaller("main");
 const files: Record<string, string> = {
   "index.html": "<h1>Home</h1>",
   "404.html": "<h1>Lost</h1>",

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
+import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
 import { toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
@@ -68,9 +69,13 @@ function contextOf(request: S3Request, key: string, bucket: S3Bucket, backend: S
   return {
     request: { ...request, bucketName: bucket.name, key, rawQuery: "", query: new Map(), headers },
     body: undefined as never,
-    caller: { accessKeyId: "", principal: undefined, displayName: "", canonicalId: "" },
-    backend: { ...backend, bucketByName: async () => bucket, authorize: async () => {} },
+    caller: anonymousCaller,
+    // The bucket was made a site: its pages are for everybody, but for whom its policy denies them.
+    backend: { ...backend, bucketByName: async () => bucket, standing: async () => "role" },
     region: bucket.region,
+    operation: "GetObject",
+    nowMs: Date.now(),
+    door: undefined as never,
   };
 }
 

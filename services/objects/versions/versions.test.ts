@@ -158,7 +158,6 @@ test("lifecycle rules: the same that S3 has, counted beforehand", async () => {
   assert.equal((await change([], "viewer")).status, 403);
   const caller = (await cloud.objects.s3Credentials.resolve("KEYEDITOR"))!.caller;
   const s3Bucket = await cloud.objects.s3Backend.bucketByName(
-    caller,
     (await cloud.call("viewer", "GET", `/buckets/${fresh}`)).body.name,
   );
   const { lifecycle } = await cloud.objects.s3Backend.configuration(s3Bucket);

@@ -15,7 +15,7 @@ export interface DeleteConditions {
 
 export const DeleteObject: S3Operation = async (context) => {
   const { request } = context;
-  const bucket = await openBucket(context, "objects.object.delete");
+  const bucket = await openBucket(context);
   checkKey(request.key);
   const asked = askedVersion(request);
   const options = { ...asked, bypassGovernance: await bypassAsked(context, bucket) };
