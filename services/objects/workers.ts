@@ -1,6 +1,7 @@
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Worker } from "../../kernel/service.ts";
+import { deliverAccessLogs } from "./accessLogs/deliver.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
@@ -22,6 +23,7 @@ export function objectWorkers(parts: {
   quota: StorageQuota;
   changes: Changes;
   log: Log;
+  region: string;
   /** Milliseconds since 1970. */
   now: () => number;
 }): Worker[] {
@@ -60,6 +62,11 @@ export function objectWorkers(parts: {
         }
         await database.transaction("system", uploadStore.forgetOld);
       },
+    },
+    {
+      name: "objects.access_logs",
+      everySeconds: 60,
+      run: (signal) => deliverAccessLogs(parts, { signal, nowMs: now() }),
     },
     {
       name: "objects.lifecycle",
