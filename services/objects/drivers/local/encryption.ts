@@ -69,9 +69,11 @@ export function isEncryptedSo(record: EncryptionRecord | undefined, asked: Encry
   return timingSafeEqual(checkOf(asked.key, record.salt), Buffer.from(record.check, "base64"));
 }
 
-/** The MD5 of the bytes would tell of them to who has not the key. */
+/** With a customer's key the MD5 of the bytes, which would tell of them to others, is hashed with that: sent again they have the same tag. */
 export const etagFor = (encryption: Encryption, md5: Buffer): string =>
-  (encryption.kind === "customer" ? randomBytes(16) : md5).toString("hex");
+  encryption.kind === "customer"
+    ? createHmac("sha256", encryption.key).update("objects.etag:").update(md5).digest("hex").slice(0, 32)
+    : md5.toString("hex");
 
 /** Makes and opens the keys of contents. */
 export class DataKeys {
