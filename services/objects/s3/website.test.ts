@@ -99,6 +99,14 @@ test("redirects: by prefix, by what is missing, and all of it; never by a key to
   assert.deepEqual(await to("/shop/a%20b"), [302, "https://shop.example.org/shop/a%20b"]);
   assert.deepEqual(await to("/gone/x"), [301, `http://${here}/index.html`]);
   assert.equal((await ask("/lost")).status, 404);
+  await store.put(bucket.bucketId, "moved", [Buffer.from("not here")] as never, {
+    headers: { websiteRedirectLocation: "https://elsewhere.example.org/" },
+  });
+  for (const method of ["GET", "HEAD"]) {
+    const elsewhere = await ask("/moved", {}, method);
+    assert.deepEqual([elsewhere.status, elsewhere.headers.get("location")], [301, "https://elsewhere.example.org/"]);
+    assert.equal(await elsewhere.text(), "");
+  }
   await be({ redirectAllTo: { host: "www.example.org" } });
   assert.deepEqual(await to("/a/b?c"), [301, "http://www.example.org/a/b"]);
   assert.deepEqual(await to("//evil.example/x"), [301, "http://www.example.org/evil.example/x"]);

@@ -3,6 +3,7 @@
  * request of their own sees what is public anyway.
  */
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
@@ -40,7 +41,11 @@ export async function answerWebsite(message: IncomingMessage, name: string, back
   async function get(wanted: string, plain = false): Promise<S3Response | undefined> {
     try {
       const { method } = parsed;
-      return await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
+      const answer = await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
+      const elsewhere = answer.headers?.["x-amz-website-redirect-location"];
+      if (elsewhere === undefined) return answer;
+      if (answer.body instanceof Readable) answer.body.destroy();
+      return redirect(301, String(elsewhere));
     } catch (error) {
       const refused = toS3Error(error);
       if (
