@@ -321,6 +321,10 @@ const cases: Record<string, Case> = {
   ...voiceCases({ as, unique, newProject }),
   ...voiceElementCases({ as, unique, newProject }, () => cloud.database),
   ...voiceLiveCases({ as, unique, newProject }, () => cloud.database),
+  objectsVerify: { atCloud: true, input: () => ({}) },
+  objectVerificationGet: { atCloud: true, input: () => ({}) },
+  bucketSafetyGet: { input: () => ({ params: { bucket } }) },
+  damagedObjectList: { input: () => ({ params: { bucket } }) },
   cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
   userList: { atCloud: true, input: () => ({}) },
   userGet: { atCloud: true, input: async () => ({ params: { user: await newUser() } }) },
@@ -429,6 +433,7 @@ const cases: Record<string, Case> = {
   },
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
+  bucketRelocate: { input: () => ({ params: { bucket }, body: { engine: "local" as const } }) },
   bucketEmpty: {
     input: async () => {
       const { id, name } = await newBucket();

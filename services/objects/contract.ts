@@ -5,6 +5,8 @@ import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
 import { lifecycleRoutes } from "./lifecycle/contract.ts";
+import { relocationRoutes } from "./relocation/contract.ts";
+import { scrubRoutes } from "./scrub/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
 import { marks, versionId, versionRoutes } from "./versions/contract.ts";
 import { websiteRoutes } from "./websites/contract.ts";
@@ -143,6 +145,8 @@ export default contract({
     }),
     ...settingsRoutes,
     ...lifecycleRoutes,
+    ...scrubRoutes,
+    ...relocationRoutes,
     ...websiteRoutes,
     ...versionRoutes,
     bucketGet: route({
@@ -475,6 +479,7 @@ export default contract({
   },
   events: {
     bucketChanged: event({ type: "objects.bucket.changed", payload: z.object({ id: z.string(), name: z.string() }) }),
+    objectDamaged: event({ type: "objects.object.damaged", payload: z.object({ bucketId: z.string(), key: z.string() }) }),
     objectChanged: event({ type: "objects.object.changed", payload: z.object({ bucketId: z.string(), prefix: z.string() }) }),
   },
   quotas: {

@@ -4,6 +4,8 @@ import contract from "./contract.ts";
 import { lifecycleHandlers } from "./lifecycle/routes.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
+import { relocationHandlers } from "./relocation/routes.ts";
+import { scrubHandlers } from "./scrub/routes.ts";
 import { settingsHandlers } from "./settings/routes.ts";
 import { shareRoutes } from "./shareRoutes.ts";
 import { trashRoutes } from "./trashRoutes.ts";
@@ -26,8 +28,10 @@ export const objectsService = (
       ...trashRoutes(parts),
       ...shareRoutes(parts),
       ...settingsHandlers(parts),
+      ...relocationHandlers(parts),
       ...versionHandlers(parts),
       ...lifecycleHandlers(parts),
+      ...scrubHandlers(),
       ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { route } from "../../../kernel/contract.ts";
 import { corsMethods } from "../cors.ts";
+import { engine } from "../relocation/contract.ts";
 
 const retention = z
   .strictObject({
@@ -12,9 +13,16 @@ const retention = z
   .refine(({ days, years }) => (days === undefined) !== (years === undefined), "Give days or years.");
 const lock = z.strictObject({ retention: retention.optional().describe("Of what is written from now on.") });
 
+const encryption = z
+  .enum(["server", "none"])
+  .describe("Whether what is written from now on is encrypted on the disk, with keys that the cloud keeps. Absent: it is not.");
+
 export const bucketSettings = z.object({
   versioning: z.enum(["never", "enabled", "suspended"]).describe("Whether writes and deletions keep what was there."),
   lock: lock.optional().describe("Present: versions can be locked."),
+  encryption: encryption.optional(),
+  engine,
+  engines: z.array(engine).describe("That this cloud has."),
 });
 
 const oneStar = (text: string) => text.indexOf("*") === text.lastIndexOf("*");
@@ -69,8 +77,12 @@ export const settingsRoutes = {
     roles: ["editor"],
     params: inBucket,
     body: z
-      .strictObject({ versioning: z.enum(["enabled", "suspended"]).optional(), lock: lock.optional() })
-      .refine(({ versioning, lock: asked }) => versioning !== undefined || asked !== undefined, "Give what is to be changed."),
+      .strictObject({
+        versioning: z.enum(["enabled", "suspended"]).optional(),
+        lock: lock.optional(),
+        encryption: encryption.optional(),
+      })
+      .refine((body) => Object.values(body).some((value) => value !== undefined), "Give what is to be changed."),
     response: bucketSettings,
     errors: ["not_found", "failed_precondition"],
   }),

@@ -117,6 +117,7 @@ class LocalStore implements ObjectStore {
   readonly #files: Files;
   readonly #cluster: ClusterContents | undefined;
   readonly #engine: Engine;
+  readonly engines: ObjectStore["engines"];
   readonly #garbage: GarbageCollector;
   readonly #keys: DataKeys;
   readonly #running = new Set<Promise<unknown>>();
@@ -129,6 +130,7 @@ class LocalStore implements ObjectStore {
     this.#files = files;
     this.#cluster = cluster;
     this.#engine = engine;
+    this.engines = { available: cluster === undefined ? ["local"] : ["local", "cluster"], standard: engine };
     this.#garbage = garbage;
     this.#keys = keys;
   }
