@@ -5,6 +5,7 @@ import { deliverAccessLogs } from "./accessLogs/deliver.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
+import { scrubWorker } from "./scrub/worker.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { bucketStore, configurationStore, trashStore, uploadStore } from "./store.ts";
 import { trashPrefixOf } from "./transfer.ts";
@@ -68,6 +69,7 @@ export function objectWorkers(parts: {
       everySeconds: 60,
       run: (signal) => deliverAccessLogs(parts, { signal, nowMs: now() }),
     },
+    scrubWorker(parts),
     {
       name: "objects.lifecycle",
       everySeconds: 3600,

@@ -41,6 +41,8 @@ export interface TestCloud {
   url: string;
   /** What KEYBUCKET is for. */
   bucketOfKey: { id: string };
+  /** Where the store lies. */
+  directory: string;
   principals: Record<Caller, Principal>;
   call(
     caller: Caller | undefined,
@@ -181,6 +183,7 @@ export async function testCloud(
 
   const cloud: TestCloud = {
     bucketOfKey,
+    directory,
     database,
     store,
     objects,
