@@ -31,9 +31,8 @@ export const CopyObject: S3Operation = async (context) => {
   const kept = keptHeaders(request);
   const changes =
     replace ||
-    kept.storageClass !== undefined ||
-    kept.websiteRedirectLocation !== undefined ||
-    askedEncryption(request) !== undefined;
+    askedEncryption(request) !== undefined ||
+    ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
   if (
     !changes &&
