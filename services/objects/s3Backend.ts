@@ -140,6 +140,10 @@ export function createS3Backend(parts: {
     }
   }
 
+  /** A client that goes on with what it has just changed finds it changed. */
+  const changing = <T>(name: string, ...transaction: Parameters<typeof database.transaction<T>>): Promise<T> =>
+    buckets.changing(name, () => database.transaction(...transaction));
+
   const auditSource = { userAgent: "S3" };
   /** Who was let in by a policy is of another organisation; what changes is this one's. */
   const within = (row: BucketRow) => ({ organisationIds: [row.organisationId] });
@@ -171,7 +175,7 @@ export function createS3Backend(parts: {
     async bucketCreate(caller, name, configuration = {}) {
       const holder = holderOf(caller);
       check(caller, "objects.bucket.create", holder);
-      const bucket = await database.transaction(visibilityOf(holder.principal), async (tx) => {
+      const bucket = await changing(name, visibilityOf(holder.principal), async (tx) => {
         const created = await createBucket(tx, holder, name);
         if (Object.keys(configuration).length > 0) await configurationStore.change(tx, created, configuration);
         audit(tx, {
@@ -187,7 +191,7 @@ export function createS3Backend(parts: {
     },
     async bucketDelete(caller, bucket) {
       const row = await rowOf(bucket);
-      await database.transaction(within(row), async (tx) => {
+      await changing(row.name, within(row), async (tx) => {
         const deleted = await deleteBucket(tx, store, bucket.bucketId);
         audit(tx, {
           ...auditSource,
@@ -216,7 +220,7 @@ export function createS3Backend(parts: {
     },
     async configurationUpdate(caller, bucket, change) {
       const row = await rowOf(bucket);
-      await database.transaction(within(row), async (tx) => {
+      await changing(row.name, within(row), async (tx) => {
         const locked = await bucketStore.lock(tx, bucket.bucketId);
         if (!locked || locked.state === "deleting") throw notFound("bucket");
         await configurationStore.change(tx, locked, change);
@@ -247,7 +251,7 @@ export function createS3Backend(parts: {
     async websiteUpdate(caller, bucket, configuration) {
       const row = await rowOf(bucket);
       const action = configuration === undefined ? "objects.website.delete" : "objects.website.update";
-      await database.transaction(within(row), async (tx) => {
+      await changing(row.name, within(row), async (tx) => {
         const { before } = await changeWebsite(tx, bucket.bucketId, configuration);
         audit(tx, {
           ...auditSource,

@@ -16,7 +16,7 @@ export interface Call {
   headers?: Record<string, string>;
   body?: string | Uint8Array;
   /** `none`: nobody signs. */
-  key?: "main" | "other" | "third" | "viewer" | "none" | { accessKeyId: string; secretAccessKey: string; sessionToken: string };
+  key?: "main" | "other" | "third" | "viewer" | "none" | { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
   host?: string;
   payloadHash?: string;
 }
