@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { globSync } from "node:fs";
+import { globSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -18,7 +19,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
-import { type Client, newCloud } from "./cloud.ts";
+import { type Client, exec, newCloud, repository } from "./cloud.ts";
 import { processTree } from "./processes.ts";
 
 /**
@@ -219,8 +220,17 @@ test(`${rounds} rounds of kill -9`, { timeout: 3_000_000 }, async (t) => {
     `killed: ${JSON.stringify(killed)}; puts ${puts.acknowledged} of ${puts.attempted} acknowledged; projects ${projects.acknowledged.size} of ${projects.attempted.size}`,
   );
   assert.ok(puts.acknowledged > rounds && projects.acknowledged.size > rounds / 4, "the clients came to do their work");
-  // One clean stop and start: what recovery leaves must be clean.
+  // One clean stop and start: what recovery leaves must be clean. And the journal must know all that the index knew.
+  const rebuild = () => exec(join(repository, "khmara"), ["objects", "rebuild-index", "--data", cloud.dataDirectory]);
+  await assert.rejects(rebuild(), /Stop it first/);
   await cloud.stop();
+  const index = join(cloud.dataDirectory, "objects", "index");
+  await t.test("the index is lost, and made anew from its journal", async () => {
+    rmSync(index, { recursive: true });
+    const told = await rebuild();
+    assert.match(told, /made anew: [1-9]\d* objects, [1-9]/);
+    assert.doesNotMatch(told, /gaps|missing/);
+  });
   await cloud.start();
 
   await t.test("every acknowledged object is there with its bytes, and no other", async () => {

@@ -24,6 +24,7 @@ import { flushUsage } from "./usage.ts";
 import { objectWorkers } from "./workers.ts";
 
 export { openLocalStore } from "./drivers/local/index.ts";
+export { rebuildIndex } from "./drivers/local/rebuild.ts";
 export { s3Server } from "./s3/server.ts";
 
 /** Loaded where there is a cluster only: the S3 client takes memory. */
