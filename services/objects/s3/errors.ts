@@ -24,7 +24,6 @@ export const s3ErrorStatus = {
   InvalidArgument: 400,
   InvalidBucketAclWithObjectOwnership: 400,
   InvalidBucketName: 400,
-  InvalidBucketOwnerAWSAccountID: 400,
   InvalidBucketState: 409,
   InvalidDigest: 400,
   InvalidEncryptionAlgorithmError: 400,

@@ -1,6 +1,6 @@
 import type { BucketSettings, ObjectMarks, Retention, StoredObject } from "../driver.ts";
 import { besides } from "./access/actions.ts";
-import { allow } from "./access/decide.ts";
+import { mayDo, type Target } from "./access/decide.ts";
 import type { S3Bucket } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
@@ -21,16 +21,15 @@ export async function requireLock({ backend }: S3Context, bucket: S3Bucket): Pro
   if ((await backend.store.settings(bucket.bucketId)).lock === undefined) throw noLock();
 }
 
-export const asksBypass = ({ headers }: S3Request): boolean =>
+const asksBypass = ({ headers }: S3Request): boolean =>
   headers.get("x-amz-bypass-governance-retention")?.toLowerCase() === "true";
 
-/** True where the request asks for it; denied unless the caller may. */
-export async function bypassAsked(context: S3Context, bucket: S3Bucket): Promise<boolean> {
-  const { request } = context;
-  if (!asksBypass(request)) return false;
-  await allow(context, bucket, besides.bypassGovernance, { key: request.key, versionId: request.query.get("versionId") });
-  return true;
-}
+/** True where the request asks for it and the caller may; otherwise what is locked stays so, and says it. */
+export const mayBypass = async (context: S3Context, bucket: S3Bucket, target: Target): Promise<boolean> =>
+  asksBypass(context.request) && mayDo(context, bucket, besides.bypassGovernance, target);
+
+export const bypassAsked = (context: S3Context, bucket: S3Bucket): Promise<boolean> =>
+  mayBypass(context, bucket, { key: context.request.key, versionId: context.request.query.get("versionId") });
 
 function futureTime(text: string | undefined): number {
   const untilMs = text !== undefined && /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;

@@ -11,7 +11,7 @@ import { checkForm, parsePostPolicy } from "../post/policy.ts";
 import type { S3Request } from "../request.ts";
 import { algorithm, sameSignature, uriEncode } from "../signature.ts";
 import { readTagging } from "../tagging.ts";
-import { element, xmlDocument } from "../xml.ts";
+import { element, group } from "../xml.ts";
 import { PutObject } from "./PutObject.ts";
 
 /** An upload by a browser's form, whose signature is over a policy that says what may be in it ("POST Object", S3 API Reference). */
@@ -35,6 +35,7 @@ export const PostObject: S3Operation = async (context) => {
         "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
       );
     fields.set("bucket", request.bucketName);
+    fields.set("key", key);
     const policy = fields.get("policy");
     const limits = policy === undefined ? undefined : checkForm(parsePostPolicy(policy), fields, nowMs);
     const put: S3Context = { ...context, caller, request: putRequest(request, form, key) };
@@ -183,5 +184,9 @@ function answered(request: S3Request, fields: Map<string, string>, put: NonNulla
   if (status === "200") return { status: 200, headers };
   if (status !== "201") return { status: 204, headers };
   const parts = [element("Location", location), element("Bucket", bucketName), element("Key", key), element("ETag", etag)];
-  return { status: 201, headers: { ...headers, "Content-Type": "application/xml" }, body: xmlDocument("PostResponse", ...parts) };
+  return {
+    status: 201,
+    headers: { ...headers, "Content-Type": "application/xml" },
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n${group("PostResponse", ...parts)}`,
+  };
 }
