@@ -63,7 +63,7 @@ test("a bucket goes to the cluster and comes back while aws uses it", async () =
   assert.equal(await engineOf("moving"), "local");
   assert.ok(filesOnDisk() >= files / 2);
 
-  for (const engine of ["cluster", "local", "cluster"] as const) {
+  for (const engine of ["cluster", "local"] as const) {
     let moving = true;
     const using = (async () => {
       for (let i = 0; moving; i++) {
@@ -82,8 +82,6 @@ test("a bucket goes to the cluster and comes back while aws uses it", async () =
   }
   await relocate("moving", "cluster");
   assert.equal(filesOnDisk(), 0, "its bytes are in the cluster");
-});
-  assert.equal(audited.items.length, 4);
 });
 
 test("a restart changes nothing; a move that was killed goes on", async () => {
