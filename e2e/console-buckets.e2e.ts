@@ -56,7 +56,7 @@ async function act(where: Locator, name: string, action: string): Promise<void> 
   await page.getByRole("menuitem", { name: action, exact: true }).click();
 }
 async function goTo(tab: string): Promise<void> {
-  await page.getByRole("link", { name: tab, exact: true }).click();
+  await page.getByRole("main").getByRole("link", { name: tab, exact: true }).click();
   await shown(page);
 }
 async function picture(name: string): Promise<void> {

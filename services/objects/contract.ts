@@ -4,6 +4,7 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { accessRoutes } from "./access/contract.ts";
 import { lifecycleRoutes } from "./lifecycle/contract.ts";
 import { relocationRoutes } from "./relocation/contract.ts";
 import { scrubRoutes } from "./scrub/contract.ts";
@@ -144,6 +145,7 @@ export default contract({
       errors: ["not_found", "already_exists", "quota_exceeded"],
     }),
     ...settingsRoutes,
+    ...accessRoutes,
     ...lifecycleRoutes,
     ...scrubRoutes,
     ...relocationRoutes,

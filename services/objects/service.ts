@@ -1,4 +1,5 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import { accessHandlers } from "./access/routes.ts";
 import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
 import { lifecycleHandlers } from "./lifecycle/routes.ts";
@@ -30,6 +31,7 @@ export const objectsService = (
       ...settingsHandlers(parts),
       ...relocationHandlers(parts),
       ...versionHandlers(parts),
+      ...accessHandlers(),
       ...lifecycleHandlers(parts),
       ...scrubHandlers(),
       ...websiteHandlers(parts),

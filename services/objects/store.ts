@@ -99,6 +99,20 @@ export const configurationStore = {
     order by id limit ${limit}`,
 };
 
+export const publicAccessStore = {
+  async isForbidden(tx: Tx, organisationId: string): Promise<boolean> {
+    const [row] = await tx.sql<
+      { forbidden: boolean }[]
+    >`select public_blocked as forbidden from objects.organisation_access where organisation_id = ${organisationId}`;
+    return row?.forbidden ?? false;
+  },
+
+  async forbid(tx: Tx, organisationId: string, isForbidden: boolean): Promise<void> {
+    await tx.sql`insert into objects.organisation_access (organisation_id, public_blocked) values (${organisationId}, ${isForbidden})
+      on conflict (organisation_id) do update set public_blocked = excluded.public_blocked`;
+  },
+};
+
 export const websiteStore = {
   async put(tx: Tx, bucket: BucketRow, configuration: WebsiteConfiguration): Promise<void> {
     await tx.sql`insert into objects.websites (bucket_id, organisation_id, project_id, configuration, created_at)
