@@ -13,7 +13,7 @@ import { purge } from "../../walk.ts";
 import { bodyOf, bytesOf, pattern, refuses } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { objectStoreConformance } from "../conformance.ts";
-import { startWorker, type Worker } from "./crashWorker.ts";
+import { startWorker, verify, verifyVersions, type Worker } from "./crashWorker.ts";
 import { openLocalStore } from "./index.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-objects-"));
@@ -90,35 +90,6 @@ async function trueTotals(store: ObjectStore, bucketId: Id<"bucket">): Promise<A
     at = page.next;
   }
   return totals;
-}
-
-/** Where versions are kept, each that was acknowledged is still there. */
-async function verifyVersions(store: ObjectStore, bucketId: Id<"bucket">, { versions }: Worker): Promise<void> {
-  for (const { key, versionId, content } of versions) {
-    const [seed, sizeBytes] = (content ?? "").split(":").map(Number) as [number, number];
-    if (content === undefined) {
-      assert.ok(await store.marker(bucketId, key, { versionId }), `the delete marker ${versionId} of ${key}`);
-      continue;
-    }
-    const { body } = await store.get(bucketId, key, { versionId });
-    assert.ok(pattern(sizeBytes, seed).equals(await bytesOf(body)), `the version ${versionId} of ${key}`);
-  }
-}
-
-async function verify(store: ObjectStore, bucketId: Id<"bucket">, { keys }: Worker): Promise<void> {
-  for (const [key, possible] of keys) {
-    const found = await store.head(bucketId, key);
-    if (found === undefined) {
-      assert.ok(possible.has(undefined), `${key} was acknowledged and is gone`);
-      continue;
-    }
-    const bytes = await bytesOf((await store.get(bucketId, key)).body);
-    const matches = [...possible].some((content) => {
-      const [seed, sizeBytes] = (content ?? "").split(":").map(Number);
-      return content !== undefined && sizeBytes === bytes.length && pattern(sizeBytes, seed).equals(bytes);
-    });
-    assert.ok(matches, `${key} holds one of ${[...possible]}`);
-  }
 }
 
 describe("local: a directory shared by processes that die", { concurrency: false }, () => {
