@@ -152,6 +152,16 @@ test("deleting what is as it was seen: alone and among many", async () => {
     assert.equal((await call("HEAD", "/box-one/deleted")).status, 404);
     assert.equal((await remove(bad)).status, 204, "that there is nothing is what a deletion wants");
   }
+  await call("PUT", "/kept");
+  await call("PUT", "/kept?versioning", {}, "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+  await call("PUT", "/kept/marked", {}, "x");
+  await call("DELETE", "/kept/marked");
+  for (const [headers, status] of [
+    [{ "If-Match": "*" }, 204],
+    [{ "If-Match": other }, 412],
+    [{ "x-amz-if-match-size": "1" }, 412],
+  ] as [Headers, number][])
+    assert.equal((await call("DELETE", "/kept/marked", headers)).status, status, "a delete marker is not what was seen");
   const { good } = await conditions("many-1");
   await conditions("many-2");
   const [etag, size] = [good["If-Match"], good["x-amz-if-match-size"]];

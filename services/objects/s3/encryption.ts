@@ -86,12 +86,14 @@ export async function encryptionOfCopy({ request, backend }: S3Context, bucket: 
 
 /** What is encrypted with a customer's key is told of and given out with that key only. */
 export function requireKey(object: Pick<StoredObject, "encryption">, { customerKey: key }: { customerKey?: Buffer }): void {
-  if (object.encryption === "customer" && key === undefined)
-    throw new S3Error(
-      "InvalidRequest",
-      "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
-    );
+  if (object.encryption === "customer" && key === undefined) throw keyMissing();
 }
+
+export const keyMissing = (): S3Error =>
+  new S3Error(
+    "InvalidRequest",
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+  );
 
 /** Parts come with the key that their upload was begun with. */
 export function requirePartKey(upload: Pick<Upload, "encryption">, { customerKey: key }: { customerKey?: Buffer }): void {

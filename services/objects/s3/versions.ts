@@ -20,6 +20,10 @@ export function checkVersion(versionId: string | undefined): { versionId?: strin
 
 export const askedVersion = (request: S3Request): { versionId?: string } => checkVersion(request.query.get("versionId"));
 
+/** What a write answers: the id of the version that it made, if it has one of its own. */
+export const writtenVersionHeader = ({ versionId }: Pick<StoredObject, "versionId">): Record<string, string> =>
+  versionId === undefined || versionId === "null" ? {} : { "x-amz-version-id": versionId };
+
 /** Nothing while the bucket never had versions. */
 export const versionHeader = ({ versionId }: Pick<StoredObject, "versionId">): Record<string, string> =>
   versionId === undefined ? {} : { "x-amz-version-id": versionId };

@@ -14,7 +14,7 @@ import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
-import { versionHeader } from "../versions.ts";
+import { writtenVersionHeader } from "../versions.ts";
 import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { openMultipart, uploadIdOf } from "./UploadPart.ts";
 
@@ -52,7 +52,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
   return {
     status: 200,
-    headers: { ...xmlHeaders, ...versionHeader(object), ...encryptionHeaders(object, request) },
+    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request) },
     body: xmlDocument(
       "CompleteMultipartUploadResult",
       element("Location", `http://${request.host}${request.rawPath}`),

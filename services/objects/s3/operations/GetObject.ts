@@ -3,7 +3,7 @@ import type { ObjectRead } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { evaluate, ifRangeHolds, parseRange, preconditionFailed, rangeNotSatisfiable, readConditions } from "../conditions.ts";
-import { customerKey, encryptionHeaders, requireKey } from "../encryption.ts";
+import { customerKey, encryptionHeaders, keyMissing } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
@@ -34,7 +34,8 @@ export const GetObject: S3Operation = async (context) => {
       ...(partNumber === undefined ? {} : { partNumber }),
     });
   } catch (error) {
-    if (CloudError.is(error) && error.details.reason === "customer_key_missing") requireKey({ encryption: "customer" }, {});
+    if (CloudError.is(error) && error.details.reason === "customer_key_missing")
+      throw await withoutKey(context, bucket, partNumber);
     if (CloudError.is(error, "not_found")) throw await missing(context, bucket, request.key, asked);
     if (!CloudError.is(error, "range_not_satisfiable")) throw error;
     return await outOfRange(context, bucket, partNumber, error);
@@ -73,6 +74,15 @@ export const GetObject: S3Operation = async (context) => {
     meter,
   };
 };
+
+/** A part that is not there is told as such, whoever asks. */
+async function withoutKey({ request, backend }: S3Context, bucket: S3Bucket, partNumber: number | undefined): Promise<S3Error> {
+  const object = await backend.store.head(bucket.bucketId, request.key, askedVersion(request));
+  const has = object?.parts.some(({ number }) => number === partNumber) ?? false;
+  return partNumber !== undefined && object !== undefined && object.parts.length > 0 && !has
+    ? new S3Error("InvalidPart")
+    : keyMissing();
+}
 
 /** A failed condition outranks a range that cannot be met (RFC 9110, 13.2.2). */
 async function outOfRange(context: S3Context, bucket: S3Bucket, partNumber: number | undefined, cause: unknown) {

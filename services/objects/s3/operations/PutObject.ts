@@ -9,7 +9,7 @@ import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
-import { versionHeader } from "../versions.ts";
+import { writtenVersionHeader } from "../versions.ts";
 
 export const PutObject: S3Operation = async (context) => {
   const { request, backend } = context;
@@ -32,7 +32,7 @@ export const PutObject: S3Operation = async (context) => {
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
     const expiration = await expirationHeader(context, bucket, object);
-    const headers = { ...versionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
+    const headers = { ...writtenVersionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
     return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request) } };
   });
 };
