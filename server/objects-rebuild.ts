@@ -1,35 +1,47 @@
 /** `./khmara objects rebuild-index`: makes the index of the object store anew from its journal, while Khmara is stopped. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CloudError } from "../kernel/errors.ts";
-import { rebuildIndex } from "../services/objects/index.ts";
+import { fetchIndexCopy, rebuildIndex } from "../services/objects/index.ts";
 import { dataPaths, runningKhmara } from "./data-folder.ts";
 import { lockFile } from "./file-lock.ts";
+import { clusterSettings, readClusterKeys } from "./object-options.ts";
 import { defaultDataDirectory } from "./options.ts";
 import { StartError } from "./start-error.ts";
 
 const help = `Makes the index of the object store anew, when it is lost or damaged: from its journal, which holds every change of it.
 Stop Khmara first, and be the user who starts it. The old index is put aside, and so are files that no object names any more.
 
-  ./khmara objects rebuild-index [--data DIR]
+  ./khmara objects rebuild-index [--data DIR] [--object-cluster URL --object-cluster-keys FILE]
 
-  --data DIR    the data folder, as for ./khmara up (or KHMARA_DATA)
+  --data DIR                   the data folder, as for ./khmara up (or KHMARA_DATA)
+  --object-cluster URL         take the journal from the storage cluster, as for ./khmara up: when this machine's is lost
+  --object-cluster-keys FILE   its keys
 `;
 
-function read(words: string[], environment: NodeJS.ProcessEnv): string {
-  let data = environment["KHMARA_DATA"] || defaultDataDirectory(environment);
+const flags = { "--data": "DIR", "--object-cluster": "URL", "--object-cluster-keys": "FILE" } as const;
+type Flag = keyof typeof flags;
+
+function read(words: string[], environment: NodeJS.ProcessEnv) {
+  const given: Partial<Record<Flag, string>> = {};
   for (let i = 0; i < words.length; i++) {
-    const word = words[i] as string;
-    if (word !== "--data" && !word.startsWith("--data="))
-      throw new StartError(`Unknown word ${word}. See ./khmara objects rebuild-index --help.`);
-    data = word === "--data" ? (words[++i] ?? "") : word.slice("--data=".length);
-    if (data === "") throw new StartError("--data needs a value: --data DIR.");
+    const [flag, attached] = (words[i] as string).split(/=(.*)/s) as [Flag, string?];
+    if (!(flag in flags)) throw new StartError(`Unknown word ${flag}. See ./khmara objects rebuild-index --help.`);
+    const value = attached ?? words[++i];
+    if (!value) throw new StartError(`${flag} needs a value: ${flag} ${flags[flag]}.`);
+    given[flag] = value;
   }
-  return resolve(data);
+  const option = (flag: Flag) => given[flag] && { value: given[flag], from: flag };
+  const [objectCluster, objectClusterKeys] = [option("--object-cluster"), option("--object-cluster-keys")];
+  return {
+    dataDirectory: resolve(given["--data"] ?? (environment["KHMARA_DATA"] || defaultDataDirectory(environment))),
+    cluster: clusterSettings({ ...(objectCluster && { objectCluster }), ...(objectClusterKeys && { objectClusterKeys }) }),
+  };
 }
 
-async function rebuild(dataDirectory: string): Promise<string[]> {
+async function rebuild({ dataDirectory, cluster }: ReturnType<typeof read>): Promise<string[]> {
   const objects = join(dataDirectory, "objects");
+  if (cluster !== undefined) mkdirSync(objects, { recursive: true });
   if (!existsSync(objects)) throw new StartError(`${dataDirectory} has no objects. Name the data folder with --data DIR.`);
   const running = runningKhmara(dataDirectory);
   const lock = running === undefined ? lockFile(dataPaths(dataDirectory).lock) : undefined;
@@ -38,6 +50,7 @@ async function rebuild(dataDirectory: string): Promise<string[]> {
       `Khmara runs on ${dataDirectory}${running === undefined ? "" : ` (process ${running.pid})`}. Stop it first.`,
     );
   try {
+    if (cluster !== undefined) await fetchIndexCopy({ ...cluster, ...readClusterKeys(cluster.keysFile) }, objects);
     let told = Date.now();
     const report = await rebuildIndex(objects, (commits) => {
       if (Date.now() - told < 1000) return;

@@ -394,6 +394,8 @@ export interface ObjectStore {
     bucketId: Id<"bucket">,
     options?: { signal?: AbortSignal; onProgress?: (doneBytes: number, totalBytes: number) => void },
   ): Promise<{ contents: number; sizeBytes: number }>;
+  /** Brings the second copy of the index, in the cluster, up to date; does nothing where there is no cluster. */
+  copyIndex(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -11,7 +11,9 @@ import type { ObjectsService } from "./contract.ts";
 import contract from "./contract.ts";
 import type { BucketTotals, ObjectStore } from "./driver.ts";
 import type { ClusterContents, ClusterOptions } from "./drivers/cluster/contents.ts";
+import { fetchIndex } from "./drivers/cluster/indexCopy.ts";
 import { createObjectsService } from "./inProcess.ts";
+import { createNotifier, tellingStore } from "./notifications/telling.ts";
 import { defineObjectOperations } from "./operations.ts";
 import type { ObjectsParts } from "./parts.ts";
 import type { S3Backend, S3Credentials } from "./s3/backend.ts";
@@ -26,6 +28,16 @@ import { objectWorkers } from "./workers.ts";
 export { openLocalStore } from "./drivers/local/index.ts";
 export { rebuildIndex } from "./drivers/local/rebuild.ts";
 export { s3Server } from "./s3/server.ts";
+
+/** Brings the copy of the index back from the cluster; returns the number of its files. */
+export async function fetchIndexCopy(options: ClusterOptions, directory: string): Promise<number> {
+  const cluster = await openClusterContents(options);
+  try {
+    return await fetchIndex(cluster, directory);
+  } finally {
+    cluster.close();
+  }
+}
 
 /** Loaded where there is a cluster only: the S3 client takes memory. */
 export const openClusterContents = async (options: ClusterOptions): Promise<ClusterContents> =>
@@ -61,7 +73,7 @@ export function createObjects({
   log,
   secrets,
   identity,
-  store,
+  store: plainStore,
   publicUrl,
   region,
   now = Date.now,
@@ -71,14 +83,16 @@ export function createObjects({
   const changes = collectChanges(database, log);
   const accessLogs = collectAccessLogs(database, log);
   const buckets = openBucketCache(database, log);
+  const notifier = createNotifier({ database, log, region });
+  const store = tellingStore(plainStore, { tell: notifier.tell, bucketOf: buckets.find });
   const quota = createStorageQuota({ database, store });
   const operations = defineObjectOperations({ store, changes });
   const websites: ObjectsParts["websites"] = { url: async () => undefined };
   return {
     service: objectsService(
-      { database, identity, store, quota, changes, operations, publicUrl, log, websites, now },
+      { database, identity, secrets, region, store, quota, changes, operations, publicUrl, log, websites, now },
       {
-        workers: objectWorkers({ database, store, quota, changes, log, region, now }),
+        workers: objectWorkers({ database, secrets, store, quota, changes, log, region, now }),
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));
@@ -94,6 +108,7 @@ export function createObjects({
         async stop() {
           await changes.stop();
           await accessLogs.stop();
+          await notifier.stop();
           await flushUsage({ database, store, log }).catch((error) =>
             log.warn({ err: error }, "usage was not written down at the end; the next start does it"),
           );
@@ -102,7 +117,7 @@ export function createObjects({
       },
     ),
     objects: createObjectsService({ database, store, quota, changes, websites }),
-    s3Backend: createS3Backend({ database, store, buckets, quota, changes, accessLogs, identity, region }),
+    s3Backend: createS3Backend({ database, store, buckets, quota, changes, accessLogs, notifier, identity, region }),
     s3Credentials: createS3Credentials(identity, secrets, now),
   };
 }

@@ -1,10 +1,13 @@
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
 import type { Worker } from "../../kernel/service.ts";
 import { deliverAccessLogs } from "./accessLogs/deliver.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
+import { createDeliveries } from "./notifications/deliveries.ts";
+import { origins } from "./notifications/origin.ts";
 import { scrubWorker } from "./scrub/worker.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { bucketStore, configurationStore, trashStore, uploadStore } from "./store.ts";
@@ -20,6 +23,7 @@ const bucketsAtOnce = 100;
 /** What comes round by itself. Each may be cut short at any point and begins anew the next time. */
 export function objectWorkers(parts: {
   database: Database;
+  secrets: Secrets;
   store: ObjectStore;
   quota: StorageQuota;
   changes: Changes;
@@ -29,6 +33,7 @@ export function objectWorkers(parts: {
   now: () => number;
 }): Worker[] {
   const { database, store, quota, changes, log, now } = parts;
+  const deliveries = createDeliveries(parts);
   return [
     {
       name: "objects.usage",
@@ -65,9 +70,24 @@ export function objectWorkers(parts: {
       },
     },
     {
+      name: "objects.webhooks",
+      everySeconds: 1,
+      run: (signal) => deliveries.round(signal),
+    },
+    {
+      name: "objects.webhook_deliveries",
+      everySeconds: 3600,
+      run: () => deliveries.forget(),
+    },
+    {
       name: "objects.access_logs",
       everySeconds: 60,
       run: (signal) => deliverAccessLogs(parts, { signal, nowMs: now() }),
+    },
+    {
+      name: "objects.index_copy",
+      everySeconds: 60,
+      run: () => store.copyIndex(),
     },
     scrubWorker(parts),
     {
@@ -83,7 +103,9 @@ export function objectWorkers(parts: {
               for (const key of keys) changes.note(bucket, key);
             });
             const rules = bucket.configuration?.lifecycle ?? [];
-            const counts = await carryOut(watched, bucket.id, rules, { nowMs: now(), signal });
+            const counts = await origins.run({ lifecycle: true }, () =>
+              carryOut(watched, bucket.id, rules, { nowMs: now(), signal }),
+            );
             const { objects, versions, markers, uploads } = counts;
             if (objects + versions + markers + uploads > 0)
               log.info({ bucket: bucket.name, ...counts }, "lifecycle rules were carried out");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -11,7 +11,9 @@ import type { ObjectStore } from "../../driver.ts";
 import { bodyOf, bytesOf, pattern } from "../conformance.bodies.ts";
 import { objectStoreConformance } from "../conformance.ts";
 import { openLocalStore } from "../local/index.ts";
+import { rebuildIndex } from "../local/rebuild.ts";
 import { ClusterContents } from "./contents.ts";
+import { fetchIndex } from "./indexCopy.ts";
 import { startCeph } from "./testing/ceph.ts";
 
 assert.deepEqual(await installTestTools(storageTools), []);
@@ -89,6 +91,35 @@ describe("contents in a Ceph cluster", { concurrency: false }, () => {
     await store.put(bucketId, "meanwhile", bodyOf("there"));
     await store.close();
   });
+});
+
+test("a machine that is lost with its index: the cluster has a copy, and the bytes", async () => {
+  const directory = newDirectory();
+  const store = await openCluster({ directory });
+  const bucketId = newId("bucket");
+  for (let i = 0; i < 20; i++) await store.put(bucketId, `key-${i}`, bodyOf(pattern(30_000, i)));
+  await store.copyIndex();
+  await store.put(bucketId, "later", bodyOf("late"));
+  await store.delete(bucketId, "key-0");
+  await store.copyIndex();
+  await store.put(bucketId, "lost", bodyOf("after the last copy"));
+  await store.close();
+  const other = newDirectory();
+  const contents = new ClusterContents(ceph.options);
+  await assert.rejects(fetchIndex(contents, directory), /has a journal of its own/);
+  await mkdir(other);
+  assert.ok((await fetchIndex(contents, other)) > 0);
+  contents.close();
+  const { objects, gaps } = await rebuildIndex(other);
+  assert.deepEqual({ objects, gaps }, { objects: 20, gaps: 0 });
+  const again = await openCluster({ directory: other });
+  assert.equal((await read(again, bucketId, "later")).toString(), "late");
+  assert.ok((await read(again, bucketId, "key-7")).equals(pattern(30_000, 7)));
+  assert.equal(await again.head(bucketId, "key-0"), undefined);
+  assert.equal(await again.head(bucketId, "lost"), undefined);
+  const { damaged } = await again.scrub();
+  assert.deepEqual(damaged, []);
+  await again.close();
 });
 
 describe("a bucket between engines", { concurrency: false }, () => {

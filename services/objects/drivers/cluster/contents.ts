@@ -14,7 +14,8 @@ export interface ClusterOptions {
   secretAccessKey: string;
 }
 
-const prefix = "contents/";
+const contents = "contents/";
+const indexFiles = "index/";
 const contentName = /^[0-9a-f]{32}$/;
 const connectMs = 5_000;
 /** Without a byte from the cluster. */
@@ -28,6 +29,8 @@ export interface ClusterContent {
   sizeBytes: number;
   modifiedAtMs: number;
 }
+
+type Source = { path: string; sizeBytes: number } | Buffer;
 
 /**
  * Contents in a cluster. All calls throw CloudErrors: unavailable (it does not answer, or refuses the key), storage_full,
@@ -60,45 +63,69 @@ export class ClusterContents {
 
   /** unavailable, and why: with the words of the cluster. */
   async check(): Promise<void> {
-    await this.#tried(() => this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, MaxKeys: 1 })));
+    await this.#tried(() => this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: contents, MaxKeys: 1 })));
   }
 
   /** Acknowledged: the cluster has it. `source` is a file, or the bytes. */
-  async put(contentId: string, source: { path: string; sizeBytes: number } | Buffer): Promise<void> {
-    await this.#tried(() =>
-      this.#client.send(
-        new PutObjectCommand({
-          Bucket: this.#bucket,
-          Key: prefix + contentId,
-          Body: Buffer.isBuffer(source) ? source : createReadStream(source.path),
-          ContentLength: Buffer.isBuffer(source) ? source.length : source.sizeBytes,
-        }),
-      ),
-    );
+  put(contentId: string, source: Source): Promise<void> {
+    return this.#put(contents + contentId, source);
   }
 
   /** [from, from + sizeBytes) of it. */
-  async read(contentId: string, from: number, sizeBytes: number): Promise<Readable> {
-    const { Body } = await this.#tried(() =>
-      this.#client.send(
-        new GetObjectCommand({ Bucket: this.#bucket, Key: prefix + contentId, Range: `bytes=${from}-${from + sizeBytes - 1}` }),
-      ),
-    );
-    return Body as Readable;
+  read(contentId: string, from: number, sizeBytes: number): Promise<Readable> {
+    return this.#read(contents + contentId, from, sizeBytes);
   }
 
   /** Those that are not there are no error. */
   async remove(contentIds: readonly string[]): Promise<void> {
     for (let at = 0; at < contentIds.length; at += removalsAtOnce)
-      await Promise.all(
-        contentIds
-          .slice(at, at + removalsAtOnce)
-          .map((id) => this.#tried(() => this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: prefix + id })))),
-      );
+      await Promise.all(contentIds.slice(at, at + removalsAtOnce).map((id) => this.#remove(contents + id)));
   }
 
   /** Every content that it has, by id. */
   async *all(): AsyncGenerator<ClusterContent> {
+    for await (const { name, ...rest } of this.#list(contents)) if (contentName.test(name)) yield { contentId: name, ...rest };
+  }
+
+  /** Files of the copy of the index (indexCopy.ts). */
+  indexFiles(): AsyncGenerator<{ name: string; sizeBytes: number }> {
+    return this.#list(indexFiles);
+  }
+  indexPut(name: string, source: Source): Promise<void> {
+    return this.#put(indexFiles + name, source);
+  }
+  indexRead(name: string, sizeBytes: number): Promise<Readable> {
+    return this.#read(indexFiles + name, 0, sizeBytes);
+  }
+  indexRemove(name: string): Promise<void> {
+    return this.#remove(indexFiles + name);
+  }
+
+  async #put(key: string, source: Source): Promise<void> {
+    const [sizeBytes, open] = Buffer.isBuffer(source)
+      ? [source.length, () => source]
+      : // A file may grow meanwhile: no more than it was told to have.
+        [
+          source.sizeBytes,
+          () => (source.sizeBytes === 0 ? Buffer.alloc(0) : createReadStream(source.path, { end: source.sizeBytes - 1 })),
+        ];
+    await this.#tried(() =>
+      this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body: open(), ContentLength: sizeBytes })),
+    );
+  }
+
+  async #read(key: string, from: number, sizeBytes: number): Promise<Readable> {
+    const { Body } = await this.#tried(() =>
+      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key, Range: `bytes=${from}-${from + sizeBytes - 1}` })),
+    );
+    return Body as Readable;
+  }
+
+  async #remove(key: string): Promise<void> {
+    await this.#tried(() => this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: key })));
+  }
+
+  async *#list(prefix: string): AsyncGenerator<{ name: string; sizeBytes: number; modifiedAtMs: number }> {
     for (let after: string | undefined; ; ) {
       const page = await this.#tried(() =>
         this.#client.send(
@@ -109,10 +136,8 @@ export class ClusterContents {
           }),
         ),
       );
-      for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
-        const contentId = Key.slice(prefix.length);
-        if (contentName.test(contentId)) yield { contentId, sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
-      }
+      for (const { Key = "", Size = 0, LastModified } of page.Contents ?? [])
+        yield { name: Key.slice(prefix.length), sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
       after = page.NextContinuationToken;
       if (after === undefined) return;
     }

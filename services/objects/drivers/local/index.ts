@@ -13,6 +13,7 @@ import {
   type StoredObject,
 } from "../../driver.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
+import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
   book,
   bookRequests,
@@ -109,13 +110,15 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<Object
   const garbage = new GarbageCollector(database, { files, cluster }, { now, graceMs: clusterGraceMs });
   await garbage.collect();
   database.onGarbage = () => garbage.soon();
-  return new LocalStore(database, { files, cluster }, engine, garbage, new DataKeys(options.secrets));
+  const copy = cluster && new IndexCopy(cluster, directory);
+  return new LocalStore(database, { files, cluster }, engine, garbage, new DataKeys(options.secrets), copy);
 }
 
 class LocalStore implements ObjectStore {
   readonly #database: Database;
   readonly #files: Files;
   readonly #cluster: ClusterContents | undefined;
+  readonly #indexCopy: IndexCopy | undefined;
   readonly #engine: Engine;
   readonly engines: ObjectStore["engines"];
   readonly #garbage: GarbageCollector;
@@ -125,7 +128,15 @@ class LocalStore implements ObjectStore {
   #meterTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(database: Database, { files, cluster }: Placing, engine: Engine, garbage: GarbageCollector, keys: DataKeys) {
+  constructor(
+    database: Database,
+    { files, cluster }: Placing,
+    engine: Engine,
+    garbage: GarbageCollector,
+    keys: DataKeys,
+    indexCopy: IndexCopy | undefined,
+  ) {
+    this.#indexCopy = indexCopy;
     this.#database = database;
     this.#files = files;
     this.#cluster = cluster;
@@ -548,6 +559,8 @@ class LocalStore implements ObjectStore {
       const stores = { database: this.#database, files: this.#files, cluster: this.#cluster };
       return relocate(stores, bucketId, toCluster, options);
     });
+
+  copyIndex: ObjectStore["copyIndex"] = () => this.#tracked(async () => this.#indexCopy?.run());
 
   close: ObjectStore["close"] = () => {
     this.#closed ??= this.#close();

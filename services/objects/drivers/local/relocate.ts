@@ -64,6 +64,8 @@ export async function relocate(
     ),
   );
   for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
+  // What was deleted meanwhile never came.
+  onProgress?.(doneBytes || 1, doneBytes || 1);
   return moved;
 }
 
