@@ -11,7 +11,9 @@ import { changeSettings, createBucket, deleteBucket, placeOf, subjectOf } from "
 import { type Changes, watchStore } from "./changes.ts";
 import contract from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
-import { accountIdOf, canonicalIdOf } from "./s3/access/identity.ts";
+import { webhookStore } from "./notifications/store.ts";
+import type { Notifier } from "./notifications/telling.ts";
+import { accountIdOf, canonicalIdOf, displayNameOf } from "./s3/access/identity.ts";
 import type { S3Account, S3Backend, S3Bucket, S3Caller, S3Permission } from "./s3/backend.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { type BucketRow, bucketStore, configurationStore } from "./store.ts";
@@ -42,7 +44,8 @@ const accounts = new Map<string, S3Account>();
 export function accountOf(projectId: string): S3Account {
   let account = accounts.get(projectId);
   if (account === undefined) {
-    account = { displayName: projectId, canonicalId: canonicalIdOf(projectId), accountId: accountIdOf(projectId) };
+    const canonicalId = canonicalIdOf(projectId);
+    account = { displayName: displayNameOf(canonicalId), canonicalId, accountId: accountIdOf(projectId) };
     if (accounts.size >= mostRemembered) accounts.clear();
     accounts.set(projectId, account);
   }
@@ -66,6 +69,7 @@ export function createS3Backend(parts: {
   quota: StorageQuota;
   changes: Changes;
   accessLogs: AccessLogs;
+  notifier: Notifier;
   identity: Pick<IdentityService, "organisationActive">;
   region: string;
 }): S3Backend {
@@ -263,6 +267,12 @@ export function createS3Backend(parts: {
         });
       });
     },
+    async missingWebhooks(bucket, names) {
+      const { projectId } = await rowOf(bucket);
+      const there = await database.transaction("system", (tx) => webhookStore.names(tx, projectId, names));
+      return names.filter((name) => !there.has(name));
+    },
+    testWebhooks: async (bucket, names) => parts.notifier.test(await rowOf(bucket), names),
     accessLog(name) {
       const row = buckets.known(name);
       if (!row?.configuration?.logging) return undefined;

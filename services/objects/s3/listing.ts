@@ -36,7 +36,7 @@ export function objectElement(
     element("ETag", quote(object.etag)),
     checksumSummary(object),
     element("Size", object.sizeBytes),
-    owner ? ownerElement("Owner", owner) : "",
+    owner ? ownerElement("Owner", object.access?.owner ?? owner) : "",
     element("StorageClass", object.headers.storageClass ?? "STANDARD"),
   );
 }

@@ -22,7 +22,7 @@ export interface S3Context {
   /** For operations that authenticate by what is in their body. */
   door: { credentials: S3Credentials; signingKeys: SigningKeys; maxClockSkewSeconds: number };
   /** What policies may ask for and the headers do not tell: known once the document was read. */
-  given?: { requestTags?: Record<string, string>; requestLock?: Record<string, string> };
+  given?: { requestTags?: Record<string, string>; requestLock?: Record<string, string>; prefix?: string };
   /** Set when no role but a policy or a list let the caller in. */
   byGrant?: boolean;
   /** The bucket's requesters pay, and this one has said so. */

@@ -3,6 +3,7 @@ import { invalidArgument, S3Error } from "../errors.ts";
 import type { S3Request } from "../request.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { type AclPermission, aclPermissions } from "./actions.ts";
+import { displayNameOf } from "./identity.ts";
 
 /** Access control lists of buckets and objects: S3 User Guide, "Access control list (ACL) overview". */
 
@@ -37,11 +38,11 @@ const canned: Record<string, (of: "bucket" | "object", bucketOwner: Owner) => Gr
 };
 
 const grantHeaders: Record<string, AclPermission> = {
-  "x-amz-grant-full-control": "FULL_CONTROL",
   "x-amz-grant-read": "READ",
   "x-amz-grant-write": "WRITE",
   "x-amz-grant-read-acp": "READ_ACP",
   "x-amz-grant-write-acp": "WRITE_ACP",
+  "x-amz-grant-full-control": "FULL_CONTROL",
 };
 
 /** What the headers ask for: a canned ACL by name, or grants. Undefined: nothing. */
@@ -89,7 +90,7 @@ function readGrantees(header: string, text: string) {
 
 function byId(id: string): { canonicalId: string; displayName: string } {
   if (!/^[0-9a-f]{64}$/.test(id)) throw invalidArgument("CanonicalUser/ID", id, "Invalid id");
-  return { canonicalId: id, displayName: "" };
+  return { canonicalId: id, displayName: displayNameOf(id) };
 }
 
 function byUri(uri: string): { group: Group } {
@@ -110,11 +111,15 @@ function checkedGrants(grants: Grant[]): Grant[] {
 
 /** The list that headers ask for. */
 export function accessOf(asked: AskedAcl, of: "bucket" | "object", owner: Owner, bucketOwner: Owner): AccessList {
-  const grants = asked.grants ?? [
+  if (asked.grants) return { owner, grants: asked.grants };
+  const others = canned[asked.canned ?? "private"]!(of, bucketOwner).filter(
+    (grant) => !("canonicalId" in grant) || grant.canonicalId !== owner.canonicalId,
+  );
+  // Groups before accounts: some clients take the last one for the owner's.
+  const grants = [
+    ...others.filter((grant) => "group" in grant),
     granted(owner, "FULL_CONTROL"),
-    ...canned[asked.canned ?? "private"]!(of, bucketOwner).filter(
-      (grant) => !("canonicalId" in grant) || grant.canonicalId !== owner.canonicalId,
-    ),
+    ...others.filter((grant) => !("group" in grant)),
   ];
   return { owner, grants };
 }
@@ -155,16 +160,14 @@ export function readAccessDocument(document: string, owner: Owner): AccessList {
 
 function readGrantee(grantee: XmlNode, malformed: () => S3Error) {
   const [id, uri] = [textOf(grantee, "ID"), textOf(grantee, "URI")];
-  if (id !== undefined) return { ...byId(id.trim()), displayName: textOf(grantee, "DisplayName") ?? "" };
+  if (id !== undefined) return byId(id.trim());
   if (uri !== undefined) return byUri(uri);
   if (textOf(grantee, "EmailAddress") !== undefined) throw noEmail();
   throw malformed();
 }
 
 const instance = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"';
-/** S3 writes the name as long as there is one. */
-const named = ({ canonicalId, displayName }: Owner): string =>
-  element("ID", canonicalId) + element("DisplayName", displayName === "" ? undefined : displayName);
+const named = ({ canonicalId, displayName }: Owner): string => element("ID", canonicalId) + element("DisplayName", displayName);
 
 export const accessDocument = ({ owner, grants }: AccessList): string =>
   xmlDocument(

@@ -46,7 +46,7 @@ const versioned = { versioned: true } as const;
 /** Needed besides by what a request asks for in its headers. */
 export const besides = {
   getObjectTagging: onObject("s3:GetObjectTagging", read, versioned),
-  putObjectTagging: onObject("s3:PutObjectTagging", write),
+  putObjectTagging: onObject("s3:PutObjectTagging", write, { acl: bucketAcl("WRITE") }),
   putObjectAcl: onObject("s3:PutObjectAcl", write, { acl: bucketAcl("WRITE") }),
   putObjectRetention: onObject("s3:PutObjectRetention", write),
   putObjectLegalHold: onObject("s3:PutObjectLegalHold", write),

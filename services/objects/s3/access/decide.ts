@@ -97,7 +97,7 @@ export async function allow(context: S3Context, bucket: S3Bucket, requirement: R
       const found = await object();
       if (found !== undefined && accessAllows(objectAccess(bucket, found), permission, acl, block.ignorePublicAcls)) return;
       // Who may list the bucket is told that there is none.
-      if (found === undefined && accessAllows(bucketAccess(bucket, configuration), "READ", acl, block.ignorePublicAcls)) return;
+      if (found === undefined && (await mayList(context, bucket, target))) return;
     }
   }
   throw denied();
@@ -138,11 +138,19 @@ export async function mayDo(context: S3Context, bucket: S3Bucket, requirement: R
   }
 }
 
+/** Whether the caller may list where this key would be. */
+const mayList = (context: S3Context, bucket: S3Bucket, { key }: Target): Promise<boolean> =>
+  mayDo(
+    { ...context, given: { ...context.given, ...(key !== undefined && { prefix: key }) } },
+    bucket,
+    requirements["ListObjects"] as Requirement,
+    {},
+  );
+
 const missingCodes: ReadonlySet<string> = new Set(["NoSuchKey", "NoSuchVersion"]);
 
 /** Who may not list a bucket does not learn either what is not in it (GetObject, "Permissions"). */
 export async function hideMissing(context: S3Context, bucket: S3Bucket | undefined, error: S3Error): Promise<S3Error> {
   if (!context.byGrant || bucket === undefined || !missingCodes.has(error.code)) return error;
-  const list = requirements["ListObjects"] as Requirement;
-  return (await mayDo(context, bucket, list, {})) ? error : denied(error);
+  return (await mayList(context, bucket, { key: context.request.key })) ? error : denied(error);
 }

@@ -5,6 +5,9 @@ import { createHash } from "node:crypto";
 /** Nothing can be worked out of the hash that the ids do not tell anyway. */
 export const canonicalIdOf = (projectId: string): string => createHash("sha256").update(projectId).digest("hex");
 
+/** What old clients show of an account. Made of the canonical id, so that it can be told of every account that a list names. */
+export const displayNameOf = (canonicalId: string): string => `account-${canonicalId.slice(0, 12)}`;
+
 /** 12 digits, from the project's id. Two of a cloud's projects have the same one as good as never: 10¹² there are. */
 export const accountIdOf = (projectId: string): string =>
   (createHash("sha256").update(`account ${projectId}`).digest().readBigUInt64BE(0) % 10n ** 12n).toString().padStart(12, "0");

@@ -26,6 +26,8 @@ export interface KeySources {
   requestTags?: Record<string, string> | undefined;
   /** What a document says that S3 has as a key: object-lock-mode, -retain-until-date, -legal-hold. */
   requestLock?: Record<string, string> | undefined;
+  /** Where the question is whether the caller might list there. */
+  prefix?: string | undefined;
   /** Of the object that the action is about, where that is not the request's. */
   versionId?: string | undefined;
 }
@@ -77,6 +79,7 @@ export function conditionKeys(sources: KeySources): ConditionKeys {
       case "aws:tokenissuetime":
         return caller.session && [new Date(caller.session.startedAtMs).toISOString()];
       case "s3:prefix":
+        return one(sources.prefix ?? query.get("prefix"));
       case "s3:delimiter":
       case "s3:max-keys":
         return one(query.get(base.slice(3)));

@@ -112,6 +112,7 @@ function parseStatement(given: unknown, bucketName: string | undefined): Stateme
     return { ...common, notPrincipal: false };
   }
   const notPrincipal = one("Principal");
+  if (notPrincipal && effect === "Allow") throw malformed("Allow with NotPrincipal is not allowed.");
   return { ...common, notPrincipal, principals: parsePrincipals(given[notPrincipal ? "NotPrincipal" : "Principal"]) };
 }
 

@@ -1,5 +1,6 @@
 import type { ObjectHeaders, StoredObject } from "../../driver.ts";
 import { besides, getObject } from "../access/actions.ts";
+import { allow } from "../access/decide.ts";
 import { accessOfNew, besidesOf } from "../access/writing.ts";
 import type { S3Bucket } from "../backend.ts";
 import { maxUploadBytes } from "../body.ts";
@@ -112,10 +113,7 @@ export async function openSource(
   const { request, backend } = context;
   const header = request.headers.get("x-amz-copy-source") ?? "";
   const { bucketName, key, versionId } = parseSource(header);
-  // Its tags go with an object unless others are given.
-  const withTags = context.operation === "CopyObject" && request.headers.get("x-amz-tagging-directive") !== "REPLACE";
-  const needs = withTags ? [getObject, besides.getObjectTagging] : [getObject];
-  const bucket = await openOther(context, bucketName, needs, { key, versionId });
+  const bucket = await openOther(context, bucketName, [getObject], { key, versionId });
   const asked = { ...checkVersion(versionId), ...sourceCustomerKey(request) };
   const object = await backend.store.head(bucket.bucketId, key, asked);
   if (!object) {
@@ -124,6 +122,10 @@ export async function openSource(
       ? new S3Error("InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.")
       : error;
   }
+  // Tags go with an object unless others are given.
+  const withTags = context.operation === "CopyObject" && request.headers.get("x-amz-tagging-directive") !== "REPLACE";
+  if (withTags && Object.keys(object.tags ?? {}).length > 0)
+    await allow(context, bucket, besides.getObjectTagging, { key, versionId });
   requireKey(object, asked);
   const outcome = evaluate(readConditions(request, "x-amz-copy-source-"), object);
   // For a copy there is no "not modified": every condition that does not hold fails it.

@@ -15,7 +15,7 @@ export const ListParts: S3Operation = async (context) => {
     limit === 0
       ? { parts: [], next: undefined }
       : await backend.store.partList(bucket.bucketId, upload.uploadId, { limit, ...(after === 0 ? {} : { after }) });
-  const owner = ownerOf(context, bucket);
+  const owner = upload.access?.owner ?? ownerOf(context, bucket);
   const body = xmlDocument(
     "ListPartsResult",
     element("Bucket", bucket.name),

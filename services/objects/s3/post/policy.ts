@@ -64,8 +64,8 @@ function bytesOf(value: unknown): number {
   return number;
 }
 
-/** Nobody needs to name these in the policy. */
-const exempt = /^(awsaccesskeyid|signature|x-amz-signature|policy|file|x-ignore-.*)$/;
+/** Nobody needs to name these in the policy; a checksum lets in less, not more. */
+const exempt = /^(awsaccesskeyid|signature|x-amz-signature|policy|file|x-ignore-.*|x-amz-checksum-\w+)$/;
 
 /** AccessDenied unless every condition holds and every field is in one. Answers between how many bytes the file must have. */
 export function checkForm(
