@@ -116,10 +116,11 @@ test("an editor lets a bucket keep versions, by S3 or the API; only an administr
   await assert.rejects(backend.standing(readOnly, "objects.bucket.update", bucket), isCode("permission_denied"));
   await backend.settingsUpdate(editor, bucket, { versioning: "enabled" });
   const path = `/buckets/${bucket.bucketId}/settings`;
-  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, { versioning: "enabled" });
+  const lies = { engine: "local", engines: ["local"] };
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, { versioning: "enabled", ...lies });
   const lock = { retention: { mode: "governance", days: 3 } };
   const updated = await cloud.call("editor", "PUT", path, { lock });
-  assert.deepEqual([updated.status, updated.body], [200, { versioning: "enabled", lock }]);
+  assert.deepEqual([updated.status, updated.body], [200, { versioning: "enabled", lock, ...lies }]);
   assert.deepEqual(await backend.store.settings(bucket.bucketId), { versioning: "enabled", lock });
   assert.equal((await cloud.call("editor", "PUT", path, { versioning: "suspended" })).body.reason, "versioning_locked");
   assert.equal((await cloud.call("editor", "PUT", path, {})).status, 400);
@@ -131,6 +132,25 @@ test("an editor lets a bucket keep versions, by S3 or the API; only an administr
   const audited = await cloud.database
     .sql`select user_agent from kernel.audit_entries where resource_id = ${bucket.bucketId} and action = 'objects.bucket.update'`;
   assert.equal(audited.length, 2);
+});
+
+test("a bucket that encrypts does so for all who write, and what has a customer's key is not given out without it", async () => {
+  const { id } = await cloud.bucket();
+  const { body: before } = await cloud.call("viewer", "GET", `/buckets/${id}/settings`);
+  assert.equal(before.encryption, undefined);
+  assert.equal((await cloud.call("viewer", "PUT", `/buckets/${id}/settings`, { encryption: "server" })).status, 403);
+  const { body: after } = await cloud.call("editor", "PUT", `/buckets/${id}/settings`, { encryption: "server" });
+  assert.deepEqual(after, { ...before, encryption: "server" });
+  await cloud.put(id, "letter", "dear all");
+  assert.equal(await cloud.text(id, "letter"), "dear all");
+  const { store } = cloud.objects.s3Backend;
+  assert.equal((await store.head(id as never, "letter"))?.encryption, "server");
+
+  const key = new Uint8Array(32);
+  await store.put(id as never, "locked", [Buffer.from("mine")] as never, { encryption: { kind: "customer", key } });
+  const refused = await cloud.fetch("editor", `/buckets/${id}/object/content?key=locked`);
+  assert.equal(refused.status, 400);
+  assert.match(await refused.text(), /Give the key that it was stored with/);
 });
 
 test("a key of one bucket reaches no other, and leaves even its own where it is", async () => {

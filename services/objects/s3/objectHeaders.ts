@@ -1,7 +1,6 @@
 import type { ObjectHeaders, StoredObject } from "../driver.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { describeLock } from "./locking.ts";
-import type { S3Context } from "./operation.ts";
 import type { S3Request } from "./request.ts";
 import { versionHeader } from "./versions.ts";
 
@@ -102,16 +101,14 @@ export function describeObject(object: StoredObject): Record<string, string | nu
 /** A header carries bytes. Text that did not come through this door may be more than Latin-1: it goes out as UTF-8. */
 const wireText = (text: string): string => (/[\u0100-\uffff]/.test(text) ? Buffer.from(text).toString("latin1") : text);
 
-/** response-content-type and its kin replace what was kept, for who signs (GetObject, "Overriding response header values"). */
-export function responseOverrides({ request, caller }: Pick<S3Context, "request" | "caller">): Record<string, string> {
+/** response-content-type and its kin replace what was kept (GetObject, "Overriding response header values"); not for strangers (server.ts). */
+export function responseOverrides(request: S3Request): Record<string, string> {
   const overrides: Record<string, string> = {};
   for (const [field, name] of fields) {
     if (field === "storageClass" || field === "websiteRedirectLocation") continue;
     const parameter = `response-${name.toLowerCase()}`;
     const value = request.query.get(parameter);
     if (value === undefined) continue;
-    if (caller.anonymous)
-      throw new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
     const text = wireText(value);
     if (/[^\t\x20-\x7e\x80-\xff]/.test(text))
       throw invalidArgument(parameter, value, "Header values may not hold control characters.");

@@ -16,7 +16,7 @@ export const GetObject: S3Operation = async (context) => {
   const bucket = await openBucket(context);
   checkKey(request.key);
   const asked = { ...askedVersion(request), ...customerKey(request) };
-  const overrides = responseOverrides(context);
+  const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
   let range = partNumber === undefined ? parseRange(request.headers.get("range")) : undefined;

@@ -20,7 +20,7 @@ export const HeadObject: S3Operation = async (context) => {
   const { request } = context;
   const bucket = await openBucket(context);
   checkKey(request.key);
-  const overrides = responseOverrides(context);
+  const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
   const object = await openReadable(context, bucket);
