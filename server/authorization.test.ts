@@ -152,6 +152,14 @@ const newCronRun = async () => {
     values (${id}, ${await newCronJob()}, ${await routedApp()}, ${organisation}, ${project}, 'starting', now())`;
   return id;
 };
+/** Of nobody, too. */
+const bucketWebhook = () => ({ name: unique("walk"), url: "https://hook.example.org/" });
+const onBucketWebhook = (rest: Input = {}): Case => ({
+  input: async () => {
+    const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+    return { params: { bucketWebhook: webhook.id }, ...rest };
+  },
+});
 const newBucket = () => as("owner", "bucketCreate", { body: { project, name: unique("walk") } });
 const newObject = async (key = unique("object")) => {
   await as("owner", "objectUpload", { params: { bucket }, query: { key }, bytes: "some text" });
@@ -394,6 +402,11 @@ const cases: Record<string, Case> = {
 
   bucketList: { input: () => ({ query: { project } }) },
   bucketCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  bucketWebhookList: { input: () => ({ query: { project } }) },
+  bucketWebhookCreate: { input: () => ({ body: { ...bucketWebhook(), project } }) },
+  bucketWebhookUpdate: onBucketWebhook({ body: { enabled: false } }),
+  bucketWebhookDelete: onBucketWebhook(),
+  bucketWebhookDeliveryList: onBucketWebhook(),
   bucketSettingsGet: { input: () => ({ params: { bucket } }) },
   bucketSettingsUpdate: { input: () => ({ params: { bucket }, body: { versioning: "enabled" } }) },
   bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },

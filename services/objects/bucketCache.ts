@@ -13,7 +13,7 @@ const maxEntries = 20_000;
  * by a notification; an entry that could not be looked at again is used as it is.
  */
 export interface BucketCache {
-  find(name: string): Promise<BucketRow | undefined>;
+  find(idOrName: string): Promise<BucketRow | undefined>;
   /** Only what was looked up here before; never asks. */
   known(name: string): BucketRow | undefined;
   byId(id: string): BucketRow | undefined;
@@ -67,14 +67,15 @@ export function openBucketCache(database: Database, log: Log): BucketCache {
       entries.clear();
       byId.clear();
     }
-    entries.set(name, { bucket, readAt: told === before ? Date.now() : 0 });
+    entries.set(bucket.name, { bucket, readAt: told === before ? Date.now() : 0 });
     byId.set(bucket.id, bucket);
     return bucket;
   }
 
   return {
-    async find(name) {
+    async find(idOrName) {
       listen();
+      const name = byId.get(idOrName)?.name ?? idOrName;
       const entry = entries.get(name);
       if (entry && Date.now() - entry.readAt < freshMs) return entry.bucket;
       let promise = reading.get(name);

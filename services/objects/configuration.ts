@@ -2,6 +2,7 @@ import type { LoggingConfiguration } from "./accessLogs/configuration.ts";
 import type { CorsRule } from "./cors.ts";
 import type { ObjectAccess } from "./driver.ts";
 import type { LifecycleRule } from "./lifecycle/rules.ts";
+import type { NotificationConfiguration } from "./notifications/configuration.ts";
 import type { PublicAccessBlock } from "./s3/access/publicAccess.ts";
 
 /** What is said of a bucket in documents that are read and replaced whole. */
@@ -18,6 +19,7 @@ export interface BucketConfiguration {
   requestPayer?: "BucketOwner" | "Requester";
   cors?: CorsRule[];
   logging?: LoggingConfiguration;
+  notification?: NotificationConfiguration;
 }
 
 /** null takes one away. */

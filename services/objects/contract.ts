@@ -6,6 +6,7 @@ import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
 import { accessRoutes } from "./access/contract.ts";
 import { lifecycleRoutes } from "./lifecycle/contract.ts";
+import { notificationRoutes } from "./notifications/contract.ts";
 import { relocationRoutes } from "./relocation/contract.ts";
 import { scrubRoutes } from "./scrub/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
@@ -149,6 +150,7 @@ export default contract({
     ...lifecycleRoutes,
     ...scrubRoutes,
     ...relocationRoutes,
+    ...notificationRoutes,
     ...websiteRoutes,
     ...versionRoutes,
     bucketGet: route({
@@ -481,6 +483,16 @@ export default contract({
   },
   events: {
     bucketChanged: event({ type: "objects.bucket.changed", payload: z.object({ id: z.string(), name: z.string() }) }),
+    objectNotified: event({
+      type: "objects.object.notified",
+      payload: z.object({
+        bucketId: z.string(),
+        event: z.string().describe("As S3 names it: ObjectCreated:Put."),
+        key: z.string(),
+        versionId: z.string().optional(),
+        sizeBytes: z.number().optional(),
+      }),
+    }),
     objectDamaged: event({ type: "objects.object.damaged", payload: z.object({ bucketId: z.string(), key: z.string() }) }),
     objectChanged: event({ type: "objects.object.changed", payload: z.object({ bucketId: z.string(), prefix: z.string() }) }),
   },

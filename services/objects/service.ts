@@ -3,6 +3,7 @@ import { accessHandlers } from "./access/routes.ts";
 import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
 import { lifecycleHandlers } from "./lifecycle/routes.ts";
+import { notificationHandlers } from "./notifications/routes.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
 import { relocationHandlers } from "./relocation/routes.ts";
@@ -34,6 +35,7 @@ export const objectsService = (
       ...accessHandlers(),
       ...lifecycleHandlers(parts),
       ...scrubHandlers(),
+      ...notificationHandlers(parts),
       ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),

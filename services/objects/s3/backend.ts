@@ -122,6 +122,10 @@ export interface S3Backend {
   site(name: string): Promise<{ bucket: S3Bucket; configuration: WebsiteConfiguration } | undefined>;
   /** For whoever asks: what the bucket of this name allows to pages of other sites. */
   corsRules(name: string): Promise<CorsRule[] | undefined>;
+  /** Which of these webhooks the bucket's project does not have. */
+  missingWebhooks(bucket: S3Bucket, names: string[]): Promise<string[]>;
+  /** Each is told that the bucket will tell it something. */
+  testWebhooks(bucket: S3Bucket, names: string[]): Promise<void>;
   /** Takes lines of the access log of this bucket; undefined: it has none. */
   accessLog(name: string): { owner: S3Account; note(line: string): void } | undefined;
   store: ObjectStore;

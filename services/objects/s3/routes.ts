@@ -23,6 +23,7 @@ import { GetBucketEncryption } from "./operations/GetBucketEncryption.ts";
 import { GetBucketLifecycleConfiguration } from "./operations/GetBucketLifecycleConfiguration.ts";
 import { GetBucketLocation } from "./operations/GetBucketLocation.ts";
 import { GetBucketLogging } from "./operations/GetBucketLogging.ts";
+import { GetBucketNotificationConfiguration } from "./operations/GetBucketNotificationConfiguration.ts";
 import { GetBucketOwnershipControls } from "./operations/GetBucketOwnershipControls.ts";
 import { GetBucketPolicy } from "./operations/GetBucketPolicy.ts";
 import { GetBucketPolicyStatus } from "./operations/GetBucketPolicyStatus.ts";
@@ -52,6 +53,7 @@ import { PutBucketCors } from "./operations/PutBucketCors.ts";
 import { PutBucketEncryption } from "./operations/PutBucketEncryption.ts";
 import { PutBucketLifecycleConfiguration } from "./operations/PutBucketLifecycleConfiguration.ts";
 import { PutBucketLogging } from "./operations/PutBucketLogging.ts";
+import { PutBucketNotificationConfiguration } from "./operations/PutBucketNotificationConfiguration.ts";
 import { PutBucketOwnershipControls } from "./operations/PutBucketOwnershipControls.ts";
 import { PutBucketPolicy } from "./operations/PutBucketPolicy.ts";
 import { PutBucketRequestPayment } from "./operations/PutBucketRequestPayment.ts";
@@ -111,6 +113,8 @@ const table: Record<string, S3Operation> = {
   "GET bucket?cors": GetBucketCors,
   "PUT bucket?cors": PutBucketCors,
   "DELETE bucket?cors": DeleteBucketCors,
+  "GET bucket?notification": GetBucketNotificationConfiguration,
+  "PUT bucket?notification": PutBucketNotificationConfiguration,
   "GET bucket?logging": GetBucketLogging,
   "PUT bucket?logging": PutBucketLogging,
   "GET bucket?website": GetBucketWebsite,
@@ -159,7 +163,7 @@ const table: Record<string, S3Operation> = {
 
   ...rows(missingConfigurations, (name) => `GET bucket?${name}`, getMissing),
   ...rows(emptyConfigurations, (name) => `GET bucket?${name}`, getEmpty),
-  ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing])),
+  ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing()])),
 };
 
 function rows<Value>(

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type Origin, origins } from "../notifications/origin.ts";
 import { hideMissing } from "./access/decide.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import { accessLine } from "./accessLine.ts";
@@ -93,7 +94,7 @@ class S3Door {
       begun = true;
     };
 
-    const seen: Seen = { beganAtMs: Date.now(), began: performance.now() };
+    const seen: Seen = { requestId, beganAtMs: Date.now(), began: performance.now() };
     let answer: S3Response | S3Error;
     try {
       answer = await this.#answer(message, begin, seen);
@@ -119,13 +120,13 @@ class S3Door {
           { requestId, method: message.method, code: answer.code, status: answer.status },
           "s3 request refused",
         );
-        this.#log(seen, answer, { requestId, sentBytes: 0 });
+        this.#log(seen, answer, 0);
         return;
       }
       const sentBytes = await send(answer, message, response, requestId);
       if (answer.meter)
         this.#options.backend.store.meter(answer.meter.bucketId, { requestClass: answer.meter.requestClass, sentBytes });
-      this.#log(seen, answer, { requestId, sentBytes });
+      this.#log(seen, answer, sentBytes);
     } catch (error) {
       this.#options.log.warn({ requestId, err: error }, "s3 answer broke off");
       response.destroy();
@@ -133,7 +134,7 @@ class S3Door {
   }
 
   /** For the bucket's owner, where the bucket has an access log. */
-  #log(seen: Seen, answer: S3Response | S3Error, { requestId, sentBytes }: { requestId: string; sentBytes: number }): void {
+  #log(seen: Seen, answer: S3Response | S3Error, sentBytes: number): void {
     const { request } = seen;
     const accessLog = request && this.#options.backend.accessLog(request.bucketName);
     if (!request || !accessLog) return;
@@ -146,7 +147,7 @@ class S3Door {
         operation: seen.operation,
         caller: seen.caller,
         owner: accessLog.owner,
-        requestId,
+        requestId: seen.requestId,
         hostId,
         beganAtMs: seen.beganAtMs,
         totalMs: performance.now() - seen.began,
@@ -187,7 +188,7 @@ class S3Door {
     const body = { message, payload, begin };
     const context: S3Context = { request, body, caller, backend, region, operation: route.name, nowMs, door: common };
     try {
-      const answer = await route.operation(context);
+      const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
       return context.charged ? { ...answer, headers: { ...answer.headers, "x-amz-request-charged": "requester" } } : answer;
     } catch (error) {
       throw await hideMissing(context, context.opened, toS3Error(error));
@@ -201,6 +202,7 @@ const authenticatesItself = (route: Route | S3Error): boolean =>
 
 /** What is known of a request so far: for the access log of its bucket. */
 interface Seen {
+  requestId: string;
   beganAtMs: number;
   began: number;
   turnAroundMs?: number;
@@ -208,6 +210,14 @@ interface Seen {
   operation?: string;
   caller?: S3Caller;
 }
+
+const originOf = ({ caller, request, operation }: S3Context, requestId: string): Origin => ({
+  principalId: caller.anonymous ? "Anonymous" : caller.userId,
+  sourceAddress: request.remoteAddress,
+  requestId,
+  hostId,
+  post: operation === "PostObject",
+});
 
 /** Of what a request brings. */
 const sizeOf = ({ method, headers }: S3Request): string | undefined =>

@@ -15,7 +15,6 @@ export const missingConfigurations: Record<string, S3ErrorCode> = {
 /** GET of these is a document that says "none". */
 export const emptyConfigurations: Record<string, string> = {
   accelerate: xmlDocument("AccelerateConfiguration"),
-  notification: xmlDocument("NotificationConfiguration"),
 };
 
 /** Removing what is not there is no error. */
@@ -35,7 +34,7 @@ export const getEmpty =
     return { status: 200, headers: xmlHeaders, body: document };
   };
 
-export const deleteMissing: S3Operation = async (context) => {
+export const deleteMissing = (): S3Operation => async (context) => {
   await openBucket(context);
   return { status: 204 };
 };

@@ -94,6 +94,8 @@ export function memoryBackend(
       else websites.set(bucketId, configuration);
     },
     accessLog: () => undefined,
+    missingWebhooks: async (_bucket, names) => names,
+    testWebhooks: async () => {},
     async corsRules(name) {
       const bucket = buckets.get(name);
       return bucket && configurations.get(bucket.bucketId)?.cors;
