@@ -45,6 +45,9 @@ export const storageTools: Tools = {
   "/usr/bin/radosgw": "radosgw",
 };
 
+/** For what a test loads into a process (services/objects/drivers/local/powerLoss). */
+export const compilerTools: Tools = { "/usr/bin/gcc": "gcc", "/usr/include/stdio.h": "libc6-dev" };
+
 /** What the end-to-end tests drive: real clients that we did not write. */
 const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
@@ -80,7 +83,15 @@ function withoutServices<T>(work: () => T): T {
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
 export async function installTestTools(
-  tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools, ...phoneTools, ...storageTools },
+  tools: Tools = {
+    ...clientTools,
+    ...engineTools,
+    ...containerTools,
+    ...registryTools,
+    ...phoneTools,
+    ...storageTools,
+    ...compilerTools,
+  },
 ): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { newId } from "../../../../../kernel/ids.ts";
+import { compilerTools, installTestTools } from "../../../../../tools/test-tools.ts";
 import { seededRandom } from "../../conformance.listing.ts";
 import { crashProgram, listenTo, nothingSaid, verify, verifyVersions } from "../crashWorker.ts";
 import { openLocalStore } from "../index.ts";
@@ -16,6 +17,8 @@ const bytesOfWork = 24 * 2 ** 20;
 const root = realpathSync(mkdtempSync(join(tmpdir(), "khmara-power-loss-")));
 after(() => rmSync(root, { recursive: true, force: true }));
 
+const missing = await installTestTools(compilerTools);
+assert.deepEqual(missing, [], "what compiles the recorder");
 const library = join(root, "record.so");
 execFileSync("gcc", ["-shared", "-fPIC", "-O1", "-o", library, join(import.meta.dirname, "record.c"), "-ldl", "-lpthread"]);
 
