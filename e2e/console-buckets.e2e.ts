@@ -180,7 +180,7 @@ test("lifecycle rules are sentences, with what they would delete now; aws has th
     JSON.stringify({ Rules: [past] }),
   );
   await lifecycle.getByText(/Objects under logs\/ are deleted on .*2020\./).waitFor();
-  await lifecycle.getByText("It would delete 1 object or version now (5 B).").waitFor();
+  await lifecycle.getByText("It would delete 1 object or version now (5 bytes).").waitFor();
 });
 
 test("the lock is enabled once and for all, and what is locked aws cannot delete", async () => {
@@ -228,6 +228,33 @@ test("another website is allowed by a sentence, and a browser's question is answ
   assert.deepEqual((await asked("get-bucket-cors")).CORSRules[0].AllowedOrigins, ["https://*.example"]);
   await aws("s3api", "delete-bucket-cors", "--bucket", bucket);
   await cors.getByText("No other website’s pages may.").waitFor();
+});
+
+test("what makes a bucket public is asked twice, shown in red, and ended at once; nobody without a key gets at it before or after", async () => {
+  const access = section("Sharing and public access");
+  const anybody = async () => (await fetch(`${cloud.s3Url}/${bucket}/plan.txt`)).status;
+  await access.getByText("Private", { exact: true }).waitFor();
+  assert.equal(await anybody(), 403);
+  await access.getByRole("button", { name: "Add from a template" }).click();
+  await page.getByRole("menuitem", { name: "Everybody reads all files" }).click();
+  await access.getByRole("button", { name: "Save the policy" }).click();
+  const open = dialog(`Make ${bucket} public?`);
+  assert.equal(await open.getByRole("button", { name: "Make public" }).isDisabled(), true);
+  await open.getByRole("textbox").fill(bucket);
+  await open.getByRole("button", { name: "Make public" }).click();
+  await access.getByText("This bucket is public").waitFor();
+  await picture("public");
+  await eventually(anybody, (status) => status === 200);
+  assert.equal((await asked("get-bucket-policy-status")).PolicyStatus.IsPublic, true);
+  await access.getByRole("switch", { name: "Block public access" }).click();
+  await access.getByText("Private", { exact: true }).waitFor();
+  await eventually(anybody, (status) => status === 403);
+  assert.equal((await asked("get-public-access-block")).PublicAccessBlockConfiguration.RestrictPublicBuckets, true);
+  await aws("s3api", "delete-bucket-policy", "--bucket", bucket);
+  await eventually(
+    () => access.getByRole("textbox", { name: "Policy" }).inputValue(),
+    (text) => text === "",
+  );
 });
 
 test("settings and versions fit on a phone, in every language", async () => {

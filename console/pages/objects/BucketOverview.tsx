@@ -10,6 +10,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { periodOf } from "../usage/period.ts";
 import { BucketMetrics } from "./BucketMetrics.tsx";
+import { BucketSafety } from "./BucketSafety.tsx";
 import css from "./tabs.module.css";
 
 /** The numbers of a bucket: what lies in it, what it moved this month, how it is reached. */
@@ -88,6 +89,7 @@ export function BucketOverview({ bucket, here }: { bucket: Bucket; here: string 
           <CopyField label={t("objects.overview.id")} value={bucket.id} />
         </div>
       </section>
+      <BucketSafety bucket={bucket} />
       <BucketMetrics bucket={bucket} />
     </>
   );

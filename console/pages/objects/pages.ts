@@ -46,8 +46,10 @@ const pages: ServicePages = servicePages({
       "bucketSettingsGet",
       "bucketLifecycleGet",
       "bucketCorsGet",
+      "bucketAccessGet",
       "bucketWebsiteGet",
     ],
+    "objects.object.damaged": ["bucketSafetyGet", "damagedObjectList"],
     "objects.object.changed": [
       "bucketList",
       "bucketGet",

@@ -1,9 +1,11 @@
-import { Skeleton, Stack } from "@mantine/core";
+import { Skeleton } from "@mantine/core";
 import type { Bucket } from "../../../../services/objects/contract.ts";
 import { useApi } from "../../../api/api.ts";
 import { ErrorPage } from "../../../ui/ErrorPage.tsx";
 import { BucketWebsite } from "../BucketWebsite.tsx";
+import { AccessSection } from "./AccessSection.tsx";
 import { CorsSection } from "./CorsSection.tsx";
+import { EncryptionSection } from "./EncryptionSection.tsx";
 import { LifecycleSection } from "./LifecycleSection.tsx";
 import { LockSection } from "./LockSection.tsx";
 import { VersionsSection } from "./VersionsSection.tsx";
@@ -14,12 +16,14 @@ export function BucketSettings({ bucket, readOnly }: { bucket: Bucket; readOnly:
   if (settings.error && !settings.data) return <ErrorPage error={settings.error} reset={() => void settings.refetch()} />;
   if (!settings.data) return <Skeleton height={320} />;
   return (
-    <Stack gap="lg">
+    <>
       <VersionsSection bucket={bucket} settings={settings.data} readOnly={readOnly} />
       <LockSection key={JSON.stringify(settings.data.lock)} bucket={bucket} settings={settings.data} readOnly={readOnly} />
       <LifecycleSection bucket={bucket} readOnly={readOnly} />
+      <AccessSection bucket={bucket} readOnly={readOnly} />
+      <EncryptionSection bucket={bucket} settings={settings.data} readOnly={readOnly} />
       <CorsSection bucket={bucket} readOnly={readOnly} />
       <BucketWebsite bucket={bucket} readOnly={readOnly} />
-    </Stack>
+    </>
   );
 }

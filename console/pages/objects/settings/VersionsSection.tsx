@@ -52,7 +52,7 @@ export function VersionsSection({ bucket, settings, readOnly }: Props) {
     >
       <Text maw={720}>{t(`bucketSettings.versions.${settings.versioning}`)}</Text>
       {bucket.versions > 0 && (
-        <Text mt="xs" c="dimmed">
+        <Text mt="xs" mb="md" c="dimmed">
           {t("bucketSettings.versions.held", { count: bucket.versions, size: format.bytes(bucket.versionBytes) })}
         </Text>
       )}
