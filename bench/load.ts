@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 
 export interface Job {
   port: number;
-  method: "GET" | "PUT" | "POST";
+  method: "GET" | "PUT" | "POST" | "DELETE";
   /** `{n}` stands for the number of the request, which counts from `first` to below `count` and begins again. */
   path: string;
   first?: number;
@@ -68,7 +68,7 @@ async function measure(job: Job): Promise<Measured> {
   const limit = job.requests ?? Number.POSITIVE_INFINITY;
   const over = (): boolean => next >= limit || (job.requests === undefined && performance.now() >= deadline);
   const workers = Array.from({ length: job.connections }, async () => {
-    const connection = await Connection.open(job.port);
+    let connection = await Connection.open(job.port);
     while (!over()) {
       const { head, body } = request();
       const sent = performance.now();
@@ -76,6 +76,10 @@ async function measure(job: Job): Promise<Measured> {
       latencies.push(performance.now() - sent);
       if (answer.status !== job.status) throw new Error(`${job.method} ${job.path} answered ${answer.status}: ${answer.text}`);
       bytes += answer.length + (body?.length ?? 0);
+      if (answer.closes) {
+        connection.close();
+        connection = await Connection.open(job.port);
+      }
     }
     connection.close();
   });
@@ -91,6 +95,8 @@ interface Answer {
   length: number;
   /** The beginning of the body, for an error. */
   text: string;
+  /** The server takes no more requests on this connection. */
+  closes: boolean;
 }
 
 /** One connection; answers must tell their Content-Length. */
@@ -146,7 +152,8 @@ class Connection {
       const status = Number(head.slice(9, 12));
       const length = status === 204 || status === 304 ? "0" : /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
       if (length === undefined) throw new Error(`An answer without Content-Length: ${head}`);
-      this.#answer = { status, length: Number(length), text: "" };
+      const closes = /\r\nconnection: *close/i.test(head);
+      this.#answer = { status, length: Number(length), text: "", closes };
       this.#left = Number(length);
     }
     const answer = this.#answer;
@@ -163,7 +170,7 @@ class Connection {
   }
 }
 
-/** "Authenticating Requests (AWS Signature Version 4)": for paths without special characters and without a query. */
+/** "Authenticating Requests (AWS Signature Version 4)": for paths without special characters; a query stands in its order already. */
 function signer(credentials: NonNullable<Job["sign"]>, host: string) {
   const hmac = (key: string | Buffer, data: string): Buffer => createHmac("sha256", key).update(data).digest();
   const keys = new Map<string, Buffer>();
@@ -178,7 +185,8 @@ function signer(credentials: NonNullable<Job["sign"]>, host: string) {
     const timestamp = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
     const date = timestamp.slice(0, 8);
     const scope = `${date}/${credentials.region}/s3/aws4_request`;
-    const canonical = `${method}\n${path}\n\nhost:${host}\nx-amz-content-sha256:${hash}\nx-amz-date:${timestamp}\n\nhost;x-amz-content-sha256;x-amz-date\n${hash}`;
+    const [address, query = ""] = path.split("?");
+    const canonical = `${method}\n${address}\n${query}\nhost:${host}\nx-amz-content-sha256:${hash}\nx-amz-date:${timestamp}\n\nhost;x-amz-content-sha256;x-amz-date\n${hash}`;
     const digest = createHash("sha256").update(canonical).digest("hex");
     const signature = createHmac("sha256", keyOf(date))
       .update(`AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${digest}`)

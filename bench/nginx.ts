@@ -36,7 +36,7 @@ http {
     listen 127.0.0.1:${port};
     root ${folder}/files;
     client_max_body_size 0; client_body_buffer_size 128k;
-    location / { dav_methods PUT; create_full_put_path on; }
+    location / { dav_methods PUT DELETE; create_full_put_path on; }
   }
 }
 `,

@@ -4,141 +4,216 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newCloud } from "../e2e/cloud.ts";
-import { processTree, rssBytes } from "../e2e/processes.ts";
+import { processTree, pssBytes, rssBytes } from "../e2e/processes.ts";
 import { generate, type Result } from "./generate.ts";
 import type { Job } from "./load.ts";
 import { startNginx } from "./nginx.ts";
 import { figure, mebibytes, median, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
+import { s3rverKeys, startS3rver } from "./s3rver.ts";
 
-const small = [4 * 1024, 64 * 1024];
+const small = [4 * 1024, 64 * 1024, 2 ** 20];
 const large = 64 * 2 ** 20;
+const connectionsOf = [1, 16, 64];
 /** Gets go over so many objects. */
-const objects = 500;
+const objectsOf = (size: number): number => (size > 2 ** 18 ? 64 : 500);
+/** So many are deleted, at each number of connections. */
+const deleted = 1000;
+const keys = 1000;
 
-/** Durable puts and gets through the S3 door, signed with their content; beside them nginx and dd on the same disk. */
+/** A server that is measured, and what of a job it needs said otherwise. */
+interface Server {
+  name: string;
+  pids: () => number[];
+  job: (job: Job) => Job;
+}
+
+/** Durable puts, gets, lists and deletes through the S3 door, signed with their content; beside them nginx, s3rver and dd on the same disk. */
 export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<string> {
   const cloud = await newCloud();
   const nginx = await startNginx();
+  const s3rver = await startS3rver();
   if (nginx === undefined) tell("objects: nginx is not installed (apt-get install nginx-light), so there is no floor.");
   try {
     await cloud.start();
     const { client, projectId } = await cloud.signIn();
     const key = await client.accessKeyCreate({ project: projectId as never, name: "bench" });
     await client.bucketCreate({ project: projectId as never, name: "bench" });
-    const door = processTree(cloud.pid).find(({ command }) => /server\/objects\.ts/.test(command))?.pid as number;
-    const ours = (job: Job): Promise<Result> =>
-      generate(
-        {
-          ...job,
-          port: cloud.s3Port,
-          path: `/bench${job.path}`,
-          status: 200,
-          sign: { accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey, region: "us-east-1" },
-        },
-        [door],
-      );
-    // A PUT that replaces a file answers 204: its names are new each time.
-    const theirs = async (job: Job): Promise<Result | undefined> => nginx && generate({ ...job, port: nginx.port }, [nginx.pid]);
+    const doors = () =>
+      processTree(cloud.pid)
+        .filter(({ command }) => /server\/objects\.ts/.test(command))
+        .map(({ pid }) => pid);
+    const signed = (port: number, sign: NonNullable<Job["sign"]>) => (job: Job) => ({
+      ...job,
+      port,
+      path: `/bench${job.path}`,
+      status: job.status === 201 ? 200 : job.status,
+      sign,
+    });
+    const region = "us-east-1";
+    const servers: Server[] = [
+      {
+        name: "Khmara",
+        pids: doors,
+        job: signed(cloud.s3Port, { accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey, region }),
+      },
+      ...(nginx === undefined
+        ? []
+        : [{ name: "nginx", pids: () => [nginx.pid], job: (job: Job) => ({ ...job, port: nginx.port }) }]),
+      ...(s3rver === undefined
+        ? []
+        : [{ name: "s3rver", pids: () => [s3rver.pid], job: signed(s3rver.port, { ...s3rverKeys, region }) }]),
+    ];
+    const alone = servers.slice(0, 1);
+    const held = { rss: 0, pss: 0, processes: 1 };
     let names = 0;
-    let residentBytes = 0;
 
     const rows: string[][] = [];
-    const measure = async (name: string, work: () => Job, times: number, show: (result: Result) => string): Promise<void> => {
-      const pairs: { own: Result; floor: Result | undefined }[] = [];
-      for (let round = 0; round < times; round++) {
+    /** In turns; of each the round in the middle. */
+    async function measure(
+      name: string,
+      work: (n: number) => Job,
+      show: (result: Result) => string,
+      of = servers,
+    ): Promise<void> {
+      const results = new Map<string, Result[]>();
+      for (let round = 0; round < rounds; round++) {
         tell(`objects: ${name}, round ${round + 1}`);
-        const job = work();
-        pairs.push({ own: await ours(job), floor: await theirs(job) });
-        residentBytes = Math.max(residentBytes, rssBytes(door));
+        const job = work(names++);
+        for (const server of of) {
+          const result = await generate(server.job(job), server.pids());
+          results.set(server.name, [...(results.get(server.name) ?? []), result]);
+        }
+        const pids = doors();
+        held.rss = Math.max(
+          held.rss,
+          pids.reduce((sum, pid) => sum + rssBytes(pid), 0),
+        );
+        held.pss = Math.max(
+          held.pss,
+          pids.reduce((sum, pid) => sum + pssBytes(pid), 0),
+        );
+        held.processes = pids.length;
       }
-      const of = (pick: (result: Result) => number, some: (Result | undefined)[]) =>
-        median(some.filter((each) => each !== undefined).map(pick));
-      const ratio = (pick: (result: Result) => number) =>
-        nginx === undefined ? "" : median(pairs.map(({ own, floor }) => pick(own) / pick(floor as Result))).toFixed(2);
-      const middle = (some: (Result | undefined)[]): Result | undefined =>
-        some.toSorted((a, b) => (a?.perSecond ?? 0) - (b?.perSecond ?? 0))[Math.floor(some.length / 2)];
-      const own = pairs.map((pair) => pair.own);
-      const floor = pairs.map((pair) => pair.floor);
+      const middle = (server: string): Result | undefined =>
+        results.get(server)?.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor((rounds - 1) / 2)];
+      const own = middle("Khmara") as Result;
+      const ratio = (server: string, pick: (result: Result) => number): string => {
+        const other = middle(server);
+        return other === undefined ? "" : (pick(own) / pick(other)).toFixed(2);
+      };
       rows.push([
         name,
-        show(middle(own) as Result),
-        figure(of((each) => each.p50, own)),
-        figure(of((each) => each.p99, own)),
-        figure(of((each) => 1000 / each.perCpuSecond, own)),
-        nginx ? show(middle(floor) as Result) : "",
-        ratio((each) => each.perSecond),
-        ratio((each) => each.perCpuSecond),
+        show(own),
+        figure(own.p50),
+        figure(own.p99),
+        figure(1000 / own.perCpuSecond),
+        ...["nginx", "s3rver"].map((server) => {
+          const other = middle(server);
+          return other === undefined ? "" : show(other);
+        }),
+        ratio("nginx", (each) => each.perSecond),
+        ratio("nginx", (each) => each.perCpuSecond),
+        ratio("s3rver", (each) => each.perSecond),
       ]);
-    };
+    }
     const perSecond = (result: Result) => `${figure(result.perSecond)}/s`;
     const throughput = (result: Result) => `${figure(result.bytes / 2 ** 20 / result.seconds)} MiB/s`;
+    async function fill(size: number, path: string, requests: number): Promise<void> {
+      const job: Job = { port: 0, connections: 16, seconds: 0, bodyBytes: size, method: "PUT", path, requests, status: 201 };
+      for (const server of servers) await generate(server.job(job), server.pids());
+    }
 
     for (const size of small) {
-      const base = { port: 0, connections: 16, seconds: 0, bodyBytes: size } as const;
-      const fill: Job = { ...base, method: "PUT", path: `/read-${size}-{n}`, requests: objects, status: 201 };
-      await ours(fill);
-      await theirs(fill);
-      for (const connections of [1, 16, 64]) {
-        const put = (): Job => ({
-          ...base,
-          connections,
+      const title = size < 2 ** 20 ? `${size / 1024} KiB` : `${size / 2 ** 20} MiB`;
+      const base = { port: 0, seconds } as const;
+      for (const connections of connectionsOf)
+        await measure(
+          `put ${title} × ${connections}`,
+          (n) => ({ ...base, connections, bodyBytes: size, method: "PUT", path: `/put-${size}-${n}-{n}`, status: 201 }),
+          perSecond,
+        );
+      await fill(size, `/read-${size}-{n}`, objectsOf(size));
+      for (const connections of connectionsOf)
+        await measure(
+          `get ${title} × ${connections}`,
+          () => ({ ...base, connections, method: "GET", path: `/read-${size}-{n}`, count: objectsOf(size), status: 200 }),
+          perSecond,
+        );
+    }
+    await fill(4096, "/list/{n}", keys);
+    for (const connections of connectionsOf)
+      await measure(
+        `list ${keys} keys × ${connections}`,
+        () => ({
+          port: 0,
           seconds,
-          method: "PUT",
-          path: `/put-${size}-${names++}-{n}`,
-          status: 201,
-        });
-        await measure(`put ${size / 1024} KiB × ${connections}`, put, rounds, perSecond);
-      }
-      for (const connections of [1, 16, 64]) {
-        const { bodyBytes: _, ...withoutBody } = base;
-        const get = (): Job => ({
-          ...withoutBody,
           connections,
-          seconds,
           method: "GET",
-          path: `/read-${size}-{n}`,
-          count: objects,
+          path: `?list-type=2&max-keys=${keys}&prefix=list%2F`,
           status: 200,
-        });
-        await measure(`get ${size / 1024} KiB × ${connections}`, get, rounds, perSecond);
-      }
+        }),
+        perSecond,
+        alone,
+      );
+    for (const connections of connectionsOf) {
+      let next = names;
+      for (let round = 0; round < rounds; round++) await fill(4096, `/delete-${next + round}-{n}`, deleted);
+      await measure(
+        `delete 4 KiB × ${connections}`,
+        () => ({
+          port: 0,
+          seconds: 0,
+          connections,
+          requests: deleted,
+          method: "DELETE",
+          path: `/delete-${next++}-{n}`,
+          status: 204,
+        }),
+        perSecond,
+      );
     }
-    for (const connections of [1, 16]) {
+    for (const connections of connectionsOf) {
       const requests = Math.max(connections, 4);
-      const put = (): Job => ({
-        port: 0,
-        connections,
-        seconds: 0,
-        requests,
-        method: "PUT",
-        path: `/large-${connections}-${names++}-{n}`,
-        bodyBytes: large,
-        status: 201,
-      });
-      await measure(`put 64 MiB × ${connections}`, put, rounds, throughput);
-      const get = (): Job => ({
-        port: 0,
-        connections,
-        seconds: 0,
-        requests,
-        method: "GET",
-        path: `/large-${connections}-${names - 1}-{n}`,
-        status: 200,
-      });
-      await measure(`get 64 MiB × ${connections}`, get, rounds, throughput);
+      const base = { port: 0, connections, seconds: 0, requests } as const;
+      const largeServers = connections > 16 ? alone : servers;
+      await measure(
+        `put 64 MiB × ${connections}`,
+        (n) => ({ ...base, method: "PUT", path: `/put-large-${n}-{n}`, bodyBytes: large, status: 201 }),
+        throughput,
+        largeServers,
+      );
+      await fill(large, "/large-{n}", 4);
+      await measure(
+        `get 64 MiB × ${connections}`,
+        () => ({ ...base, method: "GET", path: "/large-{n}", count: 4, status: 200 }),
+        throughput,
+        largeServers,
+      );
     }
-    const head = ["", "Khmara", "p50 ms", "p99 ms", "CPU ms", "nginx", "÷ nginx", "÷ nginx, per CPU second"];
+    const head = [
+      "",
+      "Khmara",
+      "p50 ms",
+      "p99 ms",
+      "CPU ms",
+      "nginx",
+      "s3rver",
+      "÷ nginx",
+      "÷ nginx, per CPU second",
+      "÷ s3rver",
+    ];
     return [
       table(head, rows),
       "",
-      `The object door held ${mebibytes(residentBytes)} at most (RSS).`,
+      `The ${held.processes} processes of the object door held ${mebibytes(held.rss)} (RSS of each added up) or ${mebibytes(held.pss)} (PSS) at most.`,
       "",
       table(["floor of this disk and processor", ""], floors(rounds)),
     ].join("\n");
   } finally {
     await cloud.remove();
     await nginx?.stop();
+    await s3rver?.stop();
   }
 }
 

@@ -1,4 +1,4 @@
-/** `npm run bench -- [start|memory|objects|api|compute|gateway|apps|apps-memory|voice|voice-media]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
+/** `npm run bench -- [start|memory|objects|object-listing|api|compute|gateway|apps|apps-memory|voice|voice-media]`: without a name all of them, one after the other. The figures are for reading: nothing fails by them. */
 import { parseArgs } from "node:util";
 import { machine } from "./report.ts";
 
@@ -6,6 +6,7 @@ const benchmarks = [
   "start",
   "memory",
   "objects",
+  "object-listing",
   "api",
   "compute",
   "gateway",

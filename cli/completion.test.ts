@@ -22,7 +22,11 @@ function complete(words: string[]): string[] {
 }
 
 test("bash completes resources, verbs, flags and their values", () => {
-  assert.deepEqual(complete(["khmara", "buc"]), ["bucket", "bucket-settings", "bucket-website"]);
+  const buckets = complete(["khmara", "buc"]);
+  assert.ok(
+    ["bucket", "bucket-settings", "bucket-website"].every((word) => buckets.includes(word)) &&
+      buckets.every((word) => word.startsWith("bucket")),
+  );
   assert.ok(complete(["khmara", ""]).includes("login"));
   assert.deepEqual(complete(["khmara", "bucket", "de"]), ["delete"]);
   assert.deepEqual(complete(["khmara", "profile", "u"]).sort(), ["update", "use"]);

@@ -28,11 +28,24 @@ export interface ServerConfig {
   consoleDirectory?: string;
   /** For an unattended first start; ignored once an owner exists. */
   owner?: OwnerConfig;
+  /** Absent: all objects lie on this machine. */
+  objectCluster?: ObjectClusterConfig;
   computeEngine: ComputeEngineConfig;
   appEngine: AppEngineConfig;
   gateway: GatewayConfig;
   /** The operator agreed to what the engine needs: the first image is built without another word. */
   buildFirstImage?: boolean;
+}
+
+/** A bucket of an S3-compatible cluster, for the bytes of objects. */
+export interface ObjectClusterConfig {
+  endpoint: string;
+  bucket: string;
+  region: string;
+  /** ACCESS-KEY-ID:SECRET-KEY */
+  keysFile: string;
+  /** Where the bytes of new buckets go. */
+  engine: "local" | "cluster";
 }
 
 /** Where phones come in, and what they say. */
@@ -115,6 +128,8 @@ export type ChildMessage =
   | { type: "ready"; notice?: string[] }
   /** There is a phone system: the voice process is needed. */
   | { type: "phones" }
+  /** One process does not suffice for the objects. */
+  | { type: "busy" }
   | { type: "fatal"; message: string };
 
 export const configVariable = "KHMARA_CONFIG";

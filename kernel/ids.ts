@@ -22,6 +22,8 @@ export const idKinds = {
   bucket: "bkt",
   upload: "upl",
   share: "shr",
+  bucketWebhook: "bwh",
+  bucketWebhookDelivery: "bwd",
   trashItem: "trs",
   event: "evt",
   size: "siz",

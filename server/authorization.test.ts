@@ -103,6 +103,23 @@ before(async () => {
   bucket = (await newBucket())["id"];
 });
 
+let versioned: Promise<string> | undefined;
+/** One that keeps versions and locks them; "k" in it has old ones. */
+async function versionedBucket(): Promise<string> {
+  versioned ??= newBucket().then(async ({ id }) => {
+    await as("owner", "bucketSettingsUpdate", { params: { bucket: id }, body: { versioning: "enabled", lock: {} } });
+    return id as string;
+  });
+  return versioned;
+}
+async function oldVersion(): Promise<string> {
+  const params = { bucket: await versionedBucket() };
+  for (const bytes of ["old", "new"]) await as("owner", "objectUpload", { params, query: { key: "k" }, bytes });
+  const { items } = (await as("owner", "objectVersionList", { params, query: { key: "k" } })) as unknown as {
+    items: { versionId: string }[];
+  };
+  return items[1]!.versionId;
+}
 async function newWebsite(): Promise<string> {
   const { id } = await newBucket();
   await as("owner", "bucketWebsiteUpdate", { params: { bucket: id }, body: { indexDocument: "index.html" } });
@@ -135,6 +152,14 @@ const newCronRun = async () => {
     values (${id}, ${await newCronJob()}, ${await routedApp()}, ${organisation}, ${project}, 'starting', now())`;
   return id;
 };
+/** Of nobody, too. */
+const bucketWebhook = () => ({ name: unique("walk"), url: "https://hook.example.org/" });
+const onBucketWebhook = (rest: Input = {}): Case => ({
+  input: async () => {
+    const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+    return { params: { bucketWebhook: webhook.id }, ...rest };
+  },
+});
 const newBucket = () => as("owner", "bucketCreate", { body: { project, name: unique("walk") } });
 const newObject = async (key = unique("object")) => {
   await as("owner", "objectUpload", { params: { bucket }, query: { key }, bytes: "some text" });
@@ -304,6 +329,10 @@ const cases: Record<string, Case> = {
   ...voiceCases({ as, unique, newProject }),
   ...voiceElementCases({ as, unique, newProject }, () => cloud.database),
   ...voiceLiveCases({ as, unique, newProject }, () => cloud.database),
+  objectsVerify: { atCloud: true, input: () => ({}) },
+  objectVerificationGet: { atCloud: true, input: () => ({}) },
+  bucketSafetyGet: { input: () => ({ params: { bucket } }) },
+  damagedObjectList: { input: () => ({ params: { bucket } }) },
   cloudUpdate: { atCloud: true, input: () => ({ body: { name: "Cloud" } }) },
   userList: { atCloud: true, input: () => ({}) },
   userGet: { atCloud: true, input: async () => ({ params: { user: await newUser() } }) },
@@ -373,6 +402,11 @@ const cases: Record<string, Case> = {
 
   bucketList: { input: () => ({ query: { project } }) },
   bucketCreate: { input: () => ({ body: { project, name: unique("walk") } }) },
+  bucketWebhookList: { input: () => ({ query: { project } }) },
+  bucketWebhookCreate: { input: () => ({ body: { ...bucketWebhook(), project } }) },
+  bucketWebhookUpdate: onBucketWebhook({ body: { enabled: false } }),
+  bucketWebhookDelete: onBucketWebhook(),
+  bucketWebhookDeliveryList: onBucketWebhook(),
   bucketSettingsGet: { input: () => ({ params: { bucket } }) },
   bucketSettingsUpdate: { input: () => ({ params: { bucket }, body: { versioning: "enabled" } }) },
   bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },
@@ -380,8 +414,43 @@ const cases: Record<string, Case> = {
     input: async () => ({ params: { bucket: (await newBucket())["id"] }, body: { indexDocument: "index.html" } }),
   },
   bucketWebsiteDelete: { input: async () => ({ params: { bucket: await newWebsite() } }) },
+  bucketAccessGet: { input: () => ({ params: { bucket } }) },
+  bucketAccessUpdate: { input: () => ({ params: { bucket }, body: { policy: null } }) },
+  publicAccessGet: { input: () => ({ params: { organisation } }) },
+  publicAccessUpdate: { input: () => ({ params: { organisation }, body: { isForbidden: false } }) },
+  bucketCorsGet: { input: () => ({ params: { bucket } }) },
+  bucketCorsUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  bucketLifecycleGet: { input: () => ({ params: { bucket } }) },
+  bucketLifecycleUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  bucketLifecyclePreview: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  objectVersionList: { input: () => ({ params: { bucket } }) },
+  objectVersionRestore: {
+    input: async () => ({ params: { bucket: await versionedBucket() }, body: { key: "k", versionId: await oldVersion() } }),
+  },
+  objectVersionDelete: {
+    input: async () => ({ params: { bucket: await versionedBucket() }, query: { key: "k", versionId: await oldVersion() } }),
+  },
+  objectUndelete: {
+    input: async () => {
+      const params = { bucket: await versionedBucket() };
+      const key = unique("deleted");
+      await as("owner", "objectUpload", { params, query: { key }, bytes: "text" });
+      await as("owner", "objectDelete", { params, query: { key } });
+      return { params, body: { key } };
+    },
+  },
+  objectTagsUpdate: { input: async () => ({ params: { bucket }, body: { key: await newObject(), tags: { a: "b" } } }) },
+  objectLockUpdate: {
+    input: async () => {
+      const params = { bucket: await versionedBucket() };
+      const key = unique("locked");
+      await as("owner", "objectUpload", { params, query: { key }, bytes: "text" });
+      return { params, body: { key, legalHold: true } };
+    },
+  },
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
+  bucketRelocate: { input: () => ({ params: { bucket }, body: { engine: "local" as const } }) },
   bucketEmpty: {
     input: async () => {
       const { id, name } = await newBucket();

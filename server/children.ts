@@ -16,6 +16,8 @@ export interface ChildOptions {
   onProgress: (message: string) => void;
   /** It says that the voice process is needed. */
   onPhones?: () => void;
+  /** It has more to do than one process can. */
+  onBusy?: () => void;
   /** A line for the operator: errors, and restarts. */
   onProblem: (message: string) => void;
   /** A process was started or has ended. */
@@ -33,8 +35,8 @@ export interface Child {
 
 const firstPauseMs = 200;
 const longestPauseMs = 10_000;
-/** Whoever served for so long has recovered: the next restart is quick again. */
-const steadyMs = 30_000;
+/** Whoever lived for so many times the pause before has recovered: the next restart is quick again. */
+const steadyPauses = 10;
 const errorLevel = 50;
 /** Ends the process: its reason is told when it has ended, once. */
 const fatalLevel = 60;
@@ -74,6 +76,7 @@ export function superviseChild(options: ChildOptions): Child {
       if (message.type === "progress") options.onProgress(message.message);
       if (message.type === "fatal") fatal = message.message;
       if (message.type === "phones") options.onPhones?.();
+      if (message.type === "busy") options.onBusy?.();
       if (message.type === "ready") {
         served = true;
         setReady(message.notice ?? []);
@@ -104,7 +107,7 @@ export function superviseChild(options: ChildOptions): Child {
         setFailed(new StartError(fatal ?? `${reason}. See ${options.log.path}.`));
         return;
       }
-      if (performance.now() - began > steadyMs) pauseMs = firstPauseMs;
+      if (performance.now() - began > pauseMs * steadyPauses) pauseMs = firstPauseMs;
       options.onProblem(`${reason}; starting it again. See ${basename(options.log.path)} in the logs.`);
       restart = setTimeout(start, pauseMs);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ObjectClusterConfig } from "../kernel/config.ts";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
 import { awaitMigrations, kernelMigrations, migrate } from "../kernel/db/migrate.ts";
 import { CloudError } from "../kernel/errors.ts";
@@ -7,7 +8,8 @@ import { registerQuotas } from "../kernel/quota.ts";
 import { openSecrets, type Secrets } from "../kernel/secrets.ts";
 import type { AnyService } from "../kernel/service.ts";
 import { createIdentity, type SshAddress } from "../services/identity/index.ts";
-import { createObjects, openLocalStore } from "../services/objects/index.ts";
+import { createObjects, openClusterContents, openLocalStore } from "../services/objects/index.ts";
+import { readClusterKeys } from "./object-options.ts";
 
 export interface CoreOptions {
   version: string;
@@ -17,6 +19,7 @@ export interface CoreOptions {
   publicUrl: string;
   s3Url: string;
   region: string;
+  objectCluster?: ObjectClusterConfig | undefined;
   /** Where git is spoken over SSH. */
   ssh?: SshAddress | undefined;
   log: Log;
@@ -48,7 +51,10 @@ export async function openCore(options: CoreOptions & { migrateFirst: boolean })
     else await awaitMigrations(database, migrationSources());
     await checkMasterKey(database, secrets);
     const identity = await createIdentity({ database, secrets, log, publicUrl, s3Url, region, ssh, version });
-    const store = await openLocalStore({ directory: join(dataDirectory, "objects") });
+    const { objectCluster } = options;
+    const cluster = objectCluster && (await openCluster(objectCluster, log));
+    const engine = objectCluster?.engine ?? "local";
+    const store = await openLocalStore({ directory: join(dataDirectory, "objects"), secrets, cluster, engine });
     closeWith(() => store.close());
     const objects = await createObjects({ database, secrets, log, identity: identity.identity, store, publicUrl, s3Url, region });
     add(identity.service);
@@ -58,6 +64,15 @@ export async function openCore(options: CoreOptions & { migrateFirst: boolean })
     await close();
     throw error;
   }
+}
+
+/** Buckets of this machine work without it: that it does not answer is told, and ends nothing. */
+async function openCluster(config: ObjectClusterConfig, log: Log) {
+  const cluster = await openClusterContents({ ...config, ...readClusterKeys(config.keysFile) });
+  cluster
+    .check()
+    .catch((error) => log.error({ err: error, endpoint: config.endpoint, bucket: config.bucket }, "the storage cluster"));
+  return cluster;
 }
 
 /** The database remembers which master key its secrets were made with: with another one they would be lost, one by one, unnoticed. */

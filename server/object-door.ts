@@ -25,7 +25,8 @@ export function openObjectDoor(core: Pick<Core, "objects">, options: { s3Url: st
     listen: (address, port) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen(port, address, () => {
+        // Several processes listen there; the kernel shares out the connections among them.
+        server.listen({ port, host: address, reusePort: true }, () => {
           server.off("error", reject);
           resolve((server.address() as { port: number }).port);
         });

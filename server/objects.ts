@@ -4,6 +4,7 @@ import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openCore } from "./core.ts";
 import { endOnFailure } from "./fatal.ts";
+import { watchLoad } from "./load.ts";
 import { openObjectDoor } from "./object-door.ts";
 
 const config = readServerConfig();
@@ -26,3 +27,4 @@ onStop(async (reason) => {
 });
 await door.listen(config.listen, config.s3Port);
 tellSupervisor({ type: "ready" });
+watchLoad(() => tellSupervisor({ type: "busy" }));

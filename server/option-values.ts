@@ -20,6 +20,14 @@ export function portNumber(given: Given | undefined, fallback: number): number {
 export const portOrNone = (given: Given | undefined, fallback: number): number | undefined =>
   given?.value === "none" ? undefined : portNumber(given, fallback);
 
+export function processNumber(given: Given | undefined, fallback: number): number {
+  if (given === undefined) return fallback;
+  const number = Number(given.value);
+  if (!/^\d+$/.test(given.value) || number < 1 || number > 64)
+    throw new StartError(`${given.from} is ${given.value}, which is not a number of processes. Give one from 1 to 64.`);
+  return number;
+}
+
 export function checkPem({ value, from }: Given, parts: string[]): void {
   let text: string;
   try {

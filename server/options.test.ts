@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { optionHelp, readSettings } from "./options.ts";
@@ -13,6 +13,7 @@ test("defaults: loopback, 8080 and 9000, no owner, the embedded database", () =>
     listen: "127.0.0.1",
     port: 8080,
     s3Port: 9000,
+    objectProcesses: { least: 1, most: Math.min(availableParallelism(), 4) },
     ssh: { port: 2222, isDefault: true },
     publicUrl: "http://127.0.0.1:8080",
     s3Url: "http://127.0.0.1:9000",
@@ -78,6 +79,13 @@ test("the command line wins over the environment, in both ways of writing", () =
   assert.equal(settings.databaseUrl, "postgres://u:p@db.example.org/khmara");
 });
 
+test("processes for objects: a number is what there are from the start", () => {
+  const { objectProcesses } = readSettings(["--object-processes=3"], {});
+  assert.deepEqual(objectProcesses, { least: 3, most: 3 });
+  for (const wrong of ["0", "65", "many"])
+    assert.throws(() => readSettings(["--object-processes", wrong], {}), /not a number of processes/);
+});
+
 test("git over SSH: a port of its own, or none", () => {
   assert.deepEqual(readSettings(["--ssh-port", "22"], {}).ssh, { port: 22, isDefault: false });
   assert.equal(readSettings([], { KHMARA_SSH_PORT: "none" }).ssh, undefined);
@@ -102,6 +110,30 @@ test("the owner's password comes from a file, without the line's end", (t) => {
     email: "a@b.c",
     password: "x",
   });
+});
+
+test("a storage cluster: a bucket of it, and its keys in a file", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "khmara-options-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "keys");
+  writeFileSync(file, "AKIA1:se+cret/\n");
+  const words = ["--object-cluster", "https://rgw.example.org:8443/khmara?region=eu", "--object-cluster-keys", file];
+  assert.deepEqual(readSettings([...words, "--object-engine", "cluster"], {}).objectCluster, {
+    endpoint: "https://rgw.example.org:8443",
+    bucket: "khmara",
+    region: "eu",
+    keysFile: file,
+    engine: "cluster",
+  });
+  assert.equal(readSettings([], {}).objectCluster, undefined);
+  const refuses = (given: string[], words: RegExp) => assert.throws(() => readSettings(given, {}), words);
+  refuses(["--object-engine", "cluster"], /--object-engine is for a storage cluster\. Add --object-cluster/);
+  refuses(["--object-engine", "disk"], /Give local/);
+  refuses(["--object-cluster", "https://rgw.example.org"], /not the address of a bucket/);
+  refuses(["--object-cluster", "https://rgw.example.org/b1x"], /Add --object-cluster-keys FILE/);
+  refuses(["--object-cluster", "https://a/b1x", "--object-cluster-keys", "/nowhere"], /cannot be read \(ENOENT\)/);
+  writeFileSync(file, "nothing\n");
+  refuses(["--object-cluster", "https://a/b1x", "--object-cluster-keys", file], /has no line ACCESS-KEY-ID:SECRET-KEY/);
 });
 
 test("the engine: a word that stands alone, sockets, addresses with certificates, disks and pools", (t) => {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { homedir, networkInterfaces } from "node:os";
+import { availableParallelism, homedir, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
-import type { OwnerConfig } from "../kernel/config.ts";
+import type { ObjectClusterConfig, OwnerConfig } from "../kernel/config.ts";
 import type { EngineTls } from "./engines/ask.ts";
 import type { DockerSettings } from "./engines/docker.ts";
-import { checkPem, type Given, portNumber, portOrNone } from "./option-values.ts";
+import { clusterSettings } from "./object-options.ts";
+import { checkPem, type Given, portNumber, portOrNone, processNumber } from "./option-values.ts";
 import { errorCode, StartError } from "./start-error.ts";
 import { checkVoiceOnly, type VoiceSettings, voiceSettings } from "./voice-options.ts";
 
@@ -15,6 +16,9 @@ export interface Settings {
   listen: string;
   port: number;
   s3Port: number;
+  /** That serve S3: so many from the start, and more once those are busy. */
+  objectProcesses: { least: number; most: number };
+  objectCluster?: ObjectClusterConfig;
   /** git over SSH. Absent: there is none. */
   ssh?: {
     port: number;
@@ -64,6 +68,30 @@ const options = {
   data: { flag: "--data", value: "DIR", variable: "KHMARA_DATA", help: "folder of all data (default: see below)" },
   port: { flag: "--port", value: "PORT", variable: "KHMARA_PORT", help: "console and API (default: 8080)" },
   s3Port: { flag: "--s3-port", value: "PORT", variable: "KHMARA_S3_PORT", help: "S3 (default: 9000)" },
+  objectProcesses: {
+    flag: "--object-processes",
+    value: "NUMBER",
+    variable: "KHMARA_OBJECT_PROCESSES",
+    help: "that serve S3 (default: 1, under load one for each core, 4 at most)",
+  },
+  objectCluster: {
+    flag: "--object-cluster",
+    value: "URL",
+    variable: "KHMARA_OBJECT_CLUSTER",
+    help: "bucket of a storage cluster for objects (https://host/bucket)",
+  },
+  objectClusterKeys: {
+    flag: "--object-cluster-keys",
+    value: "FILE",
+    variable: "KHMARA_OBJECT_CLUSTER_KEYS",
+    help: "file with ACCESS-KEY-ID:SECRET-KEY for it",
+  },
+  objectEngine: {
+    flag: "--object-engine",
+    value: "local|cluster",
+    variable: "KHMARA_OBJECT_ENGINE",
+    help: "where new buckets lie (default: local)",
+  },
   sshPort: {
     flag: "--ssh-port",
     value: "PORT|none",
@@ -266,11 +294,17 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const databaseUrl = databaseAddress(given.databaseUrl);
   const voiceOnly = given.voiceOnly !== undefined && yesOrNo(given.voiceOnly);
   if (voiceOnly) checkVoiceOnly(given.voiceOnly?.from ?? "", voice, databaseUrl);
+  const objectCluster = clusterSettings(given);
   return {
     dataDirectory: resolve(given.data?.value ?? defaultDataDirectory(environment)),
     listen,
     port,
     s3Port,
+    objectProcesses: {
+      least: processNumber(given.objectProcesses, 1),
+      most: processNumber(given.objectProcesses, Math.min(availableParallelism(), 4)),
+    },
+    ...(objectCluster === undefined ? {} : { objectCluster }),
     ...(sshPort === undefined ? {} : { ssh: { port: sshPort, isDefault: given.sshPort === undefined } }),
     publicUrl,
     s3Url: webAddress(given.s3Url) ?? `http://${host}:${s3Port}`,

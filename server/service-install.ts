@@ -96,7 +96,13 @@ const quote = (text: string): string => {
 
 /** The service starts in another folder than this one. */
 function absolutePaths(words: string[]): string[] {
-  const paths = ["--data", "--owner-password-file", "--engine-certificate", "--engine-server-certificate"];
+  const paths = [
+    "--data",
+    "--owner-password-file",
+    "--engine-certificate",
+    "--engine-server-certificate",
+    "--object-cluster-keys",
+  ];
   return words.map((word, i) => {
     const [flag = "", value] = word.split(/=(.*)/s);
     if (paths.includes(flag) && value !== undefined) return `${flag}=${resolve(value)}`;

@@ -114,19 +114,41 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     s3Url: settings.s3Url,
     region: settings.region,
     masterKeyFile: paths.masterKey,
+    ...(settings.objectCluster === undefined ? {} : { objectCluster: settings.objectCluster }),
     computeEngine,
     ...appsConfig,
     ...(enginePlan.consent ? { buildFirstImage: true } : {}),
     ...(consoleDirectory === undefined ? {} : { consoleDirectory }),
     ...(settings.owner === undefined ? {} : { owner: settings.owner }),
   };
+  let objectProcesses = 1;
+  let sharing = false;
   // Both at once: most of a start is loading modules, and the object door waits for the migrations by itself.
   const [notice] = await Promise.all([
     startChild("control", "Control plane", "migrations"),
     startChild("objects", "Objects", "starting"),
+    ...Array.from({ length: settings.objectProcesses.least - 1 }, () => startObjects()),
   ]);
   progress.line(`Khmara is ready: ${settings.publicUrl}`);
   for (const line of notice) progress.line(line);
+
+  /**
+   * Another process at the S3 port (SO_REUSEPORT), as those that are there have more to do than a processor core can. It stays until the next
+   * start; one that ends is started again alone, and its connections go to the others meanwhile.
+   */
+  function shareObjects(): void {
+    if (running.stopping || sharing || objectProcesses >= settings.objectProcesses.most) return;
+    sharing = true;
+    startObjects()
+      .catch((error) => problem(`There is no other process for objects: ${(error as Error).message}`))
+      .finally(() => {
+        sharing = false;
+      });
+  }
+
+  function startObjects(): Promise<string[]> {
+    return startChild(`objects-${++objectProcesses}`, "Objects", "starting another process", "objects");
+  }
 
   /** Only once there is a phone system: a process more takes 100 MB. */
   function startVoice(): void {
@@ -134,11 +156,12 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     startChild("voice", "Phones", "starting").catch((error) => problem(`There are no phones: ${(error as Error).message}`));
   }
 
-  function startChild(name: keyof typeof entries, title: string, message: string): Promise<string[]> {
+  function startChild(name: string, title: string, message: string, entry = name as keyof typeof entries): Promise<string[]> {
     const { owner: _, ...withoutOwner } = config;
     // Only the control plane makes the owner; the fewer processes know the password, the better.
     const own = name === "control" ? config : withoutOwner;
-    return superviseNew({ name, config: own, running, problem, onPhones: startVoice }, progress.step(title, message));
+    const told = { onPhones: startVoice, onBusy: shareObjects };
+    return superviseNew({ name, entry, config: own, running, problem, ...told }, progress.step(title, message));
   }
 }
 
@@ -161,25 +184,27 @@ async function upVoice(settings: Settings, running: Running, version: string, pr
     ...{ computeEngine: elsewhere, appEngine: elsewhere, gateway: elsewhere },
   };
   const problem = calm(progress.problem);
-  await superviseNew({ name: "voice", config, running, problem, onPhones() {} }, progress.step("Phones", "starting"));
+  await superviseNew({ name: "voice", entry: "voice", config, running, problem }, progress.step("Phones", "starting"));
   progress.line(`Phones of ${publicUrl} are served here too.`);
 }
 
 interface NewChild {
-  name: keyof typeof entries;
+  name: string;
+  entry: keyof typeof entries;
   config: ServerConfig;
   running: Running;
   problem: (line: string) => void;
-  onPhones: () => void;
+  onPhones?: () => void;
+  onBusy?: () => void;
 }
 
 /** Resolves when it serves, with what it has to say. */
 async function superviseNew(
-  { name, config, running, problem, onPhones }: NewChild,
+  { name, entry, config, running, problem, onPhones = () => {}, onBusy = () => {} }: NewChild,
   step: ReturnType<Progress["step"]>,
 ): Promise<string[]> {
   const child = superviseChild({
-    ...{ name, config, onPhones, entry: entries[name] },
+    ...{ name, config, onPhones, onBusy, entry: entries[entry] },
     log: openLogFile(dataPaths(config.dataDirectory).logs, name),
     onProgress: (text) => step.update(text),
     onProblem: problem,

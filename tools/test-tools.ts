@@ -38,11 +38,24 @@ export const phoneTools: Tools = {
   "/{usr/,}bin/setpriv": "util-linux",
 };
 
+/** A storage cluster of its own (services/objects/drivers/cluster/testing). */
+export const storageTools: Tools = {
+  "/usr/bin/ceph-mon": "ceph-mon",
+  "/usr/bin/ceph-osd": "ceph-osd",
+  "/usr/bin/radosgw": "radosgw",
+};
+
+/** For what a test loads into a process (services/objects/drivers/local/powerLoss). */
+export const compilerTools: Tools = { "/usr/bin/gcc": "gcc", "/usr/include/stdio.h": "libc6-dev" };
+
 /** What the end-to-end tests drive: real clients that we did not write. */
 const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
   "/usr/bin/s3cmd": "s3cmd",
   "/usr/bin/rclone": "rclone",
+  "/usr/bin/restic": "restic",
+  "/usr/bin/s3fs": "s3fs",
+  "/usr/lib/python3/dist-packages/boto3": "python3-boto3",
   "/usr/bin/chromium": "chromium",
   "/{usr/,}bin/ping": "iputils-ping",
   "/usr/bin/curl": "curl",
@@ -70,7 +83,15 @@ function withoutServices<T>(work: () => T): T {
 
 /** Installs what is missing, when this is Debian and we are root. Returns what is still missing and must not be. */
 export async function installTestTools(
-  tools: Tools = { ...clientTools, ...engineTools, ...containerTools, ...registryTools, ...phoneTools },
+  tools: Tools = {
+    ...clientTools,
+    ...engineTools,
+    ...containerTools,
+    ...registryTools,
+    ...phoneTools,
+    ...storageTools,
+    ...compilerTools,
+  },
 ): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
   if (existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {

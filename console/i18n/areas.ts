@@ -2,6 +2,7 @@ import type access from "./access.en.ts";
 import type account from "./account.en.ts";
 import type apps from "./apps.en.ts";
 import type audit from "./audit.en.ts";
+import type bucketSettings from "./bucketSettings.en.ts";
 import type catalogue from "./catalogue.en.ts";
 import type cloud from "./cloud.en.ts";
 import type compute from "./compute.en.ts";
@@ -35,6 +36,7 @@ import type sql from "./sql.en.ts";
 import type terminal from "./terminal.en.ts";
 import type ui from "./ui.en.ts";
 import type usage from "./usage.en.ts";
+import type versions from "./versions.en.ts";
 import type watch from "./watch.en.ts";
 
 /** Every area of the console's words; a page names those it needs and only they are loaded. */
@@ -43,6 +45,7 @@ export interface Areas {
   account: typeof account;
   apps: typeof apps;
   audit: typeof audit;
+  bucketSettings: typeof bucketSettings;
   catalogue: typeof catalogue;
   cloud: typeof cloud;
   compute: typeof compute;
@@ -74,6 +77,7 @@ export interface Areas {
   mailAccounts: typeof mailAccounts;
   networks: typeof networks;
   images: typeof images;
+  versions: typeof versions;
   watch: typeof watch;
   jobs: typeof jobs;
   engine: typeof engine;

@@ -274,6 +274,11 @@ export default {
   "connect.programsText": "Ready to paste; put your key in.",
   "connect.secret": "The secret of a key is shown once, when it is made. If it is lost, make a new key.",
   "overview.size": "Stored",
+  "overview.versions": "Old versions",
+  "overview.versionsNote": {
+    one: "{count} version or delete marker",
+    other: "{count} versions and delete markers",
+  },
   "overview.uploadsNote": "billed until finished or given up",
   "overview.month": "This month",
   "overview.trafficIn": "Received",

@@ -284,6 +284,11 @@ export default {
   "connect.programsText": "Prêt à coller ; insérez votre clé.",
   "connect.secret": "Le secret d’une clé n’est montré qu’à sa création. S’il est perdu, créez une nouvelle clé.",
   "overview.size": "Stocké",
+  "overview.versions": "Anciennes versions",
+  "overview.versionsNote": {
+    one: "{count} version ou marque de suppression",
+    other: "{count} versions et marques de suppression",
+  },
   "overview.uploadsNote": "facturés jusqu’à leur fin ou abandon",
   "overview.month": "Ce mois-ci",
   "overview.trafficIn": "Reçu",

@@ -395,6 +395,13 @@ export default {
   "connect.programsText": "Готове до вставлення; впишіть свій ключ.",
   "connect.secret": "Секрет ключа показується один раз, під час створення. Якщо він загубився, створіть новий ключ.",
   "overview.size": "Зберігається",
+  "overview.versions": "Старі версії",
+  "overview.versionsNote": {
+    one: "{count} версія чи позначка видалення",
+    few: "{count} версії та позначки видалення",
+    many: "{count} версій і позначок видалення",
+    other: "{count} версії та позначки видалення",
+  },
   "overview.uploadsNote": "оплачуються до завершення або скасування",
   "overview.month": "Цього місяця",
   "overview.trafficIn": "Отримано",

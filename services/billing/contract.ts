@@ -32,6 +32,7 @@ export const usageSeries = z.object({
 const usageFilter = z.object({
   organisation: id("organisation"),
   project: id("project").optional(),
+  resource: z.string().max(100).optional().describe("The id of one thing that was used."),
   from: timestamp,
   to: timestamp,
 });

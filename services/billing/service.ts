@@ -69,9 +69,21 @@ export const createBilling = (): ServiceDefinition<typeof contract> =>
     },
   });
 
-function filterOf(query: { organisation: string; project?: string | undefined; from: string; to: string }): UsageFilter {
+function filterOf(query: {
+  organisation: string;
+  project?: string | undefined;
+  resource?: string | undefined;
+  from: string;
+  to: string;
+}): UsageFilter {
   if (Date.parse(query.to) <= Date.parse(query.from)) throw invalid("query.to", "The end must be after the beginning.");
-  return { organisationId: query.organisation, projectId: query.project, from: query.from, to: query.to };
+  return {
+    organisationId: query.organisation,
+    projectId: query.project,
+    resourceId: query.resource,
+    from: query.from,
+    to: query.to,
+  };
 }
 
 /** The beginnings of the steps that [from, to) touches, in UTC. */

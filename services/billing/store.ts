@@ -3,6 +3,7 @@ import type { Tx } from "../../kernel/db/database.ts";
 export interface UsageFilter {
   organisationId: string;
   projectId: string | undefined;
+  resourceId?: string | undefined;
   from: string;
   to: string;
 }
@@ -31,6 +32,7 @@ const amount = (sql: Tx["sql"], from: unknown, to: unknown) => sql`
 const within = (sql: Tx["sql"], filter: UsageFilter) => sql`
   organisation_id = ${filter.organisationId}
   ${filter.projectId ? sql`and project_id = ${filter.projectId}` : sql``}
+  ${filter.resourceId ? sql`and resource_id = ${filter.resourceId}` : sql``}
   and case when is_span then from_at < ${filter.to}::timestamptz and coalesce(to_at, now()) > ${filter.from}::timestamptz
     else from_at >= ${filter.from}::timestamptz and from_at < ${filter.to}::timestamptz end`;
 

@@ -4,6 +4,8 @@ import type { Log } from "../../kernel/log.ts";
 import { type BucketRow, bucketStore, bucketsChannel } from "./store.ts";
 
 const freshMs = 5000;
+/** Nobody waits longer for a word that gets lost. */
+const hearingMs = 1000;
 const maxEntries = 20_000;
 
 /**
@@ -11,9 +13,14 @@ const maxEntries = 20_000;
  * by a notification; an entry that could not be looked at again is used as it is.
  */
 export interface BucketCache {
-  find(name: string): Promise<BucketRow | undefined>;
+  find(idOrName: string): Promise<BucketRow | undefined>;
   /** Only what was looked up here before; never asks. */
+  known(name: string): BucketRow | undefined;
   byId(id: string): BucketRow | undefined;
+  /**
+   * Does what changes the bucket of this name and tells so, and resolves once this process has heard of it, as by then the others have, too.
+   */
+  changing<T>(name: string, work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -23,6 +30,7 @@ export function openBucketCache(database: Database, log: Log): BucketCache {
   const reading = new Map<string, Promise<BucketRow | undefined>>();
   // Counts what was told, so that an answer that was read before is not kept after.
   let told = 0;
+  const waiting = new Set<{ name: string; heard: () => void }>();
   let listener: Promise<{ close(): Promise<void> } | undefined> | undefined;
 
   function forget(name: string): void {
@@ -30,6 +38,7 @@ export function openBucketCache(database: Database, log: Log): BucketCache {
     if (entry) entry.readAt = 0;
     told++;
     reading.delete(name);
+    for (const each of waiting) if (each.name === name) each.heard();
   }
 
   function listen(): void {
@@ -58,14 +67,15 @@ export function openBucketCache(database: Database, log: Log): BucketCache {
       entries.clear();
       byId.clear();
     }
-    entries.set(name, { bucket, readAt: told === before ? Date.now() : 0 });
+    entries.set(bucket.name, { bucket, readAt: told === before ? Date.now() : 0 });
     byId.set(bucket.id, bucket);
     return bucket;
   }
 
   return {
-    async find(name) {
+    async find(idOrName) {
       listen();
+      const name = byId.get(idOrName)?.name ?? idOrName;
       const entry = entries.get(name);
       if (entry && Date.now() - entry.readAt < freshMs) return entry.bucket;
       let promise = reading.get(name);
@@ -83,6 +93,27 @@ export function openBucketCache(database: Database, log: Log): BucketCache {
         throw error;
       }
     },
+    async changing(name, work) {
+      listen();
+      const isListening = (await listener) !== undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const own = { name, heard: resolve };
+      waiting.add(own);
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        const result = await work();
+        if (isListening) {
+          timer = setTimeout(resolve, hearingMs);
+          await promise;
+        }
+        return result;
+      } finally {
+        clearTimeout(timer);
+        waiting.delete(own);
+        forget(name);
+      }
+    },
+    known: (name) => entries.get(name)?.bucket,
     byId: (id) => byId.get(id),
     async close() {
       await (await listener)?.close().catch(() => {});

@@ -7,7 +7,7 @@ import { hasActiveOperation } from "../../kernel/operations/store.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
 import type { Bucket } from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
-import { type BucketRow, bucketStore, holdStore } from "./store.ts";
+import { announceBucket, type BucketRow, bucketStore, holdStore } from "./store.ts";
 
 export const placeOf = (bucket: BucketRow): Place => ({ organisationId: bucket.organisationId, projectId: bucket.projectId });
 
@@ -105,6 +105,7 @@ export async function changeSettings(
 ): Promise<BucketRow> {
   const bucket = await bucketStore.lock(tx, id);
   if (!bucket || bucket.state === "deleting") throw notFound("bucket");
+  await announceBucket(tx, bucket);
   tx.beforeCommit(async () => {
     await store.settingsUpdate(bucket.id, change);
   });
@@ -141,6 +142,8 @@ export async function viewBucket(store: ObjectStore, bucket: BucketRow): Promise
     name: bucket.name,
     objects: held.objects,
     sizeBytes: held.sizeBytes,
+    versions: held.versions,
+    versionBytes: held.versionBytes,
     uploadBytes: held.uploadBytes,
     trashObjects: trash.objects,
     trashBytes: trash.sizeBytes,

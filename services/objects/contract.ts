@@ -4,7 +4,13 @@ import { contract, event, page, pageQuery, revision, route, timestamp } from "..
 import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
+import { accessRoutes } from "./access/contract.ts";
+import { lifecycleRoutes } from "./lifecycle/contract.ts";
+import { notificationRoutes } from "./notifications/contract.ts";
+import { relocationRoutes } from "./relocation/contract.ts";
+import { scrubRoutes } from "./scrub/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
+import { marks, versionId, versionRoutes } from "./versions/contract.ts";
 import { websiteRoutes } from "./websites/contract.ts";
 
 /** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
@@ -33,6 +39,8 @@ export const bucket = z.object({
   name: z.string(),
   objects: z.number().int(),
   sizeBytes: z.number().int(),
+  versions: z.number().int().describe("Old versions and delete markers."),
+  versionBytes: z.number().int().describe("Bytes of old versions; they count as stored."),
   /** Bytes of uploads that were begun and not finished. */
   uploadBytes: z.number().int(),
   trashObjects: z.number().int(),
@@ -56,6 +64,8 @@ export const objectDetail = storedObject.extend({
   contentEncoding: z.string().optional(),
   checksums: z.record(z.string(), z.string()),
   parts: z.number().int(),
+  tags: z.record(z.string(), z.string()),
+  ...marks,
 });
 export const objectEntry = z.object({
   kind: z.enum(["folder", "object"]),
@@ -136,7 +146,13 @@ export default contract({
       errors: ["not_found", "already_exists", "quota_exceeded"],
     }),
     ...settingsRoutes,
+    ...accessRoutes,
+    ...lifecycleRoutes,
+    ...scrubRoutes,
+    ...relocationRoutes,
+    ...notificationRoutes,
     ...websiteRoutes,
+    ...versionRoutes,
     bucketGet: route({
       method: "GET",
       path: "/v1/buckets/{bucket}",
@@ -198,7 +214,7 @@ export default contract({
       permission: "objects.object.read",
       roles: ["viewer"],
       params: inBucket,
-      query: z.object({ key: objectKey }),
+      query: z.object({ key: objectKey, versionId: versionId.optional() }),
       response: objectDetail,
       errors: ["not_found"],
     }),
@@ -210,7 +226,11 @@ export default contract({
       permission: "objects.object.read",
       roles: ["viewer"],
       params: inBucket,
-      query: z.object({ key: objectKey, disposition: z.enum(["attachment", "inline"]).default("attachment") }),
+      query: z.object({
+        key: objectKey,
+        versionId: versionId.optional(),
+        disposition: z.enum(["attachment", "inline"]).default("attachment"),
+      }),
       stream: { response: "bytes" },
       errors: ["not_found", "range_not_satisfiable", "precondition_failed", "conflict"],
     }),
@@ -463,6 +483,17 @@ export default contract({
   },
   events: {
     bucketChanged: event({ type: "objects.bucket.changed", payload: z.object({ id: z.string(), name: z.string() }) }),
+    objectNotified: event({
+      type: "objects.object.notified",
+      payload: z.object({
+        bucketId: z.string(),
+        event: z.string().describe("As S3 names it: ObjectCreated:Put."),
+        key: z.string(),
+        versionId: z.string().optional(),
+        sizeBytes: z.number().optional(),
+      }),
+    }),
+    objectDamaged: event({ type: "objects.object.damaged", payload: z.object({ bucketId: z.string(), key: z.string() }) }),
     objectChanged: event({ type: "objects.object.changed", payload: z.object({ bucketId: z.string(), prefix: z.string() }) }),
   },
   quotas: {

@@ -10,6 +10,8 @@ import { evaluate, ifRangeHolds, parseRange } from "./s3/conditions.ts";
 export interface DownloadRequest {
   bucketId: Id<"bucket">;
   key: string;
+  /** Absent: the current one. */
+  versionId?: string | undefined;
   disposition: "attachment" | "inline";
   /** Called when the bytes begin to flow from the first one on: not for later ranges, conditions or HEAD. */
   onBegin?: () => Promise<void>;
@@ -19,10 +21,11 @@ export interface DownloadRequest {
 export async function download(
   store: ObjectStore,
   { request, setHeader }: Pick<StreamContext<undefined>, "request" | "setHeader">,
-  { bucketId, key, disposition, onBegin }: DownloadRequest,
+  { bucketId, key, versionId, disposition, onBegin }: DownloadRequest,
 ): Promise<BytesResponse> {
   const { headers } = request;
-  const object = await store.head(bucketId, key);
+  const version = versionId === undefined ? {} : { versionId };
+  const object = await store.head(bucketId, key, version);
   if (!object) throw notFound("object");
 
   const outcome = evaluate(
@@ -54,7 +57,7 @@ export async function download(
   const ifRange = headers["if-range"] as string | undefined;
   let range = parseRange(headers.range);
   if (range && ifRange !== undefined && !ifRangeHolds(ifRange, object)) range = undefined;
-  const read = await open(store, bucketId, object, range, setHeader);
+  const read = await open(store, bucketId, object, { ...version, ...(range && { range }) }, setHeader);
   const { from, to } = read.range;
   const partial = range !== undefined && read.object.sizeBytes > 0;
   const length = read.object.sizeBytes === 0 ? 0 : to - from + 1;
@@ -75,12 +78,12 @@ async function open(
   store: ObjectStore,
   bucketId: Id<"bucket">,
   object: StoredObject,
-  range: ByteRange | undefined,
+  asked: { versionId?: string; range?: ByteRange },
   setHeader: StreamContext["setHeader"],
 ): Promise<ObjectRead> {
   try {
-    const read = await store.get(bucketId, object.key, range ? { range } : {});
-    if (!range || read.object.etag === object.etag) return read;
+    const read = await store.get(bucketId, object.key, asked);
+    if (!asked.range || read.object.etag === object.etag) return read;
     read.body.destroy();
     throw new CloudError("conflict", "The object was replaced at this moment. Ask again.", { details: { retryAfterSeconds: 1 } });
   } catch (error) {

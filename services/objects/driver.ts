@@ -8,8 +8,9 @@ import type { Id } from "../../kernel/ids.ts";
  * failed_precondition with details.reason (`invalid_part`, `invalid_part_order`, `part_too_small`, `bucket_not_empty`),
  * precondition_failed (ifMatch / ifNoneMatch), range_not_satisfiable, storage_full,
  * invalid_argument with details.reason (`bad_digest` with details.algorithm md5 or sha256, `checksum_mismatch`,
- * `checksum_type`, `incomplete_body`, `key_too_long`, `key_invalid`, `part_number`), permission_denied with
- * details.reason `object_locked`, internal with `damaged`, unavailable.
+ * `checksum_type`, `incomplete_body`, `key_too_long`, `key_invalid`, `part_number`, `customer_key_missing`,
+ * `customer_key_unexpected`), permission_denied with details.reason `object_locked` or `customer_key_wrong`, internal with
+ * `damaged`, unavailable.
  */
 
 export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] as const;
@@ -25,7 +26,17 @@ export interface ObjectHeaders {
   contentEncoding?: string;
   contentLanguage?: string;
   expires?: string;
+  /** A label (S3's storage classes): all bytes lie alike. Absent: STANDARD. */
+  storageClass?: string;
+  /** Where a website sends who asks for the object. */
+  websiteRedirectLocation?: string;
 }
+
+/**
+ * How bytes lie on the disk: as they came; encrypted with keys that the store keeps sealed by the cloud's master key; or with a key (32
+ * bytes, for AES-256) that the customer gives with every request and that is kept nowhere.
+ */
+export type Encryption = { kind: "none" } | { kind: "server" } | { kind: "customer"; key: Uint8Array };
 
 export interface ObjectPart {
   number: number;
@@ -49,25 +60,47 @@ export interface Retention {
   untilMs: number;
 }
 
+/** Where the bytes of a bucket lie: on this machine, or in the storage cluster. */
+export type Engine = "local" | "cluster";
+
 /** What applies to every write into a bucket; read in the transaction of the write, so that there is no old state. */
 export interface BucketSettings {
   versioning: Versioning;
+  /** Of what is written from now on; `relocate` moves the rest. Absent: as the store was opened. */
+  engine?: Engine;
   /** Versions of this bucket can be locked; with `retention`, new ones are, for so long. Not taken back once it is there. */
   lock?: {
     retention?: { mode: Retention["mode"]; days?: number | undefined; years?: number | undefined } | undefined;
   };
+  /** What is written from now on is encrypted, unless the write says how. */
+  encryption?: "server" | "none";
 }
 
 /** failed_precondition where the two do not go together. */
 export function withChange(
   settings: BucketSettings,
-  { versioning = settings.versioning, lock = settings.lock }: { [K in keyof BucketSettings]?: BucketSettings[K] | undefined },
+  change: { [K in keyof BucketSettings]?: BucketSettings[K] | undefined },
 ): BucketSettings {
+  const { versioning = settings.versioning, engine = settings.engine, lock = settings.lock } = change;
+  const { encryption = settings.encryption } = change;
   if (lock !== undefined && versioning !== "enabled")
     throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
       details: { resource: "bucket", reason: "versioning_locked" },
     });
-  return { versioning, ...(lock !== undefined && { lock }) };
+  return {
+    versioning,
+    ...(engine !== undefined && { engine }),
+    ...(lock !== undefined && { lock }),
+    ...(encryption !== undefined && { encryption }),
+  };
+}
+
+/** Who owns an object and whom that one lets at it, where that is not just the bucket's owner. The store keeps it and never looks into it. */
+export interface ObjectAccess {
+  owner: { canonicalId: string; displayName: string };
+  grants: (({ canonicalId: string; displayName: string } | { group: "everyone" | "authenticated" | "logDelivery" }) & {
+    permission: "FULL_CONTROL" | "READ" | "WRITE" | "READ_ACP" | "WRITE_ACP";
+  })[];
 }
 
 /** What can be changed of a version without making a new one. */
@@ -75,6 +108,7 @@ export interface ObjectMarks {
   tags?: Record<string, string>;
   retention?: Retention;
   legalHold?: boolean;
+  access?: ObjectAccess;
 }
 
 export interface StoredObject extends ObjectMarks {
@@ -82,8 +116,10 @@ export interface StoredObject extends ObjectMarks {
   /** Absent while the bucket never had versions; "null" for what was written while it had none, or had them suspended. */
   versionId?: string;
   sizeBytes: number;
-  /** Hex, without quotes: MD5, or MD5 of the parts' MD5s followed by "-" and their number. */
+  /** Hex, without quotes: MD5, or MD5 of the parts' ETags followed by "-" and their number. With a customer's key it is no MD5. */
   etag: string;
+  /** Absent: not encrypted. */
+  encryption?: Exclude<Encryption["kind"], "none">;
   modifiedAtMs: number;
   headers: ObjectHeaders;
   /** x-amz-meta-*, names in lower case. */
@@ -111,6 +147,8 @@ export interface PutOptions extends Preconditions, ObjectMarks {
   sha256Hex?: string;
   /** Checksum to compute and keep; with `expected` (base64, may come late from a trailer) also to verify. */
   checksum?: { algorithm: ChecksumAlgorithm; expected?: () => string | undefined };
+  /** Absent: as the bucket's settings want it. */
+  encryption?: Encryption;
   /** Who pays: carried into the usage facts. */
   meter?: Meter;
 }
@@ -199,6 +237,7 @@ export interface Upload extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
+  encryption?: Exclude<Encryption["kind"], "none">;
   startedAtMs: number;
 }
 
@@ -240,14 +279,20 @@ export interface StorageFact {
 }
 
 export interface ObjectStore {
+  /** Those that this cloud has, and the one of buckets that were given none. */
+  readonly engines: { available: Engine[]; standard: Engine };
   put(bucketId: Id<"bucket">, key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
-  /** The current object, or this version of it; a delete marker is none. */
-  head(bucketId: Id<"bucket">, key: string, options?: { versionId?: string }): Promise<StoredObject | undefined>;
+  /** The current object, or this version of it; a delete marker is none. A `customerKey` that is given must be the object's. */
+  head(
+    bucketId: Id<"bucket">,
+    key: string,
+    options?: { versionId?: string; customerKey?: Uint8Array },
+  ): Promise<StoredObject | undefined>;
   /** not_found when there is none; the body streams and is never held whole. */
   get(
     bucketId: Id<"bucket">,
     key: string,
-    options?: { versionId?: string; range?: ByteRange; partNumber?: number },
+    options?: { versionId?: string; range?: ByteRange; partNumber?: number; customerKey?: Uint8Array },
   ): Promise<ObjectRead>;
   /** The delete marker that hides the key, or the one of this version; for who found no object. */
   marker(bucketId: Id<"bucket">, key: string, options?: { versionId?: string }): Promise<DeleteMarker | undefined>;
@@ -260,11 +305,11 @@ export interface ObjectStore {
     options?: Pick<DeleteOptions, "bypassGovernance" | "meter">,
   ): Promise<{ deletion?: Deletion; refused?: CloudError }[]>;
   /**
-   * Atomic; shares or copies the bytes as the engine likes. Keeps headers, metadata and tags unless they are given, and
-   * never a lock.
+   * Atomic; shares or copies the bytes as the engine likes. Keeps headers, metadata, tags and encryption unless they are given,
+   * and never a lock. A customer's key is needed only to encrypt otherwise.
    */
   copy(
-    source: { bucketId: Id<"bucket">; key: string; versionId?: string },
+    source: { bucketId: Id<"bucket">; key: string; versionId?: string; customerKey?: Uint8Array },
     target: { bucketId: Id<"bucket">; key: string },
     options?: Preconditions &
       ObjectMarks & {
@@ -272,19 +317,20 @@ export interface ObjectStore {
         headers?: ObjectHeaders;
         metadata?: Record<string, string>;
         checksum?: ChecksumAlgorithm;
+        encryption?: Encryption;
         meter?: Meter;
       },
   ): Promise<StoredObject>;
   list(bucketId: Id<"bucket">, options: ListOptions): Promise<ObjectList>;
   versionList(bucketId: Id<"bucket">, options: Omit<ListOptions, "after"> & { after?: VersionPosition }): Promise<VersionList>;
   /**
-   * Replaces the marks that are given; a retention of null ends it. not_found when there is no such object;
+   * Replaces the marks that are given; null ends a retention or an access. not_found when there is no such object;
    * permission_denied when a lock would become shorter that must not.
    */
   mark(
     bucketId: Id<"bucket">,
     key: string,
-    marks: Omit<ObjectMarks, "retention"> & { retention?: Retention | null },
+    marks: Omit<ObjectMarks, "retention" | "access"> & { retention?: Retention | null; access?: ObjectAccess | null },
     options?: { versionId?: string; bypassGovernance?: boolean; meter?: Meter },
   ): Promise<StoredObject>;
   settings(bucketId: Id<"bucket">): Promise<BucketSettings>;
@@ -297,10 +343,12 @@ export interface ObjectStore {
     options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | keyof ObjectMarks> & {
       headers?: ObjectHeaders;
       metadata?: Record<string, string>;
+      encryption?: Encryption;
       meter?: Meter;
     },
   ): Promise<Upload>;
-  upload(bucketId: Id<"bucket">, uploadId: Id<"upload">): Promise<Upload>;
+  /** A `customerKey` that is given must be the upload's. */
+  upload(bucketId: Id<"bucket">, uploadId: Id<"upload">, options?: { customerKey?: Uint8Array }): Promise<Upload>;
   uploadList(
     bucketId: Id<"bucket">,
     options: ListOptions & { afterUploadId?: string },
@@ -311,7 +359,7 @@ export interface ObjectStore {
     uploadId: Id<"upload">,
     number: number,
     body: AsyncIterable<Uint8Array>,
-    options?: Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum" | "meter">,
+    options?: Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum" | "meter"> & { customerKey?: Uint8Array },
   ): Promise<ObjectPart>;
   partList(
     bucketId: Id<"bucket">,
@@ -337,13 +385,41 @@ export interface ObjectStore {
   facts(limit: number): Promise<StorageFact[]>;
   factsAcknowledge(ids: string[]): Promise<void>;
   /** Removes files that no record names and reports records whose bytes are missing or damaged. */
-  scrub(options?: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void }): Promise<ScrubReport>;
+  scrub(options?: ScrubOptions): Promise<ScrubReport>;
+  /**
+   * Moves the bytes of all objects, versions and parts of a bucket to where its engine wants them, content by content, while it is used. Bytes that
+   * copies share move for all of them. May be called again after it was cut off. unavailable: the cluster does not answer.
+   */
+  relocate(
+    bucketId: Id<"bucket">,
+    options?: { signal?: AbortSignal; onProgress?: (doneBytes: number, totalBytes: number) => void },
+  ): Promise<{ contents: number; sizeBytes: number }>;
+  /** Brings the second copy of the index, in the cluster, up to date; does nothing where there is no cluster. */
+  copyIndex(): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface ScrubOptions {
+  signal?: AbortSignal;
+  onProgress?: (done: number, total: number) => void;
+  /** Where the last one stopped, its `next`. */
+  from?: string;
+  /** It stops after so long, between two objects. */
+  forMs?: number;
+  /** Reads no more than this in a second, so that clients have the disk. */
+  bytesPerSecond?: number;
+  /** Damaged files are put aside: who asks for them gets an error at once, and nobody the damaged bytes. */
+  quarantine?: boolean;
+}
+
 export interface ScrubReport {
+  /** Looked at this time. */
   objects: number;
   sizeBytes: number;
+  /** Of the whole store. */
+  totalObjects: number;
   orphanFilesRemoved: number;
-  damaged: { bucketId: Id<"bucket">; key: string; problem: string }[];
+  damaged: { bucketId: Id<"bucket">; key: string; versionId?: string; problem: string }[];
+  /** Give as `from` to go on; absent at the end. */
+  next?: string;
 }

@@ -1,4 +1,3 @@
-import { isoTime } from "../../kernel/clock.ts";
 import { notFound } from "../../kernel/errors.ts";
 import { answering } from "../../kernel/http/answering.ts";
 import { decodeCursor } from "../../kernel/http/cursor.ts";
@@ -7,23 +6,15 @@ import { tellChange } from "./audited.ts";
 import { checkWritable } from "./buckets.ts";
 import type contract from "./contract.ts";
 import { download } from "./download.ts";
-import type { StoredObject } from "./driver.ts";
 import { listEntries } from "./entries.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
 import { receiveBody, writeConditionsOf } from "./receive.ts";
+import { viewMarks, viewObject } from "./views.ts";
 
 type ObjectRoutes = Pick<
   Handlers<typeof contract>,
   "objectList" | "objectGet" | "objectDownload" | "objectUpload" | "objectDelete"
 >;
-
-export const viewObject = (object: StoredObject) => ({
-  key: object.key,
-  sizeBytes: object.sizeBytes,
-  contentType: object.headers.contentType,
-  etag: object.etag,
-  modifiedAt: isoTime(object.modifiedAtMs),
-});
 
 export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
   return {
@@ -37,7 +28,8 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
 
     async objectGet(context, { params, query }) {
       const bucket = await openBucket(context, context.tx, params.bucket);
-      const object = await store.head(bucket.id, query.key);
+      const { key, versionId } = query;
+      const object = await store.head(bucket.id, key, versionId === undefined ? {} : { versionId });
       if (!object) throw notFound("object");
       store.meter(bucket.id, { requestClass: "read" });
       const { cacheControl, contentDisposition, contentEncoding } = object.headers;
@@ -49,12 +41,14 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
         contentEncoding,
         checksums: object.checksums,
         parts: object.parts.length,
+        tags: object.tags ?? {},
+        ...viewMarks(object),
       };
     },
 
     async objectDownload(context, { params, query }) {
       const bucket = await openBucketShortly(context, params.bucket);
-      return download(store, context, { bucketId: bucket.id, key: query.key, disposition: query.disposition });
+      return download(store, context, { bucketId: bucket.id, ...query });
     },
 
     objectUpload: (context, { params, query }) =>

@@ -6,6 +6,7 @@ import { removeBucket, subjectOf } from "./buckets.ts";
 import type { Changes } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { type MovePlan, reversed, sourcesOf, targetOf } from "./moves.ts";
+import { defineRelocate } from "./relocation/operation.ts";
 import { bucketStore, type TrashRow, trashStore } from "./store.ts";
 import { moveObject, originalKeyOf, restoreObject, trashObject, trashPrefixOf } from "./transfer.ts";
 import { abortUploads, everything, inParallel, purge, type Selection, tally, walk } from "./walk.ts";
@@ -274,7 +275,7 @@ export function defineObjectOperations({ store, changes }: { store: ObjectStore;
     },
   });
 
-  return { objectMove, objectTrash, trashRestore, trashDelete, bucketEmpty };
+  return { objectMove, objectTrash, trashRestore, trashDelete, bucketEmpty, bucketRelocate: defineRelocate(store) };
 }
 
 type Held = Pick<TrashRow, "objects" | "sizeBytes">;

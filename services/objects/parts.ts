@@ -3,6 +3,7 @@ import type { Actor } from "../../kernel/contract.ts";
 import type { Database, Tx } from "../../kernel/db/database.ts";
 import { notFound } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
 import type { RequestContext, StreamContext } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import { placeOf } from "./buckets.ts";
@@ -16,6 +17,8 @@ import { type BucketRow, bucketStore } from "./store.ts";
 export interface ObjectsParts {
   database: Database;
   identity: IdentityService;
+  secrets: Secrets;
+  region: string;
   store: ObjectStore;
   quota: StorageQuota;
   changes: Changes;
@@ -24,6 +27,8 @@ export interface ObjectsParts {
   websites: { url(tx: Tx, bucket: { name: string; projectId: string }): Promise<string | undefined> };
   publicUrl: string;
   log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
 }
 
 /** The bucket of a route, once it is sure that the caller may do there what the route does. */

@@ -1,57 +1,55 @@
-import { createHash } from "node:crypto";
 import { audit } from "../../kernel/audit.ts";
-import { authorize, visibilityOf } from "../../kernel/auth/authorize.ts";
+import { authorize, readVerbs, visibilityOf } from "../../kernel/auth/authorize.ts";
 import { actorOf, type Principal } from "../../kernel/auth/principal.ts";
 import type { Role, RouteDefinition } from "../../kernel/contract.ts";
 import type { Database } from "../../kernel/db/database.ts";
 import { CloudError, notFound } from "../../kernel/errors.ts";
 import type { IdentityService } from "../identity/contract.ts";
+import type { AccessLogs } from "./accessLogs/collect.ts";
 import type { BucketCache } from "./bucketCache.ts";
 import { changeSettings, createBucket, deleteBucket, placeOf, subjectOf } from "./buckets.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import contract from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
-import type { S3Action, S3Backend, S3Bucket, S3Caller, S3Credentials } from "./s3/backend.ts";
+import { webhookStore } from "./notifications/store.ts";
+import type { Notifier } from "./notifications/telling.ts";
+import { accountIdOf, canonicalIdOf, displayNameOf } from "./s3/access/identity.ts";
+import type { S3Account, S3Backend, S3Bucket, S3Caller, S3Permission } from "./s3/backend.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { type BucketRow, bucketStore, configurationStore } from "./store.ts";
 import { changeWebsite } from "./websites/websites.ts";
 
 /** What is carried through the door as the caller's principal: the key's own project with it. */
-interface KeyHolder {
+export interface KeyHolder {
   principal: Principal;
   organisationId: string;
   projectId: string;
   /** The only bucket that the key reaches. */
   bucketId?: string;
 }
-const holderOf = (caller: S3Caller): KeyHolder => caller.principal as KeyHolder;
+const holderOf = (caller: S3Caller): KeyHolder => {
+  if (caller.anonymous) throw denied();
+  return caller.principal as KeyHolder;
+};
+const actorFrom = (caller: S3Caller) => actorOf(caller.anonymous ? undefined : holderOf(caller).principal);
 
-/** The roles of an S3 action are those of the API route with the same permission. */
+/** The roles of an S3 permission are those of the API route with the same one. */
 const rolesOf = (permission: string): readonly Role[] =>
   permission === "objects.object.bypass"
     ? ["admin"]
     : (Object.values<RouteDefinition>(contract.routes).find((route) => route.permission === permission)?.roles ?? []);
 
-/** To S3 a project is what an account is there. Nothing can be worked out of the hash that the ids do not tell anyway. */
-const canonicalIdOf = (projectId: string): string => createHash("sha256").update(projectId).digest("hex");
-
-export function createS3Credentials(identity: IdentityService): S3Credentials {
-  return {
-    async resolve(accessKeyId) {
-      const key = await identity.accessKey(accessKeyId);
-      if (!key) return undefined;
-      const { secretAccessKey, ...holder } = key;
-      return {
-        secretAccessKey,
-        caller: {
-          accessKeyId,
-          principal: holder satisfies KeyHolder,
-          displayName: key.projectId,
-          canonicalId: canonicalIdOf(key.projectId),
-        },
-      };
-    },
-  };
+const accounts = new Map<string, S3Account>();
+/** To S3 a project is what an account is there. */
+export function accountOf(projectId: string): S3Account {
+  let account = accounts.get(projectId);
+  if (account === undefined) {
+    const canonicalId = canonicalIdOf(projectId);
+    account = { displayName: displayNameOf(canonicalId), canonicalId, accountId: accountIdOf(projectId) };
+    if (accounts.size >= mostRemembered) accounts.clear();
+    accounts.set(projectId, account);
+  }
+  return account;
 }
 
 const denied = (): CloudError =>
@@ -70,6 +68,8 @@ export function createS3Backend(parts: {
   buckets: BucketCache;
   quota: StorageQuota;
   changes: Changes;
+  accessLogs: AccessLogs;
+  notifier: Notifier;
   identity: Pick<IdentityService, "organisationActive">;
   region: string;
 }): S3Backend {
@@ -86,14 +86,11 @@ export function createS3Backend(parts: {
     name: bucket.name,
     createdAtMs: bucket.createdAt.getTime(),
     region,
+    owner: accountOf(bucket.projectId),
   });
 
   /** Checked where the resource lives; a place that the key does not reach is denied, as S3 says it, not hidden. */
-  function check(
-    caller: S3Caller,
-    permission: S3Action | `objects.bucket.${string}` | `objects.website.${string}`,
-    place: KeyHolder | BucketRow,
-  ): void {
+  function check(caller: S3Caller, permission: S3Permission | `objects.bucket.${string}`, place: KeyHolder | BucketRow): void {
     const { principal, projectId, bucketId } = holderOf(caller);
     if (place.projectId !== projectId) throw denied();
     if (bucketId !== undefined) {
@@ -106,6 +103,22 @@ export function createS3Backend(parts: {
       authorize(principal, permission, rolesOf(permission), placeOf(place as BucketRow), "bucket");
     } catch (error) {
       throw CloudError.is(error, "not_found") ? denied() : error;
+    }
+  }
+
+  /** Whether the caller's role is what is missing; everything else that is refused is refused whatever a policy allows. */
+  function standing(caller: S3Caller, permission: S3Permission, row: BucketRow): "role" | "none" {
+    const { principal, projectId, organisationId } = holderOf(caller);
+    const isOwn = row.projectId === projectId;
+    try {
+      // What others share with the caller is used with the role that the caller has at home.
+      check(caller, permission, isOwn ? row : ({ organisationId, projectId, id: row.id } as BucketRow));
+      return isOwn ? "role" : "none";
+    } catch (error) {
+      const lacksRole = CloudError.is(error, "permission_denied") && error.details["roles"] !== undefined;
+      if (!isOwn || !lacksRole) throw error;
+      if (principal.readOnly && !readVerbs.has(permission.slice(permission.lastIndexOf(".") + 1))) throw denied();
+      return "none";
     }
   }
 
@@ -131,7 +144,13 @@ export function createS3Backend(parts: {
     }
   }
 
+  /** A client that goes on with what it has just changed finds it changed. */
+  const changing = <T>(name: string, ...transaction: Parameters<typeof database.transaction<T>>): Promise<T> =>
+    buckets.changing(name, () => database.transaction(...transaction));
+
   const auditSource = { userAgent: "S3" };
+  /** Who was let in by a policy is of another organisation; what changes is this one's. */
+  const within = (row: BucketRow) => ({ organisationIds: [row.organisationId] });
 
   return {
     store,
@@ -152,60 +171,60 @@ export function createS3Backend(parts: {
       const last = page.at(-1);
       return { buckets: page.map(view), ...(rows.length > limit && last ? { next: last.name } : {}) };
     },
-    async bucketByName(caller, name) {
+    async bucketByName(name) {
       const bucket = await buckets.find(name);
       if (!bucket || bucket.state === "deleting") throw notFound("bucket");
-      // To know that a bucket is there one needs nothing but to be of its project.
-      const holder = holderOf(caller);
-      if (bucket.projectId !== holder.projectId) throw denied();
-      if (holder.bucketId !== undefined && bucket.id !== holder.bucketId) throw otherBucket();
       return view(bucket);
     },
-    async bucketCreate(caller, name) {
+    async bucketCreate(caller, name, configuration = {}) {
       const holder = holderOf(caller);
       check(caller, "objects.bucket.create", holder);
-      const bucket = await database.transaction(visibilityOf(holder.principal), async (tx) => {
+      const bucket = await changing(name, visibilityOf(holder.principal), async (tx) => {
         const created = await createBucket(tx, holder, name);
+        if (Object.keys(configuration).length > 0) await configurationStore.change(tx, created, configuration);
         audit(tx, {
           ...auditSource,
           ...subjectOf(created),
           action: "objects.bucket.create",
           actor: actorOf(holder.principal),
-          after: { name, accessKeyId: caller.accessKeyId },
+          after: { name, ...configuration, accessKeyId: caller.accessKeyId },
         });
         return created;
       });
       return view(bucket);
     },
     async bucketDelete(caller, bucket) {
-      check(caller, "objects.bucket.delete", await rowOf(bucket));
-      const { principal } = holderOf(caller);
-      await database.transaction(visibilityOf(principal), async (tx) => {
+      const row = await rowOf(bucket);
+      await changing(row.name, within(row), async (tx) => {
         const deleted = await deleteBucket(tx, store, bucket.bucketId);
         audit(tx, {
           ...auditSource,
           ...subjectOf(deleted),
           action: "objects.bucket.delete",
-          actor: actorOf(principal),
+          actor: actorFrom(caller),
           before: { name: deleted.name, accessKeyId: caller.accessKeyId },
         });
       });
     },
-    async authorize(caller, action, bucket) {
+    async standing(caller, permission, bucket) {
       const row = await rowOf(bucket);
-      if (row.state === "emptying" && action === "objects.object.write") {
+      if (row.state === "emptying" && permission === "objects.object.write") {
         throw new CloudError("unavailable", "This bucket is being emptied. Try again when that is done.", {
           details: { retryAfterSeconds: 5 },
         });
       }
-      check(caller, action, row);
+      // Whoever is of the organisation carries its suspension; for others it is looked at here.
+      const isHome = !caller.anonymous && holderOf(caller).organisationId === row.organisationId;
+      if (!isHome && !(await isActive(row.organisationId))) throw denied();
+      return caller.anonymous ? "none" : standing(caller, permission, row);
     },
-    configuration: async (bucket) => (await rowOf(bucket)).configuration ?? {},
+    async configuration(bucket) {
+      const { configuration, publicForbidden } = await rowOf(bucket);
+      return publicForbidden ? { ...configuration, publicForbidden } : (configuration ?? {});
+    },
     async configurationUpdate(caller, bucket, change) {
       const row = await rowOf(bucket);
-      check(caller, "objects.bucket.update", row);
-      const { principal } = holderOf(caller);
-      await database.transaction(visibilityOf(principal), async (tx) => {
+      await changing(row.name, within(row), async (tx) => {
         const locked = await bucketStore.lock(tx, bucket.bucketId);
         if (!locked || locked.state === "deleting") throw notFound("bucket");
         await configurationStore.change(tx, locked, change);
@@ -213,7 +232,7 @@ export function createS3Backend(parts: {
           ...auditSource,
           ...subjectOf(row),
           action: "objects.bucket.update",
-          actor: actorOf(principal),
+          actor: actorFrom(caller),
           before: { ...locked.configuration },
           after: { ...change, accessKeyId: caller.accessKeyId },
         });
@@ -221,15 +240,13 @@ export function createS3Backend(parts: {
     },
     async settingsUpdate(caller, bucket, change) {
       const row = await rowOf(bucket);
-      check(caller, "objects.bucket.update", row);
-      const { principal } = holderOf(caller);
-      await database.transaction(visibilityOf(principal), async (tx) => {
+      await database.transaction(within(row), async (tx) => {
         await changeSettings(tx, store, bucket.bucketId, change);
         audit(tx, {
           ...auditSource,
           ...subjectOf(row),
           action: "objects.bucket.update",
-          actor: actorOf(principal),
+          actor: actorFrom(caller),
           after: { ...change, accessKeyId: caller.accessKeyId },
         });
       });
@@ -238,20 +255,30 @@ export function createS3Backend(parts: {
     async websiteUpdate(caller, bucket, configuration) {
       const row = await rowOf(bucket);
       const action = configuration === undefined ? "objects.website.delete" : "objects.website.update";
-      check(caller, action, row);
-      const { principal } = holderOf(caller);
-      await database.transaction(visibilityOf(principal), async (tx) => {
+      await changing(row.name, within(row), async (tx) => {
         const { before } = await changeWebsite(tx, bucket.bucketId, configuration);
         audit(tx, {
           ...auditSource,
           ...subjectOf(row),
           action,
-          actor: actorOf(principal),
+          actor: actorFrom(caller),
           ...(before === undefined ? {} : { before }),
           after: { ...configuration, accessKeyId: caller.accessKeyId },
         });
       });
     },
+    async missingWebhooks(bucket, names) {
+      const { projectId } = await rowOf(bucket);
+      const there = await database.transaction("system", (tx) => webhookStore.names(tx, projectId, names));
+      return names.filter((name) => !there.has(name));
+    },
+    testWebhooks: async (bucket, names) => parts.notifier.test(await rowOf(bucket), names),
+    accessLog(name) {
+      const row = buckets.known(name);
+      if (!row?.configuration?.logging) return undefined;
+      return { owner: view(row).owner, note: (line) => parts.accessLogs.note(row, line) };
+    },
+    corsRules: async (name) => (await buckets.find(name))?.configuration?.cors,
     async site(name) {
       const row = await buckets.find(name);
       if (row?.website == null || row.state === "deleting") return undefined;

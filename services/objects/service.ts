@@ -1,12 +1,18 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
+import { accessHandlers } from "./access/routes.ts";
 import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
+import { lifecycleHandlers } from "./lifecycle/routes.ts";
+import { notificationHandlers } from "./notifications/routes.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
+import { relocationHandlers } from "./relocation/routes.ts";
+import { scrubHandlers } from "./scrub/routes.ts";
 import { settingsHandlers } from "./settings/routes.ts";
 import { shareRoutes } from "./shareRoutes.ts";
 import { trashRoutes } from "./trashRoutes.ts";
 import { uploadRoutes } from "./uploadRoutes.ts";
+import { versionHandlers } from "./versions/routes.ts";
 import { websiteHandlers } from "./websites/routes.ts";
 
 /** All routes of the contract: each authorizes, then asks tables and store, then shows. */
@@ -24,6 +30,12 @@ export const objectsService = (
       ...trashRoutes(parts),
       ...shareRoutes(parts),
       ...settingsHandlers(parts),
+      ...relocationHandlers(parts),
+      ...versionHandlers(parts),
+      ...accessHandlers(),
+      ...lifecycleHandlers(parts),
+      ...scrubHandlers(),
+      ...notificationHandlers(parts),
       ...websiteHandlers(parts),
     },
     operations: Object.values(parts.operations),

@@ -18,6 +18,8 @@ export interface BucketRow {
   website?: WebsiteConfiguration | null;
   /** Absent or null: it has none. */
   configuration?: BucketConfiguration | null;
+  /** The organisation lets none of its buckets be public. */
+  publicForbidden?: boolean;
 }
 
 export interface TrashRow {
@@ -55,7 +57,8 @@ export interface StoreBucketRow {
 
 const bucketColumns = `id, organisation_id as "organisationId", project_id as "projectId", name, trash_bucket_id as "trashBucketId", state,
   created_at as "createdAt", revision, (select configuration from objects.websites w where w.bucket_id = buckets.id) as website,
-  (select jsonb_object_agg(kind, document) from objects.configurations c where c.bucket_id = buckets.id) as configuration`;
+  (select jsonb_object_agg(kind, document) from objects.configurations c where c.bucket_id = buckets.id) as configuration,
+  coalesce((select public_blocked from objects.organisation_access a where a.organisation_id = buckets.organisation_id), false) as "publicForbidden"`;
 const trashColumns = `id, bucket_id as "bucketId", names, objects, size_bytes as "sizeBytes", state, deleted_by as "deletedBy",
   deleted_at as "deletedAt", expires_at as "expiresAt"`;
 const shareColumns = `id, bucket_id as "bucketId", organisation_id as "organisationId", project_id as "projectId", key, downloads,
@@ -65,7 +68,8 @@ const storeBucketColumns = `id, bucket_id as "bucketId", bucket_name as "bucketN
 /** Tells every process that what it remembers of a bucket is old; the payload is the bucket's name. */
 export const bucketsChannel = "khmara_objects_buckets";
 
-const announceBucket = async (tx: Tx, bucket: BucketRow): Promise<void> => {
+/** To whoever looks at it, and to the other processes. */
+export const announceBucket = async (tx: Tx, bucket: BucketRow): Promise<void> => {
   await emit(tx, {
     type: "objects.bucket.changed",
     organisationId: bucket.organisationId,
@@ -93,6 +97,20 @@ export const configurationStore = {
     select ${tx.sql.unsafe(bucketColumns)} from objects.buckets where state = 'active' and id > ${after}
       and exists (select 1 from objects.configurations c where c.bucket_id = buckets.id and c.kind = 'lifecycle')
     order by id limit ${limit}`,
+};
+
+export const publicAccessStore = {
+  async isForbidden(tx: Tx, organisationId: string): Promise<boolean> {
+    const [row] = await tx.sql<
+      { forbidden: boolean }[]
+    >`select public_blocked as forbidden from objects.organisation_access where organisation_id = ${organisationId}`;
+    return row?.forbidden ?? false;
+  },
+
+  async forbid(tx: Tx, organisationId: string, isForbidden: boolean): Promise<void> {
+    await tx.sql`insert into objects.organisation_access (organisation_id, public_blocked) values (${organisationId}, ${isForbidden})
+      on conflict (organisation_id) do update set public_blocked = excluded.public_blocked`;
+  },
 };
 
 export const websiteStore = {

@@ -6,10 +6,10 @@ import { tellChange } from "./audited.ts";
 import { checkWritable } from "./buckets.ts";
 import type contract from "./contract.ts";
 import type { Upload } from "./driver.ts";
-import { viewObject } from "./objectRoutes.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "./parts.ts";
 import { receiveBody } from "./receive.ts";
 import { type BucketRow, uploadStore } from "./store.ts";
+import { viewObject } from "./views.ts";
 
 type UploadRoutes = Pick<
   Handlers<typeof contract>,

@@ -1,9 +1,14 @@
 import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { Secrets } from "../../kernel/secrets.ts";
 import type { Worker } from "../../kernel/service.ts";
+import { deliverAccessLogs } from "./accessLogs/deliver.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
+import { createDeliveries } from "./notifications/deliveries.ts";
+import { origins } from "./notifications/origin.ts";
+import { scrubWorker } from "./scrub/worker.ts";
 import type { StorageQuota } from "./storageQuota.ts";
 import { bucketStore, configurationStore, trashStore, uploadStore } from "./store.ts";
 import { trashPrefixOf } from "./transfer.ts";
@@ -18,14 +23,17 @@ const bucketsAtOnce = 100;
 /** What comes round by itself. Each may be cut short at any point and begins anew the next time. */
 export function objectWorkers(parts: {
   database: Database;
+  secrets: Secrets;
   store: ObjectStore;
   quota: StorageQuota;
   changes: Changes;
   log: Log;
+  region: string;
   /** Milliseconds since 1970. */
   now: () => number;
 }): Worker[] {
   const { database, store, quota, changes, log, now } = parts;
+  const deliveries = createDeliveries(parts);
   return [
     {
       name: "objects.usage",
@@ -62,6 +70,27 @@ export function objectWorkers(parts: {
       },
     },
     {
+      name: "objects.webhooks",
+      everySeconds: 1,
+      run: (signal) => deliveries.round(signal),
+    },
+    {
+      name: "objects.webhook_deliveries",
+      everySeconds: 3600,
+      run: () => deliveries.forget(),
+    },
+    {
+      name: "objects.access_logs",
+      everySeconds: 60,
+      run: (signal) => deliverAccessLogs(parts, { signal, nowMs: now() }),
+    },
+    {
+      name: "objects.index_copy",
+      everySeconds: 60,
+      run: () => store.copyIndex(),
+    },
+    scrubWorker(parts),
+    {
       name: "objects.lifecycle",
       everySeconds: 3600,
       async run(signal) {
@@ -74,8 +103,11 @@ export function objectWorkers(parts: {
               for (const key of keys) changes.note(bucket, key);
             });
             const rules = bucket.configuration?.lifecycle ?? [];
-            const counts = await carryOut(watched, bucket.id, rules, { nowMs: now(), signal });
-            if (Object.values(counts).some((count) => count > 0))
+            const counts = await origins.run({ lifecycle: true }, () =>
+              carryOut(watched, bucket.id, rules, { nowMs: now(), signal }),
+            );
+            const { objects, versions, markers, uploads } = counts;
+            if (objects + versions + markers + uploads > 0)
               log.info({ bucket: bucket.name, ...counts }, "lifecycle rules were carried out");
           }
           const last = page.at(-1);

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, CloseButton, SegmentedControl, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, CloseButton, SegmentedControl, Switch, TextInput, Tooltip } from "@mantine/core";
 import {
   IconChevronRight,
   IconDownload,
@@ -19,7 +19,7 @@ import { useT } from "../../i18n/i18n.ts";
 import css from "./browser.module.css";
 import { foldersOf } from "./keys.ts";
 
-export type FileAct = "download" | "share" | "move" | "rename" | "details" | "trash";
+export type FileAct = "download" | "share" | "move" | "rename" | "details" | "versions" | "trash";
 
 interface Props {
   bucket: string;
@@ -37,6 +37,9 @@ interface Props {
   onGoTo: (prefix: string) => void;
   onDropInto: (event: DragEvent, prefix: string) => void;
   onNewFolder: () => void;
+  /** Whether old versions and what was deleted are shown; absent where the bucket keeps none. */
+  versions?: boolean | undefined;
+  onVersions: (on: boolean) => void;
   onAct: (kind: FileAct) => void;
   upload: ReactNode;
 }
@@ -72,45 +75,60 @@ function PlaceTools(props: Props & { searchRef: RefObject<HTMLInputElement | nul
     <>
       <Crumbs {...props} />
       <div className={css.tools}>
-        <TextInput
-          ref={props.searchRef}
-          className={css.search}
-          aria-label={t("objects.search")}
-          placeholder={t("objects.search")}
-          value={props.words}
-          onChange={(event) => props.onWords(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key === "Escape") props.onWords("");
-          }}
-          leftSection={<IconSearch size={16} stroke={1.6} aria-hidden />}
-          rightSection={
-            props.words ? <CloseButton size="sm" aria-label={t("ui.clear")} onClick={() => props.onWords("")} /> : null
-          }
-        />
-        <SegmentedControl
-          size="xs"
-          aria-label={t("objects.view")}
-          value={props.grid ? "grid" : "list"}
-          onChange={(value) => props.onGrid(value === "grid")}
-          data={[
-            { value: "list", label: <ViewLabel icon={<IconList size={16} aria-hidden />} words={t("objects.view.list")} /> },
-            {
-              value: "grid",
-              label: <ViewLabel icon={<IconLayoutGrid size={16} aria-hidden />} words={t("objects.view.grid")} />,
-            },
-          ]}
-        />
-        {!props.readOnly && (
-          <>
-            <Tooltip label={t("objects.folder.new")}>
-              <ActionIcon variant="default" size={36} aria-label={t("objects.folder.new")} onClick={props.onNewFolder}>
-                <IconFolderPlus size={18} stroke={1.6} aria-hidden />
-              </ActionIcon>
-            </Tooltip>
-            {props.upload}
-          </>
+        {props.versions !== undefined && (
+          <Switch
+            className={css.versions}
+            label={t("versions.show")}
+            checked={props.versions}
+            onChange={(event) => props.onVersions(event.currentTarget.checked)}
+          />
         )}
+        {!props.versions && <FileTools {...props} />}
       </div>
+    </>
+  );
+}
+
+function FileTools(props: Props & { searchRef: RefObject<HTMLInputElement | null> }) {
+  const t = useT();
+  return (
+    <>
+      <TextInput
+        ref={props.searchRef}
+        className={css.search}
+        aria-label={t("objects.search")}
+        placeholder={t("objects.search")}
+        value={props.words}
+        onChange={(event) => props.onWords(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") props.onWords("");
+        }}
+        leftSection={<IconSearch size={16} stroke={1.6} aria-hidden />}
+        rightSection={props.words ? <CloseButton size="sm" aria-label={t("ui.clear")} onClick={() => props.onWords("")} /> : null}
+      />
+      <SegmentedControl
+        size="xs"
+        aria-label={t("objects.view")}
+        value={props.grid ? "grid" : "list"}
+        onChange={(value) => props.onGrid(value === "grid")}
+        data={[
+          { value: "list", label: <ViewLabel icon={<IconList size={16} aria-hidden />} words={t("objects.view.list")} /> },
+          {
+            value: "grid",
+            label: <ViewLabel icon={<IconLayoutGrid size={16} aria-hidden />} words={t("objects.view.grid")} />,
+          },
+        ]}
+      />
+      {!props.readOnly && (
+        <>
+          <Tooltip label={t("objects.folder.new")}>
+            <ActionIcon variant="default" size={36} aria-label={t("objects.folder.new")} onClick={props.onNewFolder}>
+              <IconFolderPlus size={18} stroke={1.6} aria-hidden />
+            </ActionIcon>
+          </Tooltip>
+          {props.upload}
+        </>
+      )}
     </>
   );
 }

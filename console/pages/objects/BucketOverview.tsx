@@ -9,6 +9,8 @@ import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { periodOf } from "../usage/period.ts";
+import { BucketMetrics } from "./BucketMetrics.tsx";
+import { BucketSafety } from "./BucketSafety.tsx";
 import css from "./tabs.module.css";
 
 /** The numbers of a bucket: what lies in it, what it moved this month, how it is reached. */
@@ -22,12 +24,12 @@ export function BucketOverview({ bucket, here }: { bucket: Bucket; here: string 
   const usage = useApi("usageSummarize", {
     organisation: organisation.id,
     project: project.id,
+    resource: bucket.id,
     from: period.from.toISOString(),
     to: period.to.toISOString(),
     step: "day",
   });
-  const used = (meter: string) =>
-    Number(usage.data?.byResource.find((row) => row.meter === meter && row.resource.id === bucket.id)?.total ?? 0);
+  const used = (meter: string) => Number(usage.data?.series.find((row) => row.meter === meter)?.total ?? 0);
   const number = (label: string, value: string, note?: string, to?: string) => (
     <div className={css.number}>
       <dt>{label}</dt>
@@ -48,6 +50,13 @@ export function BucketOverview({ bucket, here }: { bucket: Bucket; here: string 
           t("objects.count", { count: bucket.trashObjects }),
           `${here}/trash`,
         )}
+        {bucket.versions > 0 &&
+          number(
+            t("objects.overview.versions"),
+            format.bytes(bucket.versionBytes),
+            t("objects.overview.versionsNote", { count: bucket.versions }),
+            `${here}?versions=1`,
+          )}
         {number(t("objects.tab.uploads"), format.bytes(bucket.uploadBytes), t("objects.overview.uploadsNote"), `${here}/uploads`)}
         {number(t("ui.created"), format.date(bucket.createdAt), format.timeAgo(bucket.createdAt))}
       </dl>
@@ -80,6 +89,8 @@ export function BucketOverview({ bucket, here }: { bucket: Bucket; here: string 
           <CopyField label={t("objects.overview.id")} value={bucket.id} />
         </div>
       </section>
+      <BucketSafety bucket={bucket} />
+      <BucketMetrics bucket={bucket} />
     </>
   );
 }

@@ -1,7 +1,7 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { IconBrush, IconDots, IconTrash } from "@tabler/icons-react";
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useApi } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
@@ -11,7 +11,6 @@ import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { BucketDelete } from "./BucketDelete.tsx";
 import { BucketOverview } from "./BucketOverview.tsx";
-import { BucketWebsite } from "./BucketWebsite.tsx";
 import { ConnectTab } from "./ConnectTab.tsx";
 import { FilesTab } from "./FilesTab.tsx";
 import { SharesTab } from "./SharesTab.tsx";
@@ -19,7 +18,9 @@ import { TrashTab } from "./TrashTab.tsx";
 import { UploadsTab } from "./UploadsTab.tsx";
 import { mountUploadTray } from "./uploadTrayRoot.tsx";
 
-const tabs = ["files", "trash", "shares", "uploads", "connect", "overview"] as const;
+const BucketSettings = lazy(async () => ({ default: (await import("./settings/BucketSettings.tsx")).BucketSettings }));
+
+const tabs = ["files", "trash", "shares", "uploads", "connect", "overview", "settings"] as const;
 type Tab = (typeof tabs)[number];
 
 export default function BucketPage() {
@@ -47,6 +48,7 @@ export default function BucketPage() {
     uploads: t("objects.tab.uploads"),
     connect: t("objects.tab.connect"),
     overview: t("objects.tab.overview"),
+    settings: t("bucketSettings.tab"),
   };
   return (
     <>
@@ -88,11 +90,11 @@ export default function BucketPage() {
       {tab === "shares" && <SharesTab bucket={data} readOnly={readOnly} />}
       {tab === "uploads" && <UploadsTab bucket={data} readOnly={readOnly} />}
       {tab === "connect" && <ConnectTab bucket={data} />}
-      {tab === "overview" && (
-        <>
-          <BucketOverview bucket={data} here={here} />
-          <BucketWebsite bucket={data} readOnly={readOnly} />
-        </>
+      {tab === "overview" && <BucketOverview bucket={data} here={here} />}
+      {tab === "settings" && (
+        <Suspense fallback={<PageSkeleton />}>
+          <BucketSettings bucket={data} readOnly={readOnly} />
+        </Suspense>
       )}
       <BucketDelete
         bucket={data}

@@ -2,6 +2,7 @@ import { Button, Progress } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Bucket, ObjectEntry } from "../../../services/objects/contract.ts";
+import { useApi } from "../../api/api.ts";
 import { errorText } from "../../api/errors.ts";
 import { useCloud } from "../../frame/identity.ts";
 import { useFormat } from "../../i18n/format.ts";
@@ -24,6 +25,7 @@ import { UploadButton } from "./UploadButton.tsx";
 import { uploads } from "./uploads.ts";
 import { useFileDrops } from "./useFileDrops.ts";
 import { useFileKeys } from "./useFileKeys.ts";
+import { VersionsTable } from "./versions/VersionsTable.tsx";
 
 const rowId = (key: string) => `entry-${encodeURIComponent(key)}`;
 
@@ -44,6 +46,9 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
   const grid = address["view"] === "grid";
   const sort = useMemo(() => sortOf(address["sort"]), [address]);
 
+  const settings = useApi("bucketSettingsGet", { bucket: bucket.name }).data;
+  const keepsVersions = settings !== undefined && settings.versioning !== "never";
+  const showsVersions = keepsVersions && address["versions"] !== undefined;
   const listing = useListing(bucket.name, prefix, search, sort);
   const actions = useObjectActions(bucket.name, listing.refresh);
   const [selection, setSelection] = useState<Selection>(nothingSelected);
@@ -84,7 +89,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
   const goTo = useCallback(
     (to: string) => {
       setWords("");
-      changeAddress({ path: to || undefined, q: undefined }, { push: true });
+      changeAddress({ path: to || undefined, q: undefined, of: undefined }, { push: true });
       window.scrollTo({ top: 0 });
     },
     [changeAddress],
@@ -107,7 +112,7 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
   };
 
   useFileKeys({
-    enabled: dialog === undefined && menu === undefined && address["preview"] === undefined,
+    enabled: !showsVersions && dialog === undefined && menu === undefined && address["preview"] === undefined,
     selection,
     order,
     columns: grid ? columns : undefined,
@@ -142,10 +147,11 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
     },
   });
 
-  const act = (kind: Exclude<Dialog["kind"], "newFolder">, chosen: ObjectEntry[]) => {
+  const act = (kind: Exclude<Dialog["kind"], "newFolder"> | "versions", chosen: ObjectEntry[]) => {
     const [first] = chosen;
     if (!first) return;
-    if (kind === "move") setDialog({ kind, entries: chosen });
+    if (kind === "versions") changeAddress({ versions: "1", of: first.key }, { push: true });
+    else if (kind === "move") setDialog({ kind, entries: chosen });
     else setDialog({ kind, entry: first });
   };
   const download = (chosen: ObjectEntry[]) => {
@@ -197,7 +203,9 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
         grid={grid}
         onGrid={(on) => changeAddress({ view: on ? "grid" : undefined })}
         readOnly={readOnly}
-        selected={selectedEntries}
+        selected={showsVersions ? [] : selectedEntries}
+        versions={keepsVersions ? showsVersions : undefined}
+        onVersions={(on) => changeAddress({ versions: on ? "1" : undefined, of: undefined }, { push: true })}
         allLoaded={!listing.hasMore}
         everything={order.length > 0 && selection.selected.size === order.length}
         onSelectAll={async () => {
@@ -213,7 +221,18 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
         }
         upload={entries?.length === 0 && !search ? null : upload}
       />
-      {listing.stale && (
+      {settings && showsVersions && (
+        <VersionsTable
+          bucket={bucket}
+          settings={settings}
+          prefix={prefix}
+          of={address["of"]}
+          readOnly={readOnly}
+          onFolder={goTo}
+          onOf={(of) => changeAddress({ of }, { push: true })}
+        />
+      )}
+      {listing.stale && !showsVersions && (
         <div className={css.note} role="status">
           <span>{t("objects.stale")}</span>
           <Button size="compact-sm" variant="light" onClick={() => void listing.refresh()}>
@@ -221,87 +240,90 @@ export function FilesTab({ bucket, readOnly }: { bucket: Bucket; readOnly: boole
           </Button>
         </div>
       )}
-      <Part className={css.place} {...drops.area(prefix)}>
-        {drops.over && (
-          <div className={css.dropping}>{t("objects.drop.here", { place: prefix ? nameOf(prefix) : bucket.name })}</div>
-        )}
-        <Part
-          ref={area}
-          role={entries && entries.length > 0 ? "grid" : undefined}
-          aria-label={prefix ? nameOf(prefix) : bucket.name}
-          aria-multiselectable={entries && entries.length > 0 ? true : undefined}
-          aria-rowcount={entries && entries.length > 0 ? (listing.hasMore || grid ? -1 : order.length + 1) : undefined}
-          aria-activedescendant={selection.cursor === undefined ? undefined : rowId(selection.cursor)}
-          tabIndex={0}
-          className={css.area}
-        >
-          {listing.error && !entries ? (
-            <EmptyState
-              picture="storm"
-              title={t("objects.list.failed")}
-              text={errorText(listing.error)}
-              action={<Button onClick={() => void listing.refresh()}>{t("objects.retry")}</Button>}
-            />
-          ) : !entries ? (
-            <FilesSkeleton />
-          ) : entries.length === 0 && !listing.hasMore ? (
-            search ? (
+      {!showsVersions && (
+        <Part className={css.place} {...drops.area(prefix)}>
+          {drops.over && (
+            <div className={css.dropping}>{t("objects.drop.here", { place: prefix ? nameOf(prefix) : bucket.name })}</div>
+          )}
+          <Part
+            ref={area}
+            role={entries && entries.length > 0 ? "grid" : undefined}
+            aria-label={prefix ? nameOf(prefix) : bucket.name}
+            aria-multiselectable={entries && entries.length > 0 ? true : undefined}
+            aria-rowcount={entries && entries.length > 0 ? (listing.hasMore || grid ? -1 : order.length + 1) : undefined}
+            aria-activedescendant={selection.cursor === undefined ? undefined : rowId(selection.cursor)}
+            tabIndex={0}
+            className={css.area}
+          >
+            {listing.error && !entries ? (
               <EmptyState
-                picture="search"
-                title={t("objects.search.none", { words: search })}
-                text={t("objects.search.noneText", { count: listing.searchedKeys })}
+                picture="storm"
+                title={t("objects.list.failed")}
+                text={errorText(listing.error)}
+                action={<Button onClick={() => void listing.refresh()}>{t("objects.retry")}</Button>}
+              />
+            ) : !entries ? (
+              <FilesSkeleton />
+            ) : entries.length === 0 && !listing.hasMore ? (
+              search ? (
+                <EmptyState
+                  picture="search"
+                  title={t("objects.search.none", { words: search })}
+                  text={t("objects.search.noneText", { count: listing.searchedKeys })}
+                />
+              ) : (
+                <EmptyState
+                  picture="bucket"
+                  title={prefix ? t("objects.folder.empty") : t("objects.bucket.empty")}
+                  text={readOnly ? t("objects.bucket.emptyReader") : t("objects.bucket.emptyText")}
+                  action={upload}
+                  command={
+                    readOnly
+                      ? undefined
+                      : `aws --endpoint-url ${cloud?.s3.endpoint ?? ""} s3 cp report.pdf "s3://${bucket.name}/${prefix}"`
+                  }
+                />
+              )
+            ) : grid ? (
+              <ObjectGrid
+                {...entriesProps}
+                columns={(count) => {
+                  columns.current = count;
+                }}
               />
             ) : (
-              <EmptyState
-                picture="bucket"
-                title={prefix ? t("objects.folder.empty") : t("objects.bucket.empty")}
-                text={readOnly ? t("objects.bucket.emptyReader") : t("objects.bucket.emptyText")}
-                action={upload}
-                command={
-                  readOnly
-                    ? undefined
-                    : `aws --endpoint-url ${cloud?.s3.endpoint ?? ""} s3 cp report.pdf "s3://${bucket.name}/${prefix}"`
-                }
-              />
-            )
-          ) : grid ? (
-            <ObjectGrid
-              {...entriesProps}
-              columns={(count) => {
-                columns.current = count;
-              }}
-            />
-          ) : (
-            <ObjectTable {...entriesProps} />
+              <ObjectTable {...entriesProps} />
+            )}
+          </Part>
+          {entries && (entries.length > 0 || listing.hasMore) && (
+            <div className={css.foot} role="status">
+              {listing.loading && listing.hasMore && (
+                <Progress value={100} animated size="xs" w={80} aria-label={t("objects.loading")} />
+              )}
+              {search ? (
+                <>
+                  <span>{t("objects.search.found", { count: order.length, looked: format.number(listing.searchedKeys) })}</span>
+                  {listing.hasMore && (
+                    <Button size="compact-sm" variant="subtle" loading={listing.loading} onClick={listing.loadMore}>
+                      {t("objects.search.more")}
+                    </Button>
+                  )}
+                </>
+              ) : (
+                <span>
+                  {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("ui.rows", { count: order.length })}
+                </span>
+              )}
+            </div>
           )}
         </Part>
-        {entries && (entries.length > 0 || listing.hasMore) && (
-          <div className={css.foot} role="status">
-            {listing.loading && listing.hasMore && (
-              <Progress value={100} animated size="xs" w={80} aria-label={t("objects.loading")} />
-            )}
-            {search ? (
-              <>
-                <span>{t("objects.search.found", { count: order.length, looked: format.number(listing.searchedKeys) })}</span>
-                {listing.hasMore && (
-                  <Button size="compact-sm" variant="subtle" loading={listing.loading} onClick={listing.loadMore}>
-                    {t("objects.search.more")}
-                  </Button>
-                )}
-              </>
-            ) : (
-              <span>
-                {listing.hasMore ? t("objects.count.more", { count: order.length }) : t("ui.rows", { count: order.length })}
-              </span>
-            )}
-          </div>
-        )}
-      </Part>
+      )}
       {menu && (
         <ObjectMenu
           at={menu.at}
           entries={menuEntries}
           readOnly={readOnly}
+          keepsVersions={keepsVersions}
           onClose={() => setMenu(undefined)}
           onOpen={() => open(menu.entry)}
           onAct={(kind) => {

@@ -1,4 +1,4 @@
-import { Skeleton } from "@mantine/core";
+import { Button, Skeleton } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Answer } from "../../api/api.ts";
 import { useFormat } from "../../i18n/format.ts";
@@ -11,10 +11,13 @@ export function ObjectDetails({
   bucket,
   objectKey,
   detail,
+  onTags,
 }: {
   bucket: string;
   objectKey: string;
   detail: Answer<"objectGet"> | undefined;
+  /** Absent: they cannot be changed. */
+  onTags?: (() => void) | undefined;
 }) {
   const t = useT();
   const format = useFormat();
@@ -48,6 +51,9 @@ export function ObjectDetails({
             {line(t("objects.details.encoding"), detail.contentEncoding)}
             {line(t("objects.details.cache"), detail.cacheControl)}
             {line(t("objects.details.disposition"), detail.contentDisposition)}
+            {detail.retention &&
+              line(t("versions.lock"), t("versions.lock.until", { date: format.date(detail.retention.until) }))}
+            {detail.legalHold && line(t("versions.lock.holdLabel"), t("versions.lock.hold"))}
             {detail.parts > 1 && line(t("objects.details.parts"), format.number(detail.parts))}
           </dl>
           <div className={css.copy}>
@@ -61,6 +67,17 @@ export function ObjectDetails({
               <CopyField label={t("objects.details.checksum", { algorithm: algorithm.toUpperCase() })} value={value} />
             </div>
           ))}
+          {(onTags || Object.keys(detail.tags).length > 0) && (
+            <>
+              <h4>{t("versions.tags")}</h4>
+              <dl>{Object.entries(detail.tags).map(([name, value]) => line(name, value || "—"))}</dl>
+              {onTags && (
+                <Button variant="default" size="compact-sm" onClick={onTags}>
+                  {t("versions.tags.edit")}
+                </Button>
+              )}
+            </>
+          )}
           {Object.keys(detail.metadata).length > 0 && (
             <>
               <h4>{t("objects.details.metadata")}</h4>

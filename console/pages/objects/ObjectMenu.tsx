@@ -5,6 +5,7 @@ import {
   IconEye,
   IconFolderOpen,
   IconFolderShare,
+  IconHistory,
   IconInfoCircle,
   IconLink,
   IconPencil,
@@ -18,13 +19,14 @@ interface Props {
   at: { x: number; y: number };
   entries: ObjectEntry[];
   readOnly: boolean;
+  keepsVersions: boolean;
   onClose: () => void;
   onOpen: () => void;
   onAct: (kind: FileAct) => void;
 }
 
 /** What can be done with the entry under the pointer, or with the whole selection it is in. */
-export function ObjectMenu({ at, entries, readOnly, onClose, onOpen, onAct }: Props) {
+export function ObjectMenu({ at, entries, readOnly, keepsVersions, onClose, onOpen, onAct }: Props) {
   const t = useT();
   const [first] = entries;
   const one = entries.length === 1;
@@ -67,6 +69,11 @@ export function ObjectMenu({ at, entries, readOnly, onClose, onOpen, onAct }: Pr
         {one && !folder && (
           <Menu.Item leftSection={<IconInfoCircle size={16} aria-hidden />} onClick={() => onAct("details")}>
             {t("objects.details")}
+          </Menu.Item>
+        )}
+        {one && !folder && keepsVersions && (
+          <Menu.Item leftSection={<IconHistory size={16} aria-hidden />} onClick={() => onAct("versions")}>
+            {t("versions.title")}
           </Menu.Item>
         )}
         {one && first && (

@@ -3,7 +3,8 @@ import { useHotkeys } from "@mantine/hooks";
 import { IconChevronLeft, IconChevronRight, IconDownload, IconInfoCircle, IconLink, IconTrash, IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Bucket, ObjectEntry } from "../../../services/objects/contract.ts";
-import { client, useApi } from "../../api/api.ts";
+import { client, invalidate, useApi } from "../../api/api.ts";
+import { queries } from "../../frame/queries.ts";
 import { useT } from "../../i18n/i18n.ts";
 import type { FileAct } from "./BrowserBar.tsx";
 import { FileIcon } from "./FileIcon.tsx";
@@ -11,6 +12,7 @@ import { nameOf } from "./keys.ts";
 import { ObjectDetails } from "./ObjectDetails.tsx";
 import { PreviewContent } from "./PreviewContent.tsx";
 import css from "./preview.module.css";
+import { TagsDialog } from "./versions/TagsDialog.tsx";
 
 interface Props {
   bucket: Bucket;
@@ -39,6 +41,7 @@ export function ObjectPreview({
   onAct,
 }: Props) {
   const t = useT();
+  const [tagging, setTagging] = useState(false);
   const [details, setDetails] = useState(initialDetails || localStorage.getItem("khmara.details") === "1");
   const detail = useApi("objectGet", { bucket: bucket.name, key: objectKey });
   const at = siblings.findIndex(({ key }) => key === objectKey);
@@ -54,7 +57,7 @@ export function ObjectPreview({
   const address = (disposition: "inline" | "attachment") =>
     client.url("objectDownload", { bucket: bucket.name, key: objectKey, disposition });
   const step = (to: ObjectEntry | undefined) => {
-    if (to && !suspended) onShow(to.key);
+    if (to && !suspended && !tagging) onShow(to.key);
   };
   useHotkeys([
     ["ArrowLeft", () => step(previous)],
@@ -68,8 +71,8 @@ export function ObjectPreview({
       onClose={onClose}
       fullScreen
       transitionProps={{ duration: 100 }}
-      closeOnEscape={!suspended}
-      trapFocus={!suspended}
+      closeOnEscape={!suspended && !tagging}
+      trapFocus={!suspended && !tagging}
     >
       <Modal.Content radius={0} aria-label={entry.name} className={css.content}>
         <div className={css.screen}>
@@ -181,9 +184,24 @@ export function ObjectPreview({
                 </ActionIcon>
               )}
             </div>
-            {details && <ObjectDetails bucket={bucket.name} objectKey={objectKey} detail={detail.data} />}
+            {details && (
+              <ObjectDetails
+                bucket={bucket.name}
+                objectKey={objectKey}
+                detail={detail.data}
+                onTags={readOnly ? undefined : () => setTagging(true)}
+              />
+            )}
           </div>
         </div>
+        {tagging && (
+          <TagsDialog
+            bucket={bucket.name}
+            objectKey={objectKey}
+            onClose={() => setTagging(false)}
+            onDone={() => invalidate(queries, ["objectGet"])}
+          />
+        )}
       </Modal.Content>
     </Modal.Root>
   );

@@ -13,8 +13,20 @@ const pages: ServicePages = servicePages({
       load: () => import("./BucketsPage.tsx"),
       areas: ["objects"],
     },
-    { scope: "project", path: "buckets/$bucket", title: "objects.bucket", load: bucketPage, areas: ["objects"] },
-    { scope: "project", path: "buckets/$bucket/$tab", title: "objects.bucket", load: bucketPage, areas: ["objects"] },
+    {
+      scope: "project",
+      path: "buckets/$bucket",
+      title: "objects.bucket",
+      load: bucketPage,
+      areas: ["objects", "versions", "bucketSettings", "usage"],
+    },
+    {
+      scope: "project",
+      path: "buckets/$bucket/$tab",
+      title: "objects.bucket",
+      load: bucketPage,
+      areas: ["objects", "versions", "bucketSettings", "usage"],
+    },
   ],
   navigation: [
     {
@@ -28,8 +40,26 @@ const pages: ServicePages = servicePages({
     },
   ],
   events: {
-    "objects.bucket.changed": ["bucketList", "bucketGet"],
-    "objects.object.changed": ["bucketList", "bucketGet", "objectList", "objectGet", "trashList", "uploadList", "shareList"],
+    "objects.bucket.changed": [
+      "bucketList",
+      "bucketGet",
+      "bucketSettingsGet",
+      "bucketLifecycleGet",
+      "bucketCorsGet",
+      "bucketAccessGet",
+      "bucketWebsiteGet",
+    ],
+    "objects.object.damaged": ["bucketSafetyGet", "damagedObjectList"],
+    "objects.object.changed": [
+      "bucketList",
+      "bucketGet",
+      "objectList",
+      "objectGet",
+      "objectVersionList",
+      "trashList",
+      "uploadList",
+      "shareList",
+    ],
   },
   search: async (words, { project, address }) => {
     if (!project) return [];

@@ -6,6 +6,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import type { ByteRange, ChecksumAlgorithm, ObjectStore } from "../driver.ts";
 import { bodyOf, bytesOf, md5, pattern, refuses } from "./conformance.bodies.ts";
+import { encryptionConformance } from "./conformance.encryption.ts";
 import { listReference, oddKeys, seededRandom } from "./conformance.listing.ts";
 import { totalsOf, usageIsTrue } from "./conformance.usage.ts";
 import { versionConformance } from "./conformance.versions.ts";
@@ -18,6 +19,7 @@ const MiB = 1024 * 1024;
 /** What every engine of the object store has to do. */
 export function objectStoreConformance(name: string, open: OpenStore): void {
   versionConformance(name, open);
+  encryptionConformance(name, open);
   describe(`${name}: object store`, { concurrency: false }, () => {
     let store: ObjectStore;
     let bucket: Id<"bucket">;

@@ -12,12 +12,17 @@ export interface LifecycleCounts {
   versions: number;
   markers: number;
   uploads: number;
+  /** Of the objects and versions. */
+  sizeBytes: number;
+  /** False when there was more than could be looked at. */
+  isComplete: boolean;
 }
 
 /** One deletion that a rule asks for. */
 interface Due {
   kind: "objects" | "versions" | "markers";
   key: string;
+  sizeBytes: number;
   versionId?: string;
   /** An object that was written later is another one. */
   notAfterMs?: number;
@@ -25,15 +30,16 @@ interface Due {
 
 /**
  * Carries out the rules of a bucket, a page of its versions at a time. It may be cut short anywhere and begun anew. What is locked
- * stays. `dryRun` only counts.
+ * stays. `dryRun` only counts, and `most` is how many versions it looks at.
  */
 export async function carryOut(
   store: ObjectStore,
   bucketId: Id<"bucket">,
   rules: readonly LifecycleRule[],
-  options: { nowMs: number; signal?: AbortSignal; dryRun?: boolean },
+  options: { nowMs: number; signal?: AbortSignal; dryRun?: boolean; most?: number },
 ): Promise<LifecycleCounts> {
-  const counts: LifecycleCounts = { objects: 0, versions: 0, markers: 0, uploads: 0 };
+  const counts: LifecycleCounts = { objects: 0, versions: 0, markers: 0, uploads: 0, sizeBytes: 0, isComplete: true };
+  let left = options.most ?? Number.POSITIVE_INFINITY;
   for (const prefix of prefixesOf(rules)) {
     const judge = judgeOf(rules, options.nowMs);
     for (let after: VersionPosition | undefined, more = true; more; more = after !== undefined) {
@@ -42,8 +48,12 @@ export async function carryOut(
       after = page.next;
       const due = [...page.versions.flatMap(judge.take), ...(after === undefined ? judge.rest() : [])];
       await inParallel(due, async (each) => {
-        if (options.dryRun || (await expire(store, bucketId, each))) counts[each.kind]++;
+        if (!options.dryRun && !(await expire(store, bucketId, each))) return;
+        counts[each.kind]++;
+        counts.sizeBytes += each.sizeBytes;
       });
+      left -= page.versions.length;
+      if (left <= 0 && after !== undefined) return { ...counts, isComplete: false };
     }
     await expireUploads(store, bucketId, rules, prefix, options, counts);
   }
@@ -70,7 +80,11 @@ function judgeOf(rules: readonly LifecycleRule[], nowMs: number) {
     const due = isNewKey ? rest() : [];
     lone = [];
     if (isNewKey) [key, newer] = [entry.key, 0];
-    const version = { key: entry.key, ...(entry.versionId !== undefined && { versionId: entry.versionId }) };
+    const version = {
+      key: entry.key,
+      sizeBytes: object?.sizeBytes ?? 0,
+      ...(entry.versionId !== undefined && { versionId: entry.versionId }),
+    };
     if (!isLatest) {
       const state = { key: entry.key, object, noncurrentSinceMs: successorMs, newer };
       // Without its successor on the list, as the page began behind it, it is judged the next time.
@@ -79,7 +93,7 @@ function judgeOf(rules: readonly LifecycleRule[], nowMs: number) {
     } else if (object) {
       const expiry = expiryOf(rules, object);
       if (expiry !== undefined && expiry.atMs <= nowMs)
-        due.push({ kind: "objects", key: object.key, notAfterMs: object.modifiedAtMs });
+        due.push({ kind: "objects", key: object.key, sizeBytes: object.sizeBytes, notAfterMs: object.modifiedAtMs });
     } else if (markerExpired(rules, marker.key, marker.modifiedAtMs, nowMs)) lone = [{ kind: "markers", ...version }];
     successorMs = entry.modifiedAtMs;
     return due;
@@ -88,7 +102,11 @@ function judgeOf(rules: readonly LifecycleRule[], nowMs: number) {
 }
 
 /** False when it was gone already, is another one by now, or is locked. */
-async function expire(store: ObjectStore, bucketId: Id<"bucket">, { kind: _, key, ...options }: Due): Promise<boolean> {
+async function expire(
+  store: ObjectStore,
+  bucketId: Id<"bucket">,
+  { kind: _, sizeBytes: __, key, ...options }: Due,
+): Promise<boolean> {
   try {
     return (await store.delete(bucketId, key, options)) !== undefined;
   } catch (error) {

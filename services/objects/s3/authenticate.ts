@@ -1,3 +1,4 @@
+import { anonymousCaller } from "./access/identity.ts";
 import type { S3Caller, S3Credentials } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
@@ -18,6 +19,7 @@ export type Payload =
   /** aws-chunked framing; with `signing`, every chunk carries a signature. */
   | { kind: "chunked"; signing?: ChunkSigning; trailer: boolean };
 
+/** Who sent a request; without a signature it is anybody. */
 export interface Authenticated {
   caller: S3Caller;
   payload: Payload;
@@ -31,6 +33,8 @@ export interface AuthenticationOptions {
   nowMs: number;
   /** GetBucketLocation is asked before a client knows the region; S3 takes us-east-1 for it. */
   anyRegion: boolean;
+  /** Of the security token service, whose requests do not say what the hash of their body is. */
+  tokens?: { payloadHash: string };
 }
 
 /** What a request says about its own signature, before any of it is believed. */
@@ -60,13 +64,11 @@ export async function authenticate(request: S3Request, options: AuthenticationOp
   } else if (request.query.has("AWSAccessKeyId") && request.query.has("Signature")) {
     throw unsupportedVersion();
   } else {
-    throw new S3Error("AccessDenied");
+    return { caller: anonymousCaller, payload: anonymousPayload(request) };
   }
   requireSigned(request, claim);
-  // Access keys here are permanent; a session token belongs to a key of another service.
-  if (request.headers.has("x-amz-security-token") || request.query.has("X-Amz-Security-Token")) throw new S3Error("InvalidToken");
-
-  const known = await options.credentials.resolve(claim.accessKeyId);
+  const token = claim.presigned ? request.query.get("X-Amz-Security-Token") : request.headers.get("x-amz-security-token");
+  const known = await options.credentials.resolve(claim.accessKeyId, token);
   if (!known) throw new S3Error("InvalidAccessKeyId", undefined, { fields: { AWSAccessKeyId: claim.accessKeyId } });
   const key = options.signingKeys.derive(claim.accessKeyId, known.secretAccessKey, claim.scope);
   let matched = false;
@@ -80,9 +82,21 @@ export async function authenticate(request: S3Request, options: AuthenticationOp
     });
   }
   if (claim.presigned) mergeSignedParameters(request);
-  return { caller: known.caller, payload: payloadOf(claim, key) };
+  const authType = claim.presigned ? "REST-QUERY-STRING" : "REST-HEADER";
+  const caller = { ...known.caller, authType, ...(claim.presigned && { signedAtMs: timeOf(claim.timestamp) as number }) };
+  return { caller, payload: payloadOf(claim, key) };
 }
 
+/** What nobody signed says how it is framed, and may say what its hash is. */
+function anonymousPayload(request: S3Request): Payload {
+  const hash = request.headers.get("x-amz-content-sha256");
+  if (hash === "STREAMING-UNSIGNED-PAYLOAD-TRAILER") return { kind: "chunked", trailer: true };
+  if (hash?.startsWith("STREAMING-"))
+    throw new S3Error("AccessDenied", "A body that is signed in chunks needs a signature of the request.");
+  return hash !== undefined && /^[0-9a-f]{64}$/.test(hash) ? { kind: "sha256", hex: hash } : { kind: "unsigned" };
+}
+
+/** Signature Version 2, and 4A with its elliptic curves. */
 const unsupportedVersion = (): S3Error =>
   new S3Error("InvalidRequest", `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`);
 
@@ -130,7 +144,7 @@ function claimOfHeader(request: S3Request, authorization: string, options: Authe
       `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
     );
 
-  const payloadHash = request.headers.get("x-amz-content-sha256");
+  const payloadHash = request.headers.get("x-amz-content-sha256") ?? options.tokens?.payloadHash;
   if (payloadHash === undefined)
     throw new S3Error("InvalidRequest", "Missing required header for this request: x-amz-content-sha256");
   return {
@@ -213,7 +227,10 @@ function claimOfQuery(request: S3Request, options: AuthenticationOptions): Claim
   };
 }
 
-function parseCredential(credential: string, malformed: (message: string) => S3Error): { accessKeyId: string; scope: Scope } {
+export function parseCredential(
+  credential: string,
+  malformed: (message: string) => S3Error,
+): { accessKeyId: string; scope: Scope } {
   const parts = credential.split("/");
   // An access key id may itself hold slashes: the scope is the last four.
   if (parts.length < 5 || parts[0] === "" || parts.at(-1) !== "aws4_request") {
@@ -225,18 +242,19 @@ function parseCredential(credential: string, malformed: (message: string) => S3E
   return { accessKeyId: parts.slice(0, -4).join("/"), scope: { date, region, service } };
 }
 
-function checkScope(
+export function checkScope(
   scope: Scope,
-  options: AuthenticationOptions,
+  options: Pick<AuthenticationOptions, "region" | "anyRegion" | "tokens">,
   malformed: (message: string, fields?: Record<string, string>) => S3Error,
 ): void {
-  if (scope.service !== "s3") throw malformed(`incorrect service "${scope.service}". This endpoint belongs to "s3".`);
+  const service = options.tokens ? "sts" : "s3";
+  if (scope.service !== service) throw malformed(`incorrect service "${scope.service}". This endpoint belongs to "${service}".`);
   if (scope.region === options.region || (options.anyRegion && scope.region === "us-east-1")) return;
   throw malformed(`the region '${scope.region}' is wrong; expecting '${options.region}'`, { Region: options.region });
 }
 
 /** YYYYMMDDTHHMMSSZ or an HTTP date (RFC 9110, 5.6.7). */
-function timeOf(text: string | undefined): number | undefined {
+export function timeOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const compact = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   const timeMs = compact

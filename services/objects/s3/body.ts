@@ -144,7 +144,7 @@ const minBytesPerSecond = 512;
 const graceMs = 60_000;
 
 /** The bytes as they come. Hours are fine as long as there is progress; the connection survives an early end for the answer. */
-async function* receive(body: RequestBody): AsyncGenerator<Uint8Array> {
+export async function* receive(body: RequestBody): AsyncGenerator<Uint8Array> {
   const { message } = body;
   body.begin();
   let waitedMs = 0;

@@ -68,8 +68,7 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     };
   }
   const value = headers.get(name)!;
-  if (!isChecksum(algorithm, value))
-    throw new S3Error("BadDigest", `The value of ${name} is no ${algorithmName(algorithm)} checksum.`);
+  if (!isChecksum(algorithm, value)) throw new S3Error("InvalidRequest", `Value for ${name} header is invalid.`);
   return { algorithm, expected: () => value };
 }
 

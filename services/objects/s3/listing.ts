@@ -36,8 +36,8 @@ export function objectElement(
     element("ETag", quote(object.etag)),
     checksumSummary(object),
     element("Size", object.sizeBytes),
-    owner ? ownerElement("Owner", owner) : "",
-    element("StorageClass", "STANDARD"),
+    owner ? ownerElement("Owner", object.access?.owner ?? owner) : "",
+    element("StorageClass", object.headers.storageClass ?? "STANDARD"),
   );
 }
 

@@ -1,7 +1,10 @@
 import type { BucketSettings, ObjectMarks, Retention, StoredObject } from "../driver.ts";
+import { besides } from "./access/actions.ts";
+import { mayDo, type Target } from "./access/decide.ts";
 import type { S3Bucket } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
+import type { S3Request } from "./request.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument, xmlTime } from "./xml.ts";
 
 /** Object Lock on the wire: S3 User Guide, "Locking objects with Object Lock". */
@@ -18,12 +21,15 @@ export async function requireLock({ backend }: S3Context, bucket: S3Bucket): Pro
   if ((await backend.store.settings(bucket.bucketId)).lock === undefined) throw noLock();
 }
 
-/** True where the request asks for it; denied unless the caller may. */
-export async function bypassAsked(context: S3Context, bucket: S3Bucket): Promise<boolean> {
-  if (context.request.headers.get("x-amz-bypass-governance-retention")?.toLowerCase() !== "true") return false;
-  await context.backend.authorize(context.caller, "objects.object.bypass", bucket);
-  return true;
-}
+const asksBypass = ({ headers }: S3Request): boolean =>
+  headers.get("x-amz-bypass-governance-retention")?.toLowerCase() === "true";
+
+/** True where the request asks for it and the caller may; otherwise what is locked stays so, and says it. */
+export const mayBypass = async (context: S3Context, bucket: S3Bucket, target: Target): Promise<boolean> =>
+  asksBypass(context.request) && mayDo(context, bucket, besides.bypassGovernance, target);
+
+export const bypassAsked = (context: S3Context, bucket: S3Bucket): Promise<boolean> =>
+  mayBypass(context, bucket, { key: context.request.key, versionId: context.request.query.get("versionId") });
 
 function futureTime(text: string | undefined): number {
   const untilMs = text !== undefined && /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;

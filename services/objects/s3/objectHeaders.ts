@@ -12,6 +12,8 @@ const wireNames = {
   contentEncoding: "Content-Encoding",
   contentLanguage: "Content-Language",
   expires: "Expires",
+  storageClass: "x-amz-storage-class",
+  websiteRedirectLocation: "x-amz-website-redirect-location",
 } as const satisfies Record<keyof ObjectHeaders, string>;
 
 const fields = Object.entries(wireNames) as [keyof ObjectHeaders, string][];
@@ -35,10 +37,24 @@ export function keptHeaders(request: S3Request): ObjectHeaders {
         .join(", ");
       if (value === "") value = undefined;
     }
+    if (field === "websiteRedirectLocation" && value !== undefined) checkRedirect(value);
+    // What every object is that says nothing.
+    if (field === "storageClass" && value === "STANDARD") value = undefined;
     if (value !== undefined) kept[field] = value;
   }
   return kept;
 }
+
+/** "Redirect requests for an object", S3 User Guide. */
+function checkRedirect(location: string): void {
+  const wrong = (message: string): S3Error => new S3Error("InvalidRedirectLocation", message, { fields: { Location: location } });
+  if (!/^(https?:\/\/|\/)/.test(location))
+    throw wrong("The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
+  if (location.length > 2048) throw wrong("The length of website redirect location cannot exceed 2,048 characters.");
+}
+
+/** What a copy takes along of its source's headers: neither the storage class nor the redirection (CopyObject). */
+export const copiedHeaders = ({ storageClass: _, websiteRedirectLocation: _to, ...rest }: ObjectHeaders): ObjectHeaders => rest;
 
 /**
  * x-amz-meta-*, at most 2 KB in all ("Working with object metadata"). Values are kept as the bytes that came (one
@@ -85,10 +101,11 @@ export function describeObject(object: StoredObject): Record<string, string | nu
 /** A header carries bytes. Text that did not come through this door may be more than Latin-1: it goes out as UTF-8. */
 const wireText = (text: string): string => (/[\u0100-\uffff]/.test(text) ? Buffer.from(text).toString("latin1") : text);
 
-/** response-content-type and its kin replace what was kept; every request here is signed, as S3 demands for them. */
+/** response-content-type and its kin replace what was kept (GetObject, "Overriding response header values"); not for strangers (server.ts). */
 export function responseOverrides(request: S3Request): Record<string, string> {
   const overrides: Record<string, string> = {};
-  for (const [, name] of fields) {
+  for (const [field, name] of fields) {
+    if (field === "storageClass" || field === "websiteRedirectLocation") continue;
     const parameter = `response-${name.toLowerCase()}`;
     const value = request.query.get(parameter);
     if (value === undefined) continue;

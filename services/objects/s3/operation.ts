@@ -1,10 +1,13 @@
 import type { Readable } from "node:stream";
 import type { Id } from "../../../kernel/ids.ts";
 import type { Meter } from "../driver.ts";
-import type { S3Action, S3Backend, S3Bucket, S3Caller } from "./backend.ts";
+import type { Requirement } from "./access/actions.ts";
+import { allow, requirementOf, requirePayer } from "./access/decide.ts";
+import type { S3Account, S3Backend, S3Bucket, S3Caller, S3Credentials } from "./backend.ts";
 import type { RequestBody } from "./body.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
+import type { SigningKeys } from "./signature.ts";
 
 /** Everything that one operation works with. */
 export interface S3Context {
@@ -13,6 +16,19 @@ export interface S3Context {
   caller: S3Caller;
   backend: S3Backend;
   region: string;
+  /** The route's name: what it needs stands in access/actions.ts. */
+  operation: string;
+  nowMs: number;
+  /** For operations that authenticate by what is in their body. */
+  door: { credentials: S3Credentials; signingKeys: SigningKeys; maxClockSkewSeconds: number };
+  /** What policies may ask for and the headers do not tell: known once the document was read. */
+  given?: { requestTags?: Record<string, string>; requestLock?: Record<string, string>; prefix?: string };
+  /** Set when no role but a policy or a list let the caller in. */
+  byGrant?: boolean;
+  /** The bucket's requesters pay, and this one has said so. */
+  charged?: boolean;
+  /** The bucket that the request names, once it was opened. */
+  opened?: S3Bucket;
 }
 
 export interface S3Response {
@@ -27,24 +43,40 @@ export interface S3Response {
 /** From a request that is authenticated to an answer. What fails is thrown. */
 export type S3Operation = (context: S3Context) => Promise<S3Response>;
 
-/** The bucket that the request names, once the caller may do this in it. */
-export async function openBucket(
-  context: S3Context,
-  action: S3Action | undefined,
-  name = context.request.bucketName,
-): Promise<S3Bucket> {
-  const { backend, caller, request } = context;
-  const bucket = await backend.bucketByName(caller, name);
-  const expected = request.headers.get(
-    name === request.bucketName ? "x-amz-expected-bucket-owner" : "x-amz-source-expected-bucket-owner",
-  );
-  if (expected !== undefined && expected !== ownerOf(context, bucket).canonicalId) throw new S3Error("AccessDenied");
-  if (action) await backend.authorize(caller, action, bucket);
+/** The bucket that the request names, once the caller may do there what this operation does. */
+export async function openBucket(context: S3Context, also: readonly Requirement[] = []): Promise<S3Bucket> {
+  const { request } = context;
+  const bucket = await findBucket(context, request.bucketName, "x-amz-expected-bucket-owner");
+  context.opened = bucket;
+  const target = { key: request.key, versionId: request.query.get("versionId") };
+  await allow(context, bucket, requirementOf(context), target);
+  for (const requirement of also) await allow(context, bucket, requirement, target);
+  await requirePayer(context, bucket);
   return bucket;
 }
 
-export const ownerOf = (context: S3Context, bucket: S3Bucket): Pick<S3Caller, "canonicalId" | "displayName"> =>
-  bucket.owner ?? context.caller;
+/** Another bucket than the request's, that of a copy's source. */
+export async function openOther(
+  context: S3Context,
+  name: string,
+  needs: readonly Requirement[],
+  target: { key: string; versionId?: string | undefined },
+): Promise<S3Bucket> {
+  const bucket = await findBucket(context, name, "x-amz-source-expected-bucket-owner");
+  for (const requirement of needs) await allow(context, bucket, requirement, target);
+  await requirePayer(context, bucket);
+  return bucket;
+}
+
+/** The bucket, if it is whose the client thinks it is ("Verifying bucket ownership with bucket owner condition", S3 User Guide). */
+export async function findBucket({ backend, request }: S3Context, name: string, ownerHeader: string): Promise<S3Bucket> {
+  const bucket = await backend.bucketByName(name);
+  const expected = request.headers.get(ownerHeader);
+  if (expected !== undefined && expected !== bucket.owner.accountId) throw new S3Error("AccessDenied");
+  return bucket;
+}
+
+export const ownerOf = (_context: S3Context, bucket: S3Bucket): S3Account => bucket.owner;
 
 /** Object keys are 1 to 1024 bytes of UTF-8 ("Naming Amazon S3 objects"). */
 export function checkKey(key: string): void {

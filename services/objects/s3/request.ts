@@ -18,10 +18,17 @@ export interface S3Request {
   query: Map<string, string>;
   /** Header values by lower-case name, repeated ones joined by ",". A presigned query may add x-amz-* to them. */
   headers: Map<string, string>;
+  /** Where it comes from, and whether by TLS: what the connection says, or a proxy on this machine. */
+  remoteAddress?: string | undefined;
+  secure?: boolean;
+  tlsVersion?: string;
 }
 
 /** Splits the URL and finds the bucket: in the host name (virtual-host style) or first in the path (path style). */
-export function parseRequest(message: Pick<IncomingMessage, "method" | "url" | "rawHeaders">, hosts: string[]): S3Request {
+export function parseRequest(
+  message: Pick<IncomingMessage, "method" | "url" | "rawHeaders"> & { socket?: { remoteAddress?: string | undefined } },
+  hosts: string[],
+): S3Request {
   const headers = new Map<string, string>();
   const raw = message.rawHeaders;
   for (let i = 0; i + 1 < raw.length; i += 2) {
@@ -44,7 +51,25 @@ export function parseRequest(message: Pick<IncomingMessage, "method" | "url" | "
   // "GET //key" addresses a bucket without a name.
   if (bucketName === "" && path !== "") throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: "" } });
 
-  return { method: message.method ?? "GET", host, bucketName, key, rawPath, rawQuery, query: parseQuery(rawQuery), headers };
+  const query = parseQuery(rawQuery);
+  const from = sourceOf(message.socket?.remoteAddress, headers);
+  return { method: message.method ?? "GET", host, bucketName, key, rawPath, rawQuery, query, headers, ...from };
+}
+
+/** The gateway and other proxies of this machine say whom they speak for; what comes from elsewhere says nothing that counts. */
+function sourceOf(
+  peer: string | undefined,
+  headers: Map<string, string>,
+): Pick<S3Request, "remoteAddress" | "secure" | "tlsVersion"> {
+  const address = peer?.replace(/^::ffff:/, "");
+  if (address !== "127.0.0.1" && address !== "::1") return { remoteAddress: address, secure: false };
+  const told = headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
+  const tlsVersion = headers.get("x-forwarded-tls-version");
+  return {
+    remoteAddress: told || address,
+    secure: headers.get("x-forwarded-proto")?.toLowerCase() === "https",
+    ...(tlsVersion !== undefined && { tlsVersion }),
+  };
 }
 
 /** A proxy may send the absolute form (RFC 9112, 3.2.2). */

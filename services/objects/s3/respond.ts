@@ -10,6 +10,9 @@ import { element, errorDocument } from "./xml.ts";
 const drainBytes = 16 * 1024 ** 2;
 const drainMs = 5_000;
 
+/** Tells answers of this process from those of others (x-amz-id-2). */
+export const hostId = randomBytes(24).toString("base64");
+
 /** Sends an answer and says how many bytes of body really left. */
 export async function send(
   answer: S3Response,
@@ -18,7 +21,11 @@ export async function send(
   requestId: string,
 ): Promise<number> {
   const { body } = answer;
-  const headers: Record<string, string | number> = { "x-amz-request-id": requestId, ...answer.headers };
+  const headers: Record<string, string | number> = {
+    "x-amz-request-id": requestId,
+    "x-amz-id-2": hostId,
+    ...answer.headers,
+  };
   // The operation did not need the body, if there was one: let it pass.
   if (!message.complete) message.resume();
   if (body === undefined || typeof body === "string") {
@@ -75,7 +82,6 @@ export async function sendError(
     return;
   }
   const { requestId } = options;
-  const hostId = randomBytes(24).toString("base64");
   const resource = (message.url ?? "").split("?", 1)[0]!;
   const document = errorDocument(
     element("Code", error.code),

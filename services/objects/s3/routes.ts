@@ -6,15 +6,28 @@ import { CopyObject } from "./operations/CopyObject.ts";
 import { CreateBucket } from "./operations/CreateBucket.ts";
 import { CreateMultipartUpload } from "./operations/CreateMultipartUpload.ts";
 import { DeleteBucket } from "./operations/DeleteBucket.ts";
+import { DeleteBucketCors } from "./operations/DeleteBucketCors.ts";
+import { DeleteBucketEncryption } from "./operations/DeleteBucketEncryption.ts";
 import { DeleteBucketLifecycle } from "./operations/DeleteBucketLifecycle.ts";
+import { DeleteBucketOwnershipControls } from "./operations/DeleteBucketOwnershipControls.ts";
+import { DeleteBucketPolicy } from "./operations/DeleteBucketPolicy.ts";
 import { DeleteBucketTagging } from "./operations/DeleteBucketTagging.ts";
 import { DeleteBucketWebsite } from "./operations/DeleteBucketWebsite.ts";
 import { DeleteObject } from "./operations/DeleteObject.ts";
 import { DeleteObjects } from "./operations/DeleteObjects.ts";
 import { DeleteObjectTagging } from "./operations/DeleteObjectTagging.ts";
+import { DeletePublicAccessBlock } from "./operations/DeletePublicAccessBlock.ts";
 import { GetBucketAcl } from "./operations/GetBucketAcl.ts";
+import { GetBucketCors } from "./operations/GetBucketCors.ts";
+import { GetBucketEncryption } from "./operations/GetBucketEncryption.ts";
 import { GetBucketLifecycleConfiguration } from "./operations/GetBucketLifecycleConfiguration.ts";
 import { GetBucketLocation } from "./operations/GetBucketLocation.ts";
+import { GetBucketLogging } from "./operations/GetBucketLogging.ts";
+import { GetBucketNotificationConfiguration } from "./operations/GetBucketNotificationConfiguration.ts";
+import { GetBucketOwnershipControls } from "./operations/GetBucketOwnershipControls.ts";
+import { GetBucketPolicy } from "./operations/GetBucketPolicy.ts";
+import { GetBucketPolicyStatus } from "./operations/GetBucketPolicyStatus.ts";
+import { GetBucketRequestPayment } from "./operations/GetBucketRequestPayment.ts";
 import { GetBucketTagging } from "./operations/GetBucketTagging.ts";
 import { GetBucketVersioning } from "./operations/GetBucketVersioning.ts";
 import { GetBucketWebsite } from "./operations/GetBucketWebsite.ts";
@@ -25,6 +38,7 @@ import { GetObjectLegalHold } from "./operations/GetObjectLegalHold.ts";
 import { GetObjectLockConfiguration } from "./operations/GetObjectLockConfiguration.ts";
 import { GetObjectRetention } from "./operations/GetObjectRetention.ts";
 import { GetObjectTagging } from "./operations/GetObjectTagging.ts";
+import { GetPublicAccessBlock } from "./operations/GetPublicAccessBlock.ts";
 import { HeadBucket } from "./operations/HeadBucket.ts";
 import { HeadObject } from "./operations/HeadObject.ts";
 import { ListBuckets } from "./operations/ListBuckets.ts";
@@ -33,8 +47,16 @@ import { ListObjects } from "./operations/ListObjects.ts";
 import { ListObjectsV2 } from "./operations/ListObjectsV2.ts";
 import { ListObjectVersions } from "./operations/ListObjectVersions.ts";
 import { ListParts } from "./operations/ListParts.ts";
+import { PostObject } from "./operations/PostObject.ts";
 import { PutBucketAcl } from "./operations/PutBucketAcl.ts";
+import { PutBucketCors } from "./operations/PutBucketCors.ts";
+import { PutBucketEncryption } from "./operations/PutBucketEncryption.ts";
 import { PutBucketLifecycleConfiguration } from "./operations/PutBucketLifecycleConfiguration.ts";
+import { PutBucketLogging } from "./operations/PutBucketLogging.ts";
+import { PutBucketNotificationConfiguration } from "./operations/PutBucketNotificationConfiguration.ts";
+import { PutBucketOwnershipControls } from "./operations/PutBucketOwnershipControls.ts";
+import { PutBucketPolicy } from "./operations/PutBucketPolicy.ts";
+import { PutBucketRequestPayment } from "./operations/PutBucketRequestPayment.ts";
 import { PutBucketTagging } from "./operations/PutBucketTagging.ts";
 import { PutBucketVersioning } from "./operations/PutBucketVersioning.ts";
 import { PutBucketWebsite } from "./operations/PutBucketWebsite.ts";
@@ -44,6 +66,8 @@ import { PutObjectLegalHold } from "./operations/PutObjectLegalHold.ts";
 import { PutObjectLockConfiguration } from "./operations/PutObjectLockConfiguration.ts";
 import { PutObjectRetention } from "./operations/PutObjectRetention.ts";
 import { PutObjectTagging } from "./operations/PutObjectTagging.ts";
+import { PutPublicAccessBlock } from "./operations/PutPublicAccessBlock.ts";
+import { SecurityTokens } from "./operations/SecurityTokens.ts";
 import { UploadPart } from "./operations/UploadPart.ts";
 import { UploadPartCopy } from "./operations/UploadPartCopy.ts";
 import {
@@ -65,6 +89,7 @@ type Shape = "service" | "bucket" | "object";
  */
 const table: Record<string, S3Operation> = {
   "GET service": ListBuckets,
+  "POST service": SecurityTokens,
 
   "GET bucket": ListObjects,
   "GET bucket?list-type": ListObjectsV2,
@@ -73,6 +98,25 @@ const table: Record<string, S3Operation> = {
   "GET bucket?location": GetBucketLocation,
   "GET bucket?acl": GetBucketAcl,
   "PUT bucket?acl": PutBucketAcl,
+  "GET bucket?policy": GetBucketPolicy,
+  "PUT bucket?policy": PutBucketPolicy,
+  "DELETE bucket?policy": DeleteBucketPolicy,
+  "GET bucket?policyStatus": GetBucketPolicyStatus,
+  "GET bucket?publicAccessBlock": GetPublicAccessBlock,
+  "PUT bucket?publicAccessBlock": PutPublicAccessBlock,
+  "DELETE bucket?publicAccessBlock": DeletePublicAccessBlock,
+  "GET bucket?ownershipControls": GetBucketOwnershipControls,
+  "PUT bucket?ownershipControls": PutBucketOwnershipControls,
+  "DELETE bucket?ownershipControls": DeleteBucketOwnershipControls,
+  "GET bucket?requestPayment": GetBucketRequestPayment,
+  "PUT bucket?requestPayment": PutBucketRequestPayment,
+  "GET bucket?cors": GetBucketCors,
+  "PUT bucket?cors": PutBucketCors,
+  "DELETE bucket?cors": DeleteBucketCors,
+  "GET bucket?notification": GetBucketNotificationConfiguration,
+  "PUT bucket?notification": PutBucketNotificationConfiguration,
+  "GET bucket?logging": GetBucketLogging,
+  "PUT bucket?logging": PutBucketLogging,
   "GET bucket?website": GetBucketWebsite,
   "PUT bucket?website": PutBucketWebsite,
   "DELETE bucket?website": DeleteBucketWebsite,
@@ -86,10 +130,14 @@ const table: Record<string, S3Operation> = {
   "GET bucket?tagging": GetBucketTagging,
   "PUT bucket?tagging": PutBucketTagging,
   "DELETE bucket?tagging": DeleteBucketTagging,
+  "GET bucket?encryption": GetBucketEncryption,
+  "PUT bucket?encryption": PutBucketEncryption,
+  "DELETE bucket?encryption": DeleteBucketEncryption,
   "HEAD bucket": HeadBucket,
   "PUT bucket": CreateBucket,
   "DELETE bucket": DeleteBucket,
   "POST bucket?delete": DeleteObjects,
+  "POST bucket": PostObject,
 
   "GET object": GetObject,
   "GET object?acl": GetObjectAcl,
@@ -115,7 +163,7 @@ const table: Record<string, S3Operation> = {
 
   ...rows(missingConfigurations, (name) => `GET bucket?${name}`, getMissing),
   ...rows(emptyConfigurations, (name) => `GET bucket?${name}`, getEmpty),
-  ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing])),
+  ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing()])),
 };
 
 function rows<Value>(
@@ -147,8 +195,6 @@ export function findRoute(request: S3Request): Route {
   const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
   const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
   if (operation) return { name: operation.name || name, operation };
-  // A form upload with a policy (POST Object).
-  if (name === "POST bucket") throw new S3Error("NotImplemented", "Uploads with POST and a policy are not implemented.");
   if (subresource !== undefined) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
   throw new S3Error("MethodNotAllowed", undefined, {
     fields: { Method: request.method, ResourceType: shape.toUpperCase() },

@@ -149,7 +149,7 @@ test("an error document names the resource and the request, and HEAD has none", 
   assert.equal(codeOf((await call({ method: "PUT", path: "/Box_One" })).text), "InvalidBucketName");
   assert.equal(codeOf((await put("x".repeat(1025), "")).text), "KeyTooLongError");
   assert.equal(codeOf((await put("meta", "", { "x-amz-meta-a": "x".repeat(2050) })).text), "MetadataTooLarge");
-  assert.equal(codeOf((await put("sse", "", { "x-amz-server-side-encryption": "AES256" })).text), "NotImplemented");
+  assert.equal(codeOf((await put("sse", "", { "x-amz-server-side-encryption": "aws:kms" })).text), "NotImplemented");
 });
 
 test("listings", async () => {
@@ -267,7 +267,7 @@ test("copies, deletions of many, and what is not there", async () => {
     "MalformedXML",
   );
   assert.equal(codeOf((await call({ path: "/box-one?policy" })).text), "NoSuchBucketPolicy");
-  assert.equal(codeOf((await call({ method: "PUT", path: "/box-one?policy", body: "{}" })).text), "NotImplemented");
+  assert.equal(codeOf((await call({ method: "PUT", path: "/box-one?policy", body: "{}" })).text), "MalformedPolicy");
   assert.equal(codeOf((await call({ method: "PATCH", path: "/box-one" })).text), "MethodNotAllowed");
   assert.equal(codeOf((await call({ method: "DELETE", path: "/box-one" })).text), "BucketNotEmpty");
 });
@@ -351,7 +351,7 @@ test("strangers, preflights and noise", async () => {
   const preflight = "OPTIONS /box-one/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   assert.match(
     await bare(`${preflight}Origin: http://a\r\nAccess-Control-Request-Method: GET\r\n\r\n`),
-    /^HTTP\/1.1 403 .*<Code>AccessDenied</s,
+    /^HTTP\/1.1 403 .*<Code>AccessForbidden</s,
   );
   assert.match(await bare(`${preflight}\r\n`), /^HTTP\/1.1 400 /);
   assert.match(

@@ -1,12 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type Origin, origins } from "../notifications/origin.ts";
+import { hideMissing } from "./access/decide.ts";
+import { anonymousCaller } from "./access/identity.ts";
+import { accessLine } from "./accessLine.ts";
 import { authenticate } from "./authenticate.ts";
-import type { S3Backend, S3Credentials, S3Log } from "./backend.ts";
+import type { S3Backend, S3Caller, S3Credentials, S3Log } from "./backend.ts";
+import { allowOrigin, answerPreflight } from "./cors.ts";
 import { S3Error, toS3Error } from "./errors.ts";
-import type { S3Response } from "./operation.ts";
+import type { S3Context, S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
-import { refuseConnection, send, sendError } from "./respond.ts";
+import { hostId, refuseConnection, send, sendError } from "./respond.ts";
 import { findRoute, type Route } from "./routes.ts";
 import { SigningKeys } from "./signature.ts";
 import { answerWebsite, websiteHeader } from "./website.ts";
@@ -26,6 +31,8 @@ export interface S3ServerOptions {
   maxClockSkewSeconds?: number;
   /** A connection on which nothing moves for so long is closed. */
   idleSeconds?: number;
+  /** More are not taken: whoever holds many open takes memory from the rest. */
+  maxConnections?: number;
   clock?: () => number;
 }
 
@@ -45,6 +52,9 @@ export function s3Server(options: S3ServerOptions): Server {
     },
     (message, response) => void door.serve(message, response, false),
   );
+  // A connection that is kept for hours comes anew now and then, so that a process that was started later gets its share.
+  server.maxRequestsPerSocket = 5_000;
+  server.maxConnections = options.maxConnections ?? 4_096;
   server.on("checkContinue", (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, true));
   // Other expectations are ignored, as S3 does and RFC 9110 (10.1.1) allows.
   server.on(
@@ -84,9 +94,10 @@ class S3Door {
       begun = true;
     };
 
+    const seen: Seen = { requestId, beganAtMs: Date.now(), began: performance.now() };
     let answer: S3Response | S3Error;
     try {
-      answer = await this.#answer(message, begin);
+      answer = await this.#answer(message, begin, seen);
     } catch (error) {
       const refusal = toS3Error(error);
       answer = refusal;
@@ -96,6 +107,8 @@ class S3Door {
           "s3 request failed",
         );
     }
+    await allowOrigin(message, response, this.#options);
+    seen.turnAroundMs = performance.now() - seen.began;
     this.working.delete(socket);
     message.off("end", work);
 
@@ -107,37 +120,108 @@ class S3Door {
           { requestId, method: message.method, code: answer.code, status: answer.status },
           "s3 request refused",
         );
+        this.#log(seen, answer, 0);
         return;
       }
       const sentBytes = await send(answer, message, response, requestId);
       if (answer.meter)
         this.#options.backend.store.meter(answer.meter.bucketId, { requestClass: answer.meter.requestClass, sentBytes });
+      this.#log(seen, answer, sentBytes);
     } catch (error) {
       this.#options.log.warn({ requestId, err: error }, "s3 answer broke off");
       response.destroy();
     }
   }
 
-  async #answer(message: IncomingMessage, begin: () => void): Promise<S3Response> {
+  /** For the bucket's owner, where the bucket has an access log. */
+  #log(seen: Seen, answer: S3Response | S3Error, sentBytes: number): void {
+    const { request } = seen;
+    const accessLog = request && this.#options.backend.accessLog(request.bucketName);
+    if (!request || !accessLog) return;
+    const failed = answer instanceof S3Error;
+    const header = (name: string) => answer.headers?.[name];
+    const size = header("Content-Range")?.toString().split("/")[1] ?? header("Content-Length") ?? sizeOf(request);
+    accessLog.note(
+      accessLine({
+        request,
+        operation: seen.operation,
+        caller: seen.caller,
+        owner: accessLog.owner,
+        requestId: seen.requestId,
+        hostId,
+        beganAtMs: seen.beganAtMs,
+        totalMs: performance.now() - seen.began,
+        turnAroundMs: seen.turnAroundMs ?? 0,
+        status: answer.status,
+        errorCode: failed ? answer.code : undefined,
+        sentBytes,
+        objectBytes: failed || request.key === "" || size === undefined ? undefined : Number(size),
+        versionId: request.query.get("versionId") ?? header("x-amz-version-id")?.toString(),
+      }),
+    );
+  }
+
+  async #answer(message: IncomingMessage, begin: () => void, seen: Seen): Promise<S3Response> {
     const { backend, credentials, region, maxClockSkewSeconds = 900, clock = Date.now } = this.#options;
     const site = message.headers[websiteHeader];
+    if (message.method === "OPTIONS") return answerPreflight(message, this.#options);
     if (typeof site === "string") return answerWebsite(message, site, backend);
     const request = parseRequest(message, this.#options.hosts);
-    if (request.method === "OPTIONS") return refusePreflight(request);
+    seen.request = request;
     const route = attempt(() => findRoute(request));
-    const { caller, payload } = await authenticate(request, {
-      credentials,
-      region,
-      maxClockSkewSeconds,
-      signingKeys: this.#signingKeys,
-      nowMs: clock(),
-      anyRegion: !(route instanceof Error) && (route.name === "GetBucketLocation" || route.name === "ListBuckets"),
-    });
+    const nowMs = clock();
+    const common = { credentials, signingKeys: this.#signingKeys, maxClockSkewSeconds };
+    const { caller, payload } = authenticatesItself(route)
+      ? { caller: anonymousCaller, payload: { kind: "unsigned" } as const }
+      : await authenticate(request, {
+          ...common,
+          region,
+          nowMs,
+          anyRegion: !(route instanceof Error) && (route.name === "GetBucketLocation" || route.name === "ListBuckets"),
+        });
+    seen.caller = caller;
+    if (!(route instanceof Error)) seen.operation = route.name;
     // A stranger learns nothing of what is implemented.
-    if (route instanceof Error) throw route;
-    return route.operation({ request, body: { message, payload, begin }, caller, backend, region });
+    if (route instanceof Error) throw caller.anonymous ? new S3Error("AccessDenied") : route;
+    if (caller.anonymous && [...request.query.keys()].some((name) => name.startsWith("response-")))
+      throw new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
+    const body = { message, payload, begin };
+    const context: S3Context = { request, body, caller, backend, region, operation: route.name, nowMs, door: common };
+    try {
+      const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
+      return context.charged ? { ...answer, headers: { ...answer.headers, "x-amz-request-charged": "requester" } } : answer;
+    } catch (error) {
+      throw await hideMissing(context, context.opened, toS3Error(error));
+    }
   }
 }
+
+/** Whose signature is in the body. */
+const authenticatesItself = (route: Route | S3Error): boolean =>
+  !(route instanceof Error) && (route.name === "PostObject" || route.name === "SecurityTokens");
+
+/** What is known of a request so far: for the access log of its bucket. */
+interface Seen {
+  requestId: string;
+  beganAtMs: number;
+  began: number;
+  turnAroundMs?: number;
+  request?: S3Request;
+  operation?: string;
+  caller?: S3Caller;
+}
+
+const originOf = ({ caller, request, operation }: S3Context, requestId: string): Origin => ({
+  principalId: caller.anonymous ? "Anonymous" : caller.userId,
+  sourceAddress: request.remoteAddress,
+  requestId,
+  hostId,
+  post: operation === "PostObject",
+});
+
+/** Of what a request brings. */
+const sizeOf = ({ method, headers }: S3Request): string | undefined =>
+  method === "PUT" ? (headers.get("x-amz-decoded-content-length") ?? headers.get("content-length")) : undefined;
 
 function attempt(find: () => Route): Route | S3Error {
   try {
@@ -145,20 +229,6 @@ function attempt(find: () => Route): Route | S3Error {
   } catch (error) {
     return toS3Error(error);
   }
-}
-
-/** No bucket has a CORS configuration, so every preflight is refused as S3 does (RESTOPTIONSobject). */
-function refusePreflight(request: S3Request): never {
-  if (!request.headers.has("origin"))
-    throw new S3Error("InvalidRequest", "Insufficient information. Origin request header needed.");
-  if (!request.headers.has("access-control-request-method"))
-    throw new S3Error("InvalidRequest", "Invalid Access-Control-Request-Method: null");
-  throw new S3Error("AccessDenied", "CORSResponse: CORS is not enabled for this bucket.", {
-    fields: {
-      Method: request.headers.get("access-control-request-method") ?? "",
-      ResourceType: request.key === "" ? "BUCKET" : "OBJECT",
-    },
-  });
 }
 
 /** For the log: a presigned URL is a key to an object. */

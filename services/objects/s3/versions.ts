@@ -1,5 +1,6 @@
 import type { StoredObject } from "../driver.ts";
 import type { S3Bucket } from "./backend.ts";
+import { customerKey, requireKey } from "./encryption.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
 import type { S3Request } from "./request.ts";
@@ -18,6 +19,10 @@ export function checkVersion(versionId: string | undefined): { versionId?: strin
 }
 
 export const askedVersion = (request: S3Request): { versionId?: string } => checkVersion(request.query.get("versionId"));
+
+/** What a write answers: the id of the version that it made, if it has one of its own. */
+export const writtenVersionHeader = ({ versionId }: Pick<StoredObject, "versionId">): Record<string, string> =>
+  versionId === undefined || versionId === "null" ? {} : { "x-amz-version-id": versionId };
 
 /** Nothing while the bucket never had versions. */
 export const versionHeader = ({ versionId }: Pick<StoredObject, "versionId">): Record<string, string> =>
@@ -47,5 +52,15 @@ export async function openObject(context: S3Context, bucket: S3Bucket): Promise<
   const asked = askedVersion(request);
   const object = await backend.store.head(bucket.bucketId, request.key, asked);
   if (object === undefined) throw await missing(context, bucket, request.key, asked);
+  return object;
+}
+
+/** As `openObject`, for who tells of the bytes: of those that are encrypted with a customer's key the request brings that. */
+export async function openReadable(context: S3Context, bucket: S3Bucket): Promise<StoredObject> {
+  const { request, backend } = context;
+  const [asked, key] = [askedVersion(request), customerKey(request)];
+  const object = await backend.store.head(bucket.bucketId, request.key, { ...asked, ...key });
+  if (object === undefined) throw await missing(context, bucket, request.key, asked);
+  requireKey(object, key);
   return object;
 }

@@ -7,13 +7,13 @@ import type { ObjectStore } from "../driver.ts";
 import { openLocalStore } from "../drivers/local/index.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
-import { startDoor } from "./testing/door.ts";
+import { memoryCaller, startDoor } from "./testing/door.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "khmara-website-"));
 let store: ObjectStore;
 let door: { port: number; backend: S3Backend; stop(): Promise<void> };
 let bucket: S3Bucket;
-const caller = { accessKeyId: "AKMAIN", principal: "main", displayName: "main", canonicalId: "main-id" };
+const caller = await memoryCaller("main");
 const files: Record<string, string> = {
   "index.html": "<h1>Home</h1>",
   "404.html": "<h1>Lost</h1>",
@@ -99,6 +99,14 @@ test("redirects: by prefix, by what is missing, and all of it; never by a key to
   assert.deepEqual(await to("/shop/a%20b"), [302, "https://shop.example.org/shop/a%20b"]);
   assert.deepEqual(await to("/gone/x"), [301, `http://${here}/index.html`]);
   assert.equal((await ask("/lost")).status, 404);
+  await store.put(bucket.bucketId, "moved", [Buffer.from("not here")] as never, {
+    headers: { websiteRedirectLocation: "https://elsewhere.example.org/" },
+  });
+  for (const method of ["GET", "HEAD"]) {
+    const elsewhere = await ask("/moved", {}, method);
+    assert.deepEqual([elsewhere.status, elsewhere.headers.get("location")], [301, "https://elsewhere.example.org/"]);
+    assert.equal(await elsewhere.text(), "");
+  }
   await be({ redirectAllTo: { host: "www.example.org" } });
   assert.deepEqual(await to("/a/b?c"), [301, "http://www.example.org/a/b"]);
   assert.deepEqual(await to("//evil.example/x"), [301, "http://www.example.org/evil.example/x"]);

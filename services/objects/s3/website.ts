@@ -3,7 +3,9 @@
  * request of their own sees what is public anyway.
  */
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
+import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
 import { toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
@@ -39,7 +41,11 @@ export async function answerWebsite(message: IncomingMessage, name: string, back
   async function get(wanted: string, plain = false): Promise<S3Response | undefined> {
     try {
       const { method } = parsed;
-      return await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
+      const answer = await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
+      const elsewhere = answer.headers?.["x-amz-website-redirect-location"];
+      if (elsewhere === undefined) return answer;
+      if (answer.body instanceof Readable) answer.body.destroy();
+      return redirect(301, String(elsewhere));
     } catch (error) {
       const refused = toS3Error(error);
       if (
@@ -68,9 +74,13 @@ function contextOf(request: S3Request, key: string, bucket: S3Bucket, backend: S
   return {
     request: { ...request, bucketName: bucket.name, key, rawQuery: "", query: new Map(), headers },
     body: undefined as never,
-    caller: { accessKeyId: "", principal: undefined, displayName: "", canonicalId: "" },
-    backend: { ...backend, bucketByName: async () => bucket, authorize: async () => {} },
+    caller: anonymousCaller,
+    // The bucket was made a site: its pages are for everybody, but for whom its policy denies them.
+    backend: { ...backend, bucketByName: async () => bucket, standing: async () => "role" },
     region: bucket.region,
+    operation: "GetObject",
+    nowMs: Date.now(),
+    door: undefined as never,
   };
 }
 

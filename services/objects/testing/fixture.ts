@@ -41,6 +41,8 @@ export interface TestCloud {
   url: string;
   /** What KEYBUCKET is for. */
   bucketOfKey: { id: string };
+  /** Where the store lies. */
+  directory: string;
   principals: Record<Caller, Principal>;
   call(
     caller: Caller | undefined,
@@ -155,7 +157,7 @@ export async function testCloud(
   };
 
   const secrets = openSecrets(randomBytes(32));
-  const local = await openLocalStore({ directory, ...(options.now ? { now: options.now } : {}) });
+  const local = await openLocalStore({ directory, secrets, ...(options.now ? { now: options.now } : {}) });
   const store = options.wrapStore?.(local) ?? local;
   const addresses = { publicUrl: "http://cloud.test", s3Url: "http://s3.test", region: "us-east-1" };
   const objects = createObjects({
@@ -181,6 +183,7 @@ export async function testCloud(
 
   const cloud: TestCloud = {
     bucketOfKey,
+    directory,
     database,
     store,
     objects,

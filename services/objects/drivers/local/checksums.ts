@@ -43,9 +43,9 @@ function running(algorithm: ChecksumAlgorithm): RunningChecksum {
 
 /** What the store keeps of every piece of content to find damage by, and what clients asked for. */
 export interface ContentSums {
-  /** CRC-32: checked whenever the whole content is read. */
+  /** CRC-32 of the bytes as they lie on disk: checked whenever the whole content is read. */
   crc32: number;
-  /** MD5: the ETag, and what the scrub checks. */
+  /** MD5: the ETag, and what the scrub checks, but of encrypted bytes. */
   md5: Buffer;
   sha256Hex?: string;
   /** Base64, by algorithm. */
@@ -65,8 +65,9 @@ export class Summing {
     if (sha256) this.#sha256 = running("sha256");
   }
 
-  update(bytes: Uint8Array): void {
-    this.#crc32 = crc32(bytes, this.#crc32);
+  /** `stored`: the same bytes as they are written down, when they are encrypted. */
+  update(bytes: Uint8Array, stored = bytes): void {
+    this.#crc32 = crc32(stored, this.#crc32);
     this.#md5.update(bytes);
     this.#sha256?.update(bytes);
     for (const sum of this.#asked.values()) sum.update(bytes);
@@ -77,6 +78,30 @@ export class Summing {
     for (const [algorithm, sum] of this.#asked) checksums[algorithm] = sum.digest().toString("base64");
     const sha256Hex = this.#sha256?.digest().toString("hex");
     return { crc32: this.#crc32, md5: this.#md5.digest(), checksums, ...(sha256Hex !== undefined && { sha256Hex }) };
+  }
+}
+
+/** Whether bytes, read from where they lie, are those that were stored: by their MD5, or where they are encrypted by their CRC-32. */
+export class StoredCheck {
+  readonly #content: { crc32: number; md5: Buffer; sealedKey?: Buffer | undefined };
+  readonly #md5: Hash | undefined;
+  #crc32 = 0;
+
+  constructor(content: { crc32: number; md5: Buffer; sealedKey?: Buffer | undefined }) {
+    this.#content = content;
+    if (content.sealedKey === undefined) this.#md5 = createHash("md5");
+  }
+
+  update(bytes: Uint8Array): this {
+    if (this.#md5 === undefined) this.#crc32 = crc32(bytes, this.#crc32);
+    else this.#md5.update(bytes);
+    return this;
+  }
+
+  /** Once, at the end. */
+  holds(): boolean {
+    const { crc32, md5 } = this.#content;
+    return this.#md5 === undefined ? this.#crc32 === crc32 : this.#md5.digest().equals(md5);
   }
 }
 

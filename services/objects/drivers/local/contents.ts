@@ -47,10 +47,38 @@ export function release(transaction: Transaction, id: string): void {
   }
   transaction.remove("contents", contentKey(id));
   if (content.kind === "list") for (const part of partsIn(content)) release(transaction, part.content);
-  if (content.kind === "file") {
+  letGo(transaction, id, content.kind);
+}
+
+/** Its bytes are removed from where they lie, after the commit. */
+function letGo(transaction: Transaction, id: string, kind: Content["kind"]): void {
+  if (kind === "file") {
     transaction.put("garbage", contentKey(id), nothing);
     transaction.garbage = true;
   }
+  if (kind === "cluster") transaction.put("clusterGarbage", clusterGarbageKey(transaction.nowMs, id), nothing);
+}
+
+/** The same bytes lie elsewhere now. False when they are gone, or lie elsewhere already. */
+export function replaceContent(
+  transaction: Transaction,
+  id: string,
+  from: Content["kind"],
+  place: Pick<Content, "kind" | "payload">,
+): boolean {
+  const content = contentIn(transaction, id);
+  if (content?.kind !== from) return false;
+  transaction.put("contents", contentKey(id), encodeContent({ ...content, ...place }));
+  letGo(transaction, id, from);
+  return true;
+}
+
+/** In the order of time. */
+export function clusterGarbageKey(atMs: number, contentId: string): Buffer {
+  const key = Buffer.alloc(6 + contentId.length / 2);
+  key.writeUIntBE(atMs, 0, 6);
+  key.write(contentId, 6, "hex");
+  return key;
 }
 
 export const partsIn = (content: Content | undefined): PartRecord[] =>

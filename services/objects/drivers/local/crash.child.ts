@@ -1,7 +1,7 @@
 /**
  * A process for local.test.ts to kill: works at random on a store and tells on standard output what it is about to do and
  * what was acknowledged, each line written before the next step, so that the parent knows what must be there.
- * Arguments: directory, bucket, name of this process, seed.
+ * Arguments: directory, bucket, name of this process, seed, and "versioned" for a bucket that is to keep versions.
  */
 import { writeSync } from "node:fs";
 import type { Id } from "../../../../kernel/ids.ts";
@@ -9,9 +9,10 @@ import { bodyOf, pattern } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { openLocalStore } from "./index.ts";
 
-const [directory, bucketId, name, seed] = process.argv.slice(2) as [string, Id<"bucket">, string, string];
+const [directory, bucketId, name, seed, versioned] = process.argv.slice(2) as [string, Id<"bucket">, string, string, string?];
 const random = seededRandom(Number(seed));
 const store = await openLocalStore({ directory });
+if (versioned !== undefined) await store.settingsUpdate(bucketId, { versioning: "enabled" });
 const tell = (line: object): void => {
   writeSync(1, `${JSON.stringify(line)}\n`);
 };

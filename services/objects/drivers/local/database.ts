@@ -1,6 +1,8 @@
 import { open, type RootDatabase, type Database as Table } from "lmdb";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { asCloudError } from "./failures.ts";
+import type { Change, Journal, Snapshotted } from "./journal.ts";
+import type { Mark } from "./journalFrames.ts";
 
 type Bytes = Table<Uint8Array, Uint8Array>;
 
@@ -29,10 +31,31 @@ const tableNames = [
   "facts",
   /** content id → nothing: files to remove */
   "garbage",
+  /** milliseconds since 1970, content id → nothing: what to remove from the cluster some time after that */
+  "clusterGarbage",
   /** name → number */
   "counters",
 ] as const;
 export type TableName = (typeof tableNames)[number];
+export const isTable = (name: string): name is TableName => tableNames.includes(name as TableName);
+
+/** Where the journal stands, in the table "counters". */
+export const journalMark = {
+  key: Buffer.from("journal"),
+  encode({ sequence, id }: Mark): Buffer {
+    const out = Buffer.alloc(16);
+    out.writeDoubleLE(sequence);
+    id.copy(out, 8);
+    return out;
+  },
+  decode(value: Uint8Array): Mark {
+    const bytes = Buffer.from(value);
+    return { sequence: bytes.readDoubleLE(), id: bytes.subarray(8) };
+  },
+};
+/** Of no use to a rebuilt index, which compares the files itself. */
+const notInJournal = new Set<TableName>(["garbage"]);
+const changesInPage = 500;
 
 interface Waiting {
   work: (transaction: Transaction) => unknown;
@@ -55,20 +78,25 @@ export class Transaction {
   readonly #tables: Record<TableName, Bytes>;
   changes = 0;
   garbage = false;
+  /** For the journal; absent where there is none. */
+  readonly log: Change[] | undefined;
 
-  constructor(tables: Record<TableName, Bytes>, nowMs: number) {
+  constructor(tables: Record<TableName, Bytes>, nowMs: number, logged = false) {
     this.#tables = tables;
     this.nowMs = nowMs;
+    this.log = logged ? [] : undefined;
   }
   get(table: TableName, key: Uint8Array): Uint8Array | undefined {
     return this.#tables[table].getBinary(key);
   }
   put(table: TableName, key: Uint8Array, value: Uint8Array): void {
     this.changes++;
+    if (!notInJournal.has(table)) this.log?.push({ table, key, value });
     void this.#tables[table].put(key, value);
   }
   remove(table: TableName, key: Uint8Array): void {
     this.changes++;
+    if (!notInJournal.has(table)) this.log?.push({ table, key });
     void this.#tables[table].remove(key);
   }
   /** Entries from `start` up to but not including `end`; collected, since writing moves cursors. */
@@ -102,14 +130,16 @@ export class Database {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #tables: Record<TableName, Bytes>;
   readonly #now: () => number;
+  readonly #journal: Journal | undefined;
   #waiting: Waiting[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
   /** Called after a commit that left files to remove. */
   onGarbage: () => void = () => {};
 
-  constructor(path: string, now: () => number) {
+  constructor(path: string, now: () => number, journal?: Journal) {
     this.#now = now;
+    this.#journal = journal;
     const binary = { encoding: "binary", keyEncoding: "binary" } as const;
     this.#root = open<Uint8Array, Uint8Array>({
       path,
@@ -125,6 +155,52 @@ export class Database {
     this.#tables = Object.fromEntries(
       tableNames.map((name) => [name, this.#root.openDB<Uint8Array, Uint8Array>({ name, ...binary })]),
     ) as Record<TableName, Bytes>;
+    if (journal !== undefined) {
+      journal.index = this.#snapshotted();
+      journal.checkSoon();
+    }
+  }
+
+  #snapshotted(): Snapshotted {
+    const page = (table: TableName, start: Buffer) => this.read((index) => index.range(table, start, lastKey, changesInPage));
+    return {
+      mark: () => this.read((index) => journalMarkIn(index)),
+      isEmpty: () => this.count("contents") + this.count("settings") === 0,
+      *pages() {
+        for (const table of tableNames) {
+          if (notInJournal.has(table)) continue;
+          for (let start = firstKey; ; ) {
+            const entries = page(table, start);
+            yield entries.map(({ key, value }) => ({ table, key, value: Buffer.from(value) }));
+            const last = entries.at(-1);
+            if (entries.length < changesInPage || last === undefined) break;
+            start = Buffer.concat([last.key, firstKey.subarray(0, 1)]);
+          }
+        }
+      },
+    };
+  }
+
+  count(table: TableName): number {
+    let count = 0;
+    this.read((index) => {
+      for (const _ of index.walk(table, firstKey, lastKey)) count++;
+    });
+    return count;
+  }
+
+  /** All at once. */
+  keys(table: TableName): Buffer[] {
+    return this.read((index) => [...index.walk(table, firstKey, lastKey)].map(({ key }) => Buffer.from(key)));
+  }
+
+  /** Tells the journal of the changes, and the index where the journal stands then. */
+  #log({ log, nowMs }: Transaction): void {
+    if (this.#journal === undefined || log === undefined || log.length === 0) return;
+    const counters = this.#tables.counters;
+    const before = counters.getBinary(journalMark.key);
+    const mark = this.#journal.append(before && journalMark.decode(before), log, nowMs);
+    void counters.put(journalMark.key, journalMark.encode(mark));
   }
 
   /**
@@ -175,7 +251,7 @@ export class Database {
     try {
       // As a child of LMDB's transaction: an exception in the middle takes back the whole batch.
       await this.#root.childTransaction(() => {
-        const transaction = new Transaction(this.#tables, this.#now());
+        const transaction = new Transaction(this.#tables, this.#now(), this.#journal !== undefined);
         for (const waiting of gather()) {
           const before = transaction.changes;
           delete waiting.error;
@@ -187,6 +263,7 @@ export class Database {
           }
         }
         for (const finish of transaction.atEnd.values()) finish();
+        this.#log(transaction);
         garbage = transaction.garbage;
       });
     } catch (error) {
@@ -210,10 +287,19 @@ export class Database {
 
   async close(): Promise<void> {
     while (this.#draining !== undefined) await this.#draining;
+    await this.#journal?.close();
     this.#closed = true;
     await this.#root.close();
   }
 }
+
+const journalMarkIn = (index: ReadView): Mark | undefined => {
+  const stored = index.get("counters", journalMark.key);
+  return stored && journalMark.decode(stored);
+};
+
+const firstKey = Buffer.alloc(1);
+const lastKey = Buffer.from([0xff, 0xff]);
 
 export interface ReadView {
   get(table: TableName, key: Uint8Array): Uint8Array | undefined;

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newContentId } from "./contents.ts";
 import { ignoreMissing } from "./failures.ts";
@@ -39,6 +39,11 @@ export class Files {
     return new Files(data, tmp, await OwnFolder.create(tmp));
   }
 
+  /** Of this process: others see by it that it lives. */
+  get ownFolder(): string {
+    return this.#own.path;
+  }
+
   pathOf(contentId: string): string {
     return join(this.#data, contentId.slice(28, 30), contentId.slice(30), contentId);
   }
@@ -51,30 +56,40 @@ export class Files {
     return newContentId(this.#folder);
   }
 
-  #temporary(contentId: string): string {
+  /** Where the file is until it is placed. */
+  temporaryPath(contentId: string): string {
     return join(this.#own.path, contentId);
   }
 
   create(contentId: string): Promise<FileHandle> {
-    return open(this.#temporary(contentId), "wx", 0o600);
+    return open(this.temporaryPath(contentId), "wx", 0o600);
   }
 
   /** Makes the written and synced file durable under its own name. */
   async place(contentId: string): Promise<void> {
     await this.#makeFolder(contentId);
-    await link(this.#temporary(contentId), this.pathOf(contentId));
+    await link(this.temporaryPath(contentId), this.pathOf(contentId));
     await this.#sync(join(this.pathOf(contentId), ".."));
   }
 
   /** The index has it: the temporary name has done its work. */
   settle(contentId: string): Promise<void> {
-    return ignoreMissing(unlink(this.#temporary(contentId)));
+    return ignoreMissing(unlink(this.temporaryPath(contentId)));
   }
 
   /** The index does not have it. The temporary name goes last: until then the next open would find the rest. */
   async discard(contentId: string): Promise<void> {
     await ignoreMissing(unlink(this.pathOf(contentId)));
     await this.settle(contentId);
+  }
+
+  /** Puts a damaged file aside, to quarantine/, for whoever looks what is left of it. */
+  async quarantine(contentId: string): Promise<void> {
+    const folder = join(this.#data, "..", "quarantine");
+    await mkdir(folder, { recursive: true });
+    await ignoreMissing(rename(this.pathOf(contentId), join(folder, contentId)));
+    await syncFolder(folder);
+    await this.syncFoldersOf([contentId]);
   }
 
   remove(contentId: string): Promise<void> {

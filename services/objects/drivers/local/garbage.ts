@@ -1,9 +1,12 @@
 import type { Database } from "./database.ts";
-import type { Files } from "./files.ts";
+import type { Placing } from "./placing.ts";
 
 const filesAtOnce = 500;
 /** Long enough that deletions in a row share the folder syncs. */
 const delayMs = 50;
+/** How often is looked for what the cluster may remove now. */
+const clusterEveryMs = 60_000;
+const timeBytes = 6;
 const all = [Buffer.alloc(1), Buffer.from([0xff, 0xff])] as const;
 
 /**
@@ -12,13 +15,21 @@ const all = [Buffer.alloc(1), Buffer.from([0xff, 0xff])] as const;
  */
 export class GarbageCollector {
   readonly #database: Database;
-  readonly #files: Files;
+  readonly #places: Placing;
+  readonly #now: () => number;
+  readonly #graceMs: number;
+  readonly #clusterTimer: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(database: Database, files: Files) {
+  /** `graceMs`: what the cluster keeps so long for those who read it. */
+  constructor(database: Database, places: Placing, { now, graceMs }: { now: () => number; graceMs: number }) {
     this.#database = database;
-    this.#files = files;
+    this.#places = places;
+    this.#now = now;
+    this.#graceMs = graceMs;
+    if (places.cluster !== undefined)
+      this.#clusterTimer = setInterval(() => this.collect().catch(() => {}), clusterEveryMs).unref();
   }
 
   soon(): void {
@@ -35,12 +46,35 @@ export class GarbageCollector {
   }
 
   async #collect(): Promise<void> {
+    await this.#collectFiles();
+    await this.#collectCluster();
+  }
+
+  async #collectCluster(): Promise<void> {
+    const { cluster } = this.#places;
+    if (cluster === undefined) return;
+    for (;;) {
+      const until = Buffer.alloc(timeBytes);
+      until.writeUIntBE(Math.max(this.#now() - this.#graceMs, 0), 0, timeBytes);
+      const keys = this.#database.read((index) =>
+        index.range("clusterGarbage", Buffer.alloc(1), until, filesAtOnce).map(({ key }) => key),
+      );
+      if (keys.length === 0) return;
+      await cluster.remove(keys.map((key) => key.toString("hex", timeBytes)));
+      await this.#database.write((transaction) => {
+        for (const key of keys) transaction.remove("clusterGarbage", key);
+      });
+    }
+  }
+
+  async #collectFiles(): Promise<void> {
+    const { files } = this.#places;
     for (;;) {
       const keys = this.#database.read((index) => index.range("garbage", ...all, filesAtOnce).map(({ key }) => key));
       if (keys.length === 0) return;
       const contentIds = keys.map((key) => key.toString("hex"));
-      await Promise.all(contentIds.map((id) => this.#files.remove(id)));
-      await this.#files.syncFoldersOf(contentIds);
+      await Promise.all(contentIds.map((id) => files.remove(id)));
+      await files.syncFoldersOf(contentIds);
       await this.#database.write((transaction) => {
         for (const key of keys) transaction.remove("garbage", key);
       });
@@ -49,6 +83,7 @@ export class GarbageCollector {
 
   async close(): Promise<void> {
     clearTimeout(this.#timer);
+    clearInterval(this.#clusterTimer);
     await this.collect();
   }
 }

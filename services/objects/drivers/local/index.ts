@@ -2,7 +2,18 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
-import type { ObjectRead, ObjectStore, StoredObject } from "../../driver.ts";
+import type { Secrets } from "../../../../kernel/secrets.ts";
+import {
+  checksumAlgorithms,
+  type Encryption,
+  type Engine,
+  type ObjectRead,
+  type ObjectStore,
+  type PutOptions,
+  type StoredObject,
+} from "../../driver.ts";
+import type { ClusterContents } from "../cluster/contents.ts";
+import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
   book,
   bookRequests,
@@ -18,9 +29,19 @@ import {
 import { type Checksums, Summing } from "./checksums.ts";
 import { contentIn, isKept, partsIn, share } from "./contents.ts";
 import { Database, type Transaction } from "./database.ts";
+import {
+  checkCustomerKey,
+  DataKeys,
+  encryptionOf,
+  etagFor,
+  isEncryptedSo,
+  type NewKey,
+  newEncryptionRecord,
+} from "./encryption.ts";
 import { isMissing } from "./failures.ts";
 import { Files, syncFolder } from "./files.ts";
 import { GarbageCollector } from "./garbage.ts";
+import { Journal } from "./journal.ts";
 import { afterPrefix, bucketKey, objectKey } from "./keys.ts";
 import { walk } from "./listing.ts";
 import {
@@ -48,9 +69,11 @@ import {
   refusal,
   writeObject,
 } from "./objects.ts";
-import { cut, damaged, openSegments, type Piece, resolveRange } from "./reading.ts";
+import type { Placing } from "./placing.ts";
+import { cut, damaged, noCluster, openSegments, type Piece, resolveRange } from "./reading.ts";
 import { type Received, receive } from "./receive.ts";
-import { decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
+import { type Content, decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
+import { relocate } from "./relocate.ts";
 import { scrub } from "./scrub.ts";
 import { listVersions } from "./versionListing.ts";
 import { changeSettings, findMarker, findVersion, isVersioned, settingsIn } from "./versions.ts";
@@ -60,38 +83,67 @@ export interface LocalStoreOptions {
   directory: string;
   /** Milliseconds since 1970; for tests. */
   now?: () => number;
+  /** With them it can keep bytes encrypted. */
+  secrets?: Secrets | undefined;
+  /** Where the bytes of buckets with the engine `cluster` lie. Closed with the store. */
+  cluster?: ClusterContents | undefined;
+  /** The engine of buckets that were given none. */
+  engine?: Engine;
+  /** How long the cluster keeps what was deleted, for those who are reading it. */
+  clusterGraceMs?: number;
 }
 
 /** How long requests that changed nothing are counted in memory. */
 const meterDelayMs = 500;
 
-/** The embedded object store: an LMDB index with the small objects, and files for the rest. */
-export async function openLocalStore({ directory, now = Date.now }: LocalStoreOptions): Promise<ObjectStore> {
+const defaultGraceMs = 3_600_000;
+
+/** The object store: an LMDB index with the small objects, and files for the rest, or a cluster for all bytes. */
+export async function openLocalStore(options: LocalStoreOptions): Promise<ObjectStore> {
+  const { directory, now = Date.now, cluster, engine = "local", clusterGraceMs = defaultGraceMs } = options;
   await mkdir(directory, { recursive: true });
   const files = await Files.open(directory);
-  const database = new Database(join(directory, "index"), now);
+  const database = new Database(join(directory, "index"), now, await Journal.open(directory, files.ownFolder));
   // A file is found again after a power loss only when its folder is on disk as well.
-  for (const folder of ["index", ".", ".."]) await syncFolder(join(directory, folder));
+  for (const folder of ["index", "journal", ".", ".."]) await syncFolder(join(directory, folder));
   await files.recover((contentId) => database.read((index) => isKept(index, contentId)));
-  const garbage = new GarbageCollector(database, files);
+  const garbage = new GarbageCollector(database, { files, cluster }, { now, graceMs: clusterGraceMs });
   await garbage.collect();
   database.onGarbage = () => garbage.soon();
-  return new LocalStore(database, files, garbage);
+  const copy = cluster && new IndexCopy(cluster, directory);
+  return new LocalStore(database, { files, cluster }, engine, garbage, new DataKeys(options.secrets), copy);
 }
 
 class LocalStore implements ObjectStore {
   readonly #database: Database;
   readonly #files: Files;
+  readonly #cluster: ClusterContents | undefined;
+  readonly #indexCopy: IndexCopy | undefined;
+  readonly #engine: Engine;
+  readonly engines: ObjectStore["engines"];
   readonly #garbage: GarbageCollector;
+  readonly #keys: DataKeys;
   readonly #running = new Set<Promise<unknown>>();
   #metered = new Map<Id<"bucket">, RequestCounts>();
   #meterTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(database: Database, files: Files, garbage: GarbageCollector) {
+  constructor(
+    database: Database,
+    { files, cluster }: Placing,
+    engine: Engine,
+    garbage: GarbageCollector,
+    keys: DataKeys,
+    indexCopy: IndexCopy | undefined,
+  ) {
+    this.#indexCopy = indexCopy;
     this.#database = database;
     this.#files = files;
+    this.#cluster = cluster;
+    this.#engine = engine;
+    this.engines = { available: cluster === undefined ? ["local"] : ["local", "cluster"], standard: engine };
     this.#garbage = garbage;
+    this.#keys = keys;
   }
 
   put: ObjectStore["put"] = (bucketId, key, body, options = {}) =>
@@ -101,14 +153,24 @@ class LocalStore implements ObjectStore {
         this.#database.read((index) => recordAt(index, bucketId, key)),
         options,
       );
-      const received = await receive(this.#files, body, options, options.checksum ? [options.checksum.algorithm] : []);
+      const encryption = options.encryption ?? this.#encryptionOf(bucketId);
+      const received = await receive(
+        this.#placingOf(bucketId),
+        body,
+        options,
+        options.checksum ? [options.checksum.algorithm] : [],
+        this.#newKey(encryption),
+      );
+      const encrypted = newEncryptionRecord(encryption);
+      const etag = etagFor(encryption, received.sums.md5);
       return this.#commitReceived(received, (transaction) => {
         const previous = recordAt(transaction, bucketId, key);
         checkPreconditions(previous, options);
         const record: ObjectRecord = {
           content: received.contentId,
           sizeBytes: received.sizeBytes,
-          etag: received.sums.md5.toString("hex"),
+          etag,
+          ...(encrypted && { encryption: encrypted }),
           modifiedAtMs: transaction.nowMs,
           headers: options.headers ?? {},
           metadata: options.metadata ?? {},
@@ -124,23 +186,42 @@ class LocalStore implements ObjectStore {
 
   /** A file whose record was refused goes again; one whose commit failed only if the index really lacks it. */
   async #commitReceived<T>(received: Received, work: (transaction: Transaction) => T): Promise<T> {
-    const { contentId, inline } = received;
+    const { contentId, kind } = received;
     try {
       const result = await this.#database.write(work);
       // Not waited for: the object is durable, and a name left behind is settled at the next open.
-      if (inline === undefined) void this.#tracked(() => this.#files.settle(contentId)).catch(() => {});
+      if (kind !== "inline") void this.#tracked(() => this.#files.settle(contentId)).catch(() => {});
       return result;
     } catch (error) {
-      if (inline === undefined && !this.#database.read((index) => isKept(index, contentId))) await this.#files.discard(contentId);
+      if (kind !== "inline" && !this.#database.read((index) => isKept(index, contentId))) {
+        await this.#files.discard(contentId);
+        // What stays behind there is found by the scrub.
+        if (kind === "cluster") await this.#cluster?.remove([contentId]).catch(() => {});
+      }
       throw error;
     }
   }
 
-  head: ObjectStore["head"] = (bucketId, key, { versionId } = {}) =>
+  #placingOf(bucketId: Id<"bucket">): Placing {
+    const engine = this.#database.read((index) => settingsIn(index, bucketId)).engine ?? this.#engine;
+    if (engine === "cluster" && this.#cluster === undefined) throw noCluster();
+    return { files: this.#files, cluster: engine === "cluster" ? this.#cluster : undefined };
+  }
+
+  #encryptionOf(bucketId: Id<"bucket">): Encryption {
+    return { kind: this.#database.read((index) => settingsIn(index, bucketId)).encryption ?? "none" };
+  }
+
+  #newKey(encryption: Encryption): NewKey | undefined {
+    return encryption.kind === "none" ? undefined : (contentId) => this.#keys.create(contentId, encryption);
+  }
+
+  head: ObjectStore["head"] = (bucketId, key, { versionId, customerKey } = {}) =>
     this.#tracked(async () =>
       this.#database.read((index) => {
         const record = objectAt(index, bucketId, key, versionId);
         if (record === undefined) return undefined;
+        if (customerKey !== undefined) checkCustomerKey(record.encryption, customerKey);
         // Only completed uploads have parts; the others are spared the look.
         const parts = record.etag.includes("-") ? partsIn(contentIn(index, record.content)) : [];
         return storedObject(key, record, parts, isVersioned(index, bucketId));
@@ -156,17 +237,27 @@ class LocalStore implements ObjectStore {
         const { record, object, pieces } = this.#database.read((index) => {
           const record = objectAt(index, bucketId, key, options.versionId);
           if (record === undefined) throw noObject();
+          checkCustomerKey(record.encryption, options.customerKey);
           const content = contentIn(index, record.content);
           if (content === undefined) throw damaged("missing from the index");
           const parts = partsIn(content);
-          const pieceOf = (contentId: string, crc32: number, contentBytes: number, inline: boolean): Piece => {
-            const payload = inline ? contentIn(index, contentId)?.payload : undefined;
-            return { contentId, crc32, contentBytes, ...(payload && { inline: payload }) };
-          };
+          const pieceOf = (
+            contentId: string,
+            crc32: number,
+            contentBytes: number,
+            { kind, payload, sealedKey }: Pick<Content, "kind" | "payload" | "sealedKey">,
+          ): Piece => ({
+            contentId,
+            crc32,
+            contentBytes,
+            ...(kind === "inline" && { inline: payload }),
+            ...(kind === "cluster" && { remote: true }),
+            ...(sealedKey && { openKey: () => this.#keys.open(contentId, sealedKey, options.customerKey) }),
+          });
           const pieces =
             content.kind === "list"
-              ? parts.map((part) => pieceOf(part.content, part.crc32, part.sizeBytes, part.inline))
-              : [pieceOf(record.content, content.crc32, content.sizeBytes, content.kind === "inline")];
+              ? parts.map((part) => pieceOf(part.content, part.crc32, part.sizeBytes, contentIn(index, part.content) ?? lostPart))
+              : [pieceOf(record.content, content.crc32, content.sizeBytes, content)];
           return { record, object: storedObject(key, record, parts, isVersioned(index, bucketId)), pieces };
         });
         const range =
@@ -174,13 +265,17 @@ class LocalStore implements ObjectStore {
             ? resolveRange(record.sizeBytes, options.range)
             : partRange(object, options.partNumber);
         try {
-          const body = await openSegments(this.#files, cut(pieces, range.from, range.sizeBytes));
+          const body = await openSegments(
+            { files: this.#files, cluster: this.#cluster },
+            cut(pieces, range.from, range.sizeBytes),
+          );
           return { object, range, body };
         } catch (error) {
-          // Replaced or deleted between the look into the index and the opening: look again.
-          if (!isMissing(error)) throw error;
-          if (lost === record.content) throw damaged("missing");
-          lost = record.content;
+          // Replaced, moved or deleted between the look into the index and the opening: look again.
+          if (!isMissing(error) && !CloudError.is(error, "not_found")) throw error;
+          const places = pieces.map(({ contentId, remote }) => `${contentId} ${remote}`).join();
+          if (lost === places) throw damaged("missing");
+          lost = places;
         }
       }
     });
@@ -212,7 +307,12 @@ class LocalStore implements ObjectStore {
 
   copy: ObjectStore["copy"] = (source, target, options = {}) =>
     this.#tracked(async () => {
-      const { checksum } = options;
+      const { checksum, encryption } = options;
+      if (encryption !== undefined) {
+        const record = this.#database.read((index) => objectAt(index, source.bucketId, source.key, source.versionId));
+        if (record !== undefined && !isEncryptedSo(record.encryption, encryption))
+          return this.#copyBytes(source, target, options);
+      }
       for (;;) {
         const summed = checksum === undefined ? undefined : await this.#checksumOf(source, checksum);
         const copied = await this.#database.write((transaction) => {
@@ -223,7 +323,16 @@ class LocalStore implements ObjectStore {
           if (summed !== undefined && summed.content !== from.content) return undefined;
           const previous = recordAt(transaction, target.bucketId, target.key);
           checkPreconditions(previous, options);
-          const { uploadId: _, versionId: _id, order: _order, tags, retention: _until, legalHold: _hold, ...kept } = from;
+          const {
+            uploadId: _,
+            versionId: _id,
+            order: _order,
+            tags,
+            retention: _until,
+            legalHold: _hold,
+            access: _acl,
+            ...kept
+          } = from;
           const record: ObjectRecord = {
             ...kept,
             modifiedAtMs: transaction.nowMs,
@@ -242,6 +351,35 @@ class LocalStore implements ObjectStore {
       }
     });
 
+  /** A copy that shares no bytes, as they are to be encrypted otherwise. */
+  async #copyBytes(...[source, target, options = {}]: Parameters<ObjectStore["copy"]>): Promise<StoredObject> {
+    const { versionId, customerKey } = source;
+    const { object, body } = await this.get(source.bucketId, source.key, {
+      ...(versionId !== undefined && { versionId }),
+      ...(customerKey !== undefined && { customerKey }),
+    });
+    try {
+      if (options.sourceIfMatch !== undefined) checkPreconditions(object, { ifMatch: options.sourceIfMatch });
+      const { headers, metadata, tags, checksums, sizeBytes } = object;
+      const algorithm = options.checksum ?? checksumAlgorithms.find((name) => checksums[name] !== undefined);
+      return await this.put(
+        target.bucketId,
+        target.key,
+        body as AsyncIterable<Uint8Array>,
+        {
+          headers,
+          metadata,
+          sizeBytes,
+          ...(tags && { tags }),
+          ...options,
+          checksum: algorithm && { algorithm },
+        } as PutOptions,
+      );
+    } finally {
+      body.destroy();
+    }
+  }
+
   /** Checksums undefined: the object has this one already. */
   async #checksumOf(
     source: Parameters<ObjectStore["copy"]>[0],
@@ -251,8 +389,8 @@ class LocalStore implements ObjectStore {
       const record = this.#database.read((index) => objectAt(index, source.bucketId, source.key, source.versionId));
       if (record === undefined) throw noObject();
       if (record.checksums[algorithm] !== undefined) return { content: record.content };
-      const { versionId } = source;
-      const { body, object } = await this.get(source.bucketId, source.key, versionId === undefined ? {} : { versionId });
+      const { bucketId, key, ...which } = source;
+      const { body, object } = await this.get(bucketId, key, which);
       const summing = new Summing([algorithm], false);
       for await (const block of body) summing.update(block as Buffer);
       if (object.etag === record.etag) return { content: record.content, checksums: summing.finish().checksums };
@@ -299,6 +437,7 @@ class LocalStore implements ObjectStore {
   uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
     const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
     return this.#write((transaction) => {
+      const encryption = newEncryptionRecord(options.encryption ?? this.#encryptionOf(bucketId));
       objectKey(bucketId, key);
       const record = {
         key,
@@ -307,19 +446,19 @@ class LocalStore implements ObjectStore {
         startedAtMs: 0,
         ...(checksumAlgorithm && { checksumAlgorithm }),
         ...(checksumType && { checksumType }),
+        ...(encryption && { encryption }),
         ...marksOf(options),
       };
       return createUpload(transaction, bucketId, newId("upload", transaction.nowMs), record, meter);
     });
   };
 
-  upload: ObjectStore["upload"] = (bucketId, uploadId) =>
-    this.#tracked(async () =>
-      storedUpload(
-        uploadId,
-        this.#database.read((index) => uploadAt(index, bucketId, uploadId)),
-      ),
-    );
+  upload: ObjectStore["upload"] = (bucketId, uploadId, { customerKey } = {}) =>
+    this.#tracked(async () => {
+      const record = this.#database.read((index) => uploadAt(index, bucketId, uploadId));
+      if (customerKey !== undefined) checkCustomerKey(record.encryption, customerKey);
+      return storedUpload(uploadId, record);
+    });
 
   uploadList: ObjectStore["uploadList"] = (bucketId, options) =>
     this.#tracked(async () => this.#database.read((index) => listUploads(index, bucketId, options)));
@@ -328,10 +467,12 @@ class LocalStore implements ObjectStore {
     this.#tracked(async () => {
       checkPartNumber(number);
       const upload = this.#database.read((index) => uploadAt(index, bucketId, uploadId));
+      const encryption = encryptionOf(upload.encryption, options.customerKey);
       const algorithms = [options.checksum?.algorithm, upload.checksumAlgorithm].filter((algorithm) => algorithm !== undefined);
-      const received = await receive(this.#files, body, options, algorithms);
+      const received = await receive(this.#placingOf(bucketId), body, options, algorithms, this.#newKey(encryption));
+      const etag = etagFor(encryption, received.sums.md5);
       return this.#commitReceived(received, (transaction) =>
-        storedPart(writePart(transaction, bucketId, uploadId, number, received, options.meter)),
+        storedPart(writePart(transaction, bucketId, uploadId, number, { ...received, etag }, options.meter)),
       );
     });
 
@@ -409,7 +550,17 @@ class LocalStore implements ObjectStore {
 
   factsAcknowledge: ObjectStore["factsAcknowledge"] = (ids) => this.#write((transaction) => forgetFacts(transaction, ids));
 
-  scrub: ObjectStore["scrub"] = (options = {}) => this.#tracked(() => scrub(this.#database, this.#files, options));
+  scrub: ObjectStore["scrub"] = (options = {}) =>
+    this.#tracked(() => scrub(this.#database, { files: this.#files, cluster: this.#cluster }, options));
+
+  relocate: ObjectStore["relocate"] = (bucketId, options = {}) =>
+    this.#tracked(async () => {
+      const toCluster = this.#placingOf(bucketId).cluster !== undefined;
+      const stores = { database: this.#database, files: this.#files, cluster: this.#cluster };
+      return relocate(stores, bucketId, toCluster, options);
+    });
+
+  copyIndex: ObjectStore["copyIndex"] = () => this.#tracked(async () => this.#indexCopy?.run());
 
   close: ObjectStore["close"] = () => {
     this.#closed ??= this.#close();
@@ -423,6 +574,7 @@ class LocalStore implements ObjectStore {
     await this.#garbage.close().catch(() => {});
     await this.#database.close();
     await this.#files.close();
+    this.#cluster?.close();
   }
 
   #write<T>(work: (transaction: Transaction) => T): Promise<T> {
@@ -441,6 +593,9 @@ class LocalStore implements ObjectStore {
     return promise;
   }
 }
+
+/** Not in the index any more: opening its file tells the rest. */
+const lostPart = { kind: "file", payload: Buffer.alloc(0) } as const;
 
 /** The bytes of one part; an object put in one piece is its own part 1. */
 function partRange({ parts, sizeBytes }: StoredObject, number: number): ObjectRead["range"] {

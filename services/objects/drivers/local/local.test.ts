@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { after, describe, test } from "node:test";
 import { type Id, newId } from "../../../../kernel/ids.ts";
+import { openSecrets } from "../../../../kernel/secrets.ts";
 import type { ObjectStore, VersionList, VersionPosition } from "../../driver.ts";
 import { purge } from "../../walk.ts";
 import { bodyOf, bytesOf, pattern, refuses } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { objectStoreConformance } from "../conformance.ts";
+import { startWorker, verify, verifyVersions, type Worker } from "./crashWorker.ts";
 import { openLocalStore } from "./index.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-objects-"));
@@ -20,7 +21,37 @@ after(() => rm(root, { recursive: true, force: true }));
 let directories = 0;
 const newDirectory = (): string => join(root, `store-${directories++}`);
 
-objectStoreConformance("local", (now) => openLocalStore({ directory: newDirectory(), ...(now && { now }) }));
+const secrets = openSecrets(randomBytes(32));
+objectStoreConformance("local", (now) => openLocalStore({ directory: newDirectory(), secrets, ...(now && { now }) }));
+
+test("neither encrypted bytes nor a customer's key lie on the disk in the clear", async () => {
+  const directory = newDirectory();
+  const store = await openLocalStore({ directory, secrets });
+  const [bucketId, customerKey] = [newId("bucket"), randomBytes(32)];
+  const bytes = Buffer.from("what nobody may read on this disk. ".repeat(1000));
+  for (const encryption of [{ kind: "server" }, { kind: "customer", key: customerKey }] as const)
+    for (const [key, body] of Object.entries({ small: bytes.subarray(0, 350), large: bytes }))
+      await store.put(bucketId, `${encryption.kind} ${key}`, Readable.from([body]), { encryption });
+  await store.put(bucketId, "open", Readable.from([bytes]));
+  await store.close();
+  const holding = async (wanted: Buffer): Promise<number> => {
+    const contents = await Promise.all((await filesBelow(directory)).map((file) => readFile(file)));
+    return contents.filter((content) => content.includes(wanted)).length;
+  };
+  assert.equal(await holding(bytes.subarray(0, 35)), 1, "the one that is not encrypted");
+  assert.equal(await holding(customerKey), 0);
+
+  const again = await openLocalStore({ directory, secrets });
+  const { body } = await again.get(bucketId, "server large");
+  assert.ok(Buffer.concat(await body.toArray()).equals(bytes));
+  const damaged = (await filesBelow(join(directory, "data")))[0] as string;
+  await writeFile(damaged, (await readFile(damaged)).fill(0, 5, 6));
+  assert.equal((await again.scrub()).damaged.length, 1, "what the disk damages of encrypted bytes is found");
+  await again.close();
+  const withoutKey = await openLocalStore({ directory });
+  await assert.rejects(withoutKey.put(bucketId, "x", Readable.from(["x"]), { encryption: { kind: "server" } }), /master key/);
+  await withoutKey.close();
+});
 
 const filesBelow = async (directory: string): Promise<string[]> =>
   (await readdir(directory, { recursive: true, withFileTypes: true }))
@@ -59,76 +90,6 @@ async function trueTotals(store: ObjectStore, bucketId: Id<"bucket">): Promise<A
     at = page.next;
   }
   return totals;
-}
-
-interface Worker {
-  child: ChildProcessByStdio<null, Readable, null>;
-  ready: Promise<unknown>;
-  /** What each key may hold: what was acknowledged last, and what was asked for since. */
-  keys: Map<string, Set<string | undefined>>;
-  acknowledged: number;
-  /** Every version that was acknowledged; without content, a delete marker. */
-  versions: { key: string; versionId: string; content: string | undefined }[];
-  ended: Promise<unknown>;
-}
-
-function startWorker(directory: string, bucketId: Id<"bucket">, name: string, seed: number): Worker {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "crash.child.ts"), directory, bucketId, name, `${seed}`], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const { promise: ready, resolve } = Promise.withResolvers<void>();
-  const worker: Worker = { child, ready, keys: new Map(), acknowledged: 0, versions: [], ended: once(child, "close") };
-  const open = new Map<number, { key: string; content?: string }>();
-  createInterface(child.stdout).on("line", (text) => {
-    const line = JSON.parse(text) as {
-      ready?: true;
-      worker: number;
-      done?: true;
-      versionId?: string;
-      key: string;
-      content?: string;
-    };
-    if (line.ready) return resolve();
-    if (!line.done) {
-      open.set(line.worker, line);
-      worker.keys.set(line.key, (worker.keys.get(line.key) ?? new Set([undefined])).add(line.content));
-      return;
-    }
-    const { key, content } = open.get(line.worker)!;
-    worker.keys.set(key, new Set([content]));
-    worker.acknowledged++;
-    if (line.versionId !== undefined) worker.versions.push({ key, versionId: line.versionId, content });
-  });
-  return worker;
-}
-
-/** Where versions are kept, each that was acknowledged is still there. */
-async function verifyVersions(store: ObjectStore, bucketId: Id<"bucket">, { versions }: Worker): Promise<void> {
-  for (const { key, versionId, content } of versions) {
-    const [seed, sizeBytes] = (content ?? "").split(":").map(Number) as [number, number];
-    if (content === undefined) {
-      assert.ok(await store.marker(bucketId, key, { versionId }), `the delete marker ${versionId} of ${key}`);
-      continue;
-    }
-    const { body } = await store.get(bucketId, key, { versionId });
-    assert.ok(pattern(sizeBytes, seed).equals(await bytesOf(body)), `the version ${versionId} of ${key}`);
-  }
-}
-
-async function verify(store: ObjectStore, bucketId: Id<"bucket">, { keys }: Worker): Promise<void> {
-  for (const [key, possible] of keys) {
-    const found = await store.head(bucketId, key);
-    if (found === undefined) {
-      assert.ok(possible.has(undefined), `${key} was acknowledged and is gone`);
-      continue;
-    }
-    const bytes = await bytesOf((await store.get(bucketId, key)).body);
-    const matches = [...possible].some((content) => {
-      const [seed, sizeBytes] = (content ?? "").split(":").map(Number);
-      return content !== undefined && sizeBytes === bytes.length && pattern(sizeBytes, seed).equals(bytes);
-    });
-    assert.ok(matches, `${key} holds one of ${[...possible]}`);
-  }
 }
 
 describe("local: a directory shared by processes that die", { concurrency: false }, () => {
@@ -266,6 +227,24 @@ describe("local: bytes on disk", { concurrency: false }, () => {
     await refuses(store.get(bucketId, "lost"), "internal", "damaged");
     assert.ok((await bytesOf((await store.get(bucketId, "good")).body)).equals(bytes));
     await assert.rejects(store.scrub({ signal: AbortSignal.abort() }), { name: "AbortError" });
+
+    // In slices, as the worker does it: each object once, the damaged file put aside.
+    const found: string[] = [];
+    let slices = 0;
+    for (let from: string | undefined, more = true; more; more = from !== undefined) {
+      const slice = await store.scrub({ forMs: 0, quarantine: true, bytesPerSecond: 1e9, ...(from !== undefined && { from }) });
+      found.push(...slice.damaged.map(({ key }) => key));
+      from = slice.next;
+      slices++;
+    }
+    assert.deepEqual(found, ["bad", "lost", "open upload"]);
+    assert.equal(slices, 6, "five things, and the end");
+    const aside = await readdir(join(directory, "quarantine"));
+    assert.deepEqual(
+      aside,
+      [byTime[1], byTime[3]].map((path) => path?.slice(-32)),
+    );
+    await refuses(store.get(bucketId, "bad"), "internal", "damaged");
     await store.close();
   });
 

@@ -32,7 +32,11 @@ export function uploadAt(index: Pick<Transaction, "get">, bucketId: Id<"bucket">
   return decode<UploadRecord>(stored);
 }
 
-export const storedUpload = (uploadId: Id<"upload">, record: UploadRecord): Upload => ({ uploadId, ...record });
+export const storedUpload = (uploadId: Id<"upload">, { encryption, ...record }: UploadRecord): Upload => ({
+  uploadId,
+  ...record,
+  ...(encryption && { encryption: encryption.kind }),
+});
 
 export function createUpload(
   transaction: Transaction,
@@ -66,7 +70,7 @@ export function writePart(
   bucketId: Id<"bucket">,
   uploadId: Id<"upload">,
   number: number,
-  received: Received,
+  received: Received & { etag: string },
   meter: Meter | undefined,
 ): PartRecord {
   uploadAt(transaction, bucketId, uploadId);
@@ -77,11 +81,11 @@ export function writePart(
   const part: PartRecord = {
     number,
     sizeBytes,
-    etag: sums.md5.toString("hex"),
+    etag: received.etag,
     checksums: sums.checksums,
     modifiedAtMs: transaction.nowMs,
     content: contentId,
-    inline: received.inline !== undefined,
+    inline: received.kind === "inline",
     crc32: sums.crc32,
   };
   createReceived(transaction, received);
@@ -198,6 +202,7 @@ export function completeUpload(
     modifiedAtMs: transaction.nowMs,
     headers: upload.headers,
     metadata: upload.metadata,
+    ...(upload.encryption && { encryption: upload.encryption }),
     checksums: checksumAlgorithm && checksum ? { [checksumAlgorithm]: checksum } : {},
     checksumType: checksumType ?? "full_object",
     uploadId,

@@ -6,7 +6,7 @@ import { contentIn, createContent, partsIn } from "./contents.ts";
 import type { Transaction } from "./database.ts";
 import { objectKey } from "./keys.ts";
 import type { Received } from "./receive.ts";
-import { encode, isMarker, marksOf, type ObjectRecord, storedObject, type VersionRecord } from "./records.ts";
+import { encode, isMarker, type MarkerRecord, marksOf, type ObjectRecord, storedObject, type VersionRecord } from "./records.ts";
 import {
   checkRetention,
   currentRecord,
@@ -35,8 +35,11 @@ export function objectAt(
   return record === undefined || isMarker(record) ? undefined : record;
 }
 
-export function checkPreconditions(current: VersionRecord | undefined, { ifMatch, ifNoneMatch }: Preconditions): void {
-  const etag = current === undefined || isMarker(current) ? undefined : current.etag;
+export function checkPreconditions(
+  current: Pick<ObjectRecord, "etag"> | MarkerRecord | undefined,
+  { ifMatch, ifNoneMatch }: Preconditions,
+): void {
+  const etag = current === undefined || "marker" in current ? undefined : current.etag;
   const fails =
     (ifMatch !== undefined && (etag === undefined || (ifMatch !== "*" && ifMatch !== etag))) ||
     (ifNoneMatch !== undefined && etag !== undefined && (ifNoneMatch === "*" || ifNoneMatch === etag));
@@ -126,14 +129,15 @@ export function markObject(
   transaction: Transaction,
   bucketId: Id<"bucket">,
   key: string,
-  { tags, retention, legalHold }: Parameters<ObjectStore["mark"]>[2],
+  { tags, retention, legalHold, access }: Parameters<ObjectStore["mark"]>[2],
   { versionId, bypassGovernance = false, meter }: NonNullable<Parameters<ObjectStore["mark"]>[3]>,
 ): StoredObject {
   const found = findVersion(transaction, bucketId, key, versionId);
   if (found === undefined || isMarker(found.record)) throw noObject();
   const { record, isCurrent } = found;
   if (retention !== undefined) checkRetention(record.retention, retention, transaction.nowMs, bypassGovernance);
-  const { tags: oldTags, retention: oldRetention, legalHold: oldHold, ...rest } = record;
+  const { tags: oldTags, retention: oldRetention, legalHold: oldHold, access: oldAccess, ...rest } = record;
+  const shared = access === null ? undefined : (access ?? oldAccess);
   const kept = retention === null ? undefined : (retention ?? oldRetention);
   const marked: ObjectRecord = {
     ...rest,
@@ -141,6 +145,7 @@ export function markObject(
       tags: tags ?? oldTags ?? {},
       legalHold: legalHold ?? oldHold ?? false,
       ...(kept !== undefined && { retention: kept }),
+      ...(shared !== undefined && { access: shared }),
     }),
   };
   rewriteVersion(transaction, bucketId, key, { record: marked, isCurrent });
@@ -148,13 +153,15 @@ export function markObject(
   return storedObject(key, marked, partsIn(contentIn(transaction, marked.content)), isVersioned(transaction, bucketId));
 }
 
-export function createReceived(transaction: Transaction, { contentId, sizeBytes, sums, inline }: Received): void {
+export function createReceived(transaction: Transaction, received: Received): void {
+  const { contentId, kind, sizeBytes, sums, inline, sealedKey } = received;
   createContent(transaction, contentId, {
-    kind: inline === undefined ? "file" : "inline",
+    kind,
     sizeBytes,
     crc32: sums.crc32,
-    md5: sums.md5,
+    md5: sealedKey === undefined ? sums.md5 : Buffer.alloc(16),
     payload: inline ?? Buffer.alloc(0),
+    sealedKey,
   });
 }
 

@@ -1,10 +1,12 @@
+import type { Cipheriv } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ByteRange, ObjectRead } from "../../driver.ts";
+import { cipherFrom } from "./encryption.ts";
 import { ignoreMissing } from "./failures.ts";
-import type { Files } from "./files.ts";
+import type { Placing } from "./placing.ts";
 
 /** What is read from a file at once, and how far the stream reads ahead. */
 const blockBytes = 256 * 1024;
@@ -13,6 +15,10 @@ const blockBytes = 256 * 1024;
 export interface Segment {
   contentId: string;
   inline?: Buffer;
+  /** In the cluster, neither inline nor in a file. */
+  remote?: boolean;
+  /** The bytes are encrypted; opens their key. */
+  openKey?: () => Uint8Array;
   crc32: number;
   contentBytes: number;
   from: number;
@@ -20,7 +26,7 @@ export interface Segment {
 }
 
 /** Where a content lies in an object. */
-export type Piece = Pick<Segment, "contentId" | "inline" | "crc32" | "contentBytes">;
+export type Piece = Pick<Segment, "contentId" | "inline" | "remote" | "openKey" | "crc32" | "contentBytes">;
 
 /** The segments of [from, from + sizeBytes) of an object that consists of `pieces`. */
 export function cut(pieces: Piece[], from: number, sizeBytes: number): Segment[] {
@@ -47,16 +53,25 @@ export function resolveRange(objectBytes: number, range: ByteRange | undefined):
   return { from, to, sizeBytes: to - from + 1 };
 }
 
-/** Opens what is read first and pins the rest, so that a deletion in the meantime takes nothing away. ENOENT: too late. */
-export async function openSegments(files: Files, segments: Segment[]): Promise<Readable> {
+/**
+ * Opens what is read first and pins the rest, so that a deletion in the meantime takes nothing away (the cluster removes what was deleted
+ * later than readers take). ENOENT, or not_found of the cluster: too late.
+ */
+export async function openSegments({ files, cluster }: Placing, segments: Segment[]): Promise<Readable> {
   const pins: (string | undefined)[] = [];
-  let first: FileHandle | undefined;
+  let first: Source | undefined;
+  const openRemote: OpenRemote = async ({ contentId, from, sizeBytes }) => {
+    if (cluster === undefined) throw noCluster();
+    return new RemoteSource(await cluster.read(contentId, from, sizeBytes));
+  };
   try {
     const [head, ...rest] = segments;
-    if (head !== undefined && head.inline === undefined) first = await open(files.pathOf(head.contentId), "r");
+    if (head?.remote) first = await openRemote(head);
+    else if (head !== undefined && head.inline === undefined)
+      first = new FileSource(await open(files.pathOf(head.contentId), "r"));
     for (let at = 0; at < rest.length; at += pinsAtOnce) {
       const pinned = await Promise.allSettled(
-        rest.slice(at, at + pinsAtOnce).map((segment) => (segment.inline ? undefined : files.pin(segment.contentId))),
+        rest.slice(at, at + pinsAtOnce).map((each) => (each.inline || each.remote ? undefined : files.pin(each.contentId))),
       );
       for (const pin of pinned) if (pin.status === "fulfilled") pins.push(pin.value);
       for (const pin of pinned) if (pin.status === "rejected") throw pin.reason;
@@ -66,7 +81,7 @@ export async function openSegments(files: Files, segments: Segment[]): Promise<R
     await unpin(pins);
     throw error;
   }
-  return new SegmentStream(segments, first, [undefined, ...pins]);
+  return new SegmentStream(segments, first, [undefined, ...pins], openRemote);
 }
 const pinsAtOnce = 64;
 
@@ -74,19 +89,67 @@ async function unpin(pins: (string | undefined)[]): Promise<void> {
   for (const pin of pins) if (pin !== undefined) await ignoreMissing(unlink(pin));
 }
 
+/** The bytes of one segment, from its start on. */
+interface Source {
+  /** Undefined at the end. */
+  read(segment: Segment, done: number): Promise<Buffer | undefined>;
+  close(): Promise<void>;
+}
+type OpenRemote = (segment: Segment) => Promise<Source>;
+
+class FileSource implements Source {
+  readonly #file: FileHandle;
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async read(segment: Segment, done: number): Promise<Buffer | undefined> {
+    const wanted = Math.min(blockBytes, segment.sizeBytes - done);
+    const block = Buffer.allocUnsafeSlow(wanted);
+    const { bytesRead } = await this.#file.read(block, 0, wanted, segment.from + done);
+    if (bytesRead === 0) return undefined;
+    return bytesRead === wanted ? block : block.subarray(0, bytesRead);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+class RemoteSource implements Source {
+  readonly #stream: Readable;
+  readonly #blocks: AsyncIterator<Buffer>;
+  constructor(stream: Readable) {
+    this.#stream = stream;
+    this.#blocks = stream[Symbol.asyncIterator]();
+  }
+
+  async read(): Promise<Buffer | undefined> {
+    const { value, done } = await this.#blocks.next();
+    return done ? undefined : value;
+  }
+
+  async close(): Promise<void> {
+    this.#stream.destroy();
+  }
+}
+
 class SegmentStream extends Readable {
   readonly #segments: Segment[];
   readonly #pins: (string | undefined)[];
-  #file: FileHandle | undefined;
+  readonly #openRemote: OpenRemote;
+  #source: Source | undefined;
   #index = 0;
   #done = 0;
   #crc32 = 0;
+  #cipher: Cipheriv | undefined;
 
-  constructor(segments: Segment[], first: FileHandle | undefined, pins: (string | undefined)[]) {
+  constructor(segments: Segment[], first: Source | undefined, pins: (string | undefined)[], openRemote: OpenRemote) {
     super({ highWaterMark: blockBytes });
     this.#segments = segments;
-    this.#file = first;
+    this.#source = first;
     this.#pins = pins;
+    this.#openRemote = openRemote;
   }
 
   override _read(): void {
@@ -101,37 +164,40 @@ class SegmentStream extends Readable {
     if (segment === undefined) return null;
     const block = segment.inline
       ? segment.inline.subarray(segment.from, segment.from + segment.sizeBytes)
-      : await this.#readFile(segment);
+      : await this.#readSource(segment);
     if (segment.sizeBytes === segment.contentBytes) this.#crc32 = crc32(block, this.#crc32);
+    if (segment.openKey !== undefined) this.#cipher ??= cipherFrom(segment.openKey(), segment.from);
+    const plain = this.#cipher?.update(block) ?? block;
     this.#done += block.length;
     if (this.#done === segment.sizeBytes) await this.#endSegment(segment);
-    return block;
+    return plain;
   }
 
-  async #readFile(segment: Segment): Promise<Buffer> {
-    this.#file ??= await open(this.#pins[this.#index] as string, "r");
-    const wanted = Math.min(blockBytes, segment.sizeBytes - this.#done);
-    const block = Buffer.allocUnsafeSlow(wanted);
-    const { bytesRead } = await this.#file.read(block, 0, wanted, segment.from + this.#done);
-    if (bytesRead === 0) throw damaged("shorter than its record says");
-    return bytesRead === wanted ? block : block.subarray(0, bytesRead);
+  async #readSource(segment: Segment): Promise<Buffer> {
+    this.#source ??= segment.remote
+      ? await this.#openRemote(segment)
+      : new FileSource(await open(this.#pins[this.#index] as string, "r"));
+    const block = await this.#source.read(segment, this.#done);
+    if (block === undefined) throw damaged("shorter than its record says");
+    return block;
   }
 
   async #endSegment(segment: Segment): Promise<void> {
     // Only a content that was read whole can be checked; a reader of a range relies on the scrub.
     if (segment.sizeBytes === segment.contentBytes && this.#crc32 !== segment.crc32) throw damaged("not what was stored");
-    await this.#file?.close();
-    this.#file = undefined;
+    await this.#source?.close();
+    this.#source = undefined;
     await unpin([this.#pins[this.#index]]);
     this.#pins[this.#index] = undefined;
     this.#index++;
     this.#done = 0;
     this.#crc32 = 0;
+    this.#cipher = undefined;
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const release = async (): Promise<void> => {
-      await this.#file?.close();
+      await this.#source?.close();
       await unpin(this.#pins);
     };
     release().then(
@@ -140,6 +206,15 @@ class SegmentStream extends Readable {
     );
   }
 }
+
+export const noCluster = (): CloudError =>
+  new CloudError(
+    "unavailable",
+    "These bytes lie in a storage cluster that this cloud is not connected to. Start it with the cluster's settings.",
+    {
+      details: { reason: "storage_cluster" },
+    },
+  );
 
 export const damaged = (how: string): CloudError =>
   new CloudError("internal", `The stored bytes are ${how}: the disk damaged them.`, { details: { reason: "damaged" } });

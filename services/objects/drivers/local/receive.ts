@@ -1,9 +1,12 @@
+import type { Cipheriv } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
 import { type ContentSums, Summing } from "./checksums.ts";
+import { cipherFrom, type NewKey } from "./encryption.ts";
 import { asCloudError } from "./failures.ts";
-import type { Files } from "./files.ts";
+import type { Placing } from "./placing.ts";
+import type { ContentKind } from "./records.ts";
 
 /** Up to this size a content lies in the index: one commit, shared with others, instead of a file and its three syncs. */
 export const largestInlineBytes = 16 * 1024;
@@ -15,21 +18,28 @@ export interface Received {
   contentId: string;
   sizeBytes: number;
   sums: ContentSums;
-  /** The bytes when they go into the index; otherwise they are in a file. */
+  kind: Exclude<ContentKind, "list">;
+  /** The bytes when they go into the index. */
   inline?: Buffer;
+  /** The key of encrypted bytes, as the index keeps it. */
+  sealedKey?: Buffer | undefined;
 }
 
 export type ReceiveOptions = Pick<PutOptions, "sizeBytes" | "md5" | "sha256Hex" | "checksum">;
 
 /** Takes in a body with at most two blocks in memory: while one is written, the other fills. */
 export async function receive(
-  files: Files,
+  { files, cluster }: Placing,
   body: AsyncIterable<Uint8Array>,
   options: ReceiveOptions,
   algorithms: Iterable<ChecksumAlgorithm>,
+  newKey?: NewKey,
 ): Promise<Received> {
   const summing = new Summing(new Set(algorithms), options.sha256Hex !== undefined);
   const contentId = files.nextId();
+  const dataKey = newKey?.(contentId);
+  const cipher = dataKey && cipherFrom(dataKey.key, 0);
+  const sealedKey = dataKey?.sealed;
   const announced = options.sizeBytes ?? Number.POSITIVE_INFINITY;
   let small: Uint8Array[] | undefined = [];
   let sizeBytes = 0;
@@ -43,7 +53,7 @@ export async function receive(
         continue;
       }
       if (small !== undefined) {
-        writer = new BlockWriter(await files.create(contentId), summing);
+        writer = new BlockWriter(await files.create(contentId), summing, cipher);
         for (const earlier of small) await writer.write(earlier);
         small = undefined;
       }
@@ -51,14 +61,18 @@ export async function receive(
     }
     if (options.sizeBytes !== undefined && sizeBytes !== announced) throw incomplete(announced, sizeBytes);
     await writer?.flush();
-    const inline = small && Buffer.concat(small);
-    if (inline !== undefined) summing.update(inline);
+    const plain = small && Buffer.concat(small);
+    const inline = plain && (cipher?.update(plain) ?? plain);
+    if (plain !== undefined) summing.update(plain, inline);
     const sums = summing.finish();
     verify(sums, options);
-    if (inline !== undefined) return { contentId, sizeBytes, sums, inline };
-    await writer!.finish();
-    await files.place(contentId);
-    return { contentId, sizeBytes, sums };
+    // Of a bucket in the cluster small bytes lie there too: none may depend on the disk of this machine.
+    if (inline !== undefined && (cluster === undefined || sizeBytes === 0))
+      return { contentId, sizeBytes, sums, kind: "inline", inline, sealedKey };
+    await writer?.finish();
+    if (cluster === undefined) await files.place(contentId);
+    else await cluster.put(contentId, inline ?? { path: files.temporaryPath(contentId), sizeBytes });
+    return { contentId, sizeBytes, sums, kind: cluster === undefined ? "file" : "cluster", sealedKey };
   } catch (error) {
     await writer?.abandon();
     if (writer !== undefined) await files.discard(contentId);
@@ -69,15 +83,17 @@ export async function receive(
 class BlockWriter {
   readonly #file: FileHandle;
   readonly #summing: Summing;
+  readonly #cipher: Cipheriv | undefined;
   #block = Buffer.allocUnsafeSlow(blockBytes);
   #other = Buffer.allocUnsafeSlow(blockBytes);
   #filled = 0;
   #writing: Promise<void> = Promise.resolve();
   #open = true;
 
-  constructor(file: FileHandle, summing: Summing) {
+  constructor(file: FileHandle, summing: Summing, cipher: Cipheriv | undefined) {
     this.#file = file;
     this.#summing = summing;
+    this.#cipher = cipher;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -92,9 +108,10 @@ class BlockWriter {
 
   async #send(): Promise<void> {
     const full = this.#block.subarray(0, this.#filled);
-    this.#summing.update(full);
+    const stored = this.#cipher?.update(full) ?? full;
+    this.#summing.update(full, stored);
     await this.#writing;
-    this.#writing = writeAll(this.#file, full);
+    this.#writing = writeAll(this.#file, stored);
     // Handled where it is awaited next; this only keeps it from counting as unhandled until then.
     this.#writing.catch(() => {});
     [this.#block, this.#other] = [this.#other, this.#block];

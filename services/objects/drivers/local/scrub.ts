@@ -1,12 +1,16 @@
-import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
-import type { ObjectStore, ScrubReport } from "../../driver.ts";
+import type { ScrubOptions, ScrubReport } from "../../driver.ts";
+import type { ClusterContents } from "../cluster/contents.ts";
+import { StoredCheck } from "./checksums.ts";
 import { contentIn, isGarbage, isKept, partsIn } from "./contents.ts";
 import type { Database, ReadView } from "./database.ts";
 import { isMissing } from "./failures.ts";
-import { contentName, type Files } from "./files.ts";
+import { contentName } from "./files.ts";
 import { after, unescapeZeros, versionTrailerBytes } from "./keys.ts";
+import type { Placing } from "./placing.ts";
 import { type Content, decode, type ObjectRecord, type PartRecord, type VersionRecord } from "./records.ts";
 
 const recordsAtOnce = 100;
@@ -17,43 +21,71 @@ const lastKey = Buffer.from([0xff]);
 interface Named {
   bucketId: Id<"bucket">;
   key: string;
+  versionId?: string | undefined;
   content: string;
   sizeBytes: number;
   isObject: boolean;
   stillThere(): boolean;
+  /** Where to go on behind it. */
+  next: string;
 }
 
 /** Reads every stored byte once and compares it with its sums; removes files that no record names. */
 export async function scrub(
   database: Database,
-  files: Files,
-  { signal, onProgress }: NonNullable<Parameters<ObjectStore["scrub"]>[0]>,
+  places: Placing,
+  { signal, onProgress, from, forMs = Number.POSITIVE_INFINITY, bytesPerSecond, quarantine = false }: ScrubOptions,
 ): Promise<ScrubReport> {
-  const report: ScrubReport = { objects: 0, sizeBytes: 0, orphanFilesRemoved: 0, damaged: [] };
-  await removeOrphans(database, files, report, signal);
+  const began = performance.now();
   const total = database.read(countObjects);
-  for await (const named of everything(database)) {
+  const report: ScrubReport = { objects: 0, sizeBytes: 0, totalObjects: total, orphanFilesRemoved: 0, damaged: [] };
+  if (from === undefined) await removeOrphans(database, places, report, signal);
+  let readBytes = 0;
+  for await (const named of everything(database, from)) {
     signal?.throwIfAborted();
-    const problem = await problemOf(database, files, named.content);
+    const { bucketId, key, versionId, content, sizeBytes } = named;
+    const problem = await problemOf(database, places, content, quarantine);
     // What was deleted while it was read is no damage.
     if (problem !== undefined && database.read(() => named.stillThere()))
-      report.damaged.push({ bucketId: named.bucketId, key: named.key, problem });
-    if (!named.isObject) continue;
-    report.objects++;
-    report.sizeBytes += named.sizeBytes;
-    onProgress?.(report.objects, Math.max(total, report.objects));
+      report.damaged.push({ bucketId, key, ...(versionId !== undefined && { versionId }), problem });
+    readBytes += sizeBytes;
+    if (named.isObject) {
+      report.objects++;
+      report.sizeBytes += sizeBytes;
+      onProgress?.(report.objects, Math.max(total, report.objects));
+    }
+    const aheadMs = bytesPerSecond === undefined ? 0 : (1000 * readBytes) / bytesPerSecond - (performance.now() - began);
+    // Timers are not that exact, and small objects many.
+    if (aheadMs > 20) await sleep(aheadMs, undefined, signal && { signal });
+    if (performance.now() - began > forMs) return { ...report, next: named.next };
   }
   return report;
 }
 
-async function removeOrphans(database: Database, files: Files, report: ScrubReport, signal: AbortSignal | undefined) {
+/** Longer than any put is under way. */
+const inFlightMs = 24 * 3_600_000;
+
+async function removeOrphans(
+  database: Database,
+  { files, cluster }: Placing,
+  report: ScrubReport,
+  signal: AbortSignal | undefined,
+) {
   for await (const { contentId, inFlight } of files.all()) {
     signal?.throwIfAborted();
     // In this order: once the second name is gone, the index has the content or never will.
     if (inFlight || !contentName.test(contentId)) continue;
-    if (database.read((index) => isKept(index, contentId) || isGarbage(index, contentId))) continue;
+    if (database.read((index) => contentIn(index, contentId)?.kind === "file" || isGarbage(index, contentId))) continue;
     await files.remove(contentId);
     await files.syncFoldersOf([contentId]);
+    report.orphanFilesRemoved++;
+  }
+  if (cluster === undefined) return;
+  const before = Date.now() - inFlightMs;
+  for await (const { contentId, modifiedAtMs } of cluster.all()) {
+    signal?.throwIfAborted();
+    if (modifiedAtMs > before || database.read((index) => isKept(index, contentId))) continue;
+    await cluster.remove([contentId]);
     report.orphanFilesRemoved++;
   }
 }
@@ -68,9 +100,11 @@ const countObjects = (index: ReadView): number => {
 };
 
 /** All objects, their other versions and the parts of open uploads, some at a time: no long read keeps pages of the index from being used again. */
-async function* everything(database: Database): AsyncGenerator<Named> {
-  for (const table of ["objects", "versions", "parts"] as const) {
-    for (let start: Buffer = firstKey; ; ) {
+async function* everything(database: Database, from: string | undefined): AsyncGenerator<Named> {
+  const [fromTable = "objects", fromKey = ""] = from?.split(":") ?? [];
+  const tables = ["objects", "versions", "parts"] as const;
+  for (const table of tables.slice(Math.max(tables.indexOf(fromTable as (typeof tables)[number]), 0))) {
+    for (let start: Buffer = table === fromTable && fromKey !== "" ? after(Buffer.from(fromKey, "hex")) : firstKey; ; ) {
       const page = database.read((index) => index.range(table, start, lastKey, recordsAtOnce));
       for (const { key, value } of page) {
         const record = decode<VersionRecord | PartRecord>(value);
@@ -86,7 +120,9 @@ async function* everything(database: Database): AsyncGenerator<Named> {
             const now = index.get(table, key);
             return now !== undefined && decode<ObjectRecord | PartRecord>(now).content === content;
           });
-        yield { bucketId, key: name, content, sizeBytes, isObject: table !== "parts", stillThere };
+        const { versionId } = record as ObjectRecord;
+        const next = `${table}:${key.toString("hex")}`;
+        yield { bucketId, key: name, versionId, content, sizeBytes, isObject: table !== "parts", stillThere, next };
       }
       const last = page.at(-1);
       if (last === undefined) break;
@@ -107,40 +143,69 @@ function keyOfUpload(database: Database, bucketId: Id<"bucket">, rest: Buffer): 
   return upload && decode<{ key: string }>(upload).key;
 }
 
-async function problemOf(database: Database, files: Files, contentId: string): Promise<string | undefined> {
+async function problemOf(
+  database: Database,
+  places: Placing,
+  contentId: string,
+  quarantine: boolean,
+): Promise<string | undefined> {
   const content = database.read((index) => contentIn(index, contentId));
   if (content === undefined) return "The index has lost the content of the record.";
   if (content.kind === "inline")
-    return createHash("md5").update(content.payload).digest().equals(content.md5)
+    return new StoredCheck(content).update(content.payload).holds()
       ? undefined
       : "The bytes in the index do not match their checksum.";
-  if (content.kind === "file") return problemOfFile(files.pathOf(contentId), content);
+  if (content.kind === "file") {
+    const problem = await problemOfFile(places.files.pathOf(contentId), content);
+    if (problem !== undefined && problem !== missingFile && quarantine) await places.files.quarantine(contentId);
+    return problem;
+  }
+  if (content.kind === "cluster") return problemInCluster(places.cluster, contentId, content);
   for (const part of partsIn(content)) {
-    const problem = await problemOf(database, files, part.content);
+    const problem = await problemOf(database, places, part.content, quarantine);
     if (problem !== undefined) return `Part ${part.number}: ${problem}`;
   }
   return undefined;
 }
 
+/** A cluster that does not answer is no damage: the scrub ends, and is tried again later. */
+async function problemInCluster(
+  cluster: ClusterContents | undefined,
+  contentId: string,
+  content: Content,
+): Promise<string | undefined> {
+  if (cluster === undefined) return undefined;
+  try {
+    const check = new StoredCheck(content);
+    for await (const block of await cluster.read(contentId, 0, content.sizeBytes)) check.update(block as Buffer);
+    return check.holds() ? undefined : "The bytes in the cluster do not match their checksum.";
+  } catch (error) {
+    if (CloudError.is(error, "not_found")) return "The cluster has lost the bytes.";
+    throw error;
+  }
+}
+
+const missingFile = "The file is missing.";
+
 async function problemOfFile(path: string, content: Content): Promise<string | undefined> {
   try {
     const file = await open(path, "r");
     try {
-      const hash = createHash("md5");
+      const check = new StoredCheck(content);
       const block = Buffer.allocUnsafeSlow(blockBytes);
       let sizeBytes = 0;
       for (;;) {
         const { bytesRead } = await file.read(block, 0, blockBytes, sizeBytes);
         if (bytesRead === 0) break;
-        hash.update(block.subarray(0, bytesRead));
+        check.update(block.subarray(0, bytesRead));
         sizeBytes += bytesRead;
       }
       if (sizeBytes !== content.sizeBytes) return `The file has ${sizeBytes} bytes instead of ${content.sizeBytes}.`;
-      return hash.digest().equals(content.md5) ? undefined : "The bytes of the file do not match their checksum.";
+      return check.holds() ? undefined : "The bytes of the file do not match their checksum.";
     } finally {
       await file.close();
     }
   } catch (error) {
-    return isMissing(error) ? "The file is missing." : `The file cannot be read: ${(error as Error).message}`;
+    return isMissing(error) ? missingFile : `The file cannot be read: ${(error as Error).message}`;
   }
 }

@@ -9,22 +9,25 @@ import {
 import { readDocument } from "../body.ts";
 import { algorithmName, checksumElements } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
+import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
-import { versionHeader } from "../versions.ts";
+import { writtenVersionHeader } from "../versions.ts";
 import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { openMultipart, uploadIdOf } from "./UploadPart.ts";
 
 export const CompleteMultipartUpload: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const bucket = await openBucket(context);
   // A client that did not hear the answer asks again; the store knows what it completed.
   const upload = await openMultipart(context, bucket).catch((error: unknown) => {
     if (CloudError.is(error, "not_found")) return undefined;
     throw error;
   });
+  // Needed "only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
+  if (upload?.checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
@@ -49,7 +52,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
   return {
     status: 200,
-    headers: { ...xmlHeaders, ...versionHeader(object) },
+    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request) },
     body: xmlDocument(
       "CompleteMultipartUploadResult",
       element("Location", `http://${request.host}${request.rawPath}`),

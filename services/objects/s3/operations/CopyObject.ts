@@ -1,12 +1,16 @@
-import type { StoredObject } from "../../driver.ts";
+import type { ObjectHeaders, StoredObject } from "../../driver.ts";
+import { besides, getObject } from "../access/actions.ts";
+import { allow } from "../access/decide.ts";
+import { accessOfNew, besidesOf } from "../access/writing.ts";
 import type { S3Bucket } from "../backend.ts";
 import { maxUploadBytes } from "../body.ts";
 import { checksumElements, parseAlgorithm } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
+import { askedEncryption, encryptionHeaders, encryptionOfCopy, requireKey, sourceCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { lockHeaders } from "../locking.ts";
-import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
-import { checkKey, openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { copiedHeaders, keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
+import { checkKey, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
 import { checkVersion, missing, versionHeader } from "../versions.ts";
@@ -14,16 +18,25 @@ import { element, xmlDocument, xmlTime } from "../xml.ts";
 
 export const CopyObject: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const replaceTags = directive(context, "x-amz-tagging-directive") === "REPLACE";
+  const bucket = await openBucket(context, besidesOf(request, { tagging: replaceTags && request.headers.has("x-amz-tagging") }));
   checkKey(request.key);
   refuseUnsupported(request);
   const replace = directive(context, "x-amz-metadata-directive") === "REPLACE";
-  const replaceTags = directive(context, "x-amz-tagging-directive") === "REPLACE";
-  const marks = { ...(replaceTags && { tags: {}, ...taggingHeader(request) }), ...(await lockHeaders(context, bucket)) };
+  const marks = {
+    ...(replaceTags && { tags: {}, ...taggingHeader(request) }),
+    ...(await lockHeaders(context, bucket)),
+    ...(await accessOfNew(context, bucket)),
+  };
   const algorithm = request.headers.get("x-amz-checksum-algorithm");
+  const kept = keptHeaders(request);
+  const changes =
+    replace ||
+    askedEncryption(request) !== undefined ||
+    ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
   if (
-    !replace &&
+    !changes &&
     source.asked.versionId === undefined &&
     source.bucket.bucketId === bucket.bucketId &&
     source.object.key === request.key
@@ -39,6 +52,7 @@ export const CopyObject: S3Operation = async (context) => {
       `The specified copy source is larger than the maximum allowable size for a copy source: ${maxUploadBytes}`,
     );
   }
+  const encryption = await encryptionOfCopy(context, bucket);
   return backend.room(bucket, async (room) => {
     await room.take(source.object.sizeBytes);
     const object = await backend.store.copy(
@@ -48,7 +62,10 @@ export const CopyObject: S3Operation = async (context) => {
         ...writeConditions(request),
         // The conditions were looked at on this version, so this version is what must be copied.
         sourceIfMatch: source.object.etag,
-        ...(replace ? { headers: keptHeaders(request), metadata: keptMetadata(request) } : {}),
+        ...(replace
+          ? { headers: kept, metadata: keptMetadata(request) }
+          : { headers: { ...copiedHeaders(source.object.headers), ...newOnes(kept) } }),
+        encryption,
         ...marks,
         ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
         meter: { requestClass: "write" },
@@ -56,7 +73,12 @@ export const CopyObject: S3Operation = async (context) => {
     );
     return {
       status: 200,
-      headers: { ...xmlHeaders, ...versionHeader(object), ...sourceVersionHeader(source.object) },
+      headers: {
+        ...xmlHeaders,
+        ...versionHeader(object),
+        ...sourceVersionHeader(source.object),
+        ...encryptionHeaders(object, request),
+      },
       body: xmlDocument(
         "CopyObjectResult",
         element("LastModified", xmlTime(object.modifiedAtMs)),
@@ -66,6 +88,12 @@ export const CopyObject: S3Operation = async (context) => {
     };
   });
 };
+
+/** What a copy is told anew, whatever it keeps of its source. */
+const newOnes = ({ storageClass, websiteRedirectLocation }: ObjectHeaders): ObjectHeaders => ({
+  ...(storageClass !== undefined && { storageClass }),
+  ...(websiteRedirectLocation !== undefined && { websiteRedirectLocation }),
+});
 
 function directive(context: S3Context, name: string): string {
   const value = context.request.headers.get(name) ?? "COPY";
@@ -81,12 +109,12 @@ function directive(context: S3Context, name: string): string {
 /** The object named by x-amz-copy-source, readable by the caller and with its conditions met. */
 export async function openSource(
   context: S3Context,
-): Promise<{ bucket: S3Bucket; object: StoredObject; asked: { versionId?: string } }> {
+): Promise<{ bucket: S3Bucket; object: StoredObject; asked: { versionId?: string; customerKey?: Uint8Array } }> {
   const { request, backend } = context;
   const header = request.headers.get("x-amz-copy-source") ?? "";
   const { bucketName, key, versionId } = parseSource(header);
-  const bucket = await openBucket(context, "objects.object.read", bucketName);
-  const asked = checkVersion(versionId);
+  const bucket = await openOther(context, bucketName, [getObject], { key, versionId });
+  const asked = { ...checkVersion(versionId), ...sourceCustomerKey(request) };
   const object = await backend.store.head(bucket.bucketId, key, asked);
   if (!object) {
     const error = await missing(context, bucket, key, asked);
@@ -94,6 +122,11 @@ export async function openSource(
       ? new S3Error("InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.")
       : error;
   }
+  // Tags go with an object unless others are given.
+  const withTags = context.operation === "CopyObject" && request.headers.get("x-amz-tagging-directive") !== "REPLACE";
+  if (withTags && Object.keys(object.tags ?? {}).length > 0)
+    await allow(context, bucket, besides.getObjectTagging, { key, versionId });
+  requireKey(object, asked);
   const outcome = evaluate(readConditions(request, "x-amz-copy-source-"), object);
   // For a copy there is no "not modified": every condition that does not hold fails it.
   if (outcome === "not_modified") throw preconditionFailed("x-amz-copy-source-If-None-Match");

@@ -1,15 +1,19 @@
 import { CloudError } from "../../../../kernel/errors.ts";
+import { accessOfNewBucket } from "../access/writing.ts";
 import { readDocument } from "../body.ts";
-import { S3Error } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import type { S3Operation } from "../operation.ts";
-import { refuseAcl } from "../unsupported.ts";
 import { childrenOf, parseXml, textOf } from "../xml.ts";
+import { isOwnership } from "./PutBucketOwnershipControls.ts";
 
 export const CreateBucket: S3Operation = async (context) => {
   const { request, body, backend, caller, region } = context;
   const name = request.bucketName;
   if (!isBucketName(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
-  refuseAcl(request);
+  const ownership = request.headers.get("x-amz-object-ownership");
+  if (ownership !== undefined && !isOwnership(ownership))
+    throw invalidArgument("x-amz-object-ownership", ownership, "Invalid x-amz-object-ownership header");
+  const acl = accessOfNewBucket(context, ownership);
   const locks = request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true";
 
   const document = await readDocument(request, body, { maxBytes: 64 * 1024 });
@@ -23,7 +27,7 @@ export const CreateBucket: S3Operation = async (context) => {
     }
   }
   try {
-    const bucket = await backend.bucketCreate(caller, name);
+    const bucket = await backend.bucketCreate(caller, name, { ...(ownership && { ownership }), ...(acl && { acl }) });
     if (locks) await backend.settingsUpdate(caller, bucket, { versioning: "enabled", lock: {} });
   } catch (error) {
     // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors").

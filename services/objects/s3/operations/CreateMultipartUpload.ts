@@ -1,5 +1,7 @@
 import type { ChecksumType } from "../../driver.ts";
+import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { algorithmName, checksumTypeName, parseAlgorithm } from "../checksums.ts";
+import { askedEncryption, encryptionHeaders } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata } from "../objectHeaders.ts";
@@ -11,16 +13,19 @@ import { element, xmlDocument } from "../xml.ts";
 
 export const CreateMultipartUpload: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const bucket = await openBucket(context, besidesOf(request));
   checkKey(request.key);
   refuseUnsupported(request);
   const checksum = askedChecksum(request);
+  const encryption = askedEncryption(request);
   const upload = await backend.store.uploadCreate(bucket.bucketId, request.key, {
     ...checksum,
     headers: keptHeaders(request),
     metadata: keptMetadata(request),
+    ...(encryption && { encryption }),
     ...taggingHeader(request),
     ...(await lockHeaders(context, bucket)),
+    ...(await accessOfNew(context, bucket)),
     meter: { requestClass: "write" },
   });
   return {
@@ -29,6 +34,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
       ...xmlHeaders,
       ...(checksum.checksumAlgorithm ? { "x-amz-checksum-algorithm": algorithmName(checksum.checksumAlgorithm) } : {}),
       ...(checksum.checksumType ? { "x-amz-checksum-type": checksumTypeName(checksum.checksumType) } : {}),
+      ...encryptionHeaders(upload, request),
     },
     body: xmlDocument(
       "InitiateMultipartUploadResult",

@@ -15,7 +15,7 @@ export interface DeleteConditions {
 
 export const DeleteObject: S3Operation = async (context) => {
   const { request } = context;
-  const bucket = await openBucket(context, "objects.object.delete");
+  const bucket = await openBucket(context);
   checkKey(request.key);
   const asked = askedVersion(request);
   const options = { ...asked, bypassGovernance: await bypassAsked(context, bucket) };
@@ -42,7 +42,7 @@ export async function deleteWhen(
   let ifMatch = conditions.etag === undefined ? undefined : unquote(conditions.etag);
   if (conditions.sizeBytes !== undefined || conditions.modifiedAt !== undefined) {
     const object = await store.head(bucket.bucketId, key, options);
-    if (!object) return undefined;
+    if (!object) return await nothingThere(context, bucket, key, options, conditions);
     if (ifMatch !== undefined && ifMatch !== "*" && ifMatch !== object.etag) throw preconditionFailed("If-Match");
     checkState(object, conditions);
     // What was looked at is what may be deleted.
@@ -56,8 +56,20 @@ export async function deleteWhen(
     });
   } catch (error) {
     if (toS3Error(error).code !== "NoSuchKey") throw error;
-    return undefined;
+    return await nothingThere(context, bucket, key, options, conditions);
   }
+}
+
+/** No object: fine, unless a delete marker is there, which is not what the client saw. */
+async function nothingThere(
+  { backend }: S3Context,
+  bucket: S3Bucket,
+  key: string,
+  asked: { versionId?: string },
+  { etag, sizeBytes, modifiedAt }: DeleteConditions,
+): Promise<undefined> {
+  if (sizeBytes === undefined && modifiedAt === undefined && etag !== undefined && unquote(etag) === "*") return;
+  if ((await backend.store.marker(bucket.bucketId, key, asked)) !== undefined) throw preconditionFailed("If-Match");
 }
 
 function checkState(object: StoredObject, { sizeBytes, modifiedAt }: DeleteConditions): void {

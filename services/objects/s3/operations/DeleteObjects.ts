@@ -1,8 +1,10 @@
 import type { Deletion } from "../../driver.ts";
+import { besides } from "../access/actions.ts";
+import { allow } from "../access/decide.ts";
 import { readDocument } from "../body.ts";
 import { S3Error, toS3Error } from "../errors.ts";
-import { bypassAsked } from "../locking.ts";
-import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { mayBypass } from "../locking.ts";
+import { findBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { isVersionId } from "../versions.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { type DeleteConditions, deleteWhen } from "./DeleteObject.ts";
@@ -15,36 +17,41 @@ interface Entry {
 
 export const DeleteObjects: S3Operation = async (context) => {
   const { request, body, backend } = context;
-  const bucket = await openBucket(context, "objects.object.delete");
+  const bucket = await findBucket(context, request.bucketName, "x-amz-expected-bucket-owner");
   const document = parseXml(await readDocument(request, body, { maxBytes: 4 * 1024 ** 2, digestRequired: true }), "Delete");
   const entries = childrenOf(document, "Object").map(parseEntry);
   if (entries.length === 0 || entries.length > 1000) throw new S3Error("MalformedXML");
   const quiet = textOf(document, "Quiet")?.trim().toLowerCase() === "true";
 
   // Plain entries go in one transaction; those with conditions one by one, since each may fail alone.
-  const bypassGovernance = await bypassAsked(context, bucket);
   const outcomes = new Map<Entry, Deletion | S3Error | undefined>();
-  const plain: Entry[] = [];
+  const plain = new Map<boolean, Entry[]>();
   for (const entry of entries) {
     const { key, versionId, conditions } = entry;
     try {
       if (versionId !== undefined && !isVersionId(versionId)) throw new S3Error("NoSuchVersion");
       if (Buffer.byteLength(key) > 1024) throw new S3Error("KeyTooLongError");
+      await allow(context, bucket, besides.deleteObject, { key, versionId });
+      const bypassGovernance = await mayBypass(context, bucket, { key, versionId });
       const options = { bypassGovernance, ...(versionId !== undefined && { versionId }) };
       if (conditions) outcomes.set(entry, await deleteWhen(context, bucket, key, options, conditions));
-      else plain.push(entry);
+      else {
+        const together = plain.get(bypassGovernance) ?? [];
+        plain.set(bypassGovernance, together);
+        together.push(entry);
+      }
     } catch (error) {
       outcomes.set(entry, toS3Error(error));
     }
   }
-  if (plain.length > 0) {
-    const names = plain.map(({ key, versionId }) => ({ key, ...(versionId !== undefined && { versionId }) }));
+  for (const [bypassGovernance, together] of plain) {
+    const names = together.map(({ key, versionId }) => ({ key, ...(versionId !== undefined && { versionId }) }));
     const results = await backend.store.deleteMany(bucket.bucketId, names, {
       bypassGovernance,
       meter: { requestClass: "delete" },
     });
     for (const [index, { deletion, refused }] of results.entries())
-      outcomes.set(plain[index]!, refused === undefined ? deletion : toS3Error(refused));
+      outcomes.set(together[index]!, refused === undefined ? deletion : toS3Error(refused));
   }
   const results = entries.map((entry) => {
     const outcome = outcomes.get(entry);

@@ -3,7 +3,7 @@ import { writeLifecycle } from "../lifecycleDocument.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 
 export const GetBucketLifecycleConfiguration: S3Operation = async (context) => {
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const { lifecycle } = await context.backend.configuration(bucket);
   if (lifecycle === undefined)
     throw new S3Error("NoSuchLifecycleConfiguration", undefined, { fields: { BucketName: bucket.name } });

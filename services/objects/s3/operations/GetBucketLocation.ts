@@ -3,7 +3,7 @@ import { s3Namespace } from "../xml.ts";
 
 /** us-east-1 is said by saying nothing (GetBucketLocation, "Response Elements"). */
 export const GetBucketLocation: S3Operation = async (context) => {
-  const { region } = await openBucket(context, "objects.object.list");
+  const { region } = await openBucket(context);
   const open = `<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint xmlns="${s3Namespace}"`;
   return {
     status: 200,

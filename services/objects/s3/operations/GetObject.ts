@@ -3,18 +3,19 @@ import type { ObjectRead } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { evaluate, ifRangeHolds, parseRange, preconditionFailed, rangeNotSatisfiable, readConditions } from "../conditions.ts";
+import { customerKey, encryptionHeaders, keyMissing } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
 import type { S3Request } from "../request.ts";
-import { askedVersion, missing, openObject } from "../versions.ts";
+import { askedVersion, missing, openReadable } from "../versions.ts";
 
 export const GetObject: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.read");
+  const bucket = await openBucket(context);
   checkKey(request.key);
-  const asked = askedVersion(request);
+  const asked = { ...askedVersion(request), ...customerKey(request) };
   const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
@@ -33,6 +34,8 @@ export const GetObject: S3Operation = async (context) => {
       ...(partNumber === undefined ? {} : { partNumber }),
     });
   } catch (error) {
+    if (CloudError.is(error) && error.details.reason === "customer_key_missing")
+      throw await withoutKey(context, bucket, partNumber);
     if (CloudError.is(error, "not_found")) throw await missing(context, bucket, request.key, asked);
     if (!CloudError.is(error, "range_not_satisfiable")) throw error;
     return await outOfRange(context, bucket, partNumber, error);
@@ -52,6 +55,7 @@ export const GetObject: S3Operation = async (context) => {
     status: partial ? 206 : 200,
     headers: {
       ...describeObject(object),
+      ...encryptionHeaders(object, request),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${read.range.from}-${read.range.to}/${object.sizeBytes}` } : {}),
       ...partHeaders(object.parts, partNumber),
@@ -71,10 +75,19 @@ export const GetObject: S3Operation = async (context) => {
   };
 };
 
+/** A part that is not there is told as such, whoever asks. */
+async function withoutKey({ request, backend }: S3Context, bucket: S3Bucket, partNumber: number | undefined): Promise<S3Error> {
+  const object = await backend.store.head(bucket.bucketId, request.key, askedVersion(request));
+  const has = object?.parts.some(({ number }) => number === partNumber) ?? false;
+  return partNumber !== undefined && object !== undefined && object.parts.length > 0 && !has
+    ? new S3Error("InvalidPart")
+    : keyMissing();
+}
+
 /** A failed condition outranks a range that cannot be met (RFC 9110, 13.2.2). */
 async function outOfRange(context: S3Context, bucket: S3Bucket, partNumber: number | undefined, cause: unknown) {
   const { request } = context;
-  const object = await openObject(context, bucket);
+  const object = await openReadable(context, bucket);
   const outcome = evaluate(readConditions(request), object);
   if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)) };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);

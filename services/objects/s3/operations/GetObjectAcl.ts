@@ -1,9 +1,12 @@
-import { openBucket, ownerOf, type S3Operation, xmlHeaders } from "../operation.ts";
+import { accessDocument, privateAccess } from "../access/acl.ts";
+import { objectAccess } from "../access/decide.ts";
+import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { openObject, versionHeader } from "../versions.ts";
-import { aclDocument } from "./GetBucketAcl.ts";
 
 export const GetObjectAcl: S3Operation = async (context) => {
-  const bucket = await openBucket(context, "objects.object.read");
+  const bucket = await openBucket(context);
   const object = await openObject(context, bucket);
-  return { status: 200, headers: { ...xmlHeaders, ...versionHeader(object) }, body: aclDocument(ownerOf(context, bucket)) };
+  const { ownership } = await context.backend.configuration(bucket);
+  const access = ownership === "BucketOwnerEnforced" ? privateAccess(bucket.owner) : objectAccess(bucket, object);
+  return { status: 200, headers: { ...xmlHeaders, ...versionHeader(object) }, body: accessDocument(access) };
 };

@@ -1,24 +1,31 @@
 import type { StoredObject } from "../../driver.ts";
+import { getObject } from "../access/actions.ts";
 import { checksumElements } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions } from "../conditions.ts";
+import { encryptionHeaders } from "../encryption.ts";
 import { invalidArgument } from "../errors.ts";
 import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
-import { openObject, versionHeader } from "../versions.ts";
+import { openReadable, versionHeader } from "../versions.ts";
 import { element, group, xmlDocument } from "../xml.ts";
 
 const known = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
 
 export const GetObjectAttributes: S3Operation = async (context) => {
   const { request } = context;
-  const bucket = await openBucket(context, "objects.object.read");
+  const bucket = await openBucket(context, [getObject]);
   checkKey(request.key);
   const asked = (request.headers.get("x-amz-object-attributes") ?? "").split(",").map((name) => name.trim());
   for (const name of asked)
     if (!known.includes(name)) throw invalidArgument("x-amz-object-attributes", name, "Invalid attribute name specified.");
-  const object = await openObject(context, bucket);
+  const object = await openReadable(context, bucket);
   const outcome = evaluate(readConditions(request), object);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
-  const headers = { ...xmlHeaders, ...versionHeader(object), "Last-Modified": new Date(object.modifiedAtMs).toUTCString() };
+  const headers = {
+    ...xmlHeaders,
+    ...versionHeader(object),
+    ...encryptionHeaders(object, request),
+    "Last-Modified": new Date(object.modifiedAtMs).toUTCString(),
+  };
   if (outcome === "not_modified") return { status: 304, headers: { "Last-Modified": headers["Last-Modified"] }, meter };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
 
@@ -29,7 +36,7 @@ export const GetObjectAttributes: S3Operation = async (context) => {
     asked.includes("ETag") ? element("ETag", object.etag) : "",
     asked.includes("Checksum") && checksums !== "" ? group("Checksum", checksums) : "",
     asked.includes("ObjectParts") && object.parts.length > 0 ? partsElement(object, request.headers) : "",
-    asked.includes("StorageClass") ? element("StorageClass", "STANDARD") : "",
+    asked.includes("StorageClass") ? element("StorageClass", object.headers.storageClass ?? "STANDARD") : "",
     asked.includes("ObjectSize") ? element("ObjectSize", object.sizeBytes) : "",
   );
   return { status: 200, headers, body, meter };

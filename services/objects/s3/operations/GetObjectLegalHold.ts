@@ -4,7 +4,7 @@ import { openObject } from "../versions.ts";
 import { element, xmlDocument } from "../xml.ts";
 
 export const GetObjectLegalHold: S3Operation = async (context) => {
-  const bucket = await openBucket(context, "objects.object.read");
+  const bucket = await openBucket(context);
   await requireLock(context, bucket);
   const { legalHold } = await openObject(context, bucket);
   return { status: 200, headers: xmlHeaders, body: xmlDocument("LegalHold", element("Status", legalHold ? "ON" : "OFF")) };

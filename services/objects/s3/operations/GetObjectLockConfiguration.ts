@@ -3,7 +3,7 @@ import { writeLockConfiguration } from "../locking.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 
 export const GetObjectLockConfiguration: S3Operation = async (context) => {
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const { lock } = await context.backend.store.settings(bucket.bucketId);
   if (lock === undefined)
     throw new S3Error("ObjectLockConfigurationNotFoundError", undefined, { fields: { BucketName: bucket.name } });

@@ -1,7 +1,7 @@
 import { openBucket, type S3Operation } from "../operation.ts";
 
 export const HeadBucket: S3Operation = async (context) => {
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   return {
     status: 200,
     headers: { "x-amz-bucket-region": bucket.region, "Content-Type": "application/xml" },

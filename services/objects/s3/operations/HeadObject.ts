@@ -8,21 +8,22 @@ import {
   readConditions,
   resolveRange,
 } from "../conditions.ts";
+import { encryptionHeaders } from "../encryption.ts";
 import { S3Error } from "../errors.ts";
 import { expirationHeader } from "../expiration.ts";
 import { describeObject, responseOverrides } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
-import { openObject } from "../versions.ts";
+import { openReadable } from "../versions.ts";
 import { askedPart, notModifiedHeaders, partHeaders } from "./GetObject.ts";
 
 export const HeadObject: S3Operation = async (context) => {
   const { request } = context;
-  const bucket = await openBucket(context, "objects.object.read");
+  const bucket = await openBucket(context);
   checkKey(request.key);
   const overrides = responseOverrides(request);
   const meter = { bucketId: bucket.bucketId, requestClass: "read" } as const;
   const partNumber = askedPart(request);
-  const object = await openObject(context, bucket);
+  const object = await openReadable(context, bucket);
 
   const outcome = evaluate(readConditions(request), object);
   if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
@@ -43,6 +44,7 @@ export const HeadObject: S3Operation = async (context) => {
     status: partial ? 206 : 200,
     headers: {
       ...describeObject(object),
+      ...encryptionHeaders(object, request),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${range!.from}-${range!.to}/${object.sizeBytes}` } : {}),
       ...partHeaders(object.parts, partNumber),

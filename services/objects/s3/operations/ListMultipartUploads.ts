@@ -6,7 +6,7 @@ import { element, group, xmlDocument, xmlTime } from "../xml.ts";
 export const ListMultipartUploads: S3Operation = async (context) => {
   const { request, backend } = context;
   const { query } = request;
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const encode = nameEncoder(request);
   const limit = integerParameter(request, "max-uploads", { min: 0, max: 1000, otherwise: 1000, clamp: true });
   const prefix = query.get("prefix") ?? "";
@@ -43,9 +43,9 @@ export const ListMultipartUploads: S3Operation = async (context) => {
         "Upload",
         element("Key", encode(upload.key)),
         element("UploadId", upload.uploadId),
-        ownerElement("Initiator", owner),
-        ownerElement("Owner", owner),
-        element("StorageClass", "STANDARD"),
+        ownerElement("Initiator", upload.access?.owner ?? owner),
+        ownerElement("Owner", upload.access?.owner ?? owner),
+        element("StorageClass", upload.headers.storageClass ?? "STANDARD"),
         element("Initiated", xmlTime(upload.startedAtMs)),
         element("ChecksumAlgorithm", upload.checksumAlgorithm && algorithmName(upload.checksumAlgorithm)),
         element("ChecksumType", upload.checksumType && checksumTypeName(upload.checksumType)),

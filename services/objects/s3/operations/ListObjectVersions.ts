@@ -9,7 +9,7 @@ import { element, group, xmlDocument, xmlTime } from "../xml.ts";
 export const ListObjectVersions: S3Operation = async (context) => {
   const { request, backend } = context;
   const { query } = request;
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const encode = nameEncoder(request);
   const limit = integerParameter(request, "max-keys", { min: 0, max: 1000, otherwise: 1000, clamp: true });
   const prefix = query.get("prefix") ?? "";
@@ -58,6 +58,6 @@ function versionElement({ isLatest, object, marker }: VersionEntry, encode: (nam
     element("LastModified", xmlTime(modifiedAtMs)),
     object ? element("ETag", quote(object.etag)) + checksumSummary(object) + element("Size", object.sizeBytes) : "",
     owner,
-    object ? element("StorageClass", "STANDARD") : "",
+    object ? element("StorageClass", object.headers.storageClass ?? "STANDARD") : "",
   );
 }

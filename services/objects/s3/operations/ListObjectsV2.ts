@@ -13,7 +13,7 @@ import { element, xmlDocument } from "../xml.ts";
 export const ListObjectsV2: S3Operation = async (context) => {
   const { request } = context;
   const { query } = request;
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const encode = nameEncoder(request);
   const limit = integerParameter(request, "max-keys", { min: 0, max: 1000, otherwise: 1000, clamp: true });
   const prefix = query.get("prefix") ?? "";

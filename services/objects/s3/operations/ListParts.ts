@@ -7,7 +7,7 @@ import { openMultipart } from "./UploadPart.ts";
 
 export const ListParts: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.list");
+  const bucket = await openBucket(context);
   const upload = await openMultipart(context, bucket);
   const limit = integerParameter(request, "max-parts", { min: 0, max: 1000, otherwise: 1000, clamp: true });
   const after = integerParameter(request, "part-number-marker", { min: 0, max: 2_147_483_647, otherwise: 0 });
@@ -15,7 +15,7 @@ export const ListParts: S3Operation = async (context) => {
     limit === 0
       ? { parts: [], next: undefined }
       : await backend.store.partList(bucket.bucketId, upload.uploadId, { limit, ...(after === 0 ? {} : { after }) });
-  const owner = ownerOf(context, bucket);
+  const owner = upload.access?.owner ?? ownerOf(context, bucket);
   const body = xmlDocument(
     "ListPartsResult",
     element("Bucket", bucket.name),
@@ -23,7 +23,7 @@ export const ListParts: S3Operation = async (context) => {
     element("UploadId", upload.uploadId),
     ownerElement("Initiator", owner),
     ownerElement("Owner", owner),
-    element("StorageClass", "STANDARD"),
+    element("StorageClass", upload.headers.storageClass ?? "STANDARD"),
     element("PartNumberMarker", after),
     element("NextPartNumberMarker", parts.at(-1)?.number ?? 0),
     element("MaxParts", limit),

@@ -4,7 +4,7 @@ import { openBucket, type S3Operation } from "../operation.ts";
 
 export const PutBucketLifecycleConfiguration: S3Operation = async (context) => {
   const { request, backend, caller } = context;
-  const bucket = await openBucket(context, undefined);
+  const bucket = await openBucket(context);
   const lifecycle = readLifecycle(await readDocument(request, context.body, { maxBytes: 1024 ** 2 }));
   await backend.configurationUpdate(caller, bucket, { lifecycle });
   return { status: 200 };

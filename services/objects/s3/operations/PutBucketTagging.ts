@@ -4,7 +4,7 @@ import { readTagging } from "../tagging.ts";
 
 export const PutBucketTagging: S3Operation = async (context) => {
   const { request, backend, caller } = context;
-  const bucket = await openBucket(context, undefined);
+  const bucket = await openBucket(context);
   const tags = readTagging(await readDocument(request, context.body, { maxBytes: 128 * 1024 }), "bucket");
   await backend.configurationUpdate(caller, bucket, { tags });
   return { status: 204 };

@@ -10,7 +10,7 @@ const states = new Map([
 
 export const PutBucketVersioning: S3Operation = async (context) => {
   const { request, backend, caller } = context;
-  const bucket = await openBucket(context, undefined);
+  const bucket = await openBucket(context);
   const node = parseXml(await readDocument(request, context.body, { maxBytes: 64 * 1024 }), "VersioningConfiguration");
   const status = textOf(node, "Status");
   if (status === undefined) throw new S3Error("IllegalVersioningConfigurationException");

@@ -6,7 +6,7 @@ import { readWebsite } from "../websiteDocument.ts";
 import { parseXml } from "../xml.ts";
 
 export const PutBucketWebsite: S3Operation = async (context) => {
-  const bucket = await openBucket(context, undefined);
+  const bucket = await openBucket(context);
   const document = await readDocument(context.request, context.body, { maxBytes: 128 * 1024 });
   const parsed = websiteConfiguration.safeParse(readWebsite(parseXml(document, "WebsiteConfiguration")));
   if (!parsed.success) throw new S3Error("InvalidArgument", parsed.error.issues[0]?.message);

@@ -1,22 +1,25 @@
+import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { openUpload } from "../body.ts";
 import { checksumHeaders } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
+import { askedEncryption, encryptionHeaders } from "../encryption.ts";
 import { expirationHeader } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation } from "../operation.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
-import { versionHeader } from "../versions.ts";
+import { writtenVersionHeader } from "../versions.ts";
 
 export const PutObject: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const bucket = await openBucket(context, besidesOf(request));
   checkKey(request.key);
   refuseUnsupported(request);
   const kept = keptHeaders(request);
   const metadata = keptMetadata(request);
-  const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)) };
+  const encryption = askedEncryption(request);
+  const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)), ...(await accessOfNew(context, bucket)) };
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
@@ -24,11 +27,12 @@ export const PutObject: S3Operation = async (context) => {
       ...writeConditions(request),
       headers: kept,
       metadata,
+      ...(encryption && { encryption }),
       ...marks,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
     const expiration = await expirationHeader(context, bucket, object);
-    const headers = { ...versionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
-    return { status: 200, headers: { ETag: quote(object.etag), ...headers } };
+    const headers = { ...writtenVersionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
+    return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request) } };
   });
 };

@@ -7,10 +7,11 @@ import { parseXml, textOf } from "../xml.ts";
 
 export const PutObjectLegalHold: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
-  await requireLock(context, bucket);
   const status = textOf(parseXml(await readDocument(request, context.body, { maxBytes: 64 * 1024 }), "LegalHold"), "Status");
   if (status !== "ON" && status !== "OFF") throw new S3Error("MalformedXML");
+  context.given = { requestLock: { "object-lock-legal-hold": status } };
+  const bucket = await openBucket(context);
+  await requireLock(context, bucket);
   const { versionId } = await openObject(context, bucket);
   const options = { meter: { requestClass: "write" }, ...(versionId !== undefined && { versionId }) } as const;
   const object = await backend.store.mark(bucket.bucketId, request.key, { legalHold: status === "ON" }, options);

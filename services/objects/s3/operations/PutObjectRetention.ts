@@ -5,9 +5,16 @@ import { openObject, versionHeader } from "../versions.ts";
 
 export const PutObjectRetention: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
-  await requireLock(context, bucket);
   const retention = readRetention(await readDocument(request, context.body, { maxBytes: 64 * 1024 }));
+  if (retention !== null)
+    context.given = {
+      requestLock: {
+        "object-lock-mode": retention.mode.toUpperCase(),
+        "object-lock-retain-until-date": new Date(retention.untilMs).toISOString(),
+      },
+    };
+  const bucket = await openBucket(context);
+  await requireLock(context, bucket);
   const bypassGovernance = await bypassAsked(context, bucket);
   const { versionId } = await openObject(context, bucket);
   const options = { bypassGovernance, meter: { requestClass: "write" }, ...(versionId !== undefined && { versionId }) } as const;

@@ -3,15 +3,18 @@ import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { openUpload } from "../body.ts";
 import { checksumHeaders } from "../checksums.ts";
+import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
 
 export const UploadPart: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const bucket = await openBucket(context);
   const number = partNumber(context);
   const multipart = await openMultipart(context, bucket);
+  const key = customerKey(request);
+  requirePartKey(multipart, key);
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const given = upload.options.checksum;
@@ -26,9 +29,11 @@ export const UploadPart: S3Operation = async (context) => {
       ...upload.options,
       // A part of an upload that has a checksum needs one, whether or not the client sent its own.
       ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
+      ...key,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
-    return { status: 200, headers: { ETag: quote(part.etag), ...checksumHeaders(part.checksums) } };
+    const headers = { ...checksumHeaders(part.checksums), ...encryptionHeaders(multipart, request) };
+    return { status: 200, headers: { ETag: quote(part.etag), ...headers } };
   });
 };
 
@@ -45,7 +50,7 @@ export const uploadIdOf = ({ request }: S3Context): Id<"upload"> => (request.que
 /** The multipart upload of this key: another key's is not found. */
 export async function openMultipart(context: S3Context, bucket: S3Bucket): Promise<Upload> {
   checkKey(context.request.key);
-  const upload = await context.backend.store.upload(bucket.bucketId, uploadIdOf(context));
+  const upload = await context.backend.store.upload(bucket.bucketId, uploadIdOf(context), customerKey(context.request));
   if (upload.key !== context.request.key) throw new S3Error("NoSuchUpload");
   return upload;
 }

@@ -1,5 +1,6 @@
 import { maxUploadBytes } from "../body.ts";
 import { checksumElements } from "../checksums.ts";
+import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -9,9 +10,11 @@ import { openMultipart, partNumber } from "./UploadPart.ts";
 
 export const UploadPartCopy: S3Operation = async (context) => {
   const { request, backend } = context;
-  const bucket = await openBucket(context, "objects.object.write");
+  const bucket = await openBucket(context);
   const number = partNumber(context);
   const multipart = await openMultipart(context, bucket);
+  const key = customerKey(request);
+  requirePartKey(multipart, key);
   const source = await openSource(context);
   const range = sourceRange(request.headers.get("x-amz-copy-source-range"), source.object.sizeBytes);
   const sizeBytes = range ? range.to - range.from + 1 : source.object.sizeBytes;
@@ -35,11 +38,12 @@ export const UploadPartCopy: S3Operation = async (context) => {
       const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
         sizeBytes,
         ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
+        ...key,
         meter: { requestClass: "write" },
       });
       return {
         status: 200,
-        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object) },
+        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request) },
         body: xmlDocument(
           "CopyPartResult",
           element("LastModified", xmlTime(part.modifiedAtMs)),

@@ -15,7 +15,8 @@ export interface Call {
   path: string;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
-  key?: "main" | "other" | "third";
+  /** `none`: nobody signs. */
+  key?: "main" | "other" | "third" | "viewer" | "none" | { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
   host?: string;
   payloadHash?: string;
 }
@@ -23,6 +24,8 @@ export interface Call {
 /** The headers of a signed request to a door of testing/door.ts, for now. */
 export function signedHeaders(call: Call): Record<string, string> {
   const { key = "main" } = call;
+  if (key === "none") return { Host: call.host ?? `127.0.0.1:${call.port}`, ...call.headers };
+  const given = typeof key === "string" ? { accessKeyId: `AK${key.toUpperCase()}`, secretAccessKey: `${key}-secret` } : key;
   const timestamp = `${new Date().toISOString().replace(/[-:]/g, "").slice(0, 15)}Z`;
   const payloadHash = call.payloadHash ?? "UNSIGNED-PAYLOAD";
   const headers: Record<string, string> = {
@@ -30,14 +33,15 @@ export function signedHeaders(call: Call): Record<string, string> {
     ...call.headers,
     "x-amz-date": timestamp,
     "x-amz-content-sha256": payloadHash,
+    ...("sessionToken" in given && { "x-amz-security-token": given.sessionToken }),
   };
   const parsed = parseRequest({ method: call.method ?? "GET", url: call.path, rawHeaders: Object.entries(headers).flat() }, []);
   const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: "s3" };
   const names = [...parsed.headers.keys()].filter((name) => name === "host" || name.startsWith("x-amz-")).sort();
-  const signingKey = new SigningKeys().derive("", `${key}-secret`, scope);
+  const signingKey = new SigningKeys().derive("", given.secretAccessKey, scope);
   const signed = { headers: names, payloadHash, presigned: false, timestamp, scope };
   const [signature] = acceptableSignatures(parsed, signed, signingKey);
-  const credential = `AK${key.toUpperCase()}/${scopeText(scope)}`;
+  const credential = `${given.accessKeyId}/${scopeText(scope)}`;
   return {
     ...headers,
     Authorization: `${algorithm} Credential=${credential},SignedHeaders=${names.join(";")},Signature=${signature}`,

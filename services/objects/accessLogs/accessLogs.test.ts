@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { accessLine } from "../s3/accessLine.ts";
+import { readLogging, writeLogging } from "../s3/loggingDocument.ts";
+import { parseRequest } from "../s3/request.ts";
+import { type TestCloud, testCloud } from "../testing/fixture.ts";
+import { openS3Door, type S3Door } from "../testing/s3Door.ts";
+
+let cloud: TestCloud;
+let door: S3Door;
+before(async () => {
+  cloud = await testCloud({ runner: false });
+  door = await openS3Door(cloud);
+  for (const name of ["asked-box", "log-box"]) assert.equal((await door.call({ method: "PUT", path: `/${name}` })).status, 200);
+});
+after(async () => {
+  await door.stop();
+  await cloud.stop();
+});
+
+const status = (targetBucket: string, rest = "", prefix = "logs/") =>
+  `<BucketLoggingStatus><LoggingEnabled><TargetBucket>${targetBucket}</TargetBucket><TargetPrefix>${prefix}</TargetPrefix>${rest}</LoggingEnabled></BucketLoggingStatus>`;
+const put = (body: string, key?: string) =>
+  door.call({ method: "PUT", path: "/asked-box?logging", body, ...(key === undefined ? {} : { key }) });
+const codeOf = (text: string): string | undefined => /<Code>(\w+)/.exec(text)?.[1];
+const deliver = async () => {
+  const worker = cloud.objects.service.workers?.find(({ name }) => name === "objects.access_logs");
+  await worker?.run(new AbortController().signal);
+};
+/** All lines that lie in the bucket of logs, but for those of its setting; waits until there are so many. */
+async function delivered(least: number): Promise<{ keys: string[]; lines: string[] }> {
+  const { bucketId } = await cloud.objects.s3Backend.bucketByName("log-box");
+  for (const end = Date.now() + 60_000; ; ) {
+    await deliver();
+    const keys = await cloud.keys(bucketId);
+    const lines = (await Promise.all(keys.map((key) => cloud.text(bucketId, key))))
+      .join("")
+      .trimEnd()
+      .split("\n")
+      .filter((line) => line !== "" && !line.includes(".LOGGING_STATUS "));
+    if (lines.length >= least || Date.now() > end) return { keys, lines };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test("where a log goes is put, shown and taken away", async () => {
+  assert.doesNotMatch((await door.call({ path: "/asked-box?logging" })).text, /LoggingEnabled/);
+  for (const format of [
+    "<TargetObjectKeyFormat><SimplePrefix></SimplePrefix></TargetObjectKeyFormat>",
+    "<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>EventTime</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>",
+    "<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>DeliveryTime</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>",
+  ]) {
+    assert.equal((await put(status("log-box", format))).status, 200);
+    const shown = (await door.call({ path: "/asked-box?logging" })).text;
+    assert.equal(shown.slice(shown.indexOf("<LoggingEnabled>")), status("log-box", format).slice("<BucketLoggingStatus>".length));
+  }
+  assert.match(writeLogging(readLogging(status("log-box"))), /<SimplePrefix>/);
+  assert.equal((await put("<BucketLoggingStatus/>")).status, 200);
+  assert.doesNotMatch((await door.call({ path: "/asked-box?logging" })).text, /LoggingEnabled/);
+});
+
+test("what S3 refuses is refused", async () => {
+  await door.call({ method: "PUT", path: "/bread-box", key: "KEYSTRANGER" });
+  for (const [body, code] of [
+    [status("no-such-box"), "InvalidTargetBucketForLogging"],
+    [status("bread-box"), "InvalidTargetBucketForLogging"],
+    [
+      "<BucketLoggingStatus><LoggingEnabled><TargetBucket>log-box</TargetBucket></LoggingEnabled></BucketLoggingStatus>",
+      "MalformedXML",
+    ],
+    [status("log-box", "<TargetObjectKeyFormat></TargetObjectKeyFormat>"), "MalformedXML"],
+    [
+      status(
+        "log-box",
+        "<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>x</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>",
+      ),
+      "MalformedXML",
+    ],
+    [status("log-box", "<TargetGrants><Grant><Permission>READ</Permission></Grant></TargetGrants>"), "NotImplemented"],
+    [status("log-box", "", "x".repeat(801)), "InvalidArgument"],
+    ["", "MalformedXML"],
+  ] as const)
+    assert.equal(codeOf((await put(body)).text), code, body);
+  assert.equal(codeOf((await put(status("log-box"), "KEYVIEWER")).text), "AccessDenied");
+  assert.equal(codeOf((await put(status("log-box"), "KEYSTRANGER")).text), "AccessDenied");
+});
+
+test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {
+  await put(status("log-box"));
+  await door.call({ method: "PUT", path: "/asked-box/a%20b.txt", body: "0123456789", headers: { "User-Agent": 'curl "8"' } });
+  await door.call({ path: "/asked-box/a%20b.txt", headers: { Range: "bytes=0-3" } });
+  await door.call({ path: "/asked-box/missing" });
+  await door.call({ path: "/asked-box?list-type=2&prefix=a" });
+  await door.call({ path: "/asked-box/a%20b.txt", key: "none" });
+  await door.call({ path: "/log-box" });
+  const { keys, lines } = await delivered(5);
+  for (const key of keys) assert.match(key, /^logs\/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}$/);
+  const about = lines.map((line) => line.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/));
+  assert.deepEqual(
+    about.map((fields) => [fields[1], ...fields.slice(7, 14)]),
+    [
+      ["asked-box", "REST.PUT.OBJECT", "a%20b.txt", '"PUT /asked-box/a%20b.txt HTTP/1.1"', "200", "-", "-", "10"],
+      ["asked-box", "REST.GET.OBJECT", "a%20b.txt", '"GET /asked-box/a%20b.txt HTTP/1.1"', "206", "-", "4", "10"],
+      ["asked-box", "REST.GET.OBJECT", "missing", '"GET /asked-box/missing HTTP/1.1"', "404", "NoSuchKey", "-", "-"],
+      ["asked-box", "REST.GET.BUCKET", "-", '"GET /asked-box?list-type=2&prefix=a HTTP/1.1"', "200", "-", about[3]?.[12], "-"],
+      ["asked-box", "REST.GET.OBJECT", "a%20b.txt", '"GET /asked-box/a%20b.txt HTTP/1.1"', "403", "AccessDenied", "-", "-"],
+    ],
+  );
+  const [write] = about as [string[]];
+  // Of the fields of S3's format there are 26, of which the time takes two.
+  assert.equal(write.length, 27);
+  assert.match(String(write[0]), /^[0-9a-f]{64}$/);
+  assert.match(`${write[2]} ${write[3]}`, /^\[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\]$/);
+  assert.equal(write[4], "127.0.0.1");
+  assert.match(String(write[5]), /^arn:aws:iam::\d{12}:user\//);
+  assert.equal(about[4]?.[5], "-", "nobody signed");
+  assert.equal(write[17], '"curl %228%22"', "what a client says ends neither field nor line");
+  assert.deepEqual(write.slice(20, 23), ["SigV4", "-", "AuthHeader"]);
+  const before = lines.length;
+  await put("<BucketLoggingStatus/>");
+  await door.call({ path: "/asked-box/a%20b.txt" });
+  await cloud.objects.service.stop?.();
+  assert.equal((await delivered(before)).lines.length, before, "nothing is logged any more");
+});
+
+test("a presigned address lets nobody in who reads the log", () => {
+  const request = parseRequest(
+    {
+      method: "GET",
+      url: "/b/k?X-Amz-Signature=abc&X-Amz-Security-Token=t&x=1",
+      rawHeaders: ["Host", "h", "Referer", "a\r\nb", "User-Agent", "ц"],
+    },
+    [],
+  );
+  const owner = { displayName: "o", canonicalId: "c", accountId: "1" };
+  const line = accessLine({
+    ...{ request, owner, operation: "GetObject", caller: undefined, requestId: "R", hostId: "H", beganAtMs: 0, totalMs: 1.4 },
+    ...{ turnAroundMs: 1, status: 200, errorCode: undefined, sentBytes: 5, objectBytes: 5, versionId: "v" },
+  });
+  assert.match(line, /"GET \/b\/k\?X-Amz-Signature=\.\.\.&X-Amz-Security-Token=\.\.\.&x=1 HTTP\/1\.1"/);
+  assert.doesNotMatch(line, /[\r\n]/);
+  assert.match(line, / "a%0D%0Ab" "%D1%86" v H SigV4 - QueryString h - - -$/);
+});

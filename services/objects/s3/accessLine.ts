@@ -1,0 +1,122 @@
+/** A line of an access log (S3 User Guide, "Amazon S3 server access log format"). */
+import type { S3Account, S3Caller } from "./backend.ts";
+import type { S3Request } from "./request.ts";
+
+/** One request, once it was answered. */
+export interface Access {
+  request: S3Request;
+  /** The route's name; undefined: there is no such operation. */
+  operation: string | undefined;
+  /** Undefined: nobody was recognised. */
+  caller: S3Caller | undefined;
+  owner: S3Account;
+  requestId: string;
+  hostId: string;
+  beganAtMs: number;
+  totalMs: number;
+  /** Until the answer began. */
+  turnAroundMs: number;
+  status: number;
+  errorCode: string | undefined;
+  sentBytes: number;
+  /** Of the object, where one was sent or taken. */
+  objectBytes: number | undefined;
+  versionId: string | undefined;
+}
+
+export function accessLine(access: Access): string {
+  const { request, caller, owner } = access;
+  const { headers } = request;
+  const target = request.rawQuery === "" ? request.rawPath : `${request.rawPath}?${withoutSecrets(request.rawQuery)}`;
+  const signed = headers.has("authorization") ? "AuthHeader" : request.query.has("X-Amz-Signature") ? "QueryString" : undefined;
+  return [
+    owner.canonicalId,
+    request.bucketName,
+    `[${logTime(access.beganAtMs)}]`,
+    request.remoteAddress,
+    caller === undefined || caller.anonymous ? undefined : (caller.arns[0] ?? caller.canonicalId),
+    access.requestId,
+    operationName(request, access.operation),
+    request.key === "" ? undefined : encodeURIComponent(request.key).replaceAll("%2F", "/"),
+    quoted(`${request.method} ${target} HTTP/1.1`),
+    access.status,
+    access.errorCode,
+    access.sentBytes || undefined,
+    access.objectBytes,
+    Math.round(access.totalMs),
+    Math.round(access.turnAroundMs),
+    quoted(headers.get("referer")),
+    quoted(headers.get("user-agent")),
+    access.versionId,
+    access.hostId,
+    signed === undefined ? undefined : "SigV4",
+    // Which cipher it was is the gateway's to know.
+    undefined,
+    signed,
+    request.host,
+    request.tlsVersion,
+    undefined,
+    undefined,
+  ]
+    .map((field) => (field === undefined || field === "" ? "-" : field))
+    .join(" ");
+}
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** As Apache writes it: 06/Feb/2019:00:00:38 +0000. */
+function logTime(atMs: number): string {
+  const time = new Date(atMs);
+  const day = String(time.getUTCDate()).padStart(2, "0");
+  return `${day}/${months[time.getUTCMonth()]}/${time.getUTCFullYear()}:${time.toISOString().slice(11, 19)} +0000`;
+}
+
+/** Nothing that a client says ends the field or the line. */
+const quoted = (text: string | undefined): string =>
+  text === undefined || text === ""
+    ? "-"
+    : `"${text.replace(/[^\x20-\x7e]|["\\]/g, (character) => encodeURIComponent(character.isWellFormed() ? character : "?"))}"`;
+
+/** A presigned address, or a session's token, would let whoever reads the log in. */
+const withoutSecrets = (query: string): string => query.replace(/(^|&)(X-Amz-(?:Signature|Security-Token)=)[^&]*/gi, "$1$2...");
+
+const resources: Record<string, string> = {
+  acl: "ACL",
+  attributes: "OBJECT_ATTRIBUTES",
+  delete: "MULTI_OBJECT_DELETE",
+  encryption: "ENCRYPTION",
+  "legal-hold": "OBJECT_LOCK_LEGAL_HOLD",
+  logging: "LOGGING_STATUS",
+  "object-lock": "OBJECT_LOCK_CONFIGURATION",
+  policy: "BUCKETPOLICY",
+  publicAccessBlock: "PUBLIC_ACCESS_BLOCK",
+  requestPayment: "REQUEST_PAYMENT",
+  retention: "OBJECT_LOCK_RETENTION",
+  uploadId: "UPLOAD",
+  versions: "BUCKETVERSIONS",
+};
+const plain = [
+  "cors",
+  "lifecycle",
+  "location",
+  "notification",
+  "ownershipControls",
+  "policyStatus",
+  "tagging",
+  "uploads",
+  "versioning",
+  "website",
+];
+
+function operationName({ method, query, key, headers }: S3Request, operation: string | undefined): string {
+  if (method === "OPTIONS") return "REST.OPTIONS.PREFLIGHT";
+  if (operation === "UploadPart" || operation === "UploadPartCopy")
+    return `REST.${headers.has("x-amz-copy-source") ? "COPY" : "PUT"}.PART`;
+  if (operation === "CopyObject") return "REST.COPY.OBJECT";
+  const shape = key === "" ? "BUCKET" : "OBJECT";
+  for (const name of query.keys()) {
+    if (Object.hasOwn(resources, name)) return `REST.${method}.${resources[name]}`;
+    if (plain.includes(name)) return `REST.${method}.${name === "tagging" && key !== "" ? "OBJECT_TAGGING" : name.toUpperCase()}`;
+  }
+  return `REST.${method}.${shape}`;
+}

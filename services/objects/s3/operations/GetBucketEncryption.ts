@@ -1,0 +1,20 @@
+import { S3Error } from "../errors.ts";
+import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { element, group, xmlDocument } from "../xml.ts";
+
+export const GetBucketEncryption: S3Operation = async (context) => {
+  const bucket = await openBucket(context);
+  const { encryption } = await context.backend.store.settings(bucket.bucketId);
+  if (encryption !== "server")
+    throw new S3Error("ServerSideEncryptionConfigurationNotFoundError", undefined, { fields: { BucketName: bucket.name } });
+  const body = xmlDocument(
+    "ServerSideEncryptionConfiguration",
+    group(
+      "Rule",
+      group("ApplyServerSideEncryptionByDefault", element("SSEAlgorithm", "AES256")),
+      // For keys of a key management service only.
+      element("BucketKeyEnabled", false),
+    ),
+  );
+  return { status: 200, headers: xmlHeaders, body };
+};
