@@ -37,7 +37,8 @@ const cpuOf = (pids: Load["pids"]): Record<string, number> =>
 /** Calls of so many a second until all are over. */
 async function load({ name, target, answerPort, rate, seconds, pids }: Load): Promise<string[]> {
   const calls = rate * seconds;
-  const called = await startSipp({ scenario: "uas", host: providerOut, port: answerPort, calls });
+  // It ends after so many, and counts what comes late from the load before.
+  const called = await startSipp({ scenario: "uas", host: providerOut, port: answerPort, calls: 2 * calls + 1000 });
   const before = cpuOf(pids);
   const callers = { host: providerIn, service: number, timed: true, limit: 10_000, seconds: talkSeconds } as const;
   const caller = await startSipp({ scenario: "uac", target, calls, rate, ...callers });

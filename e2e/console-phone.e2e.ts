@@ -8,7 +8,7 @@ import { build } from "vite";
 import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
-import { hoursId, madePhone, menuId, queueId } from "./madePhone.ts";
+import { hoursId, madePhone, menuId, queueId, roomId } from "./madePhone.ts";
 import { olenaId, softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay } from "./madeSip.ts";
 
@@ -67,6 +67,7 @@ const pages: Record<string, string> = {
   "hours-one": `${home}/hours/${hoursId}`,
   announcements: `${home}/announcements`,
   conferences: `${home}/conferences`,
+  conference: `${home}/conferences/${roomId}`,
   more: `${home}/more`,
   calls: `${home}/calls`,
   reports: `${home}/reports`,
@@ -154,6 +155,31 @@ test("a menu is drawn by keyboard: a key is added, a box is moved, both are sent
   const body = JSON.parse(sent?.body.toString() ?? "");
   assert.deepEqual(body.keys["9"], { kind: "hang_up" });
   assert.deepEqual(body.layout["1"], { x: 300, y: 40 });
+  await page.context().close();
+});
+
+test("a conference that runs: who is in it is muted and removed, somebody is invited by number, all by the API", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(`${home}/conferences/${roomId}`);
+  await page.getByText("Speaks", { exact: true }).waitFor();
+  const done = async (press: () => Promise<void>): Promise<{ action: string }> => {
+    await Promise.all([page.waitForResponse((response) => response.url().endsWith("/actions")), press()]);
+    return JSON.parse(cloud.sent.findLast(({ key }) => key === "conferenceAct")?.body.toString() ?? "").do;
+  };
+  const button = (name: string) => page.getByRole("button", { name, exact: true });
+  assert.equal((await done(() => button("Mute Olena Kovalchuk").click())).action, "mute");
+  assert.equal((await done(() => button("Let Taras Bondarenko speak").click())).action, "unmute");
+  assert.equal((await done(() => button("Remove Taras Bondarenko").click())).action, "remove");
+  await button("More for all").click();
+  assert.equal((await done(() => page.getByRole("menuitem", { name: "Lock the room" }).click())).action, "lock");
+  await button("Invite").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Number" }).fill("+380 67 123-45-67");
+  assert.deepEqual(await done(() => dialog.getByRole("button", { name: "Call", exact: true }).click()), {
+    action: "invite",
+    number: "+380671234567",
+    extension: olenaId,
+  });
   await page.context().close();
 });
 

@@ -10,7 +10,7 @@ const groupId = newId("ringGroup");
 export const queueId = newId("callQueue");
 export const menuId = newId("phoneMenu");
 export const hoursId = newId("timeCondition");
-const roomId = newId("conferenceRoom");
+export const roomId = newId("conferenceRoom");
 const welcomeId = newId("announcement");
 const trunkIds = [newId("trunk"), newId("trunk")] as const;
 const numberIds = [newId("phoneNumber"), newId("phoneNumber")] as const;
@@ -203,6 +203,29 @@ const line = (key: string, share: number) => ({
 const { key: _, ...total } = line("", 12);
 const list = (items: unknown[]) => () => ({ items });
 
+const room = element(roomId, "Teachers' meeting", {
+  number: "600",
+  pin: "4711",
+  waitForModerator: false,
+  muteOnEntry: false,
+  announceJoin: true,
+  announceLeave: true,
+  record: false,
+  maxParties: 20,
+});
+const member = (number: string, name: string | undefined, more: object) => ({
+  callId: newId("call"),
+  number,
+  ...(name ? { name } : {}),
+  moderator: false,
+  waiting: false,
+  muted: false,
+  talking: false,
+  levelDbm0: -100,
+  since: ago(6),
+  ...more,
+});
+
 /** Answers about a phone system that is in use; `browser` says who asks for the credentials of the phone in the browser. */
 export const madePhone = (browser: () => SipUser | undefined): Record<string, (request: Sent) => unknown> => ({
   phoneSystemList: list([system]),
@@ -315,18 +338,18 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   phoneMenuList: list([menu]),
   phoneMenuGet: () => menu,
   phoneMenuUpdate: () => menu,
-  conferenceRoomList: list([
-    element(roomId, "Teachers' meeting", {
-      number: "600",
-      pin: "4711",
-      waitForModerator: false,
-      muteOnEntry: false,
-      announceJoin: true,
-      announceLeave: true,
-      record: false,
-      maxParties: 20,
-    }),
-  ]),
+  conferenceRoomList: list([room]),
+  conferenceRoomGet: () => room,
+  conferenceLiveGet: () => ({
+    conferenceRoomId: roomId,
+    locked: false,
+    members: [
+      member("101", "Olena Kovalchuk", { moderator: true, talking: true, levelDbm0: -22 }),
+      member("102", "Taras Bondarenko", { muted: true }),
+      member("+380671234567", undefined, { waiting: true }),
+    ],
+  }),
+  conferenceAct: () => ({ done: true }),
   timeConditionList: list([hours]),
   timeConditionGet: () => hours,
   announcementList: list([

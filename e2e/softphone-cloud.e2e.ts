@@ -187,7 +187,7 @@ story("a call with a picture, from the camera and the microphone that were chose
   await taras.says("Olena shows no picture");
   await olena.press("Video");
   await Promise.all([sees(olena), sees(taras)]);
-  // At once: the change of the one meets that of the other.
+  await olena.panel.getByRole("button", { name: "Stop video" }).waitFor();
   await taras.press("Stop video");
   await olena.says("Taras shows no picture");
   // Both off: what is left is the call.

@@ -44,6 +44,7 @@ import * as phoneLive from "./voice/live/contract.ts";
 import * as phoneVerbs from "./voice/live/verbs/contract.ts";
 import * as phoneMails from "./voice/mails/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
+import * as phoneProcesses from "./voice/processes/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
 import * as phonePush from "./voice/push/contract.ts";
 import * as phoneRecords from "./voice/records/contract.ts";
@@ -98,6 +99,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneSystems,
     phoneExtensions,
     trunks,
+    phoneProcesses,
     phoneProvisioning,
     phoneElements,
     { speech: phoneElementShapes.speech, spokenText: phoneElementShapes.spokenText },

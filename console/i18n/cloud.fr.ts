@@ -15,7 +15,7 @@ export default {
   phoneCalls: "Appels",
   phoneMedia: "Le son",
   phoneWorkers: { one: "{count} processus de média", many: "{count} processus de média", other: "{count} processus de média" },
-  "rtpengine.up": "rtpengine {address} : {calls} appels",
+  "rtpengine.up": "rtpengine {address} : {calls} appels",
   "rtpengine.down": "rtpengine {address} ne répond pas",
   noPhones: "Rien ne sert de téléphones",
   noPhonesText: "Cela démarre avec le premier standard.",

@@ -4,6 +4,7 @@ import type { CallAction, ConferenceAction } from "../live/contract.ts";
 import type { Command } from "../live/store/commands.ts";
 import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
+import { inviteToRoom } from "./inviting.ts";
 import { changeRoom, roomFigures } from "./rooms.ts";
 import { announcementSource, textSource } from "./spoken.ts";
 
@@ -34,7 +35,9 @@ export function commandHandler(board: Board, actions: CommandActions): (command:
     if (kind === "call_start") return actions.start(systemId, input as unknown as CallStartInput);
     if (kind === "conference_get") return { ...(await roomFigures(board, String(input["room"]))) };
     if (kind === "conference_act") {
-      await changeRoom(board, String(input["room"]), input["do"] as ConferenceAction);
+      const action = input["do"] as ConferenceAction;
+      if (action.action === "invite") await inviteToRoom(board, systemId, String(input["room"]), action);
+      else await changeRoom(board, String(input["room"]), action);
       return {};
     }
     const { callId, do: action } = input as { callId: string; do: CallAction };

@@ -87,6 +87,27 @@ test("guests come in muted and announced; the moderator lets them speak, and sil
   await untilAnnHears();
 });
 
+test("somebody is called into the room without a PIN, also a locked one; nobody is called who may not be", async () => {
+  await act({ action: "lock" });
+  await atCarol.hangUp();
+  await atCarol.closed();
+  await untilMembers("muted", { 102: true, 101: false });
+  atCarol.forget();
+  const extensionId = accounts[0]?.extensionId;
+  await act({ action: "invite", number: "103", extension: extensionId });
+  await atCarol.answer();
+  await untilMembers("moderator", { 102: false, 101: true, 103: false });
+  await untilMembers("muted", { 102: true, 101: false, 103: true });
+  await act({ action: "unlock" });
+  for (const number of ["112", "*97", "999", "+380441234567"]) {
+    const refused = await ask("owner", "conferenceAct", {
+      params,
+      body: { do: { action: "invite", number, extension: extensionId } },
+    });
+    assert.equal(refused.status, 409, `${number}: ${JSON.stringify(refused.body)}`);
+  }
+});
+
 test("the moderator locks the room, sends guests away, and ends it", async () => {
   await atAnn.press("*9");
   await untilSaid(atCarol, "conference_removed");

@@ -11,7 +11,7 @@ import { heldMusic } from "./spoken.ts";
 type Settings = PhonePlan["elements"]["conferenceRooms"][number];
 
 /** Into a conference room until the party leaves, or is sent away. @throws the reason of `signal` */
-export async function callConference(call: Call, roomId: string, signal: AbortSignal): Promise<void> {
+export async function callConference(call: Call, roomId: string, signal: AbortSignal, { isInvited = false } = {}): Promise<void> {
   const settings = call.plan.elements.conferenceRooms.find(({ id }) => id === roomId);
   if (!settings) {
     call.refuse(404, "failed", "There is no such conference room.");
@@ -22,15 +22,16 @@ export async function callConference(call: Call, roomId: string, signal: AbortSi
   await subject.answer();
   call.setState("conference");
   const pins = openPins(board.secrets, settings);
-  let isModerator = pins.moderatorPin === undefined && call.from.extensionId !== undefined;
-  if (pins.pin !== undefined || pins.moderatorPin !== undefined) {
+  let isModerator = !isInvited && pins.moderatorPin === undefined && call.from.extensionId !== undefined;
+  if (!isInvited && (pins.pin !== undefined || pins.moderatorPin !== undefined)) {
     const entered = await enter(call, pins, signal);
     if (entered === undefined) return say(call, "goodbye", signal);
     isModerator ||= entered;
   }
   const room = roomOf(board, roomId);
-  if ((room.isLocked && !isModerator) || room.members.size >= settings.maxParties)
-    return say(call, room.isLocked ? "conference_locked" : "conference_full", signal);
+  const isShut = room.isLocked && !isModerator && !isInvited;
+  if (isShut || room.members.size >= settings.maxParties)
+    return say(call, isShut ? "conference_locked" : "conference_full", signal);
   call.answered();
   call.setState("conference");
   const member: Member = {

@@ -93,7 +93,11 @@ export async function roomFigures(board: Board, id: string): Promise<Omit<Confer
 }
 
 /** @throws CloudError not_found when nobody is in the room, or not who is meant */
-export async function changeRoom(board: Board, id: string, action: ConferenceAction): Promise<void> {
+export async function changeRoom(
+  board: Board,
+  id: string,
+  action: Exclude<ConferenceAction, { action: "invite" }>,
+): Promise<void> {
   const room = rooms.get(board)?.get(id);
   if (!room) throw new CloudError("not_found", "Nobody is in this conference room.");
   const one = (callId: string): [Party, Member] => {

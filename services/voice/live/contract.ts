@@ -89,6 +89,11 @@ export const conferenceLive = z.object({
 });
 export type ConferenceLive = z.output<typeof conferenceLive>;
 
+const dialled = z
+  .string()
+  .trim()
+  .regex(/^[+*#]?[0-9*#]{1,20}$/, "Give what one would dial: an extension, or a number such as +380441234567.");
+
 const inRoom = { callId: z.string().min(1).max(64) };
 export const conferenceAction = z
   .discriminatedUnion("action", [
@@ -100,6 +105,13 @@ export const conferenceAction = z
     z.object({ action: z.literal("lock") }),
     z.object({ action: z.literal("unlock") }),
     z.object({ action: z.literal("end") }).describe("All are sent away."),
+    z
+      .object({
+        action: z.literal("invite"),
+        number: dialled.describe("An extension, or a number outside. It comes in as a guest, without a PIN."),
+        extension: id("extension").describe("On whose behalf: what it may call holds, it is charged, and its number is shown."),
+      })
+      .describe("Somebody is called into the room. Answers when the first phone rings."),
   ])
   .describe("What is to happen in a conference room.");
 export type ConferenceAction = z.output<typeof conferenceAction>;
@@ -189,11 +201,6 @@ const webhookFields = {
 };
 const applicationFields = { name: displayName, url: outboundUrl, fallback: destination };
 const startedCall = z.object({ callId: z.string() });
-const dialled = z
-  .string()
-  .trim()
-  .regex(/^[+*#]?[0-9*#]{1,20}$/, "Give what one would dial: an extension, or a number such as +380441234567.");
-
 const answerAutomatically = z.boolean().default(false).describe("Phones that can are asked to answer by themselves.");
 
 export const liveRoutes = {

@@ -24,6 +24,7 @@ export interface Locations {
 }
 
 const sweepMs = 5000;
+const writtenAtOnce = 50;
 
 export async function openLocations(
   database: Database,
@@ -79,6 +80,36 @@ export async function openLocations(
       );
   };
 
+  /** Those that come while others are being written share the next transaction: after a power cut all phones come at once. */
+  const unwritten: { location: Location; written: PromiseWithResolvers<void> }[] = [];
+  let isWriting = false;
+  const save = (some: readonly Location[]) =>
+    database.transaction("system", async (tx) => {
+      for (const each of some) await registrarStore.put(tx, each, leases.processId);
+    });
+  async function writeAll(): Promise<void> {
+    isWriting = true;
+    while (unwritten.length > 0) {
+      const batch = unwritten.splice(0, writtenAtOnce);
+      const all = save(batch.map(({ location }) => location));
+      // One of them may be why it fails: then each by itself.
+      const saved = await all.then(
+        () => true,
+        () => false,
+      );
+      for (const { location, written } of batch)
+        if (saved) written.resolve();
+        else await save([location]).then(written.resolve, written.reject);
+    }
+    isWriting = false;
+  }
+  function write(location: Location): Promise<void> {
+    const written = Promise.withResolvers<void>();
+    unwritten.push({ location, written });
+    if (!isWriting) void writeAll();
+    return written.promise;
+  }
+
   await database.transaction("system", (tx) => registrarStore.forget(tx, leases.processId));
   /** Rows outlive who wrote them: whoever serves a phone system has all of its. */
   async function load(systemId: string): Promise<void> {
@@ -110,7 +141,7 @@ export async function openLocations(
       [...(flows.get(flow) ?? [])].find((location) => location.userName === userName && holds(location)),
     isKnownFlow: (flow) => flows.has(flow),
     async put(location) {
-      await database.transaction("system", (tx) => registrarStore.put(tx, location, leases.processId));
+      await write(location);
       const known = [...(byExtension.get(location.extensionId) ?? [])];
       const before = known.filter(({ deviceId, binding }) => deviceId === location.deviceId && binding === location.binding);
       for (const old of before) drop(old);

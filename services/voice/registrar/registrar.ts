@@ -53,9 +53,10 @@ export function createRegistrar(parts: {
 
   /** Phones that are set up with our address in place of the domain are found by their user name, which is random. */
   async function accountOf(userName: string, domain: string): Promise<Account | undefined> {
-    const found = await database.transaction("system", async (tx) => {
-      const there = await registrarStore.accounts(tx, userName, domain);
-      return there.length > 0 ? there : registrarStore.accounts(tx, userName, undefined);
+    if (!mayBeUserName(userName)) return undefined;
+    const found = await database.statement(async (sql) => {
+      const there = await registrarStore.accounts(sql, userName, domain);
+      return there.length > 0 ? there : registrarStore.accounts(sql, userName, undefined);
     });
     const [row] = found;
     return row === undefined || found.length > 1 ? undefined : { ...row, password: parts.openPassword(row) };
@@ -190,7 +191,7 @@ export function createRegistrar(parts: {
   }
 
   const saysDevice = async ({ from }: SipRequest): Promise<boolean> =>
-    from.uri.user !== undefined && mayBeUserName(from.uri.user) && (await accountOf(from.uri.user, from.uri.host)) !== undefined;
+    from.uri.user !== undefined && (await accountOf(from.uri.user, from.uri.host)) !== undefined;
 
   return { register, saysDevice, authenticate };
 }

@@ -1,4 +1,4 @@
-import type { Tx } from "../../../kernel/db/database.ts";
+import type { Sql, Tx } from "../../../kernel/db/database.ts";
 
 /** A device at an address. */
 export interface Location {
@@ -46,7 +46,7 @@ const columns = `id, organisation_id as "organisationId", system_id as "systemId
 
 export const registrarStore = {
   /** Devices that are enabled, and browsers' credentials that hold still. Without a domain, of any system. */
-  accounts: (tx: Tx, userName: string, domain: string | undefined): Promise<AccountRow[]> => tx.sql<AccountRow[]>`
+  accounts: (sql: Sql, userName: string, domain: string | undefined): Promise<AccountRow[]> => sql<AccountRow[]>`
     select s.id as "systemId", s.organisation_id as "organisationId", s.project_id as "projectId", s.domain, coalesce(d.guest_extension_id, d.extension_id) as "extensionId",
       d.id as "deviceId", a.user_name as "userName", a.password, a.expires_at as "expiresAt",
       s.plan_version::int as "planVersion"
@@ -55,7 +55,7 @@ export const registrarStore = {
       union all
       select device_id, user_name, password, expires_at from voice.softphone_credentials where user_name = ${userName} and expires_at > now()) a
     join voice.devices d on d.id = a.device_id join voice.systems s on s.id = d.system_id
-    where d.enabled ${domain === undefined ? tx.sql`` : tx.sql`and s.domain = ${domain}`} limit 2`,
+    where d.enabled ${domain === undefined ? sql`` : sql`and s.domain = ${domain}`} limit 2`,
 
   /** Of a phone system: what came by UDP can be called from anywhere, a connection only by whoever has it. */
   ofSystem: (tx: Tx, systemId: string, processId: string): Promise<Location[]> => tx.sql<Location[]>`

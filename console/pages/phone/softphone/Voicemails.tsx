@@ -49,7 +49,9 @@ export function Voicemails(props: {
           return (
             <li key={one.id} className={css.message} data-new={!one.heard || undefined}>
               <div className={css.me}>
-                <b>{name}</b>
+                <b className={css.from} data-new={!one.heard || undefined}>
+                  {name}
+                </b>
                 <span className={css.muted}>
                   {!one.heard && <>{t("softphone.newVoicemail")} · </>}
                   <TimeAgo at={one.createdAt} />
