@@ -51,7 +51,10 @@ export async function run({ rounds = 3 }: { rounds: number | undefined }): Promi
         rows.push([`${what}, of ${figure(size)} keys`, figure(median(times)), figure(Math.min(...times))]);
       }
     }
-    return table(["1,000 keys a page", "median ms", "least ms"], rows.toSorted((a, b) => String(a[0]).localeCompare(String(b[0]))));
+    return table(
+      ["1,000 keys a page", "median ms", "least ms"],
+      rows.toSorted((a, b) => String(a[0]).localeCompare(String(b[0]))),
+    );
   } finally {
     await door.stop();
     await store.close();

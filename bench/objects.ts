@@ -183,10 +183,10 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
         throughput,
         largeServers,
       );
-      await fill(large, "/large-{n}", 4);
+      await fill(large, `/large-${connections}-{n}`, 4);
       await measure(
         `get 64 MiB × ${connections}`,
-        () => ({ ...base, method: "GET", path: "/large-{n}", count: 4, status: 200 }),
+        () => ({ ...base, method: "GET", path: `/large-${connections}-{n}`, count: 4, status: 200 }),
         throughput,
         largeServers,
       );

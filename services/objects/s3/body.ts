@@ -165,7 +165,8 @@ export async function* receive(body: RequestBody): AsyncGenerator<Uint8Array> {
     }
   } catch (error) {
     // The client went away in the middle: whoever stores these bytes must not commit them.
-    if (message.destroyed && !message.complete) throw new S3Error("IncompleteBody", undefined, { cause: error });
+    if (!(error instanceof S3Error) && message.destroyed && !message.complete)
+      throw new S3Error("IncompleteBody", undefined, { cause: error });
     throw error;
   }
 }

@@ -68,7 +68,8 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     };
   }
   const value = headers.get(name)!;
-  if (!isChecksum(algorithm, value)) throw new S3Error("InvalidRequest", `Value for ${name} header is invalid.`);
+  if (!isChecksum(algorithm, value))
+    throw new S3Error("BadDigest", `The value of ${name} is no ${algorithmName(algorithm)} checksum.`);
   return { algorithm, expected: () => value };
 }
 

@@ -69,6 +69,29 @@ test("a configuration is put, shown as it was put, and taken away", async () => 
   assert.equal((await call({ path: "/box-one?cors" })).status, 404);
 });
 
+test("what a bucket cannot have is told as S3 tells that there is none", async () => {
+  for (const [kind, root] of [
+    ["analytics", "ListBucketAnalyticsConfigurationsResult"],
+    ["intelligent-tiering", "ListBucketIntelligentTieringConfigurationsOutput"],
+    ["inventory", "ListInventoryConfigurationsResult"],
+    ["metrics", "ListMetricsConfigurationsResult"],
+  ]) {
+    const all = await call({ path: `/box-one?${kind}` });
+    assert.equal(all.status, 200);
+    assert.match(all.text, new RegExp(`<${root} xmlns=[^>]*><IsTruncated>false</IsTruncated></${root}>`));
+    for (const method of ["GET", "DELETE"]) {
+      const one = await call({ method, path: `/box-one?${kind}&id=x` });
+      assert.deepEqual([one.status, /<Code>(\w+)/.exec(one.text)?.[1]], [404, "NoSuchConfiguration"], `${method} ${kind}`);
+    }
+    const put = await call({ method: "PUT", path: `/box-one?${kind}&id=x`, body: "<x/>" });
+    assert.deepEqual([put.status, /<Code>(\w+)/.exec(put.text)?.[1]], [501, "NotImplemented"]);
+  }
+  assert.match(
+    (await call({ path: "/box-one?accelerate" })).text,
+    /<AccelerateConfiguration xmlns=[^>]*><\/AccelerateConfiguration>/,
+  );
+});
+
 test("what S3 refuses is refused", () => {
   const code = (document: string): string => {
     try {

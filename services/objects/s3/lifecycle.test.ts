@@ -38,6 +38,9 @@ test("what S3 refuses is refused, each in its own words", () => {
   assert.equal(code(rule(days)), "taken");
   assert.equal(code(), "MalformedXML");
   assert.equal(code(rule("")), "InvalidRequest");
+  const glacier = (date: string) => `<Transition><Date>${date}</Date><StorageClass>GLACIER</StorageClass></Transition>`;
+  assert.equal(code(rule(glacier("20220927"))), "MalformedXML");
+  assert.equal(code(rule(glacier("2022-09-27T00:00:00Z"))), "NotImplemented");
   assert.equal(code(rule(days), rule(days)), "InvalidArgument");
   assert.equal(code(rule(days).replace("<ID>x", `<ID>${"x".repeat(256)}`)), "InvalidArgument");
   assert.equal(code(rule(days).replace("Enabled", "enabled")), "MalformedXML");

@@ -29,8 +29,11 @@ function readRule(node: XmlNode): LifecycleRule {
   if (id.length > 255) throw invalid("ID length should not exceed allowed limit of 255");
   const status = textOf(node, "Status");
   if (status !== "Enabled" && status !== "Disabled") throw malformed();
-  if (childrenOf(node, "Transition").length + childrenOf(node, "NoncurrentVersionTransition").length > 0)
-    throw new S3Error("NotImplemented", "Transitions are not implemented: there is one storage class.");
+  const transitions = [...childrenOf(node, "Transition"), ...childrenOf(node, "NoncurrentVersionTransition")];
+  // What is not well written is told before what is not done.
+  for (const transition of transitions)
+    if (textOf(transition, "Date") !== undefined) midnight(textOf(transition, "Date") as string);
+  if (transitions.length > 0) throw new S3Error("NotImplemented", "Transitions are not implemented: there is one storage class.");
   const [filterNode] = childrenOf(node, "Filter");
   const prefix = plainText(node, "Prefix");
   if ((filterNode === undefined) === (prefix === undefined)) throw malformed();
@@ -104,10 +107,15 @@ function readExpiration(node: XmlNode): NonNullable<LifecycleRule["expiration"]>
     if (marker !== "true" && marker !== "false") throw malformed();
     return { expiredMarkers: marker === "true" };
   }
-  const atMs = /^\d{4}-\d\d-\d\d(T|$)/.test(date as string) ? Date.parse(date as string) : Number.NaN;
+  return { atMs: midnight(date as string) };
+}
+
+/** Milliseconds since 1970. */
+function midnight(date: string): number {
+  const atMs = /^\d{4}-\d\d-\d\d(T|$)/.test(date) ? Date.parse(date) : Number.NaN;
   if (Number.isNaN(atMs)) throw malformed();
   if (atMs % (24 * 3_600_000) !== 0) throw invalid("'Date' must be at midnight GMT");
-  return { atMs };
+  return atMs;
 }
 
 function readNoncurrent(node: XmlNode): NonNullable<LifecycleRule["noncurrent"]> {

@@ -71,10 +71,13 @@ import { SecurityTokens } from "./operations/SecurityTokens.ts";
 import { UploadPart } from "./operations/UploadPart.ts";
 import { UploadPartCopy } from "./operations/UploadPartCopy.ts";
 import {
+  deleteListed,
   deleteMissing,
   emptyConfigurations,
   getEmpty,
+  getListed,
   getMissing,
+  listedConfigurations,
   missingConfigurations,
   removableConfigurations,
 } from "./operations/unconfigured.ts";
@@ -162,6 +165,8 @@ const table: Record<string, S3Operation> = {
   "DELETE object?uploadId": AbortMultipartUpload,
 
   ...rows(missingConfigurations, (name) => `GET bucket?${name}`, getMissing),
+  ...rows(listedConfigurations, (name) => `GET bucket?${name}`, getListed),
+  ...rows(listedConfigurations, (name) => `DELETE bucket?${name}`, deleteListed),
   ...rows(emptyConfigurations, (name) => `GET bucket?${name}`, getEmpty),
   ...Object.fromEntries(removableConfigurations.map((name) => [`DELETE bucket?${name}`, deleteMissing()])),
 };

@@ -56,4 +56,13 @@ export function readTagging(document: string, of: keyof typeof mostTags): Record
 export const tagElement = (key: string, value: string): string => group("Tag", element("Key", key), element("Value", value));
 
 export const writeTagging = (tags: Record<string, string> | undefined): string =>
-  xmlDocument("Tagging", group("TagSet", ...Object.entries(tags ?? {}).map(([key, value]) => tagElement(key, value))));
+  xmlDocument(
+    "Tagging",
+    group(
+      "TagSet",
+      // In the order of their keys, however they were put.
+      ...Object.entries(tags ?? {})
+        .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        .map(([key, value]) => tagElement(key, value)),
+    ),
+  );

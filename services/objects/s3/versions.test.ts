@@ -150,7 +150,7 @@ test("ListObjectVersions: order, markers, pages, prefixes", async () => {
   );
   assert.match(
     text,
-    /<DeleteMarker>(?:(?!<\/DeleteMarker>).)*<Owner><ID>[0-9a-f]{64}<\/ID><DisplayName>main<\/DisplayName><\/Owner><\/DeleteMarker>/,
+    /<DeleteMarker>(?:(?!<\/DeleteMarker>).)*<Owner><ID>[0-9a-f]{64}<\/ID><DisplayName>account-[0-9a-f]{12}<\/DisplayName><\/Owner><\/DeleteMarker>/,
   );
   assert.match(text, /<ETag>&quot;[0-9a-f]{32}&quot;<\/ETag><Size>1<\/Size><Owner>.*<StorageClass>STANDARD</);
   for (const size of [1, 2, 3]) {

@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { open, type RootDatabase, type Database as Table } from "lmdb";
 import { CloudError } from "../../../../kernel/errors.ts";
-import { asCloudError } from "./failures.ts";
+import { asCloudError, storageFull } from "./failures.ts";
 import type { Change, Journal, Snapshotted } from "./journal.ts";
 import type { Mark } from "./journalFrames.ts";
+import { Reserve } from "./reserve.ts";
 
 type Bytes = Table<Uint8Array, Uint8Array>;
 
@@ -56,11 +58,15 @@ export const journalMark = {
 /** Of no use to a rebuilt index, which compares the files itself. */
 const notInJournal = new Set<TableName>(["garbage"]);
 const changesInPage = 500;
+/** EIO of errno(3). */
+const inputOutputError = 5;
 
 interface Waiting {
   work: (transaction: Transaction) => unknown;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
+  /** It makes room: done on a full disk as well. */
+  frees: boolean;
   result?: unknown;
   error?: unknown;
 }
@@ -131,6 +137,7 @@ export class Database {
   readonly #tables: Record<TableName, Bytes>;
   readonly #now: () => number;
   readonly #journal: Journal | undefined;
+  readonly #reserve: Reserve;
   #waiting: Waiting[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
@@ -152,6 +159,7 @@ export class Database {
       maxDbs: 32,
       maxReaders: 512,
     });
+    this.#reserve = new Reserve(join(path, "reserve"));
     this.#tables = Object.fromEntries(
       tableNames.map((name) => [name, this.#root.openDB<Uint8Array, Uint8Array>({ name, ...binary })]),
     ) as Record<TableName, Bytes>;
@@ -207,10 +215,10 @@ export class Database {
    * Runs `work` inside the write lock and resolves with its result once the commit is on disk. Before its first write
    * `work` may throw a CloudError, which refuses this operation alone; it may be run again, so it changes nothing else.
    */
-  write<T>(work: (transaction: Transaction) => T): Promise<T> {
+  write<T>(work: (transaction: Transaction) => T, { frees = false } = {}): Promise<T> {
     if (this.#closed) return Promise.reject(new CloudError("unavailable", "The object store is closed."));
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ work, resolve: resolve as (value: never) => void, reject });
+      this.#waiting.push({ work, resolve: resolve as (value: never) => void, reject, frees });
       this.#draining ??= this.#drain();
     });
   }
@@ -227,22 +235,33 @@ export class Database {
         settle(batch);
       } catch (error) {
         if (batch.length === 0) batch.push(...this.#waiting.splice(0, largestBatch));
-        if (batch.length === 1) batch[0]!.reject(error);
-        else await this.#oneByOne(batch);
+        await this.#oneByOne(batch, error);
       }
     }
     this.#draining = undefined;
   }
 
-  /** What made the whole batch fail must not fail the others of it. */
-  async #oneByOne(batch: Waiting[]): Promise<void> {
-    for (const waiting of batch) {
-      try {
-        await this.#commit(() => [waiting]);
-        settle([waiting]);
-      } catch (error) {
-        waiting.reject(error);
-      }
+  /** What made the whole batch fail must not fail the others of it. What makes room comes first. */
+  async #oneByOne(batch: Waiting[], failure: unknown): Promise<void> {
+    const isFull = (error: unknown) => CloudError.is(error, "storage_full");
+    let last = failure;
+    for (const waiting of batch.toSorted((one, other) => Number(other.frees) - Number(one.frees))) {
+      // Alone it has just failed.
+      let error = batch.length === 1 ? last : undefined;
+      if (error === undefined) error = await this.#alone(waiting);
+      if (isFull(error) && waiting.frees && this.#reserve.use()) error = await this.#alone(waiting);
+      if (error === undefined) settle([waiting]);
+      else waiting.reject(error);
+      last = error;
+    }
+  }
+
+  async #alone(waiting: Waiting): Promise<unknown> {
+    try {
+      await this.#commit(() => [waiting]);
+      return undefined;
+    } catch (error) {
+      return error;
     }
   }
 
@@ -256,6 +275,7 @@ export class Database {
           const before = transaction.changes;
           delete waiting.error;
           try {
+            if (!waiting.frees && !this.#reserve.isWhole()) throw storageFull();
             waiting.result = waiting.work(transaction);
           } catch (error) {
             if (!CloudError.is(error) || transaction.changes !== before) throw error;
@@ -267,7 +287,11 @@ export class Database {
         garbage = transaction.garbage;
       });
     } catch (error) {
-      throw asCloudError(await commitCause(error));
+      const cause = await commitCause(error);
+      // To LMDB a write that the disk took half of is an input/output error.
+      throw (cause as { code?: unknown }).code === inputOutputError && this.#reserve.isScarce()
+        ? storageFull(cause)
+        : asCloudError(cause);
     }
     if (garbage) this.onGarbage();
   }

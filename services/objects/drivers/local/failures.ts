@@ -14,8 +14,11 @@ export function asCloudError(error: unknown): unknown {
     code === 28 ||
     code === 122 ||
     /MDB_MAP_FULL|No space left|quota exceeded/i.test(message ?? "");
-  return full ? new CloudError("storage_full", "The storage is full. Delete something or add a disk.", { cause: error }) : error;
+  return full ? storageFull(error) : error;
 }
+
+export const storageFull = (cause?: unknown): CloudError =>
+  new CloudError("storage_full", "The storage is full. Delete something or add a disk.", { cause });
 
 export const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
 

@@ -7,6 +7,7 @@ const delayMs = 50;
 /** How often is looked for what the cluster may remove now. */
 const clusterEveryMs = 60_000;
 const timeBytes = 6;
+const makesRoom = { frees: true };
 const all = [Buffer.alloc(1), Buffer.from([0xff, 0xff])] as const;
 
 /**
@@ -63,7 +64,7 @@ export class GarbageCollector {
       await cluster.remove(keys.map((key) => key.toString("hex", timeBytes)));
       await this.#database.write((transaction) => {
         for (const key of keys) transaction.remove("clusterGarbage", key);
-      });
+      }, makesRoom);
     }
   }
 
@@ -77,7 +78,7 @@ export class GarbageCollector {
       await files.syncFoldersOf(contentIds);
       await this.#database.write((transaction) => {
         for (const key of keys) transaction.remove("garbage", key);
-      });
+      }, makesRoom);
     }
   }
 

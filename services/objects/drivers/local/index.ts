@@ -281,7 +281,7 @@ class LocalStore implements ObjectStore {
     });
 
   delete: ObjectStore["delete"] = (bucketId, key, options = {}) =>
-    this.#write((transaction) => {
+    this.#free((transaction) => {
       const { versionId, meter } = options;
       objectKey(bucketId, key);
       checkDeletable(findVersion(transaction, bucketId, key, versionId)?.record, options);
@@ -293,7 +293,7 @@ class LocalStore implements ObjectStore {
     });
 
   deleteMany: ObjectStore["deleteMany"] = (bucketId, names, options = {}) =>
-    this.#write((transaction) => {
+    this.#free((transaction) => {
       for (const { key } of names) objectKey(bucketId, key);
       const results = names.map(({ key, versionId }) => {
         const refused = refusal(transaction, bucketId, key, { ...options, ...(versionId !== undefined && { versionId }) });
@@ -491,13 +491,13 @@ class LocalStore implements ObjectStore {
     });
 
   uploadAbort: ObjectStore["uploadAbort"] = (bucketId, uploadId, { meter } = {}) =>
-    this.#write((transaction) => abortUpload(transaction, bucketId, uploadId, meter));
+    this.#free((transaction) => abortUpload(transaction, bucketId, uploadId, meter));
 
   totals: ObjectStore["totals"] = (bucketId) =>
     this.#tracked(async () => totalsOf(this.#database.read((index) => index.get("accounts", Buffer.from(bucketId)))));
 
   bucketDrop: ObjectStore["bucketDrop"] = (bucketId) =>
-    this.#write((transaction) => {
+    this.#free((transaction) => {
       const start = bucketKey(bucketId);
       for (const table of ["objects", "versions"] as const)
         if (transaction.range(table, start, afterPrefix(start), 1).length > 0)
@@ -548,7 +548,7 @@ class LocalStore implements ObjectStore {
       return factsOf(this.#database, limit);
     });
 
-  factsAcknowledge: ObjectStore["factsAcknowledge"] = (ids) => this.#write((transaction) => forgetFacts(transaction, ids));
+  factsAcknowledge: ObjectStore["factsAcknowledge"] = (ids) => this.#free((transaction) => forgetFacts(transaction, ids));
 
   scrub: ObjectStore["scrub"] = (options = {}) =>
     this.#tracked(() => scrub(this.#database, { files: this.#files, cluster: this.#cluster }, options));
@@ -575,6 +575,11 @@ class LocalStore implements ObjectStore {
     await this.#database.close();
     await this.#files.close();
     this.#cluster?.close();
+  }
+
+  /** For what makes room: it is done on a full disk too. */
+  #free<T>(work: (transaction: Transaction) => T): Promise<T> {
+    return this.#tracked(() => this.#database.write(work, { frees: true }));
   }
 
   #write<T>(work: (transaction: Transaction) => T): Promise<T> {

@@ -5,14 +5,16 @@ import {
   type CompletePart,
   checksumAlgorithms,
   type ObjectStore,
+  type Upload,
 } from "../../driver.ts";
+import type { S3Bucket } from "../backend.ts";
 import { readDocument } from "../body.ts";
 import { algorithmName, checksumElements } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
 import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
-import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
 import { writtenVersionHeader } from "../versions.ts";
 import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
@@ -26,8 +28,8 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     if (CloudError.is(error, "not_found")) return undefined;
     throw error;
   });
-  // Needed "only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
-  if (upload?.checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
+  if (upload?.encryption === "customer" && (await hasChecksums(context, bucket, upload)))
+    requirePartKey(upload, customerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
@@ -63,6 +65,13 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     ),
   };
 };
+
+/** The customer's key is needed "only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes. */
+async function hasChecksums({ backend }: S3Context, { bucketId }: S3Bucket, upload: Upload): Promise<boolean> {
+  if (upload.checksumAlgorithm !== undefined) return true;
+  const { parts } = await backend.store.partList(bucketId, upload.uploadId, { limit: 1 });
+  return parts.some(({ checksums }) => Object.keys(checksums).length > 0);
+}
 
 /** A part that was sent twice may be named twice; the last one counts. */
 const withoutRepeats = (parts: CompletePart[]): CompletePart[] =>

@@ -1,6 +1,6 @@
 import { S3Error, type S3ErrorCode } from "../errors.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
-import { xmlDocument } from "../xml.ts";
+import { element, xmlDocument } from "../xml.ts";
 
 /**
  * Settings of a bucket that cannot be made yet. That there is none is the truth, and clients know how S3 says it.
@@ -15,6 +15,14 @@ export const missingConfigurations: Record<string, S3ErrorCode> = {
 /** GET of these is a document that says "none". */
 export const emptyConfigurations: Record<string, string> = {
   accelerate: xmlDocument("AccelerateConfiguration"),
+};
+
+/** A bucket may have several of each, by id: GET without an id is a list of none. */
+export const listedConfigurations: Record<string, string> = {
+  analytics: "ListBucketAnalyticsConfigurationsResult",
+  "intelligent-tiering": "ListBucketIntelligentTieringConfigurationsOutput",
+  inventory: "ListInventoryConfigurationsResult",
+  metrics: "ListMetricsConfigurationsResult",
 };
 
 /** Removing what is not there is no error. */
@@ -33,6 +41,21 @@ export const getEmpty =
     await openBucket(context);
     return { status: 200, headers: xmlHeaders, body: document };
   };
+
+const noSuchConfiguration = (): S3Error => new S3Error("NoSuchConfiguration", "The specified configuration does not exist.");
+
+export const getListed =
+  (root: string): S3Operation =>
+  async (context) => {
+    await openBucket(context);
+    if (context.request.query.has("id")) throw noSuchConfiguration();
+    return { status: 200, headers: xmlHeaders, body: xmlDocument(root, element("IsTruncated", false)) };
+  };
+
+export const deleteListed = (): S3Operation => async (context) => {
+  await openBucket(context);
+  throw noSuchConfiguration();
+};
 
 export const deleteMissing = (): S3Operation => async (context) => {
   await openBucket(context);

@@ -19,6 +19,8 @@ export interface Call {
   key?: "main" | "other" | "third" | "viewer" | "none" | { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
   host?: string;
   payloadHash?: string;
+  /** What the signature is for; S3 unless said otherwise. */
+  service?: string;
 }
 
 /** The headers of a signed request to a door of testing/door.ts, for now. */
@@ -36,7 +38,7 @@ export function signedHeaders(call: Call): Record<string, string> {
     ...("sessionToken" in given && { "x-amz-security-token": given.sessionToken }),
   };
   const parsed = parseRequest({ method: call.method ?? "GET", url: call.path, rawHeaders: Object.entries(headers).flat() }, []);
-  const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: "s3" };
+  const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: call.service ?? "s3" };
   const names = [...parsed.headers.keys()].filter((name) => name === "host" || name.startsWith("x-amz-")).sort();
   const signingKey = new SigningKeys().derive("", given.secretAccessKey, scope);
   const signed = { headers: names, payloadHash, presigned: false, timestamp, scope };
