@@ -260,7 +260,7 @@ test("what makes a bucket public is asked twice, shown in red, and ended at once
 test("settings and versions fit on a phone, in every language", async () => {
   await picture("settings");
   for (const language of languages) {
-    const small = await browser.visit({ url: cloud.url, language, size: phone, signedInAs: await page.context().storageState() });
+    const small = await browser.visitAsOwner(cloud, { language, size: phone });
     for (const path of ["settings", "overview", "?versions=1"]) {
       const address = path.startsWith("?") ? path : `/${path}`;
       await small.goto(`/o/home/p/default/buckets/${bucket}${address}`);

@@ -111,7 +111,9 @@ const addresses: Record<string, string[]> = {
     `${project}/buckets/empty-bucket`,
     `${project}/buckets/no-such-bucket`,
   ],
-  "project buckets/$bucket/$tab": ["trash", "shares", "uploads", "connect", "overview", "settings"].map((tab) => `${inBucket}/${tab}`),
+  "project buckets/$bucket/$tab": ["trash", "shares", "uploads", "connect", "overview", "settings"].map(
+    (tab) => `${inBucket}/${tab}`,
+  ),
   "project access-keys": [`${project}/access-keys`, `${project}/access-keys?create=1`, `${organisation}/p/empty/access-keys`],
 };
 /** What stands in addresses for things that are made before. */

@@ -31,8 +31,14 @@ import * as databases from "./databases/contract.ts";
 import * as databaseScripts from "./databases/scripts/contract.ts";
 import * as databaseWatching from "./databases/watching/contract.ts";
 import * as identity from "./identity/contract.ts";
+import * as bucketAccess from "./objects/access/contract.ts";
 import * as objects from "./objects/contract.ts";
+import * as lifecycle from "./objects/lifecycle/contract.ts";
+import * as bucketNotifications from "./objects/notifications/contract.ts";
+import * as relocation from "./objects/relocation/contract.ts";
+import * as scrub from "./objects/scrub/contract.ts";
 import * as bucketSettings from "./objects/settings/contract.ts";
+import * as objectVersions from "./objects/versions/contract.ts";
 import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
 import * as voice from "./voice/contract.ts";
@@ -110,6 +116,12 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneMails,
     phoneMessages,
     objects,
+    bucketAccess,
+    lifecycle,
+    objectVersions,
+    bucketNotifications,
+    relocation,
+    scrub,
     bucketSettings,
     websites,
     operations,

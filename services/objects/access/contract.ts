@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { route } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
-import { objectOwnerships } from "../configuration.ts";
 
 const publicAccessBlock = z.strictObject({
   blockPublicAcls: z.boolean().describe("New lists that are public are refused."),
@@ -11,7 +10,7 @@ const publicAccessBlock = z.strictObject({
   restrictPublicBuckets: z.boolean().describe("A policy that is public lets in nobody but the own project."),
 });
 const ownership = z
-  .enum(objectOwnerships)
+  .enum(["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"])
   .describe("BucketOwnerEnforced: access control lists do not count, and all objects are the bucket's.");
 /** As long as S3 lets them be; what is in it is checked where it is read. */
 const policy = z.string().max(20 * 1024, "A policy has at most 20 KB.");

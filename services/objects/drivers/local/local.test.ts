@@ -13,8 +13,8 @@ import { purge } from "../../walk.ts";
 import { bodyOf, bytesOf, pattern, refuses } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { objectStoreConformance } from "../conformance.ts";
-import { startWorker, verify, verifyVersions, type Worker } from "./crashWorker.ts";
 import { openLocalStore } from "./index.ts";
+import { startWorker, verify, verifyVersions, type Worker } from "./testing/crashWorker.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-objects-"));
 after(() => rm(root, { recursive: true, force: true }));

@@ -7,9 +7,9 @@ import { after, describe, test } from "node:test";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { ObjectStore } from "../../driver.ts";
 import { bodyOf, bytesOf, pattern } from "../conformance.bodies.ts";
-import { startWorker } from "./crashWorker.ts";
 import { openLocalStore } from "./index.ts";
 import { rebuildIndex } from "./rebuild.ts";
+import { startWorker } from "./testing/crashWorker.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-rebuild-"));
 after(() => rm(root, { recursive: true, force: true }));

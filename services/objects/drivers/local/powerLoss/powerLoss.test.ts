@@ -8,8 +8,8 @@ import { after, test } from "node:test";
 import { newId } from "../../../../../kernel/ids.ts";
 import { compilerTools, installTestTools } from "../../../../../tools/test-tools.ts";
 import { seededRandom } from "../../conformance.listing.ts";
-import { crashProgram, listenTo, nothingSaid, verify, verifyVersions } from "../crashWorker.ts";
 import { openLocalStore } from "../index.ts";
+import { crashProgram, listenTo, nothingSaid, verify, verifyVersions } from "../testing/crashWorker.ts";
 import { Disk, deedsIn } from "./disk.ts";
 
 const losses = 24;

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { Id } from "../../../../kernel/ids.ts";
-import type { ObjectStore } from "../../driver.ts";
-import { bytesOf, pattern } from "../conformance.bodies.ts";
+import type { Id } from "../../../../../kernel/ids.ts";
+import type { ObjectStore } from "../../../driver.ts";
+import { bytesOf, pattern } from "../../conformance.bodies.ts";
 
 /** For tests: what a process that works on a store at random (crash.child.ts) has said, and whether the store is so. */
 export interface Said {
@@ -53,7 +53,7 @@ export function listenTo(said: Said): (text: string) => void {
 
 export const nothingSaid = (): Said => ({ keys: new Map(), acknowledged: 0, versions: [], isReady: false });
 
-export const crashProgram = join(import.meta.dirname, "crash.child.ts");
+export const crashProgram = join(import.meta.dirname, "..", "crash.child.ts");
 
 export function startWorker(directory: string, bucketId: Id<"bucket">, name: string, seed: number): Worker {
   const child = spawn(process.execPath, [crashProgram, directory, bucketId, name, `${seed}`], {
