@@ -130,7 +130,21 @@ async function test(files: readonly string[], lanes: number, beside?: Promise<vo
 
 /** Scenarios that take minutes, the longest first: begun at the end, such a one would have a core for itself. */
 function orderOf(file: string): number {
-  const long = ["crash", "console-look", "compute-crash", "compute", "apps", "s3-clients", "start", "apps-crash", "memory"];
+  const long = [
+    "console-look",
+    "crash",
+    "s3-programs",
+    "object-cluster",
+    "softphone-cloud",
+    "console-buckets",
+    "compute-crash",
+    "compute",
+    "apps",
+    "s3-clients",
+    "start",
+    "apps-crash",
+    "memory",
+  ];
   const index = long.indexOf(basename(file, ".e2e.ts"));
   return index === -1 ? long.length : index;
 }
