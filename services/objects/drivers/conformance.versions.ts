@@ -166,8 +166,10 @@ export function versionConformance(name: string, open: OpenStore): void {
       const shorter = { mode: "governance", untilMs: nowMs + 1000 } as const;
       await refuses(store.mark(bucket, "k", { retention: shorter }, at), "permission_denied", "object_locked");
       await store.mark(bucket, "k", { retention: shorter }, { ...at, bypassGovernance: true });
-      await store.mark(bucket, "k", { retention: { mode: "compliance", untilMs: nowMs + day } }, at);
       const bypass = { ...at, bypassGovernance: true };
+      const stricter = { mode: "compliance", untilMs: nowMs + day } as const;
+      await refuses(store.mark(bucket, "k", { retention: stricter }, at), "permission_denied", "object_locked");
+      await store.mark(bucket, "k", { retention: stricter }, bypass);
       await refuses(store.mark(bucket, "k", { retention: shorter }, bypass), "permission_denied", "object_locked");
       await refuses(store.delete(bucket, "k", bypass), "permission_denied", "object_locked");
       await store.mark(bucket, "k", { legalHold: true }, at);
@@ -274,6 +276,31 @@ export function versionConformance(name: string, open: OpenStore): void {
         listed,
         inOrder.filter(([, versions]) => versions[0]?.content !== undefined).map(([key]) => key),
       );
+    });
+
+    test("deleted page by page, all versions go: what moves up meanwhile is on the next page", async () => {
+      for (const limit of [1, 2, 3]) {
+        const emptied = newId("bucket");
+        await store.put(emptied, "b", bodyOf("before there were versions"));
+        await store.settingsUpdate(emptied, { versioning: "enabled" });
+        for (const key of ["a", "b", "c"])
+          for (let i = 0; i < 4; i++) {
+            await store.put(emptied, key, bodyOf(`${i}`));
+            if (i === 1) await store.delete(emptied, key);
+          }
+        let versions = 0;
+        for (let after: VersionPosition | undefined, more = true; more; more = after !== undefined) {
+          const page: VersionList = await store.versionList(emptied, { limit, ...(after && { after }) });
+          for (const { object, marker } of page.versions) {
+            const { key, versionId = "" } = (object ?? marker)!;
+            await store.delete(emptied, key, { versionId });
+            versions++;
+          }
+          after = page.next;
+        }
+        assert.equal(versions, 16);
+        await store.bucketDrop(emptied);
+      }
     });
   });
 }

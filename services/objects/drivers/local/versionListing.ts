@@ -13,7 +13,7 @@ import {
 } from "./keys.ts";
 import { walk } from "./listing.ts";
 import { decode, isMarker, type ObjectRecord, storedObject, type VersionRecord } from "./records.ts";
-import { currentRecord, isVersioned, markerOf, nullOrder, orderIn } from "./versions.ts";
+import { currentRecord, isVersioned, markerOf, nullOrder, orderIn, orderOf } from "./versions.ts";
 
 type Found = { name: Buffer } & ({ commonPrefix: string } | { key: string; record: VersionRecord; isCurrent: boolean });
 
@@ -43,12 +43,14 @@ export function listVersions(
     ...(position !== undefined && { after: escapeZeros(position.key), start: startOf(index, bucketId, position) }),
   });
   const merged = inOrder(
-    current.entries.map((entry): Found => {
-      const name = "commonPrefix" in entry ? entry.commonPrefix : entry.name;
-      const text = name.toString();
-      if ("commonPrefix" in entry) return { name: escapeZeros(text), commonPrefix: text };
-      return { name: escapeZeros(text), key: text, record: decode<ObjectRecord>(entry.value), isCurrent: true };
-    }),
+    [...promoted(index, bucketId, { prefix, delimiter, position })].concat(
+      current.entries.map((entry): Found => {
+        const name = "commonPrefix" in entry ? entry.commonPrefix : entry.name;
+        const text = name.toString();
+        if ("commonPrefix" in entry) return { name: escapeZeros(text), commonPrefix: text };
+        return { name: escapeZeros(text), key: text, record: decode<ObjectRecord>(entry.value), isCurrent: true };
+      }),
+    ),
     aside.entries.map((entry): Found => {
       if ("commonPrefix" in entry) return { name: entry.commonPrefix, commonPrefix: unescapeZeros(entry.commonPrefix) };
       const name = entry.name.subarray(0, entry.name.length - versionTrailerBytes);
@@ -74,6 +76,23 @@ export function listVersions(
   const last = page.at(-1);
   if (last && (merged.length > limit || current.more || aside.more)) list.next = positionOf(last);
   return list;
+}
+
+/** In the middle of a key whose page before was deleted meanwhile, what comes next is the current object now. */
+function promoted(
+  index: ReadView,
+  bucketId: Id<"bucket">,
+  { prefix, delimiter, position }: { prefix: string; delimiter: string; position: VersionPosition | undefined },
+): Found[] {
+  if (position?.versionId === undefined) return [];
+  const { key, versionId } = position;
+  const isListed = key.startsWith(prefix) && (delimiter === "" || !key.slice(prefix.length).includes(delimiter));
+  const record = isListed ? currentRecord(index, bucketId, key) : undefined;
+  const order = versionId === "null" ? nullOrder(index, bucketId, key) : orderIn(versionId);
+  if (record === undefined || (order !== undefined && orderOf(record) >= order)) return [];
+  // The position is this very object: it was listed.
+  if ((record.versionId ?? "null") === versionId) return [];
+  return [{ name: escapeZeros(key), key, record, isCurrent: true }];
 }
 
 function entryOf({ key, record }: Extract<Found, { key: string }>, isLatest: boolean, versioned: boolean): VersionEntry {

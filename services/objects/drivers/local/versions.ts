@@ -37,7 +37,7 @@ export function changeSettings(
 
 /** A millisecond has room for so many versions of one key before they borrow from the next. */
 const ordersPerMs = 1024;
-const orderOf = (record: VersionRecord): number => record.order ?? record.modifiedAtMs * ordersPerMs;
+export const orderOf = (record: VersionRecord): number => record.order ?? record.modifiedAtMs * ordersPerMs;
 
 /** Its order, so that it is found by its id, and random bytes, so that no id is given twice. */
 function newVersionId(order: number): string {
@@ -227,7 +227,7 @@ export function checkRetention(
   bypassGovernance: boolean,
 ): void {
   if (before === undefined || before.untilMs <= nowMs) return;
-  const keeps = after !== null && after.untilMs >= before.untilMs && (after.mode === before.mode || after.mode === "compliance");
+  const keeps = after !== null && after.untilMs >= before.untilMs && after.mode === before.mode;
   if (keeps || (before.mode === "governance" && bypassGovernance)) return;
   throw locked(`its retention until ${new Date(before.untilMs).toISOString()} can only be made longer`);
 }
