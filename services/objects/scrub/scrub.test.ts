@@ -7,6 +7,7 @@ import { type TestCloud, testCloud } from "../testing/fixture.ts";
 
 let cloud: TestCloud;
 const scrubs: ScrubOptions[] = [];
+let beforeScrub = () => {};
 let nowMs = Date.now();
 before(async () => {
   cloud = await testCloud({
@@ -20,6 +21,7 @@ before(async () => {
           if (name !== "scrub") return typeof value === "function" ? value.bind(target) : value;
           return (options: ScrubOptions) => {
             scrubs.push(options);
+            beforeScrub();
             return target.scrub({ ...options, forMs: 0 });
           };
         },
@@ -87,10 +89,9 @@ test("damage is found, told once, listed for those who see the bucket, and forgo
   await ask();
   const cut = new AbortController();
   scrubs.length = 0;
-  const running = worker().run(cut.signal);
-  while (scrubs.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-  cut.abort();
-  await running.catch(() => {});
+  beforeScrub = () => scrubs.length === 2 && cut.abort();
+  await assert.rejects(worker().run(cut.signal), { name: "AbortError" });
+  beforeScrub = () => {};
   const before = scrubs.length;
   const { progress } = await safety(bucket.name);
   assert.ok(progress > 0 && progress < 1, `${progress}`);

@@ -69,7 +69,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
 /** The customer's key is needed "only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes. */
 async function hasChecksums({ backend }: S3Context, { bucketId }: S3Bucket, upload: Upload): Promise<boolean> {
   if (upload.checksumAlgorithm !== undefined) return true;
-  const { parts } = await backend.store.partList(bucketId, upload.uploadId, { limit: 1 });
+  const { parts } = await backend.store.partList(bucketId, upload.uploadId, { limit: 10_000 });
   return parts.some(({ checksums }) => Object.keys(checksums).length > 0);
 }
 
