@@ -4,6 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type CephCluster, startCeph } from "../services/objects/drivers/cluster/testing/ceph.ts";
+import { eventually } from "../testing/launcher.ts";
+import { assertAccessible, shown, TestBrowser } from "./browser.ts";
 import { type Client, exec, finished, newCloud } from "./cloud.ts";
 
 /** A cloud whose buckets may lie in a Ceph cluster; aws does not notice where they are. */
@@ -13,6 +15,7 @@ let client: Client;
 let projectId: string;
 let env: Record<string, string>;
 const files = 60;
+const browser = await TestBrowser.start({ story: true });
 
 before(async () => {
   ceph = await startCeph();
@@ -35,6 +38,7 @@ before(async () => {
 });
 after(async () => {
   await cloud.remove();
+  await browser.close();
   await ceph?.stop();
 });
 
@@ -81,7 +85,7 @@ test("a bucket goes to the cluster and comes back while aws uses it", async () =
     await same(`out-${engine}-${Math.random()}`);
   }
   await relocate("moving", "cluster");
-  assert.equal(filesOnDisk(), 0, "its bytes are in the cluster");
+  await eventually(filesOnDisk, (files) => files === 0, 60_000);
 });
 
 test("a restart changes nothing; a move that was killed goes on", async () => {
@@ -91,7 +95,7 @@ test("a restart changes nothing; a move that was killed goes on", async () => {
   await cloud.start();
   ({ client } = await cloud.signIn());
   await finished(client, operation);
-  assert.equal(filesOnDisk(), 0);
+  await eventually(filesOnDisk, (files) => files === 0, 60_000);
   const out = join(cloud.folder, "after");
   await aws("s3", "cp", "--recursive", "--quiet", "s3://moving/", out);
   assert.equal(readdirSync(out).length, files + 1);
@@ -109,4 +113,19 @@ test("a cluster that is away: its buckets say so, the others go on, and it is fo
   await ceph.startGateway();
   await aws("s3", "cp", "--quiet", file, "s3://moving/new");
   assert.equal(await aws("s3", "cp", "--quiet", "s3://moving/new", "-"), "of this machine");
+});
+
+test("the console says where a bucket lies, and moves it", async () => {
+  const page = await browser.visitAsOwner(cloud);
+  await page.goto("/o/home/p/default/buckets/here/settings");
+  await shown(page);
+  const section = page.locator("section").filter({ has: page.getByRole("heading", { name: "Where it lies", exact: true }) });
+  await section.getByText("On the disks of this machine.").waitFor();
+  await section.getByRole("button", { name: /^Move .* to the storage cluster$/ }).click();
+  await page.getByText("here was moved").waitFor();
+  await section.getByText("In the storage cluster").waitFor();
+  await assertAccessible(page, "where a bucket lies");
+  if (process.env["KHMARA_PICTURES"]) await section.screenshot({ path: join(process.env["KHMARA_PICTURES"], "engine.png") });
+  assert.equal(await engineOf("here"), "cluster");
+  assert.equal(await aws("s3", "cp", "--quiet", "s3://here/file", "-"), "of this machine");
 });
