@@ -43,6 +43,7 @@ const addresses: Record<string, string[]> = {
   "cloud engine": ["/cloud/engine"],
   "cloud app-engine": ["/cloud/app-engine"],
   "cloud sizes": ["/cloud/sizes", "/cloud/sizes?new=1"],
+  "cloud phones": ["/cloud/phones"],
   "cloud address-pools": ["/cloud/address-pools", "/cloud/address-pools?new=1"],
   "organisation ": [organisation],
   "organisation projects": [`${organisation}/projects`, `${organisation}/projects?create=1`],
