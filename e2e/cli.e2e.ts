@@ -100,7 +100,7 @@ test("completion of bash knows resources and verbs", async () => {
       "-c",
       `source ${script}; COMP_WORDS=(khmara ${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _khmara; printf '%s ' "\${COMPREPLY[@]}"`,
     ]);
-  assert.match(await complete("buck"), /^bucket bucket-cors bucket-lifecycle bucket-settings bucket-website $/);
+  assert.match(await complete("buck"), /^bucket( bucket-[a-z-]+)+ $/);
   assert.match(await complete("bucket", "cr"), /^create $/);
   assert.match(await complete("bucket", "create", "--proj"), /^--project $/);
 });
