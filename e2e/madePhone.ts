@@ -443,8 +443,10 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
       displayName: "Olena Kovalchuk",
       expiresAt: ago(-600),
       iceServers: [],
+      webSocketUrls: ["/sip"],
     };
   },
+  mySoftphoneDoorsGet: () => ({ webSocketUrls: ["/sip"] }),
   phoneDirectoryList: ({ query }) => ({
     items: extensions
       .filter(({ name, number }) => `${name} ${number}`.toLowerCase().includes((query.get("search") ?? "").toLowerCase()))

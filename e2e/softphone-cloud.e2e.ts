@@ -271,7 +271,7 @@ story("nobody answers: a voicemail is left, and is played and sought through in 
   await iryna.panel.getByRole("tab", { name: "Voicemail" }).click();
   await iryna.press("Delete the message of Taras");
   await iryna.says("No messages.");
-  const [deleted] = (await client.voicemailList({ phoneSystem: system.id })).items;
+  const [deleted] = (await client.voicemailList({ phoneSystem: system.id, folder: "deleted" })).items;
   assert.deepEqual([deleted?.folder, deleted?.heard], ["deleted", true]);
   await iryna.panel.getByRole("tab", { name: "Keypad" }).click();
 });
