@@ -257,6 +257,8 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
         objects: 3,
         sizeBytes: 1000,
         uploadBytes: 0,
+        versions: 0,
+        versionBytes: 0,
         trashObjects: 0,
         trashBytes: 0,
         createdAt: ago(9999),
