@@ -4,6 +4,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
 import {
+  type BucketSettings,
   checksumAlgorithms,
   type Encryption,
   type Engine,
@@ -149,13 +150,13 @@ class LocalStore implements ObjectStore {
   put: ObjectStore["put"] = (bucketId, key, body, options = {}) =>
     this.#tracked(async () => {
       // Refused before the body is taken in where that is clear already; what counts is the check in the transaction.
-      checkPreconditions(
-        this.#database.read((index) => recordAt(index, bucketId, key)),
-        options,
-      );
-      const encryption = options.encryption ?? this.#encryptionOf(bucketId);
+      const settings = this.#database.read((index) => {
+        checkPreconditions(recordAt(index, bucketId, key), options);
+        return settingsIn(index, bucketId);
+      });
+      const encryption = options.encryption ?? { kind: settings.encryption ?? "none" };
       const received = await receive(
-        this.#placingOf(bucketId),
+        this.#placingOf(settings),
         body,
         options,
         options.checksum ? [options.checksum.algorithm] : [],
@@ -202,14 +203,9 @@ class LocalStore implements ObjectStore {
     }
   }
 
-  #placingOf(bucketId: Id<"bucket">): Placing {
-    const engine = this.#database.read((index) => settingsIn(index, bucketId)).engine ?? this.#engine;
+  #placingOf({ engine = this.#engine }: BucketSettings): Placing {
     if (engine === "cluster" && this.#cluster === undefined) throw noCluster();
     return { files: this.#files, cluster: engine === "cluster" ? this.#cluster : undefined };
-  }
-
-  #encryptionOf(bucketId: Id<"bucket">): Encryption {
-    return { kind: this.#database.read((index) => settingsIn(index, bucketId)).encryption ?? "none" };
   }
 
   #newKey(encryption: Encryption): NewKey | undefined {
@@ -437,7 +433,9 @@ class LocalStore implements ObjectStore {
   uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
     const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
     return this.#write((transaction) => {
-      const encryption = newEncryptionRecord(options.encryption ?? this.#encryptionOf(bucketId));
+      const encryption = newEncryptionRecord(
+        options.encryption ?? { kind: settingsIn(transaction, bucketId).encryption ?? "none" },
+      );
       objectKey(bucketId, key);
       const record = {
         key,
@@ -466,10 +464,13 @@ class LocalStore implements ObjectStore {
   partPut: ObjectStore["partPut"] = (bucketId, uploadId, number, body, options = {}) =>
     this.#tracked(async () => {
       checkPartNumber(number);
-      const upload = this.#database.read((index) => uploadAt(index, bucketId, uploadId));
+      const { upload, settings } = this.#database.read((index) => ({
+        upload: uploadAt(index, bucketId, uploadId),
+        settings: settingsIn(index, bucketId),
+      }));
       const encryption = encryptionOf(upload.encryption, options.customerKey);
       const algorithms = [options.checksum?.algorithm, upload.checksumAlgorithm].filter((algorithm) => algorithm !== undefined);
-      const received = await receive(this.#placingOf(bucketId), body, options, algorithms, this.#newKey(encryption));
+      const received = await receive(this.#placingOf(settings), body, options, algorithms, this.#newKey(encryption));
       const etag = etagFor(encryption, received.sums.md5);
       return this.#commitReceived(received, (transaction) =>
         storedPart(writePart(transaction, bucketId, uploadId, number, { ...received, etag }, options.meter)),
@@ -555,7 +556,8 @@ class LocalStore implements ObjectStore {
 
   relocate: ObjectStore["relocate"] = (bucketId, options = {}) =>
     this.#tracked(async () => {
-      const toCluster = this.#placingOf(bucketId).cluster !== undefined;
+      const settings = this.#database.read((index) => settingsIn(index, bucketId));
+      const toCluster = this.#placingOf(settings).cluster !== undefined;
       const stores = { database: this.#database, files: this.#files, cluster: this.#cluster };
       return relocate(stores, bucketId, toCluster, options);
     });
