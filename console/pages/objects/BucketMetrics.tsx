@@ -5,8 +5,7 @@ import { useApi } from "../../api/api.ts";
 import { useOrganisation, useProject } from "../../frame/identity.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { periodBefore, periodOf } from "../usage/period.ts";
-import { UsageMeter } from "../usage/UsageMeter.tsx";
-import usageCss from "../usage/usage.module.css";
+import { UsageMeters } from "../usage/UsageMeters.tsx";
 import css from "./tabs.module.css";
 
 const meters = [
@@ -34,21 +33,7 @@ export function BucketMetrics({ bucket }: { bucket: Bucket }) {
     <section className={css.metrics} aria-labelledby="bucket-metrics">
       <h2 id="bucket-metrics">{t("bucketSettings.metrics.title")}</h2>
       {usage.data ? (
-        <div className={usageCss["meters"]}>
-          {series.map((one) => (
-            <UsageMeter
-              key={one.meter}
-              series={one}
-              buckets={usage.data.buckets}
-              period={period}
-              now={now}
-              previous={
-                before.data && (before.data.series.find(({ meter }) => meter === one.meter) ?? { total: "0", values: [] })
-              }
-              previousBuckets={before.data?.buckets}
-            />
-          ))}
-        </div>
+        <UsageMeters usage={usage.data} series={series} before={before.data} period={period} now={now} />
       ) : (
         <Skeleton height={360} />
       )}

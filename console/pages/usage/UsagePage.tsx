@@ -13,7 +13,7 @@ import { toastError } from "../../ui/toast.ts";
 import { csv, saveCsv } from "./csv.ts";
 import { type PeriodChoice, periodBefore, periodOf } from "./period.ts";
 import { ResourceUsage } from "./ResourceUsage.tsx";
-import { UsageMeter } from "./UsageMeter.tsx";
+import { UsageMeters } from "./UsageMeters.tsx";
 import css from "./usage.module.css";
 
 const choices: PeriodChoice[] = ["month", "last7", "last30", "custom"];
@@ -141,21 +141,7 @@ export default function UsagePage() {
         />
       ) : (
         <>
-          <div className={css.meters}>
-            {series.map((one) => (
-              <UsageMeter
-                key={one.meter}
-                series={one}
-                buckets={usage.data.buckets}
-                period={period}
-                now={now}
-                previous={
-                  before.data && (before.data.series.find(({ meter }) => meter === one.meter) ?? { total: "0", values: [] })
-                }
-                previousBuckets={before.data?.buckets}
-              />
-            ))}
-          </div>
+          <UsageMeters usage={usage.data} series={series} before={before.data} period={period} now={now} />
           <ResourceUsage rows={usage.data.byResource} period={period} now={now} />
           <p className={css.units}>{t("usage.units")}</p>
         </>
