@@ -159,6 +159,20 @@ export async function shown(page: Page): Promise<void> {
   await page.locator('[aria-busy="true"], .mantine-Skeleton-root, .mantine-Loader-root').first().waitFor({ state: "detached" });
 }
 
+/** Resolves when what was changed is drawn. */
+export const drawn = (page: Page) =>
+  page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+
+/** In pixels, when the page has come to rest: one that was made narrow, or whose list just opens, needs a moment. */
+export async function tooWide(page: Page): Promise<number> {
+  for (let look = 1; ; look++) {
+    await drawn(page);
+    const more = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    if (more <= 0 || look === 20) return more;
+    await page.waitForTimeout(100);
+  }
+}
+
 /** WCAG 2 A and AA, by axe; throws with the rule, the element and what to do. */
 export async function assertAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(axeSource);

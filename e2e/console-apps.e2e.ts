@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import type { ConsoleMessage, Page } from "playwright-core";
 import { extract } from "tar-stream";
 import { build } from "vite";
-import { assertAccessible, dropFiles, phone, shown, TestBrowser } from "./browser.ts";
+import { assertAccessible, drawn, dropFiles, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
 import { catalogueAnswers, operationIds } from "./madeCatalogue.ts";
@@ -149,12 +149,10 @@ async function look(page: Page, name: string, path: string, how: (typeof looks)[
   page.on("console", hear);
   await page.goto(path);
   await shown(page);
-  const [visible, room] = await page.evaluate<[number, number]>(
-    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
-  );
-  if (visible > room) problems.push(`${name}: ${visible - room} px wider than the window`);
+  const more = await tooWide(page);
+  if (more > 0) problems.push(`${name}: ${more} px wider than the window`);
   if (how.axe) {
-    await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+    await drawn(page);
     await assertAccessible(page, name).catch((error: Error) => problems.push(error.message));
   }
   if (pictures) await page.screenshot({ path: join(pictures, `${name}-${how.size.width}-${how.language}-${how.scheme}.png`) });

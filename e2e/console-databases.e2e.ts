@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { build } from "vite";
-import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
+import { assertAccessible, drawn, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
 import { fullId, ledgerId, madeDatabases, stoppedId, workingId } from "./madeDatabases.ts";
@@ -99,12 +99,10 @@ for (const how of looks) {
 
 async function look(page: Page, name: string, how: (typeof looks)[number]): Promise<string[]> {
   const problems: string[] = [];
-  const [visible, room] = await page.evaluate<[number, number]>(
-    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
-  );
-  if (visible > room) problems.push(`${name}: ${visible - room} px wider than the window`);
+  const more = await tooWide(page);
+  if (more > 0) problems.push(`${name}: ${more} px wider than the window`);
   if (how.axe) {
-    await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+    await drawn(page);
     await assertAccessible(page, name).catch((error: Error) => problems.push(error.message));
   }
   if (pictures)

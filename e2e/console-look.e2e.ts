@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { newId } from "../kernel/ids.ts";
 import { eventually } from "../testing/launcher.ts";
-import { assertAccessible, type Language, languages, phone, shown, signInByApi, TestBrowser, wide } from "./browser.ts";
+import { assertAccessible, type Language, languages, phone, shown, signInByApi, TestBrowser, tooWide, wide } from "./browser.ts";
 import { finished, newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
@@ -293,18 +293,6 @@ async function look(
   if (name === "public setup") await page.unrouteAll({ behavior: "wait" });
   problems.push(...browser.takeProblems());
   return problems;
-}
-
-const drawn = (page: Page) => page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
-
-/** In pixels, when the page has come to rest: one that was made narrow needs a moment. */
-async function tooWide(page: Page): Promise<number> {
-  for (let look = 1; ; look++) {
-    await drawn(page);
-    const more = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    if (more <= 0 || look === 20) return more;
-    await page.waitForTimeout(100);
-  }
 }
 
 async function lookAt(page: Page, path: string, language: Language, size: typeof wide): Promise<string[]> {

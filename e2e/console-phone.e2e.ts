@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { build } from "vite";
-import { assertAccessible, phone, shown, TestBrowser } from "./browser.ts";
+import { assertAccessible, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
 import { hoursId, madePhone, menuId, queueId, roomId } from "./madePhone.ts";
@@ -126,10 +126,8 @@ for (const how of looks) {
 
 async function look(page: Page, name: string, how: (typeof looks)[number]): Promise<string[]> {
   const problems: string[] = [];
-  const [visible, room] = await page.evaluate<[number, number]>(
-    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
-  );
-  if (visible > room) problems.push(`${name}: ${visible - room} px wider than the window`);
+  const more = await tooWide(page);
+  if (more > 0) problems.push(`${name}: ${more} px wider than the window`);
   if (how.axe) await assertAccessible(page, name).catch((error: Error) => problems.push(error.message));
   if (pictures) await page.screenshot({ path: join(pictures, `${name}-${how.size.width}-${how.language}-${how.scheme}.png`) });
   const text = await page.evaluate<string>("document.body.innerText");

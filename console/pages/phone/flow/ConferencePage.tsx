@@ -5,12 +5,11 @@ import {
   IconLockOpen,
   IconMicrophone,
   IconMicrophoneOff,
-  IconPencil,
   IconPhonePlus,
   IconTrash,
   IconUserMinus,
 } from "@tabler/icons-react";
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { ConferenceAction, ConferenceLive } from "../../../../services/voice/live/contract.ts";
 import { callApi, invalidate, useApi } from "../../../api/api.ts";
@@ -27,8 +26,9 @@ import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastError } from "../../../ui/toast.ts";
 import css from "../phone.module.css";
 import { useExtensionOptions } from "../shared/destinations.ts";
-import { ElementDelete, ElementDialog, type ElementView } from "../shared/Elements.tsx";
-import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
+import { ElementPage } from "../shared/ElementPage.tsx";
+import type { ElementView } from "../shared/Elements.tsx";
+import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { dialled, readable } from "../softphone/numbers.ts";
 import { useRoomForm } from "./roomForm.tsx";
 
@@ -44,52 +44,21 @@ const act = (room: Room, action: ConferenceAction) =>
 /** A conference room: who is in it now, who speaks, and what a moderator does. */
 export default function ConferencePage() {
   const t = useT();
-  const navigate = useNavigate();
   const { room: id } = useParams({ strict: false }) as { room: string };
-  const home = usePhoneHome();
   const form = useRoomForm();
-  const [dialog, setDialog] = useState<"edit" | "delete">();
   const query = useApi("conferenceRoomGet", { conferenceRoom: id as never });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
   if (!query.data) return <PageSkeleton />;
   const room = query.data;
-  const close = () => setDialog(undefined);
   return (
-    <PhonePage
+    <ElementPage
       tab="conferences"
-      title={room.name}
+      form={form}
+      element={room}
       text={room.number && t("phoneFlow.conference.number", { number: room.number })}
-      back={{ to: `${home}/conferences`, label: t("phone.tab.conferences") }}
-      actions={({ may }) =>
-        may && (
-          <>
-            <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setDialog("edit")}>
-              {t("phone.edit")}
-            </Button>
-            <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setDialog("delete")}>
-              {t("phone.delete")}
-            </Button>
-          </>
-        )
-      }
     >
-      {(place) => (
-        <>
-          <Live room={room} place={place} />
-          {dialog === "edit" && (
-            <ElementDialog {...form} words="conferences" columns={() => []} place={place} element={room} onClose={close} />
-          )}
-          {dialog === "delete" && (
-            <ElementDelete
-              kind="conferenceRoom"
-              element={room}
-              onClose={close}
-              onGone={() => void navigate({ to: `${home}/conferences` })}
-            />
-          )}
-        </>
-      )}
-    </PhonePage>
+      {(place) => <Live room={room} place={place} />}
+    </ElementPage>
   );
 }
 

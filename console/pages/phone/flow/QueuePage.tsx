@@ -1,7 +1,5 @@
 import { Button, Menu } from "@mantine/core";
-import { IconPencil, IconTrash } from "@tabler/icons-react";
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { useParams } from "@tanstack/react-router";
 import type { QueueLive } from "../../../../services/voice/live/contract.ts";
 import { callApi, invalidate, useApi } from "../../../api/api.ts";
 import { queries } from "../../../frame/queries.ts";
@@ -15,8 +13,7 @@ import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastError } from "../../../ui/toast.ts";
 import css from "../phone.module.css";
 import { CallNumber } from "../shared/CallNumber.tsx";
-import { ElementDelete, ElementDialog } from "../shared/Elements.tsx";
-import { PhonePage, usePhoneHome } from "../shared/PhonePage.tsx";
+import { ElementPage } from "../shared/ElementPage.tsx";
 import { queueForm } from "./queueForm.tsx";
 
 type Agent = QueueLive["agents"][number];
@@ -33,52 +30,16 @@ const tones: Record<Agent["state"], Tone> = {
 /** The wallboard of a queue: who waits, what its agents do, how the day goes. Live, by events. */
 export default function QueuePage() {
   const t = useT();
-  const navigate = useNavigate();
   const { queue: id } = useParams({ strict: false }) as { queue: string };
-  const home = usePhoneHome();
-  const [dialog, setDialog] = useState<"edit" | "delete">();
   const query = useApi("callQueueGet", { callQueue: id as never });
   const live = useApi("queueLiveGet", { callQueue: id as never }, { refetchInterval: 15_000 });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
   if (!query.data) return <PageSkeleton />;
   const queue = query.data;
-  const close = () => setDialog(undefined);
   return (
-    <PhonePage
-      tab="queues"
-      title={queue.name}
-      text={t(`phoneFlow.strategy.${queue.strategy}`)}
-      back={{ to: `${home}/queues`, label: t("phone.tab.queues") }}
-      actions={({ may }) =>
-        may && (
-          <>
-            <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setDialog("edit")}>
-              {t("phone.edit")}
-            </Button>
-            <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setDialog("delete")}>
-              {t("phone.delete")}
-            </Button>
-          </>
-        )
-      }
-    >
-      {(place) => (
-        <>
-          {live.data ? <Board live={live.data} may={place.may} level={queue.serviceLevelSeconds} /> : <PageSkeleton />}
-          {dialog === "edit" && (
-            <ElementDialog {...queueForm} words="queues" columns={() => []} place={place} element={queue} onClose={close} />
-          )}
-          {dialog === "delete" && (
-            <ElementDelete
-              kind="callQueue"
-              element={queue}
-              onClose={close}
-              onGone={() => void navigate({ to: `${home}/queues` })}
-            />
-          )}
-        </>
-      )}
-    </PhonePage>
+    <ElementPage tab="queues" form={queueForm} element={queue} text={t(`phoneFlow.strategy.${queue.strategy}`)}>
+      {({ may }) => (live.data ? <Board live={live.data} may={may} level={queue.serviceLevelSeconds} /> : <PageSkeleton />)}
+    </ElementPage>
   );
 }
 

@@ -1,7 +1,7 @@
 import { ActionIcon, Alert, Button, Checkbox, Group, Select, Stack, TextInput } from "@mantine/core";
-import { IconPencil, IconPlus, IconTrash, IconX } from "@tabler/icons-react";
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { useRef, useState } from "react";
+import { IconPlus, IconX } from "@tabler/icons-react";
+import { useParams } from "@tanstack/react-router";
+import { useRef } from "react";
 import type { TimeConditionView } from "../../../../services/voice/elements/contract.ts";
 import { callApi, invalidate, useApi } from "../../../api/api.ts";
 import { queries } from "../../../frame/queries.ts";
@@ -13,40 +13,20 @@ import { useForm } from "../../../ui/form.ts";
 import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import css from "../phone.module.css";
 import { timeZones } from "../shared/countries.ts";
-import { ElementDelete, ElementDialog } from "../shared/Elements.tsx";
-import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
+import { ElementPage } from "../shared/ElementPage.tsx";
+import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { conditionForm } from "./conditionForm.tsx";
 import { fitsGrid, fromGrid, slotsPerDay, toGrid } from "./hours.ts";
 
 export default function TimeConditionPage() {
   const t = useT();
-  const navigate = useNavigate();
   const { condition: id } = useParams({ strict: false }) as { condition: string };
-  const home = usePhoneHome();
-  const [dialog, setDialog] = useState<"edit" | "delete">();
   const query = useApi("timeConditionGet", { timeCondition: id as never });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
   if (!query.data) return <PageSkeleton />;
   const condition = query.data;
-  const close = () => setDialog(undefined);
   return (
-    <PhonePage
-      tab="hours"
-      title={condition.name}
-      back={{ to: `${home}/hours`, label: t("phone.tab.hours") }}
-      actions={({ may }) =>
-        may && (
-          <>
-            <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setDialog("edit")}>
-              {t("phoneFlow.destinations")}
-            </Button>
-            <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setDialog("delete")}>
-              {t("phone.delete")}
-            </Button>
-          </>
-        )
-      }
-    >
+    <ElementPage tab="hours" form={conditionForm} element={condition} edit={t("phoneFlow.destinations")}>
       {(place) => (
         <>
           {condition.override !== "none" && (
@@ -56,27 +36,9 @@ export default function TimeConditionPage() {
           )}
           <Hours key={condition.revision} condition={condition} place={place} />
           <Holidays key={`holidays ${condition.revision}`} condition={condition} may={place.may} />
-          {dialog === "edit" && (
-            <ElementDialog
-              {...conditionForm}
-              words="hours"
-              columns={() => []}
-              place={place}
-              element={condition}
-              onClose={close}
-            />
-          )}
-          {dialog === "delete" && (
-            <ElementDelete
-              kind="timeCondition"
-              element={condition}
-              onClose={close}
-              onGone={() => void navigate({ to: `${home}/hours` })}
-            />
-          )}
         </>
       )}
-    </PhonePage>
+    </ElementPage>
   );
 }
 
