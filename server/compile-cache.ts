@@ -35,7 +35,8 @@ export async function warmCompileCache(repository: string, entries: string[], si
   if (signal.aborted) return;
   const folder = join(stamp, "..");
   makeFolder(folder);
-  for (const name of readdirSync(folder)) if (name.startsWith("warm-")) rmSync(join(folder, name));
+  // Forced: another cloud of this machine may start at the same time and remove them too.
+  for (const name of readdirSync(folder)) if (name.startsWith("warm-")) rmSync(join(folder, name), { force: true });
   writeFileSync(stamp, "");
 }
 
