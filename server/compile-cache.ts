@@ -65,6 +65,8 @@ const youngSpace = "--max-semi-space-size=";
 export function childWords(entry: string): string[] {
   const words = process.execArgv.filter((word) => !word.startsWith(youngSpace) && word !== forSize);
   if (entry.endsWith("/voice.ts")) return [...words, "--min-semi-space-size=32", `${youngSpace}32`, entry];
+  // Its buffers are outside of V8's heap, which with `forSize` made it collect garbage for a third of the time.
+  if (entry.endsWith("/objects.ts")) return [...words, `${youngSpace}4`, entry];
   return [...words, forSize, `${youngSpace}4`, entry];
 }
 

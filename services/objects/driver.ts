@@ -168,6 +168,8 @@ export interface ObjectRead {
   /** The bytes that `body` delivers: the whole object when no range was asked (of an empty one: from 0 to -1). */
   range: { from: number; to: number; sizeBytes: number };
   body: Readable;
+  /** May be told which pieces of `body` nobody looks at any more: their memory takes the next ones. */
+  recycle?: (piece: Uint8Array) => void;
 }
 
 export interface ListOptions {

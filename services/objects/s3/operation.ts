@@ -36,6 +36,8 @@ export interface S3Response {
   headers?: Record<string, string | number>;
   /** A document, or an object's bytes (with Content-Length among the headers). */
   body?: string | Readable;
+  /** Takes the pieces of `body` that have left. */
+  recycle?: ((piece: Uint8Array) => void) | undefined;
   /** Counted when the answer has been sent, with the bytes that really left; absent when a change was counted already. */
   meter?: { bucketId: Id<"bucket">; requestClass: Meter["requestClass"] };
 }

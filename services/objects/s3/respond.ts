@@ -38,11 +38,11 @@ export async function send(
     return message.method === "HEAD" ? 0 : bytes;
   }
   response.writeHead(answer.status, headers);
-  return stream(body, response);
+  return stream(body, response, answer.recycle);
 }
 
 /** Copies a body at the pace of the client. What still lay in our buffers when the client left was not sent. */
-function stream(body: Readable, response: ServerResponse): Promise<number> {
+function stream(body: Readable, response: ServerResponse, recycle: S3Response["recycle"]): Promise<number> {
   return new Promise((resolve, reject) => {
     let written = 0;
     let ended = false;
@@ -64,7 +64,8 @@ function stream(body: Readable, response: ServerResponse): Promise<number> {
     });
     body.on("data", (piece: Uint8Array) => {
       written += piece.length;
-      if (!response.write(piece)) body.pause();
+      const gone = (error?: Error | null) => void (error ?? recycle?.(piece));
+      if (!response.write(piece, gone)) body.pause();
     });
     if (response.destroyed) response.emit("close");
   });

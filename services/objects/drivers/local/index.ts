@@ -27,6 +27,7 @@ import {
   type RequestCounts,
   totalsOf,
 } from "./accounts.ts";
+import { blocks } from "./blocks.ts";
 import { type Checksums, Summing } from "./checksums.ts";
 import { contentIn, isKept, partsIn, share } from "./contents.ts";
 import { Database, type Transaction } from "./database.ts";
@@ -265,7 +266,7 @@ class LocalStore implements ObjectStore {
             { files: this.#files, cluster: this.#cluster },
             cut(pieces, range.from, range.sizeBytes),
           );
-          return { object, range, body };
+          return { object, range, body, recycle: (piece) => blocks.give(piece) };
         } catch (error) {
           // Replaced, moved or deleted between the look into the index and the opening: look again.
           if (!isMissing(error) && !CloudError.is(error, "not_found")) throw error;

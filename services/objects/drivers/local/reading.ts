@@ -4,12 +4,10 @@ import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ByteRange, ObjectRead } from "../../driver.ts";
+import { blockBytes, blocks } from "./blocks.ts";
 import { cipherFrom } from "./encryption.ts";
 import { ignoreMissing } from "./failures.ts";
 import type { Placing } from "./placing.ts";
-
-/** What is read from a file at once, and how far the stream reads ahead. */
-const blockBytes = 256 * 1024;
 
 /** A content or a part of one, in the order of the object. */
 export interface Segment {
@@ -105,10 +103,10 @@ class FileSource implements Source {
 
   async read(segment: Segment, done: number): Promise<Buffer | undefined> {
     const wanted = Math.min(blockBytes, segment.sizeBytes - done);
-    const block = Buffer.allocUnsafeSlow(wanted);
+    const block = segment.sizeBytes < blockBytes ? Buffer.allocUnsafeSlow(wanted) : blocks.take();
     const { bytesRead } = await this.#file.read(block, 0, wanted, segment.from + done);
     if (bytesRead === 0) return undefined;
-    return bytesRead === wanted ? block : block.subarray(0, bytesRead);
+    return bytesRead === block.length ? block : block.subarray(0, bytesRead);
   }
 
   close(): Promise<void> {
@@ -168,6 +166,7 @@ class SegmentStream extends Readable {
     if (segment.sizeBytes === segment.contentBytes) this.#crc32 = crc32(block, this.#crc32);
     if (segment.openKey !== undefined) this.#cipher ??= cipherFrom(segment.openKey(), segment.from);
     const plain = this.#cipher?.update(block) ?? block;
+    if (plain !== block && segment.inline === undefined) blocks.give(block);
     this.#done += block.length;
     if (this.#done === segment.sizeBytes) await this.#endSegment(segment);
     return plain;

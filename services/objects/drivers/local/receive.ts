@@ -2,6 +2,7 @@ import type { Cipheriv } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
+import { blockBytes, blocks } from "./blocks.ts";
 import { type ContentSums, Summing } from "./checksums.ts";
 import { cipherFrom, type NewKey } from "./encryption.ts";
 import { asCloudError } from "./failures.ts";
@@ -10,8 +11,6 @@ import type { ContentKind } from "./records.ts";
 
 /** Up to this size a content lies in the index: one commit, shared with others, instead of a file and its three syncs. */
 export const largestInlineBytes = 16 * 1024;
-/** What is hashed and written at once; two of them for each body. */
-const blockBytes = 256 * 1024;
 
 /** A body on disk (or in memory when it is small), verified, that no record names yet. */
 export interface Received {
@@ -84,8 +83,8 @@ class BlockWriter {
   readonly #file: FileHandle;
   readonly #summing: Summing;
   readonly #cipher: Cipheriv | undefined;
-  #block = Buffer.allocUnsafeSlow(blockBytes);
-  #other = Buffer.allocUnsafeSlow(blockBytes);
+  #block = blocks.take();
+  #other: Buffer | undefined;
   #filled = 0;
   #writing: Promise<void> = Promise.resolve();
   #open = true;
@@ -114,10 +113,11 @@ class BlockWriter {
     this.#writing = writeAll(this.#file, stored);
     // Handled where it is awaited next; this only keeps it from counting as unhandled until then.
     this.#writing.catch(() => {});
-    [this.#block, this.#other] = [this.#other, this.#block];
+    [this.#block, this.#other] = [this.#other ?? blocks.take(), this.#block];
     this.#filled = 0;
   }
 
+  /** After the last write. */
   async flush(): Promise<void> {
     if (this.#filled > 0) await this.#send();
     await this.#writing;
@@ -136,6 +136,8 @@ class BlockWriter {
   async #close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
+    blocks.give(this.#block);
+    if (this.#other) blocks.give(this.#other);
     await this.#file.close();
   }
 }

@@ -71,6 +71,7 @@ export const GetObject: S3Operation = async (context) => {
       ...overrides,
     },
     body,
+    recycle: read.recycle,
     meter,
   };
 };
