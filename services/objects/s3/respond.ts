@@ -9,6 +9,8 @@ import { element, errorDocument } from "./xml.ts";
 /** Bytes of an unread body that are taken in, so that the client gets to read its error before the connection closes. */
 const drainBytes = 16 * 1024 ** 2;
 const drainMs = 5_000;
+/** Bodies up to this size are looked for at once (64 KiB, what a socket's buffer takes without waiting). */
+const smallBytes = 64 * 1024;
 
 /** Tells answers of this process from those of others (x-amz-id-2). */
 export const hostId = randomBytes(24).toString("base64");
@@ -38,7 +40,21 @@ export async function send(
     return message.method === "HEAD" ? 0 : bytes;
   }
   response.writeHead(answer.status, headers);
+  const length = Number(headers["Content-Length"]);
+  const whole = length <= smallBytes ? (body.read() as Buffer | null) : null;
+  if (whole?.length === length) return sendWhole(whole, body, response);
+  if (whole !== null) body.unshift(whole);
   return stream(body, response, answer.recycle);
+}
+
+/** What is there at once: a small object of the index, which has all in one piece. */
+function sendWhole(piece: Buffer, body: Readable, response: ServerResponse): Promise<number> {
+  return new Promise((resolve) => {
+    response.on("close", () => resolve(response.writableFinished ? piece.length : 0));
+    response.end(piece);
+    body.destroy();
+    if (response.destroyed) response.emit("close");
+  });
 }
 
 /** Copies a body at the pace of the client. What still lay in our buffers when the client left was not sent. */

@@ -150,25 +150,52 @@ class SegmentStream extends Readable {
     this.#openRemote = openRemote;
   }
 
+  /** Bytes of the index come at once: whoever wants a small object needs not wait for them. */
   override _read(): void {
-    this.#next().then(
-      (block) => this.push(block),
-      (error: Error) => this.destroy(error),
-    );
+    const segment = this.#segments[this.#index];
+    if (segment === undefined) {
+      this.push(null);
+    } else if (segment.inline === undefined) {
+      this.#next(segment).then(
+        (block) => this.push(block),
+        (error: Error) => this.destroy(error),
+      );
+    } else {
+      try {
+        this.push(this.#take(segment, segment.inline.subarray(segment.from, segment.from + segment.sizeBytes)));
+      } catch (error) {
+        this.destroy(error as Error);
+      }
+    }
   }
 
-  async #next(): Promise<Buffer | null> {
-    const segment = this.#segments[this.#index];
-    if (segment === undefined) return null;
-    const block = segment.inline
-      ? segment.inline.subarray(segment.from, segment.from + segment.sizeBytes)
-      : await this.#readSource(segment);
-    if (segment.sizeBytes === segment.contentBytes) this.#crc32 = crc32(block, this.#crc32);
+  async #next(segment: Segment): Promise<Buffer> {
+    const index = this.#index;
+    const block = await this.#readSource(segment);
+    const plain = this.#take(segment, block);
+    if (plain !== block) blocks.give(block);
+    if (this.#index === index) return plain;
+    await this.#source?.close();
+    this.#source = undefined;
+    await unpin([this.#pins[index]]);
+    this.#pins[index] = undefined;
+    return plain;
+  }
+
+  /** Counts, checks and decrypts; goes on to the next segment after the last block of one. */
+  #take(segment: Segment, block: Buffer): Buffer {
+    // Only a content that is read whole can be checked; a reader of a range relies on the scrub.
+    const whole = segment.sizeBytes === segment.contentBytes;
+    if (whole) this.#crc32 = crc32(block, this.#crc32);
     if (segment.openKey !== undefined) this.#cipher ??= cipherFrom(segment.openKey(), segment.from);
     const plain = this.#cipher?.update(block) ?? block;
-    if (plain !== block && segment.inline === undefined) blocks.give(block);
     this.#done += block.length;
-    if (this.#done === segment.sizeBytes) await this.#endSegment(segment);
+    if (this.#done < segment.sizeBytes) return plain;
+    if (whole && this.#crc32 !== segment.crc32) throw damaged("not what was stored");
+    this.#index++;
+    this.#done = 0;
+    this.#crc32 = 0;
+    this.#cipher = undefined;
     return plain;
   }
 
@@ -179,19 +206,6 @@ class SegmentStream extends Readable {
     const block = await this.#source.read(segment, this.#done);
     if (block === undefined) throw damaged("shorter than its record says");
     return block;
-  }
-
-  async #endSegment(segment: Segment): Promise<void> {
-    // Only a content that was read whole can be checked; a reader of a range relies on the scrub.
-    if (segment.sizeBytes === segment.contentBytes && this.#crc32 !== segment.crc32) throw damaged("not what was stored");
-    await this.#source?.close();
-    this.#source = undefined;
-    await unpin([this.#pins[this.#index]]);
-    this.#pins[this.#index] = undefined;
-    this.#index++;
-    this.#done = 0;
-    this.#crc32 = 0;
-    this.#cipher = undefined;
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
