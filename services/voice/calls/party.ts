@@ -311,7 +311,7 @@ export async function talk(one: Party, other: Party, signal: AbortSignal, music:
   try {
     one.onHold = onHold(other);
     other.onHold = onHold(one);
-    await unless(signal, one.media.engine.bridge(one.leg, other.leg));
+    await unless(signal, bridgeUnless(held, one, other));
     await unless(signal, aborted(held));
     return other.gone.aborted ? "hung_up" : "taken";
   } finally {
@@ -321,5 +321,14 @@ export async function talk(one: Party, other: Party, signal: AbortSignal, music:
       void playbacks.get(party)?.stop();
     }
     if (!held.aborted) other.hangUp();
+  }
+}
+
+/** Who hangs up in the moment of answering has no media any more: that is the end of a conversation, and no fault. */
+async function bridgeUnless(held: AbortSignal, one: Party, other: Party): Promise<void> {
+  try {
+    if (!held.aborted) await one.media.engine.bridge(one.leg, other.leg);
+  } catch (error) {
+    if (!held.aborted) throw error;
   }
 }
