@@ -102,7 +102,7 @@ function Extensions({ system, home, may, onNew }: PhonePlace & { onNew: () => vo
             key: "group",
             header: t("phone.extension.pickupGroup"),
             optional: true,
-            cell: ({ pickupGroup }) => pickupGroup ?? "—",
+            cell: ({ pickupGroup }) => pickupGroup ?? null,
           },
         ]}
         {...(may

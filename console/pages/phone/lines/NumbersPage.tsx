@@ -68,7 +68,7 @@ function Numbers({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
             cell: ({ number }) => readable(number),
             sort: ({ number }) => number,
           },
-          { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || "—" },
+          { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || null },
           {
             key: "destination",
             header: t("phone.goesTo"),

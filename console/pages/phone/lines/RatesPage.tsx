@@ -92,7 +92,7 @@ function Rates({ place, trunk, onDialog }: Of & { onDialog: (dialog: Dialog) => 
           width: "minmax(110px, 150px)",
           cell: ({ prefix }) => prefix,
         },
-        { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || "—" },
+        { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || null },
         {
           key: "minute",
           header: t("phoneLines.perMinute"),

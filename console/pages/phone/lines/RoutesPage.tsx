@@ -63,7 +63,7 @@ function Routes({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
         {...(may ? { onOpen: setChanging } : {})}
         columns={[
           { key: "name", header: t("ui.name"), primary: true, width: "minmax(140px, 1fr)", cell: ({ name }) => name },
-          { key: "prefixes", header: t("phoneLines.prefixes"), cell: ({ prefixes }) => format.list(prefixes) },
+          { key: "prefixes", header: t("phoneLines.prefix"), cell: ({ prefixes }) => format.list(prefixes) },
           {
             key: "trunks",
             header: t("phone.tab.trunks"),

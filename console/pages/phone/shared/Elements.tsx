@@ -164,7 +164,7 @@ function Elements<K extends ElementKind, F extends object>(
                   key: "number",
                   header: t("phone.number"),
                   width: "minmax(80px, 110px)",
-                  cell: (row: ElementView<K>) => as(row).number ?? "—",
+                  cell: (row: ElementView<K>) => as(row).number ?? null,
                   sort: (row: ElementView<K>) => as(row).number,
                 },
               ]),
