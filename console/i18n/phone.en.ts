@@ -38,6 +38,7 @@ export default {
   goesTo: "Calls go to",
   hidden: "Number hidden",
   callNumber: "Call {number}",
+  call: "Call",
   extension: "Extension",
   overview: "Overview",
   numberRule: "Use 2 to 8 digits.",

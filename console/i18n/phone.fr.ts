@@ -41,6 +41,7 @@ export default {
   goesTo: "Destination des appels",
   hidden: "Numéro masqué",
   callNumber: "Appeler {number}",
+  call: "Appeler",
   extension: "Poste",
   overview: "Vue d’ensemble",
   numberRule: "Utilisez 2 à 8 chiffres.",

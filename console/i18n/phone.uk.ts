@@ -41,6 +41,7 @@ export default {
   goesTo: "Куди йдуть дзвінки",
   hidden: "Номер приховано",
   callNumber: "Подзвонити на {number}",
+  call: "Подзвонити",
   extension: "Внутрішній номер",
   overview: "Огляд",
   numberRule: "Від 2 до 8 цифр.",

@@ -96,6 +96,7 @@ export default {
   zoneOfSystem: "As the phone system ({zone})",
   holidays: "Holidays",
   holidaysText: "Days on which you are closed whatever the week says.",
+  firstDay: "First day",
   addHoliday: "Add holiday",
   removeHoliday: "Remove {name}",
   lastDay: "Last day",

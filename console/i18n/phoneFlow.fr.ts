@@ -99,6 +99,7 @@ export default {
   zoneOfSystem: "Comme le système téléphonique ({zone})",
   holidays: "Jours fériés",
   holidaysText: "Jours où c’est fermé quoi que dise la semaine.",
+  firstDay: "Premier jour",
   addHoliday: "Ajouter un jour férié",
   removeHoliday: "Retirer {name}",
   lastDay: "Dernier jour",

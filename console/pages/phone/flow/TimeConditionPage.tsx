@@ -256,7 +256,7 @@ function Holidays({ condition, may }: { condition: TimeConditionView; may: boole
             onChange={(event) => put(index, { name: event.currentTarget.value })}
           />
           <TextInput
-            label={t("phoneFlow.from")}
+            label={t("phoneFlow.firstDay")}
             type="date"
             value={one.from}
             disabled={!may}

@@ -71,7 +71,7 @@ export function Panel(props: PanelProps) {
             <IconSettings size={18} stroke={1.6} />
           </ActionIcon>
         )}
-        <CloseButton className={css.tool} aria-label={t("ui.close")} onClick={props.onClose} />
+        <CloseButton className={css.tool} iconSize={18} aria-label={t("ui.close")} onClick={props.onClose} />
       </header>
       <div className={css.content}>
         {phone === undefined ? <p className={css.muted}>{t("softphone.insecureText")}</p> : <Notices phone={phone} view={view} />}
