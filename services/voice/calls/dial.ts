@@ -234,7 +234,7 @@ class Attempt {
     }
     const { maxForwards } = this.options;
     const session = stack.call({ ...rest, sdp, ...(maxForwards === undefined ? {} : { maxForwards }) });
-    const party = new Party({ who, session, leg, media, events, charge });
+    const party = new Party({ who, session, leg, media, events, charge, shown: target.from });
     this.party = party;
     this.options.onParty?.(party);
     return this.outcome(party, session);

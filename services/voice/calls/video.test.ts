@@ -45,14 +45,15 @@ test("two browsers see each other, also after a hold", async () => {
   await over(bob, ann);
 });
 
+const untilShown = (wanted: string) =>
+  house.until(async () => {
+    const now = await Promise.all([ann, bob].map((each) => each.phone.videoDirection(each.call)));
+    return now.join() === wanted;
+  }, `pictures ${wanted}`);
+
 test("whoever takes the camera off is told so to the other one, in both directions and again", async () => {
   await connect(ann, bob);
   await Promise.all([sees(ann), sees(bob)]);
-  const untilShown = (wanted: string) =>
-    house.until(async () => {
-      const now = await Promise.all([ann, bob].map((each) => each.phone.videoDirection(each.call)));
-      return now.join() === wanted;
-    }, `pictures ${wanted}`);
   await untilShown("sendrecv,sendrecv");
   for (let times = 0; times < 2; times++) {
     await ann.phone.showVideo(ann.call, false);
@@ -64,6 +65,29 @@ test("whoever takes the camera off is told so to the other one, in both directio
     await bob.phone.showVideo(bob.call, true);
     await untilShown("sendrecv,sendrecv");
   }
+  const before = await bob.phone.pictures(bob.call);
+  await house.until(async () => (await bob.phone.pictures(bob.call)) > before + 10, "pictures once more");
+  await Promise.all([assertHears(ann, bob), assertHears(bob, ann)]);
+  await over(bob, ann);
+});
+
+test("both change their cameras in the same moment: each is told of the other, whoever came first", async () => {
+  await connect(ann, bob);
+  await Promise.all([sees(ann), sees(bob)]);
+  const both = (annShows: boolean, bobShows: boolean) =>
+    Promise.all([ann.phone.showVideo(ann.call, annShows), bob.phone.showVideo(bob.call, bobShows)]);
+  for (let times = 0; times < 3; times++) {
+    await both(false, false);
+    await untilShown("inactive,inactive");
+    await both(true, true);
+    await untilShown("sendrecv,sendrecv");
+    await both(false, true);
+    await untilShown("recvonly,sendonly");
+    await both(true, false);
+    await untilShown("sendonly,recvonly");
+  }
+  await both(true, true);
+  await untilShown("sendrecv,sendrecv");
   const before = await bob.phone.pictures(bob.call);
   await house.until(async () => (await bob.phone.pictures(bob.call)) > before + 10, "pictures once more");
   await Promise.all([assertHears(ann, bob), assertHears(bob, ann)]);
