@@ -13,6 +13,8 @@ export default {
   emergencyNumbers: "Emergency numbers",
   on: "On",
   off: "Off",
+  enabled: "On",
+  disabled: "Off",
   of: "{part} of {all}",
   seconds: "s",
   edit: "Edit",

@@ -16,6 +16,8 @@ export default {
   emergencyNumbers: "Номери екстрених служб",
   on: "Увімкнено",
   off: "Вимкнено",
+  enabled: "Увімкнено",
+  disabled: "Вимкнено",
   of: "{part} із {all}",
   seconds: "с",
   edit: "Змінити",

@@ -165,7 +165,7 @@ function Times({ hours, may, onChange }: HoursProps) {
                 key={day}
                 type="button"
                 className={css.day}
-                aria-label={long[at] ?? day}
+                title={long[at]}
                 aria-pressed={one.days.includes(at + 1)}
                 disabled={!may}
                 onClick={() => {

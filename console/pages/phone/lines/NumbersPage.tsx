@@ -86,7 +86,7 @@ function Numbers({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
           : {})}
         empty={
           <EmptyState
-            picture="key"
+            picture="phone"
             title={t("phoneLines.numbers.empty")}
             text={t("phoneLines.numbers.emptyText")}
             action={may && <Button onClick={onNew}>{t("phoneLines.numbers.new")}</Button>}

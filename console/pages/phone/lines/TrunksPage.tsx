@@ -99,7 +99,7 @@ function Trunks({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
           : {})}
         empty={
           <EmptyState
-            picture="key"
+            picture="phone"
             title={t("phoneLines.trunks.empty")}
             text={t("phoneLines.trunks.emptyText")}
             action={may && <Button onClick={onNew}>{t("phoneLines.trunks.new")}</Button>}
