@@ -215,13 +215,13 @@ test("pictures: switched on in a call, seen by the other side, switched off agai
   await Promise.all([olena.context().close(), taras.context().close()]);
 });
 
-/** From now on the browser gives the page none of these, for this reason; none: everything again. */
-const refuse = (page: Page, kinds: ("audio" | "video")[], reason = "NotAllowedError") =>
+/** From now on the browser gives the page none of these; of none: everything again. */
+const refuse = (page: Page, kinds: ("audio" | "video")[]) =>
   page.evaluate(`{
     const devices = navigator.mediaDevices;
     window.given ??= devices.getUserMedia.bind(devices);
     devices.getUserMedia = async (wanted) => {
-      if (${JSON.stringify(kinds)}.some((kind) => wanted[kind])) throw new DOMException("", ${JSON.stringify(reason)});
+      if (${JSON.stringify(kinds)}.some((kind) => wanted[kind])) throw new DOMException("", "NotAllowedError");
       return window.given(wanted);
     };
   }`);
@@ -245,15 +245,9 @@ test("no microphone, no camera, no network: each is said with what to do, and th
   await Promise.all([hears(olena), hears(taras)]);
   await act(taras, "Hang up");
   await isReady(olena);
-  for (const [reason, words] of [
-    ["NotAllowedError", "The browser may not use the microphone"],
-    ["NotFoundError", "No microphone was found"],
-    ["NotReadableError", "Another program keeps the microphone"],
-  ] as const) {
-    await refuse(olena, ["audio"], reason);
-    await call(olena, tarasNumber);
-    await panel(olena).getByText(words).waitFor();
-  }
+  await refuse(olena, ["audio"]);
+  await call(olena, tarasNumber);
+  await panel(olena).getByText("The browser may not use the microphone").waitFor();
   await taras.context().setOffline(true);
   if ((await panel(taras).count()) === 0) await taras.getByRole("button", { name: /^Phone: / }).click();
   await panel(taras).getByText("This device has no network").waitFor();
