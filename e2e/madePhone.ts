@@ -1,3 +1,4 @@
+import qrcode from "qrcode";
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
 import { ago, person, place, type Sent } from "./madeApps.ts";
@@ -164,6 +165,8 @@ const devices = [
   device("Browser", { kind: "browser", maker: "other", lastUserAgent: "Khmara console" }),
   device("Old phone in the corridor", { enabled: false, isRegistered: false, lastRegisteredAt: undefined }),
 ];
+const provisioningUrl = "https://lyceum.example/p/shown-this-once/";
+const qrCodeSvg = await qrcode.toString(provisioningUrl, { type: "svg" });
 const account = {
   domain: "lyceum.example",
   userName: "n3w7dev1",
@@ -241,6 +244,12 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   phoneDeviceList: list(devices),
   myPhoneDeviceList: list(devices),
   phoneDeviceCreate: () => ({ ...device("New one", { isRegistered: false }), account }),
+  phoneDeviceProvisioningCreate: () => ({
+    url: provisioningUrl,
+    fileNames: ["y000000000000.cfg", "001565123456.cfg"],
+    qrCodeSvg,
+    createdAt: ago(0),
+  }),
   phoneNumberList: list([
     {
       id: numberIds[0],

@@ -53,6 +53,8 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const phoneSize = { width: 390, height: 844 };
+
 /** A person at the console, whose phone is ready. */
 async function person(size = { width: 1280, height: 860 }): Promise<Page> {
   const context = await browser.newContext({ baseURL: url, viewport: size, permissions: ["microphone", "camera"], locale: "en" });
@@ -210,6 +212,52 @@ test("pictures: switched on in a call, seen by the other side, switched off agai
   await act(olena, "Stop video");
   await panel(olena).getByRole("button", { name: "Video", exact: true }).waitFor();
   await Promise.all([hears(olena), hears(taras)]);
+  await Promise.all([olena.context().close(), taras.context().close()]);
+});
+
+/** From now on the browser gives the page none of these; of none: everything again. */
+const refuse = (page: Page, kinds: ("audio" | "video")[]) =>
+  page.evaluate(`{
+    const devices = navigator.mediaDevices;
+    window.given ??= devices.getUserMedia.bind(devices);
+    devices.getUserMedia = async (wanted) => {
+      if (${JSON.stringify(kinds)}.some((kind) => wanted[kind])) throw new DOMException("", "NotAllowedError");
+      return window.given(wanted);
+    };
+  }`);
+
+test("no microphone, no camera, no network: each is said with what to do, and the call or the phone goes on", async () => {
+  const [olena, taras] = [await person(), await person(phoneSize)];
+  const names = softphoneUsers.map(({ user }) => user);
+  const tarasNumber = names[(people - 1) % names.length] as string;
+  await refuse(taras, ["audio"]);
+  await call(olena, tarasNumber);
+  await answer(taras);
+  await incoming(taras).getByText("This microphone cannot be used").waitFor();
+  // It rings on: allowed after all, it is answered.
+  await refuse(taras, []);
+  await answer(taras);
+  await Promise.all([speaks(olena), speaks(taras)]);
+  await Promise.all([hears(olena), hears(taras)]);
+  await refuse(olena, ["video"]);
+  await act(olena, "Video");
+  await panel(olena).getByText("The camera cannot be used").waitFor();
+  await Promise.all([hears(olena), hears(taras)]);
+  await act(taras, "Hang up");
+  await isReady(olena);
+  await refuse(olena, ["audio"]);
+  await call(olena, tarasNumber);
+  await panel(olena).getByText("The browser may not use the microphone").waitFor();
+  await taras.context().setOffline(true);
+  if ((await panel(taras).count()) === 0) await taras.getByRole("button", { name: /^Phone: / }).click();
+  await panel(taras).getByText("This device has no network").waitFor();
+  await taras.context().setOffline(false);
+  await panel(taras).getByText("Ready", { exact: true }).waitFor();
+  // What is pressed with a thumb is large enough for it.
+  const small = await taras.evaluate<string[]>(`[...document.querySelectorAll("aside button")]
+    .filter((button) => button.offsetHeight > 0 && (button.offsetHeight < 44 || button.offsetWidth < 44))
+    .map((button) => button.getAttribute("aria-label") ?? button.textContent)`);
+  assert.deepEqual(small, []);
   await Promise.all([olena.context().close(), taras.context().close()]);
 });
 

@@ -38,7 +38,7 @@ export default {
   "trunkKind.ipText": "Both sides know each other by their addresses.",
   host: "Server",
   userName: "User name",
-  passwordKept: "There is one; write another to change it.",
+  passwordKept: "One is set; write another to change it.",
   sources: "Addresses that calls come from",
   sourcesText: "Beside those of the server.",
   transport: "Transport",

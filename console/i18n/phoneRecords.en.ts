@@ -1,6 +1,6 @@
 export default {
   callsText: "Calls that are over: who, when, how long, how well, and what it cost.",
-  reportsText: "Calls summed up, compared and drawn.",
+  reportsText: "Calls in numbers and as a chart.",
   voicemailText: "Messages left for everybody. Who listens stands in the audit log.",
   recordingsText: "Recorded calls. Who listens stands in the audit log.",
   period: "Period",
@@ -42,7 +42,7 @@ export default {
   "by.country": "Country",
   "by.direction": "Direction",
   "by.outcome": "Outcome",
-  withoutOne: "Without",
+  withoutOne: "Not given",
   calls: "Calls",
   answered: "Answered",
   notAnswered: "Not answered",

@@ -149,6 +149,35 @@ const pictures = {
       <path d="M68 56l9 9 17-18" {...soft} fill="none" />
     </>
   ),
+  phone: (
+    <>
+      <path d="M50 62c0-22 13-34 30-34s30 12 30 34l-8 3-11-9V46c-7-3-15-3-22 0v10l-11 9z" {...line} />
+      <path d="M60 84h40a5 5 0 0 0 5-6l-4-10H59l-4 10a5 5 0 0 0 5 6z" {...soft} />
+      <circle cx="80" cy="76" r="4" {...soft} fill="var(--k-surface)" />
+    </>
+  ),
+  clock: (
+    <>
+      <circle cx="80" cy="54" r="31" {...soft} />
+      <path d="M80 35v19l13 9" {...soft} fill="none" />
+      <path d="M80 14v5M120 54h5M80 89v5M35 54h5" {...line} />
+    </>
+  ),
+  tree: (
+    <>
+      <rect x="34" y="42" width="32" height="22" rx="5" {...soft} />
+      <path d="M66 53h14M80 53c8 0 4-27 14-27M80 53h14M80 53c8 0 4 27 14 27" {...line} />
+      <rect x="94" y="17" width="32" height="18" rx="5" {...line} />
+      <rect x="94" y="44" width="32" height="18" rx="5" {...line} />
+      <rect x="94" y="71" width="32" height="18" rx="5" {...line} />
+    </>
+  ),
+  loudspeaker: (
+    <>
+      <path d="M46 44h16l26-18v56L62 64H46a4 4 0 0 1-4-4V48a4 4 0 0 1 4-4z" {...soft} />
+      <path d="M100 42c6 6 6 18 0 24M110 33c12 12 12 30 0 42" {...line} />
+    </>
+  ),
 } satisfies Record<string, ReactNode>;
 
 export type PictureName = keyof typeof pictures;

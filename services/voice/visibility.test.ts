@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newId } from "../../kernel/ids.ts";
 import { startCloud } from "../../testing/cloud.ts";
+import { leaseStore } from "./live/store/leases.ts";
 import { openOffice } from "./testing/office.ts";
 
 const { as, within, extension, organisation, database } = await openOffice(await startCloud());
@@ -31,4 +32,12 @@ test("every table of phone systems shows a tenant only what is theirs", async ()
   const own = await seen(organisation);
   assert.ok(own["elements"] === 1 && own["extensions"] === 1 && own["systems"] === 1);
   assert.deepEqual(await seen(newId("organisation")), {});
+
+  // Nor what the cloud has for itself: its voice processes. Browsers of all are told where these are, and nothing else.
+  await database.transaction("system", (tx) =>
+    leaseStore.note(tx, "voice:5060", { webSocketUrl: "wss://voice.example:443/", calls: 3, engine: { workers: [], hosts: [] } }),
+  );
+  assert.deepEqual(await seen(organisation), own);
+  const doors = await database.transaction({ organisationIds: [organisation] }, (tx) => leaseStore.doors(tx, within.phoneSystem));
+  assert.deepEqual(doors, ["wss://voice.example:443/"]);
 });

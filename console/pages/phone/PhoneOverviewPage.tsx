@@ -1,6 +1,7 @@
-import { Alert, Button, Select, Stack, TextInput } from "@mantine/core";
+import { Alert, Button, Select, Skeleton, Stack, TextInput } from "@mantine/core";
 import { IconPhoneOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import type { ActiveCall } from "../../../services/voice/live/contract.ts";
 import { callApi, invalidate, useApi, useApiList } from "../../api/api.ts";
 import { useCan, useProject } from "../../frame/identity.ts";
@@ -15,12 +16,16 @@ import { DataList } from "../../ui/list/DataList.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Facts, Section } from "../../ui/Section.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
-import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import { toastError } from "../../ui/toast.ts";
+import { FailedTrunks } from "./lines/FailedTrunks.tsx";
 import css from "./phone.module.css";
+import { spanStart } from "./records/period.ts";
 import { CallNumber } from "./shared/CallNumber.tsx";
+import { Clock } from "./shared/Clock.tsx";
 import { countries } from "./shared/countries.ts";
 import { PhonePage, type PhonePlace } from "./shared/PhonePage.tsx";
+
+const ReportChart = lazy(() => import("./records/ReportChart.tsx"));
 
 export default function PhoneOverviewPage() {
   const t = useT();
@@ -43,14 +48,9 @@ function Overview(place: PhonePlace) {
   const active = useApi("activeCallList", { ...of, limit: 200 });
   const extensions = presences.data?.items;
   const reachable = extensions?.filter(({ presence }) => presence !== "offline").length;
-  const failed = trunks?.filter(({ state }) => state === "failed") ?? [];
   return (
     <>
-      {failed.map((trunk) => (
-        <Alert key={trunk.id} color="red" mb="lg" title={t("phone.overview.trunkFailed", { name: trunk.name })}>
-          {trunk.stateReason} <Link to={`${home}/trunks`}>{t("phone.tab.trunks")}</Link>
-        </Alert>
-      ))}
+      <FailedTrunks trunks={trunks ?? []} way={<Link to={`${home}/trunks`}>{t("phone.tab.trunks")}</Link>} />
       {system.isPrepaid && Number(system.balance) <= 0 && (
         <Alert color="red" mb="lg" title={t("phone.overview.noBalance")}>
           <Link to={`${home}/settings`}>{t("phone.tab.settings")}</Link>
@@ -78,6 +78,7 @@ function Overview(place: PhonePlace) {
       </div>
       {may && <Steps place={place} extensions={extensions?.length} numbers={numbers?.length} trunks={trunks?.length} />}
       <ActiveCalls {...place} />
+      {may && <LastDays {...place} />}
       <Section title={t("phone.overview.reach")} text={t("phone.overview.reachText")}>
         <Stack gap="md">
           <CopyField label={t("phone.domain")} value={system.domain} />
@@ -123,6 +124,41 @@ function Steps(props: {
   );
 }
 
+/** How the last days went, as a picture; the rest is in the reports. */
+function LastDays({ system, home }: PhonePlace) {
+  const t = useT();
+  const format = useFormat();
+  // On the hour, as in the reports: the same question is asked once.
+  const hour = Math.ceil(Date.now() / 3_600_000) * 3_600_000;
+  const lines = useApi("phoneReportGet", {
+    phoneSystem: system.id,
+    by: "day",
+    from: spanStart("month", hour) ?? "",
+    to: new Date(hour).toISOString(),
+  }).data?.lines;
+  if (!lines?.length) return null;
+  return (
+    <Section
+      title={t("phone.overview.calls")}
+      actions={
+        <Button component={Link} to={`${home}/reports`} variant="default">
+          {t("phone.tab.reports")}
+        </Button>
+      }
+    >
+      <Suspense fallback={<Skeleton h={240} />}>
+        <ReportChart
+          lines={lines.map(({ key, calls, answered }) => ({
+            name: format.date(`${key}T12:00:00Z`),
+            answered,
+            rest: calls - answered,
+          }))}
+        />
+      </Suspense>
+    </Section>
+  );
+}
+
 function ActiveCalls({ system, may }: PhonePlace) {
   const t = useT();
   const calls = useApiList("activeCallList", { phoneSystem: system.id });
@@ -160,7 +196,7 @@ function ActiveCalls({ system, may }: PhonePlace) {
               </span>
             ),
           },
-          { key: "since", header: t("phone.since"), cell: ({ startedAt }) => <TimeAgo at={startedAt} /> },
+          { key: "lasts", header: t("phone.lasts"), width: "90px", cell: ({ startedAt }) => <Clock since={startedAt} /> },
         ]}
         {...(may
           ? {

@@ -4,7 +4,7 @@ import { type PageDefinition, type ServicePages, servicePages } from "../../fram
 import { loadAreas } from "../../i18n/i18n.ts";
 
 type Load = PageDefinition["load"];
-const overview = ["phone", "usage"] as const;
+const overview = ["phone", "phoneRecords", "usage"] as const;
 const page = (path: string, title: PageDefinition["title"], load: Load, ...more: PageDefinition["areas"]): PageDefinition => ({
   scope: "project",
   path: path === "" ? "phone" : `phone/${path}`,

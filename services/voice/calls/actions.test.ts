@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { openSipStack } from "../sip/stack.ts";
 import type { Baresip } from "../testing/baresip.ts";
 import { findTone, loudness } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
@@ -50,12 +51,12 @@ async function talking(from: Baresip, number: string, to: Baresip): Promise<stri
 const quiet = () => house.until(async () => (await activeCalls()).length === 0, "the end of all calls");
 
 /** An app's program: what it answers, and what it was asked. */
-const asked: { event: string; digits?: string; recordedSeconds?: number; answered?: boolean }[] = [];
+const asked: { event: string; at: string; digits?: string; recordedSeconds?: number; answered?: boolean }[] = [];
 let answers: string[] = [];
 const program = createServer(async (request, response) => {
   let text = "";
   for await (const piece of request) text += piece;
-  asked.push(JSON.parse(text));
+  asked.push({ ...JSON.parse(text), at: request.url });
   response.end(answers.shift() ?? JSON.stringify({ verbs: [] }));
 });
 before(async () => {
@@ -214,4 +215,59 @@ test("a program that answers something wrong: the call's record says what", asyn
     assert.equal(outcome, "failed");
     assert.match(record.reason, complaint);
   }
+});
+
+test("a program pauses and hands on to another address; who hangs up in the moment of answering has answered", async (t) => {
+  // A phone that is hung up faster than any program of phones does it.
+  const eve = await house.account("105", "Eve", noVoicemail);
+  const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n`;
+  const atEve = await openSipStack({
+    bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+    userAgent: "test",
+    onRequest: (request) => request.respond(200),
+    onInvite: (call) => {
+      call.on("acknowledged", () => call.hangUp());
+      call.answer({ sdp });
+    },
+  });
+  t.after(() => atEve.close());
+  const address = `<sip:${eve.userName}@${house.domain}>`;
+  const { status } = await atEve.request({
+    method: "REGISTER",
+    target: `sip:127.0.0.1:${house.phones.sipPort}`,
+    from: address,
+    to: address,
+    credentials: { username: eve.userName, password: eve.password },
+    contact: true,
+  });
+  assert.equal(status, 200);
+
+  const times = 20;
+  const destination = { kind: "extension", id: eve.extensionId };
+  answers = [
+    [
+      { verb: "pause", seconds: 1 },
+      { verb: "redirect", url: "desk/second?of=two" },
+    ],
+    ...Array.from({ length: times }, () => [{ verb: "dial", destination, action: "third" }]),
+    [{ verb: "hang_up" }],
+  ].map((verbs) => JSON.stringify({ verbs }));
+  asked.length = 0;
+  forget();
+  const began = Date.now();
+  await atAnn.dial("399");
+  await house.until(() => asked.length >= 2, "the program is asked at the other address");
+  assert.ok(Date.now() - began >= 1000, "after the pause");
+  await Promise.all([atAnn.established(), atAnn.closed()]);
+  assert.deepEqual(
+    asked.map(({ event, at, answered }) => [event, at, answered]),
+    [
+      ["call", "/", undefined],
+      ["redirected", "/desk/second?of=two", undefined],
+      ...Array.from({ length: times }, () => ["dialled", "/desk/third", true]),
+    ],
+  );
+  await quiet();
+  const [record] = await house.calls(1);
+  assert.deepEqual([record?.["fromNumber"], record?.["outcome"]], ["101", "answered"]);
 });

@@ -170,7 +170,7 @@ function rest({ board, queue, state }: At, extensionId: string, ms: number): voi
   const agent = agentOf(state, extensionId);
   agent.state = "free";
   agent.until = Date.now() + ms;
-  write(board, (tx) => activeCallStore.removeAgent(tx, queue.id, extensionId));
+  write(board, (tx) => activeCallStore.removeAgent(tx, board.processId, queue.id, extensionId));
 }
 
 function setAgent({ board, organisationId, queue, state }: At, extensionId: string, activity: AgentActivity["state"]): void {

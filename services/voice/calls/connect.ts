@@ -16,9 +16,23 @@ const quoted = (text: string): string => `"${text.replace(/["\\\r\n]/g, "").slic
 
 /** As others see a caller (RFC 3323 section 4.1.1.3 when it hides). */
 export function fromHeader(call: Call, who: Who): string {
-  if (who.number === undefined || call.hideNumber) return `"Anonymous" <sip:anonymous@anonymous.invalid>`;
+  if (who.number === undefined || call.hideNumber) return anonymous;
   const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? who.number}`;
-  return `${quoted(name)} <sip:${who.number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
+  return addressOf(call, who.number, name);
+}
+const anonymous = `"Anonymous" <sip:anonymous@anonymous.invalid>`;
+const addressOf = (call: Call, number: string, name: string): string =>
+  `${quoted(name)} <sip:${number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
+
+/** As a caller sees who is called. A number outside has no name here: `who` names the trunk. */
+export function calledHeader(call: Call, { number, name, trunkId }: Who): string {
+  if (number === undefined) return anonymous;
+  return addressOf(call, number, (trunkId === undefined ? name : undefined) ?? number);
+}
+
+/** The number to which somebody forwards is theirs to tell: who dialled the extension goes on seeing that. */
+function showCalled(call: Call, who: Who): void {
+  if (who.trunkId === undefined || call.subject.isAnswered) call.subject.show(calledHeader(call, who));
 }
 
 /** Where an extension's phones are now. */
@@ -55,6 +69,10 @@ export async function ring(
   const extensionIds = targets.flatMap(({ who }) => who.extensionId ?? []);
   for (const id of extensionIds) call.extensionIds.add(id);
   const before = new Set(call.parties);
+  const [first] = targets;
+  // Several that ring together have the name of what was called.
+  const isOne = new Set(targets.map(({ who }) => who.number)).size === 1;
+  if (first && isOne && !options.quiet && !call.subject.isAnswered) showCalled(call, first.who);
   const result = await dial(
     targets,
     {
@@ -87,6 +105,8 @@ export async function ring(
 /** Subject and party speak until one of them leaves. @throws the reason of `signal` */
 export async function connect(call: Call, party: Party, signal: AbortSignal): Promise<"hung_up" | "taken"> {
   const { subject } = call;
+  showCalled(call, party.who);
+  party.show(fromHeader(call, subject.who));
   try {
     await subject.answer(party.leg);
     await party.answer(subject.leg);

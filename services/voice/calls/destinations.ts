@@ -1,8 +1,10 @@
 import type { Destination, DestinationKind } from "../destinations/contract.ts";
 import type { Call } from "./call.ts";
 import { callConference } from "./conferences.ts";
+import { calledHeader } from "./connect.ts";
 import { callExtension } from "./extensions.ts";
 import { callGroup } from "./groups.ts";
+import { calledBy } from "./inside.ts";
 import { callAnnouncement, callMenu, timeDestination } from "./menus.ts";
 import { callOutside } from "./outbound.ts";
 import { outsideNumber } from "./outside.ts";
@@ -42,6 +44,15 @@ async function callNumber(call: Call, e164: string, signal: AbortSignal): Promis
   await callOutside(call, { ...number, emergency: false }, signal);
 }
 
+/** The caller's phone shows what it has called, by name, until somebody answers. */
+function nameFor(call: Call, destination: Destination): void {
+  if (call.subject.isAnswered || destination.kind === "number" || destination.kind === "hang_up") return;
+  const { number, name } = calledBy(call.plan, destination);
+  // What has no number of its own has the one that led to it.
+  const shown = number === destination.kind ? call.to.number : number;
+  if (name !== undefined) call.subject.show(calledHeader(call, { number: shown, name }));
+}
+
 /** A circle of destinations ends here. */
 const mostSteps = 30;
 
@@ -50,6 +61,7 @@ export async function follow(call: Call, first: Destination, signal: AbortSignal
   let next: Destination | undefined = first;
   for (let steps = 0; next !== undefined; steps++) {
     if (steps === mostSteps) return call.refuse(482, "failed", "Its destinations lead round in a circle.");
+    nameFor(call, next);
     const handler = handlers[next.kind] as Handler<DestinationKind>;
     next = await handler(call, next as never, signal);
   }

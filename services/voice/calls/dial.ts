@@ -234,7 +234,7 @@ class Attempt {
     }
     const { maxForwards } = this.options;
     const session = stack.call({ ...rest, sdp, ...(maxForwards === undefined ? {} : { maxForwards }) });
-    const party = new Party({ who, session, leg, media, events, charge });
+    const party = new Party({ who, session, leg, media, events, charge, shown: target.from });
     this.party = party;
     this.options.onParty?.(party);
     return this.outcome(party, session);
@@ -261,6 +261,8 @@ class Attempt {
       accepted
         .then(() => resolve({ party }))
         .catch((error) => {
+          // It answered and hung up at once: whoever called it was answered.
+          if (party.gone.aborted) return resolve({ party });
           session.hangUp({ reason: 'SIP;cause=488;text="Not Acceptable Here"' });
           reject(error);
         });
@@ -269,7 +271,9 @@ class Attempt {
       const moved = status >= 300 && status < 400 && contacts.length > 0 ? { moved: bestFirst(contacts) } : {};
       resolve({ party: undefined, why: reasonOf(status), status, ...moved });
     });
-    void aborted(party.gone).then(() => resolve({ party: undefined, why: "failed", status: party.end?.status ?? 500 }));
+    void aborted(party.gone).then(() =>
+      resolve(party.isAnswered ? { party } : { party: undefined, why: "failed", status: party.end?.status ?? 500 }),
+    );
     return promise;
   }
 }

@@ -78,6 +78,8 @@ export class Party {
   /** A new offer of it is being answered. */
   private negotiating = false;
   onHold: ((held: boolean) => void) | undefined;
+  /** Whom its phone shows, as it was last told: a name and an address. */
+  private shown: string | undefined;
   readonly media: CallMedia;
   private control: AbortController | undefined;
   private readonly goneController = new AbortController();
@@ -92,8 +94,11 @@ export class Party {
     media: CallMedia;
     events: PartyEvents;
     charge?: Charge | undefined;
+    /** The From of its INVITE, where that is ours. */
+    shown?: string;
   }) {
     this.who = options.who;
+    this.shown = options.shown;
     this.charge = options.charge;
     this.session = options.session;
     this.leg = options.leg;
@@ -151,7 +156,7 @@ export class Party {
   /** 180; once answered the phone is told nothing. */
   ring(headers?: HeaderInput): void {
     if (this.session.direction === "incoming" && !this.isAnswered && !this.gone.aborted && this.localAnswer === undefined)
-      this.session.progress(180, headers ? { headers } : {});
+      this.session.progress(180, { headers: { ...this.identity(), ...headers } });
   }
 
   /** What it hears before the call is answered: 183 with our media. */
@@ -160,7 +165,7 @@ export class Party {
     if (session.direction !== "incoming" || this.isAnswered || this.gone.aborted || session.request.sdp === undefined) return;
     if (this.localAnswer !== undefined) return;
     this.localAnswer = await this.leg.answer(session.request.sdp, as(like));
-    if (!this.gone.aborted) session.progress(183, { sdp: this.localAnswer });
+    if (!this.gone.aborted) session.progress(183, { sdp: this.localAnswer, headers: this.identity() });
   }
 
   /** Nothing happens when it was answered before. @throws Left, MediaError */
@@ -173,14 +178,60 @@ export class Party {
     if (offer !== undefined) {
       const sdp = this.localAnswer ?? (await this.leg.answer(offer, as(like)));
       this.gone.throwIfAborted();
-      session.answer({ sdp });
+      session.answer({ sdp, headers: this.identity() });
       return;
     }
     const sdp = await this.leg.offer(as(like));
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
-    session.answer({ sdp });
+    session.answer({ sdp, headers: this.identity() });
     const answer = await unless(this.gone, acknowledged);
     if (answer !== undefined) await this.leg.accept(answer);
+  }
+
+  /**
+   * Whom its phone is to show, as a name and address: told with the answers to its call, or at once where it talks already (connected line). Nobody outside is told
+   * who is who inside.
+   */
+  show(address: string): void {
+    if (this.who.trunkId !== undefined || address === this.shown) return;
+    this.shown = address;
+    if (this.session.state === "confirmed") void this.tellIdentity();
+  }
+
+  /** RFC 3325, in answers and in UPDATE too (RFC 5876); many desk phones read Remote-Party-ID alone. */
+  private identity(): HeaderInput {
+    const { shown, session } = this;
+    if (shown === undefined || this.who.trunkId !== undefined) return {};
+    const party = session.direction === "incoming" ? "called" : "calling";
+    return { "P-Asserted-Identity": shown, "Remote-Party-ID": `${shown};party=${party};privacy=off;screen=yes` };
+  }
+
+  /** By UPDATE; browsers know only a new offer. Other phones without UPDATE go on showing whom they dialled: not all of them bear an offer. Never rejects. */
+  private async tellIdentity(): Promise<void> {
+    const { session, leg } = this;
+    try {
+      if (session.peer.allows("UPDATE")) await session.update({ headers: this.identity() });
+      else if (leg.media?.profile === "webrtc" && !this.held) {
+        const { video = false, seesVideo = false } = leg.media;
+        const offer = () => leg.offer({ like: leg, video, videoDirection: pictureOf(seesVideo) });
+        await this.offerAnew(offer, () => void this.tellIdentity(), this.identity());
+      }
+    } catch (error) {
+      this.events.onError(error, "telling a phone whom it talks to");
+    }
+  }
+
+  /** An offer of ours in the call. It may be refused: then all stays as it was. `again` is called after a while when both sides wanted a change at once. */
+  private async offerAnew(offer: () => Promise<string>, again: () => void, headers: HeaderInput = {}): Promise<boolean> {
+    const { status, sdp: answer, againMs } = await this.session.reinvite({ sdp: offer, headers });
+    if (status < 300 && answer !== undefined) {
+      await this.leg.accept(answer);
+      return true;
+    }
+    if (this.gone.aborted) return false;
+    await this.leg.rollback();
+    if (againMs !== undefined) setTimeout(() => !this.gone.aborted && again(), againMs).unref();
+    return false;
   }
 
   /** Before an answer `status` is what it gets; after it, it is hung up. Harmless when it is over. */
@@ -260,10 +311,10 @@ export class Party {
     // Two that begin at once would wait for each other.
     if (media?.profile !== "webrtc" || this.held || this.negotiating || this.session.state !== "confirmed") return;
     if (media.seesVideo === shows || (!shows && !media.video) || media.heldByRemote) return;
-    const sdp = await this.leg.offer({ like: this.leg, video: true, videoDirection: pictureOf(shows) });
-    const { status, sdp: answer } = await this.session.reinvite({ sdp });
-    if (status >= 300 || answer === undefined) return this.leg.rollback();
-    await this.leg.accept(answer);
+    const offer = () => this.leg.offer({ like: this.leg, video: true, videoDirection: pictureOf(shows) });
+    // By then it may be another picture, or another one whose picture it is.
+    const isTaken = await this.offerAnew(offer, () => void (this.peer && this.seesPictureOf(this.peer)));
+    if (!isTaken) return;
     // Its camera may have gone on or off meanwhile: then the answer says so.
     void this.peer?.seesPictureOf(this);
   }
@@ -311,7 +362,7 @@ export async function talk(one: Party, other: Party, signal: AbortSignal, music:
   try {
     one.onHold = onHold(other);
     other.onHold = onHold(one);
-    await unless(signal, one.media.engine.bridge(one.leg, other.leg));
+    await unless(signal, bridgeUnless(held, one, other));
     await unless(signal, aborted(held));
     return other.gone.aborted ? "hung_up" : "taken";
   } finally {
@@ -321,5 +372,14 @@ export async function talk(one: Party, other: Party, signal: AbortSignal, music:
       void playbacks.get(party)?.stop();
     }
     if (!held.aborted) other.hangUp();
+  }
+}
+
+/** Who hangs up in the moment of answering has no media any more: that is the end of a conversation, and no fault. */
+async function bridgeUnless(held: AbortSignal, one: Party, other: Party): Promise<void> {
+  try {
+    if (!held.aborted) await one.media.engine.bridge(one.leg, other.leg);
+  } catch (error) {
+    if (!held.aborted) throw error;
   }
 }

@@ -270,3 +270,43 @@ test("the day's figures and the report agree with what happened", async () => {
     [[queue["id"], "Help"]],
   );
 });
+
+test("chance decides who rings; who waits hears the message of the beginning once, and the other one again and again", async () => {
+  const message = async (name: string, hz: number) => {
+    const { id } = await as("owner", "announcementCreate", { params: within, body: { name } });
+    const bytes = Buffer.from(writeWav(tone([hz], 1, { sampleRate: 16_000 })));
+    await as("owner", "announcementUpload", { params: { announcement: id }, bytes });
+    return { kind: "announcement", id };
+  };
+  const messages = { joinMessage: await message("Welcome", 1800), repeatMessage: await message("Patience", 2200) };
+  const times = { announcePosition: false, announceEverySeconds: 15, leaveWhenEmpty: false };
+  await as("owner", "callQueueCreate", { params: within, body: { name: "Shop", number: "401", ...messages, ...times } });
+  forget();
+  await atDan.dial("401");
+  await atDan.established();
+
+  await change({ strategy: "random" });
+  await state(eve, { loggedIn: true });
+  await untilAgents({ 102: "free", 103: "free", 104: "free" }, "that all are free");
+  const rung = new Set<string>();
+  for (let calls = 0; calls < 30 && rung.size < 2; calls++) {
+    await atAnn.dial("400");
+    await atAnn.established();
+    await house.until(async () => Object.values(await agentStates()).includes("ringing"), "that one rings");
+    const now = Object.entries(await agentStates()).filter(([, state]) => state === "ringing");
+    assert.equal(now.length, 1);
+    rung.add(now[0]?.[0] as string);
+    await atAnn.hangUp();
+    await atAnn.closed();
+    await untilAgents({ 102: "free", 103: "free", 104: "free" }, "that they ring no more");
+  }
+  assert.equal(rung.size, 2, [...rung].join());
+
+  const heard = await atDan.heardFor(36);
+  const [welcome, patience] = [findTone(heard, 1800), findTone(heard, 2200)];
+  assert.ok(welcome.heardMs > 700 && welcome.heardMs < 1300, `once: ${JSON.stringify(welcome)}`);
+  assert.ok(patience.heardMs > 1600 && patience.heardMs < 2400, `twice: ${JSON.stringify(patience)}`);
+  assert.ok((patience.startsMs ?? 0) - (welcome.startsMs ?? 0) > 14_000, "the second message only after a while");
+  await atDan.hangUp();
+  await atDan.closed();
+});

@@ -84,7 +84,8 @@ const queueNow = (call: Call, queueId: string): Queue | undefined =>
 
 async function wait(waiting: Waiting, first: Queue, follow: Follow, signal: AbortSignal): Promise<Destination | undefined> {
   const { call, state, place, hold } = waiting;
-  let told = 0;
+  // The place is told at once, a message that is repeated after the first while.
+  let told = first.announcePosition ? 0 : Date.now();
   for (;;) {
     signal.throwIfAborted();
     const queue = queueNow(call, first.id) ?? first;
@@ -102,7 +103,7 @@ async function wait(waiting: Waiting, first: Queue, follow: Follow, signal: Abor
       if (await offerCaller(waiting, queue, agents, leftMs, signal)) return undefined;
       continue;
     }
-    if (queue.announcePosition && Date.now() - told >= queue.announceEverySeconds * 1000) {
+    if ((queue.announcePosition || queue.repeatMessage) && Date.now() - told >= queue.announceEverySeconds * 1000) {
       await hold.stop();
       await tell(waiting, queue, signal);
       told = Date.now();
@@ -112,13 +113,13 @@ async function wait(waiting: Waiting, first: Queue, follow: Follow, signal: Abor
   }
 }
 
-/** The place, how long it will take, and what else can be done. */
+/** The place, how long it will take, what else can be done, and what the queue says of itself. */
 async function tell({ call, state, place }: Waiting, queue: Queue, signal: AbortSignal): Promise<void> {
   const seconds = queue.announceWait ? secondsUntil(queue, state, place) : undefined;
   const { callbackDigit } = queue;
   const key = callbackDigit !== undefined && canBeCalledBack(call) ? callbackDigit : undefined;
   const sayings = [
-    ...queuePosition(positionOf(state, place)),
+    ...(queue.announcePosition ? queuePosition(positionOf(state, place)) : []),
     ...(seconds === undefined ? [] : queueWait(seconds)),
     ...(key === undefined ? [] : ["queue_callback" as const, { digits: key }]),
   ];

@@ -172,6 +172,10 @@ export async function openRecorder({
     async close() {
       clearTimeout(timer);
       await Promise.allSettled(writing);
+      // Agents who rest: nobody here ends that any more.
+      await database
+        .transaction("system", (tx) => closeLeft(tx, processId))
+        .catch((error) => log.warn({ err: error }, "what this process leaves is not cleared until it starts again"));
       isClosed = true;
     },
   };

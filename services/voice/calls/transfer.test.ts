@@ -13,7 +13,8 @@ const { as, organisation } = house.office;
 const settings = { voicemail: { enabled: false }, ringSeconds: 5 };
 const browserPhone = await openBrowser(house);
 const inBrowser = await browserPhone(await house.account("101", "Ann", settings), 440);
-const inBaresip = await baresip(house, await house.account("102", "Bob", settings), 620);
+const bob = await house.account("102", "Bob", settings);
+const inBaresip = await baresip(house, bob, 620);
 const inLinphone = await linphone(house, await house.account("103", "Carol", settings), 1000);
 const dora = await house.account("104", "Dora", settings);
 
@@ -83,6 +84,61 @@ test("a blind transfer to a phone that does not answer comes back", async () => 
   await inLinphone.hangUp();
   await inBrowser.closed();
   await atDora.close();
+});
+
+test("phones show by name whom they call, whom a queue finds, and who is there after a transfer", async (t) => {
+  const shows = (wanted: string) =>
+    house.until(async () => (await inBrowser.phone.talksTo(inBrowser.call)) === wanted, `the browser shows ${wanted}`);
+  // While it rings, and when it is answered.
+  await inBrowser.dial("102");
+  await inBaresip.phone.next("CALL_INCOMING");
+  await shows("Bob 102");
+  await inBaresip.phone.command("accept");
+  await inBrowser.established();
+  await shows("Bob 102");
+  await inBaresip.phone.transfer(`sip:103@${house.domain}`);
+  await inLinphone.answer();
+  await shows("Carol 103");
+  await Promise.all([inBaresip.closed(), assertTalk(inBrowser, inLinphone)]);
+  await inLinphone.hangUp();
+  await inBrowser.closed();
+
+  // A queue has its own name until an agent has answered; a phone that knows UPDATE is told by it, and in both headers.
+  const { within } = house.office;
+  const agents = [{ extension: bob.extensionId }];
+  const queue = await as("owner", "callQueueCreate", {
+    params: within,
+    body: { name: "Le guichet “A”", number: "400", agents, announcePosition: false },
+  });
+  await as("owner", "queueAgentUpdate", {
+    params: { callQueue: queue["id"], extension: bob.extensionId },
+    body: { loggedIn: true },
+  });
+  const stack = await openSipStack({
+    bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+    userAgent: "test",
+    onRequest: (request) => request.respond(200),
+    onInvite: (call) => call.reject(486),
+  });
+  t.after(() => stack.close());
+  const call = stack.call({
+    target: `sip:400@127.0.0.1:${house.phones.sipPort}`,
+    from: `<sip:${dora.userName}@${house.domain}>`,
+    credentials: { username: dora.userName, password: dora.password },
+    sdp: `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n`,
+  });
+  const told: (string | undefined)[] = [];
+  const note = (message: { header(name: string): string | undefined }) =>
+    told.push(message.header("P-Asserted-Identity"), message.header("Remote-Party-ID"));
+  call.on("answered", ({ response }) => note(response));
+  call.on("identity", note);
+  await inBaresip.answer();
+  await house.until(() => told.length === 4, "who is there");
+  const [guichet, agent] = [`"Le guichet “A”" <sip:400@${house.domain}>`, `"Bob" <sip:102@${house.domain}>`];
+  const rest = ";party=called;privacy=off;screen=yes";
+  assert.deepEqual(told, [guichet, guichet + rest, agent, agent + rest]);
+  call.hangUp();
+  await inBaresip.closed();
 });
 
 test("a phone takes another one's call over by Replaces; one of another phone system does not, nor a stranger", async (t) => {

@@ -45,14 +45,15 @@ test("two browsers see each other, also after a hold", async () => {
   await over(bob, ann);
 });
 
+const untilShown = (wanted: string) =>
+  house.until(async () => {
+    const now = await Promise.all([ann, bob].map((each) => each.phone.videoDirection(each.call)));
+    return now.join() === wanted;
+  }, `pictures ${wanted}`);
+
 test("whoever takes the camera off is told so to the other one, in both directions and again", async () => {
   await connect(ann, bob);
   await Promise.all([sees(ann), sees(bob)]);
-  const untilShown = (wanted: string) =>
-    house.until(async () => {
-      const now = await Promise.all([ann, bob].map((each) => each.phone.videoDirection(each.call)));
-      return now.join() === wanted;
-    }, `pictures ${wanted}`);
   await untilShown("sendrecv,sendrecv");
   for (let times = 0; times < 2; times++) {
     await ann.phone.showVideo(ann.call, false);

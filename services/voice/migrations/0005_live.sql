@@ -131,8 +131,8 @@ create table voice.processes (
   engine jsonb not null
 );
 alter table voice.processes enable row level security;
--- The cloud's own; browsers of all are told where they connect.
-create policy tenant on voice.processes for select to khmara_tenant using (true);
+-- The cloud's own.
+create policy tenant on voice.processes to khmara_tenant using (false);
 
 -- Who serves a phone system, and until when unless it says so again.
 create table voice.served (
@@ -143,6 +143,14 @@ create table voice.served (
 );
 create index on voice.served (organisation_id);
 create index on voice.served (process_id);
+
+-- Where browsers may try, whoever serves this phone system first; null: by the console's own address. It is all that tenants learn of processes.
+create function voice.doors(phone_system text, held_seconds int) returns setof text
+language sql stable security definer set search_path = '' as $$
+  select p.web_socket_url from voice.processes p
+    left join voice.served v on v.process_id = p.id and v.system_id = phone_system and v.until > now()
+  where p.seen_at > now() - make_interval(secs => held_seconds) order by v.system_id is null, p.id
+$$;
 
 do $$
 declare t text;

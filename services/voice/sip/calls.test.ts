@@ -97,6 +97,30 @@ test("both offer at once: one waits, and both get through", async (context) => {
   );
 });
 
+test("an offer that is made for its moment is not sent again when both wanted one: when to make another is told", async (context) => {
+  let incoming: IncomingCall | undefined;
+  const bob = await testStack(context, {
+    timers: quick,
+    onInvite: (call) => {
+      incoming = call;
+      call.on("offer", (offer) => offer.answer(sdp("b-answer")));
+      call.answer({ sdp: sdp("bob") });
+    },
+  });
+  const alice = await testStack(context, { timers: quick });
+  const call = alice.stack.call({ target: bob.uri("bob"), from: "sip:alice@example.org", sdp: sdp("alice") });
+  call.on("offer", (offer) => offer.answer(sdp("a-answer")));
+  await next(call, "answered");
+  let made = 0;
+  const make = async () => sdp(`from-a ${++made}`);
+  const [ours, theirs] = await Promise.all([call.reinvite({ sdp: make }), incoming!.reinvite({ sdp: sdp("from-b") })]);
+  // Whoever made the call waits longer (RFC 3261 section 14.1): quick timers have a T1 of their own.
+  assert.deepEqual([ours.status, ours.againMs !== undefined && ours.againMs > 0, made], [491, true, 1]);
+  assert.equal(theirs.status, 200);
+  const again = await call.reinvite({ sdp: make });
+  assert.deepEqual([again.status, again.againMs, made, call.localSdp], [200, undefined, 2, sdp("from-a 2")]);
+});
+
 test("a late offer is answered in the ACK, and in the PRACK of a reliable answer", async (context) => {
   const heard: (string | undefined)[] = [];
   let early = false;

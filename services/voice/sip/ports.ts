@@ -362,6 +362,8 @@ export interface Negotiation {
   /** The other one's answer; or its offer, which `answerOffer` has answered. */
   sdp: string | undefined;
   response?: SipResponse;
+  /** Both sides wanted a change at once: ours may be tried again after this (RFC 3261 section 14.1). Only of an offer that was made for its moment. */
+  againMs?: number;
 }
 
 export interface HangUpOptions {
@@ -401,10 +403,10 @@ export interface Session {
 
   /** BYE when confirmed; before that CANCEL (ours) or 480 (theirs). Harmless when it is over. */
   hangUp(options?: HangUpOptions): void;
-  /** Waits its turn behind another one of ours; tries again when both did it at once (491). Fails never: look at status. */
+  /** Waits its turn behind another one of ours; tries again when both did it at once (491). Fails never but when `sdp` does: look at status. */
   reinvite(options: {
-    /** Without it the other one offers. */
-    sdp?: string;
+    /** Without it the other one offers. A function is asked when the turn has come; what it said is not sent again after 491: see `againMs`. */
+    sdp?: string | (() => Promise<string>);
     answerOffer?: (offer: string) => string | Promise<string>;
     headers?: HeaderInput;
   }): Promise<Negotiation>;

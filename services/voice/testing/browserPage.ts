@@ -150,6 +150,12 @@ const phone = {
   },
   /** What both sides agreed on of pictures: `sendrecv`, `sendonly`: ours only, `recvonly`: theirs only. */
   videoDirection: async (id: string): Promise<string | null> => pictureOf(id).currentDirection,
+  /** Whom it shows: the name and the user of the address, as the server says, else what was dialled. */
+  talksTo: (id: string): string => {
+    const session = named(id);
+    const { displayName, uri } = session.assertedIdentity ?? session.remoteIdentity;
+    return `${displayName} ${uri.user}`;
+  },
   press: async (id: string, digits: string): Promise<void> => {
     for (const digit of digits) await manager.sendDTMF(named(id), digit);
   },

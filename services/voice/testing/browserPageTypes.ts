@@ -41,6 +41,7 @@ export type PageMethod =
   | "addVideo"
   | "showVideo"
   | "videoDirection"
+  | "talksTo"
   | "press"
   | "transfer"
   | "transferTo"

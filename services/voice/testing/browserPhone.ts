@@ -189,6 +189,11 @@ export class BrowserPhone {
     return (await this.#ask("videoDirection", call)) as string | null;
   }
 
+  /** The name and the number that it shows in a call. */
+  async talksTo(call: string): Promise<string> {
+    return await this.#ask("talksTo", call);
+  }
+
   /** Pictures that it got so far in a call. */
   async pictures(call: string): Promise<number> {
     const reports = await this.figures(call);

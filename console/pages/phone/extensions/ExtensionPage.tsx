@@ -1,5 +1,5 @@
 import { Button, NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
-import { IconTrash } from "@tabler/icons-react";
+import { IconPhone, IconTrash } from "@tabler/icons-react";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
@@ -15,6 +15,7 @@ import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { CallList } from "../records/CallList.tsx";
 import { usePhoneHome } from "../shared/PhonePage.tsx";
+import { setPanel, useCurrentPhone } from "../softphone/current.ts";
 import { Devices } from "./Devices.tsx";
 import { ExtensionDelete } from "./ExtensionDelete.tsx";
 import { MemberSelect } from "./MemberSelect.tsx";
@@ -29,6 +30,7 @@ export default function ExtensionPage() {
   const params = useParams({ strict: false }) as { extension: string; tab?: string };
   const home = usePhoneHome();
   const may = useCan()("editor");
+  const phone = useCurrentPhone();
   const [removing, setRemoving] = useState(false);
   const query = useApi("extensionGet", { extension: params.extension as never });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
@@ -51,11 +53,24 @@ export default function ExtensionPage() {
           active: one === tab,
         }))}
         actions={
-          may && (
-            <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setRemoving(true)}>
-              {t("phone.extension.delete")}
-            </Button>
-          )
+          <>
+            {phone && (
+              <Button
+                leftSection={<IconPhone size={16} aria-hidden />}
+                onClick={() => {
+                  phone.run({ kind: "dial", number: extension.number });
+                  setPanel(true);
+                }}
+              >
+                {t("phone.call")}
+              </Button>
+            )}
+            {may && (
+              <Button variant="default" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setRemoving(true)}>
+                {t("phone.extension.delete")}
+              </Button>
+            )}
+          </>
         }
       />
       {tab === "overview" && <Overview key={extension.revision} {...given} />}

@@ -102,7 +102,7 @@ function Extensions({ system, home, may, onNew }: PhonePlace & { onNew: () => vo
             key: "group",
             header: t("phone.extension.pickupGroup"),
             optional: true,
-            cell: ({ pickupGroup }) => pickupGroup ?? "—",
+            cell: ({ pickupGroup }) => pickupGroup ?? null,
           },
         ]}
         {...(may
@@ -212,11 +212,13 @@ function Import({ place, onClose }: { place: PhonePlace; onClose: () => void }) 
       form={form}
       size="lg"
       action={t("phone.extensions.importAction", { count: Math.max(0, lines - 1) })}
+      disabled={lines < 2}
       hint={<ApiHint route="extensionImport" args={{ phoneSystem: place.system.id, csv: form.values.csv || example }} />}
     >
       <Stack gap="md">
         <FileInput
           label={t("phone.file")}
+          placeholder={t("phone.chooseSound")}
           accept=".csv,text/csv"
           clearable
           onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}

@@ -154,7 +154,7 @@ function MemberRow({ room, member, may }: { room: Room; member: Member; may: boo
       </span>
       <StatusBadge tone={tone[state]}>{t(`phoneFlow.conference.state.${state}`)}</StatusBadge>
       {may && (
-        <>
+        <span className={css.acts}>
           <ActionIcon
             variant="subtle"
             color="gray"
@@ -173,7 +173,7 @@ function MemberRow({ room, member, may }: { room: Room; member: Member; may: boo
           >
             <IconUserMinus size={18} stroke={1.6} />
           </ActionIcon>
-        </>
+        </span>
       )}
     </li>
   );

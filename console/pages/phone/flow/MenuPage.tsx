@@ -51,23 +51,18 @@ function Keys({ menu, place }: { menu: PhoneMenuView; place: PhonePlace }) {
     }
   };
   return (
-    <Section
-      title={t("phoneFlow.keys")}
-      text={t("phoneFlow.keysText")}
-      actions={
-        place.may && (
-          <Button disabled={!changed} loading={saving} onClick={() => void save()}>
-            {t("ui.save")}
-          </Button>
-        )
-      }
-    >
+    <Section title={t("phoneFlow.keys")} text={t("phoneFlow.keysText")}>
+      <MenuDrawing menu={menu} keys={keys} layout={layout} place={place} onKeys={setKeys} onLayout={setLayout} />
       {problem && (
-        <Alert color="red" role="alert" mb="md">
+        <Alert color="red" role="alert" mt="md">
           {problem}
         </Alert>
       )}
-      <MenuDrawing menu={menu} keys={keys} layout={layout} place={place} onKeys={setKeys} onLayout={setLayout} />
+      {place.may && (
+        <Button my="md" disabled={!changed} loading={saving} onClick={() => void save()}>
+          {t("ui.save")}
+        </Button>
+      )}
       <ApiHint route="phoneMenuUpdate" args={request} />
     </Section>
   );

@@ -9,10 +9,10 @@ import { ErrorPage } from "../../../ui/ErrorPage.tsx";
 import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
-import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastError } from "../../../ui/toast.ts";
 import css from "../phone.module.css";
 import { CallNumber } from "../shared/CallNumber.tsx";
+import { Clock } from "../shared/Clock.tsx";
 import { ElementPage } from "../shared/ElementPage.tsx";
 import { queueForm } from "./queueForm.tsx";
 
@@ -37,7 +37,12 @@ export default function QueuePage() {
   if (!query.data) return <PageSkeleton />;
   const queue = query.data;
   return (
-    <ElementPage tab="queues" form={queueForm} element={queue} text={t(`phoneFlow.strategy.${queue.strategy}`)}>
+    <ElementPage
+      tab="queues"
+      form={queueForm}
+      element={queue}
+      text={[queue.number, t(`phoneFlow.strategy.${queue.strategy}`)].filter(Boolean).join(" · ")}
+    >
       {({ may }) => (live.data ? <Board live={live.data} may={may} level={queue.serviceLevelSeconds} /> : <PageSkeleton />)}
     </ElementPage>
   );
@@ -71,12 +76,10 @@ function Board({ live, may, level }: { live: QueueLive; may: boolean; level: num
         ) : (
           <ul className={css.rows}>
             {live.waiting.map((caller) => (
-              <li key={caller.callId} className={css.row}>
+              <li key={caller.callId} className={css.waiting}>
                 <CallNumber number={caller.from} name={caller.fromName} />
-                <span>
-                  {caller.callback && <small>{t("phoneFlow.board.callback")} · </small>}
-                  <TimeAgo at={caller.since} />
-                </span>
+                {caller.callback && <small>{t("phoneFlow.board.callback")}</small>}
+                <Clock since={caller.since} lateSeconds={level} />
               </li>
             ))}
           </ul>
@@ -107,6 +110,12 @@ function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queu
         {agent.name}
         <small>
           {agent.number}
+          {agent.since && (
+            <>
+              {" · "}
+              <Clock since={agent.since} />
+            </>
+          )}
           {agent.pauseReason ? ` · ${agent.pauseReason}` : ""}
         </small>
       </span>

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, NumberInput, Select, Switch, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Button, NumberInput, Group as Row, Select, Switch, Text, TextInput } from "@mantine/core";
 import { IconPlus, IconX } from "@tabler/icons-react";
 import type { Destination } from "../../../../services/voice/destinations/contract.ts";
 import { useT } from "../../../i18n/i18n.ts";
@@ -136,7 +136,7 @@ function Members(props: { phoneSystem: string; value: Member[]; onChange: (membe
           </li>
         ))}
       </ul>
-      <Button.Group mt="sm">
+      <Row gap="sm" mt="sm">
         <Button
           variant="default"
           size="xs"
@@ -168,7 +168,7 @@ function Members(props: { phoneSystem: string; value: Member[]; onChange: (membe
         >
           {t("phoneFlow.addNumber")}
         </Button>
-      </Button.Group>
+      </Row>
     </div>
   );
 }

@@ -57,7 +57,12 @@ function Hours({ condition, place }: { condition: TimeConditionView; place: Phon
   const { hours, timeZone } = form.values;
   const request = { timeCondition: condition.id, hours, timeZone: timeZone || null };
   return (
-    <FormSection title={t("phoneFlow.hours")} text={t("phoneFlow.hoursText")} form={form} disabled={!may}>
+    <FormSection
+      title={t("phoneFlow.hours")}
+      text={t(matchMedia("(pointer: coarse)").matches ? "phoneFlow.hoursTouch" : "phoneFlow.hoursText")}
+      form={form}
+      disabled={!may}
+    >
       {fitsGrid(hours) ? (
         <Week hours={hours} may={may} onChange={(next) => form.set("hours", next)} />
       ) : (
@@ -154,24 +159,26 @@ function Times({ hours, may, onChange }: HoursProps) {
       {hours.map((one, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: their order is what one sees
         <div key={index}>
-          <Group gap="xs" mb={6}>
+          <div className={css.days}>
             {short.map((day, at) => (
-              <Checkbox
+              <button
                 key={day}
-                size="xs"
-                label={day}
-                aria-label={long[at] ?? day}
+                type="button"
+                className={css.day}
+                title={long[at]}
+                aria-pressed={one.days.includes(at + 1)}
                 disabled={!may}
-                checked={one.days.includes(at + 1)}
-                onChange={() => {
+                onClick={() => {
                   const days = one.days.includes(at + 1)
                     ? one.days.filter((other) => other !== at + 1)
                     : [...one.days, at + 1].sort();
                   if (days.length > 0) put(index, { days });
                 }}
-              />
+              >
+                {day}
+              </button>
             ))}
-          </Group>
+          </div>
           <Group gap="sm" wrap="nowrap">
             <TextInput
               aria-label={t("phoneFlow.from")}
@@ -249,7 +256,7 @@ function Holidays({ condition, may }: { condition: TimeConditionView; may: boole
             onChange={(event) => put(index, { name: event.currentTarget.value })}
           />
           <TextInput
-            label={t("phoneFlow.from")}
+            label={t("phoneFlow.firstDay")}
             type="date"
             value={one.from}
             disabled={!may}

@@ -68,7 +68,7 @@ function Numbers({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
             cell: ({ number }) => readable(number),
             sort: ({ number }) => number,
           },
-          { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || "—" },
+          { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || null },
           {
             key: "destination",
             header: t("phone.goesTo"),
@@ -86,7 +86,7 @@ function Numbers({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
           : {})}
         empty={
           <EmptyState
-            picture="key"
+            picture="phone"
             title={t("phoneLines.numbers.empty")}
             text={t("phoneLines.numbers.emptyText")}
             action={may && <Button onClick={onNew}>{t("phoneLines.numbers.new")}</Button>}

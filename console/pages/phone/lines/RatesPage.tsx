@@ -92,7 +92,7 @@ function Rates({ place, trunk, onDialog }: Of & { onDialog: (dialog: Dialog) => 
           width: "minmax(110px, 150px)",
           cell: ({ prefix }) => prefix,
         },
-        { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || "—" },
+        { key: "label", header: t("phoneLines.label"), cell: ({ label }) => label || null },
         {
           key: "minute",
           header: t("phoneLines.perMinute"),
@@ -122,7 +122,7 @@ function Rates({ place, trunk, onDialog }: Of & { onDialog: (dialog: Dialog) => 
         : {})}
       empty={
         <EmptyState
-          picture="key"
+          picture="chart"
           title={t("phoneLines.rates.empty")}
           text={t("phoneLines.rates.emptyText")}
           action={may && <Button onClick={() => onDialog({})}>{t("phoneLines.rates.new")}</Button>}
@@ -224,6 +224,7 @@ function Import({ place, trunk, onClose }: Of & { onClose: () => void }) {
     >
       <FileInput
         label={t("phone.file")}
+        placeholder={t("phone.chooseSound")}
         accept=".csv,text/csv"
         clearable
         onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}

@@ -63,7 +63,7 @@ function Routes({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
         {...(may ? { onOpen: setChanging } : {})}
         columns={[
           { key: "name", header: t("ui.name"), primary: true, width: "minmax(140px, 1fr)", cell: ({ name }) => name },
-          { key: "prefixes", header: t("phoneLines.prefixes"), cell: ({ prefixes }) => format.list(prefixes) },
+          { key: "prefixes", header: t("phoneLines.prefix"), cell: ({ prefixes }) => format.list(prefixes) },
           {
             key: "trunks",
             header: t("phone.tab.trunks"),
@@ -76,7 +76,7 @@ function Routes({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
             header: t("phone.state"),
             width: "minmax(90px, 120px)",
             cell: ({ enabled }) => (
-              <StatusBadge tone={enabled ? "good" : "off"}>{t(enabled ? "phone.on" : "phone.off")}</StatusBadge>
+              <StatusBadge tone={enabled ? "good" : "off"}>{t(enabled ? "phone.enabled" : "phone.disabled")}</StatusBadge>
             ),
           },
         ]}
@@ -98,7 +98,7 @@ function Routes({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
           : {})}
         empty={
           <EmptyState
-            picture="key"
+            picture="phone"
             title={t("phoneLines.routes.empty")}
             text={t("phoneLines.routes.emptyText")}
             action={may && <Button onClick={onNew}>{t("phoneLines.routes.new")}</Button>}

@@ -12,6 +12,7 @@ import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastError } from "../../../ui/toast.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { FailedTrunks } from "./FailedTrunks.tsx";
 import { TrunkDialog } from "./TrunkDialog.tsx";
 
 const tones: Record<Trunk["state"], Tone> = {
@@ -56,6 +57,7 @@ function Trunks({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
   const list = useApiList("trunkList", { phoneSystem: system.id });
   return (
     <>
+      <FailedTrunks trunks={list.rows ?? []} />
       <DataList<Trunk>
         id="phone-trunks"
         label={t("phone.tab.trunks")}
@@ -70,11 +72,7 @@ function Trunks({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
             header: t("phone.state"),
             width: "minmax(130px, 170px)",
             phone: "bare",
-            cell: ({ state, stateReason }) => (
-              <span title={stateReason}>
-                <StatusBadge tone={tones[state]}>{t(`phoneLines.trunkState.${state}`)}</StatusBadge>
-              </span>
-            ),
+            cell: ({ state }) => <StatusBadge tone={tones[state]}>{t(`phoneLines.trunkState.${state}`)}</StatusBadge>,
           },
           {
             key: "host",
@@ -101,7 +99,7 @@ function Trunks({ onNew, ...place }: PhonePlace & { onNew: () => void }) {
           : {})}
         empty={
           <EmptyState
-            picture="key"
+            picture="phone"
             title={t("phoneLines.trunks.empty")}
             text={t("phoneLines.trunks.emptyText")}
             action={may && <Button onClick={onNew}>{t("phoneLines.trunks.new")}</Button>}

@@ -69,7 +69,7 @@ export function Webhooks({ system, may }: PhonePlace) {
             width: "minmax(90px, 120px)",
             phone: "bare",
             cell: ({ enabled }) => (
-              <StatusBadge tone={enabled ? "good" : "off"}>{t(enabled ? "phone.on" : "phone.off")}</StatusBadge>
+              <StatusBadge tone={enabled ? "good" : "off"}>{t(enabled ? "phone.enabled" : "phone.disabled")}</StatusBadge>
             ),
           },
           {

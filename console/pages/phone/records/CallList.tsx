@@ -12,7 +12,7 @@ import { Facts, Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallNumber } from "../shared/CallNumber.tsx";
 import { setPanel, useCurrentPhone } from "../softphone/current.ts";
-import { clock, isCallable } from "../softphone/numbers.ts";
+import { clock, isCallable, readable } from "../softphone/numbers.ts";
 import { Player } from "./Player.tsx";
 import { spanStart, spans } from "./period.ts";
 
@@ -128,7 +128,7 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
             header: t("phoneRecords.talk"),
             width: "80px",
             align: "right",
-            cell: ({ talkSeconds }) => clock(talkSeconds * 1000),
+            cell: ({ talkSeconds }) => (talkSeconds > 0 ? clock(talkSeconds * 1000) : null),
           },
           {
             key: "price",
@@ -136,7 +136,7 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
             width: "90px",
             align: "right",
             optional: true,
-            cell: ({ price, currency }) => (price && currency ? format.money(Number(price), currency) : "—"),
+            cell: ({ price, currency }) => (price && currency ? format.money(Number(price), currency) : null),
           },
         ]}
         {...(phone
@@ -169,7 +169,10 @@ function CallDetails({ call, full, onClose }: { call: PhoneCall; full: boolean; 
       opened
       onClose={onClose}
       size="lg"
-      title={t("phoneRecords.callTitle", { from: call.fromName ?? call.fromNumber, to: call.toName ?? call.toNumber })}
+      title={t("phoneRecords.callTitle", {
+        from: call.fromName ?? (isCallable(call.fromNumber) ? readable(call.fromNumber) : t("phone.hidden")),
+        to: call.toName ?? readable(call.toNumber),
+      })}
       closeButtonProps={{ "aria-label": t("ui.close") }}
     >
       <Stack gap="md">

@@ -57,7 +57,12 @@ export function Recordings({ phoneSystem, mine }: { phoneSystem: string; mine: b
               />
             ),
           },
-          { key: "at", header: t("phoneRecords.at"), cell: ({ createdAt }) => format.dateTime(createdAt) },
+          {
+            key: "at",
+            header: t("phoneRecords.at"),
+            width: "minmax(170px, 1fr)",
+            cell: ({ createdAt }) => format.dateTime(createdAt),
+          },
           {
             key: "kept",
             header: t("phoneRecords.keptUntil"),

@@ -12,7 +12,7 @@ export function CallNumber({ number, name, plain }: { number: string; name?: str
   return (
     <span className={css.number}>
       <span>
-        {name ?? (number === "" ? t("phone.hidden") : readable(number))}
+        {name ?? (number === "" || number === "anonymous" ? t("phone.hidden") : readable(number))}
         {name && <small>{readable(number)}</small>}
       </span>
       {phone && isCallable(number) && !plain && (

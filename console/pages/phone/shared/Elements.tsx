@@ -12,6 +12,7 @@ import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { required, useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import type { Column } from "../../../ui/list/types.ts";
+import type { PictureName } from "../../../ui/Picture.tsx";
 import { Section } from "../../../ui/Section.tsx";
 import { PhonePage, type PhonePlace, type PhoneTab } from "./PhonePage.tsx";
 
@@ -164,7 +165,7 @@ function Elements<K extends ElementKind, F extends object>(
                   key: "number",
                   header: t("phone.number"),
                   width: "minmax(80px, 110px)",
-                  cell: (row: ElementView<K>) => as(row).number ?? "—",
+                  cell: (row: ElementView<K>) => as(row).number ?? null,
                   sort: (row: ElementView<K>) => as(row).number,
                 },
               ]),
@@ -183,7 +184,7 @@ function Elements<K extends ElementKind, F extends object>(
             <p style={{ margin: 0, padding: 20, color: "var(--k-muted)" }}>{t(`phone.${props.words}.empty`)}</p>
           ) : (
             <EmptyState
-              picture="people"
+              picture={pictures[kind] ?? "people"}
               title={t(`phone.${props.words}.empty`)}
               text={t(`phone.${props.words}.emptyText`)}
               action={place.may && <Button onClick={props.onMake}>{t(`phone.${props.words}.new`)}</Button>}
@@ -196,6 +197,12 @@ function Elements<K extends ElementKind, F extends object>(
     </>
   );
 }
+
+const pictures: Partial<Record<ElementKind, PictureName>> = {
+  phoneMenu: "tree",
+  timeCondition: "clock",
+  announcement: "loudspeaker",
+};
 
 export function ElementDelete(props: { kind: ElementKind; element: Any; onClose: () => void; onGone?: () => void }) {
   const t = useT();

@@ -91,7 +91,7 @@ function NoSystem({ home }: { home: string }) {
   return (
     <EmptyState
       page
-      picture="people"
+      picture="phone"
       title={t("phone.none")}
       text={t("phone.noneText")}
       action={

@@ -173,17 +173,19 @@ export function CallLine({ call }: { call: PhoneCall }) {
         {t(`softphone.state.${call.state}`)}
       </span>
     );
-  const words = call.held
-    ? t("softphone.held")
-    : call.heldByPeer
-      ? t("softphone.heldByPeer")
-      : call.merged
-        ? t("softphone.merged")
-        : undefined;
+  const words = call.interrupted
+    ? t("softphone.interrupted")
+    : call.held
+      ? t("softphone.held")
+      : call.heldByPeer
+        ? t("softphone.heldByPeer")
+        : call.merged
+          ? t("softphone.merged")
+          : undefined;
   return (
     <span className={css.line}>
       <span className={css.clock}>{clock(now - (call.answeredAt ?? now))}</span>
-      {words && <StatusBadge tone={call.merged ? "good" : "warn"}>{words}</StatusBadge>}
+      {words && <StatusBadge tone={call.interrupted ? "bad" : call.merged ? "good" : "warn"}>{words}</StatusBadge>}
       {!words && call.quality && (
         <StatusBadge tone={call.quality === "good" ? "good" : call.quality === "fair" ? "warn" : "bad"}>
           {t(`softphone.quality.${call.quality}`)}

@@ -3,12 +3,12 @@ import { IconPhone, IconPhoneOff, IconVideo } from "@tabler/icons-react";
 import { useT } from "../../../i18n/i18n.ts";
 import { readable } from "./numbers.ts";
 import { PeerFace, peerName } from "./PeerFace.tsx";
-import type { Phone } from "./phone.ts";
+import type { Phone, PhoneView } from "./phone.ts";
 import css from "./softphone.module.css";
-import { isSpeaking, type PhoneState, ringing } from "./state.ts";
+import { isSpeaking, ringing } from "./state.ts";
 
 /** Whoever rings, over every page; it takes no focus away from what one is typing. */
-export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: PhoneState; onAnswered: () => void }) {
+export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: PhoneView; onAnswered: () => void }) {
   const t = useT();
   const calls = ringing(state);
   if (calls.length === 0) return null;
@@ -27,6 +27,7 @@ export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: Ph
               </span>
             </div>
           </div>
+          {state.problem && <p className={css.problem}>{t(`softphone.problem.${state.problem}`)}</p>}
           <div className={css.buttons}>
             <Button
               color="red.8"

@@ -35,12 +35,13 @@ export function Panel(props: PanelProps) {
   const [part, setPart] = useState<"call" | "dial" | "devices">("call");
   const box = useRef<HTMLElement>(null);
   const call = shownCall(view);
-  const showsCall = call !== undefined && isLive(call) && part === "call";
+  // Who rings is answered in the notice over the page.
+  const showsCall = call !== undefined && isLive(call) && call.state !== "ringing" && part === "call";
   const over = view.calls.filter((one) => !isLive(one));
   useEffect(() => {
     box.current?.querySelector<HTMLElement>("[data-autofocus]")?.focus({ preventScroll: true });
   }, []);
-  const others = view.calls.filter((one) => isLive(one) && (!showsCall || one.id !== call.id));
+  const others = view.calls.filter((one) => isLive(one) && one.state !== "ringing" && (!showsCall || one.id !== call.id));
   return (
     <aside
       ref={box}
@@ -60,6 +61,7 @@ export function Panel(props: PanelProps) {
         </StatusBadge>
         {phone && (
           <ActionIcon
+            className={css.tool}
             variant="subtle"
             color="gray"
             aria-label={t("softphone.devices")}
@@ -69,7 +71,7 @@ export function Panel(props: PanelProps) {
             <IconSettings size={18} stroke={1.6} />
           </ActionIcon>
         )}
-        <CloseButton aria-label={t("ui.close")} onClick={props.onClose} />
+        <CloseButton className={css.tool} iconSize={18} aria-label={t("ui.close")} onClick={props.onClose} />
       </header>
       <div className={css.content}>
         {phone === undefined ? <p className={css.muted}>{t("softphone.insecureText")}</p> : <Notices phone={phone} view={view} />}
@@ -146,23 +148,29 @@ function Notices({ phone, view }: { phone: Phone; view: PhoneView }) {
     <>
       {view.seat === "elsewhere" && (
         <Alert color="blue" p="sm">
-          {t("softphone.elsewhere")}{" "}
-          <Button size="compact-sm" variant="default" onClick={() => phone.takeHere()}>
+          {t("softphone.elsewhere")}
+          <Button mt="sm" fullWidth variant="default" onClick={() => phone.takeHere()}>
             {t("softphone.takeHere")}
           </Button>
         </Alert>
       )}
       {(view.registration === "lost" || view.registration === "refused") && (
         <Alert color="yellow" p="sm" styles={{ message: { color: "var(--k-text)" } }} role="status">
-          {t(view.registration === "lost" ? "softphone.lostText" : "softphone.refusedText")}{" "}
-          <Button size="compact-sm" variant="default" onClick={() => phone.run({ kind: "reconnect" })}>
+          {t(
+            view.registration === "refused"
+              ? "softphone.refusedText"
+              : navigator.onLine
+                ? "softphone.lostText"
+                : "softphone.offlineText",
+          )}
+          <Button mt="sm" fullWidth variant="default" onClick={() => phone.run({ kind: "reconnect" })}>
             {t("ui.tryAgain")}
           </Button>
         </Alert>
       )}
       {view.problem && (
         <Alert color="red" p="sm" role="alert">
-          {view.problem}
+          {t(`softphone.problem.${view.problem}`)}
         </Alert>
       )}
     </>
@@ -208,6 +216,7 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
               {t("softphone.call")}
             </Button>
             <ActionIcon
+              className={css.videoCall}
               size={36}
               variant="default"
               aria-label={t("softphone.callWithVideo")}

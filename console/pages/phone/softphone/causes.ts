@@ -1,4 +1,4 @@
-import type { Cause } from "./state.ts";
+import type { Cause, Step } from "./state.ts";
 
 /** Why a call was not put through, by the final answer to the INVITE (RFC 3261 section 21). */
 export function causeOf(status: number): Cause {
@@ -15,3 +15,23 @@ export function causeOf(status: number): Cause {
 /** Of one that rang here and was called off: taken by another phone (RFC 3326), or nobody answered. */
 export const cancelCause = (reason: string | undefined): Cause =>
   /cause\s*=\s*200\b/i.test(reason ?? "") ? "elsewhere" : "missed";
+
+/** Why there is no microphone, by the error of getUserMedia (W3C Media Capture and Streams, section 10.2). */
+export function microphoneCause(error: unknown): Cause {
+  const name = error instanceof Error ? error.name : "";
+  if (name === "NotAllowedError" || name === "SecurityError") return "microphone_refused";
+  return name === "NotReadableError" || name === "AbortError" ? "microphone_busy" : "no_microphone";
+}
+
+/** What a person is told when something they wanted did not work; the words are the console's, not the browser's. */
+export type Problem = "camera" | "microphone" | "change" | "account" | "failed";
+
+export function problemOf(step: Step["kind"], error: unknown): Problem {
+  if (step === "accept" && error instanceof MicrophoneError) return "microphone";
+  if (step === "changeDevices") return "microphone";
+  if (step === "setVideo" || step === "invite" || step === "accept") return error instanceof DOMException ? "camera" : "failed";
+  return step === "setHold" ? "change" : "failed";
+}
+
+/** There is none to answer with; the call rings on. */
+export class MicrophoneError extends Error {}

@@ -1,6 +1,6 @@
 import { type Invitation, Inviter, Registerer, RegistererState, type Session, SessionState, UserAgent } from "sip.js";
 import type { PhoneAccount } from "./account.ts";
-import { cancelCause, causeOf } from "./causes.ts";
+import { cancelCause, causeOf, MicrophoneError, microphoneCause } from "./causes.ts";
 import { withKnownChallenges } from "./challenges.ts";
 import { chosenDevices, Microphone } from "./devices.ts";
 import { CallMedia } from "./media.ts";
@@ -93,6 +93,7 @@ export class PhoneEngine {
     });
     this.#timer = setInterval(() => void this.#measure(), qualityMs);
     addEventListener("online", this.#reconnect);
+    addEventListener("offline", this.#offline);
   }
 
   start(): void {
@@ -105,6 +106,7 @@ export class PhoneEngine {
     clearInterval(this.#timer);
     clearTimeout(this.#retry);
     removeEventListener("online", this.#reconnect);
+    removeEventListener("offline", this.#offline);
     for (const line of this.#lines.values()) line.media.close();
     this.#microphone.release();
     await this.#registerer.unregister().catch(() => {});
@@ -172,23 +174,35 @@ export class PhoneEngine {
       ...(step.consultsFor ? { consultsFor: step.consultsFor } : {}),
     });
     try {
-      await media.prepare(step.video);
-    } catch {
-      return this.#over(line, "no_microphone");
+      await media.prepare();
+    } catch (error) {
+      return this.#over(line, microphoneCause(error));
     }
-    if (step.video) this.#changed(line, { sendsVideo: true });
+    const withoutPicture = step.video && (await this.#pictureOf(media));
+    if (step.video) this.#changed(line, { sendsVideo: !withoutPicture });
     await session.invite({
       requestDelegate: {
-        onProgress: ({ message }) => {
-          this.#called(line, message);
+        onProgress: () => {
+          this.#changed(line, this.#known(line));
           this.#told({ kind: "progress", id: line.id });
         },
-        onAccept: ({ message }) => this.#called(line, message),
+        onAccept: () => this.#changed(line, this.#known(line)),
         onReject: ({ message }) => {
           line.cause ??= causeOf(message.statusCode ?? 500);
         },
       },
     });
+    if (withoutPicture) throw withoutPicture;
+  }
+
+  /** Why there is no picture of ours, which is no reason not to speak; undefined when there is one. */
+  async #pictureOf(media: CallMedia): Promise<Error | undefined> {
+    try {
+      await media.setCamera(true);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   #rings(invitation: Invitation): void {
@@ -214,14 +228,14 @@ export class PhoneEngine {
 
   async #accept(line: Line, video: boolean): Promise<void> {
     try {
-      await line.media.prepare(video);
-    } catch {
-      line.cause = "no_microphone";
-      await (line.session as Invitation).reject({ statusCode: 480 });
-      return;
+      await line.media.prepare();
+    } catch (error) {
+      throw new MicrophoneError("No microphone to answer with", { cause: error });
     }
+    const withoutPicture = video && (await this.#pictureOf(line.media));
     await (line.session as Invitation).accept();
-    this.#changed(line, { sendsVideo: video });
+    this.#changed(line, { sendsVideo: video && !withoutPicture });
+    if (withoutPicture) throw withoutPicture;
   }
 
   #add(session: Session, media: CallMedia, call: Omit<Extract<PhoneEvent, { kind: "added" }>, "kind" | "id" | "at">): Line {
@@ -239,8 +253,14 @@ export class PhoneEngine {
         this.#changed(line, { receivesVideo: media.receivesVideo, heldByPeer: media.heldByPeer });
       else if (session instanceof Inviter) this.#changed(line, { earlyMedia: media.hasRemote });
     };
+    media.connection.onconnectionstatechange = () => {
+      const { connectionState } = media.connection;
+      if (connectionState === "connected") this.#changed(line, { interrupted: false });
+      if (connectionState === "disconnected" || connectionState === "failed") this.#changed(line, { interrupted: true });
+    };
     session.delegate = {
-      onInvite: () => this.#changed(line, agreed(media)),
+      // Another picture, a hold, or somebody else: the other side was transferred.
+      onInvite: () => this.#changed(line, { ...agreed(media), ...this.#known(line) }),
       // The phone system transfers by itself. Nobody else has this browser call somebody, which sip.js would do unasked.
       onRefer: (referral) => void referral.reject({ statusCode: 603 }),
     };
@@ -273,11 +293,11 @@ export class PhoneEngine {
   }
 
   /** Who it is, as the phone system knows them. */
-  #called(line: Line, message: { parseHeader(name: string): unknown }): void {
-    const asserted = message.parseHeader("P-Asserted-Identity") as { uri?: { user?: string }; displayName?: string } | undefined;
-    const call = this.#state().calls.find(({ id }) => id === line.id);
-    if (asserted?.displayName && call && !call.peer.name)
-      this.#changed(line, { peer: { number: call.peer.number, name: asserted.displayName } });
+  #known({ id, session }: Line): { peer?: Peer } {
+    const asserted = session.assertedIdentity;
+    const known = asserted && peerOf(asserted.uri.user ?? "", asserted.displayName);
+    const before = this.#state().calls.find((call) => call.id === id)?.peer;
+    return known && (known.number !== before?.number || known.name !== before.name) ? { peer: known } : {};
   }
 
   async #hold(line: Line, held: boolean): Promise<void> {
@@ -399,6 +419,9 @@ export class PhoneEngine {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#reconnect(), this.#pause());
   }
+
+  /** The connection itself would notice only minutes later. */
+  readonly #offline = (): void => this.#lost();
 
   /** Longer each time, until it is registered. */
   #pause(): number {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cancelCause, causeOf } from "./causes.ts";
+import { cancelCause, causeOf, MicrophoneError, microphoneCause, problemOf } from "./causes.ts";
 import { withKnownChallenges } from "./challenges.ts";
 import { clock, dialled, readable } from "./numbers.ts";
 import { countersOf, figuresBetween, opinionScore, qualityOf } from "./quality.ts";
@@ -79,4 +79,16 @@ test("of several challenges the one is left that sip.js answers", () => {
   const plain = 'Proxy-Authenticate: Digest realm="a", nonce="n"\r\n';
   assert.equal(withKnownChallenges(`SIP/2.0 401 Unauthorized\r\n${md5}${sha}\r\n`), `SIP/2.0 401 Unauthorized\r\n${md5}\r\n`);
   assert.equal(withKnownChallenges(`${sha}${plain}\r\nalgorithm=SHA-256\r\n`), `${plain}\r\nalgorithm=SHA-256\r\n`);
+});
+
+test("what the browser refuses is told by what one can do about it", () => {
+  const refused = new DOMException("", "NotAllowedError");
+  assert.equal(microphoneCause(refused), "microphone_refused");
+  assert.equal(microphoneCause(new DOMException("", "NotFoundError")), "no_microphone");
+  assert.equal(microphoneCause(new DOMException("", "NotReadableError")), "microphone_busy");
+  assert.equal(problemOf("accept", new MicrophoneError()), "microphone");
+  assert.equal(problemOf("changeDevices", refused), "microphone");
+  for (const step of ["accept", "invite", "setVideo"] as const) assert.equal(problemOf(step, refused), "camera");
+  assert.equal(problemOf("setHold", new Error("The other side refused the change (488)")), "change");
+  assert.equal(problemOf("refer", new Error("no")), "failed");
 });

@@ -53,10 +53,9 @@ export class CallMedia implements SessionDescriptionHandler {
     return /a=(?:sendonly|inactive)\b/.test(audio);
   }
 
-  /** Before the call: what it needs is there, or it fails with the browser's reason. */
-  async prepare(video: boolean): Promise<void> {
+  /** Before the call: the microphone is there, or it fails with the browser's reason. */
+  async prepare(): Promise<void> {
     this.#microphone ??= (await this.#source.microphone()).clone();
-    if (video) this.#camera ??= await this.#source.camera();
   }
 
   setMuted(muted: boolean): void {
@@ -83,7 +82,7 @@ export class CallMedia implements SessionDescriptionHandler {
   }
 
   async getDescription(): Promise<BodyAndContentType> {
-    await this.prepare(false);
+    await this.prepare();
     const { connection } = this;
     const answers = connection.signalingState === "have-remote-offer";
     await this.#direct(answers);

@@ -1,11 +1,12 @@
 import { askServers, type PhoneAccount } from "./account.ts";
+import { type Problem, problemOf } from "./causes.ts";
 import type { PhoneEngine } from "./engine.ts";
-import { after, idle, isLive, type PhoneCommand, type PhoneEvent, type PhoneState, ringing, steps } from "./state.ts";
+import { after, type Cause, idle, isLive, type PhoneCommand, type PhoneEvent, type PhoneState, ringing, steps } from "./state.ts";
 import { Tabs } from "./tabs.ts";
 import { Tones } from "./tones.ts";
 
 /** How long a call that is over says why. */
-const lastWordMs = { usual: 2500, refused: 7000 };
+const lastWordMs = { usual: 2500, refused: 7000, microphone: 30_000 };
 
 /** These wait for nothing: not for the other side to agree to a hold. */
 const atOnce: readonly PhoneCommand["kind"][] = ["hangUp", "mute", "tones", "show"];
@@ -14,8 +15,8 @@ const atOnce: readonly PhoneCommand["kind"][] = ["hangUp", "mute", "tones", "sho
 export type Seat = "here" | "elsewhere" | "none";
 export interface PhoneView extends PhoneState {
   seat: Seat;
-  /** What a step failed with, in the words of the browser or the other side. */
-  problem?: string;
+  /** What a step failed with. */
+  problem?: Problem;
 }
 
 /**
@@ -76,12 +77,14 @@ export class Phone {
   }
 
   async #work(command: PhoneCommand): Promise<void> {
-    try {
-      for (const step of steps(this.#view, command)) await this.#engine?.run(step);
-      this.#problem(undefined);
-    } catch (error) {
-      this.#problem(error instanceof Error ? error.message : String(error));
+    for (const step of steps(this.#view, command)) {
+      try {
+        await this.#engine?.run(step);
+      } catch (error) {
+        return this.#problem(problemOf(step.kind, error));
+      }
     }
+    this.#problem(undefined);
   }
 
   /** Takes the phone from another tab. Its calls end there: sound cannot move between tabs. */
@@ -110,14 +113,9 @@ export class Phone {
         state: () => this.#view,
       });
       this.#engine.start();
-    } catch (error) {
+    } catch {
       if (turn !== this.#turn) return;
-      this.#show({
-        ...idle,
-        registration: "lost",
-        seat: "here",
-        problem: error instanceof Error ? error.message : String(error),
-      });
+      this.#show({ ...idle, registration: "lost", seat: "here", problem: "account" });
       setTimeout(() => turn === this.#turn && void this.#start(), 15_000);
     }
   }
@@ -135,8 +133,7 @@ export class Phone {
     this.#show({ ...after(this.#view, event), seat: "here", ...(this.#view.problem ? { problem: this.#view.problem } : {}) });
     for (const heard of this.#heard) heard(event, this.#view);
     if (event.kind === "ended") {
-      const quiet = event.cause === "ended" || event.cause === "cancelled" || event.cause === "elsewhere";
-      setTimeout(() => this.#told({ kind: "forgotten", id: event.id }), quiet ? lastWordMs.usual : lastWordMs.refused);
+      setTimeout(() => this.#told({ kind: "forgotten", id: event.id }), lastWordMs[patienceFor(event.cause)]);
     }
     if (event.kind === "registration") this.#registered(event.registration);
     this.#tones.play(toneOf(this.#view));
@@ -158,7 +155,7 @@ export class Phone {
     this.#tabs.tell({ kind: "state", state: { registration, calls, ...(shown ? { shown } : {}) } });
   }
 
-  #problem(problem: string | undefined): void {
+  #problem(problem: Problem | undefined): void {
     const { problem: _, ...view } = this.#view;
     this.#show(problem ? { ...view, problem } : view);
   }
@@ -175,6 +172,12 @@ export class Phone {
     // Kept by the browser for "back", it must not keep the lock.
     if (!event.persisted) this.#tabs.stop();
   };
+}
+
+/** How long the end of a call has to be read: what somebody has to do first takes longest. */
+function patienceFor(cause: Cause): keyof typeof lastWordMs {
+  if (/microphone/.test(cause)) return "microphone";
+  return cause === "ended" || cause === "cancelled" || cause === "elsewhere" ? "usual" : "refused";
 }
 
 function toneOf(view: PhoneView): Parameters<Tones["play"]>[0] {

@@ -20,6 +20,8 @@ export type Cause =
   | "not_allowed"
   | "no_credit"
   | "no_microphone"
+  | "microphone_refused"
+  | "microphone_busy"
   | "transferred"
   | "failed";
 
@@ -37,6 +39,8 @@ export interface PhoneCall {
   held: boolean;
   heldByPeer: boolean;
   muted: boolean;
+  /** Nothing gets through now: the network of one side is gone, or changed. */
+  interrupted: boolean;
   /** Sound of the other side before the answer: its own ringing, an announcement. */
   earlyMedia: boolean;
   /** It speaks in the conference of this browser. */
@@ -83,7 +87,16 @@ export type PhoneEvent =
 export type CallChange = Partial<
   Pick<
     PhoneCall,
-    "peer" | "held" | "heldByPeer" | "muted" | "earlyMedia" | "sendsVideo" | "receivesVideo" | "transfer" | "quality"
+    | "peer"
+    | "held"
+    | "heldByPeer"
+    | "muted"
+    | "interrupted"
+    | "earlyMedia"
+    | "sendsVideo"
+    | "receivesVideo"
+    | "transfer"
+    | "quality"
   >
 >;
 
@@ -129,6 +142,7 @@ function added(state: PhoneState, event: Extract<PhoneEvent, { kind: "added" }>)
     held: false,
     heldByPeer: false,
     muted: false,
+    interrupted: false,
     earlyMedia: false,
     merged: false,
     sendsVideo: false,

@@ -63,7 +63,9 @@ export const queueFields = z.object({
   announcePosition: z.boolean(),
   announceWait: z.boolean().describe("With the position, how long it will take: by the last calls, once there were any."),
   announceEverySeconds: seconds(15, 600),
-  repeatMessage: speech.optional().describe("Said with every announcement of the position."),
+  repeatMessage: speech
+    .optional()
+    .describe("Said again and again, every `announceEverySeconds`, after the place where that is told."),
   callbackDigit: z
     .string()
     .regex(/^[0-9]$/, "Give one digit.")

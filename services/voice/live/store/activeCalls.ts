@@ -59,8 +59,9 @@ export const activeCallStore = {
       on conflict (queue_id, extension_id) do update set state = excluded.state, since = excluded.since, process_id = excluded.process_id`;
   },
 
-  async removeAgent(tx: Tx, queueId: string, extensionId: string): Promise<void> {
-    await tx.sql`delete from voice.agent_activities where queue_id = ${queueId} and extension_id = ${extensionId}`;
+  async removeAgent(tx: Tx, processId: string, queueId: string, extensionId: string): Promise<void> {
+    await tx.sql`delete from voice.agent_activities
+      where queue_id = ${queueId} and extension_id = ${extensionId} and process_id = ${processId}`;
   },
 
   /** What a process that is there no more has left. */

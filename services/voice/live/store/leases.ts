@@ -46,9 +46,7 @@ export const leaseStore = {
   /** Where browsers may try, whoever serves this phone system first; null: by the console's own address. */
   async doors(tx: Tx, systemId: string): Promise<(string | null)[]> {
     const rows = await tx.sql<{ webSocketUrl: string | null }[]>`
-      select p.web_socket_url as "webSocketUrl" from voice.processes p
-        left join voice.served v on v.process_id = p.id and v.system_id = ${systemId} and v.until > now()
-      where p.seen_at > now() - make_interval(secs => ${heldSeconds}) order by v.system_id is null, p.id`;
+      select doors as "webSocketUrl" from voice.doors(${systemId}, ${heldSeconds})`;
     return rows.map(({ webSocketUrl }) => webSocketUrl);
   },
 
@@ -76,8 +74,12 @@ export const leaseStore = {
     return rows.map(({ systemId }) => systemId);
   },
 
+  /** Agents who rest after a call do so no longer. */
   async release(tx: Tx, processId: string, systemIds?: string[]): Promise<void> {
     await tx.sql`delete from voice.served where process_id = ${processId}
       ${systemIds === undefined ? tx.sql`` : tx.sql`and system_id = any(${systemIds}::text[])`}`;
+    // Only this process knew when they are to end.
+    await tx.sql`delete from voice.agent_activities where process_id = ${processId} and state = 'wrap_up'
+      ${systemIds === undefined ? tx.sql`` : tx.sql`and queue_id in (select id from voice.elements where system_id = any(${systemIds}::text[]))`}`;
   },
 };

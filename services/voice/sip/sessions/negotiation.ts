@@ -29,7 +29,7 @@ export interface Negotiating {
 }
 
 interface Offering {
-  sdp?: string;
+  sdp?: string | (() => Promise<string>);
   answerOffer?: (offer: string) => string | Promise<string>;
   headers?: HeaderInput;
 }
@@ -68,14 +68,17 @@ export class Negotiator {
   }
 
   #reinvite(options: Offering): Promise<Negotiation> {
+    const isOfItsMoment = typeof options.sdp === "function";
     return this.#untilNoGlare(async () => {
+      const offered = typeof options.sdp === "function" ? await options.sdp() : options.sdp;
+      if (this.#session.ended) return undefined;
       const dialog = this.#session.dialog!;
       const { requests, host, timer } = this.#session;
       let acknowledgement: Acknowledgement | undefined;
       let patience: NodeJS.Timeout | undefined;
       const result = await requests.send(
         dialog,
-        { method: "INVITE", headers: this.#headers(options.headers), body: sdpBody(options.sdp), contact: true },
+        { method: "INVITE", headers: this.#headers(options.headers), body: sdpBody(offered), contact: true },
         {
           again: () => acknowledgement?.again(),
           started: (sending) => {
@@ -89,11 +92,11 @@ export class Negotiator {
       dialog.heard(result.response, true);
       timer.agreed(result.response);
       const { sdp } = result.response;
-      const answerSdp = options.sdp === undefined && sdp !== undefined ? await this.#answerTo(sdp, options) : undefined;
+      const answerSdp = offered === undefined && sdp !== undefined ? await this.#answerTo(sdp, options) : undefined;
       acknowledgement = requests.acknowledge(dialog, result.seq, sdpBody(answerSdp));
-      this.#agreed(options.sdp ?? answerSdp, sdp);
+      this.#agreed(offered ?? answerSdp, sdp);
       return result;
-    });
+    }, isOfItsMoment);
   }
 
   /** A late offer must be answered with something: what ran before, if its user fails. */
@@ -131,7 +134,7 @@ export class Negotiator {
     if (remote !== undefined) this.#session.remoteSdp = remote;
   }
 
-  async #untilNoGlare(work: () => Promise<DialogResult>): Promise<Negotiation> {
+  async #untilNoGlare(work: () => Promise<DialogResult | undefined>, once = false): Promise<Negotiation> {
     for (let tries = 1; ; tries++) {
       await this.#idle();
       if (this.#session.ended || !this.#session.dialog) return gone;
@@ -139,8 +142,9 @@ export class Negotiator {
       const result = await work().finally(() => {
         this.#ours = false;
       });
+      if (result === undefined) return gone;
       if (result.status === 422 && result.response && this.#session.timer.raise(result.response)) continue;
-      if (result.status === 491 && tries < glareTries) {
+      if (result.status === 491 && tries < glareTries && !once) {
         await delay(this.#glareMs());
         continue;
       }
@@ -151,6 +155,7 @@ export class Negotiator {
         reason: result.reason,
         sdp: result.response?.sdp,
         ...(result.response && { response: result.response }),
+        ...(once && this.#againMs(result)),
       };
     }
   }
@@ -159,6 +164,13 @@ export class Negotiator {
   #glareMs(): number {
     const { t1 } = this.#session.host.timers;
     return this.#session.direction === "outgoing" ? t1 * (4.2 + Math.random() * 3.8) : t1 * Math.random() * 4;
+  }
+
+  /** Also when the other one is not done with an offer of its own (RFC 3261 section 14.2). */
+  #againMs({ status, response }: DialogResult): { againMs?: number } {
+    if (status === 491) return { againMs: this.#glareMs() };
+    const retryAfter = Number.parseInt(response?.header("Retry-After") ?? "", 10);
+    return status === 500 && retryAfter >= 0 ? { againMs: 1000 * Math.min(retryAfter, 10) } : {};
   }
 
   #idle(): Promise<void> {

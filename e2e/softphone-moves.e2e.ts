@@ -1,0 +1,149 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { chromium, type Page } from "playwright-core";
+import { build, type Rolldown } from "vite";
+import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
+import { openHouse } from "../services/voice/calls/testing/house.ts";
+import { openOthers } from "../services/voice/calls/testing/others.ts";
+import { startCloud } from "../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../tools/test-tools.ts";
+
+/** The console's phone in a Chromium, with several voice processes: it finds the one that serves it, and the next when that ends, by itself. */
+await installTestTools(phoneTools);
+const { certificate: cert, key } = await issueCertificate(await createAuthority({ name: "phones" }), ["127.0.0.1"]);
+let started: Awaited<ReturnType<typeof startCloud>> | undefined;
+const house = await openHouse(
+  async (options) => {
+    started = await startCloud(options);
+    return started;
+  },
+  { processId: "house", wss: { port: 0 }, certificate: { cert: Buffer.from(cert), key: Buffer.from(key) } },
+);
+const { as, database, member } = house.office;
+const others = openOthers(house, started as unknown as Awaited<ReturnType<typeof startCloud>>);
+const second = await others.start("second", { certificate: { cert, key } });
+await others.servedBy(second.processId);
+const noVoicemail = { voicemail: { enabled: false } };
+const [ann, bob, carol] = await Promise.all([
+  house.account("101", "Ann", noVoicemail),
+  house.account("102", "Bob", noVoicemail),
+  house.account("103", "Carol", { ...noVoicemail, user: await member("carol", "viewer") }),
+]);
+const params = { extension: carol.extensionId };
+const doors = async (): Promise<string[]> =>
+  (await as("carol", "mySoftphoneDoorsGet", { params }))["webSocketUrls"].filter((url: string) => !url.startsWith("/"));
+
+const page = await phonePage();
+const credential = await as("carol", "mySoftphoneCreate", { params });
+await page.evaluate(`openPhone(${JSON.stringify({ ...credential, name: "Carol", iceServers: [], servers: await doors() })})`);
+
+/** Where the cloud would call it. */
+const isAt = (processId: string) =>
+  house.until(async () => {
+    const rows = await database.sql<{ processId: string }[]>`
+      select process_id as "processId" from voice.registrations
+        where user_name = ${credential["userName"]} and expires_at > now()`;
+    const { registration } = await page.evaluate<{ registration: string }>("phoneState");
+    return registration === "registered" && rows.some((row) => row.processId === processId);
+  }, `the browser at ${processId}`);
+const callIs = (...states: string[]) =>
+  page.waitForFunction(`${JSON.stringify(states)}.join() === phoneState.calls.map(({ state }) => state).join()`, undefined, {
+    polling: 100,
+    timeout: 60_000,
+  });
+/** Somebody calls it there: it rings. */
+async function isCalledFrom(server: string): Promise<void> {
+  const phone = await house.phone(ann, { server });
+  await phone.dial("103");
+  await callIs("ringing");
+  await phone.hangUp();
+  await callIs("ended");
+  await page.evaluate("forgetCalls()");
+  await phone.close();
+}
+const atHouse = () => `127.0.0.1:${house.phones.sipPort}`;
+
+test("its process drains: the call goes on there, and then the browser is at the other one", async () => {
+  await isAt(second.processId);
+  const atBob = await house.phone(bob, { server: second.server });
+  await page.evaluate(`phone.run({ kind: "invite", number: "102", video: false })`);
+  await atBob.answer();
+  await callIs("active");
+  second.child.kill("SIGUSR2");
+  await others.servedBy("house");
+  // Whatever it tries meanwhile, its call stays where it is.
+  const { samples, sampleRate } = await atBob.heardFor(0.1);
+  await atBob.heardFor(samples.length / sampleRate + 4);
+  await callIs("active");
+  await atBob.hangUp();
+  await callIs("ended");
+  await page.evaluate("forgetCalls()");
+  await isAt("house");
+  await isCalledFrom(atHouse());
+});
+
+test("its process is killed: the browser finds the one that takes over", async () => {
+  const third = await others.start("third", { certificate: { cert, key } });
+  await others.servedBy(third.processId);
+  await isAt(third.processId);
+  await isCalledFrom(third.server);
+  const ended = once(third.child, "exit");
+  third.child.kill("SIGKILL");
+  await ended;
+  await others.servedBy("house");
+  await isAt("house");
+  await isCalledFrom(atHouse());
+});
+
+/** The engine of the console's phone on a page of its own; the cloud is asked for servers as the console asks it. */
+async function phonePage(): Promise<Page> {
+  const folder = mkdtempSync(join(tmpdir(), "khmara-softphone-moves-"));
+  const file = (name: string) => JSON.stringify(join(import.meta.dirname, "../console/pages/phone/softphone", name));
+  const entry = join(folder, "page.ts");
+  writeFileSync(
+    entry,
+    `import { PhoneEngine } from ${file("engine.ts")};
+    import { after, idle } from ${file("state.ts")};
+    window.phoneState = idle;
+    const told = (event) => { window.phoneState = after(window.phoneState, event); };
+    window.forgetCalls = () => { for (const { id } of window.phoneState.calls) told({ kind: "forgotten", id }); };
+    window.openPhone = (account) => {
+      window.phone = new PhoneEngine({ account, askServers: () => window.askServers(), instance: crypto.randomUUID(), told, state: () => window.phoneState });
+      window.phone.start();
+    };`,
+  );
+  const [made] = (await build({
+    configFile: false,
+    logLevel: "warn",
+    build: { write: false, minify: false, lib: { entry, formats: ["es"], fileName: "phone" } },
+  })) as Rolldown.RolldownOutput[];
+  const script = made?.output[0].code;
+  const site = createServer((request, response) => {
+    const isScript = request.url === "/phone.js";
+    response.writeHead(200, { "content-type": `${isScript ? "text/javascript" : "text/html"}; charset=utf-8` });
+    response.end(isScript ? script : `<script type="module" src="/phone.js"></script>`);
+  }).listen(0, "127.0.0.1");
+  await once(site, "listening");
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
+    ],
+  });
+  after(async () => {
+    await browser.close();
+    site.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const opened = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+  await opened.exposeFunction("askServers", doors);
+  await opened.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+  await opened.waitForFunction("window.openPhone !== undefined");
+  return opened;
+}
