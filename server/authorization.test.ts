@@ -407,6 +407,28 @@ const cases: Record<string, Case> = {
   bucketWebhookUpdate: onBucketWebhook({ body: { enabled: false } }),
   bucketWebhookDelete: onBucketWebhook(),
   bucketWebhookDeliveryList: onBucketWebhook(),
+  bucketWebhookTest: {
+    input: async () => {
+      const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+      return { params: { bucketWebhook: webhook.id }, body: { bucket } };
+    },
+  },
+  bucketWebhookDeliverySend: {
+    input: async () => {
+      const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+      const params = { bucketWebhook: webhook.id };
+      const { id } = await as("owner", "bucketWebhookTest", { params, body: { bucket } });
+      return { params: { ...params, delivery: id } };
+    },
+  },
+  bucketNotificationGet: { input: () => ({ params: { bucket } }) },
+  bucketNotificationUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  bucketNotificationDeliveryList: { input: () => ({ params: { bucket } }) },
+  bucketLoggingGet: { input: () => ({ params: { bucket } }) },
+  bucketLoggingUpdate: { input: () => ({ params: { bucket }, body: { targetBucket: bucket } }) },
+  bucketLoggingDelete: { input: () => ({ params: { bucket } }) },
+  bucketQuotaGet: { input: () => ({ params: { bucket } }) },
+  bucketQuotaUpdate: { input: () => ({ params: { bucket }, body: {} }) },
   bucketSettingsGet: { input: () => ({ params: { bucket } }) },
   bucketSettingsUpdate: { input: () => ({ params: { bucket }, body: { versioning: "enabled" } }) },
   bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },

@@ -85,6 +85,45 @@ test("what S3 refuses is refused", async () => {
   assert.equal(codeOf((await put(status("log-box"), "KEYSTRANGER")).text), "AccessDenied");
 });
 
+test("the API has the same document, makes the target when asked, and says why nothing arrives", async () => {
+  const path = "/buckets/asked-box/logging";
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, {});
+  const none = await cloud.call("editor", "PUT", path, { targetBucket: "fresh-logs" });
+  assert.equal(none.body.fields[0].path, "body.targetBucket", JSON.stringify(none.body));
+  const foreign = await cloud.call("editor", "PUT", path, { targetBucket: "bread-box", createTarget: true });
+  assert.equal(foreign.body.reason, "bucket_name_taken");
+  const wanted = { targetBucket: "fresh-logs", targetPrefix: "web/", createTarget: true };
+  assert.equal((await cloud.call("viewer", "PUT", path, wanted)).status, 403);
+  const made = await cloud.call("editor", "PUT", path, wanted);
+  assert.deepEqual(made.body.logging, { targetBucket: "fresh-logs", targetPrefix: "web/", keyFormat: "simple" });
+  const asked = async () => (await door.call({ path: "/asked-box?logging" })).text;
+  for (const end = Date.now() + 60_000; !(await asked()).includes("fresh-logs") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.match(await asked(), /<TargetBucket>fresh-logs<.*<TargetPrefix>web\/</);
+
+  assert.equal((await cloud.call("owner", "PUT", "/buckets/fresh-logs/quota", { bytes: 10 })).status, 200);
+  await cloud.put("fresh-logs", "filler", "0123456789");
+  await door.call({ path: "/asked-box/while-full" });
+  const full = async () => (await cloud.call("viewer", "GET", path)).body.logging;
+  for (const end = Date.now() + 60_000; (await full()).waitingSince === undefined && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  await deliver();
+  assert.equal((await full()).problem, "target_full");
+  assert.match((await full()).waitingSince, /^\d{4}-/, "kept until there is room");
+  await cloud.call("owner", "PUT", "/buckets/fresh-logs/quota", {});
+  await deliver();
+  assert.equal("problem" in (await full()), false);
+  const { bucketId } = await cloud.objects.s3Backend.bucketByName("fresh-logs");
+  const key = (await cloud.keys(bucketId)).find((each) => each.startsWith("web/"));
+  assert.match(await cloud.text(bucketId, String(key)), /while-full/);
+
+  for (const each of await cloud.keys(bucketId)) await door.call({ method: "DELETE", path: `/fresh-logs/${each}` });
+  assert.equal((await door.call({ method: "DELETE", path: "/fresh-logs" })).status, 204);
+  assert.equal((await full()).problem, "target_missing");
+  assert.equal((await cloud.call("editor", "DELETE", path)).status, 204);
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, {});
+});
+
 test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {
   await put(status("log-box"));
   await door.call({ method: "PUT", path: "/asked-box/a%20b.txt", body: "0123456789", headers: { "User-Agent": 'curl "8"' } });
