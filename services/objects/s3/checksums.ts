@@ -54,7 +54,9 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     }
     return undefined;
   }
-  const algorithm = parseAlgorithm(name, name.slice("x-amz-checksum-".length));
+  const algorithm = checksumAlgorithms.find((known) => name === `x-amz-checksum-${known}`);
+  if (algorithm === undefined)
+    throw new S3Error("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.");
   if (sdk && sdk.toLowerCase() !== algorithm)
     throw new S3Error("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.");
   if (names[0] === undefined) {

@@ -200,10 +200,10 @@ export function findRoute(request: S3Request): Route {
   const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
   const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
   if (operation) return { name: operation.name || name, operation };
-  if (subresource !== undefined) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
+  if (isUnmade(shape, subresource)) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
   throw new S3Error("MethodNotAllowed", undefined, {
-    fields: { Method: request.method, ResourceType: shape.toUpperCase() },
-    headers: { Allow: allowed(shape) },
+    fields: { Method: request.method, ResourceType: (subresource ?? shape).toUpperCase() },
+    headers: { Allow: allowed(subresource === undefined ? shape : `${shape}?${subresource}`) },
   });
 }
 
@@ -217,8 +217,16 @@ function subresourceOf(request: S3Request): string | undefined {
   return undefined;
 }
 
-const allowed = (shape: Shape): string =>
-  ["GET", "HEAD", "PUT", "POST", "DELETE"].filter((method) => Object.hasOwn(table, `${method} ${shape}`)).join(", ");
+/** Whether S3 has this and we do not: then no method of it is one of the wrong ones. */
+function isUnmade(shape: Shape, subresource: string | undefined): boolean {
+  if (subresource === undefined) return false;
+  return Object.hasOwn(unmade, subresource) || allowed(`${shape}?${subresource}`) === "";
+}
+
+const unmade: Record<string, unknown> = { ...missingConfigurations, ...listedConfigurations, ...emptyConfigurations };
+
+const allowed = (target: string): string =>
+  ["GET", "HEAD", "PUT", "POST", "DELETE"].filter((method) => Object.hasOwn(table, `${method} ${target}`)).join(", ");
 
 /** For the documentation and for tests: every row there is. */
 export const routeNames = (): string[] => Object.keys(table);

@@ -109,19 +109,19 @@ function checkedGrants(grants: Grant[]): Grant[] {
   return grants;
 }
 
+/** Groups before accounts: some clients take the last grant for the owner's. */
+const groupsFirst = (grants: Grant[]): Grant[] => [
+  ...grants.filter((grant) => "group" in grant),
+  ...grants.filter((grant) => !("group" in grant)),
+];
+
 /** The list that headers ask for. */
 export function accessOf(asked: AskedAcl, of: "bucket" | "object", owner: Owner, bucketOwner: Owner): AccessList {
   if (asked.grants) return { owner, grants: asked.grants };
   const others = canned[asked.canned ?? "private"]!(of, bucketOwner).filter(
     (grant) => !("canonicalId" in grant) || grant.canonicalId !== owner.canonicalId,
   );
-  // Groups before accounts: some clients take the last one for the owner's.
-  const grants = [
-    ...others.filter((grant) => "group" in grant),
-    granted(owner, "FULL_CONTROL"),
-    ...others.filter((grant) => !("group" in grant)),
-  ];
-  return { owner, grants };
+  return { owner, grants: groupsFirst([granted(owner, "FULL_CONTROL"), ...others]) };
 }
 
 export const privateAccess = (owner: Owner): AccessList => ({ owner, grants: [granted(owner, "FULL_CONTROL")] });
@@ -155,7 +155,7 @@ export function readAccessDocument(document: string, owner: Owner): AccessList {
     if (grantee === undefined || !aclPermissions.includes(permission as AclPermission)) throw malformed();
     return { ...readGrantee(grantee, malformed), permission: permission as AclPermission };
   });
-  return { owner, grants: checkedGrants(grants) };
+  return { owner, grants: groupsFirst(checkedGrants(grants)) };
 }
 
 function readGrantee(grantee: XmlNode, malformed: () => S3Error) {
