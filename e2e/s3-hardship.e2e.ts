@@ -9,7 +9,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Client, exec, newCloud, owner, repository } from "./cloud.ts";
 import { processTree, rssBytes } from "./processes.ts";
 
-/** Objects when the disk is full, when clients are slow, and when the disk damages them: real clients, a whole cloud. */
+/** Objects when the disk is full, when clients are slow, and when the disk damages them: real clients, a whole cloud with two processes for objects. */
+process.env["KHMARA_OBJECT_PROCESSES"] = "2";
 const cloud = await newCloud();
 const disk = join(cloud.dataDirectory, "objects");
 mkdirSync(disk, { recursive: true });
@@ -191,4 +192,21 @@ test("damage on the disk is found from the shell, and told", async () => {
   );
   await aws("s3", "cp", "--only-show-errors", "s3://damage/whole.bin", join(cloud.folder, "x"));
   rmSync(join(cloud.folder, "x"));
+});
+
+test("what both processes have measured is one sum", async () => {
+  const asked = 12;
+  for (let i = 0; i < asked; i++) await fetch(`${cloud.s3Url}/damage?location`, { headers: { connection: "close" } });
+  let text = "";
+  const value = (name: string) =>
+    text
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.slice(name.length + 1);
+  await until("both have told", async () => {
+    text = await (await fetch(`${cloud.url}/metrics`)).text();
+    return value('khmara_http_requests_total{route="GetBucketLocation",status="403",process="objects"}') === String(asked);
+  });
+  assert.equal(value('khmara_object_processes{process="objects"}'), "2");
+  assert.ok(Number(value('khmara_process_resident_memory_bytes{process="objects"}')) > 100 * mib, "both together");
 });

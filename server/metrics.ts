@@ -1,14 +1,21 @@
 import type { Gauge } from "prom-client";
 import type { AnyService } from "../kernel/service.ts";
+import { type Snapshot, ToldMetrics } from "./told-metrics.ts";
 
 /** What Prometheus reads at /metrics (text format 0.0.4). */
 export interface Metrics {
   observe(route: string, status: number, seconds: number): void;
   contentType: string;
+  /** With what other processes have told. */
   text(): Promise<string>;
+  /** What this process has measured, for the one that has the text. */
+  snapshot(): Promise<Snapshot>;
+  /** Another process has told its snapshot. */
+  take(pid: number, snapshot: Snapshot): void;
 }
 
-export function openMetrics(process: string, services: AnyService[]): Metrics {
+export function openMetrics(process: string, services: Pick<AnyService, "metrics">[]): Metrics {
+  const told = new ToldMetrics();
   // Loaded after the first answer: it has eighty modules, which would be a tenth of a start.
   let opened: ReturnType<typeof openRegistry> | undefined;
   const open = () => {
@@ -18,11 +25,23 @@ export function openMetrics(process: string, services: AnyService[]): Metrics {
   return {
     observe: (...request) => void open().then(({ observe }) => observe(...request)),
     contentType: "text/plain; version=0.0.4; charset=utf-8",
-    text: async () => (await open()).text(),
+    snapshot: async () => (await open()).snapshot(),
+    take: (pid, snapshot) => told.take(pid, snapshot),
+    async text() {
+      const { AggregatorRegistry } = await import("prom-client");
+      // Of one process there is nothing to leave out.
+      const own = (await (await open()).snapshot()).map((metric) =>
+        metric.aggregator === "omit" ? { ...metric, aggregator: "first" as const } : metric,
+      );
+      return await AggregatorRegistry.aggregate([own, ...(await told.snapshots())]).metrics();
+    },
   };
 }
 
-async function openRegistry(process: string, services: AnyService[]): Promise<Omit<Metrics, "contentType">> {
+async function openRegistry(
+  process: string,
+  services: Pick<AnyService, "metrics">[],
+): Promise<Pick<Metrics, "observe" | "snapshot">> {
   const { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import("prom-client");
   const registry = new Registry();
   registry.setDefaultLabels({ process });
@@ -46,7 +65,7 @@ async function openRegistry(process: string, services: AnyService[]): Promise<Om
       requests.inc({ route, status: String(status) });
       seconds.observe({ route }, duration);
     },
-    async text() {
+    async snapshot() {
       for (const service of services) {
         for (const { name, help, value, labels } of (await service.metrics?.()) ?? []) {
           let gauge = gauges.get(name);
@@ -57,7 +76,7 @@ async function openRegistry(process: string, services: AnyService[]): Promise<Om
           gauge.set(labels ?? {}, value);
         }
       }
-      return registry.metrics();
+      return await registry.getMetricsAsJSON();
     },
   };
 }

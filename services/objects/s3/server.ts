@@ -35,6 +35,8 @@ export interface S3ServerOptions {
   /** More are not taken: whoever holds many open takes memory from the rest. */
   maxConnections?: number;
   clock?: () => number;
+  /** For metrics: each request, by its operation, once its answer begins. */
+  onAnswer?: (operation: string, status: number, seconds: number) => void;
 }
 
 /** The S3 protocol over HTTP/1.1; TLS is the gateway's matter. */
@@ -113,6 +115,7 @@ class S3Door {
     }
     await allowOrigin(message, response, this.#options);
     seen.turnAroundMs = performance.now() - seen.began;
+    this.#options.onAnswer?.(seen.operation ?? "other", answer.status, seen.turnAroundMs / 1000);
     this.working.delete(socket);
     message.off("end", work);
 
