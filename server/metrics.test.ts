@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DoorMetrics } from "./door-metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import { type Snapshot, ToldMetrics } from "./told-metrics.ts";
 
@@ -14,35 +15,32 @@ function valuesOf(text: string, name: string): Record<string, number> {
   );
 }
 
-async function observed(metrics: ReturnType<typeof openMetrics>, times: number): Promise<void> {
-  for (let i = 0; i < times; i++) metrics.observe("PutObject", 200, 0.01);
-  for (; ; await new Promise(setImmediate)) {
-    const requests = (await metrics.snapshot()).find(({ name }) => name === "khmara_http_requests_total");
-    if (requests?.values[0] !== undefined && requests.values[0].value >= times) return;
-  }
+/** A process that has answered so often, and holds so many connections. */
+function measured(times: number, connections: number): Snapshot {
+  const door = new DoorMetrics();
+  for (let i = 0; i < times; i++) door.observe("PutObject", 200, i === 0 ? 1 : 0.01);
+  return carried(door.snapshot(connections));
 }
-
-const process_ = (connections: number) =>
-  openMetrics("objects", [{ metrics: async () => [{ name: "khmara_object_connections", help: "Held.", value: connections }] }]);
 
 test("what several processes have measured is one sum beside the own, in valid text", async () => {
   const control = openMetrics("control", []);
   control.observe("bucketList", 200, 0.1);
-  await observed(control, 1);
   for (const [pid, times, connections] of [
     [1, 3, 5],
     [2, 4, 6],
   ] as const) {
-    const door = process_(connections);
-    await observed(door, times);
-    control.take(pid, carried(await door.snapshot()));
     // Told again, it counts once.
-    control.take(pid, carried(await door.snapshot()));
+    for (let i = 0; i < 2; i++) control.take(pid, measured(times, connections));
   }
   const text = await control.text();
   assert.equal(valuesOf(text, "khmara_http_requests_total")['{route="PutObject",status="200",process="objects"}'], 7);
   assert.equal(valuesOf(text, "khmara_http_requests_total")['{route="bucketList",status="200",process="control"}'], 1);
   assert.equal(valuesOf(text, "khmara_http_request_seconds_count")['{route="PutObject",process="objects"}'], 7);
+  const times = valuesOf(text, "khmara_http_request_seconds_bucket");
+  assert.deepEqual(
+    ["0.005", "0.02", "0.5", "2", "+Inf"].map((le) => times[`{le="${le}",route="PutObject",process="objects"}`]),
+    [0, 5, 5, 7, 7],
+  );
   assert.deepEqual(valuesOf(text, "khmara_object_connections"), { '{process="objects"}': 11 });
   assert.equal(Object.keys(valuesOf(text, "khmara_process_start_time_seconds")).length, 1, "that of the own process");
   assert.equal(Object.keys(valuesOf(text, "khmara_process_resident_memory_bytes")).length, 2);
@@ -63,13 +61,9 @@ test("what an ended process counted stays; what it held goes", async () => {
         .reduce((total, { value }) => total + value, 0);
     return [sum("khmara_http_requests_total"), sum("khmara_object_connections")];
   };
-  const first = process_(5);
-  await observed(first, 3);
-  told.take(1, carried(await first.snapshot()));
+  told.take(1, measured(3, 5));
   nowMs = 60_000;
-  const second = process_(2);
-  await observed(second, 4);
-  told.take(2, carried(await second.snapshot()));
+  told.take(2, measured(4, 2));
   assert.deepEqual(await sums(), [7, 2]);
   nowMs = 120_000;
   assert.deepEqual(await sums(), [7, 0]);

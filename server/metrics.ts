@@ -1,6 +1,6 @@
 import type { Gauge } from "prom-client";
 import type { AnyService } from "../kernel/service.ts";
-import { type Snapshot, ToldMetrics } from "./told-metrics.ts";
+import { requestMetrics, type Snapshot, ToldMetrics } from "./told-metrics.ts";
 
 /** What Prometheus reads at /metrics (text format 0.0.4). */
 export interface Metrics {
@@ -8,13 +8,11 @@ export interface Metrics {
   contentType: string;
   /** With what other processes have told. */
   text(): Promise<string>;
-  /** What this process has measured, for the one that has the text. */
-  snapshot(): Promise<Snapshot>;
   /** Another process has told its snapshot. */
   take(pid: number, snapshot: Snapshot): void;
 }
 
-export function openMetrics(process: string, services: Pick<AnyService, "metrics">[]): Metrics {
+export function openMetrics(process: string, services: AnyService[]): Metrics {
   const told = new ToldMetrics();
   // Loaded after the first answer: it has eighty modules, which would be a tenth of a start.
   let opened: ReturnType<typeof openRegistry> | undefined;
@@ -25,7 +23,6 @@ export function openMetrics(process: string, services: Pick<AnyService, "metrics
   return {
     observe: (...request) => void open().then(({ observe }) => observe(...request)),
     contentType: "text/plain; version=0.0.4; charset=utf-8",
-    snapshot: async () => (await open()).snapshot(),
     take: (pid, snapshot) => told.take(pid, snapshot),
     async text() {
       const { AggregatorRegistry } = await import("prom-client");
@@ -40,23 +37,21 @@ export function openMetrics(process: string, services: Pick<AnyService, "metrics
 
 async function openRegistry(
   process: string,
-  services: Pick<AnyService, "metrics">[],
-): Promise<Pick<Metrics, "observe" | "snapshot">> {
+  services: AnyService[],
+): Promise<Pick<Metrics, "observe"> & { snapshot: () => Promise<Snapshot> }> {
   const { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import("prom-client");
   const registry = new Registry();
   registry.setDefaultLabels({ process });
   collectDefaultMetrics({ register: registry, prefix: "khmara_" });
   const requests = new Counter({
-    name: "khmara_http_requests_total",
-    help: "Answered requests.",
+    ...requestMetrics.count,
     labelNames: ["route", "status"],
     registers: [registry],
   });
   const seconds = new Histogram({
-    name: "khmara_http_request_seconds",
-    help: "Time from a request to its answer.",
+    ...requestMetrics.time,
     labelNames: ["route"],
-    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    buckets: requestMetrics.buckets,
     registers: [registry],
   });
   const gauges = new Map<string, Gauge>();

@@ -2,8 +2,9 @@ import type { Server } from "node:http";
 import type { Log } from "../kernel/log.ts";
 import { s3Server } from "../services/objects/index.ts";
 import type { Core } from "./core.ts";
+import { DoorMetrics } from "./door-metrics.ts";
 import { drain } from "./drain.ts";
-import { type Metrics, openMetrics } from "./metrics.ts";
+import type { Snapshot } from "./told-metrics.ts";
 
 /** A long upload may end; the supervisor waits a little longer. */
 const patienceMs = 20_000;
@@ -14,18 +15,11 @@ export interface ObjectDoor {
   /** Takes no new requests, lets running ones end. */
   close(): Promise<void>;
   /** What it has measured since it began. */
-  measured: Metrics["snapshot"];
+  measured(): Promise<Snapshot>;
 }
 
 export function openObjectDoor(core: Pick<Core, "objects">, options: { s3Url: string; region: string; log: Log }): ObjectDoor {
-  const metrics = openMetrics("objects", [
-    {
-      metrics: async () => [
-        { name: "khmara_object_processes", help: "Processes that serve S3.", value: 1 },
-        { name: "khmara_object_connections", help: "Connections of S3 clients.", value: await connectionsOf(server) },
-      ],
-    },
-  ]);
+  const metrics = new DoorMetrics();
   const server = s3Server({
     backend: core.objects.s3Backend,
     credentials: core.objects.s3Credentials,
@@ -35,7 +29,7 @@ export function openObjectDoor(core: Pick<Core, "objects">, options: { s3Url: st
     onAnswer: metrics.observe,
   });
   return {
-    measured: metrics.snapshot,
+    measured: async () => metrics.snapshot(await connectionsOf(server)),
     listen: (address, port) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);

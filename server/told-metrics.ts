@@ -1,7 +1,14 @@
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 
-/** What one process has measured since it began. */
+/** What one process has measured since it began, as prom-client adds it up. */
 export type Snapshot = MetricObjectWithValues<MetricValue<string>>[];
+
+/** Of requests, in every process that answers some. Buckets in seconds. */
+export const requestMetrics = {
+  count: { name: "khmara_http_requests_total", help: "Answered requests." },
+  time: { name: "khmara_http_request_seconds", help: "Time from a request to its answer." },
+  buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+};
 
 /** So often a process tells its snapshot. */
 export const toldEveryMs = 5_000;
@@ -22,7 +29,7 @@ export class ToldMetrics {
   }
 
   take(pid: number, snapshot: Snapshot): void {
-    this.#living.set(pid, { snapshot: snapshot.filter(isSummable).map(withoutGaps), toldAtMs: this.#now() });
+    this.#living.set(pid, { snapshot, toldAtMs: this.#now() });
   }
 
   /** For the aggregation of prom-client. */
@@ -37,14 +44,5 @@ export class ToldMetrics {
   }
 }
 
-/** When a process began says nothing about several. */
-const isSummable = (metric: Snapshot[number]): boolean => metric.aggregator !== "omit";
-
 /** The type of a metric is a word in what prom-client hands out, and a number in its types. */
 const isCounted = ({ type }: Snapshot[number]): boolean => ["counter", "histogram"].includes(String(type));
-
-/** What was not a number has become null on its way. */
-const withoutGaps = (metric: Snapshot[number]): Snapshot[number] => ({
-  ...metric,
-  values: metric.values.filter(({ value }) => Number.isFinite(value)),
-});
