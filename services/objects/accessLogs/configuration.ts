@@ -1,3 +1,5 @@
+import type { ObjectAccess } from "../driver.ts";
+
 export const keyFormats = ["simple", "event_time", "delivery_time"] as const;
 
 /** Where a bucket's access log goes (S3 API Reference, LoggingEnabled). */
@@ -7,4 +9,6 @@ export interface LoggingConfiguration {
   targetPrefix: string;
   /** Below the prefix: by the time of delivery alone, or in folders by account, region, bucket and the day of the requests or of the delivery. */
   keyFormat: (typeof keyFormats)[number];
+  /** Who else may do what with the objects of the log, unless the target lets no list count. */
+  targetGrants?: ObjectAccess["grants"];
 }

@@ -38,7 +38,8 @@ export function loggingHandlers({ quota }: Pick<ObjectsParts, "quota">): Routes 
   async function view(tx: Tx, bucket: BucketRow, logging: LoggingConfiguration | undefined) {
     if (!logging) return {};
     const [problem, waiting] = [await problemOf(tx, bucket, logging), await accessLogStore.waitingSince(tx, bucket.id)];
-    return { logging: { ...logging, ...(problem && { problem }), ...(waiting && { waitingSince: isoTime(waiting) }) } };
+    const { targetGrants: _, ...shown } = logging;
+    return { logging: { ...shown, ...(problem && { problem }), ...(waiting && { waitingSince: isoTime(waiting) }) } };
   }
 
   /** Its name. Whoever may change the one bucket may write into the others of its project, and so may the log. */
@@ -70,10 +71,13 @@ export function loggingHandlers({ quota }: Pick<ObjectsParts, "quota">): Routes 
 
     async bucketLoggingUpdate(context, { params, body: { targetBucket, targetPrefix, keyFormat, createTarget } }) {
       const bucket = await openBucket(context, context.tx, params.bucket);
+      const targetGrants = bucket.configuration?.logging?.targetGrants;
       const logging = {
         targetBucket: await targetOf(context, bucket, targetBucket, createTarget),
         targetPrefix,
         keyFormat,
+        // Only S3 clients say these: whoever sets the rest leaves them.
+        ...(targetGrants && { targetGrants }),
       };
       await changeConfiguration(context, bucket, { logging });
       return view(context.tx, bucket, logging);

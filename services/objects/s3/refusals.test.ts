@@ -131,6 +131,7 @@ test("making and removing buckets", () =>
     { at: "DELETE /nobody-has-it", is: "404 NoSuchBucket" },
     { at: "DELETE /bare", key: "other", is: "403 AccessDenied" },
     { at: "GET /full", headers: { "x-amz-expected-bucket-owner": "123456789012" }, is: "403 AccessDenied" },
+    { at: "GET /full", headers: { "x-amz-expected-bucket-owner": "me" }, is: "400 InvalidBucketOwnerAWSAccountID" },
   ]));
 
 test("methods that are none of the resource's, and what is not done at all", () =>

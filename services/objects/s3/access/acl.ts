@@ -149,13 +149,18 @@ export function readAccessDocument(document: string, owner: Owner): AccessList {
   const [given] = childrenOf(policy, "Owner");
   if (list === undefined || given === undefined) throw malformed();
   if (textOf(given, "ID") !== owner.canonicalId) throw new S3Error("AccessDenied");
+  return { owner, grants: groupsFirst(readGrants(list, malformed)) };
+}
+
+/** The grants of an AccessControlList, or of the TargetGrants of a log. */
+export function readGrants(list: XmlNode, malformed: () => S3Error): Grant[] {
   const grants = childrenOf(list, "Grant").map((node): Grant => {
     const permission = textOf(node, "Permission")?.trim();
     const [grantee] = childrenOf(node, "Grantee");
     if (grantee === undefined || !aclPermissions.includes(permission as AclPermission)) throw malformed();
     return { ...readGrantee(grantee, malformed), permission: permission as AclPermission };
   });
-  return { owner, grants: groupsFirst(checkedGrants(grants)) };
+  return checkedGrants(grants);
 }
 
 function readGrantee(grantee: XmlNode, malformed: () => S3Error) {
@@ -170,21 +175,15 @@ const instance = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"';
 const named = ({ canonicalId, displayName }: Owner): string => element("ID", canonicalId) + element("DisplayName", displayName);
 
 export const accessDocument = ({ owner, grants }: AccessList): string =>
-  xmlDocument(
-    "AccessControlPolicy",
-    group("Owner", named(owner)),
-    group(
-      "AccessControlList",
-      ...grants.map((grant) =>
-        group(
-          "Grant",
-          "group" in grant
-            ? `<Grantee ${instance} xsi:type="Group">${element("URI", groupUris[grant.group])}</Grantee>`
-            : `<Grantee ${instance} xsi:type="CanonicalUser">${named(grant)}</Grantee>`,
-          element("Permission", grant.permission),
-        ),
-      ),
-    ),
+  xmlDocument("AccessControlPolicy", group("Owner", named(owner)), group("AccessControlList", ...grants.map(grantElement)));
+
+export const grantElement = (grant: Grant): string =>
+  group(
+    "Grant",
+    "group" in grant
+      ? `<Grantee ${instance} xsi:type="Group">${element("URI", groupUris[grant.group])}</Grantee>`
+      : `<Grantee ${instance} xsi:type="CanonicalUser">${named(grant)}</Grantee>`,
+    element("Permission", grant.permission),
   );
 
 /** Who asks, as far as lists know. */
