@@ -114,6 +114,11 @@ test("the API has the same document, makes the target when asked, and says why n
   assert.equal(none.body.fields[0].path, "body.targetBucket", JSON.stringify(none.body));
   const foreign = await cloud.call("editor", "PUT", path, { targetBucket: "bread-box", createTarget: true });
   assert.equal(foreign.body.reason, "bucket_name_taken");
+  for (const [targetBucket, reason] of [
+    ["paid-box", "log_target_pays"],
+    ["kept-box", "log_target_retains"],
+  ])
+    assert.equal((await cloud.call("editor", "PUT", path, { targetBucket })).body.reason, reason);
   const wanted = { targetBucket: "fresh-logs", targetPrefix: "web/", createTarget: true };
   assert.equal((await cloud.call("viewer", "PUT", path, wanted)).status, 403);
   const made = await cloud.call("editor", "PUT", path, wanted);
@@ -135,17 +140,24 @@ test("the API has the same document, makes the target when asked, and says why n
   assert.equal((await full()).problem, "target_full");
   assert.match((await full()).waitingSince, /^\d{4}-/, "kept until there is room");
   await cloud.call("owner", "PUT", "/buckets/fresh-logs/quota", {});
-  await deliver();
-  assert.equal("problem" in (await full()), false);
   const { bucketId } = await cloud.objects.s3Backend.bucketByName("fresh-logs");
-  const key = (await cloud.keys(bucketId)).find((each) => each.startsWith("web/"));
-  assert.match(await cloud.text(bucketId, String(key)), /while-full/);
+  const logged = async () => {
+    await deliver();
+    const keys = (await cloud.keys(bucketId)).filter((key) => key.startsWith("web/"));
+    return (await Promise.all(keys.map((key) => cloud.text(bucketId, key)))).join("");
+  };
+  for (const end = Date.now() + 60_000; !(await logged()).includes("while-full") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.match(await logged(), /while-full/);
+  assert.equal("problem" in (await full()), false);
 
   for (const each of await cloud.keys(bucketId)) await door.call({ method: "DELETE", path: `/fresh-logs/${each}` });
   assert.equal((await door.call({ method: "DELETE", path: "/fresh-logs" })).status, 204);
   assert.equal((await full()).problem, "target_missing");
   assert.equal((await cloud.call("editor", "DELETE", path)).status, 204);
   assert.deepEqual((await cloud.call("viewer", "GET", path)).body, {});
+  for (const end = Date.now() + 60_000; (await asked()).includes("fresh-logs") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
 test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {

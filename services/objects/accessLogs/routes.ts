@@ -15,7 +15,10 @@ import { accessLogStore } from "./store.ts";
 type LoggingProblem = NonNullable<z.output<typeof bucketLogging>["logging"]>["problem"];
 type Routes = Pick<Handlers<typeof contract>, keyof typeof loggingRoutes>;
 
-export function loggingHandlers({ quota }: Pick<ObjectsParts, "quota">): Routes {
+const unfit = (reason: string, message: string): CloudError =>
+  new CloudError("invalid_argument", message, { details: { reason, fields: [{ path: "body.targetBucket", message }] } });
+
+export function loggingHandlers({ quota, store }: Pick<ObjectsParts, "quota" | "store">): Routes {
   const isTarget = (target: BucketRow | undefined, bucket: BucketRow): target is BucketRow =>
     target?.projectId === bucket.projectId && target.state !== "deleting";
 
@@ -42,10 +45,27 @@ export function loggingHandlers({ quota }: Pick<ObjectsParts, "quota">): Routes 
     return { logging: { ...shown, ...(problem && { problem }), ...(waiting && { waitingSince: isoTime(waiting) }) } };
   }
 
+  /** As at the S3 door ("Enabling Amazon S3 server access logging", S3 User Guide). */
+  async function checkTarget({ id, name, configuration }: BucketRow): Promise<void> {
+    if (configuration?.requestPayer === "Requester")
+      throw unfit(
+        "log_target_pays",
+        `The requesters of ${name} pay, so no log can go there. Let its owner pay, or choose another bucket.`,
+      );
+    if ((await store.settings(id)).lock?.retention)
+      throw unfit(
+        "log_target_retains",
+        `${name} locks everything that is written, so no log can go there. Take that from its settings, or choose another bucket.`,
+      );
+  }
+
   /** Its name. Whoever may change the one bucket may write into the others of its project, and so may the log. */
   async function targetOf(context: RequestContext, bucket: BucketRow, name: string, createTarget: boolean): Promise<string> {
     const target = await bucketStore.find(context.tx, name);
-    if (isTarget(target, bucket)) return target.name;
+    if (isTarget(target, bucket)) {
+      await checkTarget(target);
+      return target.name;
+    }
     const { bucketCreate } = contract.routes;
     if (!createTarget)
       throw invalid(

@@ -49,6 +49,14 @@ async function deliveryPage(
   return toPage(rows, limit, viewDelivery, (row) => [row.id]);
 }
 
+function overlapping(index: number): CloudError {
+  const message =
+    "Another rule tells of the same event for some of the same objects. Give them different beginnings or endings of the name.";
+  return new CloudError("invalid_argument", message, {
+    details: { reason: "notifications_overlap", fields: [{ path: `body.rules[${index}].events`, message }] },
+  });
+}
+
 const viewNotification = (configuration: NotificationConfiguration | undefined) => ({
   rules: (configuration?.rules ?? []).map(({ kind: _kind, arn: _arn, ...rule }) => rule),
   eventBridge: configuration?.eventBridge ?? false,
@@ -112,11 +120,7 @@ export function notificationHandlers({
     rules.forEach((rule, index) => {
       const others = rules.slice(0, index);
       if (others.some(({ id }) => id === rule.id)) throw invalid(`body.rules[${index}].id`, `Two rules are called ${rule.id}.`);
-      if (others.some((other) => overlap(rule, other)))
-        throw invalid(
-          `body.rules[${index}].events`,
-          "Another rule tells of the same event for some of the same objects. Give them different beginnings or endings of the name.",
-        );
+      if (others.some((other) => overlap(rule, other))) throw overlapping(index);
     });
     return rules;
   }
