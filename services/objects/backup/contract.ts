@@ -68,7 +68,7 @@ export const bucketBackup = z.object({
   objects: z.number().int().optional(),
   sizeBytes: z.number().int().optional().describe("Of all objects that can be restored from it."),
   sentObjects: z.number().int().optional().describe("That the backup before it did not have."),
-  sentBytes: z.number().int().optional().describe("That had to be sent for it."),
+  sentBytes: z.number().int().optional().describe("That had to be sent for it; less when a process died meanwhile."),
   leftOut: z
     .number()
     .int()

@@ -82,10 +82,11 @@ export async function claimPlace(
   bucket: Pick<BucketRow, "id" | "name" | "projectId">,
   { takeOver }: { takeOver: boolean },
 ): Promise<Found[]> {
+  // First what is answered with words when it is refused; a HEAD is not.
+  const found = await findBackups(remote);
   const mark = await readMark(remote);
   if (mark !== undefined && mark.bucketId !== bucket.id && !takeOver) throw takenBy(mark);
   await tryPlace(remote);
-  const found = await findBackups(remote);
   const own: Mark = { format: 1, bucketId: bucket.id, bucketName: bucket.name, projectId: bucket.projectId };
   await remote.put(markName, Buffer.from(`${JSON.stringify(own)}\n`));
   return found;

@@ -291,7 +291,7 @@ function asRemoteFailure(error: unknown, bucket: string): CloudError {
 
 /** One line for people; what stands there was written by somebody else. */
 const wordsOf = (name: string, message: string): string =>
-  `${name}: ${message}`
+  (/^Unknown/.test(name) ? "it gave no reason" : `${name}: ${message}`)
     .replace(/[\p{Cc}\s]+/gu, " ")
     .trim()
     .slice(0, 200);
