@@ -19,7 +19,7 @@ export default {
   "notify.what.both": "об’єкт у {prefix}, назва якого закінчується на {suffix},",
   "notify.happens.ObjectCreated": "записано",
   "notify.happens.ObjectRemoved": "видалено",
-  "notify.happens.ObjectTagging": "отримує чи втрачає мітки",
+  "notify.happens.ObjectTagging": "отримує інші мітки",
   "notify.happens.LifecycleExpiration": "видалено правилом життєвого циклу",
   "notify.happens.other": "має подію {event}",
   "notify.off": "Адресу {name} вимкнено: нічого не надсилається.",
