@@ -154,6 +154,8 @@ export async function* receive({ message, begin, patienceMs = usualPatienceMs }:
   let wake = (): void => {};
   const onChange = (): void => wake();
   for (const event of changes) message.on(event, onChange);
+  // A stream tells its end by an error a tick later than it shows it: that must find somebody still, or the process ends.
+  message.on("error", heard);
   let waitedMs = 0;
   let bytes = 0;
   try {
@@ -185,6 +187,7 @@ export async function* receive({ message, begin, patienceMs = usualPatienceMs }:
     for (const event of changes) message.off(event, onChange);
   }
 }
+const heard = (): void => {};
 const changes = ["readable", "end", "close", "error"] as const;
 
 const brokenOff = ({ errored }: IncomingMessage): Error =>

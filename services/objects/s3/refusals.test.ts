@@ -170,6 +170,7 @@ test("putting objects", async () => {
     put({ "x-amz-checksum-md4": "AAAA" }, "400 InvalidRequest"),
     put({ "x-amz-checksum-crc32": "NSRBwg==", "x-amz-checksum-crc32c": "Nks/tw==" }, "400 InvalidRequest"),
     put({ "x-amz-sdk-checksum-algorithm": "CRC32" }, "400 InvalidRequest"),
+    put({ "x-amz-trailer": "x-amz-checksum-md4" }, "400 InvalidRequest"),
     put({ "x-amz-meta-a": "x".repeat(2048) }, "400 MetadataTooLarge"),
     put({ "x-amz-meta-a": "x".repeat(1024), "x-amz-meta-b": "x".repeat(1023) }, "400 MetadataTooLarge"),
     put({ "x-amz-storage-class": "COLD" }, "400 InvalidStorageClass"),
@@ -249,7 +250,7 @@ test("reading objects, their parts, ranges and versions", () =>
     { at: "GET /full/ten", headers: { "If-None-Match": '"781e5e245d69b566979b86e28d23f2c7"' }, is: "304" },
     { at: "GET /full/ten", headers: { "x-amz-server-side-encryption": "AES256" }, is: "400 InvalidArgument" },
     { at: "GET /full/ten?attributes", headers: { "x-amz-object-attributes": "Colour" }, is: "400 InvalidArgument" },
-    { at: "GET /full/ten?attributes", is: "400 InvalidArgument" },
+    { at: "GET /full/ten?attributes", is: "400 InvalidRequest" },
     { at: "GET /full/ten?response-expires=x", key: "none", is: "400 InvalidRequest" },
     { at: "GET /full/ten", key: "other", is: "403 AccessDenied" },
     { at: "GET /full/none", key: "other", is: "403 AccessDenied" },
@@ -273,7 +274,7 @@ test("copying", () =>
     copy("/full/ten", "400 InvalidArgument", { "x-amz-metadata-directive": "MERGE" }),
     copy("/full/ten", "400 InvalidArgument", { "x-amz-tagging-directive": "MERGE" }),
     copy("/full/ten", "400 InvalidStorageClass", { "x-amz-storage-class": "COLD" }),
-    copy("/full/ten", "400 InvalidArgument", { "x-amz-checksum-algorithm": "CRC16" }),
+    copy("/full/ten", "400 InvalidRequest", { "x-amz-checksum-algorithm": "CRC16" }),
     copy("/full/ten", "412 PreconditionFailed", { "x-amz-copy-source-if-match": '"other"' }),
     copy("/full/ten", "412 PreconditionFailed", { "x-amz-copy-source-if-modified-since": "Fri, 01 Jan 2100 00:00:00 GMT" }),
     copy("/full/ten", "400 MetadataTooLarge", { "x-amz-metadata-directive": "REPLACE", "x-amz-meta-a": "x".repeat(2049) }),
@@ -336,7 +337,10 @@ test("uploads in parts", () => {
     { at: "GET /full?uploads&max-uploads=x", is: "400 InvalidArgument" },
     { at: "GET /full?uploads&encoding-type=base64", is: "400 InvalidArgument" },
     { at: "POST /full/large?uploads", headers: { "x-amz-storage-class": "COLD" }, is: "400 InvalidStorageClass" },
-    { at: "POST /full/large?uploads", headers: { "x-amz-checksum-algorithm": "CRC16" }, is: "400 InvalidArgument" },
+    { at: "POST /full/large?uploads", headers: { "x-amz-checksum-algorithm": "CRC16" }, is: "400 InvalidRequest" },
+    { at: "PUT /full/large?partNumber=1", body: "a", is: "400 InvalidArgument" },
+    { at: "GET /full/large?uploads", is: "400 InvalidRequest" },
+    { at: "GET /full/large?versions", is: "400 InvalidRequest" },
     { at: "POST /full/large?uploads", headers: { "x-amz-checksum-type": "COMPOSITE" }, is: "400 InvalidRequest" },
   ]);
 });
@@ -438,6 +442,8 @@ const rule = (inside: string): string =>
   `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter/>${inside}</Rule></LifecycleConfiguration>`;
 const cors = (inside: string): string => `<CORSConfiguration><CORSRule>${inside}</CORSRule></CORSConfiguration>`;
 
+const website = (inside: string): string => `<WebsiteConfiguration>${inside}</WebsiteConfiguration>`;
+
 test("documents whose content is wrong", () =>
   walk([
     { at: "PUT /bare?versioning", body: "<VersioningConfiguration/>", is: "400 IllegalVersioningConfigurationException" },
@@ -528,6 +534,12 @@ test("documents whose content is wrong", () =>
       is: "400 MalformedXML",
     },
     { at: "PUT /bare?website", body: "<WebsiteConfiguration/>", is: "400 InvalidArgument" },
+    { at: "PUT /bare?website", body: website("<IndexDocument><Suffix>a/b</Suffix></IndexDocument>"), is: "400 InvalidArgument" },
+    {
+      at: "PUT /bare?website",
+      body: website("<RedirectAllRequestsTo><HostName>example.org</HostName><Protocol>ftp</Protocol></RedirectAllRequestsTo>"),
+      is: "400 InvalidRequest",
+    },
     {
       at: "PUT /bare?logging",
       body: "<BucketLoggingStatus><LoggingEnabled><TargetBucket>nobody-has-it</TargetBucket><TargetPrefix>a</TargetPrefix></LoggingEnabled></BucketLoggingStatus>",

@@ -197,9 +197,13 @@ export function findRoute(request: S3Request): Route {
   const shape: Shape = request.key !== "" ? "object" : request.bucketName !== "" ? "bucket" : "service";
   const subresource = request.query.size === 0 ? undefined : subresourceOf(request);
   const name = subresource === undefined ? `${request.method} ${shape}` : `${request.method} ${shape}?${subresource}`;
+  if (name === "PUT object" && request.query.has("partNumber"))
+    throw new S3Error("InvalidArgument", "This operation does not accept partNumber without uploadId");
   const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
   const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
   if (operation) return { name: operation.name || name, operation };
+  if (shape === "object" && request.method === "GET" && subresource !== undefined && Object.hasOwn(bucketsAlone, subresource))
+    throw new S3Error("InvalidRequest", bucketsAlone[subresource]);
   if (isUnmade(shape, subresource)) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
   throw new S3Error("MethodNotAllowed", undefined, {
     fields: { Method: request.method, ResourceType: (subresource ?? shape).toUpperCase() },
@@ -216,6 +220,12 @@ function subresourceOf(request: S3Request): string | undefined {
   }
   return undefined;
 }
+
+/** What S3 says of listings of a bucket that are asked of a key. */
+const bucketsAlone: Record<string, string> = {
+  uploads: "Key is not expected for the GET method ?uploads subresource",
+  versions: "There is no such thing as the ?versions sub-resource for a key",
+};
 
 /** Whether S3 has this and we do not: then no method of it is one of the wrong ones. */
 function isUnmade(shape: Shape, subresource: string | undefined): boolean {

@@ -2,11 +2,15 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import type { ObjectStore } from "../../driver.ts";
 import { openLocalStore } from "../../drivers/local/index.ts";
+import { receive } from "../body.ts";
+import { S3Error } from "../errors.ts";
 import { algorithm, SigningKeys, scopeText } from "../signature.ts";
 import { send } from "../testing/client.ts";
 import { startDoor } from "../testing/door.ts";
@@ -144,4 +148,14 @@ test("each way to be wrong has its error, and nothing is stored", async () => {
   const torn = { "Content-Type": "multipart/form-data; boundary=x" };
   const half = await send({ port, method: "POST", path: "/box", key: "none", body: "--x\r\nContent-Dispo", headers: torn });
   assert.equal(half.status, 400, half.text);
+});
+
+test("a file that ends with an error just as it is read is refused, and nothing else ends", async () => {
+  const file = new Readable({ read: () => {} });
+  file.push("abc");
+  const reading = receive({ message: file as IncomingMessage, payload: { kind: "unsigned" }, begin: () => {} });
+  assert.equal(String((await reading.next()).value), "abc");
+  file.destroy(new S3Error("EntityTooSmall"));
+  await assert.rejects(reading.next(), { code: "EntityTooSmall" });
+  await new Promise((resolve) => file.once("close", resolve));
 });
