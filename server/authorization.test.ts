@@ -5,6 +5,7 @@ import { newId } from "../kernel/ids.ts";
 import { contracts } from "../services/contracts.ts";
 import { startCloud, testOwner } from "../testing/cloud.ts";
 import type { Case, Input, Json } from "./testing/authorizationCase.ts";
+import { backupCases } from "./testing/backupCases.ts";
 import { voiceCases, voiceForeignThings, voicePublicRoutes } from "./testing/voiceCases.ts";
 import { voiceElementCases, voiceElementForeignThings } from "./testing/voiceElementCases.ts";
 import { voiceLiveCases, voiceLiveForeignThings } from "./testing/voiceLiveCases.ts";
@@ -473,6 +474,7 @@ const cases: Record<string, Case> = {
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
   bucketRelocate: { input: () => ({ params: { bucket }, body: { engine: "local" as const } }) },
+  ...backupCases({ as, unique, newProject }, () => cloud.database),
   bucketEmpty: {
     input: async () => {
       const { id, name } = await newBucket();

@@ -18,14 +18,14 @@ const pages: ServicePages = servicePages({
       path: "buckets/$bucket",
       title: "objects.bucket",
       load: bucketPage,
-      areas: ["objects", "versions", "bucketRules", "bucketSettings", "usage"],
+      areas: ["objects", "versions", "bucketBackups", "bucketRules", "bucketSettings", "usage"],
     },
     {
       scope: "project",
       path: "buckets/$bucket/$tab",
       title: "objects.bucket",
       load: bucketPage,
-      areas: ["objects", "versions", "bucketRules", "bucketSettings", "usage"],
+      areas: ["objects", "versions", "bucketBackups", "bucketRules", "bucketSettings", "usage"],
     },
   ],
   navigation: [
@@ -53,6 +53,7 @@ const pages: ServicePages = servicePages({
       "bucketQuotaGet",
     ],
     "objects.delivery.changed": ["bucketNotificationDeliveryList"],
+    "objects.backup.changed": ["bucketBackupList", "bucketBackupTargetGet"],
     "objects.object.damaged": ["bucketSafetyGet", "damagedObjectList"],
     "objects.object.changed": [
       "bucketList",
