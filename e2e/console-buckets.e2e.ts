@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
@@ -17,6 +20,14 @@ const browser = await TestBrowser.start({ story: true });
 const pictures = process.env["KHMARA_PICTURES"];
 let page: Page;
 let key: { accessKeyId: string; secretAccessKey: string };
+/** A program that is told of what happens in the bucket, and how it answers. */
+const program = { told: [] as { signature: string; body: string }[], status: 200 };
+const listening = createServer(async (request, response) => {
+  let body = "";
+  for await (const piece of request) body += piece;
+  program.told.push({ signature: String(request.headers["khmara-signature"]), body });
+  response.writeHead(program.status).end();
+});
 
 const aws = (...args: string[]) =>
   exec("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, ...args], {
@@ -70,11 +81,16 @@ before(async () => {
   await cloud.start();
   const { client, projectId } = await cloud.signIn();
   key = await client.accessKeyCreate({ project: projectId as never, name: "aws" });
+  await client.webhookSettingsUpdate({ allowedNetworks: ["127.0.0.0/8"] });
+  listening.listen(0, "127.0.0.1");
+  await once(listening, "listening");
   await aws("s3", "mb", `s3://${bucket}`);
   page = await browser.visitAsOwner(cloud);
   await page.goto(`/o/home/p/default/buckets/${bucket}`);
 });
 after(async () => {
+  listening.closeAllConnections();
+  listening.close();
   await browser.close();
   await cloud.remove();
 });
@@ -86,6 +102,24 @@ test("a person lets the bucket keep versions, and aws sees it", async () => {
   await versions.getByRole("button", { name: "Keep versions" }).click();
   await versions.getByText("Every version is kept until somebody or a rule deletes it.").waitFor();
   assert.equal((await asked("get-bucket-versioning")).Status, "Enabled");
+});
+
+test("an access log is switched on, into a bucket that is made for it", async () => {
+  const log = section("Access log");
+  await log.getByText("No log is kept.").waitFor();
+  await log.getByRole("button", { name: "Keep a log" }).click();
+  const form = dialog("Access log");
+  assert.equal(await form.getByLabel("Bucket for the log").inputValue(), `${bucket}-logs`);
+  await form.getByLabel("Bucket for the log").fill("Not_A_Name");
+  await form.getByRole("button", { name: "Keep a log" }).click();
+  await form.getByText(/A bucket name|small letters/).waitFor();
+  await form.getByLabel("Bucket for the log").fill(`${bucket}-logs`);
+  await form.getByLabel("Names begin with").fill("web/");
+  await form.getByRole("button", { name: "Keep a log" }).click();
+  await gone(form);
+  await log.getByText(`About a minute after each request, its line is in ${bucket}-logs.`).waitFor();
+  const { TargetBucket, TargetPrefix } = (await asked("get-bucket-logging")).LoggingEnabled;
+  assert.deepEqual([TargetBucket, TargetPrefix], [`${bucket}-logs`, "web/"]);
 });
 
 test("what aws has written over is restored, what it has deleted comes back, and a version goes for good", async () => {
@@ -257,6 +291,89 @@ test("what makes a bucket public is asked twice, shown in red, and ended at once
   );
 });
 
+test("a rule tells a program; what aws writes sets it off, and what was not taken is sent again", async () => {
+  const address = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/photos`;
+  await goTo("Files");
+  await goTo("Settings");
+  const rules = section("Notifications");
+  await rules.getByText(/^Nobody is told\./).waitFor();
+  await rules.getByRole("button", { name: "Add a rule" }).click();
+  const rule = dialog("New rule");
+  await rule.getByLabel("Only under").fill("photos/");
+  await rule.getByLabel("Address of the program").fill("somewhere");
+  await rule.getByRole("button", { name: "Save" }).click();
+  await rule.getByText("An address that begins with https:// or http://.").waitFor();
+  await rule.getByLabel("Address of the program").fill(address);
+  await rule.getByLabel("Name for it").fill("small-pictures");
+  await rule.getByText(`When an object under photos/ is written, tell ${address}.`).waitFor();
+  await picture("notification-rule");
+  await rule.getByRole("button", { name: "Save" }).click();
+  const secret = dialog("Secret of small-pictures");
+  await secret.getByText(/This is shown only now/).waitFor();
+  await secret.getByRole("button", { name: "Done" }).click();
+  await rules.getByText(`When an object under photos/ is written, tell ${address}.`).waitFor();
+  const [topic] = (await asked("get-bucket-notification-configuration")).TopicConfigurations;
+  assert.deepEqual([topic.Events, topic.TopicArn.split(":").at(-1)], [["s3:ObjectCreated:*"], "small-pictures"]);
+
+  program.status = 410;
+  await put("photos/cat.jpg", "miaow");
+  await put("plan.txt", "not a photo");
+  const sent = page.getByRole("table", { name: "Last notifications" });
+  const first = sent.getByRole("row").filter({ hasText: "photos/cat.jpg was written" });
+  await first.getByText("Given up").waitFor();
+  await first.getByText("HTTP 410").waitFor();
+  program.status = 200;
+  await act(first, "photos/cat.jpg was written", "Send again");
+  await first.getByText("Delivered").waitFor();
+  const bodies = program.told.map(({ body }) => body);
+  assert.equal(bodies.length, 2);
+  assert.equal(bodies[0], bodies[1]);
+  assert.equal(JSON.parse(String(bodies[0])).Records[0].s3.object.key, "photos/cat.jpg");
+  assert.match(String(program.told[0]?.signature), /^t=\d+,v1=[0-9a-f]{64}$/);
+
+  const addresses = page.getByRole("table", { name: "Addresses for notifications" });
+  await act(addresses.getByRole("row").filter({ hasText: "small-pictures" }), "small-pictures", "Send a test");
+  await sent.getByRole("row").filter({ hasText: "Test" }).getByText("Delivered").waitFor();
+  assert.equal(JSON.parse(String(program.told[2]?.body)).Event, "s3:TestEvent");
+  await picture("notifications");
+  await act(addresses.getByRole("row").filter({ hasText: "small-pictures" }), "small-pictures", "Turn off");
+  await rules.getByText("small-pictures is turned off: nothing is sent.").waitFor();
+});
+
+test("a limit refuses what aws uploads beyond it, and the page says that the bucket is full", async () => {
+  const limit = section("Limit");
+  await limit.getByText(/^No limit of its own\./).waitFor();
+  await limit.getByRole("button", { name: "Set a limit" }).click();
+  const form = dialog("Set a limit");
+  await form.getByLabel("Most that is stored").fill("lots");
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByText("A number above 0, or empty.").waitFor();
+  await form.getByLabel("Most that is stored").fill("1");
+  await form.getByRole("combobox", { name: "Unit" }).click();
+  await page.getByRole("option", { name: "MB" }).click();
+  await form.getByRole("button", { name: "Save" }).click();
+  await gone(form);
+  await limit.getByText(/of 1 MB$/).waitFor();
+  // Not quietly: what is refused is said.
+  const large = async (bytes: number) => {
+    const path = join(cloud.folder, "large");
+    writeFileSync(path, "x".repeat(bytes));
+    await aws("s3", "cp", "--no-progress", path, `s3://${bucket}/large-${bytes}`);
+  };
+  await assert.rejects(large(1_000_001), /QuotaExceeded.*The bucket school-archive may hold 1000000 bytes/s);
+  await large(900_000);
+  await limit.getByText("Nearly full").waitFor();
+  await limit.getByRole("button", { name: "Change the limit" }).click();
+  const less = dialog("Change the limit");
+  await less.getByLabel("Most that is stored").fill("0.8");
+  await less.getByText(/It holds more than that now/).waitFor();
+  await less.getByRole("button", { name: "Save" }).click();
+  await gone(less);
+  await limit.getByText("Full", { exact: true }).waitFor();
+  await picture("full");
+  await assert.rejects(large(1), /QuotaExceeded/);
+});
+
 test("settings and versions fit on a phone, in every language", async () => {
   await picture("settings");
   for (const language of languages) {
@@ -277,4 +394,22 @@ test("settings and versions fit on a phone, in every language", async () => {
     }
     await small.context().close();
   }
+});
+
+test("what aws did stands in the access log", async () => {
+  const logs = await eventually(
+    () => aws("s3", "ls", `s3://${bucket}-logs/web/`),
+    (text) => text.trim() !== "",
+    120_000,
+  );
+  const name = String(logs.trim().split("\n")[0]?.split(/\s+/).at(-1));
+  const path = join(cloud.folder, "log");
+  await aws("s3", "cp", "--quiet", `s3://${bucket}-logs/web/${name}`, path);
+  assert.match(readFileSync(path, "utf8"), new RegExp(`^[0-9a-f]{64} ${bucket} \\[.* REST\\.PUT\\.OBJECT plan\\.txt `, "m"));
+  await goTo("Files");
+  await goTo("Settings");
+  await section("Access log")
+    .getByRole("link", { name: `${bucket}-logs` })
+    .click();
+  await page.getByRole("heading", { name: `${bucket}-logs` }).waitFor();
 });

@@ -161,6 +161,38 @@ test("aws", async (t) => {
     assert.equal((await api("delete-objects", "--delete", JSON.stringify({ Objects }))).Errors, undefined);
     await aws("s3", "rb", "s3://aws-versions");
   });
+  await t.test("takes a role for a while, with less than the role has", async () => {
+    const json = async (...args: string[]) => JSON.parse(await aws(...args));
+    const self = await json("sts", "get-caller-identity");
+    assert.match(self.Arn, new RegExp(`^arn:aws:iam::${self.Account}:user/${self.UserId}$`));
+    await aws("s3", "mb", "s3://aws-role");
+    await aws("s3", "cp", "--quiet", join(small, "folder 1/a+b&c/file-21.txt"), "s3://aws-role/open/file");
+    await aws("s3", "cp", "--quiet", join(small, "folder 1/a+b&c/file-21.txt"), "s3://aws-role/shut/file");
+
+    const allowed = { Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: "arn:aws:s3:::aws-role/open/*" };
+    const policy = JSON.stringify({ Version: "2012-10-17", Statement: [allowed] });
+    const role = (name: string) => ["--role-arn", `arn:aws:iam::${self.Account}:role/${name}`, "--role-session-name", "e2e"];
+    const taken = await json("sts", "assume-role", ...role("editor"), "--policy", policy, "--duration-seconds", "900");
+    assert.equal(taken.AssumedRoleUser.Arn, `arn:aws:sts::${self.Account}:assumed-role/editor/e2e`);
+    const session = {
+      ...env(),
+      AWS_ACCESS_KEY_ID: taken.Credentials.AccessKeyId,
+      AWS_SECRET_ACCESS_KEY: taken.Credentials.SecretAccessKey,
+      AWS_SESSION_TOKEN: taken.Credentials.SessionToken,
+    };
+    const within = (...args: string[]) => exec("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, ...args], { env: session });
+    assert.equal(JSON.parse(await within("sts", "get-caller-identity")).Arn, taken.AssumedRoleUser.Arn);
+    const back = join(cloud.folder, "role-back");
+    await within("s3", "cp", "--quiet", "s3://aws-role/open/file", back);
+    await within("s3", "cp", "--quiet", back, "s3://aws-role/open/second");
+    const read = (key: string) => within("s3api", "get-object", "--bucket", "aws-role", "--key", key, back);
+    await read("open/second");
+    await assert.rejects(read("shut/file"), /AccessDenied/);
+    await assert.rejects(within("s3", "rm", "s3://aws-role/open/file"), /AccessDenied/);
+    await assert.rejects(within("sts", "assume-role", ...role("editor")), /AccessDenied/);
+    await assert.rejects(aws("sts", "assume-role", ...role("emperor")), /AccessDenied|ValidationError/);
+    await aws("s3", "rb", "--force", "s3://aws-role");
+  });
   await t.test("is told clearly when the key is wrong", async () => {
     await assert.rejects(
       exec("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, "s3", "ls"], { env: { ...env(), AWS_SECRET_ACCESS_KEY: "wrong" } }),

@@ -130,7 +130,16 @@ export type ChildMessage =
   | { type: "phones" }
   /** One process does not suffice for the objects. */
   | { type: "busy" }
+  /** What it has measured, as server/metrics.ts has it; for the control plane. */
+  | { type: "metrics"; snapshot: unknown }
   | { type: "fatal"; message: string };
+
+/** What the supervisor tells a child. */
+export interface SupervisorMessage {
+  type: "metrics";
+  pid: number;
+  snapshot: unknown;
+}
 
 export const configVariable = "KHMARA_CONFIG";
 
@@ -148,6 +157,11 @@ export function readServerConfig(environment: NodeJS.ProcessEnv = process.env): 
 /** Tells the supervisor; does nothing in a process that has none (a test, a developer's own start). */
 export function tellSupervisor(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
+}
+
+/** Calls `heard` with what the supervisor tells. */
+export function onSupervisor(heard: (message: SupervisorMessage) => void): void {
+  process.on("message", (message) => heard(message as SupervisorMessage));
 }
 
 /**

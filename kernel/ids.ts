@@ -22,6 +22,7 @@ export const idKinds = {
   bucket: "bkt",
   upload: "upl",
   share: "shr",
+  bucketBackup: "bbk",
   bucketWebhook: "bwh",
   bucketWebhookDelivery: "bwd",
   trashItem: "trs",

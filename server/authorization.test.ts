@@ -5,6 +5,7 @@ import { newId } from "../kernel/ids.ts";
 import { contracts } from "../services/contracts.ts";
 import { startCloud, testOwner } from "../testing/cloud.ts";
 import type { Case, Input, Json } from "./testing/authorizationCase.ts";
+import { backupCases } from "./testing/backupCases.ts";
 import { voiceCases, voiceForeignThings, voicePublicRoutes } from "./testing/voiceCases.ts";
 import { voiceElementCases, voiceElementForeignThings } from "./testing/voiceElementCases.ts";
 import { voiceLiveCases, voiceLiveForeignThings } from "./testing/voiceLiveCases.ts";
@@ -407,6 +408,28 @@ const cases: Record<string, Case> = {
   bucketWebhookUpdate: onBucketWebhook({ body: { enabled: false } }),
   bucketWebhookDelete: onBucketWebhook(),
   bucketWebhookDeliveryList: onBucketWebhook(),
+  bucketWebhookTest: {
+    input: async () => {
+      const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+      return { params: { bucketWebhook: webhook.id }, body: { bucket } };
+    },
+  },
+  bucketWebhookDeliverySend: {
+    input: async () => {
+      const { webhook } = await as("owner", "bucketWebhookCreate", { body: { ...bucketWebhook(), project } });
+      const params = { bucketWebhook: webhook.id };
+      const { id } = await as("owner", "bucketWebhookTest", { params, body: { bucket } });
+      return { params: { ...params, delivery: id } };
+    },
+  },
+  bucketNotificationGet: { input: () => ({ params: { bucket } }) },
+  bucketNotificationUpdate: { input: () => ({ params: { bucket }, body: { rules: [] } }) },
+  bucketNotificationDeliveryList: { input: () => ({ params: { bucket } }) },
+  bucketLoggingGet: { input: () => ({ params: { bucket } }) },
+  bucketLoggingUpdate: { input: () => ({ params: { bucket }, body: { targetBucket: bucket } }) },
+  bucketLoggingDelete: { input: () => ({ params: { bucket } }) },
+  bucketQuotaGet: { input: () => ({ params: { bucket } }) },
+  bucketQuotaUpdate: { input: () => ({ params: { bucket }, body: {} }) },
   bucketSettingsGet: { input: () => ({ params: { bucket } }) },
   bucketSettingsUpdate: { input: () => ({ params: { bucket }, body: { versioning: "enabled" } }) },
   bucketWebsiteGet: { input: async () => ({ params: { bucket: await newWebsite() } }) },
@@ -451,6 +474,7 @@ const cases: Record<string, Case> = {
   bucketGet: { input: () => ({ params: { bucket } }) },
   bucketDelete: { input: async () => ({ params: { bucket: (await newBucket())["id"] } }) },
   bucketRelocate: { input: () => ({ params: { bucket }, body: { engine: "local" as const } }) },
+  ...backupCases({ as, unique, newProject }, () => cloud.database),
   bucketEmpty: {
     input: async () => {
       const { id, name } = await newBucket();

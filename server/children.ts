@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
-import { type ChildMessage, configVariable, type ServerConfig } from "../kernel/config.ts";
+import { type ChildMessage, configVariable, type ServerConfig, type SupervisorMessage } from "../kernel/config.ts";
 import { childWords } from "./compile-cache.ts";
 import { childRecord, type LogFile } from "./log-file.ts";
 import { optionVariables } from "./options.ts";
@@ -18,6 +18,8 @@ export interface ChildOptions {
   onPhones?: () => void;
   /** It has more to do than one process can. */
   onBusy?: () => void;
+  /** What it has measured. */
+  onMetrics?: (pid: number, snapshot: unknown) => void;
   /** A line for the operator: errors, and restarts. */
   onProblem: (message: string) => void;
   /** A process was started or has ended. */
@@ -31,6 +33,8 @@ export interface Child {
   /** Lets it drain, for so long at most, and never starts it again. */
   stop(patienceMs: number): Promise<void>;
   kill(): void;
+  /** Nothing while it does not run. */
+  tell(message: SupervisorMessage): void;
 }
 
 const firstPauseMs = 200;
@@ -77,6 +81,7 @@ export function superviseChild(options: ChildOptions): Child {
       if (message.type === "fatal") fatal = message.message;
       if (message.type === "phones") options.onPhones?.();
       if (message.type === "busy") options.onBusy?.();
+      if (message.type === "metrics" && child.pid !== undefined) options.onMetrics?.(child.pid, message.snapshot);
       if (message.type === "ready") {
         served = true;
         setReady(message.notice ?? []);
@@ -123,6 +128,10 @@ export function superviseChild(options: ChildOptions): Child {
     pid: () => current?.pid,
     ready,
     kill,
+    tell(message) {
+      // It may end at any moment; whoever starts instead is told again.
+      if (current?.connected) current.send(message, () => {});
+    },
     async stop(patienceMs) {
       stopping = true;
       clearTimeout(restart);

@@ -15,7 +15,7 @@ import type { Cloud } from "./cloud.ts";
 import { serveConsole } from "./console-files.ts";
 import { drain } from "./drain.ts";
 import { registerGit } from "./git-door.ts";
-import { openMetrics } from "./metrics.ts";
+import { type Metrics, openMetrics } from "./metrics.ts";
 import { registerRegistry } from "./registry-door.ts";
 import { registerVisitors } from "./visitor-door.ts";
 import { registerPhones } from "./voice-door.ts";
@@ -26,6 +26,8 @@ export interface ControlPlane {
   listen(address: string, port: number): Promise<number>;
   /** The same for git over SSH; 0 without a key for it. */
   listenSsh(address: string, port: number): Promise<number>;
+  /** What another process of this cloud has measured, for /metrics. */
+  takeMetrics: Metrics["take"];
   /** Lets running requests end, hands operations over, ends the workers. */
   close(): Promise<void>;
 }
@@ -117,6 +119,7 @@ export async function openControlPlane(
   );
   return {
     http,
+    takeMetrics: metrics.take,
     async listen(address, port) {
       await http.listen({ host: address, port });
       return (http.server.address() as { port: number }).port;

@@ -1,5 +1,5 @@
 /** The control plane: API and console. Started by the supervisor; any number of them may run on one database. */
-import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { onStop, onSupervisor, readServerConfig, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openAppEngine } from "../services/apps/index.ts";
@@ -10,6 +10,7 @@ import { dataPaths } from "./data-folder.ts";
 import { endOnFailure } from "./fatal.ts";
 import { openGateway } from "./gateway.ts";
 import { ensureSshHostKey } from "./ssh-host-key.ts";
+import type { Snapshot } from "./told-metrics.ts";
 
 const isLoopback = (address: string) => address === "::1" || address === "localhost" || address.startsWith("127.");
 
@@ -62,6 +63,7 @@ onStop(async (reason) => {
   await cloud.close();
   process.exit(0);
 });
+onSupervisor(({ pid, snapshot }) => plane.takeMetrics(pid, snapshot as Snapshot));
 await plane.listen(config.listen, config.port);
 if (config.sshPort !== undefined)
   // Whatever took the port meanwhile must not keep the rest of the cloud from being served.

@@ -1,14 +1,19 @@
 import type { Gauge } from "prom-client";
 import type { AnyService } from "../kernel/service.ts";
+import { requestMetrics, type Snapshot, ToldMetrics } from "./told-metrics.ts";
 
 /** What Prometheus reads at /metrics (text format 0.0.4). */
 export interface Metrics {
   observe(route: string, status: number, seconds: number): void;
   contentType: string;
+  /** With what other processes have told. */
   text(): Promise<string>;
+  /** Another process has told its snapshot. */
+  take(pid: number, snapshot: Snapshot): void;
 }
 
 export function openMetrics(process: string, services: AnyService[]): Metrics {
+  const told = new ToldMetrics();
   // Loaded after the first answer: it has eighty modules, which would be a tenth of a start.
   let opened: ReturnType<typeof openRegistry> | undefined;
   const open = () => {
@@ -18,26 +23,35 @@ export function openMetrics(process: string, services: AnyService[]): Metrics {
   return {
     observe: (...request) => void open().then(({ observe }) => observe(...request)),
     contentType: "text/plain; version=0.0.4; charset=utf-8",
-    text: async () => (await open()).text(),
+    take: (pid, snapshot) => told.take(pid, snapshot),
+    async text() {
+      const { AggregatorRegistry } = await import("prom-client");
+      // Of one process there is nothing to leave out.
+      const own = (await (await open()).snapshot()).map((metric) =>
+        metric.aggregator === "omit" ? { ...metric, aggregator: "first" as const } : metric,
+      );
+      return await AggregatorRegistry.aggregate([own, ...(await told.snapshots())]).metrics();
+    },
   };
 }
 
-async function openRegistry(process: string, services: AnyService[]): Promise<Omit<Metrics, "contentType">> {
+async function openRegistry(
+  process: string,
+  services: AnyService[],
+): Promise<Pick<Metrics, "observe"> & { snapshot: () => Promise<Snapshot> }> {
   const { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import("prom-client");
   const registry = new Registry();
   registry.setDefaultLabels({ process });
   collectDefaultMetrics({ register: registry, prefix: "khmara_" });
   const requests = new Counter({
-    name: "khmara_http_requests_total",
-    help: "Answered requests.",
+    ...requestMetrics.count,
     labelNames: ["route", "status"],
     registers: [registry],
   });
   const seconds = new Histogram({
-    name: "khmara_http_request_seconds",
-    help: "Time from a request to its answer.",
+    ...requestMetrics.time,
     labelNames: ["route"],
-    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    buckets: requestMetrics.buckets,
     registers: [registry],
   });
   const gauges = new Map<string, Gauge>();
@@ -46,7 +60,7 @@ async function openRegistry(process: string, services: AnyService[]): Promise<Om
       requests.inc({ route, status: String(status) });
       seconds.observe({ route }, duration);
     },
-    async text() {
+    async snapshot() {
       for (const service of services) {
         for (const { name, help, value, labels } of (await service.metrics?.()) ?? []) {
           let gauge = gauges.get(name);
@@ -57,7 +71,7 @@ async function openRegistry(process: string, services: AnyService[]): Promise<Om
           gauge.set(labels ?? {}, value);
         }
       }
-      return registry.metrics();
+      return await registry.getMetricsAsJSON();
     },
   };
 }

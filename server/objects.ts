@@ -6,6 +6,7 @@ import { openCore } from "./core.ts";
 import { endOnFailure } from "./fatal.ts";
 import { watchLoad } from "./load.ts";
 import { openObjectDoor } from "./object-door.ts";
+import { toldEveryMs } from "./told-metrics.ts";
 
 const config = readServerConfig();
 const log = openLog("objects");
@@ -21,6 +22,7 @@ const core = await openCore({
 const door = openObjectDoor(core, { ...config, log });
 onStop(async (reason) => {
   log.info({ reason }, "stopping");
+  clearInterval(tellingMetrics);
   await door.close();
   await core.close();
   process.exit(0);
@@ -28,3 +30,8 @@ onStop(async (reason) => {
 await door.listen(config.listen, config.s3Port);
 tellSupervisor({ type: "ready" });
 watchLoad(() => tellSupervisor({ type: "busy" }));
+const tellMetrics = async () => tellSupervisor({ type: "metrics", snapshot: await door.measured() });
+const tellingMetrics = setInterval(
+  () => void tellMetrics().catch((error) => log.warn({ err: error }, "metrics are not told")),
+  toldEveryMs,
+);

@@ -160,7 +160,11 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     const { owner: _, ...withoutOwner } = config;
     // Only the control plane makes the owner; the fewer processes know the password, the better.
     const own = name === "control" ? config : withoutOwner;
-    const told = { onPhones: startVoice, onBusy: shareObjects };
+    const told = {
+      onPhones: startVoice,
+      onBusy: shareObjects,
+      onMetrics: (pid: number, snapshot: unknown) => running.children.get("control")?.tell({ type: "metrics", pid, snapshot }),
+    };
     return superviseNew({ name, entry, config: own, running, problem, ...told }, progress.step(title, message));
   }
 }
@@ -196,21 +200,23 @@ interface NewChild {
   problem: (line: string) => void;
   onPhones?: () => void;
   onBusy?: () => void;
+  onMetrics?: (pid: number, snapshot: unknown) => void;
 }
 
 /** Resolves when it serves, with what it has to say. */
 async function superviseNew(
-  { name, entry, config, running, problem, onPhones = () => {}, onBusy = () => {} }: NewChild,
+  { entry, running, problem, ...told }: NewChild,
   step: ReturnType<Progress["step"]>,
 ): Promise<string[]> {
   const child = superviseChild({
-    ...{ name, config, onPhones, onBusy, entry: entries[entry] },
-    log: openLogFile(dataPaths(config.dataDirectory).logs, name),
+    ...told,
+    entry: entries[entry],
+    log: openLogFile(dataPaths(told.config.dataDirectory).logs, told.name),
     onProgress: (text) => step.update(text),
     onProblem: problem,
     onChange: () => running.record(),
   });
-  running.children.set(name, child);
+  running.children.set(told.name, child);
   running.record();
   const lines = await child.ready;
   step.done("serves");

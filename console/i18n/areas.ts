@@ -2,6 +2,8 @@ import type access from "./access.en.ts";
 import type account from "./account.en.ts";
 import type apps from "./apps.en.ts";
 import type audit from "./audit.en.ts";
+import type bucketBackups from "./bucketBackups.en.ts";
+import type bucketRules from "./bucketRules.en.ts";
 import type bucketSettings from "./bucketSettings.en.ts";
 import type catalogue from "./catalogue.en.ts";
 import type cloud from "./cloud.en.ts";
@@ -45,6 +47,8 @@ export interface Areas {
   account: typeof account;
   apps: typeof apps;
   audit: typeof audit;
+  bucketBackups: typeof bucketBackups;
+  bucketRules: typeof bucketRules;
   bucketSettings: typeof bucketSettings;
   catalogue: typeof catalogue;
   cloud: typeof cloud;

@@ -53,6 +53,11 @@ export default {
   "reason.not_suspended": "This person is not suspended.",
   "reason.project_not_empty": "The project is not empty. Delete what is in it first.",
   "reason.organisation_not_empty": "The organisation is not empty. Delete its projects first.",
+  "reason.log_target_pays": "The requesters of this bucket pay, so no log can go there. Choose another bucket.",
+  "reason.log_target_retains": "This bucket locks everything that is written, so no log can go there. Choose another bucket.",
+  "reason.webhook_off": "It is turned off. Turn it on first.",
+  "reason.notifications_overlap":
+    "Another rule tells of the same for some of the same objects. Give them different folders or endings.",
   "reason.operation_active": "Work on this is under way. Wait until it is finished, or cancel it.",
   "reason.not_cancellable": "It is too late to cancel this.",
   "already_exists.app": "An app with this name exists already.",

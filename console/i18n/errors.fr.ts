@@ -59,6 +59,12 @@ export default {
   "reason.not_suspended": "Cette personne n’est pas suspendue.",
   "reason.project_not_empty": "Le projet n’est pas vide. Supprimez d’abord ce qu’il contient.",
   "reason.organisation_not_empty": "L’organisation n’est pas vide. Supprimez d’abord ses projets.",
+  "reason.log_target_pays": "Les demandeurs de ce compartiment paient : aucun journal ne peut y aller. Choisissez-en un autre.",
+  "reason.log_target_retains":
+    "Ce compartiment verrouille tout ce qui y est écrit : aucun journal ne peut y aller. Choisissez-en un autre.",
+  "reason.webhook_off": "Elle est désactivée. Activez-la d’abord.",
+  "reason.notifications_overlap":
+    "Une autre règle avertit déjà de la même chose pour certains de ces objets. Donnez-leur des dossiers ou des fins de nom différents.",
   "reason.operation_active": "Une opération est en cours. Attendez sa fin, ou annulez-la.",
   "reason.not_cancellable": "Il est trop tard pour annuler.",
   "already_exists.app": "Une application de ce nom existe déjà.",

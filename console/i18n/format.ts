@@ -25,6 +25,7 @@ function create(language: Language) {
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "short" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const list = new Intl.ListFormat(language, { type: "conjunction" });
+  const either = new Intl.ListFormat(language, { type: "disjunction" });
   const collator = new Intl.Collator(language, { numeric: true, sensitivity: "base" });
   return {
     number: (value: number) => number.format(value),
@@ -89,6 +90,7 @@ function create(language: Language) {
       return `${new Intl.NumberFormat(language, { maximumFractionDigits: rest >= 100 ? 0 : 1 }).format(rest)}\u00a0${units[unit]}`;
     },
     list: (items: string[]) => list.format(items),
+    either: (items: string[]) => either.format(items),
     compare: (a: string, b: string) => collator.compare(a, b),
   };
 }

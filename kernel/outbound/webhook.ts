@@ -133,7 +133,8 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
     .slice(0, 200);
 }
 
-function reasonOf(error: unknown): string {
+/** Why a connection failed, for people: of an error of Node. */
+export function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };
   switch (code) {
     case "ECONNREFUSED":

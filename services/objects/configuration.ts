@@ -3,6 +3,7 @@ import type { CorsRule } from "./cors.ts";
 import type { ObjectAccess } from "./driver.ts";
 import type { LifecycleRule } from "./lifecycle/rules.ts";
 import type { NotificationConfiguration } from "./notifications/configuration.ts";
+import type { BucketQuota } from "./quota/bucketQuota.ts";
 import type { PublicAccessBlock } from "./s3/access/publicAccess.ts";
 
 /** What is said of a bucket in documents that are read and replaced whole. */
@@ -20,6 +21,7 @@ export interface BucketConfiguration {
   cors?: CorsRule[];
   logging?: LoggingConfiguration;
   notification?: NotificationConfiguration;
+  quota?: BucketQuota;
 }
 
 /** null takes one away. */

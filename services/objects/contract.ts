@@ -5,8 +5,11 @@ import type { Tx } from "../../kernel/db/database.ts";
 import { id } from "../../kernel/ids.ts";
 import { operation } from "../operations/contract.ts";
 import { accessRoutes } from "./access/contract.ts";
+import { loggingRoutes } from "./accessLogs/contract.ts";
+import { backupRoutes } from "./backup/contract.ts";
 import { lifecycleRoutes } from "./lifecycle/contract.ts";
 import { notificationRoutes } from "./notifications/contract.ts";
+import { quotaRoutes } from "./quota/contract.ts";
 import { relocationRoutes } from "./relocation/contract.ts";
 import { scrubRoutes } from "./scrub/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
@@ -150,7 +153,10 @@ export default contract({
     ...lifecycleRoutes,
     ...scrubRoutes,
     ...relocationRoutes,
+    ...backupRoutes,
     ...notificationRoutes,
+    ...loggingRoutes,
+    ...quotaRoutes,
     ...websiteRoutes,
     ...versionRoutes,
     bucketGet: route({
@@ -483,6 +489,7 @@ export default contract({
   },
   events: {
     bucketChanged: event({ type: "objects.bucket.changed", payload: z.object({ id: z.string(), name: z.string() }) }),
+    backupChanged: event({ type: "objects.backup.changed", payload: z.object({ bucketId: z.string() }) }),
     objectNotified: event({
       type: "objects.object.notified",
       payload: z.object({
@@ -493,6 +500,7 @@ export default contract({
         sizeBytes: z.number().optional(),
       }),
     }),
+    deliveryChanged: event({ type: "objects.delivery.changed", payload: z.object({ bucketId: z.string() }) }),
     objectDamaged: event({ type: "objects.object.damaged", payload: z.object({ bucketId: z.string(), key: z.string() }) }),
     objectChanged: event({ type: "objects.object.changed", payload: z.object({ bucketId: z.string(), prefix: z.string() }) }),
   },

@@ -5,6 +5,7 @@ import type { Secrets } from "../../kernel/secrets.ts";
 import type { ServiceDefinition } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import { collectAccessLogs } from "./accessLogs/collect.ts";
+import { defineBackupOperations } from "./backup/operations.ts";
 import { openBucketCache } from "./bucketCache.ts";
 import { collectChanges } from "./changes.ts";
 import type { ObjectsService } from "./contract.ts";
@@ -87,12 +88,13 @@ export function createObjects({
   const store = tellingStore(plainStore, { tell: notifier.tell, bucketOf: buckets.find });
   const quota = createStorageQuota({ database, store });
   const operations = defineObjectOperations({ store, changes });
+  const backups = defineBackupOperations({ database, secrets, store, quota, changes });
   const websites: ObjectsParts["websites"] = { url: async () => undefined };
   return {
     service: objectsService(
-      { database, identity, secrets, region, store, quota, changes, operations, publicUrl, log, websites, now },
+      { database, identity, secrets, region, store, quota, changes, operations, backups, publicUrl, log, websites, now },
       {
-        workers: objectWorkers({ database, secrets, store, quota, changes, log, region, now }),
+        workers: objectWorkers({ database, secrets, identity, backups, store, quota, changes, log, region, now }),
         async metrics() {
           const rows = await database.transaction("system", bucketStore.all);
           const totals = await Promise.all(rows.flatMap((row) => [store.totals(row.id), store.totals(row.trashBucketId)]));

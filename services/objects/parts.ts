@@ -6,6 +6,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { RequestContext, StreamContext } from "../../kernel/service.ts";
 import type { IdentityService } from "../identity/contract.ts";
+import type { BackupOperations } from "./backup/operations.ts";
 import { placeOf } from "./buckets.ts";
 import type { Changes } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
@@ -23,6 +24,7 @@ export interface ObjectsParts {
   quota: StorageQuota;
   changes: Changes;
   operations: ObjectOperations;
+  backups: BackupOperations;
   /** Where the website of a bucket is; undefined when nothing serves it. */
   websites: { url(tx: Tx, bucket: { name: string; projectId: string }): Promise<string | undefined> };
   publicUrl: string;

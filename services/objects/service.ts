@@ -1,11 +1,14 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import { accessHandlers } from "./access/routes.ts";
+import { loggingHandlers } from "./accessLogs/routes.ts";
+import { backupHandlers } from "./backup/routes.ts";
 import { bucketRoutes } from "./bucketRoutes.ts";
 import contract from "./contract.ts";
 import { lifecycleHandlers } from "./lifecycle/routes.ts";
 import { notificationHandlers } from "./notifications/routes.ts";
 import { objectRoutes } from "./objectRoutes.ts";
 import type { ObjectsParts } from "./parts.ts";
+import { quotaHandlers } from "./quota/routes.ts";
 import { relocationHandlers } from "./relocation/routes.ts";
 import { scrubHandlers } from "./scrub/routes.ts";
 import { settingsHandlers } from "./settings/routes.ts";
@@ -31,13 +34,16 @@ export const objectsService = (
       ...shareRoutes(parts),
       ...settingsHandlers(parts),
       ...relocationHandlers(parts),
+      ...backupHandlers(parts, parts.backups),
       ...versionHandlers(parts),
       ...accessHandlers(),
       ...lifecycleHandlers(parts),
       ...scrubHandlers(),
       ...notificationHandlers(parts),
+      ...loggingHandlers(parts),
+      ...quotaHandlers(parts),
       ...websiteHandlers(parts),
     },
-    operations: Object.values(parts.operations),
+    operations: [...Object.values(parts.operations), ...Object.values(parts.backups)],
     ...rest,
   });

@@ -2,6 +2,7 @@ import type { Database } from "../../kernel/db/database.ts";
 import { CloudError } from "../../kernel/errors.ts";
 import { type QuotaUse, quotaStates, reportQuotaUse } from "../../kernel/quota.ts";
 import type { ObjectStore } from "./driver.ts";
+import { checkBucketQuota, heldIn } from "./quota/bucketQuota.ts";
 import { type BucketRow, bucketStore } from "./store.ts";
 
 const quota = "objects.storage_bytes";
@@ -30,9 +31,9 @@ export interface StorageRoom {
  */
 export interface StorageQuota {
   /** `work` stores something. */
-  room<T>(place: Scope, work: (room: StorageRoom) => Promise<T>): Promise<T>;
-  /** quota_exceeded when that many bytes more would not fit now. */
-  check(place: Scope, bytes: number): Promise<void>;
+  room<T>(bucket: BucketRow, work: (room: StorageRoom) => Promise<T>): Promise<T>;
+  /** quota_exceeded when that many bytes more would not fit now, into the bucket, its project or its organisation. */
+  check(bucket: BucketRow, bytes: number): Promise<void>;
   /** Writes down what all scopes use, for whoever lists quotas. */
   report(): Promise<void>;
 }
@@ -40,7 +41,7 @@ export interface StorageQuota {
 export function createStorageQuota({ database, store }: { database: Database; store: ObjectStore }): StorageQuota {
   const known = new Map<string, Held>();
   const reading = new Map<string, Promise<Held>>();
-  /** Bytes on their way, by the id of the organisation and of the project. */
+  /** Bytes on their way, by the id of the organisation, of the project, and of each bucket with a quota of its own. */
   const underWay = new Map<string, number>();
 
   async function heldBytes(buckets: readonly BucketRow[]): Promise<number[]> {
@@ -89,8 +90,8 @@ export function createStorageQuota({ database, store }: { database: Database; st
     }
   }
 
-  function change(place: Scope, bytes: number): void {
-    for (const id of [place.organisationId, place.projectId]) {
+  function change(bucket: BucketRow, bytes: number): void {
+    for (const id of [bucket.organisationId, bucket.projectId, ...(bucket.configuration?.quota ? [bucket.id] : [])]) {
       const sum = (underWay.get(id) ?? 0) + bytes;
       if (sum > 0) underWay.set(id, sum);
       else underWay.delete(id);
@@ -108,13 +109,16 @@ export function createStorageQuota({ database, store }: { database: Database; st
     return held.project.limit !== undefined && project + bytes > held.project.limit ? "project" : undefined;
   }
 
-  async function check(place: Scope, bytes: number): Promise<void> {
-    let held = await current(place, freshMs);
-    if (passed(place, held, bytes)) held = await current(place, recheckMs);
-    const scope = passed(place, held, bytes);
-    if (!scope) return;
+  /** Between the decision and `admitted`, which counts it, nothing else runs: what comes at once is let in one by one. */
+  async function admit(bucket: BucketRow, bytes: number, admitted: () => void): Promise<void> {
+    let held = await current(bucket, freshMs);
+    if (passed(bucket, held, bytes)) held = await current(bucket, recheckMs);
+    const inBucket = bucket.configuration?.quota && (await heldIn(store, bucket));
+    if (inBucket) checkBucketQuota(bucket, { ...inBucket, bytes: inBucket.bytes + (underWay.get(bucket.id) ?? 0) }, bytes);
+    const scope = passed(bucket, held, bytes);
+    if (!scope) return admitted();
     const { limit } = held[scope];
-    const used = usedOf(place, held)[scope];
+    const used = usedOf(bucket, held)[scope];
     throw new CloudError(
       "quota_exceeded",
       `The ${scope} may store ${limit} bytes and has ${used}: ${bytes} more do not fit. Delete what is not needed, or ask an administrator for a higher quota.`,
@@ -123,20 +127,21 @@ export function createStorageQuota({ database, store }: { database: Database; st
   }
 
   return {
-    check,
-    async room(place, work) {
+    check: (bucket, bytes) => admit(bucket, bytes, () => {}),
+    async room(bucket, work) {
       let taken = 0;
       async function take(bytes: number): Promise<void> {
-        await check(place, bytes);
-        taken += bytes;
-        change(place, bytes);
+        await admit(bucket, bytes, () => {
+          taken += bytes;
+          change(bucket, bytes);
+        });
       }
       try {
         return await work({ take });
       } finally {
-        change(place, -taken);
+        change(bucket, -taken);
         // Stored now, for all that is known here until it is measured again.
-        const held = known.get(place.projectId);
+        const held = known.get(bucket.projectId);
         if (held) {
           held.organisation.used += taken;
           held.project.used += taken;

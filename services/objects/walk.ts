@@ -53,11 +53,15 @@ export async function* walk(
 export const everything: Selection = { keys: [], prefixes: [""] };
 
 /** Several at a time, so that they share the commits of the store; the first failure ends it, once all begun have ended. */
-export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  atOnce = atTheSameTime,
+): Promise<void> {
   const queue = items.values();
   let failed = false;
   const results = await Promise.allSettled(
-    Array.from({ length: Math.min(atTheSameTime, items.length) }, async () => {
+    Array.from({ length: Math.min(atOnce, items.length) }, async () => {
       for (const item of queue) {
         if (failed) return;
         try {

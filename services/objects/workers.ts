@@ -2,7 +2,10 @@ import type { Database } from "../../kernel/db/database.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { Worker } from "../../kernel/service.ts";
+import type { IdentityService } from "../identity/contract.ts";
 import { deliverAccessLogs } from "./accessLogs/deliver.ts";
+import type { BackupOperations } from "./backup/operations.ts";
+import { backupWorker } from "./backup/worker.ts";
 import { type Changes, watchStore } from "./changes.ts";
 import type { ObjectStore } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
@@ -24,6 +27,8 @@ const bucketsAtOnce = 100;
 export function objectWorkers(parts: {
   database: Database;
   secrets: Secrets;
+  identity: Pick<IdentityService, "organisationActive">;
+  backups: BackupOperations;
   store: ObjectStore;
   quota: StorageQuota;
   changes: Changes;
@@ -90,6 +95,7 @@ export function objectWorkers(parts: {
       run: () => store.copyIndex(),
     },
     scrubWorker(parts),
+    backupWorker(parts),
     {
       name: "objects.lifecycle",
       everySeconds: 3600,

@@ -20,7 +20,9 @@ import { mountUploadTray } from "./uploadTrayRoot.tsx";
 
 const BucketSettings = lazy(async () => ({ default: (await import("./settings/BucketSettings.tsx")).BucketSettings }));
 
-const tabs = ["files", "trash", "shares", "uploads", "connect", "overview", "settings"] as const;
+const BackupsTab = lazy(async () => ({ default: (await import("./backups/BackupsTab.tsx")).BackupsTab }));
+
+const tabs = ["files", "trash", "shares", "uploads", "backups", "connect", "overview", "settings"] as const;
 type Tab = (typeof tabs)[number];
 
 export default function BucketPage() {
@@ -46,6 +48,7 @@ export default function BucketPage() {
     trash: t("objects.tab.trash"),
     shares: t("objects.tab.shares"),
     uploads: t("objects.tab.uploads"),
+    backups: t("bucketBackups.tab"),
     connect: t("objects.tab.connect"),
     overview: t("objects.tab.overview"),
     settings: t("bucketSettings.tab"),
@@ -91,6 +94,11 @@ export default function BucketPage() {
       {tab === "uploads" && <UploadsTab bucket={data} readOnly={readOnly} />}
       {tab === "connect" && <ConnectTab bucket={data} />}
       {tab === "overview" && <BucketOverview bucket={data} here={here} />}
+      {tab === "backups" && (
+        <Suspense fallback={<PageSkeleton />}>
+          <BackupsTab bucket={data} readOnly={readOnly} />
+        </Suspense>
+      )}
       {tab === "settings" && (
         <Suspense fallback={<PageSkeleton />}>
           <BucketSettings bucket={data} readOnly={readOnly} />

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Skeleton, Stack, TextInput } from "@mantine/core";
+import { Anchor, Button, Group, Skeleton, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { Bucket } from "../../../services/objects/contract.ts";
 import { type Answer, client, invalidate, useApi } from "../../api/api.ts";
@@ -8,8 +8,8 @@ import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
 import { useForm } from "../../ui/form.ts";
+import { Section } from "../../ui/Section.tsx";
 import { toastDone } from "../../ui/toast.ts";
-import css from "./tabs.module.css";
 
 type Website = Answer<"bucketWebsiteGet">;
 const refresh = () => invalidate(queries, ["bucketWebsiteGet"]);
@@ -21,9 +21,7 @@ export function BucketWebsite({ bucket, readOnly }: { bucket: Bucket; readOnly: 
   const none = isCloudError(query.error) && query.error.code === "not_found";
   const website = none ? undefined : query.data;
   return (
-    <section className={css.panel} aria-labelledby="bucket-website">
-      <h2 id="bucket-website">{t("objects.website.title")}</h2>
-      <p>{t("objects.website.text")}</p>
+    <Section title={t("objects.website.title")} text={t("objects.website.text")}>
       {query.error && !none ? (
         <FormProblem>{errorText(query.error)}</FormProblem>
       ) : query.isPending ? (
@@ -31,7 +29,7 @@ export function BucketWebsite({ bucket, readOnly }: { bucket: Bucket; readOnly: 
       ) : (
         <Terms key={JSON.stringify(website)} bucket={bucket} website={website} readOnly={readOnly} />
       )}
-    </section>
+    </Section>
   );
 }
 
@@ -56,15 +54,15 @@ function Terms({ bucket, website, readOnly }: { bucket: Bucket; website: Website
   return (
     <>
       {website?.url && (
-        <p>
+        <Text mb="sm" style={{ overflowWrap: "anywhere" }}>
           <Anchor href={website.url} target="_blank" rel="noreferrer">
             {website.url}
           </Anchor>
-        </p>
+        </Text>
       )}
-      {website && !website.url && <p>{t("objects.website.noGateway")}</p>}
+      {website && !website.url && <Text mb="sm">{t("objects.website.noGateway")}</Text>}
       {website?.redirectAllTo ? (
-        <p>{t("objects.website.redirects", { host: website.redirectAllTo.host })}</p>
+        <Text mb="sm">{t("objects.website.redirects", { host: website.redirectAllTo.host })}</Text>
       ) : (
         <form onSubmit={form.onSubmit} noValidate>
           <Stack gap="md" maw={560}>

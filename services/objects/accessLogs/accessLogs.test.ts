@@ -59,8 +59,25 @@ test("where a log goes is put, shown and taken away", async () => {
   assert.doesNotMatch((await door.call({ path: "/asked-box?logging" })).text, /LoggingEnabled/);
 });
 
+const forEveryone =
+  '<TargetGrants><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></TargetGrants>';
+const lockDocument =
+  "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
+const ownershipDocument =
+  "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
+const blockDocument = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>";
+
+async function made(name: string, document: string, body: string, headers = {}): Promise<void> {
+  assert.equal((await door.call({ method: "PUT", path: `/${name}`, headers })).status, 200);
+  assert.equal((await door.call({ method: "PUT", path: `/${name}?${document}`, body })).status, 200);
+}
+
 test("what S3 refuses is refused", async () => {
   await door.call({ method: "PUT", path: "/bread-box", key: "KEYSTRANGER" });
+  await made("paid-box", "requestPayment", "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>");
+  await made("kept-box", "object-lock", lockDocument, { "x-amz-bucket-object-lock-enabled": "true" });
+  await made("owned-box", "ownershipControls", ownershipDocument);
+  await made("blocked-box", "publicAccessBlock", blockDocument);
   for (const [body, code] of [
     [status("no-such-box"), "InvalidTargetBucketForLogging"],
     [status("bread-box"), "InvalidTargetBucketForLogging"],
@@ -76,17 +93,77 @@ test("what S3 refuses is refused", async () => {
       ),
       "MalformedXML",
     ],
-    [status("log-box", "<TargetGrants><Grant><Permission>READ</Permission></Grant></TargetGrants>"), "NotImplemented"],
+    [status("log-box", "<TargetGrants><Grant><Permission>READ</Permission></Grant></TargetGrants>"), "MalformedXML"],
+    [status("log-box", forEveryone.replace("READ", "READ_ACP")), "MalformedXML"],
+    [status("paid-box"), "InvalidTargetBucketForLogging"],
+    [status("kept-box"), "InvalidTargetBucketForLogging"],
+    [status("owned-box", forEveryone), "AccessControlListNotSupported"],
+    [status("blocked-box", forEveryone), "AccessDenied"],
     [status("log-box", "", "x".repeat(801)), "InvalidArgument"],
-    ["", "MalformedXML"],
+    ["", "MissingRequestBodyError"],
   ] as const)
     assert.equal(codeOf((await put(body)).text), code, body);
   assert.equal(codeOf((await put(status("log-box"), "KEYVIEWER")).text), "AccessDenied");
   assert.equal(codeOf((await put(status("log-box"), "KEYSTRANGER")).text), "AccessDenied");
 });
 
+test("the API has the same document, makes the target when asked, and says why nothing arrives", async () => {
+  const path = "/buckets/asked-box/logging";
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, {});
+  const none = await cloud.call("editor", "PUT", path, { targetBucket: "fresh-logs" });
+  assert.equal(none.body.fields[0].path, "body.targetBucket", JSON.stringify(none.body));
+  const foreign = await cloud.call("editor", "PUT", path, { targetBucket: "bread-box", createTarget: true });
+  assert.equal(foreign.body.reason, "bucket_name_taken");
+  for (const [targetBucket, reason] of [
+    ["paid-box", "log_target_pays"],
+    ["kept-box", "log_target_retains"],
+  ])
+    assert.equal((await cloud.call("editor", "PUT", path, { targetBucket })).body.reason, reason);
+  const wanted = { targetBucket: "fresh-logs", targetPrefix: "web/", createTarget: true };
+  assert.equal((await cloud.call("viewer", "PUT", path, wanted)).status, 403);
+  const made = await cloud.call("editor", "PUT", path, wanted);
+  // Lines of before may wait for their minute.
+  const { waitingSince: _, ...logging } = made.body.logging;
+  assert.deepEqual(logging, { targetBucket: "fresh-logs", targetPrefix: "web/", keyFormat: "simple" });
+  const asked = async () => (await door.call({ path: "/asked-box?logging" })).text;
+  for (const end = Date.now() + 60_000; !(await asked()).includes("fresh-logs") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.match(await asked(), /<TargetBucket>fresh-logs<.*<TargetPrefix>web\/</);
+
+  assert.equal((await cloud.call("owner", "PUT", "/buckets/fresh-logs/quota", { bytes: 10 })).status, 200);
+  await cloud.put("fresh-logs", "filler", "0123456789");
+  await door.call({ path: "/asked-box/while-full" });
+  const full = async () => (await cloud.call("viewer", "GET", path)).body.logging;
+  for (const end = Date.now() + 60_000; (await full()).waitingSince === undefined && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  await deliver();
+  assert.equal((await full()).problem, "target_full");
+  assert.match((await full()).waitingSince, /^\d{4}-/, "kept until there is room");
+  await cloud.call("owner", "PUT", "/buckets/fresh-logs/quota", {});
+  const { bucketId } = await cloud.objects.s3Backend.bucketByName("fresh-logs");
+  const logged = async () => {
+    await deliver();
+    const keys = (await cloud.keys(bucketId)).filter((key) => key.startsWith("web/"));
+    return (await Promise.all(keys.map((key) => cloud.text(bucketId, key)))).join("");
+  };
+  for (const end = Date.now() + 60_000; !(await logged()).includes("while-full") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.match(await logged(), /while-full/);
+  assert.equal("problem" in (await full()), false);
+
+  for (const each of await cloud.keys(bucketId)) await door.call({ method: "DELETE", path: `/fresh-logs/${each}` });
+  assert.equal((await door.call({ method: "DELETE", path: "/fresh-logs" })).status, 204);
+  assert.equal((await full()).problem, "target_missing");
+  assert.equal((await cloud.call("editor", "DELETE", path)).status, 204);
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, {});
+  for (const end = Date.now() + 60_000; (await asked()).includes("fresh-logs") && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
 test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {
-  await put(status("log-box"));
+  assert.equal((await put(status("log-box", forEveryone))).status, 200);
+  const shown = (await door.call({ path: "/asked-box?logging" })).text;
+  assert.ok(shown.includes(forEveryone), shown);
   await door.call({ method: "PUT", path: "/asked-box/a%20b.txt", body: "0123456789", headers: { "User-Agent": 'curl "8"' } });
   await door.call({ path: "/asked-box/a%20b.txt", headers: { Range: "bytes=0-3" } });
   await door.call({ path: "/asked-box/missing" });
@@ -95,6 +172,10 @@ test("requests are written into the bucket of logs, one line each, with what wen
   await door.call({ path: "/log-box" });
   const { keys, lines } = await delivered(5);
   for (const key of keys) assert.match(key, /^logs\/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}$/);
+  const [written = ""] = keys;
+  for (const key of ["none", "KEYSTRANGER"])
+    assert.equal((await door.call({ path: `/log-box/${written}`, key })).status, 200, "as the log's grants say");
+  assert.equal((await door.call({ method: "DELETE", path: `/log-box/${written}`, key: "KEYSTRANGER" })).status, 403);
   const about = lines.map((line) => line.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/));
   assert.deepEqual(
     about.map((fields) => [fields[1], ...fields.slice(7, 14)]),

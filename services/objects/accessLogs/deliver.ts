@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Database } from "../../../kernel/db/database.ts";
 import type { Log } from "../../../kernel/log.ts";
-import type { ObjectStore } from "../driver.ts";
-import { accountIdOf } from "../s3/access/identity.ts";
+import type { ObjectMarks, ObjectStore } from "../driver.ts";
+import { accountIdOf, canonicalIdOf, displayNameOf } from "../s3/access/identity.ts";
 import type { StorageQuota } from "../storageQuota.ts";
 import { type BucketRow, bucketStore } from "../store.ts";
 import type { LoggingConfiguration } from "./configuration.ts";
@@ -61,11 +61,20 @@ export async function deliverAccessLogs(
         await store.put(target.id, key, [body] as unknown as AsyncIterable<Uint8Array>, {
           sizeBytes: body.length,
           headers: { contentType: "text/plain" },
+          ...grantedIn(logging, target),
         });
       });
       return rows.length === rowsAtOnce;
     });
   }
+}
+
+/** The target's owner has what its other objects give him; the grants come on top of it. */
+function grantedIn({ targetGrants }: LoggingConfiguration, { projectId, configuration }: BucketRow): Pick<ObjectMarks, "access"> {
+  if (targetGrants === undefined || configuration?.ownership === "BucketOwnerEnforced") return {};
+  const canonicalId = canonicalIdOf(projectId);
+  const owner = { canonicalId, displayName: displayNameOf(canonicalId) };
+  return { access: { owner, grants: [...targetGrants, { ...owner, permission: "FULL_CONTROL" }] } };
 }
 
 /** "Log object key format", S3 User Guide. */

@@ -22,6 +22,13 @@ export const accessLogStore = {
     return rows.map(({ bucketId }) => bucketId);
   },
 
+  /** Of the oldest line that is not in the log yet. */
+  async waitingSince(tx: Tx, bucketId: string): Promise<Date | undefined> {
+    const [row] = await tx.sql<{ writtenAt: Date }[]>`select written_at as "writtenAt" from objects.access_log_lines
+      where bucket_id = ${bucketId} order by id limit 1`;
+    return row?.writtenAt;
+  },
+
   /** The oldest, which go with the commit. */
   async take(tx: Tx, bucketId: string, limit: number): Promise<{ lines: string; writtenAt: Date }[]> {
     return tx.sql<{ lines: string; writtenAt: Date }[]>`with taken as (

@@ -20,6 +20,9 @@ export interface NotificationRule {
   suffix?: string;
 }
 
+/** Of one bucket. */
+export const mostRules = 100;
+
 const names: Record<string, readonly string[]> = {
   ObjectCreated: ["Put", "Post", "Copy", "CompleteMultipartUpload"],
   ObjectRemoved: ["Delete", "DeleteMarkerCreated"],

@@ -64,6 +64,13 @@ async function told(count: number): Promise<{ headers: IncomingHttpHeaders; body
   await deliver();
   return sent.splice(0);
 }
+/** The door hears of what the API changes as another process would. */
+async function shownAtDoor(wanted: (text: string) => boolean): Promise<void> {
+  const asked = async () => (await door.call({ path: "/shop-box?notification" })).text;
+  for (const end = Date.now() + 60_000; !wanted(await asked()) && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(wanted(await asked()));
+}
 // biome-ignore lint/suspicious/noExplicitAny: records as others will read them.
 const recordsOf = (deliveries: { body: string }[]): any[] => deliveries.flatMap(({ body }) => JSON.parse(body).Records);
 
@@ -209,6 +216,56 @@ test("versions, filters and the cloud's own stream of events", async () => {
       "ObjectRemoved:DeleteMarkerCreated out/a",
     ],
   );
+});
+
+test("the API has the same rules; a test is sent, what was told is listed and sent once more", async () => {
+  const path = "/buckets/shop-box/notifications";
+  const events = ["s3:ObjectCreated:*"];
+  const save = (...rules: object[]) => cloud.call("editor", "PUT", path, { rules });
+  const clash = await save({ webhook: "orders", events }, { webhook: "orders", events: ["s3:ObjectCreated:Put"], prefix: "a/" });
+  assert.deepEqual([clash.status, clash.body.fields[0].path], [400, "body.rules[1].events"]);
+  assert.equal((await save({ webhook: "nobody", events })).body.fields[0].path, "body.rules[0].webhook");
+  assert.equal((await save({ webhook: "orders", events: ["s3:ObjectEaten"] })).status, 400);
+  assert.equal((await cloud.call("viewer", "PUT", path, { rules: [] })).status, 403);
+  const saved = await save({ webhook: "orders", events, prefix: "photos/", suffix: ".jpg" });
+  const [rule] = saved.body.rules;
+  assert.deepEqual(saved.body, {
+    rules: [{ ...rule, webhook: "orders", prefix: "photos/", suffix: ".jpg" }],
+    eventBridge: false,
+  });
+  assert.deepEqual((await cloud.call("viewer", "GET", path)).body, saved.body);
+  await shownAtDoor((text) => text.includes(`<Id>${rule.id}</Id><Topic>${arn}</Topic>`));
+  assert.deepEqual(await told(0), [], "no test that nobody asked for");
+
+  await cloud.put("shop-box", "photos/cat.jpg", "miaow");
+  await cloud.put("shop-box", "photos/cat.txt", "miaow");
+  const [event] = recordsOf(await told(1));
+  assert.equal(event.s3.object.key, "photos/cat.jpg");
+  const list = async () => (await cloud.call("viewer", "GET", "/buckets/shop-box/notification-deliveries")).body.items;
+  const shown = (await list())[0];
+  assert.deepEqual(
+    [shown.event, shown.key, shown.webhook, shown.state, shown.attempts, shown.status],
+    ["s3:ObjectCreated:Put", "photos/cat.jpg", "orders", "delivered", 1, 200],
+  );
+  const again = `/bucket-webhooks/${webhook.id}/deliveries/${shown.id}/send`;
+  assert.equal((await cloud.call("viewer", "POST", again)).status, 403);
+  assert.equal((await cloud.call("editor", "POST", again)).body.state, "pending");
+  const [second] = await told(1);
+  assert.equal(second?.headers["khmara-delivery"], shown.id, "by which the other side knows it again");
+  assert.equal((await list())[0].attempts, 2);
+
+  const test = (body: object) => cloud.call("editor", "POST", `/bucket-webhooks/${webhook.id}/test`, body);
+  assert.equal((await test({ bucket: "nowhere" })).status, 404);
+  assert.equal((await test({ bucket: "shop-box" })).status, 202);
+  assert.equal(JSON.parse(String((await told(1))[0]?.body)).Event, "s3:TestEvent");
+  const changed = await cloud.database.sql`select payload from kernel.events where type = 'objects.delivery.changed'`;
+  assert.ok(changed.length > 0);
+  await cloud.call("editor", "PATCH", `/bucket-webhooks/${webhook.id}`, { enabled: false });
+  assert.equal((await test({ bucket: "shop-box" })).body.reason, "webhook_off");
+  assert.equal((await cloud.call("editor", "POST", again)).body.reason, "webhook_off");
+  await cloud.call("editor", "PATCH", `/bucket-webhooks/${webhook.id}`, { enabled: true });
+  await save();
+  await shownAtDoor((text) => !text.includes("<TopicConfiguration>"));
 });
 
 test("what is not taken is sent again, and shown; what is switched off is told nothing", async () => {

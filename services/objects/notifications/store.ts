@@ -16,9 +16,15 @@ export interface WebhookRow {
 
 export interface DeliveryRow {
   id: Id<"bucketWebhookDelivery">;
+  webhook: string;
+  webhookId: Id<"bucketWebhook">;
   event: string;
+  /** Null: of no object, or from before this was written down. */
+  key: string | null;
   state: "pending" | "delivered" | "failed";
   attempts: number;
+  /** Of the last answer (RFC 9110, 15); null when there was none. */
+  status: number | null;
   message: string | null;
   createdAt: Date;
   triedAt: Date | null;
@@ -29,13 +35,18 @@ export interface NewDelivery {
   id: string;
   projectId: string;
   webhook: string;
+  bucketId: string;
   event: string;
+  key?: string;
   body: string;
 }
 
 export interface DueDelivery {
   id: string;
   webhookId: string;
+  organisationId: string;
+  projectId: string;
+  bucketId: string | null;
   url: string;
   secret: Buffer;
   body: string;
@@ -45,6 +56,9 @@ export interface DueDelivery {
 export const webhookSecretPurpose = (id: string): string => `objects.webhook:${id}`;
 
 const columns = `id, organisation_id as "organisationId", project_id as "projectId", name, url, secret, enabled, created_at as "createdAt", revision`;
+
+const deliveryColumns = `d.id, d.webhook_id as "webhookId", w.name as webhook, d.event, d.key, d.state, d.attempts, d.status, d.message,
+  d.created_at as "createdAt", d.tried_at as "triedAt"`;
 
 export const webhookStore = {
   list: (tx: Tx, projectId: string, after: string | undefined, limit: number): Promise<WebhookRow[]> => tx.sql<WebhookRow[]>`
@@ -79,11 +93,12 @@ export const webhookStore = {
   },
 
   async tell(tx: Tx, deliveries: NewDelivery[]): Promise<void> {
-    const column = (of: (delivery: NewDelivery) => string) => deliveries.map(of);
-    await tx.sql`insert into objects.webhook_deliveries (id, webhook_id, organisation_id, event, body)
-      select d.id, w.id, w.organisation_id, d.event, d.body
+    const column = (of: (delivery: NewDelivery) => string | null) => deliveries.map(of);
+    await tx.sql`insert into objects.webhook_deliveries (id, webhook_id, organisation_id, bucket_id, event, key, body)
+      select d.id, w.id, w.organisation_id, d.bucket_id, d.event, d.key, d.body
       from unnest(${column(({ id }) => id)}::text[], ${column(({ projectId }) => projectId)}::text[], ${column(({ webhook }) => webhook)}::text[],
-        ${column(({ event }) => event)}::text[], ${column(({ body }) => body)}::text[]) as d (id, project_id, name, event, body)
+        ${column(({ bucketId }) => bucketId)}::text[], ${column(({ event }) => event)}::text[], ${column(({ key }) => key ?? null)}::text[],
+        ${column(({ body }) => body)}::text[]) as d (id, project_id, name, bucket_id, event, key, body)
       join objects.webhooks w on w.project_id = d.project_id and w.name = d.name where w.enabled`;
   },
 
@@ -93,24 +108,41 @@ export const webhookStore = {
       update objects.webhook_deliveries set due_at = now() + make_interval(secs => ${heldSeconds}) where id in (
         select d.id from objects.webhook_deliveries d join objects.webhooks w on w.id = d.webhook_id
         where d.state = 'pending' and d.due_at <= now() and w.enabled order by d.due_at, d.id limit ${limit} for update of d skip locked)
-      returning id, webhook_id, body, attempts)
-    select t.id, t.webhook_id as "webhookId", w.url, w.secret, t.body, t.attempts from taken t join objects.webhooks w on w.id = t.webhook_id`,
+      returning id, webhook_id, organisation_id, bucket_id, body, attempts)
+    select t.id, t.webhook_id as "webhookId", t.organisation_id as "organisationId", w.project_id as "projectId", t.bucket_id as "bucketId", w.url, w.secret, t.body, t.attempts from taken t join objects.webhooks w on w.id = t.webhook_id`,
 
   async finish(
     tx: Tx,
     id: string,
-    result: { state: DeliveryRow["state"]; message: string; againSeconds?: number },
+    result: { state: DeliveryRow["state"]; message: string; status: number | undefined; againSeconds?: number },
   ): Promise<void> {
-    await tx.sql`update objects.webhook_deliveries set state = ${result.state}, attempts = attempts + 1, message = ${result.message}, tried_at = now(),
+    await tx.sql`update objects.webhook_deliveries set state = ${result.state}, attempts = attempts + 1, message = ${result.message},
+      status = ${result.status ?? null}, tried_at = now(),
       due_at = now() + make_interval(secs => ${result.againSeconds ?? 0}) where id = ${id}`;
   },
 
   /** The latest first. */
-  deliveries: (tx: Tx, webhookId: string, before: string | undefined, limit: number): Promise<DeliveryRow[]> => tx.sql<
-    DeliveryRow[]
-  >`
-    select id, event, state, attempts, message, created_at as "createdAt", tried_at as "triedAt" from objects.webhook_deliveries
-    where webhook_id = ${webhookId} ${before === undefined ? tx.sql`` : tx.sql`and id < ${before}`} order by id desc limit ${limit}`,
+  deliveries: (
+    tx: Tx,
+    of: { webhookId: string } | { bucketId: string },
+    before: string | undefined,
+    limit: number,
+  ): Promise<DeliveryRow[]> => tx.sql<DeliveryRow[]>`
+    select ${tx.sql.unsafe(deliveryColumns)} from objects.webhook_deliveries d join objects.webhooks w on w.id = d.webhook_id
+    where ${"webhookId" in of ? tx.sql`d.webhook_id = ${of.webhookId}` : tx.sql`d.bucket_id = ${of.bucketId}`}
+      ${before === undefined ? tx.sql`` : tx.sql`and d.id < ${before}`} order by d.id desc limit ${limit}`,
+
+  async delivery(tx: Tx, webhookId: string, id: string): Promise<DeliveryRow | undefined> {
+    const [row] = await tx.sql<DeliveryRow[]>`
+      select ${tx.sql.unsafe(deliveryColumns)} from objects.webhook_deliveries d join objects.webhooks w on w.id = d.webhook_id
+      where d.webhook_id = ${webhookId} and d.id = ${id} for update of d`;
+    return row;
+  },
+
+  /** At once; its attempts stay counted, so that it is tried no more often than it would have been. */
+  async again(tx: Tx, id: string): Promise<void> {
+    await tx.sql`update objects.webhook_deliveries set state = 'pending', due_at = now() where id = ${id}`;
+  },
 
   async forgetDeliveries(tx: Tx, olderThanDays: number): Promise<void> {
     await tx.sql`delete from objects.webhook_deliveries where created_at < now() - make_interval(days => ${olderThanDays})`;

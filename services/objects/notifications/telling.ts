@@ -1,7 +1,7 @@
 import { isoTime } from "../../../kernel/clock.ts";
 import type { Database } from "../../../kernel/db/database.ts";
 import { emit } from "../../../kernel/events.ts";
-import { newId } from "../../../kernel/ids.ts";
+import { type Id, newId } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
 import type { Deletion, ObjectStore, StoredObject } from "../driver.ts";
 import { canonicalIdOf } from "../s3/access/identity.ts";
@@ -40,6 +40,23 @@ interface Pending {
   /** For the cloud's own stream. */
   event?: Parameters<typeof emit>[1];
 }
+
+/** What is sent to find out whether an address takes events. */
+export const testDelivery = (bucket: BucketRow, webhook: string): NewDelivery & { id: Id<"bucketWebhookDelivery"> } => ({
+  id: newId("bucketWebhookDelivery"),
+  projectId: bucket.projectId,
+  webhook,
+  bucketId: bucket.id,
+  event: "s3:TestEvent",
+  body: JSON.stringify({
+    Service: "Amazon S3",
+    Event: "s3:TestEvent",
+    Time: isoTime(Date.now()),
+    Bucket: bucket.name,
+    RequestId: origins.getStore()?.requestId ?? "",
+    HostId: origins.getStore()?.hostId ?? "",
+  }),
+});
 
 export function createNotifier({ database, log, region }: { database: Database; log: Log; region: string }): Notifier {
   const pending: Pending[] = [];
@@ -135,7 +152,9 @@ export function createNotifier({ database, log, region }: { database: Database; 
             id: newId("bucketWebhookDelivery"),
             projectId: bucket.projectId,
             webhook: rule.webhook,
+            bucketId: bucket.id,
             event: `s3:${event.name}`,
+            key: event.key,
             body: JSON.stringify({ Records: [recordOf(bucket, rule.id, event)] }),
           }));
         const { name, key, versionId, sizeBytes } = event;
@@ -151,25 +170,7 @@ export function createNotifier({ database, log, region }: { database: Database; 
       if (added.length > 0) await written(added);
     },
 
-    test: (bucket, webhooks) =>
-      written([
-        {
-          deliveries: webhooks.map((webhook) => ({
-            id: newId("bucketWebhookDelivery"),
-            projectId: bucket.projectId,
-            webhook,
-            event: "s3:TestEvent",
-            body: JSON.stringify({
-              Service: "Amazon S3",
-              Event: "s3:TestEvent",
-              Time: isoTime(Date.now()),
-              Bucket: bucket.name,
-              RequestId: origins.getStore()?.requestId ?? "",
-              HostId: origins.getStore()?.hostId ?? "",
-            }),
-          })),
-        },
-      ]),
+    test: (bucket, webhooks) => written([{ deliveries: webhooks.map((webhook) => testDelivery(bucket, webhook)) }]),
 
     async stop() {
       clearTimeout(timer);

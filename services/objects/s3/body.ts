@@ -13,6 +13,8 @@ export interface RequestBody {
   message: IncomingMessage;
   payload: Payload;
   begin: () => void;
+  /** How long the client may keep us waiting for its next bytes. */
+  patienceMs?: number;
 }
 
 /** Bytes to store, and what the store has to check while it takes them. */
@@ -139,34 +141,54 @@ export async function readDocument(
   return document.toString("utf8");
 }
 
-/** Slower than this on average over the time that we waited for the client, after a first minute, is no upload but an attack. */
+/** Slower than this on average, over as long as we are patient, is no upload but an attack. */
 const minBytesPerSecond = 512;
-const graceMs = 60_000;
+const usualPatienceMs = 60_000;
 
-/** The bytes as they come. Hours are fine as long as there is progress; the connection survives an early end for the answer. */
-export async function* receive(body: RequestBody): AsyncGenerator<Uint8Array> {
-  const { message } = body;
-  body.begin();
+/**
+ * The bytes as they come. Hours are fine as long as there is progress: RequestTimeout without it. IncompleteBody when the client goes away in the
+ * middle: whoever stores these bytes must not commit them. The connection survives an early end for the answer.
+ */
+export async function* receive({ message, begin, patienceMs = usualPatienceMs }: RequestBody): AsyncGenerator<Uint8Array> {
+  begin();
+  let wake = (): void => {};
+  const onChange = (): void => wake();
+  for (const event of changes) message.on(event, onChange);
+  // A stream tells its end by an error a tick later than it shows it: that must find somebody still, or the process ends.
+  message.on("error", heard);
   let waitedMs = 0;
   let bytes = 0;
-  let askedMs = performance.now();
-  const pieces = message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array> & AsyncIterable<Uint8Array>;
   try {
-    for await (const piece of pieces) {
-      waitedMs += performance.now() - askedMs;
-      bytes += piece.length;
-      if (waitedMs > graceMs) {
-        if (bytes < (minBytesPerSecond * waitedMs) / 1000) throw new S3Error("RequestTimeout");
-        waitedMs = 0;
-        bytes = 0;
+    for (;;) {
+      const piece = message.read() as Uint8Array | null;
+      if (piece !== null) {
+        bytes += piece.length;
+        yield piece;
+        continue;
       }
-      yield piece;
-      askedMs = performance.now();
+      if (message.readableEnded) return;
+      if (message.destroyed) throw brokenOff(message);
+      const waitsSince = performance.now();
+      await new Promise<void>((resolve) => {
+        // What has come while we were busy counts.
+        const timer = setTimeout(() => setImmediate(resolve), patienceMs);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      waitedMs += performance.now() - waitsSince;
+      if (waitedMs < patienceMs) continue;
+      if (bytes + message.readableLength < (minBytesPerSecond * waitedMs) / 1000) throw new S3Error("RequestTimeout");
+      waitedMs = 0;
+      bytes = 0;
     }
-  } catch (error) {
-    // The client went away in the middle: whoever stores these bytes must not commit them.
-    if (!(error instanceof S3Error) && message.destroyed && !message.complete)
-      throw new S3Error("IncompleteBody", undefined, { cause: error });
-    throw error;
+  } finally {
+    for (const event of changes) message.off(event, onChange);
   }
 }
+const heard = (): void => {};
+const changes = ["readable", "end", "close", "error"] as const;
+
+const brokenOff = ({ errored }: IncomingMessage): Error =>
+  errored instanceof S3Error ? errored : new S3Error("IncompleteBody", undefined, errored ? { cause: errored } : {});

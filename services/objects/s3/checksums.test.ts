@@ -187,5 +187,5 @@ test("GetObjectAttributes tells of the parts, page by page", async () => {
   }
   assert.deepEqual(seen, ["1", "2", "3"]);
   assert.deepEqual(outcome(await attributes({ "x-amz-object-attributes": "Colour" })), [400, "InvalidArgument"]);
-  assert.deepEqual(outcome(await call("GET", "/box-one/paged?attributes")), [400, "InvalidArgument"]);
+  assert.deepEqual(outcome(await call("GET", "/box-one/paged?attributes")), [400, "InvalidRequest"]);
 });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { type ChecksumAlgorithm, type ChecksumType, checksumAlgorithms, type StoredObject } from "../driver.ts";
-import { invalidArgument, S3Error } from "./errors.ts";
+import { S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
 import { element } from "./xml.ts";
 
@@ -13,12 +13,12 @@ export const algorithmName = (algorithm: ChecksumAlgorithm): string => algorithm
 
 export const checksumTypeName = (type: ChecksumType): string => type.toUpperCase();
 
-export function parseAlgorithm(header: string, value: string): ChecksumAlgorithm {
+/** The value of x-amz-checksum-algorithm. */
+export function parseAlgorithm(value: string): ChecksumAlgorithm {
   const found = checksumAlgorithms.find((algorithm) => algorithmName(algorithm) === value.toUpperCase());
   if (!found)
-    throw invalidArgument(
-      header,
-      value,
+    throw new S3Error(
+      "InvalidRequest",
       "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
     );
   return found;
@@ -30,6 +30,9 @@ export interface RequestedChecksum {
   expected: () => string | undefined;
 }
 
+const algorithmIn = (header: string): ChecksumAlgorithm | undefined =>
+  checksumAlgorithms.find((algorithm) => header === `x-amz-checksum-${algorithm}`);
+
 const notSettings = (name: string): boolean => !/^x-amz-checksum-(mode|type|algorithm)$/.test(name);
 
 /** The checksum that came in a header or was announced for the trailer; at most one. */
@@ -40,7 +43,9 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     .toLowerCase()
     .split(",")
     .map((name) => name.trim())
-    .filter((name) => name.startsWith("x-amz-checksum-"));
+    .filter((name) => name !== "");
+  if (announced.some((name) => algorithmIn(name) === undefined))
+    throw new S3Error("InvalidRequest", "The value specified in the x-amz-trailer header is not supported");
   if (names.length + announced.length > 1)
     throw new S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
   const sdk = headers.get("x-amz-sdk-checksum-algorithm");
@@ -54,7 +59,9 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     }
     return undefined;
   }
-  const algorithm = parseAlgorithm(name, name.slice("x-amz-checksum-".length));
+  const algorithm = algorithmIn(name);
+  if (algorithm === undefined)
+    throw new S3Error("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.");
   if (sdk && sdk.toLowerCase() !== algorithm)
     throw new S3Error("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.");
   if (names[0] === undefined) {
@@ -62,7 +69,8 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
       algorithm,
       expected: () => {
         const value = trailers.get(name);
-        if (value === undefined || !isChecksum(algorithm, value)) throw new S3Error("MalformedTrailerError");
+        if (value === undefined) throw new S3Error("MalformedTrailerError");
+        if (!isChecksum(algorithm, value)) throw new S3Error("InvalidRequest", `Value for ${name} trailing header is invalid.`);
         return value;
       },
     };

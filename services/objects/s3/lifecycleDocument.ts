@@ -43,7 +43,7 @@ function readRule(node: XmlNode): LifecycleRule {
   const rule: LifecycleRule = {
     id,
     enabled: status === "Enabled",
-    filter: filterNode === undefined ? { prefix: prefix as string } : readFilter(filterNode),
+    filter: filterNode === undefined ? { prefix: checkPrefix(prefix as string) } : readFilter(filterNode),
     ...(filterNode === undefined && { prefixAlone: true }),
     ...(expiration !== undefined && { expiration: readExpiration(expiration) }),
     ...(noncurrent !== undefined && { noncurrent: readNoncurrent(noncurrent) }),
@@ -86,6 +86,7 @@ function readFilter(node: XmlNode): LifecycleRule["filter"] {
   const conditions = tags.length + [prefix, larger, smaller].filter((each) => each !== undefined).length;
   // One condition stands alone, several stand in And.
   if (and === undefined ? conditions > 1 : conditions < 2) throw malformed();
+  if (prefix !== undefined) checkPrefix(prefix);
   if (new Set(tags.map(([key]) => key)).size < tags.length) throw invalid("Duplicate Tag Keys are not allowed.");
   if (larger !== undefined && smaller !== undefined && larger >= smaller)
     throw new S3Error("InvalidRequest", "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.");
@@ -95,6 +96,12 @@ function readFilter(node: XmlNode): LifecycleRule["filter"] {
     ...(larger !== undefined && { largerThanBytes: larger }),
     ...(smaller !== undefined && { smallerThanBytes: smaller }),
   };
+}
+
+/** As long as a key may be. */
+function checkPrefix(prefix: string): string {
+  if (Buffer.byteLength(prefix) > 1024) throw new S3Error("InvalidRequest", "The maximum size of a prefix is 1024.");
+  return prefix;
 }
 
 function readExpiration(node: XmlNode): NonNullable<LifecycleRule["expiration"]> {

@@ -72,7 +72,7 @@ export function describeLock({ retention, legalHold }: StoredObject): Record<str
       "x-amz-object-lock-mode": modeName(retention.mode),
       "x-amz-object-lock-retain-until-date": xmlTime(retention.untilMs),
     }),
-    ...(legalHold && { "x-amz-object-lock-legal-hold": "ON" }),
+    ...(legalHold !== undefined && { "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF" }),
   };
 }
 

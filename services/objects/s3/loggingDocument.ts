@@ -1,5 +1,6 @@
 /** The BucketLoggingStatus document (S3 API Reference, PutBucketLogging). */
 import type { LoggingConfiguration } from "../accessLogs/configuration.ts";
+import { grantElement, readGrants } from "./access/acl.ts";
 import { S3Error } from "./errors.ts";
 import { carriedByXml, childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "./xml.ts";
 
@@ -11,14 +12,17 @@ export function readLogging(document: string): LoggingConfiguration | undefined 
   if (enabled === undefined) return undefined;
   const [targetBucket, targetPrefix] = [textOf(enabled, "TargetBucket"), textOf(enabled, "TargetPrefix")];
   if (!targetBucket || targetPrefix === undefined) throw malformed();
-  if (childrenOf(enabled, "TargetGrants").some((grants) => childrenOf(grants, "Grant").length > 0))
-    throw new S3Error(
-      "NotImplemented",
-      "TargetGrants are not implemented: let a policy of the target bucket say who may read the logs.",
-    );
+  const targetGrants = childrenOf(enabled, "TargetGrants").flatMap((list) => readGrants(list, malformed));
+  // Of a log's objects, others may read, or write, or all of it (TargetGrant).
+  if (targetGrants.some(({ permission }) => permission.endsWith("_ACP"))) throw malformed();
   if (!carriedByXml(targetPrefix) || !targetPrefix.isWellFormed() || Buffer.byteLength(targetPrefix) > 800)
     throw new S3Error("InvalidArgument", "The TargetPrefix is not valid: at most 800 bytes, which can stand in a document.");
-  return { targetBucket, targetPrefix, keyFormat: readFormat(childrenOf(enabled, "TargetObjectKeyFormat")[0]) };
+  return {
+    targetBucket,
+    targetPrefix,
+    keyFormat: readFormat(childrenOf(enabled, "TargetObjectKeyFormat")[0]),
+    ...(targetGrants.length > 0 && { targetGrants }),
+  };
 }
 
 const partitioned = { EventTime: "event_time", DeliveryTime: "delivery_time" } as const;
@@ -35,7 +39,7 @@ function readFormat(node: XmlNode | undefined): LoggingConfiguration["keyFormat"
 
 export function writeLogging(logging: LoggingConfiguration | undefined): string {
   if (logging === undefined) return xmlDocument("BucketLoggingStatus");
-  const { targetBucket, targetPrefix, keyFormat } = logging;
+  const { targetBucket, targetPrefix, keyFormat, targetGrants = [] } = logging;
   const source = keyFormat === "event_time" ? "EventTime" : "DeliveryTime";
   return xmlDocument(
     "BucketLoggingStatus",
@@ -43,6 +47,7 @@ export function writeLogging(logging: LoggingConfiguration | undefined): string 
       "LoggingEnabled",
       element("TargetBucket", targetBucket),
       element("TargetPrefix", targetPrefix),
+      targetGrants.length === 0 ? "" : group("TargetGrants", ...targetGrants.map(grantElement)),
       group(
         "TargetObjectKeyFormat",
         keyFormat === "simple" ? group("SimplePrefix") : group("PartitionedPrefix", element("PartitionDateSource", source)),

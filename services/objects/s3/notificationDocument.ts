@@ -4,6 +4,7 @@ import {
   destinationKinds,
   eventNames,
   idleEventNames,
+  mostRules,
   type NotificationConfiguration,
   type NotificationRule,
   overlap,
@@ -11,7 +12,6 @@ import {
 import { invalidArgument, S3Error } from "./errors.ts";
 import { carriedByXml, childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "./xml.ts";
 
-const mostRules = 100;
 const malformed = (): S3Error => new S3Error("MalformedXML");
 
 /** Undefined: nobody is told anything. */

@@ -1,4 +1,5 @@
 import type { ObjectHeaders, StoredObject } from "../driver.ts";
+import { decodeWords, encodeWords } from "./encodedWords.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { describeLock } from "./locking.ts";
 import type { S3Request } from "./request.ts";
@@ -56,18 +57,16 @@ function checkRedirect(location: string): void {
 /** What a copy takes along of its source's headers: neither the storage class nor the redirection (CopyObject). */
 export const copiedHeaders = ({ storageClass: _, websiteRedirectLocation: _to, ...rest }: ObjectHeaders): ObjectHeaders => rest;
 
-/**
- * x-amz-meta-*, at most 2 KB in all ("Working with object metadata"). Values are kept as the bytes that came (one
- * character each, as Node gives them): some clients send UTF-8, some Latin-1, and each gets its own back.
- */
+/** x-amz-meta-*, decoded, at most 2 KB in all, counted in UTF-8 ("Working with object metadata"). */
 export function keptMetadata(request: S3Request): Record<string, string> {
   const metadata: Record<string, string> = {};
   let size = 0;
   for (const [name, value] of request.headers) {
     if (!name.startsWith("x-amz-meta-")) continue;
     const key = name.slice("x-amz-meta-".length);
-    size += key.length + value.length;
-    metadata[key] = value;
+    const text = decodeWords(value);
+    size += key.length + Buffer.byteLength(text);
+    metadata[key] = text;
   }
   if (size > maxMetadataBytes) {
     throw new S3Error("MetadataTooLarge", undefined, {
@@ -94,7 +93,7 @@ export function describeObject(object: StoredObject): Record<string, string | nu
   Object.assign(headers, versionHeader(object), describeLock(object));
   const tags = Object.keys(object.tags ?? {}).length;
   if (tags > 0) headers["x-amz-tagging-count"] = tags;
-  for (const name in object.metadata) headers[`x-amz-meta-${name}`] = wireText(object.metadata[name]!);
+  for (const name in object.metadata) headers[`x-amz-meta-${name}`] = encodeWords(object.metadata[name]!);
   return headers;
 }
 

@@ -72,8 +72,11 @@ export async function openOther(
 
 /** The bucket, if it is whose the client thinks it is ("Verifying bucket ownership with bucket owner condition", S3 User Guide). */
 export async function findBucket({ backend, request }: S3Context, name: string, ownerHeader: string): Promise<S3Bucket> {
-  const bucket = await backend.bucketByName(name);
   const expected = request.headers.get(ownerHeader);
+  if (expected !== undefined && !/^\d{12}$/.test(expected)) throw new S3Error("InvalidBucketOwnerAWSAccountID");
+  // Names that S3 took long ago are looked for, and not found; these never were any.
+  if (!/^[\w.-]{3,255}$/.test(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
+  const bucket = await backend.bucketByName(name);
   if (expected !== undefined && expected !== bucket.owner.accountId) throw new S3Error("AccessDenied");
   return bucket;
 }

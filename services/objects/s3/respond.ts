@@ -166,6 +166,9 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     element("Message", reason.message),
     element("RequestId", requestId),
   );
+  // It may go on sending, and is not asked again.
+  const cut = setTimeout(() => socket.destroy(), drainMs);
+  socket.once("close", () => clearTimeout(cut));
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nx-amz-request-id: ${requestId}\r\nContent-Length: ${Buffer.byteLength(document)}\r\nConnection: close\r\n\r\n${document}`,
   );

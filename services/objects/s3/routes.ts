@@ -197,13 +197,17 @@ export function findRoute(request: S3Request): Route {
   const shape: Shape = request.key !== "" ? "object" : request.bucketName !== "" ? "bucket" : "service";
   const subresource = request.query.size === 0 ? undefined : subresourceOf(request);
   const name = subresource === undefined ? `${request.method} ${shape}` : `${request.method} ${shape}?${subresource}`;
+  if (name === "PUT object" && request.query.has("partNumber"))
+    throw new S3Error("InvalidArgument", "This operation does not accept partNumber without uploadId");
   const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
   const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
   if (operation) return { name: operation.name || name, operation };
-  if (subresource !== undefined) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
+  if (shape === "object" && request.method === "GET" && subresource !== undefined && Object.hasOwn(bucketsAlone, subresource))
+    throw new S3Error("InvalidRequest", bucketsAlone[subresource]);
+  if (isUnmade(shape, subresource)) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
   throw new S3Error("MethodNotAllowed", undefined, {
-    fields: { Method: request.method, ResourceType: shape.toUpperCase() },
-    headers: { Allow: allowed(shape) },
+    fields: { Method: request.method, ResourceType: (subresource ?? shape).toUpperCase() },
+    headers: { Allow: allowed(subresource === undefined ? shape : `${shape}?${subresource}`) },
   });
 }
 
@@ -217,8 +221,22 @@ function subresourceOf(request: S3Request): string | undefined {
   return undefined;
 }
 
-const allowed = (shape: Shape): string =>
-  ["GET", "HEAD", "PUT", "POST", "DELETE"].filter((method) => Object.hasOwn(table, `${method} ${shape}`)).join(", ");
+/** What S3 says of listings of a bucket that are asked of a key. */
+const bucketsAlone: Record<string, string> = {
+  uploads: "Key is not expected for the GET method ?uploads subresource",
+  versions: "There is no such thing as the ?versions sub-resource for a key",
+};
+
+/** Whether S3 has this and we do not: then no method of it is one of the wrong ones. */
+function isUnmade(shape: Shape, subresource: string | undefined): boolean {
+  if (subresource === undefined) return false;
+  return Object.hasOwn(unmade, subresource) || allowed(`${shape}?${subresource}`) === "";
+}
+
+const unmade: Record<string, unknown> = { ...missingConfigurations, ...listedConfigurations, ...emptyConfigurations };
+
+const allowed = (target: string): string =>
+  ["GET", "HEAD", "PUT", "POST", "DELETE"].filter((method) => Object.hasOwn(table, `${method} ${target}`)).join(", ");
 
 /** For the documentation and for tests: every row there is. */
 export const routeNames = (): string[] => Object.keys(table);

@@ -69,6 +69,34 @@ test("an object comes back as it was put, with what was said about it", async ()
   assert.equal(hosted.text, "hello");
 });
 
+test("metadata that is not ASCII comes as text or in encoded words, and goes back in these", async () => {
+  const metadataOf = async (value: string): Promise<string> => {
+    assert.equal((await put("words", "", { "x-amz-meta-said": value })).status, 200);
+    return String((await call({ method: "HEAD", path: "/box-one/words" })).headers["x-amz-meta-said"]);
+  };
+  const asBytes = (text: string): string => Buffer.from(text).toString("latin1");
+  const word = (text: string): string => `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`;
+  const table: [sent: string, back: string][] = [
+    ["plain = text?", "plain = text?"],
+    [asBytes("Хмара ☁"), word("Хмара ☁")],
+    // What is no UTF-8 is Latin-1.
+    ["ol\u00e9", word("olé")],
+    [word("Хмара"), word("Хмара")],
+    ["=?utf-8?q?caf=C3=A9_noir?= ok", word("café noir ok")],
+    ["=?ISO-8859-1?Q?=E9?= =?ISO-8859-1?Q?t=E9?=", word("été")],
+    ["=?us-ascii?q?plain?=", "plain"],
+    ["=?x-none?q?kept?=", word("=?x-none?q?kept?=")],
+    // Nothing gets out of its header.
+    [word("a\r\nx-amz-meta-b: 1"), word("a\r\nx-amz-meta-b: 1")],
+  ];
+  for (const [sent, back] of table) assert.equal(await metadataOf(sent), back, sent);
+  const long = "ї".repeat(500);
+  const words = (await metadataOf(asBytes(long))).split(" ");
+  assert.ok(words.length > 10 && words.every((each) => each.length <= 75));
+  assert.equal(await metadataOf(words.join(" ")), words.join(" "));
+  assert.equal(codeOf((await put("words", "", { "x-amz-meta-said": asBytes("ї".repeat(1025)) })).text), "MetadataTooLarge");
+});
+
 test("ranges", async () => {
   await put("digits", "0123456789");
   const range = async (value: string) => call({ path: "/box-one/digits", headers: { Range: value } });

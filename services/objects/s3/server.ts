@@ -7,6 +7,7 @@ import { anonymousCaller } from "./access/identity.ts";
 import { accessLine } from "./accessLine.ts";
 import { authenticate } from "./authenticate.ts";
 import type { S3Backend, S3Caller, S3Credentials, S3Log } from "./backend.ts";
+import { limitConnections } from "./connections.ts";
 import { allowOrigin, answerPreflight } from "./cors.ts";
 import { S3Error, toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
@@ -29,32 +30,35 @@ export interface S3ServerOptions {
   log: S3Log;
   /** How far a client's clock may be off; S3 allows 15 minutes. */
   maxClockSkewSeconds?: number;
-  /** A connection on which nothing moves for so long is closed. */
-  idleSeconds?: number;
+  /** How long a client may keep the door waiting: half of it for the head of a request; a connection on which nothing moves goes after twice that. */
+  patienceSeconds?: number;
   /** More are not taken: whoever holds many open takes memory from the rest. */
   maxConnections?: number;
   clock?: () => number;
+  /** For metrics: each request, by its operation, once its answer begins. */
+  onAnswer?: (operation: string, status: number, seconds: number) => void;
 }
 
 /** The S3 protocol over HTTP/1.1; TLS is the gateway's matter. */
 export function s3Server(options: S3ServerOptions): Server {
-  const door = new S3Door(options);
+  const patienceMs = (options.patienceSeconds ?? 60) * 1000;
+  const door = new S3Door(options, patienceMs);
   const server = createServer(
     {
       // Presigned URLs and 2 KB of metadata, with room to spare; S3 itself stops at 8 KB of headers.
       maxHeaderSize: 32 * 1024,
-      headersTimeout: 30_000,
-      // An upload may take hours; what must not stop is its progress (body.ts and the idle timeout).
+      headersTimeout: patienceMs / 2,
+      // An upload may take hours; what must not stop is its progress (body.ts).
       requestTimeout: 0,
       keepAliveTimeout: 65_000,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.ceil(patienceMs / 12),
       noDelay: true,
     },
     (message, response) => void door.serve(message, response, false),
   );
   // A connection that is kept for hours comes anew now and then, so that a process that was started later gets its share.
   server.maxRequestsPerSocket = 5_000;
-  server.maxConnections = options.maxConnections ?? 4_096;
+  limitConnections(server, options.maxConnections ?? 4_096);
   server.on("checkContinue", (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, true));
   // Other expectations are ignored, as S3 does and RFC 9110 (10.1.1) allows.
   server.on(
@@ -62,7 +66,7 @@ export function s3Server(options: S3ServerOptions): Server {
     (message: IncomingMessage, response: ServerResponse) => void door.serve(message, response, false),
   );
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket));
-  const idleMs = (options.idleSeconds ?? 120) * 1000;
+  const idleMs = patienceMs * 2;
   server.setTimeout(idleMs, (socket) => {
     // Nothing moves because we are at work (joining a large upload, say): wait on.
     if (door.working.has(socket)) socket.setTimeout(idleMs);
@@ -76,8 +80,10 @@ class S3Door {
   readonly working = new WeakSet<Socket>();
   readonly #options: S3ServerOptions;
   readonly #signingKeys = new SigningKeys();
+  readonly #patienceMs: number;
 
-  constructor(options: S3ServerOptions) {
+  constructor(options: S3ServerOptions, patienceMs: number) {
+    this.#patienceMs = patienceMs;
     this.#options = { ...options, hosts: options.hosts.map((host) => host.toLowerCase()) };
   }
 
@@ -109,6 +115,7 @@ class S3Door {
     }
     await allowOrigin(message, response, this.#options);
     seen.turnAroundMs = performance.now() - seen.began;
+    this.#options.onAnswer?.(seen.operation ?? "other", answer.status, seen.turnAroundMs / 1000);
     this.working.delete(socket);
     message.off("end", work);
 
@@ -185,7 +192,7 @@ class S3Door {
     if (route instanceof Error) throw caller.anonymous ? new S3Error("AccessDenied") : route;
     if (caller.anonymous && [...request.query.keys()].some((name) => name.startsWith("response-")))
       throw new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
-    const body = { message, payload, begin };
+    const body = { message, payload, begin, patienceMs: this.#patienceMs };
     const context: S3Context = { request, body, caller, backend, region, operation: route.name, nowMs, door: common };
     try {
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));

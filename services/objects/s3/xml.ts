@@ -65,10 +65,11 @@ const parser = new XMLParser({
   maxNestedTags: 16,
 });
 
-/** The children of the root element; MalformedXML when it is not well-formed, has another root, or declares a DTD. */
+/** The children of the root element; MissingRequestBodyError when there is nothing, MalformedXML when it is not well-formed, has another root, or declares a DTD. */
 export function parseXml(body: string, root: string): XmlNode {
   // A DTD could declare entities; no S3 document has one.
-  if (body === "" || body.includes("<!DOCTYPE") || body.includes("<!ENTITY")) throw new S3Error("MalformedXML");
+  if (body.trim() === "") throw new S3Error("MissingRequestBodyError");
+  if (body.includes("<!DOCTYPE") || body.includes("<!ENTITY")) throw new S3Error("MalformedXML");
   if (XMLValidator.validate(body) !== true) throw new S3Error("MalformedXML");
   let parsed: XmlNode;
   try {

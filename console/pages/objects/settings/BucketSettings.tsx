@@ -10,6 +10,9 @@ import { EncryptionSection } from "./EncryptionSection.tsx";
 import { EngineSection } from "./EngineSection.tsx";
 import { LifecycleSection } from "./LifecycleSection.tsx";
 import { LockSection } from "./LockSection.tsx";
+import { LoggingSection } from "./LoggingSection.tsx";
+import { NotificationsSection } from "./NotificationsSection.tsx";
+import { QuotaSection } from "./QuotaSection.tsx";
 import { VersionsSection } from "./VersionsSection.tsx";
 
 /** What applies to all of a bucket, in words that say what it costs and whether it can be taken back. */
@@ -26,6 +29,9 @@ export function BucketSettings({ bucket, readOnly }: { bucket: Bucket; readOnly:
       <AccessSection bucket={bucket} readOnly={readOnly} />
       <EncryptionSection bucket={bucket} settings={settings.data} readOnly={readOnly} />
       <EngineSection bucket={bucket} settings={settings.data} mayMove={can("admin")} />
+      <QuotaSection bucket={bucket} mayChange={can("admin")} />
+      <NotificationsSection bucket={bucket} readOnly={readOnly} />
+      <LoggingSection bucket={bucket} readOnly={readOnly} />
       <CorsSection bucket={bucket} readOnly={readOnly} />
       <BucketWebsite bucket={bucket} readOnly={readOnly} />
     </>

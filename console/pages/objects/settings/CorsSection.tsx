@@ -1,20 +1,14 @@
-import { ActionIcon, Button, Checkbox, Group, Skeleton, Text, Textarea, TextInput } from "@mantine/core";
-import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
-import { useState } from "react";
+import { Checkbox, Group, Textarea, TextInput } from "@mantine/core";
 import type { Bucket } from "../../../../services/objects/contract.ts";
 import { type Answer, client, invalidate, useApi } from "../../../api/api.ts";
-import { errorText } from "../../../api/errors.ts";
 import { queries } from "../../../frame/queries.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { ApiHint } from "../../../ui/ApiHint.tsx";
-import { ConfirmDestroy } from "../../../ui/ConfirmDestroy.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
-import { FormProblem } from "../../../ui/FormProblem.tsx";
 import { useForm } from "../../../ui/form.ts";
-import { Section } from "../../../ui/Section.tsx";
 import { toastDone } from "../../../ui/toast.ts";
 import { wholeNumber } from "./numbers.ts";
-import css from "./settings.module.css";
+import { type RuleDialogProps, RulesSection } from "./RulesSection.tsx";
 
 type CorsRule = Answer<"bucketCorsGet">["rules"][number];
 const methods = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const;
@@ -24,102 +18,42 @@ const lines = (text: string) => [...new Set(text.split(/\s+/).filter(Boolean))];
 /** Which other websites' pages may use the bucket; the first rule that fits decides. */
 export function CorsSection({ bucket, readOnly }: { bucket: Bucket; readOnly: boolean }) {
   const t = useT();
-  const cors = useApi("bucketCorsGet", { bucket: bucket.name });
-  const [editing, setEditing] = useState<number | "new">();
-  const [removing, setRemoving] = useState<number>();
-  const rules = cors.data?.rules ?? [];
+  const { data, error } = useApi("bucketCorsGet", { bucket: bucket.name });
   const originsOf = ({ allowedOrigins }: CorsRule) =>
     allowedOrigins.includes("*") ? t("bucketSettings.cors.anybody") : allowedOrigins.join(", ");
-  const save = async (next: CorsRule[]) => {
-    await client.bucketCorsUpdate({ bucket: bucket.name, rules: next });
-    await invalidate(queries, ["bucketCorsGet"]);
-  };
-  const removed = removing === undefined ? undefined : rules[removing];
   return (
-    <Section
+    <RulesSection<CorsRule>
       title={t("bucketSettings.cors.title")}
       text={t("bucketSettings.cors.text")}
-      actions={
-        readOnly || !cors.data ? undefined : (
-          <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setEditing("new")}>
-            {t("bucketSettings.cors.add")}
-          </Button>
-        )
-      }
-    >
-      {cors.error && !cors.data ? (
-        <FormProblem>{errorText(cors.error)}</FormProblem>
-      ) : !cors.data ? (
-        <Skeleton height={48} />
-      ) : rules.length === 0 ? (
-        <Text c="dimmed">{t("bucketSettings.cors.none")}</Text>
-      ) : (
-        <ul className={css.rules} aria-label={t("bucketSettings.cors.title")}>
-          {rules.map((rule, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: rules need not have a name, and their order is what they are
-            <li key={index} className={css.rule}>
-              <div className={css.words}>
-                <p>
-                  {t("bucketSettings.cors.rule", {
-                    origins: originsOf(rule),
-                    methods: rule.allowedMethods.map((method) => t(`bucketSettings.cors.method.${method}`)).join(", "),
-                  })}
-                </p>
-              </div>
-              {!readOnly && (
-                <div className={css.actions}>
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    size={36}
-                    aria-label={t("bucketSettings.cors.edit", { origins: originsOf(rule) })}
-                    onClick={() => setEditing(index)}
-                  >
-                    <IconPencil size={18} stroke={1.6} aria-hidden />
-                  </ActionIcon>
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    size={36}
-                    aria-label={t("bucketSettings.cors.remove", { origins: originsOf(rule) })}
-                    onClick={() => setRemoving(index)}
-                  >
-                    <IconTrash size={18} stroke={1.6} aria-hidden />
-                  </ActionIcon>
-                </div>
-              )}
-            </li>
-          ))}
-        </ul>
+      rules={data?.rules}
+      error={error}
+      readOnly={readOnly}
+      words={{
+        add: t("bucketSettings.cors.add"),
+        none: t("bucketSettings.cors.none"),
+        edit: (rule) => t("bucketSettings.cors.edit", { origins: originsOf(rule) }),
+        remove: (rule) => t("bucketSettings.cors.remove", { origins: originsOf(rule) }),
+        removeTitle: (rule) => t("bucketSettings.cors.removeTitle", { origins: originsOf(rule) }),
+        removeText: () => t("bucketSettings.cors.removeText"),
+      }}
+      sentences={(rule) => (
+        <p>
+          {t("bucketSettings.cors.rule", {
+            origins: originsOf(rule),
+            methods: rule.allowedMethods.map((method) => t(`bucketSettings.cors.method.${method}`)).join(", "),
+          })}
+        </p>
       )}
-      {editing !== undefined && (
-        <CorsDialog
-          bucket={bucket.name}
-          rule={editing === "new" ? undefined : rules[editing]}
-          onClose={() => setEditing(undefined)}
-          onSave={(rule) =>
-            save(editing === "new" ? [...rules, rule] : rules.map((each, index) => (index === editing ? rule : each)))
-          }
-        />
-      )}
-      <ConfirmDestroy
-        opened={removed !== undefined}
-        onClose={() => setRemoving(undefined)}
-        title={t("bucketSettings.cors.removeTitle", { origins: removed ? originsOf(removed) : "" })}
-        text={t("bucketSettings.cors.removeText")}
-        action={t("ui.delete")}
-        onConfirm={() => save(rules.filter((_, index) => index !== removing))}
-      />
-    </Section>
+      save={async (rules) => {
+        await client.bucketCorsUpdate({ bucket: bucket.name, rules });
+        await invalidate(queries, ["bucketCorsGet"]);
+      }}
+      dialog={(props) => <CorsDialog bucket={bucket.name} {...props} />}
+    />
   );
 }
 
-function CorsDialog(props: {
-  bucket: string;
-  rule: CorsRule | undefined;
-  onClose: () => void;
-  onSave: (rule: CorsRule) => Promise<void>;
-}) {
+function CorsDialog(props: RuleDialogProps<CorsRule> & { bucket: string }) {
   const t = useT();
   const { rule } = props;
   const initial = {

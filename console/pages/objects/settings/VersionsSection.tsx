@@ -50,9 +50,11 @@ export function VersionsSection({ bucket, settings, readOnly }: Props) {
       text={t("bucketSettings.versions.text")}
       actions={readOnly ? undefined : locked ? <Hint label={t("bucketSettings.versions.suspendLocked")}>{button}</Hint> : button}
     >
-      <Text maw={720}>{t(`bucketSettings.versions.${settings.versioning}`)}</Text>
+      <Text maw={720} mb="md">
+        {t(`bucketSettings.versions.${settings.versioning}`)}
+      </Text>
       {bucket.versions > 0 && (
-        <Text mt="xs" mb="md" c="dimmed">
+        <Text mb="md" c="dimmed">
           {t("bucketSettings.versions.held", { count: bucket.versions, size: format.bytes(bucket.versionBytes) })}
         </Text>
       )}

@@ -1,8 +1,8 @@
-/** Bytes of a file that are read at once, and how far a reader's stream reads ahead. */
-export const blockBytes = 256 * 1024;
+/** Of a file, read or written at once. Each reader and each writer holds two: a slow one for long, so they are no larger. */
+export const blockBytes = 128 * 1024;
 
 /** 16 MiB at most are kept, and only while somebody reads. */
-const most = 64;
+const most = 128;
 const idleMs = 10_000;
 
 /**

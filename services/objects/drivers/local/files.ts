@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { newContentId } from "./contents.ts";
-import { ignoreMissing } from "./failures.ts";
+import { ignoreMissing, storageFull } from "./failures.ts";
 import { isOwned, OwnFolder } from "./owners.ts";
 
 /** After this many files the store goes on in other folders: few folders to sync, and none of them large. */
@@ -59,6 +59,12 @@ export class Files {
   /** Where the file is until it is placed. */
   temporaryPath(contentId: string): string {
     return join(this.#own.path, contentId);
+  }
+
+  /** storage_full for what cannot fit: it would fail at its end only, and leave no room to anybody until then. */
+  async checkRoom(sizeBytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#tmp);
+    if (bavail * bsize < sizeBytes) throw storageFull();
   }
 
   create(contentId: string): Promise<FileHandle> {

@@ -3,16 +3,7 @@ import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
-import {
-  type BucketSettings,
-  checksumAlgorithms,
-  type Encryption,
-  type Engine,
-  type ObjectRead,
-  type ObjectStore,
-  type PutOptions,
-  type StoredObject,
-} from "../../driver.ts";
+import type { BucketSettings, Encryption, Engine, ObjectStore, StoredObject } from "../../driver.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
 import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
@@ -28,18 +19,10 @@ import {
   totalsOf,
 } from "./accounts.ts";
 import { blocks } from "./blocks.ts";
-import { type Checksums, Summing } from "./checksums.ts";
-import { contentIn, isKept, partsIn, share } from "./contents.ts";
+import { contentIn, isKept, partsIn } from "./contents.ts";
+import { copyObject } from "./copying.ts";
 import { Database, type Transaction } from "./database.ts";
-import {
-  checkCustomerKey,
-  DataKeys,
-  encryptionOf,
-  etagFor,
-  isEncryptedSo,
-  type NewKey,
-  newEncryptionRecord,
-} from "./encryption.ts";
+import { checkCustomerKey, DataKeys, encryptionOf, etagFor, type NewKey, newEncryptionRecord } from "./encryption.ts";
 import { isMissing } from "./failures.ts";
 import { Files, syncFolder } from "./files.ts";
 import { GarbageCollector } from "./garbage.ts";
@@ -72,7 +55,7 @@ import {
   writeObject,
 } from "./objects.ts";
 import type { Placing } from "./placing.ts";
-import { cut, damaged, noCluster, openSegments, type Piece, resolveRange } from "./reading.ts";
+import { cut, damaged, noCluster, openSegments, type Piece, partRange, resolveRange } from "./reading.ts";
 import { type Received, receive } from "./receive.ts";
 import { type Content, decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
 import { relocate } from "./relocate.ts";
@@ -303,96 +286,7 @@ class LocalStore implements ObjectStore {
     });
 
   copy: ObjectStore["copy"] = (source, target, options = {}) =>
-    this.#tracked(async () => {
-      const { checksum, encryption } = options;
-      if (encryption !== undefined) {
-        const record = this.#database.read((index) => objectAt(index, source.bucketId, source.key, source.versionId));
-        if (record !== undefined && !isEncryptedSo(record.encryption, encryption))
-          return this.#copyBytes(source, target, options);
-      }
-      for (;;) {
-        const summed = checksum === undefined ? undefined : await this.#checksumOf(source, checksum);
-        const copied = await this.#database.write((transaction) => {
-          const from = objectAt(transaction, source.bucketId, source.key, source.versionId);
-          if (from === undefined) throw noObject();
-          if (options.sourceIfMatch !== undefined) checkPreconditions(from, { ifMatch: options.sourceIfMatch });
-          // Overwritten since it was read for its checksum: once more.
-          if (summed !== undefined && summed.content !== from.content) return undefined;
-          const previous = recordAt(transaction, target.bucketId, target.key);
-          checkPreconditions(previous, options);
-          const {
-            uploadId: _,
-            versionId: _id,
-            order: _order,
-            tags,
-            retention: _until,
-            legalHold: _hold,
-            access: _acl,
-            ...kept
-          } = from;
-          const record: ObjectRecord = {
-            ...kept,
-            modifiedAtMs: transaction.nowMs,
-            headers: options.headers ?? from.headers,
-            metadata: options.metadata ?? from.metadata,
-            ...newMarks(transaction, target.bucketId, { ...(tags && { tags }), ...options }),
-            ...(summed?.checksums && { checksums: summed.checksums, checksumType: "full_object" as const }),
-          };
-          // Shared before the previous one is let go: they may be the same.
-          share(transaction, from.content);
-          const written = writeObject(transaction, target.bucketId, target.key, record, { previous, meter: options.meter });
-          const parts = partsIn(contentIn(transaction, from.content));
-          return storedObject(target.key, written, parts, isVersioned(transaction, target.bucketId));
-        });
-        if (copied !== undefined) return copied;
-      }
-    });
-
-  /** A copy that shares no bytes, as they are to be encrypted otherwise. */
-  async #copyBytes(...[source, target, options = {}]: Parameters<ObjectStore["copy"]>): Promise<StoredObject> {
-    const { versionId, customerKey } = source;
-    const { object, body } = await this.get(source.bucketId, source.key, {
-      ...(versionId !== undefined && { versionId }),
-      ...(customerKey !== undefined && { customerKey }),
-    });
-    try {
-      if (options.sourceIfMatch !== undefined) checkPreconditions(object, { ifMatch: options.sourceIfMatch });
-      const { headers, metadata, tags, checksums, sizeBytes } = object;
-      const algorithm = options.checksum ?? checksumAlgorithms.find((name) => checksums[name] !== undefined);
-      return await this.put(
-        target.bucketId,
-        target.key,
-        body as AsyncIterable<Uint8Array>,
-        {
-          headers,
-          metadata,
-          sizeBytes,
-          ...(tags && { tags }),
-          ...options,
-          checksum: algorithm && { algorithm },
-        } as PutOptions,
-      );
-    } finally {
-      body.destroy();
-    }
-  }
-
-  /** Checksums undefined: the object has this one already. */
-  async #checksumOf(
-    source: Parameters<ObjectStore["copy"]>[0],
-    algorithm: NonNullable<NonNullable<Parameters<ObjectStore["copy"]>[2]>["checksum"]>,
-  ): Promise<{ content: string; checksums?: Checksums }> {
-    for (;;) {
-      const record = this.#database.read((index) => objectAt(index, source.bucketId, source.key, source.versionId));
-      if (record === undefined) throw noObject();
-      if (record.checksums[algorithm] !== undefined) return { content: record.content };
-      const { bucketId, key, ...which } = source;
-      const { body, object } = await this.get(bucketId, key, which);
-      const summing = new Summing([algorithm], false);
-      for await (const block of body) summing.update(block as Buffer);
-      if (object.etag === record.etag) return { content: record.content, checksums: summing.finish().checksums };
-    }
-  }
+    this.#tracked(() => copyObject({ database: this.#database, get: this.get, put: this.put }, source, target, options));
 
   list: ObjectStore["list"] = (bucketId, { prefix = "", delimiter = "", after, limit }) =>
     this.#tracked(async () =>
@@ -604,14 +498,3 @@ class LocalStore implements ObjectStore {
 
 /** Not in the index any more: opening its file tells the rest. */
 const lostPart = { kind: "file", payload: Buffer.alloc(0) } as const;
-
-/** The bytes of one part; an object put in one piece is its own part 1. */
-function partRange({ parts, sizeBytes }: StoredObject, number: number): ObjectRead["range"] {
-  if (parts.length === 0 && number === 1) return resolveRange(sizeBytes, undefined);
-  let from = 0;
-  for (const part of parts) {
-    if (part.number === number) return { from, to: from + part.sizeBytes - 1, sizeBytes: part.sizeBytes };
-    from += part.sizeBytes;
-  }
-  throw new CloudError("range_not_satisfiable", `The object has no part ${number}.`, { details: { reason: "part_number" } });
-}

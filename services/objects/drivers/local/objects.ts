@@ -139,11 +139,12 @@ export function markObject(
   const { tags: oldTags, retention: oldRetention, legalHold: oldHold, access: oldAccess, ...rest } = record;
   const shared = access === null ? undefined : (access ?? oldAccess);
   const kept = retention === null ? undefined : (retention ?? oldRetention);
+  const hold = legalHold ?? oldHold;
   const marked: ObjectRecord = {
     ...rest,
     ...marksOf({
       tags: tags ?? oldTags ?? {},
-      legalHold: legalHold ?? oldHold ?? false,
+      ...(hold !== undefined && { legalHold: hold }),
       ...(kept !== undefined && { retention: kept }),
       ...(shared !== undefined && { access: shared }),
     }),

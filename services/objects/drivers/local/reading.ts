@@ -3,7 +3,7 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { ByteRange, ObjectRead } from "../../driver.ts";
+import type { ByteRange, ObjectRead, StoredObject } from "../../driver.ts";
 import { blockBytes, blocks } from "./blocks.ts";
 import { cipherFrom } from "./encryption.ts";
 import { ignoreMissing } from "./failures.ts";
@@ -49,6 +49,17 @@ export function resolveRange(objectBytes: number, range: ByteRange | undefined):
       details: { sizeBytes: objectBytes },
     });
   return { from, to, sizeBytes: to - from + 1 };
+}
+
+/** The bytes of one part; an object put in one piece is its own part 1. */
+export function partRange({ parts, sizeBytes }: StoredObject, number: number): ObjectRead["range"] {
+  if (parts.length === 0 && number === 1) return resolveRange(sizeBytes, undefined);
+  let from = 0;
+  for (const part of parts) {
+    if (part.number === number) return { from, to: from + part.sizeBytes - 1, sizeBytes: part.sizeBytes };
+    from += part.sizeBytes;
+  }
+  throw new CloudError("range_not_satisfiable", `The object has no part ${number}.`, { details: { reason: "part_number" } });
 }
 
 /**

@@ -11,6 +11,8 @@ import type { ContentKind } from "./records.ts";
 
 /** Up to this size a content lies in the index: one commit, shared with others, instead of a file and its three syncs. */
 export const largestInlineBytes = 16 * 1024;
+/** Whether there is room is asked before a body that is larger. */
+const largeBytes = 2 ** 20;
 
 /** A body on disk (or in memory when it is small), verified, that no record names yet. */
 export interface Received {
@@ -34,6 +36,7 @@ export async function receive(
   algorithms: Iterable<ChecksumAlgorithm>,
   newKey?: NewKey,
 ): Promise<Received> {
+  if (options.sizeBytes !== undefined && options.sizeBytes > largeBytes) await files.checkRoom(options.sizeBytes);
   const summing = new Summing(new Set(algorithms), options.sha256Hex !== undefined);
   const contentId = files.nextId();
   const dataKey = newKey?.(contentId);

@@ -118,7 +118,7 @@ export const storedPart = ({ number, sizeBytes, etag, checksums, modifiedAtMs }:
 export const marksOf = ({ tags, retention, legalHold, access }: ObjectMarks): ObjectMarks => ({
   ...(tags !== undefined && Object.keys(tags).length > 0 && { tags }),
   ...(retention !== undefined && { retention }),
-  ...(legalHold && { legalHold }),
+  ...(legalHold !== undefined && { legalHold }),
   ...(access !== undefined && { access }),
 });
 

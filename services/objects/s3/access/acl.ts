@@ -109,19 +109,19 @@ function checkedGrants(grants: Grant[]): Grant[] {
   return grants;
 }
 
+/** Groups before accounts: some clients take the last grant for the owner's. */
+const groupsFirst = (grants: Grant[]): Grant[] => [
+  ...grants.filter((grant) => "group" in grant),
+  ...grants.filter((grant) => !("group" in grant)),
+];
+
 /** The list that headers ask for. */
 export function accessOf(asked: AskedAcl, of: "bucket" | "object", owner: Owner, bucketOwner: Owner): AccessList {
   if (asked.grants) return { owner, grants: asked.grants };
   const others = canned[asked.canned ?? "private"]!(of, bucketOwner).filter(
     (grant) => !("canonicalId" in grant) || grant.canonicalId !== owner.canonicalId,
   );
-  // Groups before accounts: some clients take the last one for the owner's.
-  const grants = [
-    ...others.filter((grant) => "group" in grant),
-    granted(owner, "FULL_CONTROL"),
-    ...others.filter((grant) => !("group" in grant)),
-  ];
-  return { owner, grants };
+  return { owner, grants: groupsFirst([granted(owner, "FULL_CONTROL"), ...others]) };
 }
 
 export const privateAccess = (owner: Owner): AccessList => ({ owner, grants: [granted(owner, "FULL_CONTROL")] });
@@ -149,13 +149,18 @@ export function readAccessDocument(document: string, owner: Owner): AccessList {
   const [given] = childrenOf(policy, "Owner");
   if (list === undefined || given === undefined) throw malformed();
   if (textOf(given, "ID") !== owner.canonicalId) throw new S3Error("AccessDenied");
+  return { owner, grants: groupsFirst(readGrants(list, malformed)) };
+}
+
+/** The grants of an AccessControlList, or of the TargetGrants of a log. */
+export function readGrants(list: XmlNode, malformed: () => S3Error): Grant[] {
   const grants = childrenOf(list, "Grant").map((node): Grant => {
     const permission = textOf(node, "Permission")?.trim();
     const [grantee] = childrenOf(node, "Grantee");
     if (grantee === undefined || !aclPermissions.includes(permission as AclPermission)) throw malformed();
     return { ...readGrantee(grantee, malformed), permission: permission as AclPermission };
   });
-  return { owner, grants: checkedGrants(grants) };
+  return checkedGrants(grants);
 }
 
 function readGrantee(grantee: XmlNode, malformed: () => S3Error) {
@@ -170,21 +175,15 @@ const instance = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"';
 const named = ({ canonicalId, displayName }: Owner): string => element("ID", canonicalId) + element("DisplayName", displayName);
 
 export const accessDocument = ({ owner, grants }: AccessList): string =>
-  xmlDocument(
-    "AccessControlPolicy",
-    group("Owner", named(owner)),
-    group(
-      "AccessControlList",
-      ...grants.map((grant) =>
-        group(
-          "Grant",
-          "group" in grant
-            ? `<Grantee ${instance} xsi:type="Group">${element("URI", groupUris[grant.group])}</Grantee>`
-            : `<Grantee ${instance} xsi:type="CanonicalUser">${named(grant)}</Grantee>`,
-          element("Permission", grant.permission),
-        ),
-      ),
-    ),
+  xmlDocument("AccessControlPolicy", group("Owner", named(owner)), group("AccessControlList", ...grants.map(grantElement)));
+
+export const grantElement = (grant: Grant): string =>
+  group(
+    "Grant",
+    "group" in grant
+      ? `<Grantee ${instance} xsi:type="Group">${element("URI", groupUris[grant.group])}</Grantee>`
+      : `<Grantee ${instance} xsi:type="CanonicalUser">${named(grant)}</Grantee>`,
+    element("Permission", grant.permission),
   );
 
 /** Who asks, as far as lists know. */

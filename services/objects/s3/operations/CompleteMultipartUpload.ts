@@ -12,7 +12,7 @@ import { readDocument } from "../body.ts";
 import { algorithmName, checksumElements } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
 import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
-import { invalidArgument, S3Error } from "../errors.ts";
+import { S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
@@ -100,7 +100,13 @@ function wholeObject(
 ): Pick<CompleteOptions, "sizeBytes" | "checksums"> {
   const size = request.headers.get("x-amz-mp-object-size");
   if (size !== undefined && !/^\d{1,15}$/.test(size))
-    throw invalidArgument("x-amz-mp-object-size", size, "The size is not a number.");
+    throw new S3Error("InvalidRequest", `Value for x-amz-mp-object-size header is invalid: '${size}'`);
+  const asked = request.headers.get("x-amz-checksum-type")?.toLowerCase();
+  if (asked !== undefined && type !== undefined && asked !== type)
+    throw new S3Error(
+      "InvalidRequest",
+      `The upload was created using the ${type.toUpperCase()} checksum mode. The complete request must use the same checksum mode.`,
+    );
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);

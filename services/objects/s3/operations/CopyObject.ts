@@ -67,7 +67,7 @@ export const CopyObject: S3Operation = async (context) => {
           : { headers: { ...copiedHeaders(source.object.headers), ...newOnes(kept) } }),
         encryption,
         ...marks,
-        ...(algorithm === undefined ? {} : { checksum: parseAlgorithm("x-amz-checksum-algorithm", algorithm) }),
+        ...(algorithm === undefined ? {} : { checksum: parseAlgorithm(algorithm) }),
         meter: { requestClass: "write" },
       },
     );

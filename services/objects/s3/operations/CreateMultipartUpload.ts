@@ -57,7 +57,7 @@ function askedChecksum(request: S3Request) {
       );
     return {};
   }
-  const checksumAlgorithm = parseAlgorithm("x-amz-checksum-algorithm", asked);
+  const checksumAlgorithm = parseAlgorithm(asked);
   if (type !== undefined && type !== "COMPOSITE" && type !== "FULL_OBJECT")
     throw invalidArgument("x-amz-checksum-type", type, "Value for x-amz-checksum-type header is invalid.");
   const cannotCombine = checksumAlgorithm === "sha1" || checksumAlgorithm === "sha256";

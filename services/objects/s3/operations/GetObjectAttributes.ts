@@ -3,7 +3,7 @@ import { getObject } from "../access/actions.ts";
 import { checksumElements } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions } from "../conditions.ts";
 import { encryptionHeaders } from "../encryption.ts";
-import { invalidArgument } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { openReadable, versionHeader } from "../versions.ts";
 import { element, group, xmlDocument } from "../xml.ts";
@@ -14,6 +14,11 @@ export const GetObjectAttributes: S3Operation = async (context) => {
   const { request } = context;
   const bucket = await openBucket(context, [getObject]);
   checkKey(request.key);
+  if (!request.headers.get("x-amz-object-attributes")?.trim())
+    throw new S3Error(
+      "InvalidRequest",
+      "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
+    );
   const asked = (request.headers.get("x-amz-object-attributes") ?? "").split(",").map((name) => name.trim());
   for (const name of asked)
     if (!known.includes(name)) throw invalidArgument("x-amz-object-attributes", name, "Invalid attribute name specified.");

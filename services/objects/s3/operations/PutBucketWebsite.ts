@@ -9,7 +9,11 @@ export const PutBucketWebsite: S3Operation = async (context) => {
   const bucket = await openBucket(context);
   const document = await readDocument(context.request, context.body, { maxBytes: 128 * 1024 });
   const parsed = websiteConfiguration.safeParse(readWebsite(parseXml(document, "WebsiteConfiguration")));
-  if (!parsed.success) throw new S3Error("InvalidArgument", parsed.error.issues[0]?.message);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const redirects = issue?.path[0] === "rules" || issue?.path[0] === "redirectAllTo";
+    throw new S3Error(redirects ? "InvalidRequest" : "InvalidArgument", issue?.message);
+  }
   await context.backend.websiteUpdate(context.caller, bucket, parsed.data);
   return { status: 200 };
 };

@@ -49,6 +49,8 @@ export async function readForm(body: RequestBody, contentType: string): Promise<
     });
     parser.on("file", (_name, file, fileName, _encoding, fileType) => {
       opened = file;
+      // One that nobody reads any more, because the form was refused, ends with an error too.
+      file.on("error", () => {});
       resolve({ file, fileName: fileName ?? "", fileType });
     });
     parser.on("error", (error) => reject(new S3Error("MalformedPOSTRequest", undefined, { cause: error })));
