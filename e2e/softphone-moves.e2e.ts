@@ -31,7 +31,7 @@ await others.servedBy(second.processId);
 const noVoicemail = { voicemail: { enabled: false } };
 const [ann, bob, carol] = await Promise.all([
   house.account("101", "Ann", noVoicemail),
-  house.account("102", "Bob", noVoicemail),
+  house.account("102", "Bob", { ...noVoicemail, user: await member("bob", "viewer") }),
   house.account("103", "Carol", { ...noVoicemail, user: await member("carol", "viewer") }),
 ]);
 const params = { extension: carol.extensionId };
@@ -98,6 +98,34 @@ test("its process is killed: the browser finds the one that takes over", async (
   await others.servedBy("house");
   await isAt("house");
   await isCalledFrom(atHouse());
+});
+
+test("two of them change their cameras in the same moment: each is told of the other, whoever came first", async () => {
+  const other = await phonePage();
+  const its = await as("bob", "mySoftphoneCreate", { params: { extension: bob.extensionId } });
+  await other.evaluate(`openPhone(${JSON.stringify({ ...its, name: "Bob", iceServers: [], servers: await doors() })})`);
+  await other.waitForFunction("phoneState.registration === 'registered'");
+  const both = [page, other];
+  const each = (code: string) => Promise.all(both.map((one) => one.evaluate(code)));
+  await page.evaluate(`phone.run({ kind: "invite", number: "102", video: true })`);
+  await other.waitForFunction("phoneState.calls[0]?.state === 'ringing'");
+  await other.evaluate(`phone.run({ kind: "accept", id: phoneState.calls[0].id, video: true })`);
+  const shows = (wanted: string) =>
+    house.until(async () => (await each("phoneState.calls[0].receivesVideo")).join() === wanted, `what they see to be ${wanted}`);
+  await shows("true,true");
+  for (const [one, two] of [
+    [false, false],
+    [true, true],
+    [false, true],
+    [true, false],
+    [true, true],
+  ]) {
+    const turn = (on: boolean | undefined) => `phone.run({ kind: "setVideo", id: phoneState.calls[0].id, on: ${on} })`;
+    await Promise.all([page.evaluate(turn(one)), other.evaluate(turn(two))]);
+    await shows(`${two},${one}`);
+  }
+  await page.evaluate(`phone.run({ kind: "bye", id: phoneState.calls[0].id })`);
+  await callIs("ended");
 });
 
 /** The engine of the console's phone on a page of its own; the cloud is asked for servers as the console asks it. */

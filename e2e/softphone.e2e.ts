@@ -261,6 +261,27 @@ test("no microphone, no camera, no network: each is said with what to do, and th
   await Promise.all([olena.context().close(), taras.context().close()]);
 });
 
+test("the session ends in a call: the call goes on, and only then one signs in again", async () => {
+  const [olena, taras] = [await person(phoneSize), await person()];
+  const names = softphoneUsers.map(({ user }) => user);
+  await call(olena, names[(people - 1) % names.length] as string);
+  await answer(taras);
+  await speaks(olena);
+  await olena.route("**/api/v1/**", (route) =>
+    route.fulfill({ status: 401, json: { error: { code: "unauthenticated", message: "Sign in.", details: {} } } }),
+  );
+  await act(olena, "Add call");
+  await Promise.all([
+    olena.waitForResponse((response) => response.status() === 401),
+    panel(olena).getByRole("tab", { name: "Recent" }).click(),
+  ]);
+  await Promise.all([hears(olena), hears(taras)]);
+  assert.doesNotMatch(olena.url(), /sign-in/);
+  await act(taras, "Hang up");
+  await olena.waitForURL(/\/sign-in\?.*expired/);
+  await Promise.all([olena.context().close(), taras.context().close()]);
+});
+
 test("two tabs: one has the phone, the other shows and steers it, and gets it when the first is closed; a cut line comes back", async () => {
   const olena = await person();
   const other = await olena.context().newPage();

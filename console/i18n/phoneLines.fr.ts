@@ -41,7 +41,7 @@ export default {
   "trunkKind.ipText": "Les deux côtés se reconnaissent à leurs adresses.",
   host: "Serveur",
   userName: "Identifiant",
-  passwordKept: "Déjà défini ; saisissez-en un autre pour le changer.",
+  passwordKept: "Déjà défini ; saisissez-en un autre pour le changer.",
   sources: "Adresses d’où viennent les appels",
   sourcesText: "En plus de celles du serveur.",
   transport: "Transport",

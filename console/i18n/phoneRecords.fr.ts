@@ -84,6 +84,6 @@ export default {
   noRecordings: "Pas d’enregistrements",
   noRecordingsText: "Les réglages disent si les appels sont enregistrés.",
   deleteRecording: "Supprimer cet enregistrement ?",
-  recordingOf: "L’enregistrement de {from} avec {to}, {at} : il ne pourra pas être récupéré",
+  recordingOf: "L’enregistrement de {from} avec {to}, {at} : il ne pourra pas être récupéré",
   recordingKept: "L’appel dans l’historique",
 } satisfies Translation<typeof en>;

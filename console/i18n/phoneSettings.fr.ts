@@ -114,7 +114,7 @@ export default {
   "code.echoTest": "Test d’écho",
   "code.clock": "Horloge",
   delete: "Supprimer le système téléphonique",
-  deleteText: "Définitif : rien ne pourra être récupéré.",
+  deleteText: "Définitif : rien ne pourra être récupéré.",
   deleteTitle: "Supprimer le système téléphonique {name} ?",
   deleteExtensions: "Postes, appareils, numéros, lignes réseau, menus et files",
   deleteRecords: "Messages vocaux, enregistrements et historique des appels",

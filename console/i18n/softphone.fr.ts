@@ -15,8 +15,8 @@ export default {
   insecureText:
     "Les navigateurs ne donnent le microphone qu’aux pages en https. Ouvrez la console par son adresse https, ou sur cette machine par localhost, pour téléphoner ici.",
   lostText:
-    "Pas de connexion au système téléphonique ; nouvelle tentative en cours. D’ici là, seuls vos autres téléphones sonnent.",
-  offlineText: "Cet appareil n’a pas de réseau. Le téléphone reviendra avec lui ; d’ici là, seuls vos autres téléphones sonnent.",
+    "Pas de connexion au système téléphonique ; nouvelle tentative en cours. D’ici là, seuls vos autres téléphones sonnent.",
+  offlineText: "Cet appareil n’a pas de réseau. Le téléphone reviendra avec lui ; d’ici là, seuls vos autres téléphones sonnent.",
   refusedText:
     "Le système téléphonique n’a pas accepté ce navigateur. Demandez à la personne qui le gère si votre poste est activé.",
   elsewhere: "Le téléphone est dans un autre onglet de ce navigateur ; le son et le microphone y sont aussi.",
@@ -96,17 +96,17 @@ export default {
   "cause.not_found": "Ce numéro n’existe pas",
   "cause.not_allowed": "Vous n’avez pas le droit d’appeler ce numéro",
   "cause.no_credit": "Plus de crédit pour cet appel",
-  "cause.no_microphone": "Aucun microphone trouvé : branchez-en un, puis rappelez.",
+  "cause.no_microphone": "Aucun microphone trouvé : branchez-en un, puis rappelez.",
   "cause.microphone_refused":
-    "Le navigateur n’a pas le droit au microphone : autorisez-le à côté de l’adresse de la page, puis rappelez.",
-  "cause.microphone_busy": "Un autre programme occupe le microphone : fermez-le, puis rappelez.",
+    "Le navigateur n’a pas le droit au microphone : autorisez-le à côté de l’adresse de la page, puis rappelez.",
+  "cause.microphone_busy": "Un autre programme occupe le microphone : fermez-le, puis rappelez.",
   "cause.transferred": "Transféré",
   "cause.failed": "L’appel a échoué",
   "problem.camera":
-    "La caméra est inaccessible : autorisez-la à côté de l’adresse de la page et fermez les autres programmes qui l’utilisent. L’appel continue sans votre image.",
-  "problem.microphone": "Ce microphone est inaccessible : autorisez-le à côté de l’adresse de la page ou choisissez-en un autre.",
-  "problem.change": "L’autre côté n’a pas accepté ce changement ; l’appel continue comme avant.",
-  "problem.account": "Le téléphone n’a pas pu démarrer ; nouvel essai dans quelques secondes.",
+    "La caméra est inaccessible : autorisez-la à côté de l’adresse de la page et fermez les autres programmes qui l’utilisent. L’appel continue sans votre image.",
+  "problem.microphone": "Ce microphone est inaccessible : autorisez-le à côté de l’adresse de la page ou choisissez-en un autre.",
+  "problem.change": "L’autre côté n’a pas accepté ce changement ; l’appel continue comme avant.",
+  "problem.account": "Le téléphone n’a pas pu démarrer ; nouvel essai dans quelques secondes.",
   "problem.failed": "Cela n’a pas fonctionné. Réessayez.",
   pictureOf: "Image de {name}",
   ownPicture: "Votre image",

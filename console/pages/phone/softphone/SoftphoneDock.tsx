@@ -3,6 +3,7 @@ import { IconPhone, IconPhoneCall } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
 import { useApi } from "../../../api/api.ts";
+import { keepsHere } from "../../../frame/unhurried.ts";
 import { type Language, translate, useT } from "../../../i18n/i18n.ts";
 import { Hint } from "../../../ui/Hint.tsx";
 import { openAccount } from "./account.ts";
@@ -56,9 +57,11 @@ function Dock(props: { extension: Extension; extensions: Extension[]; onExtensio
     setCurrentPhone(made);
     const unfollow = followNotices(made);
     const unhear = made.onEvent(notice);
+    const leave = keepsHere(() => made.view().seat === "here" && made.view().calls.some(isLive));
     void renewPush(extension.id, document.documentElement.lang as Language);
     return () => {
       unhear();
+      leave();
       unfollow();
       setCurrentPhone(undefined);
       made.stop();

@@ -325,7 +325,7 @@ export class PhoneEngine {
         .invite({
           requestDelegate: { onAccept: () => done(200), onReject: ({ message }) => done(message.statusCode ?? 500) },
         })
-        .catch((error: Error) => (/in progress/i.test(error.message) ? done(491) : fail(error)));
+        .catch((error: Error) => (/in progress|ongoing re-INVITE/i.test(error.message) ? done(491) : fail(error)));
     });
     if (status < 300) return;
     if (status !== 491 || tries === 0) throw new Error(`The other side refused the change (${status})`);
