@@ -32,9 +32,12 @@ import * as databaseScripts from "./databases/scripts/contract.ts";
 import * as databaseWatching from "./databases/watching/contract.ts";
 import * as identity from "./identity/contract.ts";
 import * as bucketAccess from "./objects/access/contract.ts";
+import * as bucketLogging from "./objects/accessLogs/contract.ts";
+import * as bucketBackups from "./objects/backup/contract.ts";
 import * as objects from "./objects/contract.ts";
 import * as lifecycle from "./objects/lifecycle/contract.ts";
 import * as bucketNotifications from "./objects/notifications/contract.ts";
+import * as bucketQuotas from "./objects/quota/contract.ts";
 import * as relocation from "./objects/relocation/contract.ts";
 import * as scrub from "./objects/scrub/contract.ts";
 import * as bucketSettings from "./objects/settings/contract.ts";
@@ -119,7 +122,10 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     bucketAccess,
     lifecycle,
     objectVersions,
+    bucketLogging,
+    bucketBackups,
     bucketNotifications,
+    bucketQuotas,
     relocation,
     scrub,
     bucketSettings,

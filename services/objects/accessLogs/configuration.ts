@@ -1,6 +1,5 @@
 import type { ObjectAccess } from "../driver.ts";
-
-export const keyFormats = ["simple", "event_time", "delivery_time"] as const;
+import type { keyFormats } from "./contract.ts";
 
 /** Where a bucket's access log goes (S3 API Reference, LoggingEnabled). */
 export interface LoggingConfiguration {

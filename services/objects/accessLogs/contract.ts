@@ -1,9 +1,9 @@
 /** Where the access log of a bucket goes (S3 User Guide, "Logging requests with server access logging"). */
 import { z } from "zod";
 import { route, timestamp } from "../../../kernel/contract.ts";
-import { keyFormats } from "./configuration.ts";
 
 const inBucket = z.object({ bucket: z.string().max(100).describe("Id or name.") });
+export const keyFormats = ["simple", "event_time", "delivery_time"] as const;
 const keyFormat = z
   .enum(keyFormats)
   .describe(

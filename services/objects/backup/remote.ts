@@ -294,4 +294,5 @@ const wordsOf = (name: string, message: string): string =>
   (/^Unknown/.test(name) ? "it gave no reason" : `${name}: ${message}`)
     .replace(/[\p{Cc}\s]+/gu, " ")
     .trim()
+    .replace(/\.$/, "")
     .slice(0, 200);

@@ -2,7 +2,36 @@
 import { z } from "zod";
 import { page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
-import { eventNames, idleEventNames, mostRules } from "./configuration.ts";
+
+/** Of one bucket. */
+export const mostRules = 100;
+
+const names: Record<string, readonly string[]> = {
+  ObjectCreated: ["Put", "Post", "Copy", "CompleteMultipartUpload"],
+  ObjectRemoved: ["Delete", "DeleteMarkerCreated"],
+  ObjectTagging: ["Put", "Delete"],
+  LifecycleExpiration: ["Delete", "DeleteMarkerCreated"],
+};
+/** Those of S3 that happen here. */
+export const eventNames: readonly string[] = Object.entries(names).flatMap(([family, each]) =>
+  ["*", ...each].map((name) => `s3:${family}:${name}`),
+);
+/** Those of S3 that never happen here: there are no replicas, no archive and no tiers. They may stand in a document. */
+export const idleEventNames: readonly string[] = [
+  "s3:ReducedRedundancyLostObject",
+  "s3:Replication:*",
+  "s3:Replication:OperationFailedReplication",
+  "s3:Replication:OperationMissedThreshold",
+  "s3:Replication:OperationReplicatedAfterThreshold",
+  "s3:Replication:OperationNotTracked",
+  "s3:ObjectRestore:*",
+  "s3:ObjectRestore:Post",
+  "s3:ObjectRestore:Completed",
+  "s3:ObjectRestore:Delete",
+  "s3:LifecycleTransition",
+  "s3:IntelligentTiering",
+  "s3:ObjectAcl:Put",
+];
 
 const name = z
   .string()

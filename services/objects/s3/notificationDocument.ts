@@ -2,13 +2,11 @@
 import { randomUUID } from "node:crypto";
 import {
   destinationKinds,
-  eventNames,
-  idleEventNames,
-  mostRules,
   type NotificationConfiguration,
   type NotificationRule,
   overlap,
 } from "../notifications/configuration.ts";
+import { eventNames, idleEventNames, mostRules } from "../notifications/contract.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { carriedByXml, childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "./xml.ts";
 

@@ -321,7 +321,7 @@ test("uploads in parts", () => {
       headers: { "x-amz-copy-source": source, ...(range && { "x-amz-copy-source-range": range }) },
       is,
     })),
-    complete("", "400 MissingRequestBodyError"),
+    complete("", "400 MalformedXML"),
     complete("<CompleteMultipartUpload/>", "400 MalformedXML"),
     complete("<Parts></Parts>", "400 MalformedXML"),
     complete(parts([2, "{etag2}"], [1, "{etag1}"]), "400 InvalidPartOrder"),

@@ -35,6 +35,8 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
     maxBytes: 4 * 1024 ** 2,
   });
+  // Here no document at all is a malformed one, unlike elsewhere.
+  if (document.trim() === "") throw new S3Error("MalformedXML");
   const parts = withoutRepeats(childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart));
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { type CephCluster, startCeph } from "../services/objects/drivers/cluster/testing/ceph.ts";
+import { eventually } from "../testing/launcher.ts";
+import { installTestTools, storageTools } from "../tools/test-tools.ts";
+import { type Client, exec, finished, newCloud } from "./cloud.ts";
+
+/** A bucket that aws fills is backed up to a Ceph, killed in the middle, emptied and restored; aws compares the bytes. */
+const cloud = await newCloud();
+let ceph: CephCluster;
+let client: Client;
+const MiB = 2 ** 20;
+const source = join(cloud.folder, "source");
+const bucket = "precious";
+let env: Record<string, string>;
+let there: Record<string, string>;
+
+before(async () => {
+  assert.deepEqual(await installTestTools(storageTools), []);
+  ceph = await startCeph();
+  await cloud.start();
+  const { client: signedIn, projectId } = await cloud.signIn();
+  client = signedIn;
+  const key = await client.accessKeyCreate({ project: projectId as never, name: "backup" });
+  const common = { AWS_CONFIG_FILE: "/nonexistent", AWS_EC2_METADATA_DISABLED: "true", AWS_DEFAULT_REGION: "us-east-1" };
+  env = { ...common, AWS_ACCESS_KEY_ID: key.accessKeyId, AWS_SECRET_ACCESS_KEY: key.secretAccessKey };
+  there = { ...common, AWS_ACCESS_KEY_ID: ceph.options.accessKeyId, AWS_SECRET_ACCESS_KEY: ceph.options.secretAccessKey };
+  const write = (name: string, bytes: Buffer) => {
+    mkdirSync(dirname(join(source, name)), { recursive: true });
+    writeFileSync(join(source, name), bytes);
+  };
+  write("теки/з пробілом/ї&+%.txt", Buffer.from("щось"));
+  write("empty", Buffer.alloc(0));
+  write("large.bin", randomBytes(40 * MiB));
+  for (let i = 0; i < 200; i++) write(`many/file-${i}`, randomBytes(150_000));
+});
+after(async () => {
+  await cloud.remove();
+  await ceph?.stop();
+});
+
+const aws = (...words: string[]) => exec("/usr/bin/aws", ["--endpoint-url", cloud.s3Url, ...words], { env });
+/** What lies there: its size and when it was written, by name. */
+async function lying(): Promise<Map<string, string>> {
+  const query = [
+    "list-objects-v2",
+    "--bucket",
+    ceph.options.bucket,
+    "--prefix",
+    "safe/",
+    "--query",
+    "Contents[].[Key,LastModified]",
+  ];
+  const text = await exec("/usr/bin/aws", ["--endpoint-url", ceph.options.endpoint, "s3api", ...query, "--output", "json"], {
+    env: there,
+  });
+  return new Map((JSON.parse(text || "[]") ?? []) as [string, string][]);
+}
+const contents = async () => new Map([...(await lying())].filter(([name]) => name.startsWith("safe/contents/")));
+const files = () =>
+  readdirSync(source, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map((each) => join(each.parentPath, each.name).slice(source.length + 1));
+const nameOf = (file: string) =>
+  `safe/contents/${createHash("sha256")
+    .update(readFileSync(join(source, file)))
+    .digest("hex")}`;
+
+test("a backup that is killed goes on and sends nothing twice; what comes back is what was there", async () => {
+  await aws("s3", "mb", `s3://${bucket}`);
+  await aws("s3", "cp", "--recursive", "--quiet", source, `s3://${bucket}/`);
+  const { endpoint, region, bucket: targetBucket, accessKeyId, secretAccessKey } = ceph.options;
+  const target = { endpoint, region, targetBucket, accessKeyId, secretAccessKey, prefix: "safe/" };
+  await assert.rejects(client.bucketBackupTargetUpdate({ bucket, ...target }), /inside of the cloud's own network/);
+  await client.webhookSettingsUpdate({ allowedNetworks: ["127.0.0.0/8"] });
+  await client.bucketBackupTargetUpdate({ bucket, ...target });
+
+  const operation = await client.bucketBackupCreate({ bucket } as never);
+  await eventually(
+    async () => (await contents()).size,
+    (size) => size >= 10,
+    60_000,
+  );
+  await cloud.kill();
+  const before = await contents();
+  assert.ok(before.size < files().length - 1, "it was in the middle");
+  await cloud.start();
+  ({ client } = await cloud.signIn());
+  const { result } = await finished(client, operation);
+  assert.equal((result as { objects: number }).objects, files().length);
+  const now = await contents();
+  for (const [name, at] of before) assert.equal(now.get(name), at, "sent once");
+  assert.deepEqual(
+    [...now.keys()].sort(),
+    files()
+      .filter((file) => file !== "empty")
+      .map(nameOf)
+      .sort(),
+  );
+
+  writeFileSync(join(source, "many", "file-7"), "changed");
+  await aws("s3", "cp", "--quiet", join(source, "many", "file-7"), `s3://${bucket}/many/file-7`);
+  const second = (await finished(client, await client.bucketBackupCreate({ bucket } as never))).result;
+  assert.equal((second as { sentBytes: number }).sentBytes, "changed".length);
+
+  await aws("s3", "rm", "--quiet", "--recursive", `s3://${bucket}/`);
+  const [latest] = (await client.bucketBackupList({ bucket })).items;
+  await finished(client, await client.bucketBackupRestore({ bucketBackup: latest?.id as never, bucket }));
+  const back = join(cloud.folder, "back");
+  await aws("s3", "cp", "--recursive", "--quiet", `s3://${bucket}/`, back);
+  for (const file of files()) assert.ok(readFileSync(join(back, file)).equals(readFileSync(join(source, file))), file);
+});
