@@ -72,8 +72,8 @@ const nameOf = (file: string) =>
 test("a backup that is killed goes on and sends nothing twice; what comes back is what was there", async () => {
   await aws("s3", "mb", `s3://${bucket}`);
   await aws("s3", "cp", "--recursive", "--quiet", source, `s3://${bucket}/`);
-  const { endpoint, region, bucket: targetBucket, accessKeyId, secretAccessKey } = ceph.options;
-  const target = { endpoint, region, targetBucket, accessKeyId, secretAccessKey, prefix: "safe/" };
+  const { endpoint: targetEndpoint, region, bucket: targetBucket, accessKeyId, secretAccessKey } = ceph.options;
+  const target = { targetEndpoint, region, targetBucket, accessKeyId, secretAccessKey, prefix: "safe/" };
   await assert.rejects(client.bucketBackupTargetUpdate({ bucket, ...target }), /inside of the cloud's own network/);
   await client.webhookSettingsUpdate({ allowedNetworks: ["127.0.0.0/8"] });
   await client.bucketBackupTargetUpdate({ bucket, ...target });

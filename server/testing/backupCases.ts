@@ -3,7 +3,7 @@ import { newId } from "../../kernel/ids.ts";
 import type { Case, Input, Walk } from "./authorizationCase.ts";
 
 const nowhere = {
-  endpoint: "https://127.0.0.1:9",
+  targetEndpoint: "https://127.0.0.1:9",
   targetBucket: "walked",
   accessKeyId: "WALK",
   secretAccessKey: "walked",
@@ -22,7 +22,7 @@ export function backupCases({ as, unique, newProject }: Walk, database: () => Da
     await database()
       .sql`insert into objects.backup_targets (bucket_id, organisation_id, endpoint, region, target_bucket, prefix, access_key_id,
         secret, path_style, keep_days, keep_last)
-      values (${bucketId}, ${organisationId}, ${nowhere.endpoint}, 'us-east-1', 'walked', '', 'WALK', ${Buffer.alloc(1)}, true, 1, 1)`;
+      values (${bucketId}, ${organisationId}, ${nowhere.targetEndpoint}, 'us-east-1', 'walked', '', 'WALK', ${Buffer.alloc(1)}, true, 1, 1)`;
     await database()
       .sql`insert into objects.backups (id, bucket_id, organisation_id, project_id, state, manifest, automatic, created_at)
       values (${id}, ${bucketId}, ${organisationId}, ${projectId}, 'available', ${id}, false, now())`;

@@ -23,7 +23,7 @@ after(async () => {
 const allow = (networks: string[]) => cloud.database.sql`update kernel.outbound_settings set allowed_networks = ${networks}`;
 await allow(["127.0.0.0/8"]);
 const target = (prefix: string, more: object = {}) => ({
-  endpoint: ceph.options.endpoint,
+  targetEndpoint: ceph.options.endpoint,
   region: ceph.options.region,
   targetBucket: ceph.options.bucket,
   accessKeyId: ceph.options.accessKeyId,
@@ -288,13 +288,13 @@ test("a place is tried before it is taken, and the secret is never shown", async
     (await cloud.call("owner", "PUT", `/buckets/${bucket}/backup-target`, target("tried/", more))).body;
   assert.match((await answer({ secretAccessKey: "wrong" })).detail, /SignatureDoesNotMatch.*Check the access key/);
   assert.match((await answer({ targetBucket: "not-there" })).detail, /no bucket not-there/);
-  assert.match((await answer({ endpoint: "http://127.0.0.1:9" })).detail, /refused/);
+  assert.match((await answer({ targetEndpoint: "http://127.0.0.1:9" })).detail, /refused/);
   assert.match((await answer({ secretAccessKey: undefined })).detail, /secret access key/);
   assert.match((await answer({ schedule: "every day" })).detail, /five fields/);
   await allow([]);
   assert.match((await answer({})).detail, /inside of the cloud's own network/);
   assert.match(
-    (await answer({ endpoint: `http://localtest.localhost:${new URL(ceph.options.endpoint).port}` })).detail,
+    (await answer({ targetEndpoint: `http://localtest.localhost:${new URL(ceph.options.endpoint).port}` })).detail,
     /own network/,
   );
   await allow(["127.0.0.0/8"]);

@@ -5,7 +5,7 @@ import { id } from "../../../kernel/ids.ts";
 import { operation } from "../../operations/contract.ts";
 
 const noControl = /^[^\p{Cc}]*$/u;
-const endpoint = z
+const targetEndpoint = z
   .url({ protocol: /^https?$/, error: "An address that begins with https:// or http://." })
   .max(500)
   .refine(
@@ -23,7 +23,7 @@ const prefix = z
   .refine((given) => !given.startsWith("/"), "It does not begin with a slash.");
 
 const place = {
-  endpoint,
+  targetEndpoint,
   region: z
     .string()
     .regex(/^[A-Za-z0-9-]{1,64}$/, "Letters, digits and hyphens.")
@@ -45,7 +45,7 @@ const schedule = z
   .describe('Five fields of crontab(5) in UTC, such as "0 2 * * *", or @hourly, @daily, @weekly, @monthly.');
 
 export const bucketBackupTarget = z.object({
-  endpoint: z.string(),
+  targetEndpoint: z.string(),
   region: z.string(),
   targetBucket: z.string(),
   prefix: z.string(),

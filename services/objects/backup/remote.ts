@@ -63,7 +63,7 @@ export class RemoteBucket {
   constructor(options: RemoteOptions) {
     this.#options = options;
     const { endpoint, region, accessKeyId, secretAccessKey, pathStyle, allowedNetworks } = options;
-    checkUrl(endpoint, allowedNetworks, "body.endpoint");
+    checkUrl(endpoint, allowedNetworks, "body.targetEndpoint");
     const agent = { keepAlive: true, maxSockets: 16, lookup: lookupAllowed(allowedNetworks) };
     this.#client = new S3Client({
       endpoint,

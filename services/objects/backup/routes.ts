@@ -21,7 +21,7 @@ type Routes = Pick<Handlers<typeof contract>, keyof typeof backupRoutes>;
 const tryingMs = 60_000;
 
 const viewTarget = ({ schedule, nextAt, ...row }: TargetRow): BucketBackupTarget => ({
-  endpoint: row.endpoint,
+  targetEndpoint: row.endpoint,
   region: row.region,
   targetBucket: row.targetBucket,
   prefix: row.prefix,
@@ -132,9 +132,9 @@ export function backupHandlers(parts: ObjectsParts, operations: BackupOperations
 
     async bucketBackupTargetUpdate(context, { params, body }) {
       const { id } = await openBucketShortly(context, params.bucket);
-      const { secretAccessKey: given, schedule = null, takeOver, ...rest } = body;
+      const { targetEndpoint, secretAccessKey: given, schedule = null, takeOver, ...rest } = body;
       const prefix = rest.prefix === "" || rest.prefix.endsWith("/") ? rest.prefix : `${rest.prefix}/`;
-      const endpoint = new URL(rest.endpoint).origin;
+      const endpoint = new URL(targetEndpoint).origin;
       const nextAt = schedule === null ? null : nextBackupAt(schedule, new Date(parts.now()));
       const { bucket, before, allowedNetworks } = await database.transaction("system", async (tx) => {
         const bucket = await lock(tx, id);

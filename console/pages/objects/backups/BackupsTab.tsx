@@ -63,7 +63,7 @@ function Place(props: { bucket: Bucket; target: Target; mayConfigure: boolean; o
   const format = useFormat();
   const { bucket, target } = props;
   const [removing, setRemoving] = useState(false);
-  const place = `${target.endpoint}/${target.targetBucket}/${target.prefix}`;
+  const place = `${target.targetEndpoint}/${target.targetBucket}/${target.prefix}`;
   return (
     <Section
       title={t("bucketBackups.target.title")}
@@ -90,7 +90,7 @@ function Place(props: { bucket: Bucket; target: Target; mayConfigure: boolean; o
             })}{" "}
         {t("bucketBackups.target.kept", { count: target.keepDays, last: format.number(target.keepLast) })}
       </Text>
-      {target.endpoint.startsWith("http:") && (
+      {target.targetEndpoint.startsWith("http:") && (
         <Text size="sm" style={{ color: "var(--k-warn)" }}>
           {t("bucketBackups.target.plain")}
         </Text>

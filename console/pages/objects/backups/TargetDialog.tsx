@@ -35,7 +35,7 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
   const moment = momentOf(target ? target.schedule : "0 2 * * *");
   const form = useForm({
     initial: {
-      endpoint: target?.endpoint ?? "",
+      targetEndpoint: target?.targetEndpoint ?? "",
       region: target?.region ?? "us-east-1",
       targetBucket: target?.targetBucket ?? "",
       prefix: target?.prefix ?? `${bucket.name}/`,
@@ -49,19 +49,19 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
       takeOver: false,
     },
     checks: {
-      endpoint: (text, all) =>
+      targetEndpoint: (text, all) =>
         required(text, all) ?? (/^https?:\/\/[^/]+\/?$/.test(text.trim()) ? undefined : t("bucketBackups.target.endpointRule")),
       region: required,
       targetBucket: required,
       accessKeyId: required,
       ...(target ? {} : { secretAccessKey: required }),
     },
-    submit: async ({ every, hour, secretAccessKey, endpoint, ...rest }) => {
+    submit: async ({ every, hour, secretAccessKey, targetEndpoint, ...rest }) => {
       const schedule = scheduleOf(every, Number(hour), target?.schedule);
       await client.bucketBackupTargetUpdate({
         ...rest,
         bucket: bucket.name,
-        endpoint: endpoint.trim(),
+        targetEndpoint: targetEndpoint.trim(),
         ...(secretAccessKey !== "" && { secretAccessKey }),
         ...(schedule !== undefined && { schedule }),
       });
@@ -92,7 +92,7 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
         placeholder="https://s3.example.org"
         data-autofocus
         {...plain}
-        {...form.field("endpoint")}
+        {...form.field("targetEndpoint")}
       />
       <Group grow align="flex-start">
         <TextInput label={t("bucketBackups.target.bucket")} {...plain} {...form.field("targetBucket")} />
