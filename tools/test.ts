@@ -7,6 +7,7 @@ import { basename, join, relative } from "node:path";
 import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
+import { processTree } from "../e2e/processes.ts";
 import { printCheck, runChecks } from "./check.ts";
 import { repository } from "./checks.ts";
 import { installTestTools } from "./test-tools.ts";
@@ -186,6 +187,11 @@ async function runFile(file: string): Promise<FileResult> {
   const execArgv = ["--test-force-exit", ...(isScenario ? [] : ["--test-timeout=300000"])];
   const timeout = isScenario ? 1_200_000 : 480_000;
   const stream = runTests({ files: [file], timeout, cwd: repository, execArgv });
+  // Node asks it to end, which a process that computes for ever never hears.
+  const stuck = setTimeout(() => {
+    const of = processTree(process.pid).filter(({ command }) => command.endsWith(file));
+    for (const { pid } of of) process.kill(pid, "SIGKILL");
+  }, timeout + 20_000);
   stream.on("test:pass", (event) => {
     if (event.details.type === "suite") return;
     if (event.skip !== undefined) result.skipped++;
@@ -201,6 +207,7 @@ async function runFile(file: string): Promise<FileResult> {
   const texts: string[] = [`\n${relative(repository, file)}\n`];
   const report = stream.pipe(news()).compose(spec);
   for await (const text of report) texts.push(String(text));
+  clearTimeout(stuck);
   // At once, as another file may be at it too.
   process.stdout.write(texts.join(""));
   return result;

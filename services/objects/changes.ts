@@ -9,8 +9,10 @@ const maxFolders = 4;
 
 type Subject = { id: string; organisationId: string; projectId: string };
 
-/** The folder that shows a key: "a/b/" of "a/b/c.txt", "a/" of the folder "a/b/". */
-export const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/", key.length - 2) + 1);
+/** The folder that shows a key: "a/b/" of "a/b/c.txt", "a/" of the folder "a/b/", nothing of "/". */
+export const folderOf = (key: string): string =>
+  // A place before the first letter would count as the first one: "/" would be its own folder.
+  key.length < 2 ? "" : key.slice(0, key.lastIndexOf("/", key.length - 2) + 1);
 
 /** The live event for changes that are many: collected, told once a second, not more than a few for each bucket. */
 export interface Changes {
