@@ -189,7 +189,7 @@ story("a call with a picture, from the camera and the microphone that were chose
   await Promise.all([sees(olena), sees(taras)]);
   await olena.panel.getByRole("button", { name: "Stop video" }).waitFor();
   await taras.press("Stop video");
-  await olena.says("202 shows no picture");
+  await olena.says("Taras shows no picture");
   // Both off: what is left is the call.
   await olena.press("Stop video");
   await taras.page.waitForFunction("document.querySelector('aside video') === null");
