@@ -62,7 +62,8 @@ export default {
     other: "Backups made by the clock are kept for {count} days, the newest {last} always.",
   },
   "target.plain": "The address begins with http: on the way there everybody could read what is sent.",
-  "target.text": "It is tried before it is saved: something is written there, read and deleted. It lies there as it is, not encrypted by Khmara: choose a place that you trust.",
+  "target.text":
+    "It is tried before it is saved: something is written there, read and deleted. It lies there as it is, not encrypted by Khmara: choose a place that you trust.",
   "target.save": "Try and save",
   "target.saved": "The place works; the bucket is backed up there",
   "target.endpoint": "Address of the other S3",

@@ -67,7 +67,8 @@ export default {
     other: "Les sauvegardes faites par l’horloge sont gardées {count} jours, les {last} plus récentes toujours.",
   },
   "target.plain": "L’adresse commence par http : en chemin, n’importe qui pourrait lire ce qui est envoyé.",
-  "target.text": "L’endroit est essayé avant d’être enregistré : quelque chose y est écrit, lu et supprimé. Le contenu y repose tel quel, sans chiffrement par Khmara : choisissez un lieu de confiance.",
+  "target.text":
+    "L’endroit est essayé avant d’être enregistré : quelque chose y est écrit, lu et supprimé. Le contenu y repose tel quel, sans chiffrement par Khmara : choisissez un lieu de confiance.",
   "target.save": "Essayer et enregistrer",
   "target.saved": "L’endroit fonctionne ; le compartiment y est sauvegardé",
   "target.endpoint": "Adresse de l’autre S3",
