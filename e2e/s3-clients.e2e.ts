@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
 import { exec, newCloud } from "./cloud.ts";
+import { rcloneEnvironment } from "./rclone.ts";
 
 /** aws, s3cmd and rclone, as Debian ships them, do a person's day of work; the bytes are compared. */
 const cloud = await newCloud();
@@ -239,15 +240,7 @@ test("s3cmd", async (t) => {
 });
 
 test("rclone", async (t) => {
-  const env = () => ({
-    RCLONE_CONFIG: "/nonexistent",
-    RCLONE_CONFIG_K_TYPE: "s3",
-    RCLONE_CONFIG_K_PROVIDER: "Other",
-    RCLONE_CONFIG_K_ACCESS_KEY_ID: key.accessKeyId,
-    RCLONE_CONFIG_K_SECRET_ACCESS_KEY: key.secretAccessKey,
-    RCLONE_CONFIG_K_ENDPOINT: cloud.s3Url,
-    RCLONE_CONFIG_K_REGION: "us-east-1",
-  });
+  const env = () => rcloneEnvironment(cloud.s3Url, key);
   const rclone = (...args: string[]) => exec("/usr/bin/rclone", args, { env: env() });
   await t.test("makes a bucket", async () => {
     await rclone("mkdir", "k:rclone-bucket");

@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, exec, newCloud, owner, repository } from "./cloud.ts";
 import { processTree, rssBytes } from "./processes.ts";
+import { rcloneEnvironment } from "./rclone.ts";
 
 /** Objects when the disk is full, when clients are slow, and when the disk damages them: real clients, a whole cloud with two processes for objects. */
 process.env["KHMARA_OBJECT_PROCESSES"] = "2";
@@ -46,16 +47,7 @@ const aws = (...args: string[]) =>
     // An answer that clients try again after is an answer too.
     AWS_MAX_ATTEMPTS: "2",
   });
-const rclone = (...args: string[]) =>
-  run("/usr/bin/rclone", args, {
-    RCLONE_CONFIG: "/nonexistent",
-    RCLONE_CONFIG_K_TYPE: "s3",
-    RCLONE_CONFIG_K_PROVIDER: "Other",
-    RCLONE_CONFIG_K_ACCESS_KEY_ID: key.accessKeyId,
-    RCLONE_CONFIG_K_SECRET_ACCESS_KEY: key.secretAccessKey,
-    RCLONE_CONFIG_K_ENDPOINT: cloud.s3Url,
-    RCLONE_CONFIG_K_REGION: "us-east-1",
-  });
+const rclone = (...args: string[]) => run("/usr/bin/rclone", args, rcloneEnvironment(cloud.s3Url, key));
 
 function file(name: string, sizeBytes: number): string {
   const path = join(cloud.folder, name);

@@ -3,9 +3,9 @@
  * slip of the pen is seen.
  */
 import { z } from "zod";
+import { isTimeZone, wrongWith } from "../../../kernel/cron.ts";
 import { CloudError, type FieldProblem } from "../../../kernel/errors.ts";
 import { cronConcurrency, cronTimeoutSeconds } from "../cron/contract.ts";
-import { isTimeZone, wrongWith } from "../cron/schedule.ts";
 import { capability, firstScale, runUser } from "../deploying/contract.ts";
 import { linkKind, linkPrefix } from "../linking/contract.ts";
 import { planKinds } from "./plan.ts";

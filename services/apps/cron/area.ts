@@ -1,5 +1,6 @@
 import { actorOf } from "../../../kernel/auth/principal.ts";
 import { isoTime } from "../../../kernel/clock.ts";
+import { checkSchedule, nextAfter } from "../../../kernel/cron.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError, notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
@@ -9,7 +10,6 @@ import { type AppsParts, type AppView, type Area, type CronPart, placeOf } from 
 import { openApp, subjectOf } from "../subjects.ts";
 import type { CronJob, CronRun, cronRoutes } from "./contract.ts";
 import { createRounds, insertRun } from "./rounds.ts";
-import { checkSchedule, nextAfter } from "./schedule.ts";
 import { type JobRow, jobStore, type RunRow, runStore } from "./store.ts";
 
 const most = 100;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isTimeZone, nextAfter, wrongWith } from "../../../kernel/cron.ts";
 import { type TestDeploying, testDeploying } from "../deploying/testing/fixture.ts";
-import { isTimeZone, nextAfter, wrongWith } from "./schedule.ts";
 
 let cloud: TestDeploying;
 before(async () => {

@@ -2,6 +2,8 @@
  * Runs of cron jobs. Each is a row first, then a container of its own that nobody is attached to: it goes on while Khmara is away, and whoever
  * looks next finds how it ended. One process of the cloud does this (the lock of the worker).
  */
+
+import { nextAfter } from "../../../kernel/cron.ts";
 import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { newId } from "../../../kernel/ids.ts";
@@ -16,7 +18,6 @@ import { oneOffStore } from "../running/store/oneOffs.ts";
 import { processStore } from "../running/store/processes.ts";
 import { reserveMemory } from "../running/usage.ts";
 import { keptRuns } from "./contract.ts";
-import { nextAfter } from "./schedule.ts";
 import { type JobRow, jobStore, type RunRow, runStore } from "./store.ts";
 
 const atOnce = 4;

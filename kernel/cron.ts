@@ -1,6 +1,6 @@
 /** When something comes round: the five fields of crontab(5), or @hourly, @daily, @weekly, @monthly, @yearly. */
 import { Cron } from "croner";
-import { invalid } from "../../../kernel/errors.ts";
+import { invalid } from "./errors.ts";
 
 const words = `has five fields (minute, hour, day, month, weekday), such as "0 3 * * *", or is @hourly, @daily, @weekly, @monthly, @yearly`;
 
