@@ -1,5 +1,5 @@
 import { newCloud } from "../e2e/cloud.ts";
-import { processTree } from "../e2e/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import { type BareServer, startBare } from "./bareServer.ts";
 import { generate, type Result } from "./generate.ts";
 import type { Job } from "./load.ts";

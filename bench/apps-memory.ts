@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineOf } from "../e2e/app-engine.ts";
 import { type Client, exec, finished, newCloud, type TestCloud } from "../e2e/cloud.ts";
-import { processTree, pssBytes } from "../e2e/processes.ts";
 import { gatewayProcesses } from "../server/gateway-process.ts";
+import { processTree, pssBytes } from "../testing/processes.ts";
 import { mebibytes, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
 

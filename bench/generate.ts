@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { processTree } from "../e2e/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import type { Job, Measured } from "./load.ts";
 import { cpuSeconds } from "./report.ts";
 

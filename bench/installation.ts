@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { freePort, owner } from "../e2e/cloud.ts";
-import { processTree } from "../e2e/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import { cpuSeconds, tell } from "./report.ts";
 
 const repository = resolve(import.meta.dirname, "..");

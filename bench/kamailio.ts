@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { processTree } from "../e2e/processes.ts";
 import { freePort } from "../services/voice/testing/phoneProcess.ts";
+import { processTree } from "../testing/processes.ts";
 
 const program = "/usr/sbin/kamailio";
 

@@ -1,12 +1,12 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { newCloud, type TestCloud } from "../e2e/cloud.ts";
-import { processTree } from "../e2e/processes.ts";
 import { databaseHost } from "../kernel/config.ts";
 import { postgres } from "../kernel/db/postgres-client.ts";
 import { newId } from "../kernel/ids.ts";
 import { dataPaths } from "../server/data-folder.ts";
 import { startPostgres } from "../server/postgres.ts";
+import { processTree } from "../testing/processes.ts";
 import { type BareServer, startBare } from "./bareServer.ts";
 import { generate, type Result } from "./generate.ts";
 import { figure, median, table, tell } from "./report.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { processTree, pssBytes, rssBytes } from "../e2e/processes.ts";
+import { processTree, pssBytes, rssBytes } from "../testing/processes.ts";
 import { Installation } from "./installation.ts";
 import { mebibytes, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";

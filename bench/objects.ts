@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newCloud } from "../e2e/cloud.ts";
-import { processTree, pssBytes, rssBytes } from "../e2e/processes.ts";
+import { processTree, pssBytes, rssBytes } from "../testing/processes.ts";
 import { generate, type Result } from "./generate.ts";
 import type { Job } from "./load.ts";
 import { startNginx } from "./nginx.ts";

@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { TestCloud } from "../e2e/cloud.ts";
-import { processTree } from "../e2e/processes.ts";
 import { freePort } from "../services/voice/testing/phoneProcess.ts";
 import { type SippFigures, startSipp } from "../services/voice/testing/sipp.ts";
+import { processTree } from "../testing/processes.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { startKamailio } from "./kamailio.ts";
 import { cpuSeconds, figure, table, tell } from "./report.ts";

@@ -8,9 +8,9 @@ import { createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
 import type { AppEngine } from "../services/apps/driver.ts";
 import { eventually } from "../testing/launcher.ts";
+import { processTree } from "../testing/processes.ts";
 import { EngineOf } from "./app-engine.ts";
 import { type Client, exec, finished, newCloud } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 import { Visitors, visit } from "./visitors.ts";
 
 /**

@@ -7,11 +7,11 @@ import { dirname, join } from "node:path";
 import { after, afterEach, before, type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../testing/launcher.ts";
+import { processTree } from "../testing/processes.ts";
 import { EngineOf, tablesWith } from "./app-engine.ts";
 import { addDatabaseClient, pythonFiles, shopFiles } from "./appSources.ts";
 import { shown, TestBrowser } from "./browser.ts";
 import { type Client, exec, finished, newCloud, repository } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 import { type Visit, Visitors, visit } from "./visitors.ts";
 
 /**

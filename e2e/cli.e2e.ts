@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { processTree } from "../testing/processes.ts";
 import { clientEnvironment, exec, newCloud, owner } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 
 /** The CLI as a person and a script use it: the real `./khmara`, no terminal, profiles in a folder of its own. */
 const cloud = await newCloud();

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
 import { eventually } from "../testing/launcher.ts";
+import { processTree } from "../testing/processes.ts";
 import { type Client, exec, newCloud, uploadDebian } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 
 /**
  * The control plane, or all of Khmara, is killed with -9 at a random moment, again and again, while servers and volumes are made and

@@ -19,8 +19,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
+import { processTree } from "../testing/processes.ts";
 import { type Client, exec, newCloud, repository } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 
 /**
  * Any process is killed with -9 at a random moment, again and again, while clients write. What was acknowledged is there afterwards;

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { isAlive } from "../server/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import { clientEnvironment } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 
 /** A `./khmara` that a test starts with words and an environment of its own choice. */
 export interface Launched {

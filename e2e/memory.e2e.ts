@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
+import { processTree, rssBytes } from "../testing/processes.ts";
 import { clientEnvironment, newCloud } from "./cloud.ts";
-import { processTree, rssBytes } from "./processes.ts";
 
 /** A 5 GiB object goes in and comes out through aws; what the cloud's processes hold stays flat. */
 const sizeBytes = Number(process.env["KHMARA_LARGE_BYTES"] ?? 5 * 2 ** 30);

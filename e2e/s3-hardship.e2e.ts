@@ -6,8 +6,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { processTree, rssBytes } from "../testing/processes.ts";
 import { type Client, exec, newCloud, owner, repository } from "./cloud.ts";
-import { processTree, rssBytes } from "./processes.ts";
 import { rcloneEnvironment } from "./rclone.ts";
 
 /** Objects when the disk is full, when clients are slow, and when the disk damages them: real clients, a whole cloud with two processes for objects. */

@@ -7,9 +7,9 @@ import { type Baresip, startBaresip } from "../services/voice/testing/baresip.ts
 import { findTone } from "../services/voice/testing/tones.ts";
 import { eventually } from "../testing/launcher.ts";
 import { startMailServer } from "../testing/mailServer.ts";
+import { processTree } from "../testing/processes.ts";
 import { installTestTools, phoneTools } from "../tools/test-tools.ts";
 import { type Client, newCloud } from "./cloud.ts";
-import { processTree } from "./processes.ts";
 
 /** Desk phones at a real cloud: a message that one leaves comes as mail and plays, and a call does not notice that the control plane is killed. */
 await installTestTools(phoneTools);

@@ -7,7 +7,7 @@ import { basename, join, relative } from "node:path";
 import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
-import { processTree } from "../e2e/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import { printCheck, runChecks } from "./check.ts";
 import { repository } from "./checks.ts";
 import { installTestTools } from "./test-tools.ts";

@@ -3,7 +3,7 @@ import type { PhoneAccount } from "./account.ts";
 import { cancelCause, causeOf, MicrophoneError, microphoneCause } from "./causes.ts";
 import { withKnownChallenges } from "./challenges.ts";
 import { chosenDevices, Microphone } from "./devices.ts";
-import { CallMedia } from "./media.ts";
+import { CallMedia, OfferGaveWay } from "./media.ts";
 import { Mixer } from "./mixer.ts";
 import { type Counters, countersOf, figuresBetween, qualityOf } from "./quality.ts";
 import {
@@ -321,11 +321,12 @@ export class PhoneEngine {
   /** A re-INVITE, done when it is answered; when both sides wanted one at once (491) it is tried again (RFC 3261 section 14.1). */
   async #negotiate(line: Line, tries = 3): Promise<void> {
     const status = await new Promise<number>((done, fail) => {
+      if (line.media.answering) return done(491);
       line.session
         .invite({
           requestDelegate: { onAccept: () => done(200), onReject: ({ message }) => done(message.statusCode ?? 500) },
         })
-        .catch((error: Error) => (/in progress|ongoing re-INVITE/i.test(error.message) ? done(491) : fail(error)));
+        .catch((error: Error) => (isGlare(error) ? done(491) : fail(error)));
     });
     if (status < 300) return;
     if (status !== 491 || tries === 0) throw new Error(`The other side refused the change (${status})`);
@@ -470,6 +471,7 @@ const peerOf = (user: string, name: string | undefined): Peer => {
   const number = decodeURIComponent(user);
   return name && name !== number ? { number, name } : { number };
 };
+const isGlare = (error: Error) => error instanceof OfferGaveWay || /in progress|ongoing re-INVITE/i.test(error.message);
 const agreed = (media: CallMedia) => ({ receivesVideo: media.receivesVideo, heldByPeer: media.heldByPeer });
 
 async function setSink(sound: HTMLAudioElement, speaker: string): Promise<void> {

@@ -8,6 +8,9 @@ export interface MediaSource {
   camera(): Promise<MediaStreamTrack>;
 }
 
+/** The other side's offer came while ours was being made, and was taken: ours is made anew later, as after a 491. */
+export class OfferGaveWay extends Error {}
+
 /**
  * Sound and pictures of one call: makes and takes SDP for sip.js, whose own handler cannot leave a hold that both sides had set, and knows no
  * camera that comes and goes.
@@ -21,6 +24,10 @@ export class CallMedia implements SessionDescriptionHandler {
   readonly #source: MediaSource;
   #microphone: MediaStreamTrack | undefined;
   #camera: MediaStreamTrack | undefined;
+  /** The offer that is being made; none of them is known to the other side yet. */
+  #offering: object | undefined;
+  #awaitsAnswer = false;
+  #answering = false;
 
   constructor(source: MediaSource, iceServers: RTCIceServer[] = []) {
     this.#source = source;
@@ -81,24 +88,44 @@ export class CallMedia implements SessionDescriptionHandler {
     }
   }
 
-  async getDescription(): Promise<BodyAndContentType> {
-    await this.prepare();
-    const { connection } = this;
-    const answers = connection.signalingState === "have-remote-offer";
-    await this.#direct(answers);
-    await connection.setLocalDescription(answers ? await connection.createAnswer() : await connection.createOffer());
-    await this.#gathered();
-    return { body: connection.localDescription?.sdp ?? "", contentType: "application/sdp" };
+  /** An offer of the other side is being answered: one of ours has to wait. */
+  get answering(): boolean {
+    return this.#answering;
   }
 
+  getDescription(): Promise<BodyAndContentType> {
+    return this.#answering ? this.#answer() : this.#offer();
+  }
+
+  /**
+   * What the state of the connection is does not tell an offer from an answer: it changes only after a while, and the other side's offer may come
+   * in that while.
+   */
   async setDescription(sdp: string): Promise<void> {
-    const type = this.connection.signalingState === "have-local-offer" ? "answer" : "offer";
-    await this.connection.setRemoteDescription({ type, sdp });
+    const isAnswer = this.#awaitsAnswer;
+    this.#awaitsAnswer = false;
+    this.#offering = undefined;
+    this.#answering = !isAnswer;
+    try {
+      await this.connection.setRemoteDescription({ type: isAnswer ? "answer" : "offer", sdp });
+    } catch (error) {
+      this.#answering = false;
+      throw error;
+    }
+    // Of an offer of ours that gave way: their picture has a place of its own now.
+    if (!isAnswer) for (const each of this.connection.getTransceivers()) if (each.mid === null) each.stop();
     this.onRemote();
   }
 
   async rollbackDescription(): Promise<void> {
-    if (this.connection.signalingState !== "stable") await this.connection.setLocalDescription({ type: "rollback" });
+    const undone: RTCSignalingState = this.#awaitsAnswer ? "have-local-offer" : "have-remote-offer";
+    if (this.#awaitsAnswer) this.#awaitsAnswer = false;
+    else this.#answering = false;
+    if (this.connection.signalingState !== undone) return;
+    // Meanwhile it may have given way to an offer of the other side.
+    await this.connection.setLocalDescription({ type: "rollback" }).catch((error: Error) => {
+      if (this.connection.signalingState === undone) throw error;
+    });
   }
 
   hasDescription(contentType: string): boolean {
@@ -117,6 +144,45 @@ export class CallMedia implements SessionDescriptionHandler {
     this.#microphone?.stop();
     this.#camera?.stop();
     this.connection.close();
+  }
+
+  async #answer(): Promise<BodyAndContentType> {
+    const { connection } = this;
+    try {
+      await this.prepare();
+      await this.#direct(true);
+      await connection.setLocalDescription(await connection.createAnswer());
+      await this.#gathered();
+      return this.#described();
+    } finally {
+      this.#answering = false;
+    }
+  }
+
+  /** @throws OfferGaveWay */
+  async #offer(): Promise<BodyAndContentType> {
+    const { connection } = this;
+    const mine = {};
+    this.#offering = mine;
+    const isStillWanted = () => {
+      if (this.#offering !== mine) throw new OfferGaveWay();
+    };
+    await this.prepare();
+    isStillWanted();
+    await this.#direct(false);
+    isStillWanted();
+    const offer = await connection.createOffer();
+    isStillWanted();
+    await connection.setLocalDescription(offer);
+    await this.#gathered();
+    isStillWanted();
+    this.#offering = undefined;
+    this.#awaitsAnswer = true;
+    return this.#described();
+  }
+
+  #described(): BodyAndContentType {
+    return { body: this.connection.localDescription?.sdp ?? "", contentType: "application/sdp" };
   }
 
   /** Tracks and directions for what we want; what the other side wants is taken into account by the browser. */
