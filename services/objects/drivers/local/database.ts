@@ -84,6 +84,8 @@ export class Transaction {
   readonly #tables: Record<TableName, Bytes>;
   changes = 0;
   garbage = false;
+  /** The journal gets an entry even when nothing changes. */
+  isLogged = false;
   /** For the journal; absent where there is none. */
   readonly log: Change[] | undefined;
 
@@ -203,8 +205,8 @@ export class Database {
   }
 
   /** Tells the journal of the changes, and the index where the journal stands then. */
-  #log({ log, nowMs }: Transaction): void {
-    if (this.#journal === undefined || log === undefined || log.length === 0) return;
+  #log({ log, nowMs, isLogged }: Transaction): void {
+    if (this.#journal === undefined || log === undefined || (log.length === 0 && !isLogged)) return;
     const counters = this.#tables.counters;
     const before = counters.getBinary(journalMark.key);
     const mark = this.#journal.append(before && journalMark.decode(before), log, nowMs);
@@ -294,6 +296,19 @@ export class Database {
         : asCloudError(cause);
     }
     if (garbage) this.onGarbage();
+  }
+
+  /**
+   * Makes the journal go on behind the last commit. What a process that died had written there for a commit that it never made is named by none from
+   * then on: else it would come back with the next index that is made from the journal, after its file was removed.
+   */
+  disown(): Promise<void> {
+    return this.write(
+      (transaction) => {
+        transaction.isLogged = true;
+      },
+      { frees: true },
+    );
   }
 
   /** Reads the newest commit of any process; `view` is synchronous and so sees one state. */

@@ -148,11 +148,15 @@ export class Files {
     return running;
   }
 
-  /** Settles what dead processes left: contents that the index does not keep are removed, and every temporary name. */
-  async recover(isKept: (contentId: string) => boolean): Promise<void> {
+  /**
+   * Settles what dead processes left: contents that the index does not keep are removed, and every temporary name. `settle` is called for each of
+   * them first.
+   */
+  async recover(isKept: (contentId: string) => boolean, settle: () => Promise<void>): Promise<void> {
     for (const owner of await readdir(this.#tmp)) {
       const folder = join(this.#tmp, owner);
       if (await isOwned(folder)) continue;
+      await settle();
       for (const name of await readdir(folder).catch(() => [])) {
         if (contentName.test(name) && !isKept(name)) {
           await ignoreMissing(unlink(this.pathOf(name)));

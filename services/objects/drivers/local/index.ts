@@ -91,7 +91,10 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<Object
   const database = new Database(join(directory, "index"), now, await Journal.open(directory, files.ownFolder));
   // A file is found again after a power loss only when its folder is on disk as well.
   for (const folder of ["index", "journal", ".", ".."]) await syncFolder(join(directory, folder));
-  await files.recover((contentId) => database.read((index) => isKept(index, contentId)));
+  await files.recover(
+    (contentId) => database.read((index) => isKept(index, contentId)),
+    () => database.disown(),
+  );
   const garbage = new GarbageCollector(database, { files, cluster }, { now, graceMs: clusterGraceMs });
   await garbage.collect();
   database.onGarbage = () => garbage.soon();

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { appendFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { ObjectStore } from "../../driver.ts";
 import { bodyOf, bytesOf, pattern } from "../conformance.bodies.ts";
+import { Database } from "./database.ts";
 import { openLocalStore } from "./index.ts";
+import { Journal } from "./journal.ts";
 import { rebuildIndex } from "./rebuild.ts";
 import { startWorker } from "./testing/crashWorker.ts";
 
@@ -99,6 +101,31 @@ describe("the index is made anew from its journal", { concurrency: false }, () =
     await rm(join(directory, "index"), { recursive: true });
     const { gaps, lostFiles } = await rebuildIndex(directory);
     assert.deepEqual({ gaps, lostFiles }, { gaps: 0, lostFiles: 0 });
+    const after = await openLocalStore({ directory });
+    assert.deepEqual(await everythingOf(after, bucketId), expected);
+    await after.close();
+  });
+
+  test("what a process wrote to the journal and never committed does not come back after its files went", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const store = await openLocalStore({ directory });
+    await fill(store, bucketId, "kept");
+    await store.close();
+    const own = join(directory, "tmp", "1-0123456789abcdef");
+    await mkdir(own);
+    const journal = await Journal.open(directory, own);
+    const index = new Database(join(directory, "index"), Date.now, journal);
+    const mark = journal.index?.mark();
+    const [key] = index.keys("objects");
+    journal.append(mark, [{ table: "objects", key: key! }], Date.now());
+    await index.close();
+    // A dead process's folder: what it left is settled now.
+    const before = await openLocalStore({ directory });
+    const expected = await everythingOf(before, bucketId);
+    await before.close();
+    await rm(join(directory, "index"), { recursive: true });
+    assert.equal((await rebuildIndex(directory)).gaps, 0);
     const after = await openLocalStore({ directory });
     assert.deepEqual(await everythingOf(after, bucketId), expected);
     await after.close();
