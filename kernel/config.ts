@@ -126,6 +126,8 @@ export interface OwnerConfig {
 export type ChildMessage =
   | { type: "progress"; step: string; message: string }
   | { type: "ready"; notice?: string[] }
+  /** Its event loop turns. */
+  | { type: "alive" }
   /** There is a phone system: the voice process is needed. */
   | { type: "phones" }
   /** One process does not suffice for the objects. */
@@ -157,6 +159,15 @@ export function readServerConfig(environment: NodeJS.ProcessEnv = process.env): 
 /** Tells the supervisor; does nothing in a process that has none (a test, a developer's own start). */
 export function tellSupervisor(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
+}
+
+/** How often a process that serves says that its event loop turns, in milliseconds. */
+export const aliveEveryMs = 5000;
+
+/** Tells the supervisor that this process serves, and from then on that it lives: one that is silent for long is ended and started again. */
+export function tellReady(notice?: string[]): void {
+  tellSupervisor({ type: "ready", ...(notice === undefined ? {} : { notice }) });
+  setInterval(() => tellSupervisor({ type: "alive" }), aliveEveryMs).unref();
 }
 
 /** Calls `heard` with what the supervisor tells. */

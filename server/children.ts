@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
-import { type ChildMessage, configVariable, type ServerConfig, type SupervisorMessage } from "../kernel/config.ts";
+import { aliveEveryMs, type ChildMessage, configVariable, type ServerConfig, type SupervisorMessage } from "../kernel/config.ts";
 import { childWords } from "./compile-cache.ts";
 import { childRecord, type LogFile } from "./log-file.ts";
 import { optionVariables } from "./options.ts";
@@ -24,6 +24,8 @@ export interface ChildOptions {
   onProblem: (message: string) => void;
   /** A process was started or has ended. */
   onChange: () => void;
+  /** Of one that has said that it lives: so long without another word, in milliseconds, and it is ended. */
+  longestSilenceMs?: number;
 }
 
 export interface Child {
@@ -42,6 +44,8 @@ const longestPauseMs = 10_000;
 /** Whoever lived for so many times the pause before has recovered: the next restart is quick again. */
 const steadyPauses = 10;
 const errorLevel = 50;
+/** A child whose event loop does not turn for so long will never answer anybody again. */
+const longestSilenceMs = 60_000;
 /** Ends the process: its reason is told when it has ended, once. */
 const fatalLevel = 60;
 
@@ -76,7 +80,9 @@ export function superviseChild(options: ChildOptions): Child {
     options.onChange();
     let fatal: string | undefined;
     let lastError: string | undefined;
+    let watch: NodeJS.Timeout | undefined;
     child.on("message", (message: ChildMessage) => {
+      if (message.type === "alive") watch ??= endWhenSilent();
       if (message.type === "progress") options.onProgress(message.message);
       if (message.type === "fatal") fatal = message.message;
       if (message.type === "phones") options.onPhones?.();
@@ -87,6 +93,21 @@ export function superviseChild(options: ChildOptions): Child {
         setReady(message.notice ?? []);
       }
     });
+    // Counted in ticks: while the whole machine slept nobody was silent.
+    const endWhenSilent = (): NodeJS.Timeout => {
+      const mostMs = options.longestSilenceMs ?? longestSilenceMs;
+      const everyMs = Math.min(aliveEveryMs, mostMs / 4);
+      let silentMs = 0;
+      child.on("message", () => {
+        silentMs = 0;
+      });
+      return setInterval(() => {
+        silentMs += everyMs;
+        if (silentMs <= mostMs) return;
+        fatal = `${options.name} did not answer for ${Math.round(mostMs / 1000)} seconds and was ended`;
+        child.kill("SIGKILL");
+      }, everyMs).unref();
+    };
     const read = (stream: "stdout" | "stderr") => {
       const input = child[stream];
       if (input === null) return;
@@ -104,6 +125,7 @@ export function superviseChild(options: ChildOptions): Child {
     const end = (how: string) => {
       if (over) return;
       over = true;
+      clearInterval(watch);
       if (current === child) current = undefined;
       options.onChange();
       if (stopping) return;

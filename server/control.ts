@@ -1,5 +1,5 @@
 /** The control plane: API and console. Started by the supervisor; any number of them may run on one database. */
-import { onStop, onSupervisor, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { onStop, onSupervisor, readServerConfig, tellReady, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openAppEngine } from "../services/apps/index.ts";
@@ -70,7 +70,7 @@ if (config.sshPort !== undefined)
   await plane
     .listenSsh(config.listen, config.sshPort)
     .catch((error) => log.error({ err: error }, "git over SSH cannot be served: its port is taken"));
-tellSupervisor({ type: "ready", notice });
+tellReady(notice);
 if (config.voice !== undefined)
   cloud.voice
     .whenNeeded(() => tellSupervisor({ type: "phones" }))

@@ -1,5 +1,5 @@
 /** The object data plane: the S3 door. It goes on serving while the control plane restarts. */
-import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { onStop, readServerConfig, tellReady, tellSupervisor } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openCore } from "./core.ts";
@@ -28,7 +28,7 @@ onStop(async (reason) => {
   process.exit(0);
 });
 await door.listen(config.listen, config.s3Port);
-tellSupervisor({ type: "ready" });
+tellReady();
 watchLoad(() => tellSupervisor({ type: "busy" }));
 const tellMetrics = async () => tellSupervisor({ type: "metrics", snapshot: await door.measured() });
 const tellingMetrics = setInterval(

@@ -1,6 +1,6 @@
 /** The voice process: phones. Calls go on while the control plane restarts. */
 import { readFileSync } from "node:fs";
-import { onStop, readServerConfig, tellSupervisor } from "../kernel/config.ts";
+import { onStop, readServerConfig, tellReady } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openPhones } from "../services/voice/index.ts";
@@ -47,4 +47,4 @@ onStop(async (reason) => {
   await core.close();
   process.exit(0);
 });
-tellSupervisor({ type: "ready" });
+tellReady();
