@@ -119,11 +119,11 @@ function encode(data: Buffer, chunkSize: number, signing: ChunkSigning | undefin
 test("any data in any chunks arrives whole, however the network splits it", async () => {
   const random = (below: number): number => Math.floor(Math.random() * below);
   for (let round = 0; round < 200; round++) {
-    const data = randomBytes(random(3000));
+    const data = randomBytes(random(30_000));
     const signing = random(2) ? signingFrom(randomBytes(32).toString("hex")) : undefined;
     const trailer = random(2) ? `x-amz-checksum-crc32:${randomBytes(4).toString("base64")}` : undefined;
-    const body = encode(data, 1 + random(700), signing, trailer);
-    const largest = 1 + random(200);
+    const body = encode(data, 8192 + random(7000), signing, trailer);
+    const largest = 1 + random(2000);
     const decoded = await decode({
       body,
       decodedLength: data.length,
@@ -145,6 +145,28 @@ test("any data in any chunks arrives whole, however the network splits it", asyn
       S3Error,
     );
   }
+});
+
+test("a chunk of less than 8 KiB that is not the last is refused, and told by its number", async () => {
+  const data = randomBytes(8192 + 100 + 50);
+  const chunks = (...sizes: number[]): Buffer => {
+    const framed: Buffer[] = [];
+    let at = 0;
+    for (const size of sizes) {
+      framed.push(Buffer.from(`${size.toString(16)}\r\n`), data.subarray(at, at + size), Buffer.from("\r\n"));
+      at += size;
+    }
+    return Buffer.concat([...framed, Buffer.from("0\r\n\r\n")]);
+  };
+  assert.ok((await decode({ body: chunks(8192, 150), decodedLength: data.length })).data.equals(data));
+  await assert.rejects(decode({ body: chunks(8192, 100, 50), decodedLength: data.length }), (error: unknown) => {
+    assert.ok(error instanceof S3Error);
+    assert.deepEqual(
+      [error.code, error.status, error.fields],
+      ["InvalidChunkSizeError", 403, { Chunk: "2", BadChunkSize: "100" }],
+    );
+    return true;
+  });
 });
 
 test("framing that is wrong is refused", async () => {

@@ -166,7 +166,7 @@ test("putting objects", async () => {
     put({ "Content-MD5": "no digest" }, "400 InvalidDigest"),
     put({ "Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA==" }, "400 BadDigest"),
     put({ "x-amz-checksum-crc32": "AAAAAA==" }, "400 BadDigest"),
-    put({ "x-amz-checksum-sha256": "short" }, "400 BadDigest"),
+    put({ "x-amz-checksum-sha256": "short" }, "400 InvalidRequest"),
     put({ "x-amz-checksum-md4": "AAAA" }, "400 InvalidRequest"),
     put({ "x-amz-checksum-crc32": "NSRBwg==", "x-amz-checksum-crc32c": "Nks/tw==" }, "400 InvalidRequest"),
     put({ "x-amz-sdk-checksum-algorithm": "CRC32" }, "400 InvalidRequest"),
