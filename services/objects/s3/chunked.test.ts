@@ -173,6 +173,19 @@ test("framing that is wrong is refused", async () => {
   const wrong = (text: string, decodedLength: number, code: string, trailer = false) =>
     assert.rejects(decode({ body: Buffer.from(text, "latin1"), decodedLength, trailer }), refused(code));
   await wrong("zz\r\n", 1, "IncompleteBody");
+  await wrong("3\nabc\r\n0\r\n\r\n", 3, "IncompleteBody");
+  await wrong("3\r\nabc\n0\r\n\r\n", 3, "IncompleteBody");
+  for (const header of [
+    "3",
+    "3;",
+    "3;chunk-signature=abc",
+    `3:chunk-signature=${"a".repeat(64)}`,
+    `3;signature=${"a".repeat(64)}`,
+  ])
+    await assert.rejects(
+      decode({ body: Buffer.from(`${header}\r\nabc\r\n`), decodedLength: 3, signing: signingFrom(plain.seed) }),
+      refused("IncompleteBody"),
+    );
   await wrong("3\r\nabcX\r\n0\r\n\r\n", 3, "IncompleteBody");
   await wrong("3\r\nabc\r\n0\r\n\r\n", 4, "IncompleteBody");
   await wrong("3\r\nabc\r\n0\r\n\r\n", 2, "IncompleteBody");

@@ -54,8 +54,8 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
     total += remaining;
     if (total > options.decodedLength) throw new S3Error("IncompleteBody");
     if (signing) {
-      announced = /;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1] ?? "";
-      if (announced === "") throw mismatch();
+      announced = /^[^;]*;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1] ?? "";
+      if (announced === "") throw malformed();
       hash = createHash("sha256");
     }
     if (remaining > 0) state = "data";
@@ -110,6 +110,8 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
       if (line.length > maxLineBytes) throw malformed();
       if (newline < 0) break;
       const text = line.replace(/\r?\n$/, "");
+      // Of trailers S3's own example ends with a bare newline.
+      if (state !== "trailer" && !line.endsWith("\r\n")) throw malformed();
       line = "";
       if (state === "header") chunkBegin(text);
       else if (state === "data-end") {

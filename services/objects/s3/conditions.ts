@@ -83,9 +83,9 @@ export function writeConditions(request: S3Request): Preconditions {
   };
 }
 
-/** One byte range; several, or what is none, mean the whole object, as S3 does it. */
+/** One byte range, without blanks; several, or what is none, mean the whole object, as S3 does it. */
 export function parseRange(header: string | undefined): ByteRange | undefined {
-  const match = header === undefined ? null : /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header);
+  const match = header === undefined ? null : /^bytes=(\d*)-(\d*)$/i.exec(header);
   if (!match) return undefined;
   const [, first, last] = match as unknown as [string, string, string];
   if (first === "") return last === "" ? undefined : { suffix: Number(last) };
