@@ -35,13 +35,16 @@ const outcome = ({ status, text }: Answer): unknown[] =>
 const element = (name: string, { text }: Answer): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1];
 const withMode = { "x-amz-checksum-mode": "ENABLED" };
 
-/** Of "123456789", from the catalogue of parametrised CRC algorithms and FIPS 180. */
+/** Of "123456789", from the catalogue of parametrised CRC algorithms RFC 1321 and FIPS 180. */
 const published: Record<ChecksumAlgorithm, string> = {
   crc32: "cbf43926",
   crc32c: "e3069283",
   crc64nvme: "ae8b14860a799888",
+  md5: "25f9e794323b453885f5181f1b624d0b",
   sha1: "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
   sha256: "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+  sha512:
+    "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
 };
 const rows = Object.entries(published).map(
   ([name, hex]) => [name as ChecksumAlgorithm, Buffer.from(hex, "hex").toString("base64")] as const,
@@ -71,7 +74,7 @@ test("each algorithm in a header and in a trailer, kept and told when asked for"
     const wrong = Buffer.from(sum, "base64").fill(0).toString("base64");
     assert.deepEqual(outcome(await trailed(wrong)), [400, "BadDigest"]);
     assert.deepEqual(outcome(await call("PUT", "/box-one/bad", { [header]: wrong }, text)), [400, "BadDigest"]);
-    assert.deepEqual(outcome(await call("PUT", "/box-one/bad", { [header]: "AAAA" }, text)), [400, "BadDigest"]);
+    assert.deepEqual(outcome(await call("PUT", "/box-one/bad", { [header]: "AAAA" }, text)), [400, "InvalidRequest"]);
     const copied = await call("PUT", "/box-one/copy", {
       "x-amz-copy-source": "/box-one/sum",
       "x-amz-checksum-algorithm": name.toUpperCase(),
@@ -129,6 +132,8 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     ["crc64nvme", "FULL_OBJECT"],
     ["sha1", "COMPOSITE"],
     ["sha256", "COMPOSITE"],
+    ["sha512", "COMPOSITE"],
+    ["md5", "COMPOSITE"],
   ];
   for (const [algorithm, type] of kinds) {
     const asked = { "x-amz-checksum-algorithm": algorithm.toUpperCase(), "x-amz-checksum-type": type };
@@ -139,6 +144,23 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     const header = `x-amz-checksum-${algorithm}`;
     assert.deepEqual(outcome(await complete(document(1))), [400, "InvalidPart"]);
     assert.deepEqual(outcome(await complete(document(), { [header]: sums[0] as string })), [400, "BadDigest"]);
+    for (const value of ["no sum", `${sums[0]}-x`, `${sums[0]}-3-3`])
+      assert.deepEqual(outcome(await complete(document(), { [header]: value })), [400, "InvalidRequest"]);
+    const bare = document().replace(new RegExp(`<${name}>[^<]*</${name}>`), "");
+    assert.deepEqual(outcome(await complete(bare.replace("</Part>", `<${name}>no sum</${name}></Part>`))), [
+      400,
+      "InvalidArgument",
+    ]);
+    const two = `<${name}>${sums[0]}</${name}><ChecksumMD5>${rows.find(([each]) => each === "md5")![1]}</ChecksumMD5></Part>`;
+    if (algorithm !== "md5") assert.deepEqual(outcome(await complete(bare.replace("</Part>", two))), [400, "InvalidArgument"]);
+    const other = algorithm === "sha1" ? "sha256" : "sha1";
+    const foreign = `<Checksum${other.toUpperCase()}>${checksumOf(other, parts[0]!)}</Checksum${other.toUpperCase()}></Part>`;
+    assert.deepEqual(outcome(await complete(bare.replace("</Part>", foreign))), [400, "BadDigest"]);
+    if (type === "COMPOSITE") {
+      assert.deepEqual(outcome(await complete(bare)), [400, "InvalidRequest"]);
+      const part = await call("PUT", `/box-one/parts?partNumber=9&uploadId=${uploadId}`, {}, text);
+      assert.deepEqual(outcome(part), [400, "InvalidRequest"], "a part without the checksum");
+    }
     assert.deepEqual(outcome(await complete(document(), { "x-amz-mp-object-size": "5" })), [400, "InvalidRequest"]);
     const done = await complete(document(), { [header]: expected, "x-amz-mp-object-size": String(whole.length) });
     assert.deepEqual([done.status, element(name, done), element("ChecksumType", done)], [200, expected, type]);

@@ -6,7 +6,15 @@ import type { S3Request } from "./request.ts";
 import { element } from "./xml.ts";
 
 /** Bytes of each checksum, to refuse values that cannot be one ("Checking object integrity", S3 User Guide). */
-const checksumBytes: Record<ChecksumAlgorithm, number> = { crc32: 4, crc32c: 4, crc64nvme: 8, sha1: 20, sha256: 32 };
+const checksumBytes: Record<ChecksumAlgorithm, number> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  md5: 16,
+  sha1: 20,
+  sha256: 32,
+  sha512: 64,
+};
 
 /** As in x-amz-checksum-algorithm and in the names of XML elements. */
 export const algorithmName = (algorithm: ChecksumAlgorithm): string => algorithm.toUpperCase();
@@ -19,7 +27,7 @@ export function parseAlgorithm(value: string): ChecksumAlgorithm {
   if (!found)
     throw new S3Error(
       "InvalidRequest",
-      "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${checksumAlgorithms.map(algorithmName).join(", ")}]`,
     );
   return found;
 }
@@ -76,12 +84,15 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
     };
   }
   const value = headers.get(name)!;
-  if (!isChecksum(algorithm, value))
-    throw new S3Error("BadDigest", `The value of ${name} is no ${algorithmName(algorithm)} checksum.`);
+  if (!isChecksum(algorithm, value)) throw invalidChecksum(name);
   return { algorithm, expected: () => value };
 }
 
-const isChecksum = (algorithm: ChecksumAlgorithm, value: string): boolean => {
+/** A header whose value can be no checksum, whatever the body is. */
+export const invalidChecksum = (header: string): S3Error =>
+  new S3Error("InvalidRequest", `Value for ${header} header is invalid.`);
+
+export const isChecksum = (algorithm: ChecksumAlgorithm, value: string): boolean => {
   const bytes = Buffer.from(value, "base64");
   return bytes.length === checksumBytes[algorithm] && bytes.toString("base64") === value;
 };
@@ -116,8 +127,10 @@ export function checksumElements(checksums: Checksums, type?: ChecksumType): str
 /** Base64, of a document that is in memory anyway; the store computes those of objects. */
 export function checksumOf(algorithm: ChecksumAlgorithm, data: Uint8Array): string {
   switch (algorithm) {
+    case "md5":
     case "sha1":
     case "sha256":
+    case "sha512":
       return createHash(algorithm).update(data).digest("base64");
     case "crc32":
       return bigEndian(BigInt(crc32(data)), 4);

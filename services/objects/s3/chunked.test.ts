@@ -119,11 +119,11 @@ function encode(data: Buffer, chunkSize: number, signing: ChunkSigning | undefin
 test("any data in any chunks arrives whole, however the network splits it", async () => {
   const random = (below: number): number => Math.floor(Math.random() * below);
   for (let round = 0; round < 200; round++) {
-    const data = randomBytes(random(3000));
+    const data = randomBytes(random(30_000));
     const signing = random(2) ? signingFrom(randomBytes(32).toString("hex")) : undefined;
     const trailer = random(2) ? `x-amz-checksum-crc32:${randomBytes(4).toString("base64")}` : undefined;
-    const body = encode(data, 1 + random(700), signing, trailer);
-    const largest = 1 + random(200);
+    const body = encode(data, 8192 + random(7000), signing, trailer);
+    const largest = 1 + random(2000);
     const decoded = await decode({
       body,
       decodedLength: data.length,
@@ -147,10 +147,45 @@ test("any data in any chunks arrives whole, however the network splits it", asyn
   }
 });
 
+test("a chunk of less than 8 KiB that is not the last is refused, and told by its number", async () => {
+  const data = randomBytes(8192 + 100 + 50);
+  const chunks = (...sizes: number[]): Buffer => {
+    const framed: Buffer[] = [];
+    let at = 0;
+    for (const size of sizes) {
+      framed.push(Buffer.from(`${size.toString(16)}\r\n`), data.subarray(at, at + size), Buffer.from("\r\n"));
+      at += size;
+    }
+    return Buffer.concat([...framed, Buffer.from("0\r\n\r\n")]);
+  };
+  assert.ok((await decode({ body: chunks(8192, 150), decodedLength: data.length })).data.equals(data));
+  await assert.rejects(decode({ body: chunks(8192, 100, 50), decodedLength: data.length }), (error: unknown) => {
+    assert.ok(error instanceof S3Error);
+    assert.deepEqual(
+      [error.code, error.status, error.fields],
+      ["InvalidChunkSizeError", 403, { Chunk: "2", BadChunkSize: "100" }],
+    );
+    return true;
+  });
+});
+
 test("framing that is wrong is refused", async () => {
   const wrong = (text: string, decodedLength: number, code: string, trailer = false) =>
     assert.rejects(decode({ body: Buffer.from(text, "latin1"), decodedLength, trailer }), refused(code));
   await wrong("zz\r\n", 1, "IncompleteBody");
+  await wrong("3\nabc\r\n0\r\n\r\n", 3, "IncompleteBody");
+  await wrong("3\r\nabc\n0\r\n\r\n", 3, "IncompleteBody");
+  for (const header of [
+    "3",
+    "3;",
+    "3;chunk-signature=abc",
+    `3:chunk-signature=${"a".repeat(64)}`,
+    `3;signature=${"a".repeat(64)}`,
+  ])
+    await assert.rejects(
+      decode({ body: Buffer.from(`${header}\r\nabc\r\n`), decodedLength: 3, signing: signingFrom(plain.seed) }),
+      refused("IncompleteBody"),
+    );
   await wrong("3\r\nabcX\r\n0\r\n\r\n", 3, "IncompleteBody");
   await wrong("3\r\nabc\r\n0\r\n\r\n", 4, "IncompleteBody");
   await wrong("3\r\nabc\r\n0\r\n\r\n", 2, "IncompleteBody");

@@ -5,6 +5,8 @@ import { type ChunkSigning, chunkSignature, sameSignature, trailerSignature } fr
 /** Longest line between chunks: a size, an extension and a signature; or one trailing header. */
 const maxLineBytes = 4096;
 const maxTrailers = 16;
+/** All chunks but the last with data have at least this ("Transferring Payload in Multiple Chunks"). */
+const minChunkBytes = 8192;
 
 export interface ChunkedOptions {
   /** With it every chunk must be signed, and the trailer too. */
@@ -20,6 +22,8 @@ type State = "header" | "data" | "data-end" | "trailer" | "end";
 
 const malformed = (): S3Error => new S3Error("IncompleteBody", "The request body is not well-formed aws-chunked data.");
 const mismatch = (): S3Error => new S3Error("SignatureDoesNotMatch");
+const chunkTooSmall = (chunk: number, size: number): S3Error =>
+  new S3Error("InvalidChunkSizeError", undefined, { fields: { Chunk: String(chunk), BadChunkSize: String(size) } });
 
 /**
  * Takes the aws-chunked framing off a body ("Transferring Payload in Multiple Chunks"). Bytes go on as they come, before
@@ -31,6 +35,8 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
   let line = "";
   let remaining = 0;
   let total = 0;
+  let chunks = 0;
+  let short = 0;
   let hash = undefined as Hash | undefined;
   let announced = "";
   let previous = signing?.seedSignature ?? "";
@@ -42,11 +48,14 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
     const size = semicolon < 0 ? header : header.slice(0, semicolon);
     if (!/^[0-9a-fA-F]{1,12}$/.test(size)) throw malformed();
     remaining = Number.parseInt(size, 16);
+    chunks++;
+    if (remaining > 0 && short > 0) throw chunkTooSmall(chunks - 1, short);
+    short = remaining < minChunkBytes ? remaining : 0;
     total += remaining;
     if (total > options.decodedLength) throw new S3Error("IncompleteBody");
     if (signing) {
-      announced = /;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1] ?? "";
-      if (announced === "") throw mismatch();
+      announced = /^[^;]*;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1] ?? "";
+      if (announced === "") throw malformed();
       hash = createHash("sha256");
     }
     if (remaining > 0) state = "data";
@@ -101,6 +110,8 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
       if (line.length > maxLineBytes) throw malformed();
       if (newline < 0) break;
       const text = line.replace(/\r?\n$/, "");
+      // Of trailers S3's own example ends with a bare newline.
+      if (state !== "trailer" && !line.endsWith("\r\n")) throw malformed();
       line = "";
       if (state === "header") chunkBegin(text);
       else if (state === "data-end") {

@@ -22,10 +22,14 @@ export const readConditions = (request: S3Request, prefix = ""): ReadConditions 
 });
 
 /**
- * RFC 9110, 13.2.2: a tag outranks the date beside it, and a failed "match" outranks "not modified".
- * The result names the header that failed.
+ * RFC 9110, 13.2.2: a tag outranks the date beside it, and a failed "match" outranks "not modified". A date in the future says
+ * nothing of what was not modified since (S3, and RFC 2616, 14.25). The result names the header that failed.
  */
-export function evaluate(conditions: ReadConditions, object: Tagged): "pass" | "not_modified" | { failed: string } {
+export function evaluate(
+  conditions: ReadConditions,
+  object: Tagged,
+  nowMs = Date.now(),
+): "pass" | "not_modified" | { failed: string } {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions;
   // Last-Modified has whole seconds, so what is compared to it has too.
   const modified = Math.floor(object.modifiedAtMs / 1000);
@@ -37,7 +41,7 @@ export function evaluate(conditions: ReadConditions, object: Tagged): "pass" | "
   }
   if (ifNoneMatch !== undefined) return matches(ifNoneMatch, object.etag) ? "not_modified" : "pass";
   const since = seconds(ifModifiedSince);
-  return since !== undefined && modified <= since ? "not_modified" : "pass";
+  return since !== undefined && modified <= since && since * 1000 <= nowMs ? "not_modified" : "pass";
 }
 
 /** "*", or a list of tags; weak ones compare by their value (13.1.2). */
@@ -62,19 +66,26 @@ export const unquote = (tag: string): string =>
 export const preconditionFailed = (condition: string): S3Error =>
   new S3Error("PreconditionFailed", undefined, { fields: { Condition: condition } });
 
-/** If-Match and If-None-Match of a write, which the store checks in its transaction. */
+/** If-Match or If-None-Match of a write, which the store checks in its transaction. */
 export function writeConditions(request: S3Request): Preconditions {
   const ifMatch = request.headers.get("if-match");
   const ifNoneMatch = request.headers.get("if-none-match");
+  if (ifMatch !== undefined && ifNoneMatch !== undefined)
+    throw new S3Error("NotImplemented", undefined, {
+      fields: {
+        Header: "If-Match,If-None-Match",
+        additionalMessage: "Multiple conditional request headers present in the request",
+      },
+    });
   return {
     ...(ifMatch === undefined ? {} : { ifMatch: unquote(ifMatch) }),
     ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: unquote(ifNoneMatch) }),
   };
 }
 
-/** One byte range; several, or what is none, mean the whole object, as S3 does it. */
+/** One byte range, without blanks; several, or what is none, mean the whole object, as S3 does it. */
 export function parseRange(header: string | undefined): ByteRange | undefined {
-  const match = header === undefined ? null : /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header);
+  const match = header === undefined ? null : /^bytes=(\d*)-(\d*)$/i.exec(header);
   if (!match) return undefined;
   const [, first, last] = match as unknown as [string, string, string];
   if (first === "") return last === "" ? undefined : { suffix: Number(last) };

@@ -5,7 +5,7 @@ import type { S3Bucket } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
 import type { S3Request } from "./request.ts";
-import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument, xmlTime } from "./xml.ts";
+import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "./xml.ts";
 
 /** Object Lock on the wire: S3 User Guide, "Locking objects with Object Lock". */
 
@@ -30,6 +30,9 @@ export const mayBypass = async (context: S3Context, bucket: S3Bucket, target: Ta
 
 export const bypassAsked = (context: S3Context, bucket: S3Bucket): Promise<boolean> =>
   mayBypass(context, bucket, { key: context.request.key, versionId: context.request.query.get("versionId") });
+
+/** A lock ends when the client said, which may be within a second. */
+const exactTime = (timeMs: number): string => new Date(timeMs).toISOString();
 
 function futureTime(text: string | undefined): number {
   const untilMs = text !== undefined && /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
@@ -70,7 +73,7 @@ export function describeLock({ retention, legalHold }: StoredObject): Record<str
   return {
     ...(retention && {
       "x-amz-object-lock-mode": modeName(retention.mode),
-      "x-amz-object-lock-retain-until-date": xmlTime(retention.untilMs),
+      "x-amz-object-lock-retain-until-date": exactTime(retention.untilMs),
     }),
     ...(legalHold !== undefined && { "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF" }),
   };
@@ -86,7 +89,7 @@ export function readRetention(document: string): Retention | null {
 }
 
 export const writeRetention = ({ mode, untilMs }: Retention): string =>
-  xmlDocument("Retention", element("Mode", modeName(mode)), element("RetainUntilDate", xmlTime(untilMs)));
+  xmlDocument("Retention", element("Mode", modeName(mode)), element("RetainUntilDate", exactTime(untilMs)));
 
 type Lock = NonNullable<BucketSettings["lock"]>;
 

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { CloudError } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import type { Meter } from "../driver.ts";
 import type { Requirement } from "./access/actions.ts";
@@ -76,12 +77,20 @@ export async function findBucket({ backend, request }: S3Context, name: string, 
   if (expected !== undefined && !/^\d{12}$/.test(expected)) throw new S3Error("InvalidBucketOwnerAWSAccountID");
   // Names that S3 took long ago are looked for, and not found; these never were any.
   if (!/^[\w.-]{3,255}$/.test(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
-  const bucket = await backend.bucketByName(name);
+  const bucket = await backend.bucketByName(name).catch((error: unknown) => {
+    // It may be another than the request's, the source of a copy.
+    throw CloudError.is(error, "not_found")
+      ? new S3Error("NoSuchBucket", undefined, { fields: { BucketName: name }, cause: error })
+      : error;
+  });
   if (expected !== undefined && expected !== bucket.owner.accountId) throw new S3Error("AccessDenied");
   return bucket;
 }
 
 export const ownerOf = (_context: S3Context, bucket: S3Bucket): S3Account => bucket.owner;
+
+/** As S3 writes a bucket where IAM does. */
+export const bucketArn = (name: string): string => `arn:aws:s3:::${name}`;
 
 /** Object keys are 1 to 1024 bytes of UTF-8 ("Naming Amazon S3 objects"). */
 export function checkKey(key: string): void {

@@ -99,12 +99,10 @@ export async function sendError(
     return;
   }
   const { requestId } = options;
-  const resource = (message.url ?? "").split("?", 1)[0]!;
   const document = errorDocument(
     element("Code", error.code),
     element("Message", error.message),
     ...Object.entries(error.fields).map(([name, value]) => element(name, value)),
-    element("Resource", resource),
     element("RequestId", requestId),
     element("HostId", hostId),
   );

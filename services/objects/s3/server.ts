@@ -9,6 +9,7 @@ import { authenticate } from "./authenticate.ts";
 import type { S3Backend, S3Caller, S3Credentials, S3Log } from "./backend.ts";
 import { limitConnections } from "./connections.ts";
 import { allowOrigin, answerPreflight } from "./cors.ts";
+import { naming } from "./errorNames.ts";
 import { S3Error, toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
@@ -198,7 +199,7 @@ class S3Door {
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
       return context.charged ? { ...answer, headers: { ...answer.headers, "x-amz-request-charged": "requester" } } : answer;
     } catch (error) {
-      throw await hideMissing(context, context.opened, toS3Error(error));
+      throw await hideMissing(context, context.opened, naming(toS3Error(error), request));
     }
   }
 }

@@ -47,8 +47,8 @@ export const xmlDocument = (root: string, ...children: string[]): string =>
 export const errorDocument = (...children: string[]): string =>
   `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${children.join("")}</Error>`;
 
-/** Milliseconds as S3 writes times in XML: ISO 8601 with three decimals. */
-export const xmlTime = (timeMs: number): string => new Date(timeMs).toISOString();
+/** Milliseconds as S3 writes times in XML: ISO 8601 with three decimals, which are 000, so that listings and Last-Modified say the same. */
+export const xmlTime = (timeMs: number): string => new Date(timeMs - (timeMs % 1000)).toISOString();
 
 /** A parsed element: its children by name, or its text. */
 export type XmlNode = string | { [name: string]: XmlNode | XmlNode[] };

@@ -35,8 +35,10 @@ function running(algorithm: ChecksumAlgorithm): RunningChecksum {
       return new Crc32Sum(crc32c);
     case "crc64nvme":
       return new Crc64Nvme();
+    case "md5":
     case "sha1":
     case "sha256":
+    case "sha512":
       return createHash(algorithm);
   }
 }
@@ -105,18 +107,18 @@ export class StoredCheck {
   }
 }
 
-/** S3's defaults and limits: CRC-64/NVME only over the whole object, SHA only over the parts' checksums. */
+const isCrc = (algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm => algorithm in crcBytes;
+
+/** S3's defaults and limits: CRC-64/NVME only over the whole object, MD5 and SHA only over the parts' checksums. */
 export function checksumTypeFor(algorithm: ChecksumAlgorithm, asked: ChecksumType | undefined): ChecksumType {
   const type = asked ?? (algorithm === "crc64nvme" ? "full_object" : "composite");
-  const possible = algorithm === "crc64nvme" ? type === "full_object" : type === "composite" || !algorithm.startsWith("sha");
+  const possible = algorithm === "crc64nvme" ? type === "full_object" : type === "composite" || isCrc(algorithm);
   if (!possible)
     throw new CloudError("invalid_argument", `A ${algorithm} checksum of a multipart object cannot be of the type ${type}.`, {
       details: { reason: "checksum_type" },
     });
   return type;
 }
-
-const isCrc = (algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm => algorithm in crcBytes;
 
 /** The checksum of a multipart object from those of its parts; undefined when a part lacks its own. */
 export function multipartChecksum(

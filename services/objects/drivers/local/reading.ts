@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ByteRange, ObjectRead, StoredObject } from "../../driver.ts";
 import { blockBytes, blocks } from "./blocks.ts";
+import { letGo } from "./bodyMemory.ts";
 import { cipherFrom } from "./encryption.ts";
 import { ignoreMissing } from "./failures.ts";
 import type { Placing } from "./placing.ts";
@@ -184,7 +185,10 @@ class SegmentStream extends Readable {
     const index = this.#index;
     const block = await this.#readSource(segment);
     const plain = this.#take(segment, block);
-    if (plain !== block) blocks.give(block);
+    if (plain !== block) {
+      blocks.give(block);
+      letGo(plain.length);
+    }
     if (this.#index === index) return plain;
     await this.#source?.close();
     this.#source = undefined;

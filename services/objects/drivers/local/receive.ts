@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
 import { blockBytes, blocks } from "./blocks.ts";
+import { letGo } from "./bodyMemory.ts";
 import { type ContentSums, Summing } from "./checksums.ts";
 import { cipherFrom, type NewKey } from "./encryption.ts";
 import { asCloudError } from "./failures.ts";
@@ -60,6 +61,7 @@ export async function receive(
         small = undefined;
       }
       await writer!.write(chunk);
+      letGo(chunk.length);
     }
     if (options.sizeBytes !== undefined && sizeBytes !== announced) throw incomplete(announced, sizeBytes);
     await writer?.flush();
@@ -113,6 +115,7 @@ class BlockWriter {
     const stored = this.#cipher?.update(full) ?? full;
     this.#summing.update(full, stored);
     await this.#writing;
+    if (stored !== full) letGo(stored.length);
     this.#writing = writeAll(this.#file, stored);
     // Handled where it is awaited next; this only keeps it from counting as unhandled until then.
     this.#writing.catch(() => {});

@@ -9,10 +9,10 @@ import {
 } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { readDocument } from "../body.ts";
-import { algorithmName, checksumElements } from "../checksums.ts";
+import { algorithmName, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
 import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
-import { S3Error } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
 import type { S3Request } from "../request.ts";
@@ -40,6 +40,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   const parts = withoutRepeats(childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart));
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
+  if (upload) requirePartSums(upload, parts);
 
   const object = await backend.store
     .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
@@ -84,14 +85,40 @@ type CompleteOptions = NonNullable<Parameters<ObjectStore["uploadComplete"]>[3]>
 function parsePart(node: XmlNode): CompletePart {
   const number = textOf(node, "PartNumber")?.trim() ?? "";
   const etag = textOf(node, "ETag");
-  if (!/^\d{1,6}$/.test(number) || etag === undefined) throw new S3Error("MalformedXML");
-  if (Number(number) < 1 || Number(number) > 10_000) throw new S3Error("InvalidArgument", "PartNumber must be >= 1 and <= 10000");
-  const checksums: Partial<Record<ChecksumAlgorithm, string>> = {};
+  if (!/^-?\d{1,9}$/.test(number) || etag === undefined) throw new S3Error("MalformedXML");
+  if (Number(number) < 1 || Number(number) > 10_000)
+    throw invalidArgument("PartNumber", number, "PartNumber must be >= 1 and <= 10000");
+  return { number: Number(number), etag: unquote(etag), checksums: partSums(node) };
+}
+
+/** At most one checksum, which may be one. */
+function partSums(node: XmlNode): Partial<Record<ChecksumAlgorithm, string>> {
+  const checksums: [ChecksumAlgorithm, string][] = [];
   for (const algorithm of checksumAlgorithms) {
     const value = textOf(node, `Checksum${algorithmName(algorithm)}`);
-    if (value !== undefined) checksums[algorithm] = value.trim();
+    if (value !== undefined) checksums.push([algorithm, value.trim()]);
   }
-  return { number: Number(number), etag: unquote(etag), checksums };
+  const [first] = checksums;
+  if (first && (checksums.length > 1 || !isChecksum(...first))) {
+    const given =
+      checksums.length > 1 ? checksums.map(([algorithm, value]) => `${algorithmName(algorithm)}:${value};`).join("") : first[1];
+    throw invalidArgument("Checksum", given, "Invalid Base64 or multiple checksums present in request");
+  }
+  return Object.fromEntries(checksums);
+}
+
+/** A checksum over those of the parts wants them all named again; what the upload does not sum cannot fit. */
+function requirePartSums({ checksumAlgorithm, checksumType }: Upload, parts: CompletePart[]): void {
+  for (const { number, checksums = {} } of parts) {
+    const [other] = Object.keys(checksums).filter((algorithm) => algorithm !== checksumAlgorithm);
+    if (other && checksumAlgorithm)
+      throw new S3Error("BadDigest", `The ${other} you specified for part ${number} did not match what we received.`);
+    if (checksumAlgorithm && checksumType === "composite" && checksums[checksumAlgorithm] === undefined)
+      throw new S3Error(
+        "InvalidRequest",
+        `The upload was created using a ${checksumAlgorithm} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`,
+      );
+  }
 }
 
 /** What the client says of the object that its parts make (CompleteMultipartUpload, x-amz-checksum-*, x-amz-mp-object-size). */
@@ -112,9 +139,12 @@ function wholeObject(
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);
+    if (value === undefined) continue;
     // A composite checksum ends with the number of parts; some clients leave that to us.
-    if (value !== undefined)
-      checksums[algorithm] = type === "composite" && !value.includes("-") ? `${value}-${partCount}` : value;
+    const [sum = "", count = String(partCount), ...more] = type === "composite" ? value.split("-") : [value];
+    if (!isChecksum(algorithm, sum) || !/^\d{1,5}$/.test(count) || more.length > 0)
+      throw invalidChecksum(`x-amz-checksum-${algorithm}`);
+    checksums[algorithm] = type === "composite" ? `${sum}-${count}` : sum;
   }
   return {
     ...(size === undefined ? {} : { sizeBytes: Number(size) }),

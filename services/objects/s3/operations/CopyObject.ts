@@ -127,9 +127,11 @@ export async function openSource(
   if (withTags && Object.keys(object.tags ?? {}).length > 0)
     await allow(context, bucket, besides.getObjectTagging, { key, versionId });
   requireKey(object, asked);
-  const outcome = evaluate(readConditions(request, "x-amz-copy-source-"), object);
+  const conditions = readConditions(request, "x-amz-copy-source-");
+  const outcome = evaluate(conditions, object);
   // For a copy there is no "not modified": every condition that does not hold fails it.
-  if (outcome === "not_modified") throw preconditionFailed("x-amz-copy-source-If-None-Match");
+  if (outcome === "not_modified")
+    throw preconditionFailed(`x-amz-copy-source-${conditions.ifNoneMatch === undefined ? "If-Modified-Since" : "If-None-Match"}`);
   if (outcome !== "pass") throw preconditionFailed(`x-amz-copy-source-${outcome.failed}`);
   return { bucket, object, asked };
 }

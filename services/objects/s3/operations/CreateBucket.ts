@@ -2,7 +2,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import { accessOfNewBucket } from "../access/writing.ts";
 import { readDocument } from "../body.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
-import type { S3Operation } from "../operation.ts";
+import { bucketArn, type S3Operation } from "../operation.ts";
 import { childrenOf, parseXml, textOf } from "../xml.ts";
 import { isOwnership } from "./PutBucketOwnershipControls.ts";
 
@@ -35,7 +35,7 @@ export const CreateBucket: S3Operation = async (context) => {
       CloudError.is(error, "already_exists") && error.details.reason === "bucket_owned_by_you" && region === "us-east-1";
     if (!again) throw error;
   }
-  return { status: 200, headers: { Location: `/${name}` } };
+  return { status: 200, headers: { Location: `/${name}`, "x-amz-bucket-arn": bucketArn(name) } };
 };
 
 /** "General purpose bucket naming rules", S3 User Guide; also a name that DNS takes, for virtual hosts. */

@@ -48,7 +48,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
 /** Which algorithm allows which type: "Checking object integrity", S3 User Guide. */
 function askedChecksum(request: S3Request) {
   const asked = request.headers.get("x-amz-checksum-algorithm");
-  const type = request.headers.get("x-amz-checksum-type");
+  const type = request.headers.get("x-amz-checksum-type")?.toUpperCase();
   if (asked === undefined) {
     if (type !== undefined)
       throw new S3Error(
@@ -60,7 +60,7 @@ function askedChecksum(request: S3Request) {
   const checksumAlgorithm = parseAlgorithm(asked);
   if (type !== undefined && type !== "COMPOSITE" && type !== "FULL_OBJECT")
     throw invalidArgument("x-amz-checksum-type", type, "Value for x-amz-checksum-type header is invalid.");
-  const cannotCombine = checksumAlgorithm === "sha1" || checksumAlgorithm === "sha256";
+  const cannotCombine = !checksumAlgorithm.startsWith("crc");
   if ((type === "FULL_OBJECT" && cannotCombine) || (type === "COMPOSITE" && checksumAlgorithm === "crc64nvme"))
     throw new S3Error(
       "InvalidRequest",

@@ -56,7 +56,7 @@ function partsElement(object: StoredObject, headers: Map<string, string>): strin
     "ObjectParts",
     element("PartsCount", object.parts.length),
     element("PartNumberMarker", marker),
-    element("NextPartNumberMarker", page.at(-1)?.number ?? marker),
+    element("NextPartNumberMarker", page.at(-1)?.number ?? 0),
     element("MaxParts", limit),
     element("IsTruncated", page.length < rest.length),
     ...page.map((part) =>

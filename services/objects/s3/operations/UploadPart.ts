@@ -19,15 +19,16 @@ export const UploadPart: S3Operation = async (context) => {
     const upload = await openUpload(request, context.body, room);
     const given = upload.options.checksum;
     const expected = multipart.checksumAlgorithm;
-    if (given && expected && given.algorithm !== expected) {
+    const missing = given === undefined && multipart.checksumType === "composite";
+    if (expected && (missing || (given && given.algorithm !== expected))) {
       throw new S3Error(
         "InvalidRequest",
-        `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given.algorithm}`,
+        `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${given?.algorithm ?? "null"}`,
       );
     }
     const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
       ...upload.options,
-      // A part of an upload that has a checksum needs one, whether or not the client sent its own.
+      // The checksum of the whole is made from those of the parts, whether or not the client sent them.
       ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
       ...key,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },

@@ -69,6 +69,12 @@ function sourceRange(header: string | undefined, sizeBytes: number): { from: num
     );
   }
   const [from, to] = [Number(match[1]), Number(match[2])];
-  if (to >= sizeBytes) throw new S3Error("InvalidRange", `Range specified is not valid for source object of size: ${sizeBytes}`);
+  if (from >= sizeBytes) throw new S3Error("InvalidRequest", "The specified copy range is invalid for the source object size");
+  if (to >= sizeBytes)
+    throw invalidArgument(
+      "x-amz-copy-source-range",
+      header,
+      `Range specified is not valid for source object of size: ${sizeBytes}`,
+    );
   return { from, to };
 }

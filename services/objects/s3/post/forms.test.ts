@@ -97,6 +97,8 @@ test("a form that its policy allows is stored, with what it says of itself", asy
   );
   assert.equal(tagged.status, 204);
   assert.match((await get("/box/t?tagging")).text, /<Key>a<\/Key><Value>b-c</);
+  const several = signed([...any, ["starts-with", "$Content-Type", "text/"]], { key: "m", "Content-Type": "text/a, text/b" });
+  assert.equal((await post(several)).status, 204);
   const long = "x".repeat(3 * 1024 ** 2);
   assert.equal((await post(signed(any, { key: "long" }), long)).status, 204);
   assert.equal((await get("/box/long")).body.length, long.length);
@@ -123,6 +125,12 @@ test("each way to be wrong has its error, and nothing is stored", async () => {
   await refused([403, "AccessDenied"], signed(any, key, new Date(Date.now() - 1000).toISOString()));
   await refused([400, "InvalidPolicyDocument"], signed(any, key, "tomorrow"));
   await refused([400, "InvalidPolicyDocument"], signed([...any, {}], key));
+  const odd = Buffer.from(JSON.stringify({ expiration: inAnHour(), conditions: any, extra: 1 })).toString("base64");
+  const oddly = createHmac("sha1", "main-secret").update(odd).digest("base64");
+  await refused([400, "InvalidPolicyDocument"], { ...key, AWSAccessKeyId: "AKMAIN", policy: odd, signature: oddly });
+  await refused([403, "AccessDenied"], signed([["starts-with", "$key", ""]], key));
+  const types = [...any, ["starts-with", "$Content-Type", "text/"]];
+  await refused([403, "AccessDenied"], signed(types, { ...key, "Content-Type": "text/plain, image/png" }));
   await refused([400, "InvalidPolicyDocument"], signed([...any, ["like", "$key", "x"]], key));
   await refused([400, "InvalidPolicyDocument"], signed([...any, ["content-length-range", 1]], key));
   await refused([400, "EntityTooLarge"], signed([...any, ["content-length-range", 0, 3]], key));
@@ -131,7 +139,7 @@ test("each way to be wrong has its error, and nothing is stored", async () => {
   await refused([400, "InvalidArgument"], signed(any, {}));
   await refused([400, "IncorrectNumberOfFilesInPostRequest"], signed(any, key), "");
   await refused([400, "MaxPostPreDataLengthExceeded"], signed(any, { ...key, "x-ignore-long": "x".repeat(21_000) }));
-  await refused([404, "NoSuchBucket"], signed([["starts-with", "$key", ""]], key), undefined, "/none");
+  await refused([404, "NoSuchBucket"], signed([["starts-with", "$key", ""], { bucket: "none" }], key), undefined, "/none");
   await refused([403, "AccessDenied"], key);
   assert.equal((await get("/box/no")).status, 404);
   await send({ port, method: "PUT", path: "/box?acl", headers: { "x-amz-acl": "public-read-write" } });

@@ -22,7 +22,9 @@ export function parsePostPolicy(encoded: string): PostPolicy {
     throw invalid("Invalid JSON.");
   }
   if (typeof document !== "object" || document === null) throw invalid("Invalid JSON.");
-  const { expiration, conditions } = document as { expiration?: unknown; conditions?: unknown };
+  const { expiration, conditions, ...others } = document as { expiration?: unknown; conditions?: unknown };
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw invalid(`Unexpected: '${other}'.`);
   if (expiration === undefined) throw invalid("Policy missing expiration.");
   const isTime = typeof expiration === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(expiration);
   const expiresAtMs = isTime ? Date.parse(expiration) : Number.NaN;
@@ -88,11 +90,11 @@ export function checkForm(
     const holds = kind === "eq" ? actual === value : startsWith(field, actual, value);
     if (!holds) throw failed(`Policy Condition failed: ${JSON.stringify([kind, `$${field}`, value])}`);
   }
-  const extra = [...fields.keys()].filter((field) => !named.has(field) && !exempt.test(field) && field !== "bucket");
+  const extra = [...fields.keys()].filter((field) => !named.has(field) && !exempt.test(field));
   if (extra.length > 0) throw failed(`Extra input fields: ${extra.join(", ")}`);
   return { minBytes, maxBytes };
 }
 
 /** Of a list of types each must begin so ("starts-with" on Content-Type). */
 const startsWith = (field: string, actual: string, value: string): boolean =>
-  field === "content-type" ? actual.split(",").every((each) => each.startsWith(value)) : actual.startsWith(value);
+  field === "content-type" ? actual.split(",").every((each) => each.trim().startsWith(value)) : actual.startsWith(value);
