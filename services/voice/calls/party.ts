@@ -22,6 +22,8 @@ export interface Who {
   extensionId?: string | undefined;
   deviceId?: string | undefined;
   trunkId?: string | undefined;
+  /** Of the trunk by which somebody outside was called: for the record, and nobody's name. */
+  trunkName?: string | undefined;
 }
 
 export interface PartyEvents {
@@ -184,8 +186,21 @@ export class Party {
     const sdp = await this.leg.offer(as(like));
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
     session.answer({ sdp, headers: this.identity() });
-    const answer = await unless(this.gone, acknowledged);
-    if (answer !== undefined) await this.leg.accept(answer);
+    await this.acceptLate(await unless(this.gone, acknowledged));
+  }
+
+  /** The ACK must have the answer to an offer of ours (RFC 3261 section 13.2.2.4); without one that we can take there is no call. @throws Left */
+  private async acceptLate(answer: string | undefined): Promise<void> {
+    try {
+      if (answer !== undefined) {
+        await this.leg.accept(answer);
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+    }
+    this.hangUp(488, 'SIP;cause=488;text="Not Acceptable Here"');
+    this.gone.throwIfAborted();
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
 import { aborted } from "./abort.ts";
-import { type Board, RingingCalls } from "./board.ts";
+import { type Board, ParkedCalls, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
 import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
@@ -60,6 +60,7 @@ export async function createSwitchboard(parts: {
     },
     calls,
     ringing: new RingingCalls(),
+    parked: new ParkedCalls(),
     closing: closing.signal,
     get whenFree() {
       return whenFree;

@@ -100,7 +100,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
   const host = trunk.host.includes(":") && !trunk.host.startsWith("[") ? `[${trunk.host}]` : trunk.host;
   const port = trunk.port === null ? "" : `:${trunk.port}`;
   const transport = trunk.transport === "udp" ? "" : `;transport=${trunk.transport}`;
-  const who: Who = { number: number.e164, name: trunk.name, trunkId: trunk.id };
+  const who: Who = { number: number.e164, name: undefined, trunkId: trunk.id, trunkName: trunk.name };
   return {
     who,
     target: `sip:${dialledAt(trunk, number, country)}@${host}${port}${transport}`,
