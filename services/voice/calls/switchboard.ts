@@ -163,7 +163,7 @@ export async function createSwitchboard(parts: {
     const call = new Call(board, start);
     call.namePrefix = number?.callerNamePrefix ?? "";
     call.country = outsideNumber(start.from.number ?? "", plan.system.country)?.country;
-    const subject = await incomingParty(call, incoming, start.from);
+    const subject = await incomingParty(call, incoming, start.from, { digitsByInfo: trunk.dtmf === "info" });
     if (!subject) return;
     await call.run(subject, async (signal) => {
       if (blocked === "busy") return call.refuse(486, "busy", "The caller is blocked.");
@@ -220,9 +220,14 @@ export async function createSwitchboard(parts: {
   }
 
   /** Its media are looked at before anybody rings. */
-  async function incomingParty(call: Call, incoming: IncomingCall, who: Party["who"]): Promise<Party | undefined> {
+  async function incomingParty(
+    call: Call,
+    incoming: IncomingCall,
+    who: Party["who"],
+    { digitsByInfo = false } = {},
+  ): Promise<Party | undefined> {
     const leg = call.media.leg(who.number ?? "caller");
-    const party = new Party({ who, session: incoming, leg, media: call.media, events: call.partyEvents });
+    const party = new Party({ who, session: incoming, leg, media: call.media, events: call.partyEvents, digitsByInfo });
     try {
       const { sdp } = incoming.request;
       if (sdp !== undefined) await leg.consider(sdp);
