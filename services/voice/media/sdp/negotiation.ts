@@ -284,7 +284,8 @@ function withVideo(lines: LocalDescription["lines"], video: boolean): LocalDescr
   return lines.map((line) => (line.kind === "video" ? { kind: "refused", mid: line.mid, refused } : line));
 }
 
-function eventFor(remote: RemoteDescription, codec: CodecName) {
+/** The telephone-events that go with a codec. */
+export function eventFor(remote: RemoteDescription, codec: CodecName) {
   return remote.events.find((event) => event.rate === clockRates[codec]) ?? remote.events.find((event) => event.rate === 8000);
 }
 
