@@ -32,7 +32,7 @@ export const system = {
   musicOnHold: null,
   featureCodes: { ...defaultFeatureCodes, speedDial: null },
   emergency: { numbers: ["101", "102", "103", "112"], alertEmails: ["alarm@lyceum.example"], alertExtension: deskId },
-  recording: { mode: "on_demand", announce: true, retentionDays: 90 },
+  recording: { mode: "on_demand", announce: true, mayPause: false, retentionDays: 90 },
   voicemail: { maxSeconds: 180, retentionDays: 60 },
   limits: {
     maxExternalCalls: 10,

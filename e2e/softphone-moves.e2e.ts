@@ -1,17 +1,11 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
-import { chromium, type Page } from "playwright-core";
-import { build, type Rolldown } from "vite";
+import { test } from "node:test";
 import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
 import { openHouse } from "../services/voice/calls/testing/house.ts";
 import { openOthers } from "../services/voice/calls/testing/others.ts";
 import { startCloud } from "../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../tools/test-tools.ts";
+import { phonePage } from "./softphonePage.ts";
 
 /** The console's phone in a Chromium, with several voice processes: it finds the one that serves it, and the next when that ends, by itself. */
 await installTestTools(phoneTools);
@@ -38,7 +32,7 @@ const params = { extension: carol.extensionId };
 const doors = async (): Promise<string[]> =>
   (await as("carol", "mySoftphoneDoorsGet", { params }))["webSocketUrls"].filter((url: string) => !url.startsWith("/"));
 
-const page = await phonePage();
+const page = await phonePage(doors);
 const credential = await as("carol", "mySoftphoneCreate", { params });
 await page.evaluate(`openPhone(${JSON.stringify({ ...credential, name: "Carol", iceServers: [], servers: await doors() })})`);
 
@@ -101,7 +95,7 @@ test("its process is killed: the browser finds the one that takes over", async (
 });
 
 test("two of them change their cameras in the same moment: each is told of the other, whoever came first", async () => {
-  const other = await phonePage();
+  const other = await phonePage(doors);
   const its = await as("bob", "mySoftphoneCreate", { params: { extension: bob.extensionId } });
   await other.evaluate(`openPhone(${JSON.stringify({ ...its, name: "Bob", iceServers: [], servers: await doors() })})`);
   await other.waitForFunction("phoneState.registration === 'registered'");
@@ -127,51 +121,3 @@ test("two of them change their cameras in the same moment: each is told of the o
   await page.evaluate(`phone.run({ kind: "bye", id: phoneState.calls[0].id })`);
   await callIs("ended");
 });
-
-/** The engine of the console's phone on a page of its own; the cloud is asked for servers as the console asks it. */
-async function phonePage(): Promise<Page> {
-  const folder = mkdtempSync(join(tmpdir(), "khmara-softphone-moves-"));
-  const file = (name: string) => JSON.stringify(join(import.meta.dirname, "../console/pages/phone/softphone", name));
-  const entry = join(folder, "page.ts");
-  writeFileSync(
-    entry,
-    `import { PhoneEngine } from ${file("engine.ts")};
-    import { after, idle } from ${file("state.ts")};
-    window.phoneState = idle;
-    const told = (event) => { window.phoneState = after(window.phoneState, event); };
-    window.forgetCalls = () => { for (const { id } of window.phoneState.calls) told({ kind: "forgotten", id }); };
-    window.openPhone = (account) => {
-      window.phone = new PhoneEngine({ account, askServers: () => window.askServers(), instance: crypto.randomUUID(), told, state: () => window.phoneState });
-      window.phone.start();
-    };`,
-  );
-  const [made] = (await build({
-    configFile: false,
-    logLevel: "warn",
-    build: { write: false, minify: false, lib: { entry, formats: ["es"], fileName: "phone" } },
-  })) as Rolldown.RolldownOutput[];
-  const script = made?.output[0].code;
-  const site = createServer((request, response) => {
-    const isScript = request.url === "/phone.js";
-    response.writeHead(200, { "content-type": `${isScript ? "text/javascript" : "text/html"}; charset=utf-8` });
-    response.end(isScript ? script : `<script type="module" src="/phone.js"></script>`);
-  }).listen(0, "127.0.0.1");
-  await once(site, "listening");
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      ...["--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
-      "--disable-features=WebRtcHideLocalIpsWithMdns",
-    ],
-  });
-  after(async () => {
-    await browser.close();
-    site.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const opened = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
-  await opened.exposeFunction("askServers", doors);
-  await opened.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
-  await opened.waitForFunction("window.openPhone !== undefined");
-  return opened;
-}

@@ -72,7 +72,7 @@ export default {
   held: "On hold",
   heldByPeer: "They put you on hold",
   merged: "Conference",
-  interrupted: "Sound is interrupted",
+  interrupted: "Sound is interrupted, trying again",
   "quality.good": "Good line",
   "quality.fair": "Fair line",
   "quality.poor": "Poor line",

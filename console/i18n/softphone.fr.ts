@@ -77,7 +77,7 @@ export default {
   held: "En attente",
   heldByPeer: "On vous a mis en attente",
   merged: "Conférence",
-  interrupted: "Son interrompu",
+  interrupted: "Son interrompu, nouvel essai",
   "quality.good": "Bonne ligne",
   "quality.fair": "Ligne moyenne",
   "quality.poor": "Mauvaise ligne",

@@ -75,7 +75,7 @@ export default {
   held: "На утриманні",
   heldByPeer: "Вас поставили на утримання",
   merged: "Конференція",
-  interrupted: "Звук перервався",
+  interrupted: "Звук перервався, пробуємо знову",
   "quality.good": "Добрий зв’язок",
   "quality.fair": "Посередній зв’язок",
   "quality.poor": "Поганий зв’язок",

@@ -26,6 +26,7 @@ export interface Board {
   /** Calls that run, by id. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly ringing: RingingCalls;
+  readonly parked: ParkedCalls;
   readonly whenFree: WhenFree;
   /** Aborted when the process ends. */
   readonly closing: AbortSignal;
@@ -71,5 +72,45 @@ export class RingingCalls {
 
   isRinging(extensionId: string): boolean {
     return [...this.entries].some(({ extensionIds }) => extensionIds.includes(extensionId));
+  }
+}
+
+/** A call that waits in a slot of a parking lot. */
+export interface Parked {
+  readonly party: Party;
+  fetch(by: Party): void;
+}
+
+/** Parked calls by phone system and slot, which is a number that phones dial and watch. */
+export class ParkedCalls {
+  private readonly entries = new Map<string, Parked>();
+  private readonly listeners: ((systemId: string, slot: string) => void)[] = [];
+
+  at(systemId: string, slot: string): Parked | undefined {
+    return this.entries.get(`${systemId} ${slot}`);
+  }
+
+  /** Takes the first of these slots that is free; undefined when none is. */
+  put(systemId: string, slots: readonly string[], parked: Parked): string | undefined {
+    const slot = slots.find((each) => this.at(systemId, each) === undefined);
+    if (slot === undefined) return undefined;
+    this.entries.set(`${systemId} ${slot}`, parked);
+    this.tell(systemId, slot);
+    return slot;
+  }
+
+  /** Nothing happens when another call has the slot by now. */
+  remove(systemId: string, slot: string, parked: Parked): void {
+    if (this.at(systemId, slot) !== parked) return;
+    this.entries.delete(`${systemId} ${slot}`);
+    this.tell(systemId, slot);
+  }
+
+  onChange(listener: (systemId: string, slot: string) => void): void {
+    this.listeners.push(listener);
+  }
+
+  private tell(systemId: string, slot: string): void {
+    for (const listener of this.listeners) listener(systemId, slot);
   }
 }

@@ -9,7 +9,7 @@ import type { Board } from "./board.ts";
 import { amountSoFar, type Charge } from "./charges.ts";
 import { CallMedia } from "./media.ts";
 import type { Party, PartyEvents, Who } from "./party.ts";
-import type { CallRecording } from "./recordings.ts";
+import type { CallRecording, PolicyRecording } from "./recordings.ts";
 
 /** How a call ends that nobody answered: the status it gets, and the words of its record. */
 export interface Refusal {
@@ -56,6 +56,8 @@ export class Call {
   isRecorded = false;
   /** The recording that somebody asked for (onDemand.ts). */
   onDemand: CallRecording | undefined;
+  /** The one that a policy wants, while the two speak. */
+  policyRecording: PolicyRecording | undefined;
   readonly extensionIds = new Set<string>();
   /** Extensions that it was for and that did not take it: it is in their history when nobody took it. */
   readonly missedBy = new Set<string>();
@@ -115,8 +117,9 @@ export class Call {
     party.call?.passedOn(party);
     this.parties.add(party);
     party.call = this;
-    const { number, name, extensionId, trunkId, deviceId } = party.who;
+    const { number, trunkName, extensionId, trunkId, deviceId } = party.who;
     const id = extensionId ?? trunkId;
+    const name = party.who.name ?? trunkName;
     const leg: CallLeg = {
       kind,
       ...(id === undefined ? {} : { id }),

@@ -229,8 +229,11 @@ test("forwarding, call waiting, opening hours, intercom, clock and echo by code"
   await dialCode(atBob, "*92103");
   await callThrough(atAnn, "102", atCarol);
   await dialCode(atBob, "*93");
-  await dialCode(atBob, "*44");
   const settings = async () => as("owner", "extensionGet", { params: { extension: bob.extensionId } });
+  await dialCode(atBob, "*94103");
+  assert.deepEqual((await settings())["forwarding"].unreachable, { kind: "extension", id: carol.extensionId });
+  await dialCode(atBob, "*95");
+  await dialCode(atBob, "*44");
   const { callWaiting, forwarding } = await settings();
   assert.deepEqual([callWaiting, ...Object.values(forwarding)], [false, null, null, null, null]);
   await dialCode(atBob, "*43");

@@ -77,7 +77,7 @@ async function act(call: Call, action: Exclude<CallAction, { action: "bridge" }>
     case "play":
       return tellAll(call, await announcementSource(call, action.announcement));
     case "send_digits":
-      await Promise.all(answered(call).map((party) => party.leg.sendDtmf(action.digits)));
+      await Promise.all(answered(call).map((party) => party.sendDigits(action.digits)));
       return;
   }
 }

@@ -56,6 +56,7 @@ export async function callConference(call: Call, roomId: string, signal: AbortSi
 }
 
 async function stay(call: Call, room: Room, member: Member, settings: Settings, signal: AbortSignal): Promise<void> {
+  if (settings.record && call.plan.system.recording.announce) await say(call, "recorded", signal);
   const others = [...room.members.values()].filter(({ waits }) => !waits).length - (member.waits ? 0 : 1);
   await say(call, conferenceCount(others), signal);
   await waitForModerator(call, room, member, settings, signal);

@@ -5,8 +5,9 @@ import type { Call } from "./call.ts";
 import { type Spent, watchSpending } from "./charges.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
 import { listenForRecordCode, stopOnDemand } from "./onDemand.ts";
+import { forPeople } from "./outside.ts";
 import { type Party, talk, type Who } from "./party.ts";
-import { type CallRecording, startPolicyRecording } from "./recordings.ts";
+import { startPolicyRecording } from "./recordings.ts";
 import { say } from "./say.ts";
 import { ringback } from "./sounds.ts";
 import { heldMusic } from "./spoken.ts";
@@ -17,17 +18,21 @@ const quoted = (text: string): string => `"${text.replace(/["\\\r\n]/g, "").slic
 /** As others see a caller (RFC 3323 section 4.1.1.3 when it hides). */
 export function fromHeader(call: Call, who: Who): string {
   if (who.number === undefined || call.hideNumber) return anonymous;
-  const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? who.number}`;
+  const name = `${call.namePrefix ? `${call.namePrefix} ` : ""}${who.name ?? readable(call, who, who.number)}`;
   return addressOf(call, who.number, name);
 }
 const anonymous = `"Anonymous" <sip:anonymous@anonymous.invalid>`;
 const addressOf = (call: Call, number: string, name: string): string =>
   `${quoted(name)} <sip:${number.replace(/[^\d+*#\w.-]/g, "")}@${call.plan.system.domain}>`;
 
-/** As a caller sees who is called. A number outside has no name here: `who` names the trunk. */
-export function calledHeader(call: Call, { number, name, trunkId }: Who): string {
-  if (number === undefined) return anonymous;
-  return addressOf(call, number, (trunkId === undefined ? name : undefined) ?? number);
+/** Whom we have called outside has no name: the number as people there write it. */
+const readable = (call: Call, { trunkId }: Who, number: string): string =>
+  trunkId === undefined ? number : forPeople(number, call.plan.system.country);
+
+/** As a caller sees who is called. */
+export function calledHeader(call: Call, who: Who): string {
+  if (who.number === undefined) return anonymous;
+  return addressOf(call, who.number, who.name ?? readable(call, who, who.number));
 }
 
 /** The number to which somebody forwards is theirs to tell: who dialled the extension goes on seeing that. */
@@ -116,14 +121,15 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
     party.hangUp();
     throw error;
   }
-  let recording: CallRecording | undefined;
   const stopListening = listenForRecordCode(call, party);
   try {
-    recording = await startPolicyRecording(call, party, signal);
+    call.policyRecording = await startPolicyRecording(call, party, signal);
     return await talk(subject, party, signal, await heldMusic(call));
   } finally {
     stopListening();
-    await Promise.all([recording?.stop(), stopOnDemand(call)]);
+    const byPolicy = call.policyRecording;
+    call.policyRecording = undefined;
+    await Promise.all([byPolicy?.stop(), stopOnDemand(call)]);
     if (party.spent) await tellSpent(call, party.spent, signal);
   }
 }

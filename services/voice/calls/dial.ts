@@ -20,6 +20,7 @@ export interface Target extends Way {
   onlyProfile?: boolean;
   /** Without any answer for so long nobody is there. */
   silenceMs?: number;
+  digitsByInfo?: boolean;
   /** What it costs while it lasts. */
   charge?: Charge | undefined;
   /** Rings only after so long. */
@@ -215,7 +216,17 @@ class Attempt {
 
   private async attempt(target: Target): Promise<Dialled> {
     const { stack, media, caller, events } = this.options;
-    const { who, profile, codecs, charge, delaySeconds: _, onlyProfile: __, otherwise: ___, ...rest } = target;
+    const {
+      who,
+      profile,
+      codecs,
+      charge,
+      digitsByInfo = false,
+      delaySeconds: _,
+      onlyProfile: __,
+      otherwise: ___,
+      ...rest
+    } = target;
     const leg = media.leg(who.number ?? "phone");
     let sdp: string;
     try {
@@ -234,7 +245,7 @@ class Attempt {
     }
     const { maxForwards } = this.options;
     const session = stack.call({ ...rest, sdp, ...(maxForwards === undefined ? {} : { maxForwards }) });
-    const party = new Party({ who, session, leg, media, events, charge, shown: target.from });
+    const party = new Party({ who, session, leg, media, events, charge, shown: target.from, digitsByInfo });
     this.party = party;
     this.options.onParty?.(party);
     return this.outcome(party, session);

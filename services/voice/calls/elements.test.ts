@@ -77,6 +77,22 @@ test("ring groups: all at once, one after the other, each in turn, and elsewhere
     assert.equal(await (phone === first ? second : first).calls(), 0, "each in turn");
     await over(phone);
   }
+
+  await change({ strategy: "random" });
+  const rung = new Set<string>();
+  for (let calls = 0; calls < 30 && rung.size < 2; calls++) {
+    forget();
+    await atAnn.dial("200");
+    let counts = [0, 0];
+    await house.until(async () => {
+      counts = await Promise.all([atBob.calls(), atCarol.calls()]);
+      return counts.some((count) => count > 0);
+    }, "that one rings");
+    assert.deepEqual(counts.toSorted(), [0, 1], "one at a time");
+    rung.add(counts[0] === 1 ? "Bob" : "Carol");
+    await over(counts[0] === 1 ? atBob : atCarol);
+  }
+  assert.equal(rung.size, 2, "each of them by chance");
 });
 
 test("a menu: wrong keys and none, a key, a number dialled, and its fallback", async () => {

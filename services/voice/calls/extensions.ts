@@ -70,7 +70,7 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
 function movedTo(call: Call, extension: PlanExtension, contacts: readonly SipUri[]): Destination | undefined {
   if (call.forwardedBy.has(extension.id)) return undefined;
   for (const { user = "" } of contacts) {
-    const destination = dialledDestination(call.plan, decodeURIComponent(user));
+    const destination = dialledDestination(call.plan, user);
     if (destination && (destination.kind === "number" || extension.permissions.internal)) return destination;
   }
   return undefined;

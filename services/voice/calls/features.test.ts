@@ -151,6 +151,34 @@ test("whoever is to be recorded is, and both are told", async () => {
   await house.until(async () => (await recordings()).length === 1, "the recording");
   const [recording] = await recordings();
   assert.ok(recording.seconds > 1, JSON.stringify(recording));
+
+  // The code does nothing, unless the phone system says that it may pause.
+  const isRecording = async () => (await as("owner", "activeCallList", { params: within }))["items"][0]?.recording;
+  const call = async () => {
+    forget();
+    await atAnn.dial("102");
+    await answers(atBob);
+    await house.until(isRecording, "that it is recorded");
+  };
+  await call();
+  await atBob.press("*1");
+  await sleep(1500);
+  assert.equal(await isRecording(), true);
+  await over(atBob);
+  await as("owner", "phoneSystemUpdate", { params: within, body: { recording: { mayPause: true } } });
+  await call();
+  // She may not: nothing of hers is recorded.
+  await atAnn.press("*1");
+  await atBob.press("*1");
+  await house.until(async () => !(await isRecording()), "the pause");
+  await house.until(async () => (await recordings()).length === 3, "what was said before it");
+  await atBob.press("*1");
+  await house.until(isRecording, "that it goes on");
+  await atBob.heardFor(8);
+  await over(atBob);
+  await house.until(async () => (await recordings()).length === 4, "what was said after it");
+  const ids = (await recordings()).map(({ callId }: { callId: string }) => callId);
+  assert.equal(ids[0], ids[1], "both are of one call");
   await change(bob.extensionId, { recording: null });
 });
 

@@ -61,6 +61,9 @@ const works: Partial<Record<FeatureCode, Work>> = {
     change(call, caller, { forwarding: { ...caller.forwarding, busy: null } }, "forward_off", signal),
   forwardNoAnswerOff: (call, caller, _, signal) =>
     change(call, caller, { forwarding: { ...caller.forwarding, noAnswer: null } }, "forward_off", signal),
+  forwardUnreachable: (call, caller, rest, signal) => forward(call, caller, "unreachable", rest, signal),
+  forwardUnreachableOff: (call, caller, _, signal) =>
+    change(call, caller, { forwarding: { ...caller.forwarding, unreachable: null } }, "forward_off", signal),
   doNotDisturb: (call, caller, _, signal) => change(call, caller, { doNotDisturb: true }, "dnd_on", signal),
   doNotDisturbOff: (call, caller, _, signal) => change(call, caller, { doNotDisturb: false }, "dnd_off", signal),
   callWaiting: (call, caller, _, signal) => change(call, caller, { callWaiting: true }, "waiting_on", signal),
@@ -170,7 +173,7 @@ async function change(
 async function forward(
   call: Call,
   caller: PlanExtension,
-  when: "always" | "busy" | "noAnswer",
+  when: keyof ExtensionSettings["forwarding"],
   rest: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -178,7 +181,7 @@ async function forward(
   const number = rest || (await ask(call, "enter_number", signal, { maximum: 20 }));
   const destination = dialledDestination(call.plan, number);
   if (!destination) return say(call, "not_in_service", signal);
-  const told = forwardedTo(number, when === "noAnswer" ? "no_answer" : when);
+  const told = forwardedTo(number, when);
   await change(call, caller, { forwarding: { ...caller.forwarding, [when]: destination } }, told, signal);
 }
 

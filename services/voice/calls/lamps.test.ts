@@ -99,6 +99,93 @@ test("busy lamps: idle, rings, speaks, idle again; and who is there", async () =
   await phoneOfBob.close();
 });
 
+/** The lamp of a number as this panel shows it now. */
+const lampOf = ({ news }: Awaited<ReturnType<typeof panel>>, number: string) => {
+  const body = news.findLast((each) => each.body.includes(`entity="sip:${number}@`))?.body ?? "";
+  return body.includes("<state>confirmed</state>") ? (/display="(.*?)"/.exec(body)?.[1] ?? "lit") : "off";
+};
+
+test("a lamp for each place where calls are parked: who waits there; the place is free again, and the next one's", async () => {
+  const { as, within } = house.office;
+  const lot = { name: "Lot", number: "600", firstSlot: "601", slots: 1, timeoutSeconds: 60 };
+  await as("owner", "parkingLotCreate", { params: within, body: lot });
+  const noVoicemail = { voicemail: { enabled: false } };
+  const accounts = await Promise.all(
+    ["203 Carol", "204 Dan", "205 Eve"].map((each) => house.account(each.slice(0, 3), each.slice(4), noVoicemail)),
+  );
+  const [carol, dan, eve] = await Promise.all(accounts.map((account) => house.phone(account)));
+  assert.ok(carol && dan && eve);
+  const lamps = await panel(ann);
+  assert.equal((await lamps.subscribe("dialog", "601")).status, 200);
+  assert.equal((await lamps.subscribe("dialog", "602")).status, 404);
+  const shows = (wanted: string) =>
+    house.until(() => lampOf(lamps, "601") === wanted, `${wanted} at 601, not ${lampOf(lamps, "601")}`);
+  const isParked = async (phone: typeof carol, name: string) => {
+    await phone.dial("204");
+    await dan.answer();
+    await phone.established();
+    await dan.transfer("600");
+    await shows(name);
+    await dan.closed();
+    // It is told the place, and does not listen.
+    await dan.next("CALL_INCOMING");
+    await dan.hangUp();
+    await dan.closed();
+    dan.forget();
+  };
+  await shows("off");
+  await isParked(carol, "Carol");
+  phoneOfAnn.forget();
+  await phoneOfAnn.dial("601");
+  await phoneOfAnn.established();
+  await shows("off");
+  await isParked(eve, "Eve");
+  await phoneOfAnn.hangUp();
+  await carol.closed();
+  assert.equal(lampOf(lamps, "601"), "Eve");
+  phoneOfAnn.forget();
+  await phoneOfAnn.dial("601");
+  await phoneOfAnn.established();
+  await shows("off");
+  await eve.hangUp();
+  await phoneOfAnn.closed();
+});
+
+test("lamps of what codes turn on, whoever turns it: do not disturb, forwarding, opening hours, agents", async () => {
+  const { as, within } = house.office;
+  const everyDay = { days: [1, 2, 3, 4, 5, 6, 7], from: "00:00", to: "24:00" };
+  const condition = await as("owner", "timeConditionCreate", {
+    params: within,
+    body: { name: "Hours", number: "550", hours: [everyDay] },
+  });
+  const agents = [{ extension: ann.extensionId }];
+  const queue = await as("owner", "callQueueCreate", { params: within, body: { name: "Help", number: "400", agents } });
+  const lamps = await panel(ann);
+  const keys = ["*78", "*72", "*28550", "*45", "*47"];
+  for (const key of keys) assert.equal((await lamps.subscribe("dialog", key)).status, 200, key);
+  for (const key of ["*28551", "*97", "*78201"]) assert.equal((await lamps.subscribe("dialog", key)).status, 404, key);
+  assert.equal((await lamps.subscribe("presence", "201")).status, 200);
+  const shows = (...lit: string[]) =>
+    house.until(() => keys.every((key) => (lampOf(lamps, key) === "lit") === lit.includes(key)), `the lamps of ${lit}`);
+  await shows();
+  const extension = (body: object) => as("owner", "extensionUpdate", { params: { extension: ann.extensionId }, body });
+  await extension({ doNotDisturb: true });
+  await shows("*78");
+  await house.until(() => lamps.last("presence")?.body.includes("<rpid:busy/>") === true, "that she is busy");
+  await extension({ doNotDisturb: false, forwarding: { always: { kind: "extension", id: bob.extensionId } } });
+  await shows("*72");
+  phoneOfAnn.forget();
+  for (const code of ["*73", "*28550", "*45", "*47"]) {
+    await phoneOfAnn.dial(code);
+    await phoneOfAnn.closed();
+  }
+  await shows("*28550", "*45", "*47");
+  const params = { callQueue: queue["id"], extension: ann.extensionId };
+  await as("owner", "queueAgentUpdate", { params, body: { loggedIn: false, paused: false } });
+  await as("owner", "timeConditionUpdate", { params: { timeCondition: condition["id"] }, body: { override: "none" } });
+  await shows();
+});
+
 test("one look, and what is not for everybody", async () => {
   const { news, subscribe } = await panel(ann);
   assert.equal((await subscribe("dialog", "202", "0")).status, 200);

@@ -17,7 +17,7 @@ export async function stopOnDemand(call: Call): Promise<void> {
   await running?.stop();
 }
 
-/** Whoever of the two may record has it begin and end with the code for it. Returns how to stop listening. */
+/** Whoever of the two may has a recording begin and end with the code for it. Returns how to stop listening. */
 export function listenForRecordCode(call: Call, party: Party): () => void {
   const code = call.plan.system.featureCodes.record;
   if (code === null) return () => {};
@@ -25,16 +25,23 @@ export function listenForRecordCode(call: Call, party: Party): () => void {
     [call.subject, party],
     [party, call.subject],
   ] as const;
-  const stops = pairs.filter(([by]) => mayRecord(call, by)).map(([by, other]) => onCode(by, code, () => toggle(call, by, other)));
+  const stops = pairs.flatMap(([by, other]) => {
+    const work = works[modeOf(call, by)];
+    return work ? [onCode(by, code, () => work(call, by, other))] : [];
+  });
   return () => {
     for (const stop of stops) stop();
   };
 }
 
-/** Where all is recorded, or nothing, no key changes that. */
-function mayRecord(call: Call, { who }: Party): boolean {
+/** Where nothing is recorded no key changes that; where all is, only if the phone system says so. */
+const works = { off: undefined, on_demand: toggle, all: pause } as const;
+
+function modeOf(call: Call, { who }: Party): keyof typeof works {
+  const { mode, mayPause } = call.plan.system.recording;
   const extension = call.extension(who.extensionId);
-  return extension !== undefined && (extension.recording ?? call.plan.system.recording.mode) === "on_demand";
+  const own = extension ? (extension.recording ?? mode) : "off";
+  return own === "all" && !mayPause ? "off" : own;
 }
 
 function onCode(party: Party, code: string, work: () => void): () => void {
@@ -58,4 +65,15 @@ function toggle(call: Call, by: Party, other: Party): void {
   else void stopOnDemand(call);
   by.play(saidSource(call, begins ? "recording_on" : "recording_off"), { over: true });
   if (call.plan.system.recording.announce) other.play(saidSource(call, begins ? "recorded" : "recording_off"), { over: true });
+}
+
+function pause(call: Call, by: Party, other: Party): void {
+  const recording = call.policyRecording;
+  // Both are told yet that they will be recorded.
+  if (!recording) return;
+  recording.toggle();
+  const phrase = recording.isPaused ? "recording_off" : "recording_on";
+  by.play(saidSource(call, phrase), { over: true });
+  if (call.plan.system.recording.announce)
+    other.play(saidSource(call, recording.isPaused ? "recording_off" : "recorded"), { over: true });
 }

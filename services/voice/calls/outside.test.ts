@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { readWav, type Sound } from "../prompts/wav.ts";
 import { openSipStack } from "../sip/stack.ts";
 import type { Baresip } from "../testing/baresip.ts";
+import { whenSaid } from "../testing/clips.ts";
 import type { Json } from "../testing/office.ts";
-import { findTone } from "../testing/tones.ts";
+import { endOf, findTone, toneLevel } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
 
 await installTestTools(phoneTools);
@@ -288,6 +290,62 @@ test("a queue calls back outside by a trunk: the agent first, then who waited", 
     ["outbound", "answered", "502", theirs, [["Cheap", "answered"]]],
   );
   await lead({ kind: "extension", id: ann.extensionId });
+});
+
+test("who was called outside is passed on by number, and called into a conference, which is recorded", async () => {
+  forget();
+  await atAnn.dial("00380441234567");
+  await atZoe.answer();
+  await atAnn.established();
+  await atAnn.transfer("502");
+  // Not by the name of the trunk.
+  assert.equal(((await atBob.answer()) as Json)["peerdisplayname"], "+380 44 123 4567");
+  await atAnn.closed();
+  await talk(atBob, 500, atZoe, 620);
+  await atZoe.hangUp();
+  await atBob.closed();
+  made += 2;
+  await here.calls(made);
+
+  await here.office.as("owner", "phoneSystemUpdate", { params: here.office.within, body: { recording: { announce: true } } });
+  const room = await add(here, "conferenceRoomCreate", { name: "Board", number: "630", record: true, announceJoin: false });
+  forget();
+  await atAnn.dial("630");
+  await atAnn.established();
+  const saysSo = async (phone: Baresip) =>
+    (await whenSaid((await phone.heard()).at(-1) as Sound, "fr", "recorded")) !== undefined;
+  await here.until(() => saysSo(atAnn), "that Ann is told of the recording");
+  const params = { conferenceRoom: room["id"] };
+  const invitation = { action: "invite", number: theirs, extension: ann.extensionId };
+  await here.office.as("owner", "conferenceAct", { params, body: { do: invitation } });
+  await atZoe.answer();
+  await here.until(() => saysSo(atZoe), "that Zoe is told of it");
+  const endsWith = async (phone: Baresip, hertz: number) =>
+    findTone(endOf((await phone.heard()).at(-1) as Sound, 1), hertz).heardMs > 800;
+  await here.until(() => endsWith(atAnn, 620), "Zoe at Ann");
+  await here.until(() => endsWith(atZoe, 440), "Ann at Zoe");
+  const { members } = await here.office.as("owner", "conferenceLiveGet", { params });
+  assert.deepEqual(
+    members.map(({ number, name }: Json) => [number, name]),
+    [
+      ["501", "Ann"],
+      [theirs, undefined],
+    ],
+  );
+  await atZoe.hangUp();
+  await here.until(() => atZoe.calls().then((count) => count === 0), "that Zoe has left");
+  await atAnn.hangUp();
+  made += 2;
+  const [invited] = (await here.calls(made)).filter(({ toNumber }) => toNumber === theirs);
+  assert.deepEqual([invited?.["direction"], invited?.["outcome"], invited?.["price"]], ["outbound", "answered", "0.06"]);
+  const recordings = async (): Promise<Json[]> =>
+    (await here.office.as("owner", "recordingList", { params: here.office.within }))["items"];
+  await here.until(async () => (await recordings()).length === 1, "the recording");
+  const { raw } = await here.office.ask("owner", "recordingDownload", { params: { recording: (await recordings())[0]?.["id"] } });
+  const { sampleRate, samples } = readWav(raw);
+  // Both speak at once: neither tone has most of the sound.
+  const middle = samples.subarray(samples.length - 3 * sampleRate, samples.length - sampleRate);
+  for (const hertz of [440, 620]) assert.ok(toneLevel(middle, sampleRate, hertz) > -30, `${hertz} Hz is recorded`);
 });
 
 test("calls from outside: a number by its hours to a menu, numbers that are not there, callers who are blocked or hide", async () => {

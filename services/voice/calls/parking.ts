@@ -1,7 +1,6 @@
 import type { PhonePlan } from "../plan.ts";
 import { parkedAt } from "../prompts/sayings.ts";
 import { aborted, pause, unless } from "./abort.ts";
-import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
 import { connect, ring, targetsOf } from "./connect.ts";
 import { answerAfter } from "./paging.ts";
@@ -11,16 +10,6 @@ import { heldMusic } from "./spoken.ts";
 
 type Lot = PhonePlan["elements"]["parkingLots"][number];
 
-/** Parked calls by slot; a slot is a number of the phone system. */
-const slots = new WeakMap<Board, Map<string, { fetch(by: Party): void }>>();
-
-function slotsOf(board: Board): Map<string, { fetch(by: Party): void }> {
-  const all = slots.get(board) ?? new Map();
-  slots.set(board, all);
-  return all;
-}
-
-const keyOf = (call: Call, slot: string) => `${call.plan.system.id} ${slot}`;
 const slotNumbers = ({ firstSlot, slots: count }: Lot): string[] =>
   Array.from({ length: count }, (_, i) => String(Number(firstSlot) + i).padStart(firstSlot.length, "0"));
 
@@ -41,25 +30,27 @@ export async function park(
   signal: AbortSignal,
 ): Promise<"fetched" | "late" | "full"> {
   const { subject, board } = call;
-  const taken = slotsOf(board);
-  const slot = slotNumbers(lot).find((number) => !taken.has(keyOf(call, number)));
+  const systemId = call.plan.system.id;
   await subject.answer();
+  const fetched = Promise.withResolvers<Party>();
+  const parked = { party: subject, fetch: fetched.resolve };
+  const music = await heldMusic(call, lot.music);
+  const slot = board.parked.put(systemId, slotNumbers(lot), parked);
   if (slot === undefined) {
     await say(call, "parking_full", signal);
     return "full";
   }
   call.note("parking", lot.id, slot);
   call.setState("parked");
-  const fetched = Promise.withResolvers<Party>();
-  taken.set(keyOf(call, slot), { fetch: fetched.resolve });
-  const playback = subject.play(await heldMusic(call, lot.music), { repeat: 0 });
+  const leave = () => board.parked.remove(systemId, slot, parked);
+  const playback = subject.play(music, { repeat: 0 });
   const stop = new AbortController();
   const told = tellSlot(call, parkerId, slot, stop.signal);
   try {
     const late = pause(lot.timeoutSeconds * 1000, stop.signal).then(() => undefined);
     late.catch(() => {});
     const by = await unless(signal, Promise.race([fetched.promise, late]));
-    taken.delete(keyOf(call, slot));
+    leave();
     await playback.stop();
     if (!by) return "late";
     call.add(by, "extension");
@@ -67,7 +58,7 @@ export async function park(
     return "fetched";
   } finally {
     stop.abort();
-    taken.delete(keyOf(call, slot));
+    leave();
     await Promise.all([playback.stop(), told]);
   }
 }
@@ -93,7 +84,7 @@ async function tellSlot(call: Call, parkerId: string | undefined, slot: string, 
 
 /** The subject takes the call that is parked there. @throws the reason of `signal` */
 export async function fetchParked(call: Call, slot: string, signal: AbortSignal): Promise<void> {
-  const parked = slotsOf(call.board).get(keyOf(call, slot));
+  const parked = call.board.parked.at(call.plan.system.id, slot);
   if (!parked) {
     await call.subject.answer();
     return say(call, "parking_empty", signal);

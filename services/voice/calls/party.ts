@@ -22,6 +22,8 @@ export interface Who {
   extensionId?: string | undefined;
   deviceId?: string | undefined;
   trunkId?: string | undefined;
+  /** Of the trunk by which somebody outside was called: for the record, and nobody's name. */
+  trunkName?: string | undefined;
 }
 
 export interface PartyEvents {
@@ -78,6 +80,8 @@ export class Party {
   /** A new offer of it is being answered. */
   private negotiating = false;
   onHold: ((held: boolean) => void) | undefined;
+  /** It takes digits as SIP INFO (RFC 6086), and none in its media: some providers do. */
+  readonly digitsByInfo: boolean;
   /** Whom its phone shows, as it was last told: a name and an address. */
   private shown: string | undefined;
   readonly media: CallMedia;
@@ -96,9 +100,11 @@ export class Party {
     charge?: Charge | undefined;
     /** The From of its INVITE, where that is ours. */
     shown?: string;
+    digitsByInfo?: boolean;
   }) {
     this.who = options.who;
     this.shown = options.shown;
+    this.digitsByInfo = options.digitsByInfo ?? false;
     this.charge = options.charge;
     this.session = options.session;
     this.leg = options.leg;
@@ -112,7 +118,7 @@ export class Party {
     common.on("dtmf", (digit, durationMs) => {
       this.digits.push(digit);
       // Media did not carry it.
-      void this.peer?.leg.sendDtmf(digit, { toneMs: Math.min(Math.max(durationMs, 70), 500) }).catch(() => {});
+      void this.peer?.sendDigits(digit, Math.min(Math.max(durationMs, 70), 500)).catch(() => {});
     });
     common.on("refer", (refer) => (this.events.onRefer ? this.events.onRefer(this, refer) : refer.reject(603)));
     common.on("ended", (end) => void this.over(end));
@@ -184,8 +190,21 @@ export class Party {
     const sdp = await this.leg.offer(as(like));
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
     session.answer({ sdp, headers: this.identity() });
-    const answer = await unless(this.gone, acknowledged);
-    if (answer !== undefined) await this.leg.accept(answer);
+    await this.acceptLate(await unless(this.gone, acknowledged));
+  }
+
+  /** The ACK must have the answer to an offer of ours (RFC 3261 section 13.2.2.4); without one that we can take there is no call. @throws Left */
+  private async acceptLate(answer: string | undefined): Promise<void> {
+    try {
+      if (answer !== undefined) {
+        await this.leg.accept(answer);
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+    }
+    this.hangUp(488, 'SIP;cause=488;text="Not Acceptable Here"');
+    this.gone.throwIfAborted();
   }
 
   /**
@@ -258,6 +277,13 @@ export class Party {
     }
   }
 
+  /** Presses keys at it, one after the other. @throws MediaError */
+  async sendDigits(digits: string, toneMs = 120): Promise<void> {
+    if (!this.digitsByInfo) return this.leg.sendDtmf(digits, { toneMs });
+    for (const digit of digits.replace(/[^\d*#A-D]/gi, ""))
+      await this.session.info({ type: "application/dtmf-relay", content: `Signal=${digit}\r\nDuration=${toneMs}\r\n` });
+  }
+
   private heard(event: MediaEvent): void {
     if (event.type === "call_ended") {
       if (this.call) this.call.endReason ??= "The media process of the call ended.";
@@ -265,7 +291,11 @@ export class Party {
       return;
     }
     if (!("leg" in event) || event.leg !== this.leg.id) return;
-    if (event.type === "dtmf") this.digits.push(event.digit);
+    if (event.type === "dtmf") {
+      this.digits.push(event.digit);
+      // The bridge of one that takes none in its media passes none on.
+      if (this.digitsByInfo || this.peer?.digitsByInfo) void this.peer?.sendDigits(event.digit).catch(() => {});
+    }
     if (event.type === "quality") this.quality = event.quality;
     if (event.type === "failed" || event.type === "no_media") this.hangUp(480, 'Q.850;cause=41;text="No media"');
   }
@@ -378,7 +408,8 @@ export async function talk(one: Party, other: Party, signal: AbortSignal, music:
 /** Who hangs up in the moment of answering has no media any more: that is the end of a conversation, and no fault. */
 async function bridgeUnless(held: AbortSignal, one: Party, other: Party): Promise<void> {
   try {
-    if (!held.aborted) await one.media.engine.bridge(one.leg, other.leg);
+    if (held.aborted) return;
+    await one.media.engine.bridge(one.leg, other.leg, one.digitsByInfo || other.digitsByInfo ? { dtmf: "absorb" } : {});
   } catch (error) {
     if (!held.aborted) throw error;
   }

@@ -151,8 +151,8 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   trunks = lines;
   keepAlive = openKeepAlive({ stack: opened, locations, everyMs: options.keepAliveMs });
   const chat = await openChat({ database, log, plans, locations, registrar, stack: opened });
-  const { partiesOf, onExtension } = switchboard;
-  const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, partiesOf, onExtension });
+  const { partiesOf, onExtension, parked } = switchboard;
+  const lamps = await openLamps({ database, log, plans, locations, registrar, stack: opened, parked, partiesOf, onExtension });
   const commands = await serveCommands(database, log, processId, commandHandler(switchboard, createCommandActions(switchboard)));
   await resumeCallbacks(switchboard, follow);
   const door = await openWebSocketDoor(opened, options.webSocketPort);

@@ -133,7 +133,7 @@ async function carryOut(call: Call, verb: CallVerb, follow: Follow, signal: Abor
       return { to: { kind: "queue", id: verb.queue } };
     case "send_digits":
       await answer(call);
-      await unless(signal, call.subject.leg.sendDtmf(verb.digits));
+      await unless(signal, call.subject.sendDigits(verb.digits));
       return undefined;
     case "pause":
       await pause(verb.seconds * 1000, signal);

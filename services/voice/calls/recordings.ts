@@ -21,6 +21,13 @@ export const systemOf = (call: Call) => ({
 
 export const newSoundFile = (call: Call): string => join(call.board.folder, `${newId("recording")}.wav`);
 
+/** Of a whole call, as a policy says. */
+export interface PolicyRecording extends CallRecording {
+  readonly isPaused: boolean;
+  /** Pauses, or goes on: what comes then is a recording of its own. */
+  toggle(): void;
+}
+
 /** Written into the database, and taken from the disk. Undefined when there is nothing in it. */
 export async function keepRecording(call: Call, { file, ms }: RecordingEnd): Promise<Id<"recording"> | undefined> {
   try {
@@ -57,7 +64,7 @@ export function recordCall(call: Call, party: Party): CallRecording {
 }
 
 /** Begins to record when the policy of somebody who takes part says so, and tells both where that is wished. */
-export async function startPolicyRecording(call: Call, party: Party, signal: AbortSignal): Promise<CallRecording | undefined> {
+export async function startPolicyRecording(call: Call, party: Party, signal: AbortSignal): Promise<PolicyRecording | undefined> {
   const { recording } = call.plan.system;
   const modes = [call.subject, party].flatMap(({ who }) => {
     const extension = call.extension(who.extensionId);
@@ -69,7 +76,19 @@ export async function startPolicyRecording(call: Call, party: Party, signal: Abo
     await Promise.allSettled(told);
     signal.throwIfAborted();
   }
-  return recordCall(call, call.subject);
+  let running: CallRecording | undefined = recordCall(call, call.subject);
+  return {
+    get isPaused() {
+      return running === undefined;
+    },
+    toggle() {
+      const before = running;
+      running = before ? undefined : recordCall(call, call.subject);
+      // It is kept whatever becomes of the call (`track`).
+      void before?.stop();
+    },
+    stop: async () => running?.stop(),
+  };
 }
 
 /** What the subject says now, as one of the phone system's recordings. @throws the reason of `signal` */

@@ -9,7 +9,7 @@ import type { Locations } from "../registrar/locations.ts";
 import type { Account, Registrar } from "../registrar/registrar.ts";
 import type { IncomingCall, Session, SipStack } from "../sip/ports.ts";
 import { aborted } from "./abort.ts";
-import { type Board, RingingCalls } from "./board.ts";
+import { type Board, ParkedCalls, RingingCalls } from "./board.ts";
 import { Call } from "./call.ts";
 import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
@@ -60,6 +60,7 @@ export async function createSwitchboard(parts: {
     },
     calls,
     ringing: new RingingCalls(),
+    parked: new ParkedCalls(),
     closing: closing.signal,
     get whenFree() {
       return whenFree;
@@ -162,7 +163,7 @@ export async function createSwitchboard(parts: {
     const call = new Call(board, start);
     call.namePrefix = number?.callerNamePrefix ?? "";
     call.country = outsideNumber(start.from.number ?? "", plan.system.country)?.country;
-    const subject = await incomingParty(call, incoming, start.from);
+    const subject = await incomingParty(call, incoming, start.from, { digitsByInfo: trunk.dtmf === "info" });
     if (!subject) return;
     await call.run(subject, async (signal) => {
       if (blocked === "busy") return call.refuse(486, "busy", "The caller is blocked.");
@@ -219,9 +220,14 @@ export async function createSwitchboard(parts: {
   }
 
   /** Its media are looked at before anybody rings. */
-  async function incomingParty(call: Call, incoming: IncomingCall, who: Party["who"]): Promise<Party | undefined> {
+  async function incomingParty(
+    call: Call,
+    incoming: IncomingCall,
+    who: Party["who"],
+    { digitsByInfo = false } = {},
+  ): Promise<Party | undefined> {
     const leg = call.media.leg(who.number ?? "caller");
-    const party = new Party({ who, session: incoming, leg, media: call.media, events: call.partyEvents });
+    const party = new Party({ who, session: incoming, leg, media: call.media, events: call.partyEvents, digitsByInfo });
     try {
       const { sdp } = incoming.request;
       if (sdp !== undefined) await leg.consider(sdp);

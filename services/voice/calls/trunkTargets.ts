@@ -94,18 +94,24 @@ function dialledAt(trunk: PlanTrunk, { e164, emergency }: Outside, country: stri
   return `${trunk.addPrefix}${written(e164, trunk.dialFormat, country).slice(trunk.stripDigits)}`;
 }
 
+const transportOf = ({ transport }: PlanTrunk): string => (transport === "udp" ? "" : `;transport=${transport}`);
+
+/** Its requests go there first, by the trunk's transport (RFC 3261 section 8.1.2). */
+export const throughProxy = (trunk: PlanTrunk): { routes?: string[] } =>
+  trunk.outboundProxy ? { routes: [`<sip:${trunk.outboundProxy}${transportOf(trunk)};lr>`] } : {};
+
 export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside): Target {
   const { country } = call.plan.system;
   const shown = shownNumber(call, route, number.emergency);
   const host = trunk.host.includes(":") && !trunk.host.startsWith("[") ? `[${trunk.host}]` : trunk.host;
   const port = trunk.port === null ? "" : `:${trunk.port}`;
-  const transport = trunk.transport === "udp" ? "" : `;transport=${trunk.transport}`;
-  const who: Who = { number: number.e164, name: trunk.name, trunkId: trunk.id };
+  const transport = transportOf(trunk);
+  const who: Who = { number: number.e164, name: undefined, trunkId: trunk.id, trunkName: trunk.name };
   return {
     who,
     target: `sip:${dialledAt(trunk, number, country)}@${host}${port}${transport}`,
     ...callerHeaders(call, trunk, shown === undefined ? undefined : written(shown, trunk.callerIdFormat, country)),
-    ...(trunk.outboundProxy ? { routes: [`<sip:${trunk.outboundProxy};lr>`] } : {}),
+    ...throughProxy(trunk),
     ...(trunk.password && trunk.userName
       ? {
           credentials: {
@@ -117,6 +123,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     profile: trunk.mediaEncryption === "off" ? "rtp" : "srtp",
     codecs: trunk.codecs,
     ...(trunk.mediaEncryption === "required" ? { onlyProfile: true } : {}),
+    ...(trunk.dtmf === "info" ? { digitsByInfo: true } : {}),
     silenceMs,
     charge: chargeOf(call.plan, trunk.id, number),
   };

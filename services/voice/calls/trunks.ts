@@ -11,6 +11,7 @@ import { trunkStore } from "../trunks/store.ts";
 import { pause } from "./abort.ts";
 import { calledNumber } from "./inbound.ts";
 import type { Plans } from "./plans.ts";
+import { throughProxy } from "./trunkTargets.ts";
 
 /** Whose call it is. `certain`: it has the contact that only this provider was given. */
 export interface TrunkMatch {
@@ -187,7 +188,6 @@ const uriOf = ({ trunk }: Running, user?: string): string => {
   const host = trunk.host.includes(":") && !trunk.host.startsWith("[") ? `[${trunk.host}]` : trunk.host;
   return `sip:${user === undefined ? "" : `${user}@`}${host}${trunk.port === null ? "" : `:${trunk.port}`}${trunk.transport === "udp" ? "" : `;transport=${trunk.transport}`}`;
 };
-const routesOf = ({ trunk }: Running) => (trunk.outboundProxy ? { routes: [`<sip:${trunk.outboundProxy};lr>`] } : {});
 
 function credentialsOf({ secrets }: Pick<Parts, "secrets">, { trunk }: Running) {
   if (!trunk.password || !trunk.userName) return {};
@@ -207,7 +207,7 @@ function sendRegister(parts: Parts, one: Running, seconds: number, timeoutMs: nu
     contact: { user: contact, params: { expires: String(seconds) } },
     callId: contact,
     timeoutMs,
-    ...routesOf(one),
+    ...throughProxy(one.trunk),
     ...credentialsOf(parts, one),
   });
 }
@@ -248,7 +248,7 @@ async function qualify(parts: Parts, one: Running): Promise<void> {
       target: uriOf(one),
       from,
       timeoutMs: 10_000,
-      ...routesOf(one),
+      ...throughProxy(one.trunk),
     });
     stop.signal.throwIfAborted();
     if (response) answered(one, response.source);

@@ -49,7 +49,13 @@ export function conferenceWent(name: string | undefined): Saying[] {
   return name === undefined ? ["conference_somebody_left"] : [{ file: name }, "conference_left"];
 }
 
-export function forwardedTo(number: string, when: "always" | "busy" | "no_answer" = "always"): Saying[] {
-  const phrases = { always: "forward_on", busy: "forward_busy_on", no_answer: "forward_no_answer_on" } as const;
+export function forwardedTo(number: string, when: "always" | "busy" | "noAnswer" | "unreachable" = "always"): Saying[] {
+  const phrases = {
+    always: "forward_on",
+    busy: "forward_busy_on",
+    noAnswer: "forward_no_answer_on",
+    // Of who called, it is the same.
+    unreachable: "forward_no_answer_on",
+  } as const;
   return [phrases[when], { digits: number }];
 }

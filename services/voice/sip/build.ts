@@ -54,8 +54,8 @@ export function requestText(
   return withBody(head + writeHeaders(request.headers), request.body);
 }
 
-/** Headers of a request that go back with every answer (RFC 3261 section 8.2.6.2), in its words. */
-function echoed(request: RequestMessage, toTag: string | undefined, recordRoute: boolean): string {
+/** Headers of a request that go back with every answer (RFC 3261 sections 8.2.6.1 and 8.2.6.2), in its words. */
+function echoed(request: RequestMessage, toTag: string | undefined, recordRoute: boolean, isTrying: boolean): string {
   let head = "";
   let viaSeen = false;
   for (let at = 0; at < request.names.length; at++) {
@@ -69,6 +69,7 @@ function echoed(request: RequestMessage, toTag: string | undefined, recordRoute:
     else if (name === "call-id") head += `Call-ID: ${value}\r\n`;
     else if (name === "cseq") head += `CSeq: ${value}\r\n`;
     else if (recordRoute && name === "record-route") head += `Record-Route: ${value}\r\n`;
+    else if (isTrying && name === "timestamp") head += `Timestamp: ${value}\r\n`;
   }
   return head;
 }
@@ -92,6 +93,6 @@ export function responseText(
   },
 ): string | Buffer {
   const head = `SIP/2.0 ${status} ${safe(options.reason ?? phraseOf(status))}\r\n`;
-  const echo = echoed(request, options.toTag, options.recordRoute === true);
+  const echo = echoed(request, options.toTag, options.recordRoute === true, status === 100);
   return withBody(head + echo + writeHeaders(options.headers), options.body);
 }

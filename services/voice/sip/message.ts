@@ -1,4 +1,5 @@
 /** Messages as they came. A message is cut into headers once; what a header means is read when someone asks. */
+import { sdpOf } from "./bodies.ts";
 import { headerName, isList, phraseOf, splitList } from "./headers.ts";
 import type { NameAddress, SipMessage, SipRequest, SipResponse, SipUri, Source } from "./ports.ts";
 import { parseNameAddress, parseUri } from "./uri.ts";
@@ -99,9 +100,7 @@ export abstract class Message implements SipMessage {
   }
 
   get sdp(): string | undefined {
-    if (this.content.length === 0) return undefined;
-    if (this.contentType === "application/sdp" || this.contentType === "") return this.body;
-    return this.contentType.startsWith("multipart/") ? sdpPart(this.body, this.header("content-type")!) : undefined;
+    return sdpOf(this);
   }
 
   /** Values of Reason (RFC 3326). */
@@ -153,15 +152,4 @@ export function parseCseq(text: string): { number: number; method: string } | un
   const match = /^(\d{1,10})\s+(\S+)$/.exec(text);
   if (!match || Number(match[1]) >= 2 ** 31) return undefined;
   return { number: Number(match[1]), method: match[2]! };
-}
-
-/** RFC 2046 section 5.1.1. */
-function sdpPart(body: string, type: string): string | undefined {
-  const boundary = /;\s*boundary\s*=\s*("([^"]+)"|[^;\s]+)/i.exec(type);
-  if (!boundary) return undefined;
-  for (const part of body.split(`--${boundary[2] ?? boundary[1]}`).slice(1)) {
-    const [head = "", ...rest] = part.split(/\r?\n\r?\n/);
-    if (/^\s*(content-type|c)\s*:\s*application\/sdp/im.test(head)) return rest.join("\r\n\r\n");
-  }
-  return undefined;
 }

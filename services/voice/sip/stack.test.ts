@@ -1,55 +1,13 @@
 /** What the stack does by itself, seen from outside: raw datagrams, streams, WebSockets. */
 import assert from "node:assert/strict";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import type { IncomingRequest, Subscription } from "./ports.ts";
 import { next, sdp, testStack, until } from "./testing/stacks.ts";
-
-/** A socket that says what it is told, and remembers what it hears. */
-async function stranger(context: TestContext, port: number) {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  context.after(() => socket.close());
-  const heard: string[] = [];
-  socket.on("message", (data) => heard.push(data.toString()));
-  return {
-    heard,
-    port: socket.address().port,
-    say: (text: string | Buffer) => socket.send(text, port, "127.0.0.1"),
-    async ask(text: string): Promise<string> {
-      const before = heard.length;
-      socket.send(text, port, "127.0.0.1");
-      await until(() => heard.length > before);
-      return heard[before]!;
-    },
-  };
-}
-
-let count = 0;
-
-function request(method: string, headers: Record<string, string> = {}, line = `${method} sip:bob@127.0.0.1 SIP/2.0`): string {
-  const all = {
-    Via: `SIP/2.0/UDP 10.9.8.7:5060;rport;branch=z9hG4bKtest${++count}`,
-    From: "<sip:alice@example.org>;tag=a",
-    To: "<sip:bob@127.0.0.1>",
-    "Call-ID": `call${count}`,
-    CSeq: `1 ${method}`,
-    Contact: "<sip:alice@10.9.8.7>",
-    "Max-Forwards": "70",
-    "Content-Length": "0",
-    ...headers,
-  };
-  return `${line}\r\n${Object.entries(all)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join("\r\n")}\r\n\r\n`;
-}
-
-const statusOf = (response: string): number => Number(response.split(" ")[1]);
+import { request, statusOf, stranger } from "./testing/stranger.ts";
 
 test("requests that belong nowhere get the RFC's answers, one behind address translation too", async (context) => {
   const bob = await testStack(context, { onRequest: (incoming) => incoming.respond(200) });

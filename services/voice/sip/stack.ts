@@ -1,5 +1,6 @@
 /** The whole: what comes is told apart, and handed to whom it concerns. */
 import { Authenticator } from "./authenticator.ts";
+import { hasUnknownBody } from "./bodies.ts";
 import { responseText } from "./build.ts";
 import { allow, methods, understood } from "./capabilities.ts";
 import { type AnswerOptions, answer, type DialogOwner, type Host } from "./host.ts";
@@ -143,7 +144,7 @@ class Stack implements SipStack, Host {
 
   #request(request: RequestMessage, flow: Flow): void {
     const known = this.#transactions.find(request);
-    if (known) known.receive(request);
+    if (known && !(request.method === "ACK" && known.accepted)) known.receive(request);
     else if (request.method === "ACK") this.#ownerOf(request)?.receiveAck(request);
     else this.#newRequest(request, flow);
   }
@@ -168,7 +169,8 @@ class Stack implements SipStack, Host {
 
   #cancel(request: RequestMessage, transaction: ServerTransaction): void {
     const invite = this.#transactions.findCancelled(request);
-    answer(this, transaction, invite ? 200 : 481);
+    // Section 9.2: with the tag that the answers to the INVITE have.
+    answer(this, transaction, invite ? 200 : 481, invite ? { toTag: invite.localTag } : {});
     if (invite && !invite.answered) invite.onCancel?.(request);
   }
 
@@ -215,11 +217,12 @@ class Stack implements SipStack, Host {
       answer(this, transaction, 503, { headers: { "Retry-After": "30" } });
       return;
     }
-    if (request.contacts.length !== 1) {
-      answer(this, transaction, 400, { reason: "An INVITE needs one Contact" });
+    const [contact, ...others] = request.contacts;
+    if (contact === undefined || others.length > 0 || contact.uri.scheme === "tel") {
+      answer(this, transaction, 400, { reason: "An INVITE needs one Contact, a SIP URI" });
       return;
     }
-    if (request.content.length > 0 && request.sdp === undefined) {
+    if (hasUnknownBody(request)) {
       answer(this, transaction, 415, { headers: { Accept: "application/sdp" } });
       return;
     }

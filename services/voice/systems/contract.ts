@@ -40,6 +40,9 @@ export const defaultFeatureCodes = {
   forwardBusyOff: "*91",
   forwardNoAnswer: "*92",
   forwardNoAnswerOff: "*93",
+  /** When no phone is there. */
+  forwardUnreachable: "*94",
+  forwardUnreachableOff: "*95",
   doNotDisturb: "*78",
   doNotDisturbOff: "*79",
   callWaiting: "*43",
@@ -103,6 +106,11 @@ const emergency = z.object({
 const recordingSettings = z.object({
   mode: recordingPolicy,
   announce: z.boolean().describe("Both hear at the beginning that the call is recorded."),
+  mayPause: z
+    .boolean()
+    .describe(
+      "Where all is recorded, a person here stops that with the code in a call, and has it go on: while a card's number is told.",
+    ),
   retentionDays: z.int().min(1).max(3650).describe("Then a recording is deleted, unless it is held."),
 });
 

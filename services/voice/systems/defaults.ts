@@ -68,7 +68,7 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
   musicOnHold: null,
   featureCodes: defaultFeatureCodes,
   emergency: { numbers: emergencyNumbersOf(country), alertEmails: [], alertExtension: null },
-  recording: { mode: "off", announce: true, retentionDays: 90 },
+  recording: { mode: "off", announce: true, mayPause: false, retentionDays: 90 },
   voicemail: { maxSeconds: 180, retentionDays: 90 },
   limits: {
     maxExternalCalls: 10,

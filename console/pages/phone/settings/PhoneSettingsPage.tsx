@@ -200,10 +200,10 @@ function Recording({ system, may }: PhonePlace) {
   const t = useT();
   const form = useForm({
     initial: { ...system.recording, maxSeconds: system.voicemail.maxSeconds, voicemailDays: system.voicemail.retentionDays },
-    submit: async ({ mode, announce, retentionDays, maxSeconds, voicemailDays }) => {
+    submit: async ({ mode, announce, mayPause, retentionDays, maxSeconds, voicemailDays }) => {
       await callApi("phoneSystemUpdate", {
         phoneSystem: system.id,
-        recording: { mode, announce, retentionDays },
+        recording: { mode, announce, mayPause, retentionDays },
         voicemail: { maxSeconds, retentionDays: voicemailDays },
       });
       await refresh();
@@ -234,6 +234,13 @@ function Recording({ system, may }: PhonePlace) {
         checked={form.values.announce}
         disabled={!may}
         onChange={(event) => form.set("announce", event.currentTarget.checked)}
+      />
+      <Switch
+        label={t("phoneSettings.mayPause")}
+        description={t("phoneSettings.mayPauseText")}
+        checked={form.values.mayPause}
+        disabled={!may}
+        onChange={(event) => form.set("mayPause", event.currentTarget.checked)}
       />
       {days("retentionDays", 3650)}
       {days("voicemailDays", 3650)}

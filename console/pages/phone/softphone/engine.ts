@@ -1,11 +1,13 @@
-import { type Invitation, Inviter, Registerer, RegistererState, type Session, SessionState, UserAgent } from "sip.js";
+import { type Invitation, Inviter, type Session, SessionState, UserAgent } from "sip.js";
 import type { PhoneAccount } from "./account.ts";
 import { cancelCause, causeOf, MicrophoneError, microphoneCause } from "./causes.ts";
 import { withKnownChallenges } from "./challenges.ts";
 import { chosenDevices, Microphone } from "./devices.ts";
 import { CallMedia, OfferGaveWay } from "./media.ts";
+import { Mending } from "./mending.ts";
 import { Mixer } from "./mixer.ts";
 import { type Counters, countersOf, figuresBetween, qualityOf } from "./quality.ts";
+import { Registration } from "./registration.ts";
 import {
   type Cause,
   isLive,
@@ -18,8 +20,6 @@ import {
 } from "./state.ts";
 
 const qualityMs = 3000;
-const expiresSeconds = 300;
-const longestPauseMs = 10_000;
 
 interface Line {
   id: string;
@@ -34,7 +34,7 @@ interface Line {
 /** The phone itself: SIP over WebSocket (RFC 7118) with sip.js, sound and pictures with WebRTC. It does steps and tells events. */
 export class PhoneEngine {
   readonly #agent: UserAgent;
-  readonly #registerer: Registerer;
+  readonly #registration: Registration;
   readonly #account: PhoneAccount;
   readonly #told: (event: PhoneEvent) => void;
   readonly #state: () => PhoneState;
@@ -42,14 +42,8 @@ export class PhoneEngine {
   readonly #mixer = new Mixer();
   readonly #lines = new Map<string, Line>();
   readonly #medias = new WeakMap<Session, CallMedia>();
+  readonly #mending: Mending<Line>;
   readonly #timer: ReturnType<typeof setInterval>;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #pauseMs = 1000;
-  #stopped = false;
-  readonly #askServers: () => Promise<string[]>;
-  #servers: string[];
-  /** Since it was registered. */
-  #attempts = 0;
 
   constructor(options: {
     account: PhoneAccount;
@@ -62,15 +56,13 @@ export class PhoneEngine {
     this.#told = options.told;
     this.#state = options.state;
     const { account } = options;
-    this.#askServers = options.askServers;
-    this.#servers = account.servers;
     this.#agent = new UserAgent({
       uri: this.#address(account.userName),
       authorizationUsername: account.userName,
       authorizationPassword: account.password,
       displayName: account.name,
       instanceId: options.instance,
-      transportOptions: { server: account.servers[0], keepAliveInterval: 25, connectionTimeout: 10 },
+      transportOptions: { server: account.servers[0], connectionTimeout: 10 },
       logBuiltinEnabled: false,
       userAgentString: "Khmara console",
       sipExtensionReplaces: "Supported" as never,
@@ -79,37 +71,42 @@ export class PhoneEngine {
       sessionDescriptionHandlerFactory: (session) => this.#mediaOf(session),
       delegate: {
         onInvite: (invitation) => this.#rings(invitation),
-        onDisconnect: (error) => error && this.#lost(),
-        onConnect: () => this.#register(),
+        onDisconnect: (error) => {
+          if (error === undefined) return;
+          this.#registration.cutOff();
+          this.#mending.tear(this.#lines.values());
+        },
+        onConnect: () => {
+          this.#registration.register();
+          void this.#mending.try();
+        },
       },
     });
     const { transport } = this.#agent;
     const take = transport.onMessage;
     transport.onMessage = (message) => take?.(withKnownChallenges(message));
-    this.#registerer = new Registerer(this.#agent, { expires: expiresSeconds, regId: 1 });
-    this.#registerer.stateChange.addListener((state) => {
-      if (state === RegistererState.Registered) this.#tellRegistration("registered");
-      if (state === RegistererState.Unregistered && this.#state().registration === "registered") this.#lost();
+    this.#registration = new Registration({
+      agent: this.#agent,
+      servers: account.servers,
+      askServers: options.askServers,
+      told: (registration) => this.#told({ kind: "registration", registration }),
+      isRegistered: () => this.#state().registration === "registered",
+      hasCalls: () => this.#lines.size > 0,
     });
+    this.#mending = new Mending(this.#agent, (line) => this.#agreeAnew(line));
     this.#timer = setInterval(() => void this.#measure(), qualityMs);
-    addEventListener("online", this.#reconnect);
-    addEventListener("offline", this.#offline);
   }
 
   start(): void {
-    this.#tellRegistration("connecting");
-    void this.#agent.start().catch(() => this.#lost());
+    this.#registration.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
     clearInterval(this.#timer);
-    clearTimeout(this.#retry);
-    removeEventListener("online", this.#reconnect);
-    removeEventListener("offline", this.#offline);
+    this.#mending.stop();
     for (const line of this.#lines.values()) line.media.close();
     this.#microphone.release();
-    await this.#registerer.unregister().catch(() => {});
+    await this.#registration.stop();
     await this.#agent.stop().catch(() => {});
   }
 
@@ -121,7 +118,8 @@ export class PhoneEngine {
 
   async run(step: Step): Promise<void> {
     if (step.kind === "invite") return this.#invite(step);
-    if (!("id" in step) && step.kind !== "mix") return step.kind === "reconnect" ? this.#reconnect() : this.#changeDevices();
+    if (!("id" in step) && step.kind !== "mix")
+      return await (step.kind === "reconnect" ? this.#registration.reconnect() : this.#changeDevices());
     if (step.kind === "mix") return this.#mix(step.ids);
     if (step.kind === "show") return this.#told({ kind: "shown", id: step.id });
     const line = this.#lines.get(step.id);
@@ -257,6 +255,7 @@ export class PhoneEngine {
       const { connectionState } = media.connection;
       if (connectionState === "connected") this.#changed(line, { interrupted: false });
       if (connectionState === "disconnected" || connectionState === "failed") this.#changed(line, { interrupted: true });
+      this.#mending.changed(line);
     };
     session.delegate = {
       // Another picture, a hold, or somebody else: the other side was transferred.
@@ -329,9 +328,20 @@ export class PhoneEngine {
         .catch((error: Error) => (isGlare(error) ? done(491) : fail(error)));
     });
     if (status < 300) return;
-    if (status !== 491 || tries === 0) throw new Error(`The other side refused the change (${status})`);
+    if (status !== 491 || tries === 0) throw new Refused(status);
     await new Promise((waited) => setTimeout(waited, 300 + Math.random() * 1800));
     await this.#negotiate(line, tries - 1);
+  }
+
+  /** For sound that was interrupted. */
+  async #agreeAnew(line: Line): Promise<void> {
+    try {
+      await this.#negotiate(line);
+    } catch (error) {
+      // It ended there while we could not be told.
+      if (error instanceof Refused && error.status === 481) await line.session.bye();
+      throw error;
+    }
   }
 
   async #refer(line: Line, to: Parameters<Session["refer"]>[0]): Promise<void> {
@@ -394,71 +404,6 @@ export class PhoneEngine {
     this.#told({ kind: "changed", id: line.id, change });
   }
 
-  #register(): void {
-    void this.#registerer
-      .register({
-        requestDelegate: {
-          // After a line was cut the registration is renewed, which is no change of its state.
-          onAccept: () => {
-            this.#attempts = 0;
-            this.#pauseMs = 1000;
-            this.#tellRegistration("registered");
-          },
-          onReject: ({ message }) => {
-            const refused = [401, 403, 404, 407].includes(message.statusCode ?? 0);
-            this.#tellRegistration(refused ? "refused" : "lost");
-            if (!refused) this.#retry = setTimeout(() => void this.#moveOn(), this.#pause());
-          },
-        },
-      })
-      .catch(() => this.#lost());
-  }
-
-  #lost(): void {
-    if (this.#stopped) return;
-    this.#tellRegistration("lost");
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#reconnect(), this.#pause());
-  }
-
-  /** The connection itself would notice only minutes later. */
-  readonly #offline = (): void => this.#lost();
-
-  /** Longer each time, until it is registered. */
-  #pause(): number {
-    const pauseMs = this.#pauseMs;
-    this.#pauseMs = Math.min(longestPauseMs, pauseMs * 2);
-    return pauseMs;
-  }
-
-  readonly #reconnect = (): void => {
-    clearTimeout(this.#retry);
-    if (this.#stopped) return;
-    if (this.#agent.isConnected()) this.#register();
-    else void this.#connect().catch(() => this.#lost());
-  };
-
-  /** To the one that has the phone system now, as the cloud says; when that does not take us, to the next. */
-  async #connect(): Promise<void> {
-    this.#servers = await this.#askServers().catch(() => this.#servers);
-    const server = this.#servers[this.#attempts++ % this.#servers.length];
-    // sip.js has no way to change it, and reads it anew at each connection.
-    const { configuration } = this.#agent.transport as unknown as { configuration: { server: string } };
-    if (server !== undefined) configuration.server = server;
-    await this.#agent.reconnect();
-  }
-
-  /** This server does not serve us any more, or not yet. Calls that run have to stay where they are. */
-  async #moveOn(): Promise<void> {
-    if (this.#lines.size > 0 || !this.#agent.isConnected()) return this.#reconnect();
-    await this.#agent.transport.disconnect().catch(() => {});
-    this.#reconnect();
-  }
-
-  #tellRegistration(registration: PhoneState["registration"]): void {
-    if (!this.#stopped) this.#told({ kind: "registration", registration });
-  }
-
   #address(to: string) {
     const address = to.includes("@") ? to : `${encodeURIComponent(to)}@${this.#account.domain}`;
     const uri = UserAgent.makeURI(`sip:${address}`);
@@ -471,6 +416,13 @@ const peerOf = (user: string, name: string | undefined): Peer => {
   const number = decodeURIComponent(user);
   return name && name !== number ? { number, name } : { number };
 };
+class Refused extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`The other side refused the change (${status})`);
+    this.status = status;
+  }
+}
 const isGlare = (error: Error) => error instanceof OfferGaveWay || /in progress|ongoing re-INVITE/i.test(error.message);
 const agreed = (media: CallMedia) => ({ receivesVideo: media.receivesVideo, heldByPeer: media.heldByPeer });
 

@@ -207,10 +207,13 @@ export class CallMedia implements SessionDescriptionHandler {
 
   #gathered(): Promise<void> {
     const { connection } = this;
-    if (connection.iceGatheringState === "complete") return Promise.resolve();
+    // Asked to look anew, it says so only later.
+    const isComplete = () =>
+      connection.iceGatheringState === "complete" && /^a=candidate:/m.test(connection.localDescription?.sdp ?? "");
+    if (isComplete()) return Promise.resolve();
     return new Promise((done) => {
       const finish = () => {
-        if (timer !== undefined && connection.iceGatheringState !== "complete") return;
+        if (timer !== undefined && !isComplete()) return;
         clearTimeout(timer);
         connection.removeEventListener("icegatheringstatechange", finish);
         done();

@@ -13,7 +13,7 @@ import type {
   RecordOptions,
 } from "../engine.ts";
 import { MediaError } from "../engine.ts";
-import { legMedia } from "../sdp/negotiation.ts";
+import { checkOffer, legMedia } from "../sdp/negotiation.ts";
 import { readRemote } from "../sdp/remote.ts";
 import type { EmbeddedEngine } from "./engine.ts";
 import type { LegOptions, ParametersOf, ResultOf, WorkerMethod } from "./protocol.ts";
@@ -69,6 +69,8 @@ export class EmbeddedLeg implements MediaLeg {
   readonly #engine: EmbeddedEngine;
   readonly #forgotten: () => void;
   #media: LegMedia | undefined;
+  #noMediaSeconds = 0;
+  readonly #kept = new Map<string, Promise<() => void>>();
   #opening: Promise<unknown> | undefined;
   #closed = false;
 
@@ -88,7 +90,15 @@ export class EmbeddedLeg implements MediaLeg {
     return this.#media;
   }
 
+  /** Its packets are passed on as they are, if at all. */
+  get isPlain(): boolean {
+    const media = this.#media;
+    return media?.direction === "sendrecv" && !media.heldByRemote && media.telephoneEvent && this.#noMediaSeconds === 0;
+  }
+
   async offer(options: OfferOptions = {}): Promise<string> {
+    await this.#keep("offer");
+    this.#noMediaSeconds = options.noMediaSeconds ?? this.#noMediaSeconds;
     const { edge } = this.#engine;
     const profile = options.profile ?? this.#media?.profile ?? "rtp";
     const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false } : resolve(options);
@@ -98,7 +108,9 @@ export class EmbeddedLeg implements MediaLeg {
 
   async consider(sdp: string): Promise<LegMedia> {
     this.#engine.edge?.check();
-    const media = legMedia(readRemote(sdp), undefined);
+    const remote = readRemote(sdp);
+    checkOffer(remote, { hasEdge: this.#engine.edge !== undefined });
+    const media = legMedia(remote, undefined);
     // It will be needed: its ports are taken while others are asked.
     void this.open().catch(() => {});
     this.#media ??= media;
@@ -108,11 +120,17 @@ export class EmbeddedLeg implements MediaLeg {
   async answer(remoteOffer: string, options: AnswerOptions = {}): Promise<string> {
     const { edge } = this.#engine;
     if (!edge) return await this.#answer(remoteOffer, resolve(options));
-    const { profile } = readRemote(remoteOffer);
-    const inside = await edge.offerFromParty(this, remoteOffer);
-    const sdp = await edge.answerToParty(this, await this.#answer(inside, { ...resolve(options), video: false }));
-    this.#media = { ...this.#media!, profile };
-    return sdp;
+    await this.#keep("offer");
+    this.#noMediaSeconds = options.noMediaSeconds ?? this.#noMediaSeconds;
+    try {
+      const { profile } = readRemote(remoteOffer);
+      const inside = await edge.offerFromParty(this, remoteOffer);
+      const sdp = await edge.answerToParty(this, await this.#answer(inside, { ...resolve(options), video: false }));
+      this.#media = { ...this.#media!, profile };
+      return sdp;
+    } finally {
+      this.#release("offer");
+    }
   }
 
   async #answer(offer: string, options: LegOptions): Promise<string> {
@@ -128,32 +146,47 @@ export class EmbeddedLeg implements MediaLeg {
       const { profile } = readRemote(sdp);
       const inside = await edge.answerFromParty(this, sdp);
       this.#media = { ...(await this.ask("legAccept", { leg: this.id, sdp: inside })), profile };
+      this.#release("offer");
     }
     return this.#media;
   }
 
   async rollback(): Promise<void> {
     await this.ask("legRollback", { leg: this.id });
+    this.#release("offer");
   }
 
   play(source: PlaySource, options: PlayOptions = {}): Playback {
-    return this.#engine.runs.play(this.#engine.newId("play-"), this.#place(), source, options);
+    const playback = this.#engine.runs.play(...this.#run("play-"), source, options);
+    void playback.done.then(() => this.#release(playback.id));
+    return playback;
   }
 
   record(options: RecordOptions): Recording {
-    return this.#engine.runs.record(this.#engine.newId("record-"), this.#place(), options);
+    const recording = this.#engine.runs.record(...this.#run("record-"), options);
+    void recording.done.then(() => this.#release(recording.id));
+    return recording;
   }
 
   async sendDtmf(digits: string, { toneMs = 120, gapMs = 60 }: { toneMs?: number; gapMs?: number } = {}): Promise<void> {
-    await this.ask("legDtmf", { leg: this.id, digits, toneMs, gapMs });
+    const why = this.#engine.newId("digits-");
+    await this.#keep(why);
+    try {
+      await this.ask("legDtmf", { leg: this.id, digits, toneMs, gapMs });
+    } finally {
+      this.#release(why);
+    }
   }
 
   async mute(muted: boolean): Promise<void> {
+    if (muted) await this.#keep("mute");
+    else this.#release("mute");
     await this.ask("legMute", { leg: this.id, muted });
   }
 
   async quality(): Promise<QualityFigures> {
-    return await this.ask("legQuality", { leg: this.id });
+    const { shortcuts } = this.#engine;
+    return shortcuts ? await shortcuts.quality(this) : await this.ask("legQuality", { leg: this.id });
   }
 
   async close(): Promise<void> {
@@ -169,6 +202,7 @@ export class EmbeddedLeg implements MediaLeg {
 
   forget(): void {
     this.#closed = true;
+    this.#engine.shortcuts?.closed(this);
     this.#engine.legs.delete(this.id);
     this.#forgotten();
   }
@@ -189,8 +223,28 @@ export class EmbeddedLeg implements MediaLeg {
     await this.#opening;
   }
 
-  #place() {
-    return { worker: this.worker, on: { leg: this.id }, opened: () => this.open() };
+  #run(kind: string) {
+    const id = this.#engine.newId(kind);
+    const opened = async () => {
+      await this.#keep(id);
+      await this.open();
+    };
+    return [id, { worker: this.worker, on: { leg: this.id }, opened }] as const;
+  }
+
+  /** The worker has this leg's packets from now on, until `#release` of the same. */
+  async #keep(why: string): Promise<void> {
+    const { shortcuts } = this.#engine;
+    if (!shortcuts) return;
+    const kept = this.#kept.get(why) ?? shortcuts.need(this);
+    this.#kept.set(why, kept);
+    await kept;
+  }
+
+  #release(why: string): void {
+    const kept = this.#kept.get(why);
+    this.#kept.delete(why);
+    void kept?.then((release) => release());
   }
 }
 

@@ -1,8 +1,8 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { type DtlsIdentity, type DtlsTransport, startDtls } from "../rtp/dtls.ts";
 import { SrtpContext } from "../rtp/srtp.ts";
-import { bindingResponse, isStun, readBindingRequest } from "../rtp/stun.ts";
-import type { Agreement } from "../sdp/negotiation.ts";
+import { type BindingRequest, bindingResponse, isStun, readBindingRequest } from "../rtp/stun.ts";
+import type { Agreement, IceCredentials } from "../sdp/negotiation.ts";
 import type { PortPair } from "./ports.ts";
 
 export interface TransportHandlers {
@@ -12,6 +12,9 @@ export interface TransportHandlers {
   failed(reason: string): void;
 }
 
+/** Places that one leg's packets may come from. */
+const mostValid = 32;
+
 const keyOf = (info: { address: string; port: number }): string => `${info.address} ${info.port}`;
 
 /** A leg's sockets with ICE-lite, DTLS, SRTP and symmetric RTP (RFC 4961). What reaches the handlers is decrypted. */
@@ -19,7 +22,7 @@ export class LegTransport {
   readonly #pair: PortPair;
   readonly #identity: DtlsIdentity;
   readonly #handlers: TransportHandlers;
-  readonly #ice: () => { user: string; password: string };
+  readonly #ice: () => readonly IceCredentials[];
   #agreed: Agreement | undefined;
   #dtls: DtlsTransport | undefined;
   #dtlsFor = "";
@@ -37,12 +40,7 @@ export class LegTransport {
   #connected = false;
   #closed = false;
 
-  constructor(
-    pair: PortPair,
-    identity: DtlsIdentity,
-    ice: () => { user: string; password: string },
-    handlers: TransportHandlers,
-  ) {
+  constructor(pair: PortPair, identity: DtlsIdentity, ice: () => readonly IceCredentials[], handlers: TransportHandlers) {
     this.#pair = pair;
     this.#identity = identity;
     this.#ice = ice;
@@ -203,11 +201,19 @@ export class LegTransport {
   }
 
   #stun(packet: Buffer, info: RemoteInfo): void {
-    const { user, password } = this.#ice();
-    const request = readBindingRequest(packet, user, password);
-    if (!request) return;
-    if (this.#valid.size < 32) this.#valid.add(keyOf(info));
-    if (!this.#valid.has(keyOf(info))) return;
+    for (const { user, password } of this.#ice()) {
+      const request = readBindingRequest(packet, user, password);
+      if (request) {
+        this.#checked(request, password, info);
+        return;
+      }
+    }
+  }
+
+  #checked(request: BindingRequest, password: string, info: RemoteInfo): void {
+    // The oldest is of a network that it left long ago.
+    if (this.#valid.size >= mostValid && !this.#valid.has(keyOf(info))) this.#valid.delete(this.#valid.values().next().value!);
+    this.#valid.add(keyOf(info));
     const response = bindingResponse(request.transaction, info.address, info.port, password);
     this.#transmit(this.#pair.rtp, response, info);
     if (request.useCandidate || !this.#remote) this.#remote = { address: info.address, port: info.port };

@@ -29,6 +29,11 @@ export interface Agreement {
   video: { name: string; send: number; receive: number; direction: MediaDirection } | undefined;
 }
 
+export interface IceCredentials {
+  user: string;
+  password: string;
+}
+
 export const allCodecs: readonly CodecName[] = ["PCMU", "PCMA", "G722", "opus"];
 
 export const sends = (direction: MediaDirection): boolean => direction === "sendrecv" || direction === "sendonly";
@@ -51,6 +56,7 @@ export class Negotiation {
   #version = 0;
   #address: string;
   #ice = newIce();
+  #iceBefore: IceCredentials | undefined;
   #remoteIce: string | undefined;
   readonly #keys = new Map<SrtpSuite, Buffer>();
   /** Payload types that were said once mean the same to the end. */
@@ -73,8 +79,9 @@ export class Negotiation {
     this.#address = fixed.addresses[0]!;
   }
 
-  get ice(): { user: string; password: string } {
-    return this.#ice;
+  /** Those that hold, and those before them: a browser that changes to new ones asks with either until it has read our answer, and some of it after that. */
+  get ice(): readonly IceCredentials[] {
+    return this.#iceBefore ? [this.#ice, this.#iceBefore] : [this.#ice];
   }
 
   get agreed(): Agreement | undefined {
@@ -126,11 +133,13 @@ export class Negotiation {
     const codec = this.#order(options)
       .map((name) => remote.codecs.find((each) => each.name === name))
       .find((each) => each !== undefined);
-    if (!codec)
-      throw new MediaError("not_acceptable", "The other side offers none of PCMU, PCMA, G722 and opus that are allowed here.");
-    this.#checkSetup(remote);
+    if (!codec) throw noCodec();
+    checkSetup(remote);
     // Other credentials are another ICE session, and need others of ours too (RFC 8445 section 2.4).
-    if (this.#remoteIce !== undefined && remote.iceUser !== this.#remoteIce) this.#ice = newIce();
+    if (this.#remoteIce !== undefined && remote.iceUser !== this.#remoteIce) {
+      this.#iceBefore = this.#ice;
+      this.#ice = newIce();
+    }
     this.#remoteIce = remote.iceUser;
     const event = eventFor(remote, codec.name);
     const direction = meet(options.direction ?? "sendrecv", remote.direction);
@@ -182,7 +191,7 @@ export class Negotiation {
     const hasDtls = offered.profile === "srtp" && offered.setup === "actpass" && remote.profile === "webrtc";
     if (remote.profile !== offered.profile && !hasDtls)
       throw new MediaError("not_acceptable", `The answer is for ${remote.profile}, the offer was for ${offered.profile}.`);
-    this.#checkSetup(remote);
+    checkSetup(remote);
     const codec = remote.codecs.find((each) => offered.codecs.some(({ name }) => name === each.name));
     if (!codec) throw new MediaError("not_acceptable", "The answer has none of the codecs of the offer.");
     const event = eventFor(remote, codec.name);
@@ -213,13 +222,6 @@ export class Negotiation {
 
   rollback(): void {
     this.#offered = undefined;
-  }
-
-  #checkSetup(remote: RemoteDescription): void {
-    if (remote.profile !== "webrtc") return;
-    if (remote.setup === "passive")
-      throw new MediaError("not_acceptable", "The other side must be the DTLS client (a=setup:active or actpass).");
-    if (!remote.rtcpMux) throw new MediaError("not_acceptable", "DTLS-SRTP needs a=rtcp-mux here.");
   }
 
   #order(options: NegotiationOptions): CodecName[] {
@@ -258,6 +260,23 @@ export class Negotiation {
   }
 }
 
+const noCodec = () =>
+  new MediaError("not_acceptable", "The other side offers none of PCMU, PCMA, G722 and opus that are allowed here.");
+
+function checkSetup(remote: RemoteDescription): void {
+  if (remote.profile !== "webrtc") return;
+  if (remote.setup === "passive")
+    throw new MediaError("not_acceptable", "The other side must be the DTLS client (a=setup:active or actpass).");
+  if (!remote.rtcpMux) throw new MediaError("not_acceptable", "DTLS-SRTP needs a=rtcp-mux here.");
+}
+
+/** Whether `answer` could take it: before anybody rings for it. @throws MediaError not_acceptable */
+export function checkOffer(remote: RemoteDescription, options: { hasEdge: boolean }): void {
+  if (remote.codecs.length === 0) throw noCodec();
+  // An edge before us does the DTLS.
+  if (!options.hasEdge) checkSetup(remote);
+}
+
 function withVideo(lines: LocalDescription["lines"], video: boolean): LocalDescription["lines"] {
   if (video && lines.some((line) => line.kind === "video")) return lines;
   if (video) return [...lines, { kind: "video", mid: String(lines.length) }];
@@ -265,11 +284,15 @@ function withVideo(lines: LocalDescription["lines"], video: boolean): LocalDescr
   return lines.map((line) => (line.kind === "video" ? { kind: "refused", mid: line.mid, refused } : line));
 }
 
-function eventFor(remote: RemoteDescription, codec: CodecName) {
+/** The telephone-events that go with a codec. */
+export function eventFor(remote: RemoteDescription, codec: CodecName) {
   return remote.events.find((event) => event.rate === clockRates[codec]) ?? remote.events.find((event) => event.rate === 8000);
 }
 
-const newIce = () => ({ user: randomBytes(6).toString("base64url"), password: randomBytes(18).toString("base64url") });
+const newIce = (): IceCredentials => ({
+  user: randomBytes(6).toString("base64url"),
+  password: randomBytes(18).toString("base64url"),
+});
 
 /** For the port. `agreed` is missing while there is only an offer. */
 export function legMedia(remote: RemoteDescription, agreed: Agreement | undefined): LegMedia {

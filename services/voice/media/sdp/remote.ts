@@ -136,10 +136,12 @@ function videoCodecs(media: SdpMedia): RemoteVideo["codecs"] {
   return codecs;
 }
 
+/** Keys with an MKI, or with session parameters that change the cipher, are none that we could use (RFC 4568 sections 6.1 and 6.3). */
 function readCrypto(media: SdpMedia): RemoteDescription["crypto"] {
   const found: RemoteDescription["crypto"] = [];
   for (const line of attributes(media, "crypto")) {
-    const match = /^(\d+)\s+(AES_CM_128_HMAC_SHA1_(?:80|32))\s+inline:([A-Za-z0-9+/=]+)/.exec(line);
+    const match =
+      /^(\d+)\s+(AES_CM_128_HMAC_SHA1_(?:80|32))\s+inline:([A-Za-z0-9+/=]+)(\|[^\s:]+)?\s*(FEC_ORDER\S+|WSH\S+|\s)*$/.exec(line);
     const key = Buffer.from(match?.[3] ?? "", "base64");
     if (match && key.length === 30) found.push({ tag: match[1]!, suite: match[2] as SrtpSuite, key });
   }

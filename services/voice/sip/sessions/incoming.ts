@@ -5,14 +5,13 @@ import { type AnswerOptions, answer, type Host } from "../host.ts";
 import type { RequestMessage } from "../message.ts";
 import type { HangUpOptions, HeaderInput, IncomingCall, NameAddress, RespondOptions, Session } from "../ports.ts";
 import type { ServerTransaction } from "../transactions/server.ts";
-import { newTag } from "../via.ts";
 import { ReliableAnswers } from "./reliable.ts";
 import { SessionCore } from "./session.ts";
 
 export class IncomingSession extends SessionCore implements IncomingCall {
   readonly direction = "incoming";
   readonly callId: string;
-  readonly localTag = newTag();
+  readonly localTag: string;
   readonly dialog: Dialog;
   readonly request: RequestMessage;
   readonly replaces: Session | undefined;
@@ -24,6 +23,7 @@ export class IncomingSession extends SessionCore implements IncomingCall {
     super(host, undefined);
     const { request } = transaction;
     this.#transaction = transaction;
+    this.localTag = transaction.localTag;
     this.request = request;
     this.replaces = replaces;
     this.callId = request.callId;
@@ -129,8 +129,10 @@ export class IncomingSession extends SessionCore implements IncomingCall {
 
   protected override receiveOffer(request: RequestMessage, transaction: ServerTransaction): void {
     // A second INVITE before the first is answered: RFC 3261 section 14.2.
-    if (request.method === "INVITE" && this.state === "early")
-      answer(this.host, transaction, 500, { headers: { "Retry-After": String(Math.floor(Math.random() * 10)) } });
+    if (request.method === "INVITE" && this.state === "early") answer(this.host, transaction, 500, waitABit());
+    // RFC 3311 section 5.2: the INVITE's own offer has no answer yet.
+    else if (request.sdp !== undefined && this.request.sdp !== undefined && this.localSdp === undefined)
+      answer(this.host, transaction, 500, waitABit());
     else super.receiveOffer(request, transaction);
   }
 
@@ -157,3 +159,5 @@ export class IncomingSession extends SessionCore implements IncomingCall {
     super.dispose();
   }
 }
+
+const waitABit = (): AnswerOptions => ({ headers: { "Retry-After": String(Math.floor(Math.random() * 10)) } });

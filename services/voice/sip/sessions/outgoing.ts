@@ -4,10 +4,11 @@ import { type HeaderLine, headerLines, type OutgoingRequest } from "../build.ts"
 import { allow, supported } from "../capabilities.ts";
 import { calledBack, contactOf, type Dialog } from "../dialog.ts";
 import { phraseOf } from "../headers.ts";
-import type { Host } from "../host.ts";
+import { answer, type Host } from "../host.ts";
 import type { Message, RequestMessage, ResponseMessage } from "../message.ts";
 import type { CallOptions, HangUpOptions, NameAddress, OutgoingCall, SipUri, Source } from "../ports.ts";
 import { type Failure, failureStatus, type Sending } from "../sender.ts";
+import type { ServerTransaction } from "../transactions/server.ts";
 import { formatUri, parseNameAddress, parseUri } from "../uri.ts";
 import { newCallId, newTag } from "../via.ts";
 import type { Acknowledgement } from "./requests.ts";
@@ -286,6 +287,14 @@ export class OutgoingSession extends SessionCore implements OutgoingCall {
   protected dialogOf(request: RequestMessage): Dialog | undefined {
     const dialog = this.#branches.get(request.fromTag)?.dialog;
     return this.state === "early" || dialog === this.#dialog ? dialog : undefined;
+  }
+
+  /** Before our own offer has an answer: RFC 3261 section 14.2, RFC 3311 section 5.2. */
+  protected override receiveOffer(request: RequestMessage, transaction: ServerTransaction): void {
+    const isOffer = request.method === "INVITE" || request.sdp !== undefined;
+    const isOpen = this.state === "early" && (request.method === "INVITE" || this.remoteSdp === undefined);
+    if (isOffer && isOpen) answer(this.host, transaction, 491);
+    else super.receiveOffer(request, transaction);
   }
 
   protected override dispose(): void {

@@ -39,6 +39,11 @@ export class ServerTransaction {
     return this.#state !== "proceeding";
   }
 
+  /** An INVITE that got a 2xx: its ACK is a transaction of its own, whatever its branch says (RFC 6026 section 7.1). */
+  get accepted(): boolean {
+    return this.#state === "accepted";
+  }
+
   get #isInvite(): boolean {
     return this.request.method === "INVITE";
   }

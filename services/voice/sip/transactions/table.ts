@@ -76,7 +76,9 @@ export class TransactionTable {
 
 function keyOf(request: RequestMessage, method: string): string {
   const via = request.via!;
-  if (via.branch !== undefined) return `${via.branch}|${via.host}:${via.port ?? ""}|${method}`;
+  // Some phones say the same branch again and again: Call-ID and number keep their requests apart.
+  if (via.branch !== undefined)
+    return `${via.branch}|${via.host}:${via.port ?? ""}|${request.callId}|${request.cseq.number}|${method}`;
   // One of RFC 2543: the ACK's To has a tag that the INVITE's lacks, so To is left out.
   return `${request.uriText}|${request.fromTag}|${request.callId}|${request.cseq.number}|${via.host}:${via.port ?? ""}|${method}`;
 }

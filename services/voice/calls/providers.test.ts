@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { createAuthority, issueCertificate } from "../../../gateway/certificates/authority.ts";
+import { startCloud } from "../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import type { IncomingCall } from "../sip/ports.ts";
+import { openSipStack } from "../sip/stack.ts";
+import { sdp } from "../sip/testing/stacks.ts";
+import type { Json } from "../testing/office.ts";
+import { findTone } from "../testing/tones.ts";
+import { openHouse } from "./testing/house.ts";
+
+/** What providers differ in: each setting of a trunk, by what a provider gets when a phone of ours calls. */
+
+await installTestTools(phoneTools);
+const authority = await createAuthority({ name: "provider" });
+const { certificate, key } = await issueCertificate(authority, ["127.0.0.3"]);
+// As on a server on which somebody installed the provider's authority.
+setDefaultCACertificates([...getCACertificates("default"), authority.certificate]);
+const house = await openHouse(startCloud, { listen: "127.0.0.2" });
+const secure = { tlsPort: 0, certificate: { cert: Buffer.from(certificate), key: Buffer.from(key) } };
+const provider = await openHouse(startCloud, { listen: "127.0.0.3", ...secure });
+const { as, within } = house.office;
+const settings = { voicemail: { enabled: false }, permissions: { international: true } };
+const ann = await house.account("501", "Ann", settings);
+const atAnn = await house.phone(ann, { toneHz: 440 });
+
+/** What it was asked, and what it was called by. */
+const asked: IncomingCall[] = [];
+const works: { answers: boolean } = { answers: false };
+const exchange = await openSipStack({
+  bindings: [
+    { transport: "udp", host: "127.0.0.4", port: 0 },
+    { transport: "tcp", host: "127.0.0.4", port: 0 },
+  ],
+  userAgent: "exchange",
+  onInvite(call) {
+    asked.push(call);
+    if (works.answers) call.answer({ sdp: sdp("exchange") });
+    else call.reject(486);
+  },
+  onRequest: (request) => request.respond(200),
+});
+after(() => exchange.close());
+const portOf = (wanted: string) => exchange.bindings.find(({ transport }) => transport === wanted)?.port as number;
+
+const add = (key: string, body: object): Promise<Json> => as("owner", key, { params: within, body });
+await as("owner", "phoneSystemUpdate", { params: within, body: { limits: { allowedCountries: ["UA"] } } });
+const numbers = await Promise.all(
+  ["+33199001122", "+33199001133"].map((number) =>
+    add("phoneNumberCreate", { number, destination: { kind: "extension", id: ann.extensionId } }),
+  ),
+);
+await as("owner", "extensionUpdate", { params: { extension: ann.extensionId }, body: { callerNumber: numbers[0]?.["id"] } });
+const trunk = await add("trunkCreate", {
+  name: "Exchange",
+  kind: "ip",
+  host: "127.0.0.4",
+  port: portOf("udp"),
+  qualifySeconds: 0,
+});
+const route = await add("outboundRouteCreate", { name: "All", prefixes: ["+"], trunks: [trunk["id"]] });
+const set = (body: object) => as("owner", "trunkUpdate", { params: { trunk: trunk["id"] }, body });
+
+/** Ann dials, and is refused: how the exchange was asked. */
+async function ask(dialled = "0199003344"): Promise<IncomingCall["request"]> {
+  const before = asked.length;
+  atAnn.forget();
+  await atAnn.dial(dialled);
+  assert.match((await atAnn.closed()).param ?? "", /486/);
+  assert.equal(asked.length, before + 1);
+  return (asked.at(-1) as IncomingCall).request;
+}
+
+test("numbers as the provider writes them, and the caller where it looks for them", async () => {
+  const usual = await ask();
+  assert.equal(usual.uri.user, "+33199003344");
+  assert.match(usual.header("P-Asserted-Identity") ?? "", /<sip:\+33199001122@127\.0\.0\.4>/);
+  await set({ dialFormat: "national", stripDigits: 1, addPrefix: "77", callerIdFormat: "e164", callerIdHeader: "from" });
+  const national = await ask();
+  assert.deepEqual([national.uri.user, national.from.uri.user], ["77199003344", "33199001122"]);
+  await set({ dialFormat: "e164", stripDigits: 0, addPrefix: "", callerIdFormat: "national", callerIdHeader: "remote_party_id" });
+  await set({ userName: "office", fromDomain: "office.example" });
+  const remote = await ask();
+  assert.deepEqual([remote.uri.user, remote.from.uri.user, remote.from.uri.host], ["33199003344", "office", "office.example"]);
+  assert.equal(remote.header("Remote-Party-ID"), "<sip:0199001122@office.example>;party=calling;privacy=off");
+  const hidden = await ask("*310199003344");
+  assert.match(`${hidden.header("From")}`, /anonymous@anonymous\.invalid/);
+  assert.deepEqual(
+    [hidden.header("Privacy"), hidden.header("Remote-Party-ID")],
+    ["id", "<sip:office@office.example>;party=calling;privacy=full"],
+  );
+  // A route shows a number of its own, whoever calls.
+  await as("owner", "outboundRouteUpdate", {
+    params: { outboundRoute: route["id"] },
+    body: { callerNumber: numbers[1]?.["id"] },
+  });
+  assert.match((await ask()).header("Remote-Party-ID") ?? "", /sip:0199001133@/);
+  await as("owner", "phoneSystemUpdate", { params: within, body: { outsidePrefix: "0" } });
+  assert.equal((await ask("000380441234567")).uri.user, "380441234567");
+  atAnn.forget();
+  await atAnn.dial("199003344");
+  assert.match((await atAnn.closed()).param ?? "", /404/);
+  await as("owner", "phoneSystemUpdate", { params: within, body: { outsidePrefix: "" } });
+});
+
+test("over TCP, and by a proxy of the provider: where it is asked, and for whom", async () => {
+  await set({ transport: "tcp", port: portOf("tcp") });
+  assert.equal((await ask()).source.transport, "tcp");
+  await set({ host: "sip.provider.example", port: null, outboundProxy: `127.0.0.4:${portOf("tcp")}` });
+  const { source, uri } = await ask();
+  assert.deepEqual([source.transport, uri.host], ["tcp", "sip.provider.example"]);
+  await set({ transport: "udp", host: "127.0.0.4", port: portOf("udp"), outboundProxy: null });
+});
+
+test("digits go to a provider that wants them so as SIP INFO", async () => {
+  await set({ dtmf: "info" });
+  works.answers = true;
+  atAnn.forget();
+  await atAnn.dial("0199003344");
+  await atAnn.established();
+  let pressed = "";
+  asked.at(-1)?.on("dtmf", (digit) => {
+    pressed += digit;
+  });
+  await atAnn.press("42#");
+  await house.until(() => pressed === "42#", `42#, not ${pressed}`);
+  await atAnn.hangUp();
+  works.answers = false;
+});
+
+test("a provider over TLS with SRTP, and never without: tones both ways", async () => {
+  const line = await provider.account("201", "Zoe", { voicemail: { enabled: false } });
+  const atZoe = await provider.phone(line, { toneHz: 620 });
+  const theirs = (name: string, body: object) => provider.office.as("owner", name, { params: provider.office.within, body });
+  const destination = { kind: "extension", id: line.extensionId };
+  await theirs("phoneNumberCreate", { number: "+33199003344", destination });
+  // Its connections come from there.
+  await theirs("trunkCreate", {
+    name: "Office",
+    kind: "ip",
+    host: "127.0.0.2",
+    sourceAddresses: ["127.0.0.1"],
+    qualifySeconds: 0,
+  });
+  const tls = { transport: "tls", host: "127.0.0.3", port: provider.phones.tlsPort, mediaEncryption: "required" };
+  await set({
+    ...tls,
+    dialFormat: "e164_plus",
+    callerIdFormat: "e164_plus",
+    callerIdHeader: "p_asserted_identity",
+    dtmf: "rtp",
+    userName: null,
+    fromDomain: null,
+    qualifySeconds: 1,
+  });
+  await house.until(
+    async () => (await as("owner", "trunkGet", { params: { trunk: trunk["id"] } }))["state"] === "ready",
+    "that it answers",
+  );
+  atAnn.forget();
+  await atAnn.dial("0199003344");
+  await atZoe.answer();
+  await atAnn.established();
+  await house.until(async () => findTone(await atZoe.heardFor(1), 440).heardMs > 1000, "Ann at Zoe");
+  await house.until(async () => findTone(await atAnn.heardFor(1), 620).heardMs > 1000, "Zoe at Ann");
+  await atAnn.hangUp();
+  await atZoe.closed();
+  // One without SRTP does not get the call.
+  await set({ transport: "udp", host: "127.0.0.4", port: portOf("udp") });
+  const { sdp: offer } = await ask();
+  assert.match(offer ?? "", /^m=audio \d+ RTP\/SAVP /m);
+});
