@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
 import { Gateway } from "../gateway/gateway.ts";
-import { freePort } from "../testing/launcher.ts";
+import { freePort } from "../testing/ports.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { cpuSeconds, figure, mebibytes, median, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";

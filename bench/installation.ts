@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { freePort, owner } from "../e2e/cloud.ts";
+import { owner } from "../e2e/cloud.ts";
+import { freePort } from "../testing/ports.ts";
 import { processTree } from "../testing/processes.ts";
 import { cpuSeconds, tell } from "./report.ts";
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../services/voice/testing/phoneProcess.ts";
+import { freePort } from "../testing/ports.ts";
 import { processTree } from "../testing/processes.ts";
 
 const program = "/usr/sbin/kamailio";

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { TestCloud } from "../e2e/cloud.ts";
-import { freePort } from "../services/voice/testing/phoneProcess.ts";
 import { type SippFigures, startSipp } from "../services/voice/testing/sipp.ts";
+import { freePort } from "../testing/ports.ts";
 import { processTree } from "../testing/processes.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { startKamailio } from "./kamailio.ts";

@@ -6,10 +6,15 @@ import { after, before, test } from "node:test";
 import { type CephCluster, startCeph } from "../services/objects/drivers/cluster/testing/ceph.ts";
 import { eventually } from "../testing/launcher.ts";
 import { installTestTools, storageTools } from "../tools/test-tools.ts";
+import { assertAccessible, shown, TestBrowser } from "./browser.ts";
 import { type Client, exec, finished, newCloud } from "./cloud.ts";
 
-/** A bucket that aws fills is backed up to a Ceph, killed in the middle, emptied and restored; aws compares the bytes. */
+/**
+ * A bucket that aws fills is backed up to a Ceph, killed in the middle, emptied and restored; aws compares the bytes. Then a person does the
+ * same with another one in the console.
+ */
 const cloud = await newCloud();
+const browser = await TestBrowser.start({ story: true });
 let ceph: CephCluster;
 let client: Client;
 const MiB = 2 ** 20;
@@ -38,6 +43,7 @@ before(async () => {
   for (let i = 0; i < 200; i++) write(`many/file-${i}`, randomBytes(150_000));
 });
 after(async () => {
+  await browser.close();
   await cloud.remove();
   await ceph?.stop();
 });
@@ -112,4 +118,61 @@ test("a backup that is killed goes on and sends nothing twice; what comes back i
   const back = join(cloud.folder, "back");
   await aws("s3", "cp", "--recursive", "--quiet", `s3://${bucket}/`, back);
   for (const file of files()) assert.ok(readFileSync(join(back, file)).equals(readFileSync(join(source, file))), file);
+});
+
+test("in the console: a wrong key is told, a deleted file comes back", async () => {
+  const papers = "papers";
+  const { client: owner, projectId } = await cloud.signIn();
+  await owner.webhookSettingsUpdate({ allowedNetworks: ["127.0.0.0/8"] });
+  await owner.bucketCreate({ project: projectId as never, name: papers });
+  for (const key of ["many/file-1", "many/file-2"])
+    await owner.objectUpload({ bucket: papers, key }, { rawBody: new Blob([readFileSync(join(source, key))]) });
+  const page = await browser.visitAsOwner(cloud);
+  await page.goto(`/o/home/p/default/buckets/${papers}/backups`);
+  await shown(page);
+  const main = page.getByRole("main");
+  await main.getByRole("heading", { name: "This bucket has no backups" }).waitFor();
+
+  await main.getByRole("button", { name: "Set up backups" }).click();
+  const form = page.getByRole("dialog", { name: "Set up backups" });
+  await form.getByLabel("Address of the other S3").fill(`${ceph.options.endpoint}/folder`);
+  await form.getByLabel("Bucket there").fill("no-such-bucket");
+  await form.getByLabel("Region").fill(ceph.options.region);
+  await form.getByLabel("Access key ID").fill(ceph.options.accessKeyId);
+  await form.getByLabel("Secret access key").fill(`${ceph.options.secretAccessKey}x`);
+  await assertAccessible(page, "the target");
+  const save = form.getByRole("button", { name: "Try and save" });
+  await save.click();
+  await form.getByText("Give https://, host and port alone.").waitFor();
+  await form.getByLabel("Address of the other S3").fill(ceph.options.endpoint);
+  await save.click();
+  await form.getByText(/^The other S3 refuses this access key\..*SignatureDoesNotMatch/).waitFor();
+  await form.getByLabel("Secret access key").fill(ceph.options.secretAccessKey);
+  await save.click();
+  await form.getByText("The other S3 has no bucket no-such-bucket. Make it there first.").waitFor();
+  await form.getByLabel("Bucket there").fill(ceph.options.bucket);
+  await save.click();
+  await form.waitFor({ state: "detached" });
+  await main.getByText(`${ceph.options.endpoint}/${ceph.options.bucket}/${papers}/`).waitFor();
+  await main.getByText(/^Every day, the next on .* kept for 30 days, and always at least 3\.$/).waitFor();
+
+  await main.getByRole("button", { name: "Back up now" }).click();
+  const row = main.getByRole("row").filter({ hasText: "By hand" });
+  await row.getByText("Available").waitFor();
+  await owner.objectDelete({ bucket: papers, key: "many/file-2" });
+  await assertAccessible(page, "the backups");
+
+  await row.getByRole("button", { name: /^Actions for/ }).click();
+  await page.getByRole("menuitem", { name: "Restore…" }).click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: `Restore into ${papers}` })
+    .click();
+  await main.getByText(`1 object was restored into ${papers}.`).waitFor();
+  await main.getByText("1 was there already.").waitFor();
+  await main.getByRole("link", { name: "Files", exact: true }).click();
+  await main.getByText("many", { exact: true }).click();
+  await main.getByText("file-2", { exact: true }).waitFor();
+  const back = await owner.objectDownload({ bucket: papers, key: "many/file-2" });
+  assert.ok(Buffer.from(await back.arrayBuffer()).equals(readFileSync(join(source, "many", "file-2"))));
 });

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createClient } from "../client/client.ts";
 import { stopGateway } from "../server/gateway-process.ts";
 import { type TestDocker, testDocker } from "../testing/docker.ts";
 import { type TestLxd, testLxd } from "../testing/lxd.ts";
+import { freePort } from "../testing/ports.ts";
 
 export const repository = resolve(import.meta.dirname, "..");
 export const owner = { email: "owner@example.org", password: "correct horse battery staple" };
@@ -244,15 +244,6 @@ export async function uploadDebian(cloud: TestCloud, token: string): Promise<voi
     body: await openAsBlob(file),
   });
   if (response.status !== 201) throw new Error(`image: ${response.status} ${await response.text()}`);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Without what this machine may have set for such clients. */

@@ -11,7 +11,8 @@ import { promisify } from "node:util";
 import { postgres } from "../kernel/db/postgres-client.ts";
 import { dataPaths } from "../server/data-folder.ts";
 import { databaseUser } from "../server/system-user.ts";
-import { clientEnvironment, exec, freePort, newCloud, owner, repository } from "./cloud.ts";
+import { freePort } from "../testing/ports.ts";
+import { clientEnvironment, exec, newCloud, owner, repository } from "./cloud.ts";
 import { khmaraHere, type Launched, launch } from "./khmara-up.ts";
 
 /** A PostgreSQL that is not ours, as Debian ships it: the cloud works on it, and the same tests pass on both. */

@@ -8,8 +8,9 @@ import { after, before, test } from "node:test";
 import type { AppEngine } from "../services/apps/driver.ts";
 import { projectNetwork } from "../services/apps/running/contract.ts";
 import { eventually } from "../testing/launcher.ts";
+import { freePort } from "../testing/ports.ts";
 import { EngineOf } from "./app-engine.ts";
-import { type Client, exec, freePort, newCloud, repository } from "./cloud.ts";
+import { type Client, exec, newCloud, repository } from "./cloud.ts";
 import { hostileDockerfile, hostileProgram } from "./hostile.ts";
 import { Visitors, visit } from "./visitors.ts";
 

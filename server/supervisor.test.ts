@@ -6,7 +6,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { copyLauncher, eventually, freePort, gone, type LauncherCopy, type RunningKhmara } from "../testing/launcher.ts";
+import { copyLauncher, eventually, gone, type LauncherCopy, type RunningKhmara } from "../testing/launcher.ts";
+import { freePort } from "../testing/ports.ts";
 import { commandName, isAlive } from "./processes.ts";
 
 const get = async (port: number, path = "/"): Promise<string> =>

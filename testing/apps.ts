@@ -9,7 +9,7 @@ import type { AppEngine } from "../services/apps/driver.ts";
 import { type GatewayDoor, openAppEngine } from "../services/apps/index.ts";
 import { installTestTools } from "../tools/test-tools.ts";
 import { removeCloud, testCloudId, testDocker } from "./docker.ts";
-import { freePort } from "./launcher.ts";
+import { freePort } from "./ports.ts";
 
 export interface TestAppDrivers {
   /** For `startCloud({ appDrivers })`. */

@@ -12,7 +12,7 @@ import { Gateway, type GatewaySpecification } from "../gateway/gateway.ts";
 import { haproxyProgram } from "../gateway/haproxy/process.ts";
 import { isAlive } from "../server/processes.ts";
 import { installTestTools } from "../tools/test-tools.ts";
-import { freePort } from "./launcher.ts";
+import { freePort } from "./ports.ts";
 
 /** Why there can be none here: for `skip`. With CI=true there is no excuse. */
 export function gatewayMissing(): string | undefined {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +9,8 @@ import { isAlive } from "../server/processes.ts";
  * A copy of the launcher and the supervisor with stand-ins for the control plane and the object door: what is tested is how
  * they are started, watched and stopped. The copy lies in a folder that every user can reach.
  */
+import { nextPort } from "./ports.ts";
+
 export interface LauncherCopy {
   folder: string;
   khmara: string;
@@ -103,24 +104,9 @@ export function copyLauncher(): LauncherCopy {
   };
 }
 
-let nextPort = 21_000 + (process.pid % 1000) * 10;
-
-/** A port that is free at this moment. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = nextPort++;
-    const free = await new Promise<boolean>((resolve) => {
-      const probe = createServer();
-      probe.on("error", () => resolve(false));
-      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
-
 function run(khmara: string, words: string[], environment: NodeJS.ProcessEnv, dataDirectory: string): RunningKhmara {
-  const port = Number(environment["KHMARA_PORT"] ?? nextPort++);
-  const s3Port = Number(environment["KHMARA_S3_PORT"] ?? nextPort++);
+  const port = Number(environment["KHMARA_PORT"] ?? nextPort());
+  const s3Port = Number(environment["KHMARA_S3_PORT"] ?? nextPort());
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KHMARA_|NODE_)/.test(name)));
   const child = spawn(khmara, ["up", ...words], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthority, issueCertificate } from "../gateway/certificates/authority.ts";
 import { installTestTools } from "../tools/test-tools.ts";
-import { eventually, freePort } from "./launcher.ts";
+import { eventually } from "./launcher.ts";
+import { freePort } from "./ports.ts";
 
 const program = "/usr/bin/pebble";
 

@@ -9,6 +9,7 @@ export function errorText(error: unknown): string {
   if (!isCloudError(error)) return translateMaybe("errors.unexpected") ?? "Something went wrong.";
   return (
     ownWords(error) ??
+    quotaWords(error) ??
     (speaksForItself.has(error.code) && error.message ? error.message : undefined) ??
     translateMaybe(`errors.code.${error.code}`, valuesOf(error)) ??
     error.message
@@ -20,9 +21,19 @@ const ownWords = (error: CloudError): string | undefined =>
   translateMaybe(`errors.reason.${error.details.reason ?? ""}`, valuesOf(error)) ??
   translateMaybe(`errors.${error.code}.${error.details.resource ?? ""}`, valuesOf(error));
 
+/** Whose quota is used up, and which. */
+function quotaWords({ code, details }: CloudError): string | undefined {
+  if (code !== "quota_exceeded") return undefined;
+  const { scope, quota } = details;
+  const name = scope === "bucket" ? "" : translateMaybe(`errors.quota.${quota}`);
+  return name === undefined ? undefined : translateMaybe(`errors.quota.scope.${scope}`, { name });
+}
+
+/** What the words of a reason may speak of: all that the API tells besides. */
 const valuesOf = ({ details }: CloudError) => ({
+  suspendedReason: "",
+  ...Object.fromEntries(Object.entries(details).filter(([, value]) => typeof value === "string" || typeof value === "number")),
   count: details.retryAfterSeconds ?? 0,
-  suspendedReason: String(details["suspendedReason"] ?? ""),
 });
 
 /** Codes of which only the API's own sentence says what is wrong. */

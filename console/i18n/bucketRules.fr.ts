@@ -40,8 +40,8 @@ export default {
   "notify.name": "Nom de l’adresse",
   "notify.nameText": "Par lequel d’autres règles et programmes la trouvent.",
   "notify.nameRule": "De 1 à 63 lettres minuscules, chiffres et traits d’union.",
-  "notify.stream": "Avertir aussi le flux d’événements de ce nuage",
-  "notify.streamText": "Pour les programmes qui écoutent l’API de ce nuage.",
+  "notify.stream": "Avertir aussi le flux d’événements de ce cloud",
+  "notify.streamText": "Pour les programmes qui écoutent l’API de ce cloud.",
   "notify.secret": "Secret de {name}",
   "notify.secretText":
     "Il n’est montré que maintenant. Le programme vérifie avec lui que ce qu’il reçoit vient d’ici : chaque message est signé dans son en-tête Khmara-Signature.",

@@ -53,7 +53,7 @@ export default {
   "lock.mode.compliance": "Conformité : personne ne peut y mettre fin",
   "lock.untilDay": "Jusqu’au",
   "lock.dayNeeded": "Choisissez un jour à venir.",
-  "lock.compliance": "Personne ne pourra revenir dessus ni l’écourter avant ce jour, pas même le propriétaire du nuage.",
+  "lock.compliance": "Personne ne pourra revenir dessus ni l’écourter avant ce jour, pas même le propriétaire du cloud.",
   "lock.holdLabel": "Mise sous séquestre",
   "lock.holdText": "La garde jusqu’à ce que quelqu’un lève le séquestre.",
   "lock.bypass": "Terminer ou écourter le verrou comme administrateur",

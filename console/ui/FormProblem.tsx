@@ -1,9 +1,11 @@
 import { Alert } from "@mantine/core";
 
-/** The problem of a form that belongs to none of its fields. */
+const intoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
+
+/** The problem of a form that belongs to none of its fields; a long form may have been scrolled away from it. */
 export function FormProblem({ children }: { children: string | undefined }) {
   return children ? (
-    <Alert color="red" variant="light" role="alert" p="sm">
+    <Alert ref={intoView} color="red" variant="light" role="alert" p="sm">
       {children}
     </Alert>
   ) : null;

@@ -1,4 +1,4 @@
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { errorText, fieldProblems } from "../api/errors.ts";
 import { translate } from "../i18n/i18n.ts";
 import type { MessageKey } from "../i18n/message.ts";
@@ -41,8 +41,16 @@ export function useForm<T extends object>(options: {
     }
     return found;
   };
-  const focusFirst = () =>
-    setTimeout(() => element.current?.querySelector<HTMLElement>("[aria-invalid=true],[data-error]")?.focus(), 0);
+  // The first field with a problem, once it is drawn as one: in a long form it may be out of sight.
+  const unseen = useRef(false);
+  const focusFirst = () => {
+    unseen.current = true;
+  };
+  useEffect(() => {
+    if (!unseen.current || Object.keys(problems).length === 0) return;
+    unseen.current = false;
+    element.current?.querySelector<HTMLElement>("[aria-invalid=true],[data-error]")?.focus();
+  }, [problems]);
   const send = async () => {
     const found = check();
     setProblems(found);

@@ -35,10 +35,13 @@ export function cannotCancel(operation: Operation): string | undefined {
 export const advice = (code: string): string =>
   translateMaybe(`operations.advice.${code}`) ?? translate("operations.advice.internal");
 
-/** "1200 / 5000" and "123456 bytes" of a step become numbers of the language; other messages stay as they are. */
+/** "1200 / 5000", "123456 bytes" and both of a step become numbers of the language; other messages stay as they are. */
 export function progressWords(message: string | undefined, format: Format): string | undefined {
   const bytes = message?.match(/^(\d+) bytes$/)?.[1];
   if (bytes !== undefined) return format.bytes(Number(bytes));
+  const [, doneWith, ofAll, sent] = message?.match(/^(\d+) \/ (\d+), (\d+) bytes$/) ?? [];
+  if (sent !== undefined)
+    return `${translate("operations.counted", { done: Number(doneWith), all: Number(ofAll) })}, ${format.bytes(Number(sent))}`;
   const counted = message?.match(/^(\d+) \/ (\d+)$/);
   return counted ? translate("operations.counted", { done: Number(counted[1]), all: Number(counted[2]) }) : message;
 }

@@ -69,7 +69,7 @@ function QuotaRow({ quota, onEdit }: { quota: Quota; onEdit?: () => void }) {
   const format = useFormat();
   const shown = quota.unit !== "bytes" ? format.number : inBinary(quota) ? format.memory : format.bytes;
   const share = quota.limit === 0 ? 1 : quota.used / quota.limit;
-  const title = translateMaybe(`settings.quota.${quota.name}`) ?? quota.summary;
+  const title = translateMaybe(`errors.quota.${quota.name}`) ?? quota.summary;
   return (
     <>
       <div>
@@ -111,7 +111,7 @@ function EditQuota({
 }) {
   const t = useT();
   const bytes = quota.unit === "bytes";
-  const title = translateMaybe(`settings.quota.${quota.name}`) ?? quota.summary;
+  const title = translateMaybe(`errors.quota.${quota.name}`) ?? quota.summary;
   const set = async (limit: number | null) => {
     await callApi("quotaUpdate", { ...at, name: quota.name, limit } as never);
     await invalidate(queries, ["quotaList"]);

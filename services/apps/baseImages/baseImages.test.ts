@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -11,6 +10,7 @@ import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
 import { processIds } from "../../../server/processes.ts";
 import { baseImagesMissing, testBaseImage } from "../../../testing/baseImages.ts";
 import { eventually } from "../../../testing/launcher.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { staticCommand, staticSite } from "../building/webServers.ts";
 import { hostAuthorities } from "./authorities.ts";
 import { baseImageRecipe, buildBaseImage, recipeDigest } from "./build.ts";
@@ -190,14 +190,6 @@ describe("nginx", { skip }, () => {
     }
   });
 });
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 
 /** In a process namespace of its own that ends with us, as in a container. */
 const startIn = (root: string, command: string): ChildProcess =>

@@ -100,7 +100,7 @@ async function tryPlace(remote: RemoteBucket): Promise<void> {
   await remote.remove(name);
   if (!back.equals(bytes))
     throw new CloudError("failed_precondition", "What was written there came back as something else.", {
-      details: { resource: "backupTarget", reason: "backup_target" },
+      details: { resource: "backupTarget", reason: "backup_target", said: "other bytes came back" },
     });
 }
 

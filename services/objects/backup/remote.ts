@@ -262,27 +262,35 @@ const lookupAllowed =
     );
   };
 
-const refused = (message: string, cause?: unknown): CloudError =>
+/** `details.said` is what the other S3 says itself: clients put it into the words of their language. */
+const refused = (
+  message: string,
+  cause?: unknown,
+  details: { reason?: string; said?: string; bucket?: string } = {},
+): CloudError =>
   new CloudError("failed_precondition", `The other S3 refuses: ${message.replace(/\.$/, "")}.`, {
     cause,
-    details: { resource: "backupTarget", reason: "backup_target" },
+    details: { resource: "backupTarget", reason: "backup_target", ...details },
   });
 
 function asRemoteFailure(error: unknown, bucket: string): CloudError {
   if (CloudError.is(error)) return error;
   const { name, message, code, $metadata } = error as Failure;
   const status = $metadata?.httpStatusCode;
-  if (name === "NoSuchBucket") return refused(`it has no bucket ${bucket}. Make it there first`, error);
+  if (name === "NoSuchBucket")
+    return refused(`it has no bucket ${bucket}. Make it there first`, error, { reason: "backup_target_bucket", bucket });
   if (name === "NoSuchKey" || name === "NotFound" || name === "NoSuchUpload")
     return new CloudError("not_found", "The other S3 has no such object.", { cause: error });
-  if (status === 403) return refused(`${wordsOf(name, message)}. Check the access key, and what it may do there`, error);
+  const said = wordsOf(name, message);
+  if (status === 403)
+    return refused(`${said}. Check the access key, and what it may do there`, error, { reason: "backup_target_key", said });
   if (status === 301 || status === 307 || name === "AuthorizationHeaderMalformed")
-    return refused(`${wordsOf(name, message)}. Check the region and the endpoint`, error);
+    return refused(`${said}. Check the region and the endpoint`, error, { reason: "backup_target_region", said });
   if (status !== undefined && status >= 300 && status < 500 && status !== 408 && status !== 429)
-    return refused(wordsOf(name, message), error);
+    return refused(said, error, { said });
   // What looked up the name has its own words.
   if (CloudError.is((error as { cause?: unknown }).cause)) return (error as { cause: CloudError }).cause;
-  const why = code !== undefined ? reasonOf(error) : `It answered: ${wordsOf(name, message)}.`;
+  const why = code !== undefined ? reasonOf(error) : `It answered: ${said}.`;
   return new CloudError("unavailable", `The other S3 cannot be reached. ${why}`, {
     cause: error,
     details: { reason: "backup_target_unreachable", retryAfterSeconds: 30 },

@@ -268,14 +268,16 @@ async function tried<T>(
   work: (remote: Awaited<ReturnType<typeof openRemote>>) => Promise<T>,
 ): Promise<T> {
   const remote = await openRemote(options);
-  const failed = (message: string, cause: unknown) =>
-    new CloudError("failed_precondition", message, { cause, details: { resource: "backupTarget", reason: "backup_target" } });
+  const failed = (message: string, cause: unknown, details: { reason: string; said?: string }) =>
+    new CloudError("failed_precondition", message, { cause, details: { resource: "backupTarget", ...details } });
   try {
     return await work(remote);
   } catch (error) {
-    if (CloudError.is(error, "unavailable")) throw failed(error.message, error);
-    if (CloudError.is(error, "not_found")) throw failed("What was written there is not there. Is this an S3?", error);
-    if (options.signal?.aborted && !CloudError.is(error)) throw failed("It did not answer within a minute.", error);
+    if (CloudError.is(error, "unavailable")) throw failed(error.message, error, { reason: "backup_target_unreachable" });
+    if (CloudError.is(error, "not_found"))
+      throw failed("What was written there is not there. Is this an S3?", error, { reason: "backup_target", said: "404" });
+    if (options.signal?.aborted && !CloudError.is(error))
+      throw failed("It did not answer within a minute.", error, { reason: "backup_target_unreachable" });
     throw error;
   } finally {
     remote.close();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { freePort } from "../testing/phoneProcess.ts";
 import { openDesks } from "./testing/flows/desks.ts";
 import {
   answered,

@@ -3,8 +3,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { openHouse } from "../calls/testing/house.ts";
-import { freePort, PhoneProcess } from "../testing/phoneProcess.ts";
+import { PhoneProcess } from "../testing/phoneProcess.ts";
 
 let started: Awaited<ReturnType<typeof startCloud>> | undefined;
 const house = await openHouse(async (options) => {

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { freePort } from "../../../testing/ports.ts";
 import { openDigestServer } from "./digest.ts";
 import type { IncomingCall, SipStack } from "./ports.ts";
 import { backToBack } from "./testing/backToBack.ts";
-import { expect, freePort, media, perhaps, play, reply, request } from "./testing/sipp.ts";
+import { expect, media, perhaps, play, reply, request } from "./testing/sipp.ts";
 import { next, sdp, testStack, until } from "./testing/stacks.ts";
 
 const quick = { t1: 50, t2: 200, t4: 250 };

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../../testing/ports.ts";
 import { readWav, type Sound, writeWav } from "../prompts/wav.ts";
-import { freePort, PhoneProcess, patienceMs } from "./phoneProcess.ts";
+import { PhoneProcess, patienceMs } from "./phoneProcess.ts";
 import { tone } from "./tones.ts";
 
 export interface BaresipOptions {

@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "../../../testing/ports.ts";
 import { readWav, type Sound, writeWav } from "../prompts/wav.ts";
-import { freePort, PhoneProcess, patienceMs } from "./phoneProcess.ts";
+import { PhoneProcess, patienceMs } from "./phoneProcess.ts";
 import { tone } from "./tones.ts";
 
 export interface LinphoneOptions {

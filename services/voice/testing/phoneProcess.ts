@@ -1,8 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -119,23 +117,5 @@ export class PhoneProcess {
       clearTimeout(timer);
     }
     await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** A port of 127.0.0.1 that is free for TCP and UDP. Somebody else may take it before it is used: whoever uses it tries again. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    const socket = createSocket("udp4");
-    const free = await new Promise<boolean>((resolve) => {
-      socket.once("error", () => resolve(false));
-      socket.bind(port, "127.0.0.1", () => resolve(true));
-    });
-    if (free) socket.close();
-    server.close();
-    await once(server, "close");
-    if (free) return port;
   }
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, PhoneProcess, patienceMs } from "./phoneProcess.ts";
+import { freePort } from "../../../testing/ports.ts";
+import { PhoneProcess, patienceMs } from "./phoneProcess.ts";
 
 export interface SippOptions {
   /** `uac`, `uas` and the like are in SIPp itself; otherwise the XML of a scenario. */

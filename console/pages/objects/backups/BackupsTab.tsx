@@ -1,4 +1,4 @@
-import { Button, Group, Skeleton, Text } from "@mantine/core";
+import { Button, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { IconPencil, IconPlus, IconRestore, IconShieldCheck, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Bucket } from "../../../../services/objects/contract.ts";
@@ -14,8 +14,11 @@ import { FormProblem } from "../../../ui/FormProblem.tsx";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import { Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
+import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastDone, toastError } from "../../../ui/toast.ts";
+import { WorkInProgress } from "../../compute/WorkInProgress.tsx";
 import { RestoreDialog } from "./RestoreDialog.tsx";
+import { RestoreOutcome, type Restoring } from "./RestoreOutcome.tsx";
 import { momentOf, TargetDialog } from "./TargetDialog.tsx";
 
 type Backup = Item<"bucketBackupList">;
@@ -116,138 +119,166 @@ function Backups({ bucket, readOnly, mayDelete }: { bucket: Bucket; readOnly: bo
   const format = useFormat();
   const backups = useApiList("bucketBackupList", { bucket: bucket.name });
   const [restoring, setRestoring] = useState<Backup>();
+  const [begun, setBegun] = useState<Restoring>();
   const [removing, setRemoving] = useState<Backup>();
   const refresh = () => invalidate(queries, [...lists]);
-  const busy = (backups.rows ?? []).some(({ operationId }) => operationId !== undefined);
+  const operationId = backups.rows?.find((one) => one.operationId !== undefined)?.operationId;
+  const busy = operationId !== undefined;
   const why = (backup: Backup, from: Backup["state"][] = ["available"]): string | undefined =>
     busy ? t("bucketBackups.busy") : from.includes(backup.state) ? undefined : t(`bucketBackups.state.${backup.state}`);
   return (
-    <Section
-      title={t("bucketBackups.tab")}
-      text={t("bucketBackups.text")}
-      flush
-      actions={
-        readOnly ? undefined : (
-          <Button
-            leftSection={<IconPlus size={16} aria-hidden />}
-            disabled={busy}
-            title={busy ? t("bucketBackups.busy") : undefined}
-            onClick={() =>
-              void client
-                .bucketBackupCreate({ bucket: bucket.name })
-                .then(() => toastDone(t("bucketBackups.begun")))
-                .then(refresh)
-                .catch(toastError)
-            }
-          >
-            {t("bucketBackups.make")}
-          </Button>
-        )
-      }
-    >
-      <DataList
-        id="bucket-backups"
-        label={t("bucketBackups.tab")}
-        list={backups}
-        rowKey={({ id }) => id}
-        rowName={({ createdAt }) => format.dateTime(createdAt)}
-        columns={[
-          {
-            key: "made",
-            header: t("bucketBackups.made"),
-            primary: true,
-            width: "minmax(170px, 1.2fr)",
-            cell: ({ createdAt }) => format.dateTime(createdAt),
-            sort: ({ createdAt }) => createdAt,
-          },
-          {
-            key: "state",
-            header: t("ui.status"),
-            width: "minmax(110px, 1fr)",
-            cell: (one) => (
-              <span title={one.stateReason ?? one.verificationMessage}>
-                <StatusBadge tone={one.verification === "failed" ? "bad" : tones[one.state]}>
-                  {t(one.verification === "failed" ? "bucketBackups.incomplete" : `bucketBackups.state.${one.state}`)}
-                </StatusBadge>
-              </span>
-            ),
-          },
-          {
-            key: "objects",
-            header: t("bucketBackups.objects"),
-            align: "right",
-            cell: ({ objects, leftOut = 0 }) =>
-              objects === undefined ? (
-                "–"
-              ) : (
-                <span title={leftOut > 0 ? t("bucketBackups.leftOut", { count: leftOut }) : undefined}>
-                  {format.number(objects)}
-                  {leftOut > 0 && ` (−${format.number(leftOut)})`}
-                </span>
-              ),
-            sort: ({ objects }) => objects,
-          },
-          {
-            key: "size",
-            header: t("bucketBackups.size"),
-            align: "right",
-            cell: ({ sizeBytes }) => (sizeBytes === undefined ? "–" : format.bytes(sizeBytes)),
-            sort: ({ sizeBytes }) => sizeBytes,
-          },
-          {
-            key: "sent",
-            header: t("bucketBackups.sent"),
-            align: "right",
-            cell: ({ sentBytes }) => (sentBytes === undefined ? "–" : format.bytes(sentBytes)),
-          },
-          {
-            key: "by",
-            header: t("bucketBackups.by"),
-            cell: ({ automatic }) => t(automatic ? "bucketBackups.clock" : "bucketBackups.person"),
-          },
-        ]}
-        {...(readOnly
-          ? {}
-          : {
-              rowActions: (one: Backup) => [
-                {
-                  label: t("bucketBackups.restore"),
-                  icon: IconRestore,
-                  disabledReason: why(one),
-                  onClick: () => setRestoring(one),
-                },
-                {
-                  label: t("bucketBackups.verify"),
-                  icon: IconShieldCheck,
-                  disabledReason: why(one),
-                  onClick: () => void callApi("bucketBackupVerify", { bucketBackup: one.id }).then(refresh).catch(toastError),
-                },
-                {
-                  label: t("bucketBackups.delete"),
-                  icon: IconTrash,
-                  danger: true,
-                  disabledReason: mayDelete ? why(one, ["available", "failed"]) : t("ui.needsRole", { role: t("ui.role.admin") }),
-                  onClick: () => setRemoving(one),
-                },
-              ],
-            })}
-        empty={<EmptyState picture="disk" title={t("bucketBackups.empty")} text={t("bucketBackups.emptyText")} />}
-      />
-      {restoring && <RestoreDialog bucket={bucket} backup={restoring} onClose={() => setRestoring(undefined)} />}
-      {removing && (
-        <ConfirmDestroy
-          opened
-          onClose={() => setRemoving(undefined)}
-          title={t("bucketBackups.deleteTitle", { at: format.dateTime(removing.createdAt) })}
-          destroyed={[t("bucketBackups.deleteGone")]}
-          kept={[t("bucketBackups.deleteKept")]}
-          action={t("bucketBackups.delete")}
-          onConfirm={async () => {
-            await callApi("bucketBackupDelete", { bucketBackup: removing.id });
-            await refresh();
-          }}
+    <>
+      <WorkInProgress operationId={operationId} refresh={lists} />
+      {begun && <RestoreOutcome key={begun.operationId} restoring={begun} onClose={() => setBegun(undefined)} />}
+      <Section
+        title={t("bucketBackups.tab")}
+        text={t("bucketBackups.text")}
+        flush
+        actions={
+          readOnly ? undefined : (
+            <Button
+              leftSection={<IconPlus size={16} aria-hidden />}
+              disabled={busy}
+              title={busy ? t("bucketBackups.busy") : undefined}
+              onClick={() =>
+                void client
+                  .bucketBackupCreate({ bucket: bucket.name })
+                  .then(() => toastDone(t("bucketBackups.begun")))
+                  .then(refresh)
+                  .catch(toastError)
+              }
+            >
+              {t("bucketBackups.make")}
+            </Button>
+          )
+        }
+      >
+        <DataList
+          id="bucket-backups"
+          label={t("bucketBackups.tab")}
+          list={backups}
+          rowKey={({ id }) => id}
+          rowName={({ createdAt }) => format.dateTime(createdAt)}
+          columns={[
+            {
+              key: "made",
+              header: t("bucketBackups.made"),
+              primary: true,
+              width: "minmax(190px, 1fr)",
+              cell: ({ createdAt }) => format.dateTime(createdAt),
+              sort: ({ createdAt }) => createdAt,
+            },
+            {
+              key: "state",
+              header: t("ui.status"),
+              width: "minmax(120px, 1.6fr)",
+              cell: (one) => <State backup={one} />,
+            },
+            {
+              key: "objects",
+              header: t("bucketBackups.objects"),
+              align: "right",
+              cell: ({ objects, leftOut = 0 }) =>
+                objects === undefined ? (
+                  "–"
+                ) : (
+                  <span title={leftOut > 0 ? t("bucketBackups.leftOut", { count: leftOut }) : undefined}>
+                    {format.number(objects)}
+                    {leftOut > 0 && ` (−${format.number(leftOut)})`}
+                  </span>
+                ),
+              sort: ({ objects }) => objects,
+            },
+            {
+              key: "size",
+              header: t("bucketBackups.size"),
+              align: "right",
+              cell: ({ sizeBytes }) => (sizeBytes === undefined ? "–" : format.bytes(sizeBytes)),
+              sort: ({ sizeBytes }) => sizeBytes,
+            },
+            {
+              key: "sent",
+              header: t("bucketBackups.sent"),
+              align: "right",
+              cell: ({ sentBytes }) => (sentBytes === undefined ? "–" : format.bytes(sentBytes)),
+            },
+            {
+              key: "by",
+              header: t("bucketBackups.by"),
+              cell: ({ automatic }) => t(automatic ? "bucketBackups.clock" : "bucketBackups.person"),
+            },
+          ]}
+          {...(readOnly
+            ? {}
+            : {
+                rowActions: (one: Backup) => [
+                  {
+                    label: t("bucketBackups.restore"),
+                    icon: IconRestore,
+                    disabledReason: why(one),
+                    onClick: () => setRestoring(one),
+                  },
+                  {
+                    label: t("bucketBackups.verify"),
+                    icon: IconShieldCheck,
+                    disabledReason: why(one),
+                    onClick: () => void callApi("bucketBackupVerify", { bucketBackup: one.id }).then(refresh).catch(toastError),
+                  },
+                  {
+                    label: t("bucketBackups.delete"),
+                    icon: IconTrash,
+                    danger: true,
+                    disabledReason: mayDelete
+                      ? why(one, ["available", "failed"])
+                      : t("ui.needsRole", { role: t("ui.role.admin") }),
+                    onClick: () => setRemoving(one),
+                  },
+                ],
+              })}
+          empty={<EmptyState picture="disk" title={t("bucketBackups.empty")} text={t("bucketBackups.emptyText")} />}
         />
+        {restoring && (
+          <RestoreDialog bucket={bucket} backup={restoring} onBegun={setBegun} onClose={() => setRestoring(undefined)} />
+        )}
+        {removing && (
+          <ConfirmDestroy
+            opened
+            onClose={() => setRemoving(undefined)}
+            title={t("bucketBackups.deleteTitle", { at: format.dateTime(removing.createdAt) })}
+            destroyed={[t("bucketBackups.deleteGone")]}
+            kept={[t("bucketBackups.deleteKept")]}
+            action={t("bucketBackups.delete")}
+            onConfirm={async () => {
+              await callApi("bucketBackupDelete", { bucketBackup: removing.id });
+              await refresh();
+            }}
+          />
+        )}
+      </Section>
+    </>
+  );
+}
+
+/** How it stands with a backup, and why when it is not well. */
+function State({ backup }: { backup: Backup }) {
+  const t = useT();
+  const incomplete = backup.verification === "failed";
+  const reason = backup.stateReason ?? (incomplete ? backup.verificationMessage : undefined);
+  return (
+    <Stack gap={2} align="flex-start">
+      <StatusBadge tone={incomplete ? "bad" : tones[backup.state]}>
+        {t(incomplete ? "bucketBackups.incomplete" : `bucketBackups.state.${backup.state}`)}
+      </StatusBadge>
+      {backup.verification === "passed" && backup.verifiedAt !== undefined && (
+        <Text size="xs" c="dimmed">
+          {t("bucketBackups.checked")} <TimeAgo at={backup.verifiedAt} />
+        </Text>
       )}
-    </Section>
+      {reason && (
+        <Text size="xs" c="dimmed" style={{ whiteSpace: "normal", overflowWrap: "anywhere" }}>
+          {reason}
+        </Text>
+      )}
+    </Stack>
   );
 }

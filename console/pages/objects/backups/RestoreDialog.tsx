@@ -1,6 +1,7 @@
-import { Checkbox, TextInput } from "@mantine/core";
+import { Autocomplete, Checkbox, TextInput } from "@mantine/core";
 import type { Bucket } from "../../../../services/objects/contract.ts";
-import { client, type Item, invalidate } from "../../../api/api.ts";
+import { client, type Item, invalidate, useApiList } from "../../../api/api.ts";
+import { useProject } from "../../../frame/identity.ts";
 import { queries } from "../../../frame/queries.ts";
 import { useFormat } from "../../../i18n/format.ts";
 import { useT } from "../../../i18n/i18n.ts";
@@ -8,18 +9,27 @@ import { ApiHint } from "../../../ui/ApiHint.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { required, useForm } from "../../../ui/form.ts";
 import { toastDone } from "../../../ui/toast.ts";
+import type { Restoring } from "./RestoreOutcome.tsx";
 
 /** Into which bucket, and what becomes of that which is there. */
-export function RestoreDialog(props: { bucket: Bucket; backup: Item<"bucketBackupList">; onClose: () => void }) {
+export function RestoreDialog(props: {
+  bucket: Bucket;
+  backup: Item<"bucketBackupList">;
+  onBegun: (restoring: Restoring) => void;
+  onClose: () => void;
+}) {
   const t = useT();
   const format = useFormat();
   const { bucket, backup } = props;
+  const buckets = useApiList("bucketList", { project: useProject().id }).rows ?? [];
   const form = useForm({
     initial: { bucket: bucket.name, prefix: "", overwrite: false },
     checks: { bucket: required },
     submit: async (values) => {
-      await client.bucketBackupRestore({ bucketBackup: backup.id, ...values, bucket: values.bucket.trim() });
-      toastDone(t("bucketBackups.restoring", { bucket: values.bucket.trim() }));
+      const into = values.bucket.trim();
+      const { id } = await client.bucketBackupRestore({ bucketBackup: backup.id, ...values, bucket: into });
+      toastDone(t("bucketBackups.restoring", { bucket: into }));
+      props.onBegun({ operationId: id, bucket: into });
       props.onClose();
       await invalidate(queries, ["bucketBackupList", "bucketList"]);
     },
@@ -34,12 +44,14 @@ export function RestoreDialog(props: { bucket: Bucket; backup: Item<"bucketBacku
       action={t("bucketBackups.restoreInto", { bucket: form.values.bucket.trim() })}
       hint={<ApiHint route="bucketBackupRestore" args={{ bucketBackup: backup.id, ...form.values }} />}
     >
-      <TextInput
+      <Autocomplete
         label={t("bucketBackups.restoreBucket")}
         description={t("bucketBackups.restoreBucketText")}
         spellCheck={false}
-        data-autofocus
-        {...form.field("bucket")}
+        data={buckets.map(({ name }) => name)}
+        // All of them while the field says what it said at first.
+        {...(form.values.bucket === bucket.name && { filter: ({ options }) => options })}
+        {...form.choice("bucket")}
       />
       <TextInput
         label={t("bucketBackups.restorePrefix")}

@@ -1,7 +1,8 @@
-import { Checkbox, Group, NumberInput, PasswordInput, Select, TextInput } from "@mantine/core";
+import { Checkbox, Group, NumberInput, PasswordInput, Select, Stack, TextInput } from "@mantine/core";
 import type { Bucket } from "../../../../services/objects/contract.ts";
 import { type Answer, client, invalidate } from "../../../api/api.ts";
 import { queries } from "../../../frame/queries.ts";
+import { useFormat } from "../../../i18n/format.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { required, useForm } from "../../../ui/form.ts";
@@ -32,6 +33,7 @@ function scheduleOf(every: Every, hour: number, before: string | undefined): str
 
 export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; target: Target | undefined; onClose: () => void }) {
   const t = useT();
+  const format = useFormat();
   const moment = momentOf(target ? target.schedule : "0 2 * * *");
   const form = useForm({
     initial: {
@@ -71,6 +73,14 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
     },
   });
   const { values } = form;
+  const setEndpoint = (event: { currentTarget: { value: string } }) => {
+    const endpoint = event.currentTarget.value;
+    form.set("targetEndpoint", endpoint);
+    const amazon = /^https:\/\/s3[.-]([a-z]+-[a-z-]+-\d)\.amazonaws\.com/.exec(endpoint)?.[1];
+    if (amazon !== undefined) form.set("region", amazon);
+  };
+  const here = new Date();
+  here.setUTCHours(Number(values.hour), 0, 0, 0);
   const plain = { spellCheck: false, autoComplete: "off" } as const;
   const everies = (["never", "hour", "day", "week"] as const).map((value) => ({
     value,
@@ -81,7 +91,7 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
       opened
       size="lg"
       onClose={onClose}
-      title={t(target ? "bucketBackups.target.change" : "bucketBackups.target.set")}
+      title={target ? t("bucketBackups.target.changeTitle", { bucket: bucket.name }) : t("bucketBackups.target.set")}
       text={t("bucketBackups.target.text")}
       form={form}
       action={t("bucketBackups.target.save")}
@@ -93,6 +103,7 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
         data-autofocus
         {...plain}
         {...form.field("targetEndpoint")}
+        onChange={setEndpoint}
       />
       <Group grow align="flex-start">
         <TextInput label={t("bucketBackups.target.bucket")} {...plain} {...form.field("targetBucket")} />
@@ -113,11 +124,6 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
           {...form.field("secretAccessKey")}
         />
       </Group>
-      <Checkbox
-        label={t("bucketBackups.target.pathStyle")}
-        checked={values.pathStyle}
-        onChange={(event) => form.set("pathStyle", event.currentTarget.checked)}
-      />
       <Group grow align="flex-start">
         <Select
           label={t("bucketBackups.target.every")}
@@ -127,7 +133,16 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
           onChange={(every) => every !== null && form.set("every", every as Every)}
         />
         {(values.every === "day" || values.every === "week") && (
-          <Select label={t("bucketBackups.target.hour")} allowDeselect={false} data={hours} {...form.choice("hour")} />
+          <Select
+            label={t("bucketBackups.target.hour")}
+            allowDeselect={false}
+            data={hours}
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            {...(here.getTimezoneOffset() !== 0 && {
+              description: t("bucketBackups.target.hourHere", { time: format.time(here) }),
+            })}
+            {...form.choice("hour")}
+          />
         )}
       </Group>
       <Group grow align="flex-start">
@@ -148,12 +163,23 @@ export function TargetDialog({ bucket, target, onClose }: { bucket: Bucket; targ
           onChange={(value) => form.set("keepLast", Number(value))}
         />
       </Group>
-      <Checkbox
-        label={t("bucketBackups.target.takeOver")}
-        description={t("bucketBackups.target.takeOverText")}
-        checked={values.takeOver}
-        onChange={(event) => form.set("takeOver", event.currentTarget.checked)}
-      />
+      <details open={form.problem !== undefined || !values.pathStyle}>
+        <summary>{t("bucketBackups.target.more")}</summary>
+        <Stack gap="sm" mt="sm">
+          <Checkbox
+            label={t("bucketBackups.target.pathStyle")}
+            description={t("bucketBackups.target.pathStyleText")}
+            checked={values.pathStyle}
+            onChange={(event) => form.set("pathStyle", event.currentTarget.checked)}
+          />
+          <Checkbox
+            label={t("bucketBackups.target.takeOver")}
+            description={t("bucketBackups.target.takeOverText")}
+            checked={values.takeOver}
+            onChange={(event) => form.set("takeOver", event.currentTarget.checked)}
+          />
+        </Stack>
+      </details>
     </FormDialog>
   );
 }

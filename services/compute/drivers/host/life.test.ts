@@ -8,7 +8,9 @@ import { type Machine, PacketLab, packetsMissing, run } from "../../testing/pack
 
 /** Everything on this machine that the laboratory's cloud could have left. */
 function remains(lab: PacketLab): string[] {
-  const marked = (text: string) => text.split("\n").filter((line) => line.includes(lab.cloudMark));
+  // As our names have it: the random names of other laboratories have any four digits now and then.
+  const ours = new RegExp(`\\bkh[-_rv]${lab.cloudMark}`);
+  const marked = (text: string) => text.split("\n").filter((line) => ours.test(line));
   const folders = existsSync(join(lab.directory, "routers")) ? readdirSync(join(lab.directory, "routers")) : [];
   const running = run("ps", "-eo", "args")
     .split("\n")

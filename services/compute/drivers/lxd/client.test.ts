@@ -10,8 +10,8 @@ import { buffer, text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { WebSocketServer } from "ws";
 import { CloudError, type ErrorCode } from "../../../../kernel/errors.ts";
-import { freePort } from "../../../../testing/launcher.ts";
 import { lxdMissing, type TestLxd, type TestProject, testLxd, testProject } from "../../../../testing/lxd.ts";
+import { freePort } from "../../../../testing/ports.ts";
 import { at, EngineError, type EngineEvent, type LxdClient, openLxdClient, operationId } from "./client.ts";
 
 const refused = (code: ErrorCode, reason?: string, engineSaid?: RegExp) => (error: unknown) => {

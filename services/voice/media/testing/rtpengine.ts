@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { freePort } from "../../../../testing/ports.ts";
 import { installTestTools } from "../../../../tools/test-tools.ts";
 import { NgClient } from "../rtpengine/ng.ts";
 
@@ -49,13 +49,4 @@ export async function startRtpengine(ports: readonly [number, number], again?: T
   }
   ng.close();
   return { host: "127.0.0.1", port, child, stop };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createSocket("udp4");
-  probe.bind(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  return port;
 }

@@ -7,10 +7,10 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { freePort } from "../../../../testing/ports.ts";
 import type { SipStack } from "../ports.ts";
 import { openSipStack } from "../stack.ts";
 import { backToBack } from "./backToBack.ts";
-import { freePort } from "./sipp.ts";
 
 const [rate = 200, seconds = 20] = process.argv.slice(2).map(Number);
 const folder = await mkdtemp(join(tmpdir(), "khmara-sip-bench-"));

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../../testing/ports.ts";
 import { installTestTools } from "../../../../tools/test-tools.ts";
 
 const missing = await installTestTools({ "/usr/bin/sipp": "sip-tester" });
@@ -137,13 +137,4 @@ async function logs(folder: string): Promise<string> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".log"));
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
   return texts.join("\n").slice(-6000);
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { freePort } from "../../../../../testing/ports.ts";
 import type { ClusterOptions } from "../contents.ts";
 
 const run = promisify(execFile);
@@ -103,14 +103,6 @@ rgw data = ${folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:${gatewayPort}
 rgw thread pool size = 32
 `;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function stopDaemon(folder: string, name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { freePort, patienceMs } from "../../../testing/phoneProcess.ts";
+import { freePort } from "../../../../../testing/ports.ts";
+import { patienceMs } from "../../../testing/phoneProcess.ts";
 import { startSipp } from "../../../testing/sipp.ts";
 import type { openHouse } from "../house.ts";
 import { type Desk, receive, register, type Step, scenario } from "./script.ts";

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { startCloud } from "../../../../../testing/cloud.ts";
+import { freePort } from "../../../../../testing/ports.ts";
 import { installTestTools, phoneTools } from "../../../../../tools/test-tools.ts";
-import { freePort } from "../../../testing/phoneProcess.ts";
 import { openHouse } from "../house.ts";
 import { openDesks } from "./desks.ts";
 import { registration } from "./registration.ts";

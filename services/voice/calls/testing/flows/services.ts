@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../../testing/phoneProcess.ts";
+import { freePort } from "../../../../../testing/ports.ts";
 import type { Desks } from "./desks.ts";
 import type { Flow } from "./registration.ts";
 import {

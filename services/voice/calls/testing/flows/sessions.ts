@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../../../testing/phoneProcess.ts";
+import { freePort } from "../../../../../testing/ports.ts";
 import type { Desks } from "./desks.ts";
 import type { Flow } from "./registration.ts";
 import {
