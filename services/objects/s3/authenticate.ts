@@ -127,7 +127,7 @@ function claimOfHeader(request: S3Request, authorization: string, options: Authe
 
   const { accessKeyId, scope } = parseCredential(given.get("Credential")!, malformed);
   checkScope(scope, options, malformed);
-  const dateMs = timeOf(request.headers.get("x-amz-date")) ?? timeOf(request.headers.get("date"));
+  const { timeMs: dateMs, timestamp } = signingTime(request.headers.get("x-amz-date"), request.headers.get("date"));
   if (dateMs === undefined) throw new S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header");
   if (Math.abs(options.nowMs - dateMs) > options.maxClockSkewSeconds * 1000) {
     throw new S3Error("RequestTimeTooSkewed", undefined, {
@@ -138,7 +138,6 @@ function claimOfHeader(request: S3Request, authorization: string, options: Authe
       },
     });
   }
-  const timestamp = compactTime(dateMs);
   if (!timestamp.startsWith(scope.date))
     throw malformed(
       `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
@@ -263,6 +262,19 @@ export function timeOf(text: string | undefined): number | undefined {
   return Number.isNaN(timeMs) ? undefined : timeMs;
 }
 
+/** What was read last: requests of one second say the same. */
+let readLast: { date: string | undefined; timeMs: number; timestamp: string } | undefined;
+
+function signingTime(amzDate: string | undefined, httpDate: string | undefined): { timeMs?: number; timestamp: string } {
+  if (readLast !== undefined && amzDate !== undefined && readLast.date === amzDate) return readLast;
+  const amzMs = timeOf(amzDate);
+  const timeMs = amzMs ?? timeOf(httpDate);
+  if (timeMs === undefined) return { timestamp: "" };
+  const read = { date: amzDate, timeMs, timestamp: compactTime(timeMs) };
+  if (amzMs !== undefined) readLast = read;
+  return read;
+}
+
 const compactTime = (timeMs: number): string => `${new Date(timeMs).toISOString().replace(/[-:]/g, "").slice(0, 15)}Z`;
 
 /** Host and every x-amz-* header must be under the signature, or who forwards the request could change its meaning. */
@@ -284,11 +296,15 @@ function requireSigned(request: S3Request, claim: Claim): void {
 function mergeSignedParameters(request: S3Request): void {
   for (const [name, value] of request.query) {
     const header = name.toLowerCase();
-    if (!header.startsWith("x-amz-") || authenticationParameters.has(header) || request.headers.has(header)) continue;
+    const counts = header.startsWith("x-amz-") || conditionalParameters.has(header);
+    if (!counts || authenticationParameters.has(header) || request.headers.has(header)) continue;
     // Headers are bytes here (Latin-1 text); a parameter was decoded from UTF-8.
     request.headers.set(header, Buffer.from(value).toString("latin1"));
   }
 }
+
+/** S3 takes these as if they had come as headers. */
+const conditionalParameters = new Set(["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"]);
 
 const authenticationParameters = new Set([
   "x-amz-algorithm",

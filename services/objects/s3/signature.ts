@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { queryPairs, type S3Request } from "./request.ts";
 
 /** Signature Version 4, the pure part ("Signature Calculations for the Authorization Header", S3 API Reference). */
@@ -14,7 +14,7 @@ export interface Scope {
 
 export const scopeText = (scope: Scope): string => `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
 
-export const sha256Hex = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
+export const sha256Hex = (data: string | Uint8Array): string => hash("sha256", data, "hex");
 
 const hmac = (key: string | Buffer, data: string): Buffer => createHmac("sha256", key).update(data).digest();
 
@@ -75,18 +75,15 @@ export function* acceptableSignatures(request: S3Request, signed: Signed, key: B
   const queries = [canonicalQuery(request.rawQuery, signed.presigned)];
   if (request.rawQuery.includes("+")) queries.push(canonicalQuery(request.rawQuery.replaceAll("+", "%2B"), signed.presigned));
   const headerText = canonicalHeaders(request.headers, signed.headers);
-  const headers = [Buffer.from(headerText, "latin1")];
-  if (/[\u0080-\uffff]/.test(headerText)) headers.push(Buffer.from(headerText, "utf8"));
-  for (const header of headers)
+  const readings = /[\u0080-\uffff]/.test(headerText) ? (["latin1", "utf8"] as const) : (["latin1"] as const);
+  for (const reading of readings)
     for (const path of paths)
       for (const query of queries) {
-        const hash = createHash("sha256")
-          .update(`${request.method}\n${path}\n${query}\n`)
-          .update(header)
-          .update(`\n${signed.headers.join(";")}\n${signed.payloadHash}`)
-          .digest("hex");
+        // All but the headers is ASCII, which both write alike.
+        const text = `${request.method}\n${path}\n${query}\n${headerText}\n${signed.headers.join(";")}\n${signed.payloadHash}`;
+        const hashed = sha256Hex(Buffer.from(text, reading));
         yield createHmac("sha256", key)
-          .update(`${algorithm}\n${signed.timestamp}\n${scopeText(signed.scope)}\n${hash}`)
+          .update(`${algorithm}\n${signed.timestamp}\n${scopeText(signed.scope)}\n${hashed}`)
           .digest("hex");
       }
 }

@@ -55,7 +55,7 @@ import {
   writeObject,
 } from "./objects.ts";
 import type { Placing } from "./placing.ts";
-import { cut, damaged, noCluster, openSegments, type Piece, partRange, resolveRange } from "./reading.ts";
+import { bytesAtHand, cut, damaged, noCluster, openSegments, type Piece, partRange, resolveRange, streamOf } from "./reading.ts";
 import { type Received, receive } from "./receive.ts";
 import { type Content, decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
 import { relocate } from "./relocate.ts";
@@ -247,11 +247,20 @@ class LocalStore implements ObjectStore {
           options.partNumber === undefined
             ? resolveRange(record.sizeBytes, options.range)
             : partRange(object, options.partNumber);
+        const segments = cut(pieces, range.from, range.sizeBytes);
+        const bytes = bytesAtHand(segments);
+        if (bytes !== undefined) {
+          return {
+            object,
+            range,
+            bytes,
+            get body() {
+              return streamOf(bytes);
+            },
+          };
+        }
         try {
-          const body = await openSegments(
-            { files: this.#files, cluster: this.#cluster },
-            cut(pieces, range.from, range.sizeBytes),
-          );
+          const body = await openSegments({ files: this.#files, cluster: this.#cluster }, segments);
           return { object, range, body, recycle: (piece) => blocks.give(piece) };
         } catch (error) {
           // Replaced, moved or deleted between the look into the index and the opening: look again.
