@@ -80,13 +80,33 @@ export function* acceptableSignatures(request: S3Request, signed: Signed, key: B
     for (const path of paths)
       for (const query of queries) {
         // All but the headers is ASCII, which both write alike.
-        const text = `${request.method}\n${path}\n${query}\n${headerText}\n${signed.headers.join(";")}\n${signed.payloadHash}`;
-        const hashed = sha256Hex(Buffer.from(text, reading));
-        yield createHmac("sha256", key)
-          .update(`${algorithm}\n${signed.timestamp}\n${scopeText(signed.scope)}\n${hashed}`)
-          .digest("hex");
+        const canonical = Buffer.from(canonicalText(request, signed, path, query, headerText), reading);
+        yield createHmac("sha256", key).update(stringToSign(signed, canonical)).digest("hex");
       }
 }
+
+const canonicalText = (request: S3Request, signed: Signed, path: string, query: string, headerText: string): string =>
+  `${request.method}\n${path}\n${query}\n${headerText}\n${signed.headers.join(";")}\n${signed.payloadHash}`;
+
+const stringToSign = ({ timestamp, scope }: Signed, canonical: Buffer): string =>
+  `${algorithm}\n${timestamp}\n${scopeText(scope)}\n${sha256Hex(canonical)}`;
+
+/** What was signed here, for a client whose signature is another to find out where the two differ ("Troubleshooting signature mismatch errors"). */
+export function explainSignature(request: S3Request, signed: Signed): Record<string, string> {
+  const query = canonicalQuery(request.rawQuery, signed.presigned);
+  const headerText = canonicalHeaders(request.headers, signed.headers);
+  const canonical = Buffer.from(canonicalText(request, signed, encodePath(request.rawPath), query, headerText), "latin1");
+  const text = stringToSign(signed, canonical);
+  return {
+    StringToSign: text,
+    StringToSignBytes: hexBytes(Buffer.from(text)),
+    CanonicalRequest: canonical.toString(),
+    CanonicalRequestBytes: hexBytes(canonical),
+  };
+}
+
+/** As S3 shows bytes. */
+export const hexBytes = (bytes: Buffer): string => bytes.toString("hex").replace(/..(?=.)/g, "$& ");
 
 /** Percent-encodes all but RFC 3986's unreserved characters, upper-case hex, as UriEncode() of the specification. */
 export const uriEncode = (text: string): string =>
