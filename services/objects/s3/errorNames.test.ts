@@ -303,3 +303,63 @@ test("a range of a copy's source that it does not have", () => {
     }),
   ]);
 });
+
+test("a bucket is made with tags, once, and where this endpoint is", async () => {
+  const make = (inside: string, port = door.port) =>
+    send({ port, method: "PUT", path: "/tagged", body: `<CreateBucketConfiguration>${inside}</CreateBucketConfiguration>` });
+  const tags = "<Tags><Tag><Key>colour</Key><Value>red</Value></Tag></Tags>";
+  assert.match((await make("<Tags><Tag><Key>aws:a</Key><Value>b</Value></Tag></Tags>")).text, /<Code>InvalidTag</);
+  assert.match((await make("<LocationConstraint>elsewhere</LocationConstraint>")).text, /<Code>InvalidLocationConstraint</);
+  const made = await make(tags);
+  assert.deepEqual([made.status, made.headers["x-amz-bucket-arn"]], [200, "arn:aws:s3:::tagged"]);
+  assert.match((await call({ path: "/tagged?tagging" })).text, /<Key>colour<\/Key><Value>red</);
+  // In us-east-1 one's own bucket may be made again, as it is.
+  assert.equal((await make("")).status, 200);
+  assert.match((await make(tags)).text, /<Code>BucketAlreadyOwnedByYou<.*<BucketName>tagged</);
+  const other = await startDoor(store, { region: "home-1" });
+  const refused = await send({
+    port: other.port,
+    method: "PUT",
+    path: "/other",
+    body: "<CreateBucketConfiguration><LocationConstraint>elsewhere</LocationConstraint></CreateBucketConfiguration>",
+    region: "home-1",
+  });
+  await other.stop();
+  assert.match(
+    refused.text,
+    /<Code>IllegalLocationConstraintException<.*<Message>The elsewhere location constraint is incompatible for the region specific endpoint/,
+  );
+});
+
+test("a lifecycle says how small an object a transition takes", async () => {
+  const body =
+    "<LifecycleConfiguration><Rule><Status>Enabled</Status><Filter/><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
+  const name = "x-amz-transition-default-minimum-object-size";
+  const put = (headers: Record<string, string>) => call({ method: "PUT", path: "/full?lifecycle", body, headers });
+  assert.equal((await put({})).headers[name], "all_storage_classes_128K");
+  assert.equal((await call({ path: "/full?lifecycle" })).headers[name], "all_storage_classes_128K");
+  assert.match((await put({ [name]: "varies_by_storage_class" })).text, /<Code>NotImplemented</);
+  assert.match((await put({ [name]: "none" })).text, /<Code>InvalidRequest</);
+});
+
+test("tags, locks and lists of what a delete marker hides are asked of the marker", async () => {
+  await call({ method: "PUT", path: "/hidden" });
+  const versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+  await call({ method: "PUT", path: "/hidden?versioning", body: versioning });
+  await call({ method: "PUT", path: "/hidden/key", body: "a" });
+  await call({ method: "DELETE", path: "/hidden/key" });
+  const marker = (method: string) => ({ Code: "MethodNotAllowed", Method: method, ResourceType: "DeleteMarker" });
+  await walk([
+    { at: "GET /hidden/key", says: { Code: "NoSuchKey", Key: "key" } },
+    { at: "GET /hidden/key?acl", says: { Code: "NoSuchKey", Key: "key" } },
+    { at: "PUT /hidden/key?acl", headers: { "x-amz-acl": "private" }, body: "", says: marker("PUT") },
+    { at: "GET /hidden/key?tagging", says: marker("GET") },
+    { at: "DELETE /hidden/key?tagging", says: marker("DELETE") },
+  ]);
+});
+
+test("a plus in the name of a source is a space", async () => {
+  await call({ method: "PUT", path: "/full/with%20space", body: "a" });
+  const copied = await call({ method: "PUT", path: "/full/copied", headers: { "x-amz-copy-source": "/full/with+space" } });
+  assert.equal(copied.status, 200);
+});
