@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { openLocalStore } from "../drivers/local/index.ts";
+import { parseRequest } from "./request.ts";
+import { acceptableSignatures, algorithm, SigningKeys, scopeText } from "./signature.ts";
 import { type Call, send } from "./testing/client.ts";
 import { startDoor } from "./testing/door.ts";
 
@@ -362,4 +364,25 @@ test("a plus in the name of a source is a space", async () => {
   await call({ method: "PUT", path: "/full/with%20space", body: "a" });
   const copied = await call({ method: "PUT", path: "/full/copied", headers: { "x-amz-copy-source": "/full/with+space" } });
   assert.equal(copied.status, 200);
+});
+
+test("conditions that a presigned address carries hold", async () => {
+  const timestamp = `${new Date().toISOString().replace(/[-:]/g, "").slice(0, 15)}Z`;
+  const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: "s3" };
+  const query = new URLSearchParams({
+    "If-None-Match": "*",
+    "X-Amz-Algorithm": algorithm,
+    "X-Amz-Credential": `AKMAIN/${scopeText(scope)}`,
+    "X-Amz-Date": timestamp,
+    "X-Amz-Expires": "60",
+    "X-Amz-SignedHeaders": "host",
+  });
+  const path = `/full/once?${query}`;
+  const headers = ["Host", `127.0.0.1:${door.port}`];
+  const signed = { headers: ["host"], payloadHash: "UNSIGNED-PAYLOAD", presigned: true, timestamp, scope };
+  const request = parseRequest({ method: "PUT", url: path, rawHeaders: headers }, []);
+  const [signature] = acceptableSignatures(request, signed, new SigningKeys().derive("", "main-secret", scope));
+  const put = () => call({ method: "PUT", path: `${path}&X-Amz-Signature=${signature}`, body: "a", key: "none" });
+  assert.equal((await put()).status, 200);
+  assert.match((await put()).text, /<Code>PreconditionFailed<.*<Condition>If-None-Match</);
 });
