@@ -208,6 +208,8 @@ test("putting objects", async () => {
     put(lock("GOVERNANCE", "2090-01-01T00:00:00Z"), "400 InvalidRequest"),
     put({ "If-None-Match": "*", "If-Match": '"5d41402abc4b2a76b9719d911017c592"' }, "501 NotImplemented"),
     put({ "If-Match": '"5d41402abc4b2a76b9719d911017c592"' }, "404 NoSuchKey"),
+    put({ "If-Match": "*" }, "501 NotImplemented"),
+    put({ "If-None-Match": '"5d41402abc4b2a76b9719d911017c592"' }, "501 NotImplemented"),
     { at: "PUT /full/ten", headers: { "If-Match": '"0"' }, body: "", is: "412 PreconditionFailed" },
     { at: "PUT /full/ten", headers: { "If-None-Match": "*" }, body: "", is: "412 PreconditionFailed" },
     { at: "PUT /full/ten", key: "other", body: "", is: "403 AccessDenied" },
