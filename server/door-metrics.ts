@@ -19,9 +19,8 @@ export class DoorMetrics {
     this.#times.set(route, times);
     times.seconds += seconds;
     times.count++;
-    buckets.forEach((limit, at) => {
-      if (seconds <= limit) times.within[at] = (times.within[at] ?? 0) + 1;
-    });
+    for (let at = buckets.length - 1; at >= 0 && seconds <= (buckets[at] as number); at--)
+      times.within[at] = (times.within[at] ?? 0) + 1;
   };
 
   snapshot(connections: number): Snapshot {

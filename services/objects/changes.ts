@@ -122,12 +122,16 @@ export function watchStore(store: ObjectStore, changed: (bucketId: string, keys:
       return object;
     },
   };
+  const bound = new Map<PropertyKey, unknown>(Object.entries(watched));
   return new Proxy(store, {
     get(target, name) {
-      const own = watched[name as keyof ObjectStore];
-      if (own) return own;
+      const known = bound.get(name);
+      if (known !== undefined) return known;
       const value = Reflect.get(target, name) as unknown;
-      return typeof value === "function" ? value.bind(target) : value;
+      if (typeof value !== "function") return value;
+      const method = value.bind(target) as unknown;
+      bound.set(name, method);
+      return method;
     },
   });
 }

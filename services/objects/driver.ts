@@ -168,6 +168,8 @@ export interface ObjectRead {
   /** The bytes that `body` delivers: the whole object when no range was asked (of an empty one: from 0 to -1). */
   range: { from: number; to: number; sizeBytes: number };
   body: Readable;
+  /** All bytes of `body`, where they were at hand: who takes these leaves `body` alone. */
+  bytes?: Buffer;
   /** May be told which pieces of `body` nobody looks at any more: their memory takes the next ones. */
   recycle?: (piece: Uint8Array) => void;
 }

@@ -34,10 +34,10 @@ const holderOf = (caller: S3Caller): KeyHolder => {
 const actorFrom = (caller: S3Caller) => actorOf(caller.anonymous ? undefined : holderOf(caller).principal);
 
 /** The roles of an S3 permission are those of the API route with the same one. */
-const rolesOf = (permission: string): readonly Role[] =>
-  permission === "objects.object.bypass"
-    ? ["admin"]
-    : (Object.values<RouteDefinition>(contract.routes).find((route) => route.permission === permission)?.roles ?? []);
+const rolesOf = (permission: string): readonly Role[] => rolesByPermission.get(permission) ?? [];
+const rolesByPermission = new Map<string, readonly Role[]>([["objects.object.bypass", ["admin"]]]);
+for (const { permission, roles } of Object.values<RouteDefinition>(contract.routes))
+  if (!rolesByPermission.has(permission)) rolesByPermission.set(permission, roles ?? []);
 
 const accounts = new Map<string, S3Account>();
 /** To S3 a project is what an account is there. */

@@ -3,7 +3,7 @@ import { type Role, roleIncludes, roles } from "../../kernel/contract.ts";
 import { CloudError } from "../../kernel/errors.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { IdentityService } from "../identity/contract.ts";
-import { accountIdOf, roleArn, sessionArn, userArn } from "./s3/access/identity.ts";
+import { roleArn, sessionArn, userArn } from "./s3/access/identity.ts";
 import { type Policy, parsePolicy } from "./s3/access/policy.ts";
 import type { S3Caller, S3Credentials, SessionRequest } from "./s3/backend.ts";
 import { S3Error } from "./s3/errors.ts";
@@ -32,6 +32,17 @@ export function createS3Credentials(
   now: () => number,
 ): S3Credentials {
   const opened = new Map<string, { session: SessionToken; policy?: Policy }>();
+  /** Of keys as long as identity remembers them: nothing that is said of a key outlives what was read of it. */
+  const holders = new WeakMap<Key, { secretAccessKey: string; caller: S3Caller }>();
+
+  function holderOf(accessKeyId: string, key: Key): { secretAccessKey: string; caller: S3Caller } {
+    let holder = holders.get(key);
+    if (holder === undefined) {
+      holder = { secretAccessKey: key.secretAccessKey, caller: callerOf(accessKeyId, key) };
+      holders.set(key, holder);
+    }
+    return holder;
+  }
 
   function open(token: string): { session: SessionToken; policy?: Policy } {
     const known = opened.get(token);
@@ -52,7 +63,7 @@ export function createS3Credentials(
     async resolve(accessKeyId, sessionToken) {
       if (sessionToken === undefined) {
         const key = await identity.accessKey(accessKeyId);
-        return key && { secretAccessKey: key.secretAccessKey, caller: callerOf(accessKeyId, key) };
+        return key && holderOf(accessKeyId, key);
       }
       const { session, policy } = open(sessionToken);
       if (session.accessKeyId !== accessKeyId) throw new S3Error("InvalidToken");
@@ -98,13 +109,13 @@ export function createS3Credentials(
 
 function callerOf(accessKeyId: string, key: Key): S3Caller {
   const { secretAccessKey: _, ...holder } = key;
-  const accountId = accountIdOf(key.projectId);
+  const account = accountOf(key.projectId);
   return {
     accessKeyId,
     principal: holder satisfies KeyHolder,
-    ...accountOf(key.projectId),
+    ...account,
     userId: key.principal.id,
-    arns: [userArn(accountId, key.principal.id)],
+    arns: [userArn(account.accountId, key.principal.id)],
   };
 }
 

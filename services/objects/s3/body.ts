@@ -131,7 +131,11 @@ export async function readDocument(
       });
     }
   }
-  if (md5 !== undefined && createHash("md5").update(document).digest("hex") !== md5) throw new S3Error("BadDigest");
+  const calculated = md5 === undefined ? undefined : createHash("md5").update(document).digest();
+  if (calculated && calculated.toString("hex") !== md5)
+    throw new S3Error("BadDigest", undefined, {
+      fields: { ExpectedDigest: String(md5), CalculatedDigest: calculated.toString("base64") },
+    });
   if (checksum && checksumOf(checksum.algorithm, document) !== checksum.expected()) {
     throw new S3Error(
       "BadDigest",

@@ -166,6 +166,8 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     assert.deepEqual([done.status, element(name, done), element("ChecksumType", done)], [200, expected, type]);
     const { headers } = await call("HEAD", "/box-one/parts", withMode);
     assert.deepEqual([headers[header], headers["x-amz-checksum-type"]], [expected, type]);
+    const attributes = await call("GET", "/box-one/parts?attributes", { "x-amz-object-attributes": "Checksum" });
+    assert.deepEqual([element(name, attributes), element("ChecksumType", attributes)], [expected.replace(/-3$/, ""), type]);
     const part = (await call("HEAD", "/box-one/parts?partNumber=3", withMode)).headers;
     assert.deepEqual([part["x-amz-mp-parts-count"], part["content-length"], part[header]], ["3", "9", sums[2]]);
   }

@@ -102,7 +102,8 @@ export function contentMd5(request: S3Request): string | undefined {
   const value = request.headers.get("content-md5");
   if (value === undefined) return undefined;
   const bytes = Buffer.from(value, "base64");
-  if (bytes.length !== 16 || bytes.toString("base64") !== value.trim()) throw new S3Error("InvalidDigest");
+  if (bytes.length !== 16 || bytes.toString("base64") !== value.trim())
+    throw new S3Error("InvalidDigest", undefined, { fields: { "Content-MD5": value } });
   return bytes.toString("hex");
 }
 

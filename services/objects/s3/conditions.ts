@@ -66,22 +66,28 @@ export const unquote = (tag: string): string =>
 export const preconditionFailed = (condition: string): S3Error =>
   new S3Error("PreconditionFailed", undefined, { fields: { Condition: condition } });
 
-/** If-Match or If-None-Match of a write, which the store checks in its transaction. */
+/**
+ * If-Match or If-None-Match of a write, which the store checks in its transaction. S3 knows two kinds: nothing is there yet ("*"), or exactly this is
+ * ("Conditional writes", S3 User Guide); a condition it does not know is refused, as whoever sent it relies on it.
+ */
 export function writeConditions(request: S3Request): Preconditions {
   const ifMatch = request.headers.get("if-match");
   const ifNoneMatch = request.headers.get("if-none-match");
   if (ifMatch !== undefined && ifNoneMatch !== undefined)
-    throw new S3Error("NotImplemented", undefined, {
-      fields: {
-        Header: "If-Match,If-None-Match",
-        additionalMessage: "Multiple conditional request headers present in the request",
-      },
-    });
+    throw unknownCondition("If-Match,If-None-Match", "Multiple conditional request headers present in the request");
+  if (ifMatch?.trim() === "*") throw unknownValue("If-Match");
+  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== "*") throw unknownValue("If-None-Match");
   return {
     ...(ifMatch === undefined ? {} : { ifMatch: unquote(ifMatch) }),
-    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: unquote(ifNoneMatch) }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: "*" }),
   };
 }
+
+const unknownValue = (header: string): S3Error =>
+  unknownCondition(header, `We don't accept the provided value of ${header} header for this API`);
+
+const unknownCondition = (header: string, additionalMessage: string): S3Error =>
+  new S3Error("NotImplemented", undefined, { fields: { Header: header, additionalMessage } });
 
 /** One byte range, without blanks; several, or what is none, mean the whole object, as S3 does it. */
 export function parseRange(header: string | undefined): ByteRange | undefined {

@@ -1,5 +1,6 @@
 /** Browsers' questions and answers to them (S3 API Reference, OPTIONS object; Fetch Standard, 3.2). */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { CloudError } from "../../../kernel/errors.ts";
 import { type CorsQuestion, type CorsRule, corsHeaders, corsRuleFor } from "../cors.ts";
 import type { S3Backend } from "./backend.ts";
 import { S3Error } from "./errors.ts";
@@ -27,11 +28,11 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
   const { headers } = request;
   const [origin, method] = [headers.get("origin"), headers.get("access-control-request-method")];
   if (origin === undefined) throw new S3Error("BadRequest", "Insufficient information. Origin request header needed.");
+  const rules = await rulesFor(request, backend);
+  if (rules === undefined) throw await notEnabled(request, method, backend);
   if (method === undefined || !/^[A-Z]+$/.test(method))
     throw new S3Error("BadRequest", `Invalid Access-Control-Request-Method: ${method ?? "null"}`);
   const question = { origin, method, headers: namesOf(headers.get("access-control-request-headers")) };
-  const rules = await rulesFor(request, backend);
-  if (rules === undefined) throw refused(request, method, "CORSResponse: CORS is not enabled for this bucket.");
   const rule = corsRuleFor(rules, question);
   if (rule === undefined)
     throw refused(
@@ -40,6 +41,21 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
       "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
     );
   return { status: 200, headers: { ...corsHeaders(rule, question, { preflight: true }), Vary: vary } };
+}
+
+/** The bucket is what does not allow it, whatever was asked for. */
+async function notEnabled({ bucketName }: S3Request, method = "OPTIONS", backend: S3Backend): Promise<S3Error> {
+  const isThere = await backend.bucketByName(bucketName).then(
+    () => true,
+    (error: unknown) => !CloudError.is(error, "not_found"),
+  );
+  return new S3Error(
+    "AccessForbidden",
+    `CORSResponse: ${isThere ? "CORS is not enabled for this bucket." : "Bucket not found"}`,
+    {
+      fields: { Method: isThere ? method : "OPTIONS", ResourceType: "BUCKET" },
+    },
+  );
 }
 
 const refused = (request: S3Request, method: string, message: string): S3Error =>

@@ -21,6 +21,7 @@ function readRule(node: XmlNode): CorsRule {
   const [origins, methods, headers, exposed] = ["AllowedOrigin", "AllowedMethod", "AllowedHeader", "ExposeHeader"].map((name) =>
     textsOf(node, name),
   ) as [string[], string[], string[], string[]];
+  // An empty origin is none that any page has, and means that.
   if (origins.length === 0 || methods.length === 0) throw malformed();
   if (id !== undefined && id.length > 255) throw invalid("ID length should not exceed allowed limit of 255");
   for (const method of methods)
@@ -50,7 +51,7 @@ const severalStars = (text: string): boolean => text.indexOf("*") !== text.lastI
 function textsOf(node: XmlNode, name: string): string[] {
   return childrenOf(node, name).map((child) => {
     const text = textOf({ [name]: child }, name) as string;
-    if (text === "" || !carriedByXml(text) || !/^[\x20-\x7e]+$/.test(text)) throw malformed();
+    if ((text === "" && name !== "AllowedOrigin") || !carriedByXml(text) || !/^[\x20-\x7e]*$/.test(text)) throw malformed();
     return text;
   });
 }

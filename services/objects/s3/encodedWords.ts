@@ -1,19 +1,35 @@
 /** Text in headers as "encoded words" (RFC 2047): how S3 takes and gives metadata that is not ASCII (S3 User Guide, "Working with object metadata"). */
 
-/** An encoded word has at most 75 characters (RFC 2047, 2): so many bytes of UTF-8 in base64, besides the 12 around them. */
-const bytesInWord = 45;
+/** An encoded word has at most 75 characters (RFC 2047, 2), 12 of which are around its text. */
+const charactersInWord = 63;
+
+/** What stands for itself in a word of the kind Q, as S3 has it; all else is written in hex, and a space as "_". */
+const plain = /[\t!-<>@-^`-~]/;
+
+const encodings = {
+  Q: (text: string): string =>
+    [...Buffer.from(text).toString("latin1")]
+      .map((byte) =>
+        byte === " " ? "_" : plain.test(byte) ? byte : `=${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+      )
+      .join(""),
+  B: (text: string): string => Buffer.from(text).toString("base64"),
+};
 
 /** What no header can carry as it is, or would be taken for an encoded word. */
 const mustEncode = (text: string): boolean => /[^\t\x20-\x7e]|=\?/.test(text);
 
 export function encodeWords(text: string): string {
   if (!mustEncode(text)) return text;
+  // What cannot be printed goes in base64.
+  const encoding = /[\p{C}\ufffd]/u.test(text) ? "B" : "Q";
+  const encode = encodings[encoding];
   const words: string[] = [];
   let word = "";
-  const end = (): void => void words.push(`=?UTF-8?B?${Buffer.from(word).toString("base64")}?=`);
+  const end = (): void => void words.push(`=?UTF-8?${encoding}?${encode(word)}?=`);
   // No character is cut in two (RFC 2047, 5).
   for (const character of text) {
-    if (Buffer.byteLength(word + character) > bytesInWord) {
+    if (encode(word + character).length > charactersInWord) {
       end();
       word = "";
     }

@@ -17,19 +17,19 @@ function keyOf({ headers }: S3Request, prefix: string): Buffer | undefined {
   const [algorithm, key, md5] = ["algorithm", "key", "key-md5"].map((name) => headers.get(`${prefix}${name}`));
   if (algorithm === undefined && key === undefined && md5 === undefined) return undefined;
   const start = "Requests specifying Server Side Encryption with Customer provided keys must provide";
-  const wrong = (name: string, message: string): S3Error => invalidArgument(`${prefix}${name}`, "", message);
-  if (algorithm === undefined) throw wrong("algorithm", `${start} a valid encryption algorithm.`);
+  const wrong = (message: string): S3Error => new S3Error("InvalidArgument", message, { fields: { ArgumentName: standard } });
+  if (algorithm === undefined) throw wrong(`${start} a valid encryption algorithm.`);
   if (algorithm !== "AES256")
     throw new S3Error("InvalidEncryptionAlgorithmError", undefined, {
-      fields: { ArgumentName: `${prefix}algorithm`, ArgumentValue: algorithm },
+      fields: { ArgumentName: standard, ArgumentValue: algorithm },
     });
-  if (key === undefined) throw wrong("key", `${start} an appropriate secret key.`);
+  if (key === undefined) throw wrong(`${start} an appropriate secret key.`);
   const bytes = Buffer.from(key, "base64");
   if (bytes.length !== keyBytes || bytes.toString("base64") !== key)
-    throw wrong("key", "The secret key was invalid for the specified algorithm.");
-  if (md5 === undefined) throw wrong("key-MD5", `${start} the client calculated MD5 of the secret key.`);
+    throw wrong("The secret key was invalid for the specified algorithm.");
+  if (md5 === undefined) throw wrong(`${start} the client calculated MD5 of the secret key.`);
   if (createHash("md5").update(bytes).digest("base64") !== md5)
-    throw wrong("key-MD5", "The calculated MD5 hash of the key did not match the hash that was provided.");
+    throw wrong("The calculated MD5 hash of the key did not match the hash that was provided.");
   return bytes;
 }
 
@@ -50,15 +50,15 @@ export const sourceCustomerKey = (request: S3Request): { customerKey?: Buffer } 
 export function askedEncryption(request: S3Request): Encryption | undefined {
   const { headers } = request;
   const value = headers.get(standard);
-  const key = keyOf(request, ofCustomer);
   if (value !== undefined && value !== "AES256" && value !== "aws:kms" && value !== "aws:kms:dsse")
     throw invalidArgument(standard, value, "The encryption method specified is not supported");
-  if (key !== undefined && value !== undefined)
+  if (value !== undefined && headers.has(`${ofCustomer}algorithm`))
     throw invalidArgument(
       standard,
       value,
       "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
     );
+  const key = keyOf(request, ofCustomer);
   if (value?.startsWith("aws:kms")) throw noKms(standard);
   for (const name of ["aws-kms-key-id", "context"])
     if (headers.has(`${standard}-${name}`))
@@ -95,9 +95,9 @@ export const keyMissing = (): S3Error =>
     "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
   );
 
-/** Parts come with the key that their upload was begun with. */
+/** Parts come with the key that their upload was begun with, or without one. */
 export function requirePartKey(upload: Pick<Upload, "encryption">, { customerKey: key }: { customerKey?: Buffer }): void {
-  if (upload.encryption === "customer" && key === undefined)
+  if ((upload.encryption === "customer") !== (key !== undefined))
     throw new S3Error(
       "InvalidRequest",
       "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",

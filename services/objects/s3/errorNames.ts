@@ -10,10 +10,14 @@ type Names = (request: S3Request) => Record<string, string>;
 
 const bucket: Names = ({ bucketName }) => ({ BucketName: bucketName });
 
+const upload: Names = ({ query }) => (query.has("uploadId") ? { UploadId: query.get("uploadId") as string } : {});
+
 const names: Partial<Record<S3ErrorCode, Names>> = {
   BucketAlreadyExists: bucket,
   BucketAlreadyOwnedByYou: bucket,
   BucketNotEmpty: bucket,
+  InvalidPart: upload,
+  InvalidPartOrder: upload,
   NoSuchBucket: bucket,
   NoSuchBucketPolicy: bucket,
   NoSuchCORSConfiguration: bucket,
@@ -21,7 +25,7 @@ const names: Partial<Record<S3ErrorCode, Names>> = {
   NoSuchLifecycleConfiguration: bucket,
   NoSuchPublicAccessBlockConfiguration: bucket,
   NoSuchTagSet: bucket,
-  NoSuchUpload: ({ query }) => ({ UploadId: query.get("uploadId") ?? "" }),
+  NoSuchUpload: upload,
   NoSuchWebsiteConfiguration: bucket,
   ObjectLockConfigurationNotFoundError: bucket,
   OwnershipControlsNotFoundError: bucket,

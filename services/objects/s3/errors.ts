@@ -12,9 +12,11 @@ export const s3ErrorStatus = {
   BucketAlreadyExists: 409,
   BucketAlreadyOwnedByYou: 409,
   BucketNotEmpty: 409,
+  ConditionalRequestConflict: 409,
   EntityTooLarge: 400,
   EntityTooSmall: 400,
   ExpiredToken: 400,
+  IllegalLocationConstraintException: 400,
   IllegalVersioningConfigurationException: 400,
   IncompleteBody: 400,
   IncorrectNumberOfFilesInPostRequest: 400,
@@ -95,26 +97,26 @@ const knownMessages: Partial<Record<S3ErrorCode, string>> = {
   MalformedPOSTRequest: "The body of your POST request is not well-formed multipart/form-data.",
   MaxPostPreDataLengthExceeded: "Your POST request fields preceding the upload file were too large.",
   AccessDenied: "Access Denied",
-  BadDigest: "The Content-MD5 or checksum value that you specified did not match what the server received.",
+  BadDigest: "The Content-MD5 you specified did not match what we received.",
   BucketAlreadyExists:
     "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
   BucketAlreadyOwnedByYou: "Your previous request to create the named bucket succeeded and you already own it.",
   BucketNotEmpty: "The bucket you tried to delete is not empty",
-  EntityTooLarge: "Your proposed upload exceeds the maximum allowed object size.",
+  ConditionalRequestConflict: "The conditional request cannot succeed due to a conflicting operation against this resource.",
+  EntityTooLarge: "Your proposed upload exceeds the maximum allowed size",
   EntityTooSmall: "Your proposed upload is smaller than the minimum allowed size",
   IllegalVersioningConfigurationException: "The Versioning element must be specified",
   IncompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header.",
   InternalError: "We encountered an internal error. Please try again.",
   InvalidAccessKeyId: "The AWS Access Key Id you provided does not exist in our records.",
   InvalidBucketName: "The specified bucket is not valid.",
-  InvalidBucketOwnerAWSAccountID: "The value of the expected bucket owner parameter must be an AWS account ID",
   InvalidBucketState: "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
   InvalidChunkSizeError: "Only the last chunk is allowed to have a size less than 8192 bytes",
-  InvalidDigest: "The Content-MD5 you specified is not valid.",
-  InvalidEncryptionAlgorithmError: "The encryption request you specified is not valid. The valid value is AES256.",
+  InvalidDigest: "The Content-MD5 you specified was invalid.",
+  InvalidEncryptionAlgorithmError: "The Encryption request you specified is not valid. Supported value: AES256.",
   InvalidLocationConstraint: "The specified location-constraint is not valid",
   InvalidPart:
-    "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
   InvalidPartOrder: "The list of parts was not in ascending order. Parts must be ordered by part number.",
   InvalidRange: "The requested range is not satisfiable",
   InvalidStorageClass: "The storage class you specified is not valid",
@@ -128,6 +130,7 @@ const knownMessages: Partial<Record<S3ErrorCode, string>> = {
   MetadataTooLarge: "Your metadata headers exceed the maximum allowed metadata size",
   MethodNotAllowed: "The specified method is not allowed against this resource.",
   MissingContentLength: "You must provide the Content-Length HTTP header.",
+  MissingSecurityHeader: "Your request was missing a required header",
   MissingRequestBodyError: "Request Body is empty",
   NoSuchBucket: "The specified bucket does not exist",
   NoSuchBucketPolicy: "The bucket policy does not exist",
@@ -243,6 +246,16 @@ export const cloudErrorTranslations: Record<ErrorCode, Translation> = {
   internal: { otherwise: "InternalError" },
 };
 
+/** What S3 says of the part or the digest that is wrong. */
+function namesIn(code: S3ErrorCode, details: CloudError["details"]): Record<string, string> {
+  const { partNumber, etag, sizeBytes, leastBytes, calculated, expected } = details;
+  const named: [string, unknown][] = [];
+  if (code === "InvalidPart" || code === "EntityTooSmall") named.push(["PartNumber", partNumber], ["ETag", etag]);
+  if (code === "EntityTooSmall") named.push(["ProposedSize", sizeBytes], ["MinSizeAllowed", leastBytes]);
+  if (code === "BadDigest") named.push(["ExpectedDigest", expected], ["CalculatedDigest", calculated]);
+  return Object.fromEntries(named.filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
+}
+
 /** Any failure as S3 says it. What is neither an S3Error nor a CloudError is our fault: InternalError, the cause for the log. */
 export function toS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
@@ -262,6 +275,7 @@ export function toS3Error(error: unknown): S3Error {
       : (knownMessages[code] ?? error.message);
   return new S3Error(code, message, {
     cause: error,
+    fields: namesIn(code, error.details),
     ...(retryAfterSeconds === undefined ? {} : { headers: { "Retry-After": String(Math.ceil(retryAfterSeconds)) } }),
   });
 }

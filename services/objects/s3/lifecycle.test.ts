@@ -51,7 +51,7 @@ test("what S3 refuses is refused, each in its own words", () => {
   assert.equal(code(rule(days, "<Filter><And><Prefix>a</Prefix></And></Filter>")), "MalformedXML");
   const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>";
   assert.equal(code(rule(days, `<Filter><Prefix>a</Prefix>${tag}</Filter>`)), "MalformedXML");
-  assert.equal(code(rule(days, `<Filter><And>${tag}${tag}</And></Filter>`)), "InvalidArgument");
+  assert.equal(code(rule(days, `<Filter><And>${tag}${tag}</And></Filter>`)), "InvalidRequest");
   const size = "<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>5</ObjectSizeLessThan>";
   assert.equal(code(rule(days, `<Filter><And>${size}</And></Filter>`)), "InvalidRequest");
   const expiration = (text: string) => code(rule(`<Expiration>${text}</Expiration>`));

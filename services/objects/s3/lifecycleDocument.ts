@@ -1,7 +1,7 @@
 /** The LifecycleConfiguration document (S3 API Reference, PutBucketLifecycleConfiguration), with the refusals of S3. */
 import { randomUUID } from "node:crypto";
 import type { LifecycleRule } from "../lifecycle/rules.ts";
-import { S3Error } from "./errors.ts";
+import { invalidArgument, S3Error } from "./errors.ts";
 import { tagElement } from "./tagging.ts";
 import { carriedByXml, childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument, xmlTime } from "./xml.ts";
 
@@ -87,7 +87,8 @@ function readFilter(node: XmlNode): LifecycleRule["filter"] {
   // One condition stands alone, several stand in And.
   if (and === undefined ? conditions > 1 : conditions < 2) throw malformed();
   if (prefix !== undefined) checkPrefix(prefix);
-  if (new Set(tags.map(([key]) => key)).size < tags.length) throw invalid("Duplicate Tag Keys are not allowed.");
+  if (new Set(tags.map(([key]) => key)).size < tags.length)
+    throw new S3Error("InvalidRequest", "Duplicate Tag Keys are not allowed.");
   if (larger !== undefined && smaller !== undefined && larger >= smaller)
     throw new S3Error("InvalidRequest", "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.");
   return {
@@ -121,7 +122,8 @@ function readExpiration(node: XmlNode): NonNullable<LifecycleRule["expiration"]>
 function midnight(date: string): number {
   const atMs = /^\d{4}-\d\d-\d\d(T|$)/.test(date) ? Date.parse(date) : Number.NaN;
   if (Number.isNaN(atMs)) throw malformed();
-  if (atMs % (24 * 3_600_000) !== 0) throw invalid("'Date' must be at midnight GMT");
+  if (atMs % (24 * 3_600_000) !== 0)
+    throw invalidArgument("Date", new Date(atMs).toISOString(), "'Date' must be at midnight GMT");
   return atMs;
 }
 
@@ -183,4 +185,14 @@ function writeExpiration(expiration: NonNullable<LifecycleRule["expiration"]>): 
   if ("days" in expiration) return element("Days", expiration.days);
   if ("atMs" in expiration) return element("Date", xmlTime(expiration.atMs));
   return element("ExpiredObjectDeleteMarker", expiration.expiredMarkers);
+}
+
+/** How small an object a transition takes; the one that goes without saying. There are no transitions, so no other is taken. */
+export const smallestTransition = { "x-amz-transition-default-minimum-object-size": "all_storage_classes_128K" };
+
+export function checkSmallestTransition(value: string | undefined): void {
+  if (value === undefined || value === "all_storage_classes_128K") return;
+  if (value === "varies_by_storage_class")
+    throw new S3Error("NotImplemented", "Transitions are not implemented: there is one storage class.");
+  throw new S3Error("InvalidRequest", `Invalid TransitionDefaultMinimumObjectSize found: ${value}`);
 }

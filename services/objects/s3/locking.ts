@@ -48,11 +48,9 @@ export async function lockHeaders(context: S3Context, bucket: S3Bucket): Promise
   if (mode === undefined && until === undefined && hold === undefined) return {};
   await requireLock(context, bucket);
   if ((mode === undefined) !== (until === undefined))
-    throw invalidArgument(
-      "x-amz-object-lock-mode",
-      mode ?? "",
-      "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
-    );
+    throw new S3Error("InvalidArgument", "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied", {
+      fields: { ArgumentName: `x-amz-object-lock-${mode === undefined ? "mode" : "retain-until-date"}` },
+    });
   if (mode !== undefined && !isMode(mode)) throw invalidArgument("x-amz-object-lock-mode", mode, "Unknown wormMode directive.");
   if (hold !== undefined && hold !== "ON" && hold !== "OFF")
     throw invalidArgument("x-amz-object-lock-legal-hold", hold, "Legal Hold must be either of 'ON' or 'OFF'");

@@ -36,7 +36,7 @@ export interface S3Response {
   status: number;
   headers?: Record<string, string | number>;
   /** A document, or an object's bytes (with Content-Length among the headers). */
-  body?: string | Readable;
+  body?: string | Buffer | Readable;
   /** Takes the pieces of `body` that have left. */
   recycle?: ((piece: Uint8Array) => void) | undefined;
   /** Counted when the answer has been sent, with the bytes that really left; absent when a change was counted already. */
@@ -74,7 +74,11 @@ export async function openOther(
 /** The bucket, if it is whose the client thinks it is ("Verifying bucket ownership with bucket owner condition", S3 User Guide). */
 export async function findBucket({ backend, request }: S3Context, name: string, ownerHeader: string): Promise<S3Bucket> {
   const expected = request.headers.get(ownerHeader);
-  if (expected !== undefined && !/^\d{12}$/.test(expected)) throw new S3Error("InvalidBucketOwnerAWSAccountID");
+  if (expected !== undefined && !/^\d{12}$/.test(expected))
+    throw new S3Error(
+      "InvalidBucketOwnerAWSAccountID",
+      `The value of the expected bucket owner parameter must be an AWS Account ID... [${expected}]`,
+    );
   // Names that S3 took long ago are looked for, and not found; these never were any.
   if (!/^[\w.-]{3,255}$/.test(name)) throw new S3Error("InvalidBucketName", undefined, { fields: { BucketName: name } });
   const bucket = await backend.bucketByName(name).catch((error: unknown) => {

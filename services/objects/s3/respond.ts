@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
+import { randomPiece } from "../../../kernel/randomPiece.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Response } from "./operation.ts";
 import { element, errorDocument } from "./xml.ts";
@@ -9,11 +10,12 @@ import { element, errorDocument } from "./xml.ts";
 /** Bytes of an unread body that are taken in, so that the client gets to read its error before the connection closes. */
 const drainBytes = 16 * 1024 ** 2;
 const drainMs = 5_000;
-/** Bodies up to this size are looked for at once (64 KiB, what a socket's buffer takes without waiting). */
-const smallBytes = 64 * 1024;
 
 /** Tells answers of this process from those of others (x-amz-id-2). */
 export const hostId = randomBytes(24).toString("base64");
+
+/** x-amz-request-id. */
+export const newRequestId = (): string => randomPiece(8).toString("hex").toUpperCase();
 
 /** Sends an answer and says how many bytes of body really left. */
 export async function send(
@@ -40,19 +42,14 @@ export async function send(
     return message.method === "HEAD" ? 0 : bytes;
   }
   response.writeHead(answer.status, headers);
-  const length = Number(headers["Content-Length"]);
-  const whole = length <= smallBytes ? (body.read() as Buffer | null) : null;
-  if (whole?.length === length) return sendWhole(whole, body, response);
-  if (whole !== null) body.unshift(whole);
-  return stream(body, response, answer.recycle);
+  return Buffer.isBuffer(body) ? sendWhole(body, response) : stream(body, response, answer.recycle);
 }
 
-/** What is there at once: a small object of the index, which has all in one piece. */
-function sendWhole(piece: Buffer, body: Readable, response: ServerResponse): Promise<number> {
+/** A small object of the index, which has all in one piece. */
+function sendWhole(bytes: Buffer, response: ServerResponse): Promise<number> {
   return new Promise((resolve) => {
-    response.on("close", () => resolve(response.writableFinished ? piece.length : 0));
-    response.end(piece);
-    body.destroy();
+    response.on("close", () => resolve(response.writableFinished ? bytes.length : 0));
+    response.end(bytes);
     if (response.destroyed) response.emit("close");
   });
 }
@@ -158,7 +155,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? new S3Error("RequestTimeout")
         : new S3Error("InvalidRequest", "The request is not well-formed HTTP.");
-  const requestId = randomBytes(8).toString("hex").toUpperCase();
+  const requestId = newRequestId();
   const document = errorDocument(
     element("Code", reason.code),
     element("Message", reason.message),

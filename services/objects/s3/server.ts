@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type Origin, origins } from "../notifications/origin.ts";
@@ -13,7 +12,7 @@ import { naming } from "./errorNames.ts";
 import { S3Error, toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
-import { hostId, refuseConnection, send, sendError } from "./respond.ts";
+import { hostId, newRequestId, refuseConnection, send, sendError } from "./respond.ts";
 import { findRoute, type Route } from "./routes.ts";
 import { SigningKeys } from "./signature.ts";
 import { answerWebsite, websiteHeader } from "./website.ts";
@@ -90,7 +89,7 @@ class S3Door {
 
   /** One request, from its head to the end of its answer. Never throws. */
   async serve(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
-    const requestId = randomBytes(8).toString("hex").toUpperCase();
+    const requestId = newRequestId();
     const { socket } = message;
     const work = (): void => void this.working.add(socket);
     if (message.headers["content-length"] === undefined && message.headers["transfer-encoding"] === undefined) work();
@@ -114,7 +113,7 @@ class S3Door {
           "s3 request failed",
         );
     }
-    await allowOrigin(message, response, this.#options);
+    if (message.headers.origin !== undefined) await allowOrigin(message, response, this.#options);
     seen.turnAroundMs = performance.now() - seen.began;
     this.#options.onAnswer?.(seen.operation ?? "other", answer.status, seen.turnAroundMs / 1000);
     this.working.delete(socket);

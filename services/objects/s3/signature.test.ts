@@ -140,6 +140,10 @@ test("each way to be wrong has its error", async () => {
     failsWith("AuthorizationHeaderMalformed", /expecting 'eu-central-1'/),
   );
   await signedIn(getObject(), { region: "eu-central-1", anyRegion: true });
+  // The name of the host in the place of the region is looked at further: git-annex signs so. That of another one is not.
+  const forHost = authorization("host;x-amz-content-sha256;x-amz-date", "0".repeat(64)).replace("us-east-1", common.Host);
+  await wrong(forHost, "SignatureDoesNotMatch");
+  await wrong(forHost.replace(common.Host, "elsewhere.example"), "AuthorizationHeaderMalformed", /expecting 'us-east-1'/);
   await assert.rejects(signedIn(getObject(), { nowMs: nowMs + 901_000 }), failsWith("RequestTimeTooSkewed"));
   await assert.rejects(signedIn(getObject({ "x-amz-date": "yesterday" })), failsWith("AccessDenied", /valid Date/));
   assert.equal((await signedIn(request("GET", "/test.txt", { Host: "x" }))).caller.anonymous, true);

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { queryPairs, type S3Request } from "./request.ts";
 
 /** Signature Version 4, the pure part ("Signature Calculations for the Authorization Header", S3 API Reference). */
@@ -14,7 +14,7 @@ export interface Scope {
 
 export const scopeText = (scope: Scope): string => `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
 
-export const sha256Hex = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
+export const sha256Hex = (data: string | Uint8Array): string => hash("sha256", data, "hex");
 
 const hmac = (key: string | Buffer, data: string): Buffer => createHmac("sha256", key).update(data).digest();
 
@@ -75,21 +75,38 @@ export function* acceptableSignatures(request: S3Request, signed: Signed, key: B
   const queries = [canonicalQuery(request.rawQuery, signed.presigned)];
   if (request.rawQuery.includes("+")) queries.push(canonicalQuery(request.rawQuery.replaceAll("+", "%2B"), signed.presigned));
   const headerText = canonicalHeaders(request.headers, signed.headers);
-  const headers = [Buffer.from(headerText, "latin1")];
-  if (/[\u0080-\uffff]/.test(headerText)) headers.push(Buffer.from(headerText, "utf8"));
-  for (const header of headers)
+  const readings = /[\u0080-\uffff]/.test(headerText) ? (["latin1", "utf8"] as const) : (["latin1"] as const);
+  for (const reading of readings)
     for (const path of paths)
       for (const query of queries) {
-        const hash = createHash("sha256")
-          .update(`${request.method}\n${path}\n${query}\n`)
-          .update(header)
-          .update(`\n${signed.headers.join(";")}\n${signed.payloadHash}`)
-          .digest("hex");
-        yield createHmac("sha256", key)
-          .update(`${algorithm}\n${signed.timestamp}\n${scopeText(signed.scope)}\n${hash}`)
-          .digest("hex");
+        // All but the headers is ASCII, which both write alike.
+        const canonical = Buffer.from(canonicalText(request, signed, path, query, headerText), reading);
+        yield createHmac("sha256", key).update(stringToSign(signed, canonical)).digest("hex");
       }
 }
+
+const canonicalText = (request: S3Request, signed: Signed, path: string, query: string, headerText: string): string =>
+  `${request.method}\n${path}\n${query}\n${headerText}\n${signed.headers.join(";")}\n${signed.payloadHash}`;
+
+const stringToSign = ({ timestamp, scope }: Signed, canonical: Buffer): string =>
+  `${algorithm}\n${timestamp}\n${scopeText(scope)}\n${sha256Hex(canonical)}`;
+
+/** What was signed here, for a client whose signature is another to find out where the two differ ("Troubleshooting signature mismatch errors"). */
+export function explainSignature(request: S3Request, signed: Signed): Record<string, string> {
+  const query = canonicalQuery(request.rawQuery, signed.presigned);
+  const headerText = canonicalHeaders(request.headers, signed.headers);
+  const canonical = Buffer.from(canonicalText(request, signed, encodePath(request.rawPath), query, headerText), "latin1");
+  const text = stringToSign(signed, canonical);
+  return {
+    StringToSign: text,
+    StringToSignBytes: hexBytes(Buffer.from(text)),
+    CanonicalRequest: canonical.toString(),
+    CanonicalRequestBytes: hexBytes(canonical),
+  };
+}
+
+/** As S3 shows bytes. */
+export const hexBytes = (bytes: Buffer): string => bytes.toString("hex").replace(/..(?=.)/g, "$& ");
 
 /** Percent-encodes all but RFC 3986's unreserved characters, upper-case hex, as UriEncode() of the specification. */
 export const uriEncode = (text: string): string =>

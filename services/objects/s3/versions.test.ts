@@ -313,9 +313,9 @@ test("tags of objects: by header and by document, of each version, with S3's lim
   ])
     assert.deepEqual(await set(...(tags as [string, string][])), [400, "InvalidTag"]);
   assert.deepEqual(await set(["x".repeat(128), "y".repeat(256)]), [200, undefined]);
-  assert.deepEqual(await refused(call("PUT", "/tagged/k?tagging", "<Tagging/>")), [400, "MalformedXML"]);
+  assert.deepEqual(await refused(call("PUT", "/tagged/k?tagging", "<TagSet/>")), [400, "MalformedXML"]);
   assert.deepEqual(await refused(call("PUT", "/tagged/none?tagging", tagging())), [404, "NoSuchKey"]);
-  assert.deepEqual(await refused(call("PUT", "/tagged/k", "x", { "x-amz-tagging": "a=1&a=2" })), [400, "InvalidTag"]);
+  assert.deepEqual(await refused(call("PUT", "/tagged/k", "x", { "x-amz-tagging": "a=1&a=2" })), [400, "InvalidArgument"]);
 });
 
 const inDays = (days: number): string => new Date(Date.now() + days * 24 * 3_600_000).toISOString();

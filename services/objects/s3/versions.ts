@@ -28,18 +28,24 @@ export const writtenVersionHeader = ({ versionId }: Pick<StoredObject, "versionI
 export const versionHeader = ({ versionId }: Pick<StoredObject, "versionId">): Record<string, string> =>
   versionId === undefined ? {} : { "x-amz-version-id": versionId };
 
-/** Why there is no object: none, one that a delete marker hides (404), or the marker itself was asked for (405). */
+/**
+ * Why there is no object: none, one that a delete marker hides (404), or the marker itself was asked for (405), as it is by who asks for tags or
+ * locks (`hidden`).
+ */
 export async function missing(
   { request, backend }: S3Context,
   bucket: S3Bucket,
   key: string,
   asked: { versionId?: string },
+  hidden: "missing" | "marker" = "missing",
 ): Promise<S3Error> {
   const marker = await backend.store.marker(bucket.bucketId, key, asked);
   const headers: Record<string, string> =
     marker === undefined ? {} : { "x-amz-delete-marker": "true", "x-amz-version-id": marker.versionId };
-  if (asked.versionId === undefined) return new S3Error("NoSuchKey", undefined, { fields: { Key: key }, headers });
-  if (marker === undefined) return new S3Error("NoSuchVersion", undefined, { fields: { Key: key, VersionId: asked.versionId } });
+  if (asked.versionId === undefined && (hidden === "missing" || marker === undefined))
+    return new S3Error("NoSuchKey", undefined, { fields: { Key: key }, headers });
+  if (marker === undefined)
+    return new S3Error("NoSuchVersion", undefined, { fields: { Key: key, VersionId: asked.versionId as string } });
   return new S3Error("MethodNotAllowed", undefined, {
     fields: { Method: request.method, ResourceType: "DeleteMarker" },
     headers: { ...headers, Allow: "DELETE", "Last-Modified": new Date(marker.modifiedAtMs).toUTCString() },
@@ -47,11 +53,15 @@ export async function missing(
 }
 
 /** The object that the request names, of the version that it names. */
-export async function openObject(context: S3Context, bucket: S3Bucket): Promise<StoredObject> {
+export async function openObject(
+  context: S3Context,
+  bucket: S3Bucket,
+  hidden: "missing" | "marker" = "marker",
+): Promise<StoredObject> {
   const { request, backend } = context;
   const asked = askedVersion(request);
   const object = await backend.store.head(bucket.bucketId, request.key, asked);
-  if (object === undefined) throw await missing(context, bucket, request.key, asked);
+  if (object === undefined) throw await missing(context, bucket, request.key, asked, hidden);
   return object;
 }
 

@@ -6,26 +6,29 @@ export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped
 const unsafeText = /[&<>"\u0000-\u0008\u000b-\u001f\ufffe\uffff]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped
+const holdsUnsafe = /[&<>"\u0000-\u0008\u000b-\u001f\ufffe\uffff]/;
 
 /**
  * Control characters are no XML 1.0 (2.2), but keys may hold them: like S3 we write them as character references,
  * and a client that wants none asks for encoding-type=url.
  */
-const escapeText = (text: string): string =>
-  text.replace(unsafeText, (character) => {
-    switch (character) {
-      case "&":
-        return "&amp;";
-      case "<":
-        return "&lt;";
-      case ">":
-        return "&gt;";
-      case '"':
-        return "&quot;";
-      default:
-        return `&#x${character.charCodeAt(0).toString(16)};`;
-    }
-  });
+const escapeText = (text: string): string => (holdsUnsafe.test(text) ? text.replace(unsafeText, escapeCharacter) : text);
+
+function escapeCharacter(character: string): string {
+  switch (character) {
+    case "&":
+      return "&amp;";
+    case "<":
+      return "&lt;";
+    case ">":
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    default:
+      return `&#x${character.charCodeAt(0).toString(16)};`;
+  }
+}
 
 /** Whether this text can stand in an XML 1.0 document (2.2), as itself or as a character reference. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
@@ -48,7 +51,13 @@ export const errorDocument = (...children: string[]): string =>
   `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${children.join("")}</Error>`;
 
 /** Milliseconds as S3 writes times in XML: ISO 8601 with three decimals, which are 000, so that listings and Last-Modified say the same. */
-export const xmlTime = (timeMs: number): string => new Date(timeMs - (timeMs % 1000)).toISOString();
+export function xmlTime(timeMs: number): string {
+  const second = timeMs - (timeMs % 1000);
+  // A listing has many of the same second.
+  if (second !== written.second) Object.assign(written, { second, text: new Date(second).toISOString() });
+  return written.text;
+}
+const written = { second: Number.NaN, text: "" };
 
 /** A parsed element: its children by name, or its text. */
 export type XmlNode = string | { [name: string]: XmlNode | XmlNode[] };

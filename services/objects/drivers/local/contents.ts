@@ -1,4 +1,4 @@
-import { randomFillSync } from "node:crypto";
+import { randomPiece } from "../../../../kernel/randomPiece.ts";
 import type { Transaction } from "./database.ts";
 import { type Content, decode, decodeContent, encode, encodeContent, type PartRecord } from "./records.ts";
 
@@ -9,7 +9,7 @@ import { type Content, decode, decodeContent, encode, encodeContent, type PartRe
 export function newContentId(folders: number): string {
   const id = Buffer.allocUnsafe(16);
   id.writeUIntBE(Date.now(), 0, 6);
-  randomFillSync(id, 6, 8);
+  randomPiece(8).copy(id, 6);
   id.writeUInt16BE(folders, 14);
   return id.toString("hex");
 }

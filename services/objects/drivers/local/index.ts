@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
-import type { BucketSettings, Encryption, Engine, ObjectStore, StoredObject } from "../../driver.ts";
+import type { BucketSettings, Encryption, Engine, ObjectStore } from "../../driver.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
 import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
@@ -28,7 +28,7 @@ import { Files, syncFolder } from "./files.ts";
 import { GarbageCollector } from "./garbage.ts";
 import { Journal } from "./journal.ts";
 import { afterPrefix, bucketKey, objectKey } from "./keys.ts";
-import { walk } from "./listing.ts";
+import { listObjects } from "./listing.ts";
 import {
   abortUpload,
   checkPartNumber,
@@ -55,9 +55,9 @@ import {
   writeObject,
 } from "./objects.ts";
 import type { Placing } from "./placing.ts";
-import { cut, damaged, noCluster, openSegments, type Piece, partRange, resolveRange } from "./reading.ts";
+import { bytesAtHand, cut, damaged, noCluster, openSegments, type Piece, partRange, resolveRange, streamOf } from "./reading.ts";
 import { type Received, receive } from "./receive.ts";
-import { type Content, decode, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
+import { type Content, marksOf, type ObjectRecord, storedObject, storedPart } from "./records.ts";
 import { relocate } from "./relocate.ts";
 import { scrub } from "./scrub.ts";
 import { listVersions } from "./versionListing.ts";
@@ -247,11 +247,20 @@ class LocalStore implements ObjectStore {
           options.partNumber === undefined
             ? resolveRange(record.sizeBytes, options.range)
             : partRange(object, options.partNumber);
+        const segments = cut(pieces, range.from, range.sizeBytes);
+        const bytes = bytesAtHand(segments);
+        if (bytes !== undefined) {
+          return {
+            object,
+            range,
+            bytes,
+            get body() {
+              return streamOf(bytes);
+            },
+          };
+        }
         try {
-          const body = await openSegments(
-            { files: this.#files, cluster: this.#cluster },
-            cut(pieces, range.from, range.sizeBytes),
-          );
+          const body = await openSegments({ files: this.#files, cluster: this.#cluster }, segments);
           return { object, range, body, recycle: (piece) => blocks.give(piece) };
         } catch (error) {
           // Replaced, moved or deleted between the look into the index and the opening: look again.
@@ -291,30 +300,8 @@ class LocalStore implements ObjectStore {
   copy: ObjectStore["copy"] = (source, target, options = {}) =>
     this.#tracked(() => copyObject({ database: this.#database, get: this.get, put: this.put }, source, target, options));
 
-  list: ObjectStore["list"] = (bucketId, { prefix = "", delimiter = "", after, limit }) =>
-    this.#tracked(async () =>
-      this.#database.read((index) => {
-        const { entries, more } = walk(index, {
-          table: "objects",
-          bucketId,
-          prefix: Buffer.from(prefix),
-          delimiter: Buffer.from(delimiter),
-          limit,
-          trailerBytes: 0,
-          ...(after !== undefined && { after: Buffer.from(after) }),
-        });
-        const versioned = isVersioned(index, bucketId);
-        const objects: StoredObject[] = [];
-        const commonPrefixes: string[] = [];
-        let next = "";
-        for (const entry of entries) {
-          next = ("commonPrefix" in entry ? entry.commonPrefix : entry.name).toString();
-          if ("commonPrefix" in entry) commonPrefixes.push(next);
-          else objects.push(storedObject(next, decode<ObjectRecord>(entry.value), [], versioned));
-        }
-        return { objects, commonPrefixes, ...(more && { next }) };
-      }),
-    );
+  list: ObjectStore["list"] = (bucketId, options) =>
+    this.#tracked(async () => this.#database.read((index) => listObjects(index, bucketId, options)));
 
   versionList: ObjectStore["versionList"] = (bucketId, options) =>
     this.#tracked(async () => this.#database.read((index) => listVersions(index, bucketId, options)));

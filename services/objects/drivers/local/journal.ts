@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fdatasync, openSync, writeSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { randomPiece } from "../../../../kernel/randomPiece.ts";
 import { isMissing } from "./failures.ts";
 import { syncFolder } from "./files.ts";
 import { changeFrame, type Mark, marksIn, snapshotEnd, snapshotName, snapshotStart } from "./journalFrames.ts";
@@ -75,7 +75,7 @@ export class Journal {
 
   /** The entry for a commit that is about to be made; returns what the next one names. It never keeps a commit from being made. */
   append(previous: Mark | undefined, changes: readonly Change[], nowMs: number): Mark {
-    const mark = { sequence: (previous?.sequence ?? 0) + 1, id: randomBytes(8) };
+    const mark = { sequence: (previous?.sequence ?? 0) + 1, id: randomPiece(8) };
     try {
       const frame = changeFrame(mark, previous, changes, nowMs);
       const file = this.#file ?? this.#begin();

@@ -1,6 +1,9 @@
 import type { Id } from "../../../../kernel/ids.ts";
+import type { ListOptions, ObjectList, StoredObject } from "../../driver.ts";
 import type { ReadView, TableName } from "./database.ts";
 import { after, afterPrefix, bucketKey } from "./keys.ts";
+import { decode, type ObjectRecord, storedObject } from "./records.ts";
+import { isVersioned } from "./versions.ts";
 
 export interface WalkOptions {
   table: TableName;
@@ -30,11 +33,19 @@ function commonPrefixOf(name: Buffer, prefix: Buffer, delimiter: Buffer): Buffer
  * One page of names in the order of their bytes. A common prefix is counted once and then stepped over with one seek,
  * however many names it has. `more` tells that something follows the last entry.
  */
-export function walk(index: ReadView, options: WalkOptions): { entries: WalkEntry[]; more: boolean } {
+export const walk = (index: ReadView, options: WalkOptions): { entries: WalkEntry[]; more: boolean } =>
+  walkAs(index, options, (name, value) => ({ name, value }));
+
+/** As `walk`, but what is read of each name is made of its bytes at once: those of a page add up to more than what is made of them. */
+export function walkAs<Entry>(
+  index: ReadView,
+  options: WalkOptions,
+  read: (name: Buffer, value: Uint8Array) => Entry,
+): { entries: (Entry | { commonPrefix: Buffer })[]; more: boolean } {
   const { table, prefix, delimiter, limit, trailerBytes } = options;
   const bucket = bucketKey(options.bucketId);
   const end = afterPrefix(Buffer.concat([bucket, prefix]));
-  const entries: WalkEntry[] = [];
+  const entries: (Entry | { commonPrefix: Buffer })[] = [];
   let start: Buffer = Buffer.concat([bucket, prefix]);
   if (options.after !== undefined && options.after.compare(prefix) >= 0) {
     // Inside a common prefix: that one was already told, or comes before `after` itself.
@@ -50,10 +61,40 @@ export function walk(index: ReadView, options: WalkOptions): { entries: WalkEntr
       const name = Buffer.from(key.buffer, key.byteOffset + bucket.length, key.length - bucket.length);
       commonPrefix = commonPrefixOf(name.subarray(0, name.length - trailerBytes), prefix, delimiter);
       if (commonPrefix !== undefined) break;
-      entries.push({ name, value });
+      entries.push(read(name, value));
     }
     if (commonPrefix === undefined) return { entries, more: false };
     entries.push({ commonPrefix });
     start = afterPrefix(Buffer.concat([bucket, commonPrefix]));
   }
+}
+
+/** One page of objects. */
+export function listObjects(
+  index: ReadView,
+  bucketId: Id<"bucket">,
+  { prefix = "", delimiter = "", after: last, limit }: ListOptions,
+): ObjectList {
+  const versioned = isVersioned(index, bucketId);
+  const asked: WalkOptions = {
+    table: "objects",
+    bucketId,
+    prefix: Buffer.from(prefix),
+    delimiter: Buffer.from(delimiter),
+    limit,
+    trailerBytes: 0,
+    ...(last !== undefined && { after: Buffer.from(last) }),
+  };
+  const { entries, more } = walkAs(index, asked, (name, value) =>
+    storedObject(name.toString(), decode<ObjectRecord>(value), [], versioned),
+  );
+  const objects: StoredObject[] = [];
+  const commonPrefixes: string[] = [];
+  let next = "";
+  for (const entry of entries) {
+    next = "commonPrefix" in entry ? entry.commonPrefix.toString() : entry.key;
+    if ("commonPrefix" in entry) commonPrefixes.push(next);
+    else objects.push(entry);
+  }
+  return { objects, commonPrefixes, ...(more && { next }) };
 }

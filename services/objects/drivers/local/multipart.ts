@@ -149,7 +149,7 @@ function chosenParts(stored: Map<number, PartRecord>, asked: CompletePart[]): Pa
       part !== undefined &&
       (etag === undefined || etag === part.etag) &&
       Object.entries(checksums ?? {}).every(([name, sum]) => part.checksums[name as keyof typeof part.checksums] === sum);
-    if (!matches) throw refused("invalid_part", `Part ${number} was not uploaded like this.`, { partNumber: number });
+    if (!matches) throw refused("invalid_part", `Part ${number} was not uploaded like this.`, { partNumber: number, etag });
     return part;
   });
   for (const part of chosen.slice(0, -1))
@@ -158,6 +158,7 @@ function chosenParts(stored: Map<number, PartRecord>, asked: CompletePart[]): Pa
         partNumber: part.number,
         etag: part.etag,
         sizeBytes: part.sizeBytes,
+        leastBytes: smallestPartBytes,
       });
   return chosen;
 }
@@ -225,7 +226,7 @@ export function completeUpload(
 function verifyWhole(sizeBytes: number, checksums: NonNullable<CompletePart["checksums"]>, options: CompleteOptions): void {
   if (options.sizeBytes !== undefined && options.sizeBytes !== sizeBytes)
     throw new CloudError("invalid_argument", `The parts have ${sizeBytes} bytes, not ${options.sizeBytes}.`, {
-      details: { reason: "incomplete_body" },
+      details: { reason: "incomplete_body", sizeBytes },
     });
   for (const [name, sum] of Object.entries(options.checksums ?? {}))
     if (checksums[name as keyof typeof checksums] !== sum)

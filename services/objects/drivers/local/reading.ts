@@ -144,6 +144,25 @@ class RemoteSource implements Source {
   }
 }
 
+/** What lies in the index whole, checked and decrypted; undefined for what must be read elsewhere. */
+export function bytesAtHand(segments: Segment[]): Buffer | undefined {
+  const [segment, ...rest] = segments;
+  if (segment === undefined) return Buffer.alloc(0);
+  if (segment.inline === undefined || rest.length > 0) return undefined;
+  const { from, sizeBytes, openKey } = segment;
+  if (sizeBytes === segment.contentBytes && crc32(segment.inline) !== segment.crc32) throw damaged("not what was stored");
+  const stored = segment.inline.subarray(from, from + sizeBytes);
+  return openKey === undefined ? stored : cipherFrom(openKey(), from).update(stored);
+}
+
+/** For who would rather have a stream. */
+export const streamOf = (bytes: Buffer): Readable => {
+  const stream = new Readable({ read() {} });
+  stream.push(bytes);
+  stream.push(null);
+  return stream;
+};
+
 class SegmentStream extends Readable {
   readonly #segments: Segment[];
   readonly #pins: (string | undefined)[];

@@ -49,8 +49,10 @@ export interface PartRecord extends ObjectPart {
 }
 
 export const encode = (record: unknown): Buffer => Buffer.from(JSON.stringify(record));
-export const decode = <T>(bytes: Uint8Array): T =>
-  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as T;
+export const decode = <T>(bytes: Uint8Array): T => JSON.parse(asBuffer(bytes).toString()) as T;
+/** What LMDB hands out is one mostly. */
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 /**
  * A content is an immutable run of bytes with an id of its own: inline in the index, in a file, in a cluster, or a list of other
@@ -93,7 +95,7 @@ export function encodeContent({ kind, references, sizeBytes, crc32, md5, payload
 }
 
 export function decodeContent(value: Uint8Array): Content {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+  const bytes = asBuffer(value);
   const first = bytes[0] as number;
   const start = first & encryptedFlag ? headerBytes + 1 + (bytes[headerBytes] as number) : headerBytes;
   return {
@@ -136,7 +138,7 @@ export function storedObject(key: string, record: ObjectRecord, parts: PartRecor
     metadata,
     checksums,
     checksumType,
-    parts: parts.map(storedPart),
+    parts: parts.length === 0 ? [] : parts.map(storedPart),
     ...marksOf(record),
   };
 }

@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
+import { randomPiece } from "../../../../kernel/randomPiece.ts";
 import { type BucketSettings, type DeleteMarker, type Retention, withChange } from "../../driver.ts";
 import { book } from "./accounts.ts";
 import { release } from "./contents.ts";
@@ -43,7 +43,7 @@ export const orderOf = (record: VersionRecord): number => record.order ?? record
 function newVersionId(order: number): string {
   const id = Buffer.alloc(16);
   id.writeBigUInt64BE(BigInt(order));
-  randomBytes(8).copy(id, 8);
+  randomPiece(8).copy(id, 8);
   return id.toString("hex");
 }
 const versionIdForm = /^00[0-9a-f]{30}$/;

@@ -77,9 +77,9 @@ function readGrantees(header: string, text: string) {
     const value = quoted ?? bare ?? "";
     switch (kind.toLowerCase()) {
       case "id":
-        return byId(value);
+        return byId(value, "id");
       case "uri":
-        return byUri(value);
+        return byUri(value, "uri");
       case "emailaddress":
         throw noEmail();
       default:
@@ -88,14 +88,14 @@ function readGrantees(header: string, text: string) {
   });
 }
 
-function byId(id: string): { canonicalId: string; displayName: string } {
-  if (!/^[0-9a-f]{64}$/.test(id)) throw invalidArgument("CanonicalUser/ID", id, "Invalid id");
+function byId(id: string, from = "CanonicalUser/ID"): { canonicalId: string; displayName: string } {
+  if (!/^[0-9a-f]{64}$/.test(id)) throw invalidArgument(from, id, "Invalid id");
   return { canonicalId: id, displayName: displayNameOf(id) };
 }
 
-function byUri(uri: string): { group: Group } {
+function byUri(uri: string, from = "Group/URI"): { group: Group } {
   const found = Object.entries(groupUris).find(([, known]) => known === uri.trim());
-  if (found === undefined) throw invalidArgument("Group/URI", uri, "Invalid group uri");
+  if (found === undefined) throw invalidArgument(from, uri, "Invalid group uri");
   return { group: found[0] as Group };
 }
 
@@ -148,7 +148,7 @@ export function readAccessDocument(document: string, owner: Owner): AccessList {
   const [list] = childrenOf(policy, "AccessControlList");
   const [given] = childrenOf(policy, "Owner");
   if (list === undefined || given === undefined) throw malformed();
-  if (textOf(given, "ID") !== owner.canonicalId) throw new S3Error("AccessDenied");
+  if (byId(textOf(given, "ID") ?? "").canonicalId !== owner.canonicalId) throw new S3Error("AccessDenied");
   return { owner, grants: groupsFirst(readGrants(list, malformed)) };
 }
 

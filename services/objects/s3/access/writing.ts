@@ -87,7 +87,7 @@ export async function readAccess(
     throw noAcls();
   const document = (await readDocument(request, body, { maxBytes: 256 * 1024 })).trim();
   if (document === "" && asked === undefined)
-    throw new S3Error("MissingSecurityHeader", "Your request was missing a required header: x-amz-acl or a document");
+    throw new S3Error("MissingSecurityHeader", undefined, { fields: { MissingHeaderName: "x-amz-acl" } });
   if (document !== "" && asked !== undefined) throw new S3Error("UnexpectedContent", "This request does not support content");
   const { owner } = before;
   const access = asked === undefined ? readAccessDocument(document, owner) : accessOf(asked, of, owner, ownerIn(bucket));

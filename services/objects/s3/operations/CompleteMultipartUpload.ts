@@ -28,19 +28,22 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     if (CloudError.is(error, "not_found")) return undefined;
     throw error;
   });
-  if (upload?.encryption === "customer" && (await hasChecksums(context, bucket, upload)))
-    requirePartKey(upload, customerKey(request));
+  // "Only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
+  if (upload?.checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
     maxBytes: 4 * 1024 ** 2,
   });
   // Here no document at all is a malformed one, unlike elsewhere.
-  if (document.trim() === "") throw new S3Error("MalformedXML");
+  if (document.trim() === "") throw new S3Error(upload === undefined ? "NoSuchUpload" : "MalformedXML");
   const parts = withoutRepeats(childrenOf(parseXml(document, "CompleteMultipartUpload"), "Part").map(parsePart));
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
-  if (upload) requirePartSums(upload, parts);
+  if (upload) {
+    requirePartSums(upload, parts);
+    await requireUntouched(context, bucket, upload);
+  }
 
   const object = await backend.store
     .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
@@ -51,7 +54,11 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     .catch((error: unknown) => {
       const otherSize = CloudError.is(error) && error.details.reason === "incomplete_body";
       throw otherSize
-        ? new S3Error("InvalidRequest", "The object has not the size that x-amz-mp-object-size says.", { cause: error })
+        ? new S3Error(
+            "InvalidRequest",
+            `The provided 'x-amz-mp-object-size' header value ${request.headers.get("x-amz-mp-object-size")} does not match what was computed: ${error.details["sizeBytes"]}`,
+            { cause: error },
+          )
         : error;
     });
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
@@ -69,11 +76,13 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   };
 };
 
-/** The customer's key is needed "only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes. */
-async function hasChecksums({ backend }: S3Context, { bucketId }: S3Bucket, upload: Upload): Promise<boolean> {
-  if (upload.checksumAlgorithm !== undefined) return true;
-  const { parts } = await backend.store.partList(bucketId, upload.uploadId, { limit: 10_000 });
-  return parts.some(({ checksums }) => Object.keys(checksums).length > 0);
+/** If-Match tells of the object that was seen; who wrote it since the upload began has not seen the upload, nor the upload that (CompleteMultipartUpload, "If-Match"). */
+async function requireUntouched({ request, backend }: S3Context, { bucketId }: S3Bucket, upload: Upload): Promise<void> {
+  const { ifMatch } = writeConditions(request);
+  if (ifMatch === undefined) return;
+  const object = await backend.store.head(bucketId, request.key);
+  if (object?.etag === ifMatch && object.modifiedAtMs > upload.startedAtMs)
+    throw new S3Error("ConditionalRequestConflict", undefined, { fields: { Condition: "If-Match", Key: request.key } });
 }
 
 /** A part that was sent twice may be named twice; the last one counts. */

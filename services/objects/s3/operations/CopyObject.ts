@@ -35,8 +35,11 @@ export const CopyObject: S3Operation = async (context) => {
     askedEncryption(request) !== undefined ||
     ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
+  const { encryption: encrypts } = await backend.store.settings(bucket.bucketId);
   if (
     !changes &&
+    // What lies there may be to be encrypted now.
+    encrypts === undefined &&
     source.asked.versionId === undefined &&
     source.bucket.bucketId === bucket.bucketId &&
     source.object.key === request.key
@@ -136,15 +139,16 @@ export async function openSource(
   return { bucket, object, asked };
 }
 
+/** Of a source that has a version of its own. */
 export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
-  versionId === undefined ? {} : { "x-amz-copy-source-version-id": versionId };
+  versionId === undefined || versionId === "null" ? {} : { "x-amz-copy-source-version-id": versionId };
 
 /** "/bucket/key" or "bucket/key", percent-encoded, with an optional "?versionId=". */
 export function parseSource(header: string): { bucketName: string; key: string; versionId?: string } {
-  const wrong = (): S3Error =>
-    invalidArgument("x-amz-copy-source", header, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+  const wrong = (): S3Error => invalidArgument("x-amz-copy-source", "x-amz-copy-source", "Invalid copy source object key");
   const mark = header.lastIndexOf("?versionId=");
-  const path = (mark < 0 ? header : header.slice(0, mark)).replace(/^\//, "");
+  // "+" is a space here, as in a query.
+  const path = (mark < 0 ? header : header.slice(0, mark)).replace(/^\//, "").replaceAll("+", " ");
   let decoded: string;
   try {
     // Header bytes are Latin-1 characters here; keys that were not escaped are UTF-8.

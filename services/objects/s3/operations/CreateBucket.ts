@@ -3,6 +3,7 @@ import { accessOfNewBucket } from "../access/writing.ts";
 import { readDocument } from "../body.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { bucketArn, type S3Operation } from "../operation.ts";
+import { readTags } from "../tagging.ts";
 import { childrenOf, parseXml, textOf } from "../xml.ts";
 import { isOwnership } from "./PutBucketOwnershipControls.ts";
 
@@ -16,27 +17,42 @@ export const CreateBucket: S3Operation = async (context) => {
   const acl = accessOfNewBucket(context, ownership);
   const locks = request.headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true";
 
+  let tags: Record<string, string> = {};
   const document = await readDocument(request, body, { maxBytes: 64 * 1024 });
   if (document.trim() !== "") {
     const configuration = parseXml(document, "CreateBucketConfiguration");
     const location = textOf(configuration, "LocationConstraint");
-    if (location && location !== region)
-      throw new S3Error("InvalidLocationConstraint", undefined, { fields: { LocationConstraint: location } });
+    if (location && location !== region) throw wrongLocation(location, region);
     if (childrenOf(configuration, "Bucket").length > 0 || childrenOf(configuration, "Location").length > 0) {
       throw new S3Error("NotImplemented", "Directory buckets are not implemented.");
     }
+    const [given] = childrenOf(configuration, "Tags");
+    if (given !== undefined) tags = readTags(given, "bucket");
   }
+  const hasTags = Object.keys(tags).length > 0;
   try {
-    const bucket = await backend.bucketCreate(caller, name, { ...(ownership && { ownership }), ...(acl && { acl }) });
+    const bucket = await backend.bucketCreate(caller, name, {
+      ...(ownership && { ownership }),
+      ...(acl && { acl }),
+      ...(hasTags && { tags }),
+    });
     if (locks) await backend.settingsUpdate(caller, bucket, { versioning: "enabled", lock: {} });
   } catch (error) {
-    // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors").
-    const again =
-      CloudError.is(error, "already_exists") && error.details.reason === "bucket_owned_by_you" && region === "us-east-1";
-    if (!again) throw error;
+    // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors"), unless it is to have tags.
+    const again = CloudError.is(error, "already_exists") && error.details.reason === "bucket_owned_by_you";
+    if (!again || region !== "us-east-1" || hasTags) throw error;
   }
   return { status: 200, headers: { Location: `/${name}`, "x-amz-bucket-arn": bucketArn(name) } };
 };
+
+/** The endpoint of us-east-1 takes buckets of all regions, that of another one only its own; here there is one. */
+const wrongLocation = (location: string, region: string): S3Error =>
+  region === "us-east-1"
+    ? new S3Error("InvalidLocationConstraint", undefined, { fields: { LocationConstraint: location } })
+    : new S3Error(
+        "IllegalLocationConstraintException",
+        `The ${location} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+      );
 
 /** "General purpose bucket naming rules", S3 User Guide; also a name that DNS takes, for virtual hosts. */
 export function isBucketName(name: string): boolean {

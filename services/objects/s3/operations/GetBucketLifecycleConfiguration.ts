@@ -1,5 +1,5 @@
 import { S3Error } from "../errors.ts";
-import { writeLifecycle } from "../lifecycleDocument.ts";
+import { smallestTransition, writeLifecycle } from "../lifecycleDocument.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 
 export const GetBucketLifecycleConfiguration: S3Operation = async (context) => {
@@ -7,5 +7,5 @@ export const GetBucketLifecycleConfiguration: S3Operation = async (context) => {
   const { lifecycle } = await context.backend.configuration(bucket);
   if (lifecycle === undefined)
     throw new S3Error("NoSuchLifecycleConfiguration", undefined, { fields: { BucketName: bucket.name } });
-  return { status: 200, headers: xmlHeaders, body: writeLifecycle(lifecycle) };
+  return { status: 200, headers: { ...xmlHeaders, ...smallestTransition }, body: writeLifecycle(lifecycle) };
 };

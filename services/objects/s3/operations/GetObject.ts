@@ -41,15 +41,16 @@ export const GetObject: S3Operation = async (context) => {
     return await outOfRange(context, bucket, partNumber, error);
   }
 
-  const { object, body } = read;
+  const { object, bytes } = read;
   const outcome = evaluate(readConditions(request), object);
   if (outcome !== "pass") {
-    body.destroy();
+    if (bytes === undefined) read.body.destroy();
     if (outcome !== "not_modified") throw preconditionFailed(outcome.failed);
     return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
   }
 
   const length = object.sizeBytes === 0 ? 0 : read.range.to - read.range.from + 1;
+  const isPiece = range !== undefined && length < object.sizeBytes;
   const partial = (range !== undefined || partNumber !== undefined) && length > 0;
   return {
     status: partial ? 206 : 200,
@@ -60,7 +61,7 @@ export const GetObject: S3Operation = async (context) => {
       ...(partial ? { "Content-Range": `bytes ${read.range.from}-${read.range.to}/${object.sizeBytes}` } : {}),
       ...partHeaders(object.parts, partNumber),
       // The checksum of the whole says nothing about a piece of it.
-      ...(range || request.headers.get("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED"
+      ...(isPiece || request.headers.get("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED"
         ? {}
         : checksumHeaders(
             (partNumber === undefined ? undefined : object.parts.find((part) => part.number === partNumber)?.checksums) ??
@@ -70,7 +71,7 @@ export const GetObject: S3Operation = async (context) => {
       ...(asked.versionId === undefined && (await expirationHeader(context, bucket, object))),
       ...overrides,
     },
-    body,
+    body: bytes ?? read.body,
     recycle: read.recycle,
     meter,
   };

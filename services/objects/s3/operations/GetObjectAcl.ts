@@ -5,7 +5,7 @@ import { openObject, versionHeader } from "../versions.ts";
 
 export const GetObjectAcl: S3Operation = async (context) => {
   const bucket = await openBucket(context);
-  const object = await openObject(context, bucket);
+  const object = await openObject(context, bucket, "missing");
   const { ownership } = await context.backend.configuration(bucket);
   const access = ownership === "BucketOwnerEnforced" ? privateAccess(bucket.owner) : objectAccess(bucket, object);
   return { status: 200, headers: { ...xmlHeaders, ...versionHeader(object) }, body: accessDocument(access) };

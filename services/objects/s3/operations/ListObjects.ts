@@ -13,7 +13,8 @@ export const ListObjects: S3Operation = async (context) => {
   const marker = query.get("marker") ?? "";
   const list = await listPage(context, bucket.bucketId, { prefix, delimiter, limit, after: passOver(marker, prefix, delimiter) });
   const truncated = list.next !== undefined;
-  const owner = ownerOf(context, bucket);
+  // Strangers are not told whose it is.
+  const owner = context.caller.anonymous ? undefined : ownerOf(context, bucket);
   const body = xmlDocument(
     "ListBucketResult",
     element("Name", bucket.name),

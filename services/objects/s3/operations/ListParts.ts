@@ -37,7 +37,8 @@ export const ListParts: S3Operation = async (context) => {
         element("LastModified", xmlTime(part.modifiedAtMs)),
         element("ETag", quote(part.etag)),
         element("Size", part.sizeBytes),
-        checksumElements(part.checksums),
+        // Of an upload without an algorithm they were for the journey.
+        upload.checksumAlgorithm === undefined ? "" : checksumElements(part.checksums),
       ),
     ),
   );

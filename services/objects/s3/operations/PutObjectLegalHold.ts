@@ -7,7 +7,9 @@ import { parseXml, textOf } from "../xml.ts";
 
 export const PutObjectLegalHold: S3Operation = async (context) => {
   const { request, backend } = context;
-  const status = textOf(parseXml(await readDocument(request, context.body, { maxBytes: 64 * 1024 }), "LegalHold"), "Status");
+  const document = await readDocument(request, context.body, { maxBytes: 64 * 1024 });
+  if (document.trim() === "") throw new S3Error("MalformedXML");
+  const status = textOf(parseXml(document, "LegalHold"), "Status");
   if (status !== "ON" && status !== "OFF") throw new S3Error("MalformedXML");
   context.given = { requestLock: { "object-lock-legal-hold": status } };
   const bucket = await openBucket(context);

@@ -1,3 +1,4 @@
+import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
@@ -51,7 +52,15 @@ export const uploadIdOf = ({ request }: S3Context): Id<"upload"> => (request.que
 /** The multipart upload of this key: another key's is not found. */
 export async function openMultipart(context: S3Context, bucket: S3Bucket): Promise<Upload> {
   checkKey(context.request.key);
-  const upload = await context.backend.store.upload(bucket.bucketId, uploadIdOf(context), customerKey(context.request));
+  const upload = await context.backend.store
+    .upload(bucket.bucketId, uploadIdOf(context), customerKey(context.request))
+    .catch((error: unknown) => {
+      throw CloudError.is(error) && error.details.reason === "customer_key_wrong"
+        ? new S3Error("InvalidRequest", "The provided encryption parameters did not match the ones used originally.", {
+            cause: error,
+          })
+        : error;
+    });
   if (upload.key !== context.request.key) throw new S3Error("NoSuchUpload");
   return upload;
 }

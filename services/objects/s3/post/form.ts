@@ -9,7 +9,7 @@ export interface Form {
   /** By lower-case name, the first of a name counts. */
   fields: Map<string, string>;
   file: Readable;
-  fileName: string;
+  fileName: string | undefined;
   fileType: string;
   /** Reads no more. The file, if it was not read to its end, fails. */
   stop(): void;
@@ -51,7 +51,7 @@ export async function readForm(body: RequestBody, contentType: string): Promise<
       opened = file;
       // One that nobody reads any more, because the form was refused, ends with an error too.
       file.on("error", () => {});
-      resolve({ file, fileName: fileName ?? "", fileType });
+      resolve({ file, fileName, fileType });
     });
     parser.on("error", (error) => reject(new S3Error("MalformedPOSTRequest", undefined, { cause: error })));
     parser.on("finish", () => reject(new S3Error("IncorrectNumberOfFilesInPostRequest")));

@@ -75,7 +75,7 @@ test("a form that its policy allows is stored, with what it says of itself", asy
   assert.deepEqual([done.status, done.text], [204, ""]);
   const stored = await get("/box/in/photo%20one.txt");
   assert.deepEqual([stored.text, stored.headers["content-type"]], ["content", "text/x-note"]);
-  assert.equal(stored.headers["x-amz-meta-who"], `=?UTF-8?B?${Buffer.from("ürsel").toString("base64")}?=`);
+  assert.equal(stored.headers["x-amz-meta-who"], "=?UTF-8?Q?=C3=BCrsel?=");
   assert.equal(done.headers.get("etag"), stored.headers["etag"]);
 
   const created = await post(signed([...any, { success_action_status: "201" }], { key: "b c", success_action_status: "201" }));

@@ -7,11 +7,15 @@ export interface PostPolicy {
 }
 
 type PostCondition =
-  | { kind: "eq" | "starts-with"; field: string; value: string }
+  | { kind: "eq" | "starts-with"; field: string; value: string; text: string }
+  /** What can never hold. */
+  | { kind: "never"; text: string }
   | { kind: "range"; minBytes: number; maxBytes: number };
 
 const invalid = (message: string): S3Error => new S3Error("InvalidPolicyDocument", `Invalid Policy: ${message}`);
 const failed = (message: string): S3Error => new S3Error("AccessDenied", `Invalid according to Policy: ${message}`);
+
+const conditionFailed = (text: string): S3Error => failed(`Policy Condition failed: ${text}`);
 
 /** From the field as it was sent, in base64. */
 export function parsePostPolicy(encoded: string): PostPolicy {
@@ -40,24 +44,29 @@ function parseCondition(given: unknown): PostCondition[] {
     throw invalid("Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.");
   return entries.map(([name, value]) => {
     if (typeof value !== "string") throw invalid("Invalid Simple-Condition: value must be a string.");
-    return { kind: "eq", field: name.toLowerCase(), value };
+    return { kind: "eq", field: name.toLowerCase(), value, text: textOf(["eq", `$${name}`, value]) };
   });
 }
 
 function parseList(given: unknown[]): PostCondition {
   const kind = typeof given[0] === "string" ? given[0].toLowerCase() : "";
   if (given.length !== 3) throw invalid(`Invalid Condition: wrong number of arguments of ${kind}.`);
+  const text = textOf(given);
   if (kind === "content-length-range") {
+    if (given.slice(1).some((bound) => typeof bound === "string" && Number.isNaN(Number(bound)))) return { kind: "never", text };
     const [minBytes, maxBytes] = [bytesOf(given[1]), bytesOf(given[2])];
     if (minBytes > maxBytes) throw invalid("Invalid content-length-range: the first number is the greater one.");
     return { kind: "range", minBytes, maxBytes };
   }
   if (kind !== "eq" && kind !== "starts-with") throw invalid(`Invalid Condition: unknown operation '${String(given[0])}'.`);
   const [, field, value] = given;
-  if (typeof field !== "string" || !field.startsWith("$") || typeof value !== "string")
+  if (typeof field !== "string" || typeof value !== "string")
     throw invalid(`Invalid ${kind}: give the field as "$name", and a string.`);
-  return { kind, field: field.slice(1).toLowerCase(), value };
+  return field.startsWith("$") ? { kind, field: field.slice(1).toLowerCase(), value, text } : { kind: "never", text };
 }
+
+/** A condition as S3 shows it. */
+const textOf = (condition: unknown[]): string => `[${condition.map((each) => JSON.stringify(each)).join(", ")}]`;
 
 function bytesOf(value: unknown): number {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
@@ -84,11 +93,12 @@ export function checkForm(
       maxBytes = Math.min(maxBytes, condition.maxBytes);
       continue;
     }
-    const { kind, field, value } = condition;
+    if (condition.kind === "never") throw conditionFailed(condition.text);
+    const { kind, field, value, text } = condition;
     named.add(field);
     const actual = fields.get(field) ?? "";
     const holds = kind === "eq" ? actual === value : startsWith(field, actual, value);
-    if (!holds) throw failed(`Policy Condition failed: ${JSON.stringify([kind, `$${field}`, value])}`);
+    if (!holds) throw conditionFailed(text);
   }
   const extra = [...fields.keys()].filter((field) => !named.has(field) && !exempt.test(field));
   if (extra.length > 0) throw failed(`Extra input fields: ${extra.join(", ")}`);

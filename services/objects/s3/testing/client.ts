@@ -21,6 +21,7 @@ export interface Call {
   payloadHash?: string;
   /** What the signature is for; S3 unless said otherwise. */
   service?: string;
+  region?: string;
 }
 
 /** The headers of a signed request to a door of testing/door.ts, for now. */
@@ -38,7 +39,7 @@ export function signedHeaders(call: Call): Record<string, string> {
     ...("sessionToken" in given && { "x-amz-security-token": given.sessionToken }),
   };
   const parsed = parseRequest({ method: call.method ?? "GET", url: call.path, rawHeaders: Object.entries(headers).flat() }, []);
-  const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: call.service ?? "s3" };
+  const scope = { date: timestamp.slice(0, 8), region: call.region ?? "us-east-1", service: call.service ?? "s3" };
   const names = [...parsed.headers.keys()].filter((name) => name === "host" || name.startsWith("x-amz-")).sort();
   const signingKey = new SigningKeys().derive("", given.secretAccessKey, scope);
   const signed = { headers: names, payloadHash, presigned: false, timestamp, scope };
