@@ -1,0 +1,68 @@
+/** What test suites and phones of others do that our own scenarios did not. */
+import { test } from "node:test";
+import { startCloud } from "../../../testing/cloud.ts";
+import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import { freePort } from "../testing/phoneProcess.ts";
+import { openDesks } from "./testing/flows/desks.ts";
+import { answered, audio, type Desk, hungUp, invite, newBranch, receive, reply, send } from "./testing/flows/script.ts";
+import { provider, refused } from "./testing/flows/sessions.ts";
+import { openHouse } from "./testing/house.ts";
+
+await installTestTools(phoneTools);
+const house = await openHouse(startCloud, { sipPort: await freePort() });
+const desks = openDesks(house);
+
+void test("phones and providers of others", { concurrency: 4 }, (group) => {
+  void group.test("who offers no codec of ours is refused before anybody rings", async () => {
+    const [ann, bob] = (await desks.desks({}, {})) as [Desk, Desk];
+    const amr = audio().replace("RTP/AVP 0 101", "RTP/AVP 96 101").replace("rtpmap:0 PCMU/8000", "rtpmap:96 AMR/8000");
+    const second = newBranch();
+    const offer = (sdp: string) => [...invite(ann, bob.number, { second, sdp }), ...refused(ann, bob.number, 488, second)];
+    // Any 180 would not have been expected.
+    await desks.play(ann, offer(amr));
+    const dtls = "m=audio [media_port] UDP/TLS/RTP/SAVP 0\na=setup:actpass\na=fingerprint:sha-256 AB:CD";
+    await desks.play(ann, offer(`${audio().split("\nm=")[0]}\n${dtls}`));
+  });
+
+  void group.test("an ACK without the answer to our offer ends the call", async () => {
+    const [ann, bob] = (await desks.desks({}, {})) as [Desk, Desk];
+    const late = invite(ann, bob.number).map((step) => step.replace(/Content-Type[\s\S]*?\]\]>/, "Content-Length: 0\n\n]]>"));
+    await desks.together(
+      [bob, [...answered(bob), ...hungUp(bob)]],
+      [
+        ann,
+        [
+          ...late,
+          receive(180),
+          receive(200, { body: "m=audio [1-9][0-9]* RTP/AVP" }),
+          send(ann, "ACK", 2, { to: bob.number }),
+          receive("BYE", { headers: { Reason: "cause=488" } }),
+          reply(ann, "200 OK"),
+        ],
+      ],
+    );
+  });
+
+  void group.test("a provider that wants longer registrations than ours gets them", async () => {
+    const port = await freePort();
+    const account = await desks.account();
+    const registrar: Desk = { ...account, userName: "line", port };
+    const brief = { tag: true, headers: ["Min-Expires: 900"] };
+    const listening = await desks.begin(
+      registrar,
+      [
+        receive("REGISTER", { headers: { Contact: "expires=60" } }),
+        reply(registrar, "423 Interval Too Brief", brief),
+        receive("REGISTER", { headers: { Contact: "expires=900" } }),
+        reply(registrar, "200 OK", { tag: true, contact: "[last_Contact]" }).replace(
+          "Contact: [last_Contact]",
+          "[last_Contact:]",
+        ),
+      ],
+      { host: "127.0.0.13" },
+    );
+    const settings = { kind: "registration", port, userName: "line", password: "secret", registrationSeconds: 60 };
+    await provider(desks, "127.0.0.13", "+339", [settings]);
+    await listening.end();
+  });
+});
