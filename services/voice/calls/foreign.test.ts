@@ -4,7 +4,7 @@ import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { freePort } from "../testing/phoneProcess.ts";
 import { openDesks } from "./testing/flows/desks.ts";
-import { answered, audio, type Desk, hungUp, invite, newBranch, receive, reply, send } from "./testing/flows/script.ts";
+import { answered, audio, type Desk, hangUp, hungUp, invite, newBranch, receive, reply, send } from "./testing/flows/script.ts";
 import { provider, refused } from "./testing/flows/sessions.ts";
 import { openHouse } from "./testing/house.ts";
 
@@ -40,6 +40,55 @@ void test("phones and providers of others", { concurrency: 4 }, (group) => {
           reply(ann, "200 OK"),
         ],
       ],
+    );
+  });
+
+  void group.test("a phone without TLS that takes nothing but SRTP is called with keys", async () => {
+    const [ann, bob] = (await desks.desks({}, {})) as [Desk, Desk];
+    const key = `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${Buffer.alloc(30, 7).toString("base64")}`;
+    // Each call of SIPp's is one Call-ID: the first one has no keys, and is refused.
+    const phone = await desks.begin(
+      bob,
+      [
+        receive("INVITE", { keep: { other: "From", own: "To" } }).replace(
+          "<action>",
+          '<action><ereg regexp="RTP/SAVP" search_in="body" assign_to="keys"/>',
+        ),
+        '<nop test="keys" next="answer"/>',
+        reply(bob, "406 Not Acceptable", { tag: true }),
+        '<recv request="ACK" next="end"/>',
+        '<label id="answer"/>',
+        reply(bob, "200 OK", { tag: true, sdp: `${audio().replace("RTP/AVP", "RTP/SAVP")}\n${key}`, retransmits: 500 }),
+        receive("ACK"),
+        ...hungUp(bob),
+        '<label id="end"/>',
+      ],
+      { calls: 2 },
+    );
+    const caller = await desks.begin(ann, [
+      ...invite(ann, bob.number),
+      receive(200, { body: "RTP/AVP" }),
+      send(ann, "ACK", 2, { to: bob.number }),
+      ...hangUp(ann, bob.number, 3),
+    ]);
+    await desks.ended(phone, caller);
+  });
+
+  void group.test("a phone that answers without a word about its media is hung up", async () => {
+    const [ann, bob] = (await desks.desks({}, {})) as [Desk, Desk];
+    const second = newBranch();
+    await desks.together(
+      [
+        bob,
+        [
+          receive("INVITE"),
+          reply(bob, "200 OK", { tag: true, retransmits: 500 }),
+          receive("ACK"),
+          receive("BYE", { headers: { Reason: "cause=488" } }),
+          reply(bob, "200 OK"),
+        ],
+      ],
+      [ann, [...invite(ann, bob.number, { second }), ...refused(ann, bob.number, 502, second)]],
     );
   });
 
