@@ -134,6 +134,7 @@ export default {
   "destination.application": "Programs",
   "destination.other": "Other",
   "destination.number": "A number outside",
+  "destination.directory": "Directory, by name",
   "destination.hang_up": "Hang up",
   "extensions.text": "People, rooms and doors that can be called.",
   "extensions.new": "New extension",

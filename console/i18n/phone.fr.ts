@@ -137,6 +137,7 @@ export default {
   "destination.application": "Programmes",
   "destination.other": "Autre",
   "destination.number": "Un numéro externe",
+  "destination.directory": "Annuaire, par le nom",
   "destination.hang_up": "Raccrocher",
   "extensions.text": "Personnes, salles et portes qu’on peut appeler.",
   "extensions.new": "Nouveau poste",

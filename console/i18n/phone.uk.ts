@@ -137,6 +137,7 @@ export default {
   "destination.application": "Програми",
   "destination.other": "Інше",
   "destination.number": "Зовнішній номер",
+  "destination.directory": "Довідник, за іменем",
   "destination.hang_up": "Завершити дзвінок",
   "extensions.text": "Люди, кімнати й двері, куди можна подзвонити.",
   "extensions.new": "Новий внутрішній номер",

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { messageStore } from "../messages/store.ts";
 import type { RequestOptions, SipStack } from "../sip/ports.ts";
 import { openSipStack } from "../sip/stack.ts";
+import type { Json } from "../testing/office.ts";
 import { type Account, openHouse } from "./testing/house.ts";
 import { linphone } from "./testing/kinds.ts";
 
@@ -12,8 +12,9 @@ await installTestTools(phoneTools);
 const running: SipStack[] = [];
 after(() => Promise.all(running.map((stack) => stack.close())));
 const house = await openHouse(startCloud);
-const { database } = house.office;
-const ann = await house.account("201", "Ann");
+const { as, database } = house.office;
+const user = await house.office.member("ann", "viewer");
+const ann = await house.account("201", "Ann", { user });
 const bob = await house.account("202", "Bob");
 
 /** A phone of text alone: our SIP library, registered. */
@@ -66,11 +67,9 @@ test("a phone's message is kept, and brought to the other's phone, also when tha
   await house.until(() => phoneOfAnn.heard.length === 1, "the answer");
   assert.deepEqual(phoneOfAnn.heard[0], { from: "Bob 202", text: "Here, привіт" });
 
-  // Written in a browser.
-  const place = house.office.system as { organisationId: never; projectId: never };
-  const from = { ...place, id: ann.extensionId as never, systemId: house.office.within.phoneSystem as never };
+  // Written in a browser, over the API.
   for (const text of ["one", "two", "three"])
-    await database.transaction("system", (tx) => messageStore.send(tx, from, bob.extensionId as never, text));
+    await as("ann", "myChatMessageCreate", { params: { extension: ann.extensionId }, body: { to: bob.extensionId, text } });
   await house.until(() => phoneOfBob.heard.length === 4, "three more");
   assert.deepEqual(
     phoneOfBob.heard.slice(1).map(({ text }) => text),
@@ -78,6 +77,14 @@ test("a phone's message is kept, and brought to the other's phone, also when tha
     "in their order",
   );
   await house.until(async () => (await messages()).every(({ delivered }) => delivered), "all deliveries");
+  // And what the phone wrote is there for her to read.
+  const { items } = await as("ann", "myConversationList");
+  assert.deepEqual(
+    items.map(({ otherNumber, unread, lastMessage }: Json) => [otherNumber, unread, lastMessage.text]),
+    [["202", 1, "three"]],
+  );
+  const read = await as("ann", "myChatMessageList", { params: { conversation: items[0].id } });
+  assert.ok(read["items"].some(({ text }: Json) => text === "Here, привіт"));
 });
 
 test("a message to nobody, to oneself, too long, not of text, or of a stranger is refused", async () => {

@@ -21,7 +21,7 @@ const [ann, bob, carol] = await Promise.all([
 const [atAnn, atBob, atCarol] = await Promise.all([
   house.phone(ann, { toneHz: 440 }),
   house.phone(bob, { toneHz: 620 }),
-  house.phone(carol, { toneHz: 1000 }),
+  house.phone(carol, { toneHz: 1000, traced: true }),
 ]);
 const forget = () => {
   for (const phone of [atAnn, atBob, atCarol]) phone.forget();
@@ -249,7 +249,11 @@ test("forwarding, call waiting, opening hours, intercom, clock and echo by code"
     await dialCode(atBob, "*28550");
     assert.equal(await overridden(), state);
   }
+  assert.doesNotMatch(atCarol.output, /answer-after/);
   assert.match(await callThrough(atAnn, "*80103", atCarol), /101/);
+  // Two words for it, as makers read one of them.
+  assert.match(atCarol.output, /Call-Info: <[^>]*>;answer-after=0/);
+  assert.match(atCarol.output, /Alert-Info: .*info=alert-autoanswer/);
   await dialCode(atAnn, "*61");
   forget();
   await atAnn.dial("*60");

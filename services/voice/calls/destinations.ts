@@ -2,6 +2,7 @@ import type { Destination, DestinationKind } from "../destinations/contract.ts";
 import type { Call } from "./call.ts";
 import { callConference } from "./conferences.ts";
 import { calledHeader } from "./connect.ts";
+import { searchDirectory } from "./directory.ts";
 import { callExtension } from "./extensions.ts";
 import { callGroup } from "./groups.ts";
 import { calledBy } from "./inside.ts";
@@ -33,6 +34,10 @@ const handlers: { [K in DestinationKind]: Handler<K> } = {
   paging: (call, { id }, signal) => last(callPaging(call, id, signal)),
   application: (call, { id }, signal) => callProgram(call, id, follow, signal),
   number: (call, { number }, signal) => last(callNumber(call, number, signal)),
+  directory(call, _, signal) {
+    call.setState("menu");
+    return searchDirectory(call, signal);
+  },
   hang_up: async () => undefined,
 };
 
@@ -46,7 +51,7 @@ async function callNumber(call: Call, e164: string, signal: AbortSignal): Promis
 
 /** The caller's phone shows what it has called, by name, until somebody answers. */
 function nameFor(call: Call, destination: Destination): void {
-  if (call.subject.isAnswered || destination.kind === "number" || destination.kind === "hang_up") return;
+  if (call.subject.isAnswered) return;
   const { number, name } = calledBy(call.plan, destination);
   // What has no number of its own has the one that led to it.
   const shown = number === destination.kind ? call.to.number : number;

@@ -1,4 +1,4 @@
-import type { CodecName, MediaProfile, Playback, PlaySource } from "../media/engine.ts";
+import { type CodecName, MediaError, type MediaProfile, type Playback, type PlaySource } from "../media/engine.ts";
 import type { HeaderInput, NameAddress, OutgoingCall, SipStack, SipUri, Way } from "../sip/ports.ts";
 import { aborted, pause, unless } from "./abort.ts";
 import type { Charge } from "./charges.ts";
@@ -117,6 +117,19 @@ const bestFirst = (contacts: readonly NameAddress[]): SipUri[] =>
 export const triesNext = (status: number): boolean =>
   (status >= 500 && status < 600) || [401, 402, 403, 407, 408, 430, 488].includes(status);
 
+const refusesMedia = new Set([406, 415, 488, 606]);
+
+/** A phone on TLS may have no SRTP, and one without TLS may take nothing else. */
+function otherProfile({ profile, onlyProfile, who }: Target): MediaProfile | undefined {
+  if (profile === "srtp") return onlyProfile ? undefined : "rtp";
+  return profile === "rtp" && who.deviceId !== undefined ? "srtp" : undefined;
+}
+
+/** A 200 may leave the answer away when an answer before it had it. @throws MediaError not_acceptable */
+async function described({ remoteSdp }: OutgoingCall): Promise<void> {
+  if (remoteSdp === undefined) throw new MediaError("not_acceptable", "It answers without a description of its media.");
+}
+
 function reasonOf(status: number): Unanswered {
   // Whoever says where else they are does not take it here.
   if (status >= 300 && status < 400) return "declined";
@@ -191,16 +204,9 @@ class Attempt {
 
   private async way(target: Target): Promise<Dialled> {
     const first = await this.attempt(target);
-    // A phone on TLS may have no SRTP.
-    if (
-      !first.party &&
-      [488, 606, 415].includes(first.status) &&
-      target.profile === "srtp" &&
-      !target.onlyProfile &&
-      !this.canceled
-    )
-      return this.attempt({ ...target, profile: "rtp" });
-    return first;
+    const profile = otherProfile(target);
+    if (first.party || profile === undefined || !refusesMedia.has(first.status) || this.canceled) return first;
+    return this.attempt({ ...target, profile });
   }
 
   /** One way after the other, as long as the one before did not take the call. */
@@ -254,6 +260,12 @@ class Attempt {
   private async outcome(party: Party, session: OutgoingCall): Promise<Dialled> {
     const { promise, resolve, reject } = Promise.withResolvers<Dialled>();
     let rang = false;
+    /** Its media are none of ours: its fault, as long as it is that. */
+    const unusable = (error: unknown): void => {
+      session.hangUp({ reason: 'SIP;cause=488;text="Not Acceptable Here"' });
+      if (error instanceof MediaError) resolve({ party: undefined, why: "failed", status: 502 });
+      else reject(error);
+    };
     session.on("progress", ({ status, sdp }) => {
       if (status >= 180 && !rang) {
         rang = true;
@@ -263,19 +275,18 @@ class Attempt {
         party.leg
           .accept(sdp)
           .then(() => this.hearing.early(party))
-          .catch(reject);
+          .catch(unusable);
       else if (status === 180) this.hearing.ringing();
     });
     session.on("answered", ({ sdp }) => {
       party.answeredAt = new Date();
-      const accepted = sdp === undefined ? Promise.resolve() : party.leg.accept(sdp);
+      const accepted = sdp === undefined ? described(session) : party.leg.accept(sdp);
       accepted
         .then(() => resolve({ party }))
         .catch((error) => {
           // It answered and hung up at once: whoever called it was answered.
           if (party.gone.aborted) return resolve({ party });
-          session.hangUp({ reason: 'SIP;cause=488;text="Not Acceptable Here"' });
-          reject(error);
+          unusable(error);
         });
     });
     session.on("refused", ({ status, contacts }) => {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { writeWav } from "../prompts/wav.ts";
+import { type Sound, writeWav } from "../prompts/wav.ts";
 import type { Baresip } from "../testing/baresip.ts";
 import { whenSaid } from "../testing/clips.ts";
+import type { Json } from "../testing/office.ts";
 import { endOf, findTone, tone, toneLevel } from "../testing/tones.ts";
 import { type Account, openHouse } from "./testing/house.ts";
 
@@ -19,7 +20,7 @@ const [ann, bob, carol, dan] = await Promise.all([
 ]);
 const [atAnn, atBob, atCarol, atDan] = await Promise.all([
   house.phone(ann, { toneHz: 440 }),
-  house.phone(bob, { toneHz: 620 }),
+  house.phone(bob, { toneHz: 620, traced: true }),
   house.phone(carol, { toneHz: 1000 }),
   house.phone(dan, { toneHz: 1200 }),
 ]);
@@ -31,6 +32,7 @@ const forget = () => {
 const extension = ({ extensionId }: Account) => ({ kind: "extension", id: extensionId });
 /** It rings, and answers. */
 const talk = async (phone: Baresip) => {
+  await house.until(async () => (await phone.calls()) > 0, "a call to take");
   await phone.command("accept");
   await phone.established();
 };
@@ -54,7 +56,30 @@ test("ring groups: all at once, one after the other, each in turn, and elsewhere
   await atCarol.next("CALL_INCOMING");
   await talk(atCarol);
   await atBob.closed();
+  // So that it shows no missed call (RFC 3326).
+  await house.until(
+    () => /^Reason: SIP;cause=200;text="Call completed elsewhere"/m.test(atBob.output),
+    "that Bob's phone is told why",
+  );
+  // Whoever talks is left out; with a delay one rings after the others.
+  await make("ringGroupCreate", {
+    ...{ name: "Help", number: "201", namePrefix: "Help", skipBusy: true },
+    members: [{ target: extension(bob), delaySeconds: 3 }, { target: extension(carol) }, { target: extension(dan) }],
+  });
+  atDan.forget();
+  await atDan.dial("201");
+  assert.equal(((await atBob.next("CALL_INCOMING")) as Json)["peerdisplayname"], "Help Dan");
+  assert.equal(await atCarol.calls(), 1, "Carol talks to Ann alone");
+  await atDan.hangUp();
+  await atBob.closed();
   await over(atCarol);
+  atDan.forget();
+  await atDan.dial("201");
+  await atCarol.next("CALL_INCOMING");
+  assert.equal(await atBob.calls(), 0, "Bob rings later");
+  await atBob.next("CALL_INCOMING");
+  await atDan.hangUp();
+  await Promise.all([atBob.closed(), atCarol.closed()]);
 
   await change({ strategy: "in_order", ringSeconds: 3 });
   forget();
@@ -126,7 +151,30 @@ test("a menu: wrong keys and none, a key, a number dialled, and its fallback", a
   await atAnn.hangUp();
   await atCarol.closed();
 
-  await house.office.as("owner", "phoneMenuUpdate", { params: { phoneMenu: menu["id"] }, body: { retries: 0 } });
+  // Its own words for a wrong key; and whoever knows a name finds the person by its keys.
+  const wrong = await make("announcementCreate", { name: "No" });
+  const bytes = Buffer.from(writeWav(tone([2100], 1, { sampleRate: 16_000 })));
+  await house.office.as("owner", "announcementUpload", { params: { announcement: wrong["id"] }, bytes });
+  const invalidMessage = { kind: "announcement", id: wrong["id"] };
+  await house.office.as("owner", "phoneMenuUpdate", {
+    params: { phoneMenu: menu["id"] },
+    body: { invalidMessage, keys: { 5: { kind: "directory" } }, timeoutSeconds: 10 },
+  });
+  forget();
+  await atAnn.dial("300");
+  await atAnn.established();
+  await atAnn.press("9");
+  await house.until(async () => findTone((await atAnn.heard()).at(-1) as Sound, 2100).heardMs > 800, "its own words");
+  await atAnn.press("5227");
+  await untilSaid("directory_press");
+  await atAnn.press("1");
+  await talk(atCarol);
+  await over(atCarol);
+
+  await house.office.as("owner", "phoneMenuUpdate", {
+    params: { phoneMenu: menu["id"] },
+    body: { retries: 0, timeoutSeconds: 2 },
+  });
   forget();
   await atAnn.dial("300");
   await atDan.next("CALL_INCOMING");

@@ -40,7 +40,7 @@ export function dialledDestination(plan: PhonePlan, dialled: string): Destinatio
 /** What a record calls a destination: its number, and its name. */
 export function calledBy(plan: PhonePlan, to: Destination): { number: string; name?: string } {
   if (to.kind === "number") return { number: to.number };
-  if (to.kind === "hang_up") return { number: to.kind };
+  if (!("id" in to)) return { number: to.kind };
   const all: { id: string; number?: string | undefined; name: string }[] = [
     ...plan.extensions,
     ...Object.values(plan.elements).flat(),

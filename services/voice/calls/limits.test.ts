@@ -143,3 +143,18 @@ test("prepaid: two calls spend one balance; both are warned and end when it is u
   const { balance } = await as("owner", "phoneSystemGet", { params: within });
   assert.ok(Number(balance) >= 0 && Number(balance) < 6, `${balance} is left of 16`);
 });
+
+test("what may be spent in a day is spent in the middle of a call: it ends, and says why", async () => {
+  const spent = (await as("owner", "phoneCreditList", { params: within }))["items"]
+    .filter(({ kind }: Json) => kind === "call")
+    .reduce((sum: number, { amount }: Json) => sum - Number(amount), 0);
+  await set({ ...unlimited, limits: { ...unlimited.limits, maxCostPerDay: (spent + 5).toFixed(2) } });
+  atAnn.forget();
+  await atAnn.dial(number);
+  await atAnn.established();
+  await atAnn.closed();
+  const [call] = await house.calls(refusals.length + 5);
+  const { reason, hungUpBy, price } = await as("owner", "phoneCallGet", { params: { call: call?.["id"] } });
+  assert.deepEqual([reason, hungUpBy], ["What may be spent in a day was spent.", "system"]);
+  assert.ok(Number(price) >= 3 && Number(price) <= 6, `it has cost ${price} of 5`);
+});

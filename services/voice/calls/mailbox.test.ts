@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { findTone } from "../testing/tones.ts";
+import { writeWav } from "../prompts/wav.ts";
+import { whenSaid } from "../testing/clips.ts";
+import { findTone, tone } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
 
 await installTestTools(phoneTools);
@@ -59,6 +61,37 @@ test("a mailbox at the phone: name, PIN, greeting; a message is forwarded, its s
   await atAnn.established();
   await atAnn.hangUp();
   await atEve.closed();
+
+  // At her own phone a box without a PIN is open, to set one.
+  const gail = await house.account("107", "Gail");
+  const atGail = await house.phone(gail, { toneHz: 1700 });
+  await atGail.dial("*97");
+  await atGail.established();
+  await atGail.press("46397#6397#");
+  await house.until(async () => {
+    const sound = (await atGail.heard()).at(-1);
+    return sound !== undefined && (await whenSaid(sound, "fr", "pin_saved")) !== undefined;
+  }, "that it is saved");
+  await atGail.hangUp();
+  await atGail.closed();
+  // From elsewhere with it, and what callers hear while she is busy.
+  const greeting = Buffer.from(writeWav(tone([1900], 2, { sampleRate: 16_000 })));
+  const params = { extension: gail.extensionId, kind: "busy" };
+  await as("owner", "voicemailGreetingUpload", { params, bytes: greeting });
+  await as("owner", "extensionUpdate", { params: { extension: gail.extensionId }, body: { doNotDisturb: true } });
+  await atAnn.dial("107");
+  await atAnn.established();
+  assert.ok(findTone(await atAnn.heardFor(3), 1900).heardMs > 1500, "the greeting for who finds her busy");
+  await atAnn.hangUp();
+  await atAnn.closed();
+  await house.until(() => /Voice-Message: 1\/0/.test(atGail.output), "a message for Gail");
+  await atAnn.dial("*98107");
+  await atAnn.established();
+  await atAnn.press("6397#1#");
+  await house.until(() => /Voice-Message: 0\/1/.test(atGail.output), "that Gail's message is heard");
+  await atAnn.hangUp();
+  await atAnn.closed();
+  atAnn.forget();
 
   // Her greeting is heard; the name in the directory; and her mailbox from another phone, with the new PIN.
   for (const phone of [atAnn, atEve]) phone.forget();

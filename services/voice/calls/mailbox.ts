@@ -23,8 +23,11 @@ export async function listenToVoicemail(
   call.setState("voicemail");
   const number = extension?.number ?? (await ask(call, "voicemail_mailbox", signal, { maximum: 8 }));
   const box = extension ?? call.plan.extensions.find((each) => each.number === number);
+  // At one's own phone a box that has no PIN is open: else nobody who was given none could ever set one.
+  const isOpen = box !== undefined && box.id === call.subject.who.extensionId && box.voicemailPin === undefined;
   // Whoever guesses hears the same of a box that is not there.
-  if (!(await askOwnPin(call, { number, kind: "voicemail", hash: box?.voicemailPin }, signal)) || !box) return undefined;
+  if (!isOpen && !(await askOwnPin(call, { number, kind: "voicemail", hash: box?.voicemailPin }, signal))) return undefined;
+  if (!box) return undefined;
   const messages = await messagesOf(call, box);
   const unheard = messages.filter(({ folder }) => folder === "new");
   await say(call, voicemailCount(unheard.length, messages.length - unheard.length), signal, { untilDtmf: anyKey });

@@ -366,12 +366,14 @@ test("calls from outside: a number by its hours to a menu, numbers that are not 
   const lead = (destination: object) =>
     here.office.as("owner", "phoneNumberUpdate", { params: { phoneNumber: ourNumber["id"] }, body: { destination } });
   await lead({ kind: "time_condition", id: hours["id"] });
+  const params = { phoneNumber: ourNumber["id"] };
+  await here.office.as("owner", "phoneNumberUpdate", { params, body: { callerNamePrefix: "Shop" } });
   await atZoe.dial("0033199001122");
   await atZoe.established();
   await atZoe.heardFor(1);
   await atZoe.press("1");
   const rang = await atBob.answer();
-  assert.equal((rang as Json)["peerdisplayname"], "+380 44 123 4567");
+  assert.equal((rang as Json)["peerdisplayname"], "Shop +380 44 123 4567");
   await atBob.hangUp();
   await atZoe.closed();
   await lead({ kind: "extension", id: ann.extensionId });

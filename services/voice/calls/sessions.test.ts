@@ -12,7 +12,7 @@ const server = `sip:127.0.0.1:${house.phones.sipPort}`;
 const sdp = (version: number, direction: string) =>
   `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=${direction}\r\n`;
 
-const incoming = Promise.withResolvers<IncomingCall>();
+let incoming = Promise.withResolvers<IncomingCall>();
 const phone = (options: Partial<StackOptions> = {}): Promise<SipStack> =>
   openSipStack({
     bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
@@ -68,4 +68,40 @@ test("early media is acknowledged on both sides (PRACK), sessions have timers, a
   const ended = new Promise((resolve) => called.on("ended", resolve));
   call.hangUp();
   await ended;
+});
+
+test("who transfers while the third phone still rings: that one rings once, for the other", async () => {
+  const carol = await house.account("103", "Carol", { callWaiting: false });
+  const rang: IncomingCall[] = [];
+  const atCarol = await phone({
+    onInvite(call) {
+      rang.push(call);
+      call.progress(180);
+    },
+  });
+  after(() => atCarol.close());
+  await atCarol.request({ method: "REGISTER", target: server, ...as(carol), to: as(carol).from, contact: true });
+  const called = Promise.withResolvers<IncomingCall>();
+  incoming = called;
+  const first = atAnn.call({ target: server.replace("sip:", "sip:102@"), ...as(ann), sdp: sdp(1, "sendrecv") });
+  const answered = next(first, "answered");
+  (await called.promise).answer({ sdp: sdp(1, "sendrecv") });
+  await answered;
+  const second = atAnn.call({ target: server.replace("sip:", "sip:103@"), ...as(ann), sdp: sdp(1, "sendrecv") });
+  const refused = new Promise((resolve) => second.on("refused", resolve));
+  await new Promise<void>((resolve) => second.on("progress", ({ status }) => status === 180 && resolve()));
+  const { status } = await first.refer({ target: `sip:103@${house.domain}`, replaces: second });
+  assert.equal(status, 202);
+  // As phones do.
+  first.hangUp();
+  assert.equal(((await refused) as { status: number }).status, 487);
+  await house.until(() => rang.length === 2, "that it rings for Bob");
+  assert.deepEqual(
+    rang.map(({ request }) => request.from.displayName),
+    ["Ann", "Bob"],
+  );
+  const over = new Promise((resolve) => rang[1]?.on("ended", resolve));
+  rang[1]?.answer({ sdp: sdp(1, "sendrecv") });
+  (await called.promise).hangUp();
+  await over;
 });

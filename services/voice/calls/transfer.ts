@@ -1,4 +1,5 @@
 import type { IncomingRefer } from "../sip/ports.ts";
+import { aborted, pause, unless } from "./abort.ts";
 import type { Board } from "./board.ts";
 import { Call } from "./call.ts";
 import { connect } from "./connect.ts";
@@ -26,7 +27,20 @@ export function transfer(board: Board, party: Party, refer: IncomingRefer): void
   const progress = refer.accept();
   progress.notify(200);
   if (target) void join(board, call, peer, target);
-  else void sendOn(board, call, peer, party, dialled as string);
+  else void sendOn(board, call, peer, party, dialled as string, replaced);
+}
+
+const takenBackMs = 2000;
+
+/** Who was asked and did not answer yet would ring twice, or be busy with the call that only asked for them. Never rejects. */
+async function takenBack(asking: unknown): Promise<void> {
+  if (!(asking instanceof Party)) return;
+  const parties = [...(asking.call?.parties ?? [])];
+  asking.hangUp(487);
+  const late = new AbortController();
+  const gone = Promise.all(parties.map((party) => aborted(party.gone)));
+  await Promise.race([gone, pause(takenBackMs, late.signal).catch(() => {})]);
+  late.abort();
 }
 
 /** Attended: whom it talked to on both lines talk to each other. */
@@ -39,12 +53,13 @@ export function join(board: Board, before: Call, one: Party, other: Party): Prom
 }
 
 /** Blind: it is called for the one who is sent on; nobody there, and it comes back. */
-export function sendOn(board: Board, before: Call, sent: Party, by: Party | undefined, dialled: string): Promise<void> {
+function sendOn(board: Board, before: Call, sent: Party, by: Party, dialled: string, asking?: unknown): Promise<void> {
   const call = continued(board, before, sent, { number: dialled });
-  call.payer = call.extension(by?.who.extensionId);
+  call.payer = call.extension(by.who.extensionId);
   return call.run(sent, async (signal) => {
+    await unless(signal, takenBack(asking));
     await routeDialled(call, dialled, signal);
-    if (call.answeredAt || !by?.who.extensionId) return;
+    if (call.answeredAt || !by.who.extensionId) return;
     call.forwardedBy.clear();
     call.namePrefix = "↩";
     await follow(call, { kind: "extension", id: by.who.extensionId as never }, signal);

@@ -54,6 +54,8 @@ interface Running {
 
 const resolveMs = 300_000;
 const longestRetryMs = 600_000;
+/** Seconds that a provider may ask for. */
+const longestRegistration = 604_800;
 const goodbyeMs = 2000;
 
 export interface TrunkOptions {
@@ -215,16 +217,23 @@ function sendRegister(parts: Parts, one: Running, seconds: number, timeoutMs: nu
 async function register(parts: Parts, one: Running): Promise<void> {
   const { trunk, stop, contact } = one;
   note(parts, one, "registering");
+  let wanted = trunk.registrationSeconds;
   for (let failures = 0; ; ) {
-    const { status, reason, response } = await sendRegister(parts, one, trunk.registrationSeconds, 32_000);
+    const { status, reason, response } = await sendRegister(parts, one, wanted, 32_000);
     stop.signal.throwIfAborted();
+    const least = status === 423 ? Number(response?.header("Min-Expires")) : 0;
+    if (least > wanted && least <= longestRegistration) {
+      // RFC 3261 section 10.2.8.
+      wanted = least;
+      continue;
+    }
     if (status >= 200 && status < 300) {
       failures = 0;
       note(parts, one, "ready");
       if (response) answered(one, response.source);
       const granted =
         response?.contacts.find(({ uri }) => uri.user === contact)?.params["expires"] ?? response?.header("Expires");
-      const seconds = Number(granted ?? trunk.registrationSeconds) || trunk.registrationSeconds;
+      const seconds = Number(granted ?? wanted) || wanted;
       // Before it is over, with time for one that gets lost.
       await pause(Math.max(10, seconds - Math.max(30, seconds * 0.1)) * 1000, stop.signal);
     } else {

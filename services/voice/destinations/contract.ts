@@ -35,8 +35,11 @@ export const destination = z
     z.object({ kind: z.literal("paging"), id: id("pagingGroup") }),
     z.object({ kind: z.literal("number"), number: e164 }),
     z.object({ kind: z.literal("application"), id: id("phoneApplication") }),
+    z.object({ kind: z.literal("directory") }),
     z.object({ kind: z.literal("hang_up") }),
   ])
-  .describe("Where a call goes: an extension, its voicemail, another element of the phone system, a number outside, or nowhere.");
+  .describe(
+    "Where a call goes: an extension, its voicemail, another element of the phone system, a number outside, whoever the caller finds by the keys of a name, or nowhere.",
+  );
 export type Destination = z.output<typeof destination>;
 export type DestinationKind = Destination["kind"];

@@ -98,6 +98,7 @@ export function createProvisioningArea(parts: VoiceParts): Area<typeof provision
       fanvilTransport: hasTls ? "3" : "0",
       voicemail: settings.featureCodes.voicemail ?? "",
       pickup: settings.featureCodes.pickupGroup ?? "",
+      pickupOne: settings.featureCodes.pickupExtension ?? "",
     });
     return { contentType: template.contentType, text };
   }

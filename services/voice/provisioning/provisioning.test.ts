@@ -100,6 +100,13 @@ test("a phone asks by its own MAC address, and is told nothing by another", asyn
   assert.equal(own.statusCode, 200, own.body);
   assert.match(own.body, /^#!version:1\.0\.0\.1\n/);
   assert.ok(own.body.includes(`account.1.password = ${account.password}\n`));
+  // Firmware before version 80 knows the first name, later ones the other.
+  for (const setting of [
+    "account.1.transport = 0",
+    "account.1.sip_server.1.transport_type = 0",
+    "features.pickup.direct_pickup_code = **",
+  ])
+    assert.ok(own.body.includes(`${setting}\n`), setting);
   assert.equal((await get(url, "001565AABBCC.cfg")).statusCode, 200);
   for (const file of ["001565aabbcd.cfg", "y000000000028.cfg", "001565aabbcc.xml"])
     assert.equal((await get(url, file)).statusCode, 404, file);

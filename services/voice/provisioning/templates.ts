@@ -29,6 +29,8 @@ export interface Values {
   /** Code of the own voicemail; empty: none. */
   voicemail: string;
   pickup: string;
+  /** Dialled before the number that rings. */
+  pickupOne: string;
 }
 
 export interface Template {
@@ -63,10 +65,14 @@ account.1.outbound_proxy_enable = 1
 account.1.outbound_proxy.1.address = {server}
 account.1.outbound_proxy.1.port = {yealinkPort}
 account.1.transport = {yealinkTransport}
+account.1.sip_server.1.transport_type = {yealinkTransport}
 account.1.nat.udp_update_enable = 1
 account.1.subscribe_mwi = 1
 voice_mail.number.1 = {voicemail}
+features.pickup.group_pickup_enable = 1
 features.pickup.group_pickup_code = {pickup}
+features.pickup.direct_pickup_enable = 1
+features.pickup.direct_pickup_code = {pickupOne}
 `,
   },
   snom: {
@@ -138,7 +144,9 @@ features.pickup.group_pickup_code = {pickup}
       <ProxyUser>{user}</ProxyUser>
       <ProxyPswd>{password}</ProxyPswd>
       <Transport>{fanvilTransport}</Transport>
+      <Subscribe>1</Subscribe>
       <MWINum>{voicemail}</MWINum>
+      <PickupNum>{pickupOne}</PickupNum>
     </line>
   </sip>
 </sysConf>

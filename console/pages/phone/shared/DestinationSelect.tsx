@@ -38,6 +38,7 @@ export function DestinationSelect(props: {
             group: t("phone.destination.other"),
             items: [
               { value: "number", label: t("phone.destination.number") },
+              { value: "directory", label: t("phone.destination.directory") },
               { value: "hang_up", label: t("phone.destination.hang_up") },
             ],
           },

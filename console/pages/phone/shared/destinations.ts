@@ -40,8 +40,8 @@ export function useDestinations(phoneSystem: string) {
     .filter(({ items }) => items.length > 0);
   const nameOf = (destination: Destination | null | undefined): string => {
     if (!destination) return "—";
-    if (destination.kind === "hang_up") return t("phone.destination.hang_up");
     if (destination.kind === "number") return readable(destination.number);
+    if (!("id" in destination)) return t(`phone.destination.${destination.kind}`);
     const found = lists[destination.kind]?.find(({ id }) => id === destination.id);
     const name = found ? label(found) : t(`phone.destination.${destination.kind}`);
     return destination.kind === "voicemail" ? t("phone.voicemailOf", { name }) : name;
@@ -51,15 +51,11 @@ export function useDestinations(phoneSystem: string) {
 
 /** `queue:cqu_…` as a select has it, and back. */
 export const keyOf = (destination: Destination | null): string =>
-  destination === null
-    ? ""
-    : destination.kind === "number" || destination.kind === "hang_up"
-      ? destination.kind
-      : `${destination.kind}:${destination.id}`;
+  destination === null ? "" : "id" in destination ? `${destination.kind}:${destination.id}` : destination.kind;
 
 export function fromKey(key: string, number: string): Destination | null {
   if (key === "") return null;
-  if (key === "hang_up") return { kind: "hang_up" };
+  if (key === "hang_up" || key === "directory") return { kind: key };
   if (key === "number") return { kind: "number", number };
   const at = key.indexOf(":");
   return { kind: key.slice(0, at), id: key.slice(at + 1) } as Destination;

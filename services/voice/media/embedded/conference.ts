@@ -39,7 +39,10 @@ export class EmbeddedConference implements Conference {
   async join(leg: MediaLeg, options: MemberOptions = {}): Promise<void> {
     await this.#opening;
     const own = this.#engine.own(leg);
-    if (!this.#legs.has(leg)) await this.#engine.ties.release(own);
+    if (!this.#legs.has(leg)) {
+      await this.#engine.shortcuts?.part(own);
+      await this.#engine.ties.release(own);
+    }
     await own.open();
     const seat = await this.#engine.ties.seat(own, this.worker);
     await this.worker.ask("roomJoin", { room: this.id, leg: seat, change: await this.#change(options) }, this.#generation);

@@ -69,6 +69,7 @@ export class Desk {
     },
     legAccept: ({ leg, sdp }) => this.#leg(leg).accept(sdp),
     legRollback: ({ leg }) => done(this.#leg(leg).rollback()),
+    legAway: ({ leg, away }) => done(this.#leg(leg).goAway(away)),
     legMute: ({ leg, muted }) => {
       this.#leg(leg).muted = muted;
       return null;

@@ -16,6 +16,7 @@ import { EmbeddedCall, EmbeddedLeg } from "./calls.ts";
 import { EmbeddedConference } from "./conference.ts";
 import type { MediaEdge } from "./edge.ts";
 import { Runs } from "./runs.ts";
+import { Shortcuts } from "./shortcuts.ts";
 import { Ties } from "./ties.ts";
 import { WorkerHandle } from "./workerHandle.ts";
 
@@ -42,6 +43,7 @@ export class EmbeddedEngine implements MediaEngine {
 
   readonly runs = new Runs();
   readonly ties: Ties;
+  readonly shortcuts: Shortcuts | undefined;
   readonly legs = new Map<string, EmbeddedLeg>();
   readonly #calls = new Map<string, EmbeddedCall>();
   readonly #conferences = new Map<string, EmbeddedConference>();
@@ -77,6 +79,7 @@ export class EmbeddedEngine implements MediaEngine {
       return worker;
     });
     this.ties = new Ties(this, listen === "0.0.0.0" ? "127.0.0.1" : listen);
+    this.shortcuts = edge && new Shortcuts(edge, (event) => this.#emit(event));
     edge?.onLost((calls) => this.#unreachable(calls));
   }
 
@@ -102,13 +105,16 @@ export class EmbeddedEngine implements MediaEngine {
   async bridge(one: MediaLeg, other: MediaLeg, options: BridgeOptions = {}): Promise<void> {
     const legs = [this.own(one), this.own(other)] as const;
     if (legs[0] === legs[1]) throw new MediaError("malformed", "A leg cannot be bridged with itself.");
+    for (const leg of legs) await this.shortcuts?.part(leg);
     for (const leg of legs) await this.ties.release(leg);
     if (legs[0].worker === legs[1].worker) await legs[0].ask("bridge", { one: one.id, other: other.id, options });
     else await this.ties.bridge(legs[0], legs[1], options);
+    if (options.dtmf !== "absorb") this.shortcuts?.bridged(legs[0], legs[1]);
   }
 
   async unbridge(leg: MediaLeg): Promise<void> {
     const own = this.own(leg);
+    await this.shortcuts?.part(own);
     await this.ties.release(own);
     await own.ask("unbridge", { leg: own.id });
   }
@@ -134,6 +140,7 @@ export class EmbeddedEngine implements MediaEngine {
     if (this.#closed) return;
     this.#closed = true;
     for (const worker of this.#workers) this.#lost(worker, "engine_closed");
+    this.shortcuts?.close();
     await Promise.all(this.#workers.map((worker) => worker.close()));
     this.edge?.close();
   }

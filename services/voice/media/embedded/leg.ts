@@ -41,6 +41,8 @@ export class Leg {
   peer: Leg | undefined;
   room: Room | undefined;
   muted = false;
+  /** Its packets go past us. */
+  away = false;
   noMediaSeconds = 0;
   /** Of this tick: what the party said, and what it hears. */
   said: Int16Array | undefined;
@@ -229,7 +231,7 @@ export class Leg {
 
   tickOut(now: number): void {
     const agreed = this.#agreed;
-    if (!agreed || !this.#transport.ready) return;
+    if (!agreed || this.away || !this.#transport.ready) return;
     const relays = this.relays;
     const busy = this.#digits.busy;
     const toneFrame = busy && sends(agreed.direction) ? this.#tickDigits(agreed, now) : undefined;
@@ -275,6 +277,12 @@ export class Leg {
     if (!/^[0-9A-D*#,]{0,128}$/.test(digits))
       throw new MediaError("malformed", "Digits are up to 128 of 0-9, A-D, *, # and a comma for a pause.");
     return this.#digits.add(digits, toneMs, gapMs);
+  }
+
+  goAway(away: boolean): void {
+    this.away = away;
+    if (!away) this.reports.started();
+    else if (this.activity.talking) this.activity.nothing();
   }
 
   quality(): QualityFigures {

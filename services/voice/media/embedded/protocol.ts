@@ -24,6 +24,8 @@ export interface WorkerMethods {
   legAnswer: [{ leg: string; sdp: string; options: LegOptions }, { sdp: string; media: LegMedia }];
   legAccept: [{ leg: string; sdp: string }, LegMedia];
   legRollback: [{ leg: string }, null];
+  /** Its packets go past this worker, or come here again. */
+  legAway: [{ leg: string; away: boolean }, null];
   legMute: [{ leg: string; muted: boolean }, null];
   legDtmf: [{ leg: string; digits: string; toneMs: number; gapMs: number }, null];
   legQuality: [{ leg: string }, QualityFigures];

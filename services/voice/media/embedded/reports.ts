@@ -78,7 +78,7 @@ export class LegReports {
   /** A few times a second. */
   look(now: number): void {
     const { agreed, noMediaSeconds, activity } = this.#leg;
-    if (!agreed) return;
+    if (!agreed || this.#leg.away) return;
     const silentMs = now - this.#lastPacket;
     if (silentMs > 500 && activity.talking) for (let i = 0; i < 25; i++) activity.nothing();
     if (noMediaSeconds > 0 && !this.#silent && silentMs > noMediaSeconds * 1000) {

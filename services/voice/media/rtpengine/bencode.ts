@@ -11,10 +11,11 @@ export function bencode(value: Bencoded): string {
 
 /** @throws Error when it is cut off or broken */
 export function bdecode(bytes: Buffer): Bencoded {
-  return decodeAt(bytes, 0, 0).value;
+  return decodeAt(bytes, 0).value;
 }
 
-function decodeAt(bytes: Buffer, at: number, depth: number): { value: Bencoded; end: number } {
+/** What begins there, and where it ends. @throws Error when it is cut off or broken */
+export function decodeAt(bytes: Buffer, at: number, depth = 0): { value: Bencoded; end: number } {
   if (depth > 16) throw new Error("The answer is nested too deep.");
   const kind = String.fromCharCode(bytes[at] ?? 0);
   if (kind === "i") {

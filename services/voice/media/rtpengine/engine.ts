@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { EdgeFigures, EdgeLeg, MediaEdge } from "../embedded/edge.ts";
 import { EmbeddedEngine } from "../embedded/engine.ts";
-import { type MediaEngine, MediaError, type MediaProfile, type RtpengineOptions } from "../engine.ts";
+import { type MediaEngine, MediaError, type MediaProfile, type QualityFigures, type RtpengineOptions } from "../engine.ts";
+import { readRemote } from "../sdp/remote.ts";
 import type { Bencoded } from "./bencode.ts";
+import { countedBy, placeOf } from "./counted.ts";
 import { RtpengineHost } from "./host.ts";
+import { type Agreed, passesAsIs, sentTo } from "./passing.ts";
 
 const transports: Record<MediaProfile, string> = { rtp: "RTP/AVP", srtp: "RTP/SAVP", webrtc: "UDP/TLS/RTP/SAVPF" };
 
@@ -19,11 +22,18 @@ class RtpengineEdge implements MediaEdge {
   readonly #hosts: readonly RtpengineHost[];
   readonly #hostOf = new Map<string, RtpengineHost>();
   readonly #listeners: ((calls: readonly string[]) => void)[] = [];
+  /** What was said of each leg at last, by its party and by its worker; what is offered counts when it was answered. */
+  readonly #agreed = new Map<string, Partial<Agreed>>();
+  readonly #digitListeners: ((leg: string, digit: string, ms: number) => void)[] = [];
   /** Several voice processes may share a host, and one that died may have left calls there. */
   readonly #life = randomBytes(6).toString("hex");
 
   constructor(options: RtpengineOptions) {
-    this.#hosts = options.hosts.map((address) => new RtpengineHost(address, options, (calls) => this.#lost(calls)));
+    const told = {
+      lost: (calls: readonly string[]) => this.#lost(calls),
+      pressed: (id: string, digit: string, ms: number) => this.#pressed(id, digit, ms),
+    };
+    this.#hosts = options.hosts.map((address) => new RtpengineHost(address, options, told));
   }
 
   async open(): Promise<void> {
@@ -35,23 +45,66 @@ class RtpengineEdge implements MediaEdge {
   }
 
   async offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile): Promise<string> {
+    this.#said(leg, { offered: sdp });
     return await this.#turn("offer", leg, sdp, { "from-tag": "worker", ...outside(profile) });
   }
 
   async answerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
-    return await this.#turn("answer", leg, sdp, { "from-tag": "worker", "to-tag": "party" });
+    const inside = await this.#turn("answer", leg, sdp, { "from-tag": "worker", "to-tag": "party" });
+    this.#said(leg, { party: sdp, worker: this.#agreed.get(leg.id)?.offered, inside });
+    return inside;
   }
 
   async offerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
-    const inside = { "transport-protocol": "RTP/AVP", ICE: "remove", "rtcp-mux": ["demux"] };
-    return await this.#turn("offer", leg, sdp, { "from-tag": "party", ...inside });
+    const answer = await this.#turn("offer", leg, sdp, { "from-tag": "party", ...inside });
+    this.#said(leg, { offered: sdp, offeredInside: answer });
+    return answer;
   }
 
   async answerToParty(leg: EdgeLeg, sdp: string): Promise<string> {
-    return await this.#turn("answer", leg, sdp, { "from-tag": "party", "to-tag": "worker" });
+    const told = await this.#turn("answer", leg, sdp, { "from-tag": "party", "to-tag": "worker" });
+    const { offered, offeredInside } = this.#agreed.get(leg.id) ?? {};
+    this.#said(leg, { party: offered, inside: offeredInside, worker: sdp });
+    return told;
+  }
+
+  joins(one: EdgeLeg, other: EdgeLeg): boolean {
+    const codec = one.media?.codec;
+    // What rtpengine knows of a browser's ICE does not outlive what `point` does.
+    if ([one, other].some(({ media }) => media?.profile === "webrtc")) return false;
+    const host = this.#hostOf.get(one.call.id);
+    if (!codec || codec !== other.media?.codec || !host?.tellsDigits || this.#hostOf.get(other.call.id) !== host) return false;
+    return passesAsIs(codec, [this.#agreed.get(one.id), this.#agreed.get(other.id)]);
+  }
+
+  /**
+   * As if the party offered again what it said before, and the worker answered from another place: rtpengine's own, where the other leg's worker would be. The
+   * party is told nothing, as nothing of what it knows changes.
+   */
+  async point(leg: EdgeLeg, to?: EdgeLeg): Promise<void> {
+    const { party, worker } = this.#agreed.get(leg.id) ?? {};
+    const there = to && this.#agreed.get(to.id)?.inside;
+    if (!party || !worker || (to && !there)) throw new MediaError("gone", "This leg has no media.");
+    const flags = { flags: ["port-latching"] };
+    // Whoever sends first after an offer would be taken for the party: it is where it is, which need not be where it said.
+    const learnt = placeOf(await this.#place(leg.call.id).query(this.#idOf(leg.id)));
+    const offer = learnt ? sentTo(party, learnt) : party;
+    await this.#turn("offer", leg, offer, { "from-tag": "party", ...inside, flags: ["port-latching", "asymmetric"] });
+    const answer = there ? sentTo(worker, readRemote(there)) : worker;
+    await this.#turn("answer", leg, answer, { "from-tag": "party", "to-tag": "worker", ...flags });
+  }
+
+  onDigit(listener: (leg: string, digit: string, ms: number) => void): void {
+    this.#digitListeners.push(listener);
+  }
+
+  async quality(leg: EdgeLeg, known: QualityFigures): Promise<QualityFigures> {
+    const host = this.#hostOf.get(leg.call.id);
+    return host ? countedBy(await host.query(this.#idOf(leg.id)), known) : known;
   }
 
   async forget({ id, call }: EdgeLeg): Promise<void> {
+    this.#agreed.delete(id);
     const host = this.#hostOf.get(call.id);
     if (!host) return;
     const forgetting = host.forget(call.id, id, { "call-id": this.#idOf(id), "delete-delay": 0 });
@@ -73,6 +126,16 @@ class RtpengineEdge implements MediaEdge {
 
   #idOf(leg: string): string {
     return `${this.#life}-${leg}`;
+  }
+
+  #said(leg: EdgeLeg, what: Partial<Agreed>): void {
+    this.#agreed.set(leg.id, { ...this.#agreed.get(leg.id), ...what });
+  }
+
+  /** Other voice processes hear of it too. */
+  #pressed(id: string, digit: string, ms: number): void {
+    const prefix = `${this.#life}-`;
+    if (id.startsWith(prefix)) for (const listener of this.#digitListeners) listener(id.slice(prefix.length), digit, ms);
   }
 
   #lost(calls: readonly string[]): void {
@@ -110,6 +173,8 @@ class RtpengineEdge implements MediaEdge {
     }
   }
 }
+
+const inside = { "transport-protocol": "RTP/AVP", ICE: "remove", "rtcp-mux": ["demux"] };
 
 const nobodyAnswers = () => new MediaError("unreachable", "No rtpengine answers: see --rtpengine.");
 

@@ -2,6 +2,7 @@ import type { EdgeFigures } from "../embedded/edge.ts";
 import { MediaError, type RtpengineAddress, type RtpengineOptions } from "../engine.ts";
 import type { Bencoded } from "./bencode.ts";
 import { NgClient } from "./ng.ts";
+import { NgNotices } from "./notices.ts";
 
 /** One rtpengine: asked how it does again and again, so that nobody is sent to one that is gone. */
 export class RtpengineHost {
@@ -9,6 +10,7 @@ export class RtpengineHost {
   readonly #ng: NgClient;
   readonly #log: RtpengineOptions["embedded"]["log"];
   readonly #lost: (calls: readonly string[]) => void;
+  readonly #notices: NgNotices;
   readonly #askMs: number;
   /** Legs by their call. */
   readonly #calls = new Map<string, Set<string>>();
@@ -19,16 +21,26 @@ export class RtpengineHost {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(address: RtpengineAddress, options: RtpengineOptions, lost: (calls: readonly string[]) => void) {
+  constructor(
+    address: RtpengineAddress,
+    options: RtpengineOptions,
+    told: { lost: (calls: readonly string[]) => void; pressed: (id: string, digit: string, ms: number) => void },
+  ) {
     this.#address = { host: address.host, port: address.port };
     this.#ng = new NgClient(address.host, address.port);
     this.#log = options.embedded.log;
-    this.#lost = lost;
+    this.#lost = told.lost;
+    this.#notices = new NgNotices(this.#address, told.pressed);
     this.#askMs = options.askMs ?? 1000;
   }
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** As events, while nobody but it hears them. */
+  get tellsDigits(): boolean {
+    return this.#notices.isOpen;
   }
 
   get calls(): number {
@@ -77,6 +89,11 @@ export class RtpengineHost {
     }
   }
 
+  /** What is known of a call's streams, as of the ng protocol's `query`. @throws MediaError unreachable, not_acceptable */
+  async query(id: string): Promise<{ [key: string]: Bencoded }> {
+    return await this.#ng.ask("query", { "call-id": id });
+  }
+
   /** Nothing happens when it is not known here, as after it was lost. */
   async forget(call: string, leg: string, parameters: { [key: string]: Bencoded }): Promise<void> {
     const legs = this.#calls.get(call);
@@ -89,6 +106,7 @@ export class RtpengineHost {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#ng.close();
+    this.#notices.close();
   }
 
   #answered(uptime: number): void {

@@ -11,7 +11,9 @@ export class NgClient {
   readonly #socket: Socket;
   readonly #host: string;
   readonly #port: number;
-  readonly #waiting = new Map<string, (answer: { [key: string]: Bencoded }) => void>();
+  /** Without an answer there comes none. */
+  readonly #waiting = new Map<string, (answer: { [key: string]: Bencoded } | undefined) => void>();
+  #isClosed = false;
 
   constructor(host: string, port: number) {
     this.#host = host;
@@ -29,7 +31,7 @@ export class NgClient {
     const answer = await new Promise<{ [key: string]: Bencoded } | undefined>((resolve) => {
       let left = tries;
       const send = (): void => {
-        if (left-- > 0) {
+        if (left-- > 0 && !this.#isClosed) {
           this.#socket.send(packet, this.#port, this.#host, () => {});
           timer = setTimeout(send, againMs);
         } else finish(undefined);
@@ -53,6 +55,8 @@ export class NgClient {
   }
 
   close(): void {
+    this.#isClosed = true;
+    for (const finish of [...this.#waiting.values()]) finish(undefined);
     this.#socket.close();
   }
 

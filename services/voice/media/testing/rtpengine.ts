@@ -26,8 +26,9 @@ export async function startRtpengine(ports: readonly [number, number], again?: T
     "--endpoint-learning=immediate",
     "--interface=127.0.0.1",
     `--listen-ng=127.0.0.1:${port}`,
-    // TCP, where the one above is UDP.
-    `--listen-cli=127.0.0.1:${port}`,
+    // TCP, where the one above is UDP: it tells digits there.
+    `--listen-tcp-ng=127.0.0.1:${port}`,
+    "--dtmf-log-ng-tcp",
   ];
   const child = spawn("/usr/bin/rtpengine", [...words, `--port-min=${ports[0]}`, `--port-max=${ports[1]}`], {
     stdio: ["ignore", "ignore", "inherit"],

@@ -12,7 +12,11 @@ export function openDesks(house: House) {
   let next = 300;
   const server = () => `127.0.0.1:${house.phones.sipPort}`;
 
-  async function begin(desk: Desk, steps: readonly Step[], options: { transport?: "udp" | "tcp"; host?: string } = {}) {
+  async function begin(
+    desk: Desk,
+    steps: readonly Step[],
+    options: { transport?: "udp" | "tcp"; host?: string; calls?: number } = {},
+  ) {
     const isCalled = /^<recv/.test(steps[0] ?? "");
     const sipp = await startSipp({
       scenario: scenario(steps),
