@@ -110,4 +110,11 @@ export default {
   "quota.databases.databases": "Databases",
   "quota.databases.memory": "Memory of databases",
   "quota.databases.disk": "Disks of databases",
+  "quota.voice.systems": "Phone systems",
+  "quota.voice.extensions": "Extensions",
+  "quota.voice.trunks": "Trunks",
+  "quota.voice.numbers": "Phone numbers",
+  "quota.voice.elements": "Ring groups, queues, menus and the like",
+  "quota.voice.call_webhooks": "Webhooks of phone systems",
+  "quota.voice.phone_applications": "Programs that answer calls",
 } as const;

@@ -117,4 +117,11 @@ export default {
   "quota.databases.databases": "Bases de données",
   "quota.databases.memory": "Mémoire des bases de données",
   "quota.databases.disk": "Disques des bases de données",
+  "quota.voice.systems": "Systèmes téléphoniques",
+  "quota.voice.extensions": "Postes",
+  "quota.voice.trunks": "Lignes réseau",
+  "quota.voice.numbers": "Numéros de téléphone",
+  "quota.voice.elements": "Groupes d’appel, files, menus vocaux et similaires",
+  "quota.voice.call_webhooks": "Webhooks de la téléphonie",
+  "quota.voice.phone_applications": "Programmes qui répondent aux appels",
 } satisfies Translation<typeof en>;

@@ -114,4 +114,11 @@ export default {
   "quota.databases.databases": "Бази даних",
   "quota.databases.memory": "Пам’ять баз даних",
   "quota.databases.disk": "Диски баз даних",
+  "quota.voice.systems": "Телефонні системи",
+  "quota.voice.extensions": "Внутрішні номери",
+  "quota.voice.trunks": "Транки",
+  "quota.voice.numbers": "Номери телефону",
+  "quota.voice.elements": "Групи дзвінка, черги, меню тощо",
+  "quota.voice.call_webhooks": "Вебхуки телефонії",
+  "quota.voice.phone_applications": "Програми, що відповідають на дзвінки",
 } satisfies Translation<typeof en>;
