@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { globSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import type { ConsoleMessage, Page } from "playwright-core";
 import { extract } from "tar-stream";
-import { build } from "vite";
 import { assertAccessible, drawn, dropFiles, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
@@ -19,8 +17,7 @@ import { cronAnswers, cronIds } from "./madeCron.ts";
  * engine for apps. With KHMARA_PICTURES=folder it keeps a picture of each page, to look through.
  */
 const wide = { width: 1280, height: 900 };
-const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(folder, { ...catalogueAnswers, ...cronAnswers, databaseList: () => ({ items: [] }) });
+const cloud = new MadeCloud({ ...catalogueAnswers, ...cronAnswers, databaseList: () => ({ items: [] }) });
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const home = "/o/home/p/default/apps";
@@ -28,18 +25,12 @@ const shop = `${home}/${shopId}`;
 let url = "";
 
 before(async () => {
-  await build({
-    configFile: join(repository, "console", "vite.config.ts"),
-    logLevel: "warn",
-    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
-  });
   url = await cloud.start();
   if (pictures) mkdirSync(pictures, { recursive: true });
 });
 after(async () => {
   await browser.close();
   await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const pages: Record<string, string> = {

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { globSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { build } from "vite";
 import { assertAccessible, drawn, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
@@ -15,8 +13,7 @@ import { fullId, ledgerId, madeDatabases, stoppedId, workingId } from "./madeDat
  * KHMARA_PICTURES=folder it keeps a picture of each page, to look through.
  */
 const wide = { width: 1280, height: 900 };
-const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(folder, madeDatabases);
+const cloud = new MadeCloud(madeDatabases);
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
 const home = "/o/home/p/default/databases";
@@ -24,18 +21,12 @@ const ledger = `${home}/${ledgerId}`;
 let url = "";
 
 before(async () => {
-  await build({
-    configFile: join(repository, "console", "vite.config.ts"),
-    logLevel: "warn",
-    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
-  });
   url = await cloud.start();
   if (pictures) mkdirSync(pictures, { recursive: true });
 });
 after(async () => {
   await browser.close();
   await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const pages: Record<string, string> = {

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { globSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { build } from "vite";
 import { assertAccessible, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
@@ -17,11 +15,7 @@ import { SipRelay } from "./madeSip.ts";
  * each page, to look through. The phone in the browser itself: e2e/softphone.e2e.ts.
  */
 const wide = { width: 1280, height: 900 };
-const folder = mkdtempSync(join(tmpdir(), "khmara-console-"));
-const cloud = new MadeCloud(
-  folder,
-  madePhone(() => softphoneUsers[0]),
-);
+const cloud = new MadeCloud(madePhone(() => softphoneUsers[0]));
 new SipRelay(cloud.server, "lyceum.example", softphoneUsers);
 const browser = await TestBrowser.start();
 const pictures = process.env["KHMARA_PICTURES"];
@@ -31,18 +25,12 @@ const olena = `${home}/extensions/${olenaId}`;
 let url = "";
 
 before(async () => {
-  await build({
-    configFile: join(repository, "console", "vite.config.ts"),
-    logLevel: "warn",
-    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
-  });
   url = await cloud.start();
   if (pictures) mkdirSync(pictures, { recursive: true });
 });
 after(async () => {
   await browser.close();
   await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const pages: Record<string, string> = {

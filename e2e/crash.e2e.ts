@@ -26,9 +26,13 @@ import { type Client, exec, newCloud, repository } from "./cloud.ts";
  * Any process is killed with -9 at a random moment, again and again, while clients write. What was acknowledged is there afterwards;
  * what was not may be there or not, but never in part.
  */
-const rounds = Number(process.env["KHMARA_CRASH_ROUNDS"] ?? 50);
-/** How often which is killed: mostly those that write objects, as they are back soonest. A start of the whole cloud takes seconds. */
+const rounds = Number(process.env["KHMARA_CRASH_ROUNDS"] ?? 20);
+/**
+ * How often each is killed in as many rounds as these are together: mostly those that write objects, as they are back soonest. A start of the
+ * whole cloud takes seconds. Every one has its turns, in an order of chance.
+ */
 const shares = { objects: 12, control: 2, backend: 2, postmaster: 2, supervisor: 1 };
+let turns: string[] = [];
 process.env["KHMARA_OBJECT_PROCESSES"] = "2";
 const cloud = await newCloud();
 const bucket = "crash";
@@ -153,7 +157,7 @@ async function changeControlPlane(running: () => boolean): Promise<void> {
   }
 }
 
-/** Kills one process of the cloud; starts the cloud again when it was the supervisor. */
+/** Kills one process of the cloud, whose turn it is; starts the cloud again when it was the supervisor. */
 async function killOne(): Promise<string> {
   const tree = processTree(cloud.pid);
   const kinds: Record<string, number[]> = {
@@ -163,10 +167,11 @@ async function killOne(): Promise<string> {
     postmaster: tree.filter(({ command }) => /bin\/postgres /.test(command)).map(({ pid }) => pid),
     backend: tree.filter(({ command }) => command.startsWith("postgres:")).map(({ pid }) => pid),
   };
-  const names = Object.entries(shares).flatMap(([kind, share]) =>
-    (kinds[kind]?.length ?? 0) > 0 ? Array.from({ length: share }, () => kind) : [],
-  );
-  const kind = names[randomInt(names.length)] as string;
+  if (turns.length === 0) turns = Object.entries(shares).flatMap(([kind, share]) => Array.from({ length: share }, () => kind));
+  // One that does not run just now has its turn later.
+  const able = turns.filter((kind) => (kinds[kind]?.length ?? 0) > 0);
+  const kind = able[randomInt(Math.max(able.length, 1))] ?? "supervisor";
+  turns.splice(turns.indexOf(kind), turns.includes(kind) ? 1 : 0);
   const pids = kinds[kind] as number[];
   const pid = pids[randomInt(pids.length)] as number;
   if (kind === "supervisor") {

@@ -1,10 +1,13 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { homedir, tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import type { RouteDefinition } from "../kernel/contract.ts";
 import { newId } from "../kernel/ids.ts";
+import { buildConsole } from "../server/console-build.ts";
 import { contracts } from "../services/contracts.ts";
+import { repository } from "./cloud.ts";
 
 /**
  * The console before an API whose answers are made: what its pages of apps look like when there is much, when something fails, and what
@@ -594,17 +597,17 @@ export class MadeCloud {
   /** A cloud on which nothing was installed, and nobody has made an app. */
   bare = false;
   readonly server: Server;
-  readonly #folder: string;
+  #folder = "";
   readonly #more: typeof answers;
 
-  /** `folder`: the console as it was built; `more`: answers of other services. */
-  constructor(folder: string, more: typeof answers = {}) {
-    this.#folder = folder;
+  /** `more`: answers of other services. */
+  constructor(more: typeof answers = {}) {
     this.#more = more;
     this.server = createServer((request, response) => void this.#answer(request, response));
   }
 
   async start(): Promise<string> {
+    this.#folder = await builtConsole();
     await new Promise<void>((done) => this.server.listen(0, "127.0.0.1", done));
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
@@ -654,11 +657,24 @@ export class MadeCloud {
     const name = extname(path) === "" ? "/index.html" : path;
     try {
       const bytes = readFileSync(join(this.#folder, normalize(name)));
-      response.writeHead(200, { "content-type": types[extname(name)] ?? "application/octet-stream" }).end(bytes);
+      // As the cloud does it (server/console-files.ts): else the browser compiles the same programs for each page.
+      const kept = name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+      response
+        .writeHead(200, { "content-type": types[extname(name)] ?? "application/octet-stream", "cache-control": kept })
+        .end(bytes);
     } catch {
       response.writeHead(404).end();
     }
   }
+}
+
+/** The folder of the console, built once for all stories and clouds of the same sources. */
+async function builtConsole(): Promise<string> {
+  const cacheFolder = process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara");
+  const logFolder = join(tmpdir(), "khmara-console-build");
+  mkdirSync(logFolder, { recursive: true });
+  const signal = AbortSignal.timeout(300_000);
+  return (await buildConsole({ repository, cacheFolder, logFolder, signal, onBuild: () => {} })) as string;
 }
 
 /** The parameters of a path, where it is one of a route's. */

@@ -202,7 +202,7 @@ const statement = (query: string, calls: number, mean: number) => ({
   rows: calls * 3,
 });
 
-export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[1]> = {
+export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[0]> = {
   databaseList: () => ({ items: databases }),
   databaseGet: ({ params }) => databases.find(({ id }) => id === params["database"]),
   databaseConnectionGet: ({ params }) => {

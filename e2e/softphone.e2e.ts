@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { build } from "vite";
-import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeApps.ts";
 import { madePhone } from "./madePhone.ts";
 import { softphoneUsers } from "./madePhonePeople.ts";
@@ -15,23 +12,14 @@ import { SipRelay, type SipUser } from "./madeSip.ts";
  * The phone in the console, browser to browser: SIP over WebSocket through a proxy that is not ours, sound and pictures by WebRTC. What a whole
  * phone system makes of calls is tested with the cloud's own (services/voice/calls).
  */
-const folder = mkdtempSync(join(tmpdir(), "khmara-softphone-"));
 let people = 0;
-const cloud = new MadeCloud(
-  folder,
-  madePhone(() => softphoneUsers[people++ % softphoneUsers.length]),
-);
+const cloud = new MadeCloud(madePhone(() => softphoneUsers[people++ % softphoneUsers.length]));
 const relay = new SipRelay(cloud.server, "lyceum.example", softphoneUsers);
 const pictures = process.env["KHMARA_PICTURES"];
 let url = "";
 let browser: Browser;
 
 before(async () => {
-  await build({
-    configFile: join(repository, "console", "vite.config.ts"),
-    logLevel: "warn",
-    build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false },
-  });
   url = await cloud.start();
   if (pictures) mkdirSync(pictures, { recursive: true });
   browser = await chromium.launch({
@@ -50,7 +38,6 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const phoneSize = { width: 390, height: 844 };

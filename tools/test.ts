@@ -3,14 +3,14 @@
  * `N passed, N failed` for the whole run. With CI=true a missing tool is a failure, never a skip.
  */
 import { globSync, readFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
 import { processTree } from "../testing/processes.ts";
 import { printCheck, runChecks } from "./check.ts";
 import { repository } from "./checks.ts";
-import { installTestTools } from "./test-tools.ts";
+import { installTestTools, lighterTools } from "./test-tools.ts";
 
 const limitMinutes = 85;
 const sums = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /;
@@ -31,6 +31,8 @@ if (unknown.length > 0) {
 const others: FileResult = { passed: 0, skipped: 0, failures: [] };
 /** Of each test file; of its second run where it had one. */
 const results = new Map<string, FileResult>();
+/** Of each run of a file, seconds. */
+const durations: { file: string; seconds: number }[] = [];
 /** What failed beside other files and passed alone. */
 const triedAgain: string[] = [];
 /** Of each test file; see enginesOf. */
@@ -39,6 +41,14 @@ const engineImports: Record<string, RegExp> = {
   docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
   lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
 };
+/** What takes long, the longest first: begun at the end, such a file would have the machine for itself. */
+const long = [
+  ...["console-look", "s3-clients", "softphone-cloud", "apps", "s3-programs", "compute", "console-apps", "compute-crash"],
+  ...["apps-crash", "start", "console-phone", "object-cluster", "crash", "memory", "console-buckets", "console-databases"],
+  // Of the engine of virtual servers; of Docker; of neither.
+  ...["overlay", "lxd", "volumes.lxd", "cluster", "swarm", "databases.docker", "catalogue.docker", "watching", "moving"],
+  ...["backup", "codes", "queues", "processes", "mailbox", "outside", "supervisor", "new-service"],
+];
 const began = performance.now();
 // Whatever hangs, what was seen is told before a CI gives up (90 minutes).
 setTimeout(() => {
@@ -55,17 +65,15 @@ const files = (suffix: string) =>
     .map((file) => join(repository, file));
 
 const checked = wanted("check") && patterns.length === 0 ? check() : undefined;
-if (wanted("unit")) await test(files("test.ts"), 3, checked);
+if (wanted("unit")) await test(files("test.ts").toSorted(longestFirst), 3, checked);
 await checked;
 if (wanted("e2e")) {
   const scenarios = files("e2e.ts");
   const missing = scenarios.length > 0 ? await installTestTools() : [];
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
+  if (scenarios.length > 0) await installTestTools(lighterTools);
   // Browsers and whole clouds compute all the time: a third one would only make all of them late.
-  await test(
-    scenarios.toSorted((one, other) => orderOf(one) - orderOf(other)),
-    2,
-  );
+  await test(scenarios.toSorted(longestFirst), 2);
 }
 
 finish();
@@ -77,6 +85,11 @@ function finish(): never {
   const failures = all.flatMap((each) => each.failures);
   if (triedAgain.length > 0) process.stdout.write(`\nFailed beside others, passed alone:\n${lines(triedAgain)}`);
   if (failures.length > 0) process.stdout.write(`\nFailed:\n${lines(failures)}`);
+  const slowest = durations.toSorted((one, other) => other.seconds - one.seconds).slice(0, 15);
+  const told = slowest.map(
+    ({ file, seconds }) => `  ${String(Math.round(seconds)).padStart(4)} s ${relative(repository, file)}\n`,
+  );
+  if (durations.length > 1) process.stdout.write(`\nThe longest:\n${told.join("")}`);
   process.stdout.write(`\n${Math.round((performance.now() - began) / 1000)} seconds\n`);
   process.stdout.write(`${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
   process.exit(failures.length > 0 || passed === 0 ? 1 : 0);
@@ -129,24 +142,12 @@ async function test(files: readonly string[], lanes: number, beside?: Promise<vo
   }
 }
 
-/** Scenarios that take minutes, the longest first: begun at the end, such a one would have a core for itself. */
+function longestFirst(one: string, other: string): number {
+  return orderOf(one) - orderOf(other);
+}
+
 function orderOf(file: string): number {
-  const long = [
-    "console-look",
-    "crash",
-    "s3-programs",
-    "object-cluster",
-    "softphone-cloud",
-    "console-buckets",
-    "compute-crash",
-    "compute",
-    "apps",
-    "s3-clients",
-    "start",
-    "apps-crash",
-    "memory",
-  ];
-  const index = long.indexOf(basename(file, ".e2e.ts"));
+  const index = long.indexOf(basename(file).replace(/\.(e2e|test)\.ts$/, ""));
   return index === -1 ? long.length : index;
 }
 
@@ -181,6 +182,8 @@ function choose(waiting: readonly string[], running: readonly string[], lanes: n
 /** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */
 async function runFile(file: string): Promise<FileResult> {
   const result: FileResult = { passed: 0, skipped: 0, failures: [] };
+  const start = performance.now();
+  const underWay = new Map<string, string>();
   const isScenario = file.endsWith(".e2e.ts");
   // What a test that failed left open must not keep its process, and with it the whole run, for ever. What hangs is told by its name, and is run
   // once more: it must leave time for that.
@@ -192,6 +195,11 @@ async function runFile(file: string): Promise<FileResult> {
     const of = processTree(process.pid).filter(({ command }) => command.endsWith(file));
     for (const { pid } of of) process.kill(pid, "SIGKILL");
   }, timeout + 20_000);
+  // Events of the moment; those below come in the order of the file.
+  const idOf = ({ nesting, line, column, name }: { nesting: number; line?: number; column?: number; name: string }) =>
+    JSON.stringify([nesting, line, column, name]);
+  stream.on("test:dequeue", (event) => underWay.set(idOf(event), event.name));
+  stream.on("test:complete", (event) => underWay.delete(idOf(event)));
   stream.on("test:pass", (event) => {
     if (event.details.type === "suite") return;
     if (event.skip !== undefined) result.skipped++;
@@ -202,12 +210,17 @@ async function runFile(file: string): Promise<FileResult> {
     const { cause, failureType } = event.details.error as Error & { failureType?: string };
     if (event.details.type === "suite" && failureType === "subtestsFailed") return;
     const message = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ").slice(0, 500);
-    result.failures.push(`${relative(repository, file)}: ${event.name}: ${message}`);
+    // A file that was ended in the middle fails as a whole: what it was at is told.
+    const names = [...underWay.values()].filter((name) => resolve(name) !== file);
+    const late = performance.now() - start > timeout ? `it did not end within ${timeout / 1000} seconds: ` : "";
+    const at = `${late}${names.length > 0 ? `in “${names.join("”, “")}”: ` : ""}`;
+    result.failures.push(`${relative(repository, file)}: ${event.name}: ${resolve(event.name) === file ? at : ""}${message}`);
   });
   const texts: string[] = [`\n${relative(repository, file)}\n`];
   const report = stream.pipe(news()).compose(spec);
   for await (const text of report) texts.push(String(text));
   clearTimeout(stuck);
+  durations.push({ file, seconds: (performance.now() - start) / 1000 });
   // At once, as another file may be at it too.
   process.stdout.write(texts.join(""));
   return result;

@@ -32,7 +32,11 @@ function quotaWords({ code, details }: CloudError): string | undefined {
 /** What the words of a reason may speak of: all that the API tells besides. */
 const valuesOf = ({ details }: CloudError) => ({
   suspendedReason: "",
-  ...Object.fromEntries(Object.entries(details).filter(([, value]) => typeof value === "string" || typeof value === "number")),
+  ...Object.fromEntries(
+    Object.entries(details)
+      .map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value] as const)
+      .filter((each): each is readonly [string, string | number] => ["string", "number"].includes(typeof each[1])),
+  ),
   count: details.retryAfterSeconds ?? 0,
 });
 

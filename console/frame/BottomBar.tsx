@@ -6,6 +6,7 @@ import { useT } from "../i18n/i18n.ts";
 import css from "./Frame.module.css";
 import { useCan } from "./identity.ts";
 import { useNavigationLinks, useOverviewAddress } from "./navigation.ts";
+import { sections } from "./registry.ts";
 
 const MoreDrawer = lazy(() => import("./MoreDrawer.tsx"));
 
@@ -19,7 +20,9 @@ export function BottomBar() {
   const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: going somewhere closes it
   useEffect(close, [pathname]);
-  const first = links.slice(0, 3);
+  // What each part of the cloud begins with, as far as there is room.
+  const leading = sections.flatMap((section) => links.find((link) => link.section === section) ?? []);
+  const first = [...new Set([...leading, ...links])].slice(0, 3);
   return (
     <nav className={css.bottom} aria-label={t("frame.navigationPhone")}>
       <Link to={overview.to} className={css.tab} data-active={overview.active || undefined}>
@@ -43,7 +46,7 @@ export function BottomBar() {
       </button>
       {opened && (
         <Suspense>
-          <MoreDrawer onClose={close} links={links.slice(3)} cloudAdmin={cloudAdmin} />
+          <MoreDrawer onClose={close} links={links.filter((link) => !first.includes(link))} cloudAdmin={cloudAdmin} />
         </Suspense>
       )}
     </nav>

@@ -45,7 +45,7 @@ export default {
     other: "До {count} з’єднання",
   },
   disk: "Диск",
-  diskLeast: "Щонайменше 1 GiB.",
+  diskLeast: "Щонайменше 1 ГіБ.",
   usedOf: "{used} із {all}",
   nearlyFull: "Диск майже повний",
   nearlyFullTitle: "Диск заповнено на {share}",

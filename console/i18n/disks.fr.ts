@@ -14,7 +14,7 @@ export default {
   "name.rules": "Minuscules, chiffres et traits d’union, 63 au plus, en commençant par une lettre.",
   size: "Taille",
   "size.text": "Il peut grandir plus tard, jamais rétrécir.",
-  "size.least": "Au moins 1 GiB",
+  "size.least": "Au moins 1 Gio",
   used: "Occupé",
   state: "État",
   "state.creating": "Création",

@@ -2,6 +2,12 @@ import { useMemo } from "react";
 import { type Language, useLanguage } from "./i18n.ts";
 
 const byteUnits = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"] as const;
+/** IEC 80000-13; Intl has none of them. */
+const memoryUnits: Record<Language, string[]> = {
+  en: ["B", "KiB", "MiB", "GiB", "TiB", "PiB"],
+  fr: ["o", "Kio", "Mio", "Gio", "Tio", "Pio"],
+  uk: ["Б", "КіБ", "МіБ", "ГіБ", "ТіБ", "ПіБ"],
+};
 const spans: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_557_600],
   ["month", 2_629_800],
@@ -80,7 +86,7 @@ function create(language: Language) {
       }).format(amount),
     /** 1024 bytes to the KiB, as memory and disks of servers are counted. */
     memory: (bytes: number) => {
-      const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+      const units = memoryUnits[language];
       let unit = 0;
       let rest = bytes;
       while (rest >= 1024 && unit < units.length - 1) {
@@ -89,6 +95,8 @@ function create(language: Language) {
       }
       return `${new Intl.NumberFormat(language, { maximumFractionDigits: rest >= 100 ? 0 : 1 }).format(rest)}\u00a0${units[unit]}`;
     },
+    /** For what is entered in GiB. */
+    gibibytes: `\u00a0${memoryUnits[language][3]}`,
     list: (items: string[]) => list.format(items),
     either: (items: string[]) => either.format(items),
     compare: (a: string, b: string) => collator.compare(a, b),

@@ -33,5 +33,5 @@ export default {
   deleteTitle: "Supprimer {name} ?",
   deleteGoes: "L’organisation, ses rôles, invitations et comptes de service, définitivement",
   deleteStays: "Les comptes des personnes, la consommation et l’audit",
-  limitGibibytes: "Limite en GiB",
+  limitGibibytes: "Limite en Gio",
 } satisfies Translation<typeof en>;

@@ -34,5 +34,5 @@ export default {
   deleteTitle: "Видалити {name}?",
   deleteGoes: "Організація, її ролі, запрошення та службові записи, назавжди",
   deleteStays: "Облікові записи людей, дані про споживання та аудит",
-  limitGibibytes: "Обмеження в GiB",
+  limitGibibytes: "Обмеження в ГіБ",
 } satisfies Translation<typeof en>;

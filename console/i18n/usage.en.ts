@@ -16,7 +16,7 @@ export default {
   empty: "Nothing was used in this period",
   emptyText: "As soon as something is stored or sent, it shows up here within minutes, by day and by resource.",
   sentence: "{meter}: {amount}, {change}.",
-  "sentence.objects.storage": "On average {amount} was stored, {change}.",
+  "sentence.objects.storage": "{amount} stored on average, {change}.",
   "sentence.objects.traffic_out": "{amount} was sent, {change}.",
   "sentence.objects.traffic_in": "{amount} was received, {change}.",
   "sentence.objects.requests_write": "{amount} requests wrote or listed, {change}.",

@@ -85,7 +85,9 @@ export function DeployForm(props: {
         value={way}
         disabled={sending}
         onChange={(value) => setWay(value as Way)}
-        style={{ alignSelf: "flex-start" }}
+        // Long words in a narrow window wrap instead of sticking out.
+        style={{ alignSelf: "flex-start", maxWidth: "100%" }}
+        styles={{ label: { whiteSpace: "normal" } }}
         data={[
           { value: "source", label: t("deploy.way.source") },
           { value: "image", label: t("deploy.way.image") },

@@ -112,7 +112,7 @@ export default function DatabaseCreatePage() {
               <NumberInput
                 label={t("databases.disk")}
                 description={t("databases.create.diskText")}
-                suffix=" GiB"
+                suffix={format.gibibytes}
                 min={1}
                 max={65_536}
                 allowDecimal={false}

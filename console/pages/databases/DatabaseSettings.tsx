@@ -163,7 +163,7 @@ function Resize({ database, may }: { database: DatabaseView; may: boolean }) {
           <SizeCards value={form.values.size} onChange={(name) => form.set("size", name)} />
           <NumberInput
             label={t("databases.disk")}
-            suffix=" GiB"
+            suffix={format.gibibytes}
             min={1}
             max={65_536}
             allowDecimal={false}

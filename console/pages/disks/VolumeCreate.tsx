@@ -2,6 +2,7 @@ import { NumberInput, Select, TextInput } from "@mantine/core";
 import { callApi, invalidate, useApiList } from "../../api/api.ts";
 import { useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ApiHint } from "../../ui/ApiHint.tsx";
 import { FormDialog } from "../../ui/FormDialog.tsx";
@@ -14,6 +15,7 @@ const namePattern = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 /** A new volume, attached at once when an instance is chosen. */
 export function VolumeCreate({ onClose, instance }: { onClose: () => void; instance?: string }) {
   const t = useT();
+  const format = useFormat();
   const project = useProject();
   const instances = useApiList("instanceList", { project: project.id });
   const form = useForm({
@@ -71,7 +73,7 @@ export function VolumeCreate({ onClose, instance }: { onClose: () => void; insta
       <NumberInput
         label={t("disks.size")}
         description={t("disks.size.text")}
-        suffix=" GiB"
+        suffix={format.gibibytes}
         min={1}
         max={65_536}
         allowDecimal={false}

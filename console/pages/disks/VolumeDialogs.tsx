@@ -95,7 +95,7 @@ export function VolumeResize({ volume, onClose }: Props) {
     >
       <NumberInput
         label={t("disks.resize.to")}
-        suffix=" GiB"
+        suffix={format.gibibytes}
         min={1}
         max={65_536}
         allowDecimal={false}

@@ -111,6 +111,7 @@ export default function SizesPage() {
 
 function SizeCreate({ onClose }: { onClose: () => void }) {
   const t = useT();
+  const format = useFormat();
   const currency = useCloud()?.currency ?? "EUR";
   const form = useForm({
     initial: { name: "", vcpus: 2, memory: 4, disk: 40, pricePerHour: "0.02" },
@@ -134,8 +135,8 @@ function SizeCreate({ onClose }: { onClose: () => void }) {
     <FormDialog opened onClose={onClose} title={t("engine.size.create")} form={form} action={t("engine.size.create")}>
       <TextInput label={t("ui.name")} data-autofocus {...form.field("name")} />
       {number("vcpus", "vCPU", "")}
-      {number("memory", t("engine.memory"), " GiB")}
-      {number("disk", t("engine.disk"), " GiB")}
+      {number("memory", t("engine.memory"), format.gibibytes)}
+      {number("disk", t("engine.disk"), format.gibibytes)}
       <TextInput label={`${t("engine.perHour")} (${currency})`} inputMode="decimal" {...form.field("pricePerHour")} />
     </FormDialog>
   );

@@ -171,7 +171,7 @@ export function ImageUpload({ onClose }: { onClose: () => void }) {
       <TextInput label={t("images.user")} description={t("images.userText")} {...form.field("defaultUser")} />
       <NumberInput
         label={t("images.minimumDisk")}
-        suffix=" GiB"
+        suffix={format.gibibytes}
         min={1}
         value={values.minimumDiskGib}
         onChange={(value) => form.set("minimumDiskGib", Number(value) || 1)}
@@ -196,6 +196,7 @@ export function ImageUpload({ onClose }: { onClose: () => void }) {
 
 export function ImageEdit({ image, onClose }: { image: Image; onClose: () => void }) {
   const t = useT();
+  const format = useFormat();
   const form = useForm({
     initial: {
       name: image.name,
@@ -223,7 +224,7 @@ export function ImageEdit({ image, onClose }: { image: Image; onClose: () => voi
       <TextInput label={t("images.user")} description={t("images.userText")} {...form.field("defaultUser")} />
       <NumberInput
         label={t("images.minimumDisk")}
-        suffix=" GiB"
+        suffix={format.gibibytes}
         min={0}
         value={form.values.minimumDiskGib}
         onChange={(value) => form.set("minimumDiskGib", Number(value) || 0)}

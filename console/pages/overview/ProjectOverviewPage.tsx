@@ -8,6 +8,7 @@ import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Section } from "../../ui/Section.tsx";
+import { Beginnings } from "./Beginnings.tsx";
 import { FirstSteps } from "./FirstSteps.tsx";
 import { LatestActivity } from "./LatestActivity.tsx";
 import css from "./Overview.module.css";
@@ -33,6 +34,7 @@ export default function ProjectOverviewPage() {
   const to = (path: string) => projectAddress(organisation.slug, project.slug, path);
   const begun =
     items !== undefined && items.length > 0 && (objects ?? 0) > 0 && (keys.data === undefined || keys.data.items.length > 0);
+  const isEmpty = items?.length === 0 && instances.data?.items.length === 0;
   return (
     <>
       <PageHeader
@@ -83,6 +85,7 @@ export default function ProjectOverviewPage() {
       </Tiles>
       <div className={css.columns}>
         <div style={{ minWidth: 0 }}>
+          {isEmpty && can("editor") && <Beginnings />}
           {items !== undefined && !begun && <FirstSteps buckets={items} keys={keys.data?.items ?? []} />}
           {items !== undefined && items.length > 0 && (
             <Section title={t("overview.largest")} flush>

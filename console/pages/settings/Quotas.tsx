@@ -12,8 +12,8 @@ import { Section } from "../../ui/Section.tsx";
 import css from "./Quotas.module.css";
 
 type Quota = Answer<"quotaList">["items"][number];
-/** Servers count memory and disks in powers of two, everybody else in those of ten. */
-const inBinary = ({ name }: Quota): boolean => name.startsWith("compute.");
+/** Memory, and disks of servers and databases, are counted in powers of two, everything else in those of ten. */
+const inBinary = ({ name }: Quota): boolean => /^(compute|databases)\.|\.memory$/.test(name);
 const giga = (quota: Quota): number => (inBinary(quota) ? 2 ** 30 : 1e9);
 /** From here on a bar says that it becomes tight. */
 const tight = 0.8;

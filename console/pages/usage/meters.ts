@@ -17,7 +17,7 @@ export function measureOf(unit: string): Measure {
       return {
         kind: "level",
         format: (value, format) => format.bytes(value),
-        billed: (hours, format) => translate("usage.gigabyteMonths", { amount: small(format, gigabyteMonths(hours)) }),
+        billed: (hours, format) => translate("usage.gigabyteMonths", { amount: onBill(format, gigabyteMonths(hours)) }),
       };
     case "vcpu_seconds":
       return {
@@ -51,6 +51,11 @@ export const gigabyteMonths = (byteHours: number): number => byteHours / 1e9 / h
 /** Small shares must not look like nothing, nor like each other on the axis of a chart. */
 const small = (format: Format, value: number): string =>
   value > 0 && value < 1 ? format.small(value) : format.number(value >= 100 ? Math.round(value) : Math.round(value * 100) / 100);
+
+/** What is less than any price list counts is not spelled out in seven digits. */
+const leastOnBill = 0.001;
+const onBill = (format: Format, value: number): string =>
+  value > 0 && value < leastOnBill ? `<\u00a0${format.number(leastOnBill)}` : small(format, value);
 
 /** A quantity over time in amount times hours, whatever time it is counted in. */
 export const inHours = (quantity: number, unit: string): number => (unit.endsWith("_seconds") ? quantity / 3600 : quantity);

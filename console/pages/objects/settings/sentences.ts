@@ -34,7 +34,10 @@ export function sentencesOf(rule: LifecycleRule, t: T, format: Format): string[]
   if (expiration?.days !== undefined)
     sentences.push(t("bucketSettings.lifecycle.expire.days", { what: named("what"), count: expiration.days }));
   if (expiration?.at !== undefined)
-    sentences.push(t("bucketSettings.lifecycle.expire.at", { what: named("what"), date: format.date(expiration.at) }));
+    // A date may end with a full stop of its own: “1 січ. 2020 р.”
+    sentences.push(
+      t("bucketSettings.lifecycle.expire.at", { what: named("what"), date: format.date(expiration.at) }).replace(/\.\.$/, "."),
+    );
   if (expiration?.expiredMarkers) sentences.push(t("bucketSettings.lifecycle.expire.markers", { what: named("whatOf") }));
   if (noncurrent) {
     const old = t("bucketSettings.lifecycle.old", { what: named("whatOf"), count: noncurrent.days });
