@@ -3,7 +3,8 @@ const no = (name, from, to, comment) => ({ name, severity: "error", comment, fro
 // Erased before anything runs: such an import needs nothing at run time.
 const atRunTime = { dependencyTypesNot: ["type-only"] };
 // A large service keeps its contract in parts, one per folder, two deep.
-const contracts = "^services/(contracts|[^/]+/contract|[^/]+/contract/[^/]+|[^/]+/[^/]+/contract|[^/]+/[^/]+/[^/]+/contract)[.]ts$";
+const contracts =
+  "^services/(contracts|[^/]+/contract|[^/]+/contract/[^/]+|[^/]+/[^/]+/contract|[^/]+/[^/]+/[^/]+/contract)[.]ts$";
 const tests = "[.](test|e2e|child)[.]tsx?$|^(testing|e2e|bench|tools)/|/(conformance|testing)[./]";
 
 module.exports = {

@@ -12,7 +12,7 @@ import { type Client, exec, newCloud, uploadDebian } from "./cloud.ts";
  * The control plane, or all of Khmara, is killed with -9 at a random moment, again and again, while servers and volumes are made and
  * deleted. In the end the records, the engine, the networks of the host, quotas and usage tell the same.
  */
-const rounds = Number(process.env["KHMARA_COMPUTE_CRASH_ROUNDS"] ?? 32);
+const rounds = Number(process.env["KHMARA_COMPUTE_CRASH_ROUNDS"] ?? 100);
 const cloud = await newCloud({ engine: true });
 let client: Client;
 /** One that asks once: the test itself is the one who tries again. */

@@ -26,7 +26,7 @@ import { type Client, exec, newCloud, repository } from "./cloud.ts";
  * Any process is killed with -9 at a random moment, again and again, while clients write. What was acknowledged is there afterwards;
  * what was not may be there or not, but never in part.
  */
-const rounds = Number(process.env["KHMARA_CRASH_ROUNDS"] ?? 20);
+const rounds = Number(process.env["KHMARA_CRASH_ROUNDS"] ?? 50);
 /**
  * How often each is killed in as many rounds as these are together: mostly those that write objects, as they are back soonest. A start of the
  * whole cloud takes seconds. Every one has its turns, in an order of chance.

@@ -20,7 +20,7 @@ export default {
   announce: "Annoncer l’enregistrement",
   announceText: "Les deux l’entendent au début.",
   mayPause: "Peut être suspendu pendant l’appel",
-  mayPauseText: "Quand tout est enregistré : le code d’enregistrement arrête et reprend.",
+  mayPauseText: "Quand tout est enregistré : le code d’enregistrement arrête et reprend.",
   retentionDays: "Jours de conservation des enregistrements",
   voicemailDays: "Jours de conservation des messages",
   maxSeconds: "Message le plus long, en secondes",

@@ -1,8 +1,8 @@
 /** What test suites and phones of others do that our own scenarios did not. */
 import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
-import { freePort } from "../testing/phoneProcess.ts";
 import { openDesks } from "./testing/flows/desks.ts";
 import { answered, audio, type Desk, hangUp, hungUp, invite, newBranch, receive, reply, send } from "./testing/flows/script.ts";
 import { provider, refused } from "./testing/flows/sessions.ts";
