@@ -343,9 +343,12 @@ test("who was called outside is passed on by number, and called into a conferenc
   await here.until(async () => (await recordings()).length === 1, "the recording");
   const { raw } = await here.office.ask("owner", "recordingDownload", { params: { recording: (await recordings())[0]?.["id"] } });
   const { sampleRate, samples } = readWav(raw);
-  // Both speak at once: neither tone has most of the sound.
-  const middle = samples.subarray(samples.length - 3 * sampleRate, samples.length - sampleRate);
-  for (const hertz of [440, 620]) assert.ok(toneLevel(middle, sampleRate, hertz) > -30, `${hertz} Hz is recorded`);
+  // Both speak at once, for a while: neither tone has most of the sound then.
+  const seconds = Array.from({ length: Math.floor(samples.length / sampleRate) }, (_, at) =>
+    samples.subarray(at * sampleRate, (at + 1) * sampleRate),
+  );
+  const isOfBoth = (second: Int16Array) => [440, 620].every((hertz) => toneLevel(second, sampleRate, hertz) > -30);
+  assert.ok(seconds.some(isOfBoth), `both are recorded in one of ${seconds.length} seconds`);
 });
 
 test("calls from outside: a number by its hours to a menu, numbers that are not there, callers who are blocked or hide", async () => {

@@ -104,7 +104,10 @@ describe("where networks of this host meet the world, with packets", { skip: pac
     await lab.network.apply(router);
     const guest = lab.plug(router, a);
     await guest.serve(80, "near");
-    assert.equal(await lab.world.ask(one, 80), `near ${lab.worldAddress}`);
+    // The kernel answers for others after a pause by chance (proxy_delay, arp(7)).
+    let answer: string | undefined;
+    for (let tries = 0; tries < 5 && answer === undefined; tries++) answer = await lab.world.ask(one, 80);
+    assert.equal(answer, `near ${lab.worldAddress}`);
     assert.equal(await lab.world.ask(two, 80), undefined);
     await lab.network.remove(router.id);
     await lab.network.publishPools([{ range: lab.poolRange, local: false }]);
