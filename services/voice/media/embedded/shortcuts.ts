@@ -7,12 +7,15 @@ const quietMs = 500;
 /** Who hangs up takes the other one along. */
 const partingMs = 100;
 const figuresMs = 5000;
+/** The edge may be busy for a moment; then it is tried again, each time after twice as long. */
+const mostFailures = 6;
 
 interface Pair {
   legs: readonly [EmbeddedLeg, EmbeddedLeg];
   timer: NodeJS.Timeout | undefined;
-  /** It could not be done, and is not tried again. */
-  spoilt: boolean;
+  failures: number;
+  /** It could not be done: both legs are with their workers until the next try. */
+  isHalted: boolean;
 }
 
 /**
@@ -47,7 +50,7 @@ export class Shortcuts {
 
   /** Their workers bridged them. */
   bridged(one: EmbeddedLeg, other: EmbeddedLeg): void {
-    const pair: Pair = { legs: [one, other], timer: undefined, spoilt: false };
+    const pair: Pair = { legs: [one, other], timer: undefined, failures: 0, isHalted: false };
     for (const leg of pair.legs) this.#pairs.set(leg, pair);
     this.#soon(pair);
   }
@@ -96,16 +99,18 @@ export class Shortcuts {
 
   #soon(pair: Pair): void {
     clearTimeout(pair.timer);
+    if (pair.failures >= mostFailures) return;
     pair.timer = setTimeout(() => {
+      pair.isHalted = false;
       const [one, other] = pair.legs;
       this.#inTurn(one, () => this.#send(one, other, pair));
       this.#inTurn(other, () => this.#send(other, one, pair));
-    }, quietMs).unref();
+    }, quietMs * 2 ** pair.failures).unref();
   }
 
-  #may({ legs, spoilt }: Pair): boolean {
+  #may({ legs, isHalted }: Pair): boolean {
     const isFree = (leg: EmbeddedLeg) => this.#pairs.has(leg) && (this.#needs.get(leg) ?? 0) === 0 && leg.isPlain;
-    return !spoilt && legs.every(isFree) && this.#edge.joins(...legs);
+    return !isHalted && legs.every(isFree) && this.#edge.joins(...legs);
   }
 
   async #send(leg: EmbeddedLeg, to: EmbeddedLeg, pair: Pair): Promise<void> {
@@ -115,8 +120,10 @@ export class Shortcuts {
       await leg.ask("legAway", { leg: leg.id, away: true });
       await this.#edge.point(leg, to);
     } catch {
-      pair.spoilt = true;
+      pair.isHalted = true;
+      pair.failures++;
       for (const each of pair.legs) void this.#home(each);
+      if (this.#pairs.get(leg) === pair) this.#soon(pair);
     }
   }
 
@@ -125,10 +132,21 @@ export class Shortcuts {
     if (!this.#turns.has(leg)) return;
     await this.#inTurn(leg, async () => {
       if (!this.isAway(leg)) return;
-      await this.#edge.point(leg);
+      await this.#pointBack(leg);
       await leg.ask("legAway", { leg: leg.id, away: false });
       this.#away.delete(leg.id);
     });
+  }
+
+  /** Nobody would hear anything if it stayed where it is. */
+  async #pointBack(leg: EmbeddedLeg): Promise<void> {
+    for (let failures = 0; ; failures++)
+      try {
+        return await this.#edge.point(leg);
+      } catch (error) {
+        if (failures === mostFailures || !this.isAway(leg)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** failures));
+      }
   }
 
   /** What fails is the end of the leg's media, of which others tell. */
