@@ -100,12 +100,15 @@ export class Shortcuts {
   #soon(pair: Pair): void {
     clearTimeout(pair.timer);
     if (pair.failures >= mostFailures) return;
-    pair.timer = setTimeout(() => {
-      pair.isHalted = false;
-      const [one, other] = pair.legs;
-      this.#inTurn(one, () => this.#send(one, other, pair));
-      this.#inTurn(other, () => this.#send(other, one, pair));
-    }, quietMs * 2 ** pair.failures).unref();
+    pair.timer = setTimeout(
+      () => {
+        pair.isHalted = false;
+        const [one, other] = pair.legs;
+        this.#inTurn(one, () => this.#send(one, other, pair));
+        this.#inTurn(other, () => this.#send(other, one, pair));
+      },
+      quietMs * 2 ** pair.failures,
+    ).unref();
   }
 
   #may({ legs, isHalted }: Pair): boolean {
