@@ -212,7 +212,7 @@ export async function run({ seconds = 10 }: Partial<BenchOptions>): Promise<stri
     const engine = await openMediaEngine({ kind: "rtpengine", hosts: [edge], embedded });
     try {
       const phones = await bridged(engine, calls, "PCMU", "PCMU", encoders);
-      const name = `${calls} calls, SRTP to RTP, G.711, rtpengine before the worker`;
+      const name = `${calls} calls, SRTP to RTP, G.711, rtpengine past the worker`;
       rows.push(await measure({ name, phones, engine, edgePid: edge.child.pid }, seconds * 1000));
     } finally {
       await engine.close();
