@@ -4,17 +4,7 @@ import { roleIncludes, roles } from "../kernel/contract.ts";
 import { newId } from "../kernel/ids.ts";
 import { appCases } from "./testing/appCases.ts";
 import type { Case, Input } from "./testing/authorizationCase.ts";
-import {
-  as,
-  begin,
-  cloud,
-  newProject,
-  newServiceAccount,
-  ownerId,
-  request,
-  routes,
-  unique,
-} from "./testing/authorizationWalk.ts";
+import { as, begin, newServiceAccount, ownerId, request, routes } from "./testing/authorizationWalk.ts";
 import { backupCases } from "./testing/backupCases.ts";
 import { computeCases } from "./testing/computeCases.ts";
 import { databaseCases } from "./testing/databaseCases.ts";
@@ -44,13 +34,13 @@ before(begin);
 const cases: Record<string, Case> = {
   ...identityCases,
   ...objectCases,
-  ...backupCases({ as, unique, newProject }, () => cloud.database),
+  ...backupCases(),
   ...computeCases,
   ...appCases,
   ...databaseCases,
-  ...voiceCases({ as, unique, newProject }),
-  ...voiceElementCases({ as, unique, newProject }, () => cloud.database),
-  ...voiceLiveCases({ as, unique, newProject }, () => cloud.database),
+  ...voiceCases(),
+  ...voiceElementCases(),
+  ...voiceLiveCases(),
 };
 
 test("every route has its case, and every public one is named as such", () => {

@@ -19,13 +19,3 @@ export interface Case {
 
 // biome-ignore lint/suspicious/noExplicitAny: answers of all kinds.
 export type Json = Record<string, any>;
-
-/** What cases of a service need of the test that walks all routes. */
-export interface Walk {
-  /** Calls a route as somebody, and answers what it answers; an error fails the test. */
-  as(principal: string, key: string, input: Input): Promise<Json>;
-  /** A name that nothing else has. */
-  unique(prefix: string): string;
-  /** In the organisation that is walked; a new one each time. */
-  newProject(): Promise<string>;
-}

@@ -1,6 +1,6 @@
-import type { Database } from "../../kernel/db/database.ts";
 import { newId } from "../../kernel/ids.ts";
-import type { Case, Input, Walk } from "./authorizationCase.ts";
+import type { Case, Input } from "./authorizationCase.ts";
+import { as, cloud, newProject, unique } from "./authorizationWalk.ts";
 
 const nowhere = {
   targetEndpoint: "https://127.0.0.1:9",
@@ -10,7 +10,7 @@ const nowhere = {
 };
 
 /** The cases of backups of buckets. The place they go to does not exist, so that nothing that is begun gets anywhere. */
-export function backupCases({ as, unique, newProject }: Walk, database: () => Database): Record<string, Case> {
+export function backupCases(): Record<string, Case> {
   let project: Promise<string> | undefined;
   const newBucket = async () => {
     project ??= newProject();
@@ -19,11 +19,11 @@ export function backupCases({ as, unique, newProject }: Walk, database: () => Da
   const newBackup = async () => {
     const { id: bucketId, projectId, organisationId } = await newBucket();
     const id = newId("bucketBackup");
-    await database()
+    await cloud.database
       .sql`insert into objects.backup_targets (bucket_id, organisation_id, endpoint, region, target_bucket, prefix, access_key_id,
         secret, path_style, keep_days, keep_last)
       values (${bucketId}, ${organisationId}, ${nowhere.targetEndpoint}, 'us-east-1', 'walked', '', 'WALK', ${Buffer.alloc(1)}, true, 1, 1)`;
-    await database()
+    await cloud.database
       .sql`insert into objects.backups (id, bucket_id, organisation_id, project_id, state, manifest, automatic, created_at)
       values (${id}, ${bucketId}, ${organisationId}, ${projectId}, 'available', ${id}, false, now())`;
     return { id, bucketId };

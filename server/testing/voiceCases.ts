@@ -1,8 +1,9 @@
 import { newId } from "../../kernel/ids.ts";
-import type { Case, Input, Walk } from "./authorizationCase.ts";
+import type { Case, Input } from "./authorizationCase.ts";
+import { as, newProject, unique } from "./authorizationWalk.ts";
 
 /** The cases of the phone system's records: systems, extensions, devices, numbers, trunks, routes, rates. */
-export function voiceCases({ as, unique, newProject }: Walk): Record<string, Case> {
+export function voiceCases(): Record<string, Case> {
   let known: Promise<string> | undefined;
   /** One for all cases but those that make or delete one: a project has one. */
   const phoneSystem = () => {

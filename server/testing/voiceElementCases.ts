@@ -2,19 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import type { Database } from "../../kernel/db/database.ts";
 import { newId } from "../../kernel/ids.ts";
 import { type ElementKind, elementKinds } from "../../services/voice/elements/contract.ts";
 import { writeWav } from "../../services/voice/prompts/wav.ts";
 import { saveCallRecord, saveGreeting, saveRecording, saveVoicemail } from "../../services/voice/records/saving.ts";
-import type { Case, Input, Json, Walk } from "./authorizationCase.ts";
+import type { Case, Input, Json } from "./authorizationCase.ts";
+import { as, cloud, newProject, unique } from "./authorizationWalk.ts";
 
 // Of bytes that are a character each in UTF-8, as the walk sends text.
 const wav = writeWav({ sampleRate: 8192, samples: new Int16Array(16) });
 const sound = wav.toString("latin1");
 
 /** The cases of where calls go and what became of them. */
-export function voiceElementCases({ as, unique, newProject }: Walk, database: () => Database): Record<string, Case> {
+export function voiceElementCases(): Record<string, Case> {
   let known: Promise<Json> | undefined;
   const system = () => {
     known ??= newProject().then((project) =>
@@ -69,14 +69,15 @@ export function voiceElementCases({ as, unique, newProject }: Walk, database: ()
   writeFileSync(file.path, wav);
   const place = async () => {
     const { id, projectId } = await system();
-    const [row] = await database().sql<{ organisationId: string }[]>`
+    const [row] = await cloud.database.sql<{ organisationId: string }[]>`
       select organisation_id as "organisationId" from voice.systems where id = ${id}`;
     return { id, projectId, organisationId: row?.organisationId } as never;
   };
   const newVoicemail = async () =>
-    (await saveVoicemail(database(), await place(), { extensionId: await newExtension(), fromNumber: "+33123456789", file })).id;
+    (await saveVoicemail(cloud.database, await place(), { extensionId: await newExtension(), fromNumber: "+33123456789", file }))
+      .id;
   const newRecording = async () =>
-    saveRecording(database(), await place(), { extensionIds: [], fromNumber: "200", toNumber: "201", file });
+    saveRecording(cloud.database, await place(), { extensionIds: [], fromNumber: "200", toNumber: "201", file });
   const newCall = async () => {
     const { id, ...at } = (await place()) as Json;
     const call = newId("call");
@@ -87,13 +88,13 @@ export function voiceElementCases({ as, unique, newProject }: Walk, database: ()
       ...{ country: null, cause: null, reason: null, hungUpBy: null, cost: null, price: null, currency: null, quality: null },
       ...{ legs: [], ...at, ...empty },
     };
-    await database().transaction("system", (tx) => saveCallRecord(tx, row as never));
+    await cloud.database.transaction("system", (tx) => saveCallRecord(tx, row as never));
     return call;
   };
   const onGreeting = (more?: Partial<Input>): Case => ({
     input: async () => {
       const extension = { id: await newExtension(), system: await place() };
-      await database().transaction("system", (tx) => saveGreeting(tx, extension, "busy", [wav], 2));
+      await cloud.database.transaction("system", (tx) => saveGreeting(tx, extension, "busy", [wav], 2));
       return { params: { extension: extension.id, kind: "busy" }, ...more };
     },
   });

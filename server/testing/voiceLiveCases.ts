@@ -1,12 +1,12 @@
-import type { Database } from "../../kernel/db/database.ts";
 import { newId } from "../../kernel/ids.ts";
 import { activeCallStore } from "../../services/voice/live/store/activeCalls.ts";
-import type { Case, Input, Json, Walk } from "./authorizationCase.ts";
+import type { Case, Input, Json } from "./authorizationCase.ts";
+import { as, cloud, newProject, unique } from "./authorizationWalk.ts";
 
 const url = "https://example.org/calls";
 
 /** The cases of what goes on now, and of programs. */
-export function voiceLiveCases({ as, unique, newProject }: Walk, database: () => Database): Record<string, Case> {
+export function voiceLiveCases(): Record<string, Case> {
   let known: Promise<Json> | undefined;
   const system = () => {
     known ??= newProject().then((project) =>
@@ -27,7 +27,7 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
   /** As the voice process writes it; there is none here, so that nobody does what is asked of it. */
   const newCall = async () => {
     const { id: systemId, projectId } = await system();
-    const [row] = await database().sql<{ organisationId: string }[]>`
+    const [row] = await cloud.database.sql<{ organisationId: string }[]>`
       select organisation_id as "organisationId" from voice.systems where id = ${systemId}`;
     const id = newId("call");
     const call = { id, systemId, projectId, organisationId: row?.organisationId as string, processId: "walk" };
@@ -39,14 +39,15 @@ export function voiceLiveCases({ as, unique, newProject }: Walk, database: () =>
       startedAt: new Date(),
       answeredAt: new Date(),
     } as const;
-    await database().transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
+    await cloud.database.transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
     return id;
   };
   /** One that was given up. */
   const newMail = async () => {
     const { id: systemId, projectId } = await system();
     const id = newId("phoneMail");
-    await database().sql`insert into voice.mails (id, organisation_id, project_id, system_id, kind, to_address, content, state)
+    await cloud.database
+      .sql`insert into voice.mails (id, organisation_id, project_id, system_id, kind, to_address, content, state)
       select ${id}, organisation_id, ${projectId}, id, 'emergency', 'anna@example.org', '{}', 'failed' from voice.systems where id = ${systemId}`;
     return id;
   };

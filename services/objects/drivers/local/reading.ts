@@ -149,9 +149,13 @@ export function bytesAtHand(segments: Segment[]): Buffer | undefined {
   const [segment, ...rest] = segments;
   if (segment === undefined) return Buffer.alloc(0);
   if (segment.inline === undefined || rest.length > 0) return undefined;
-  const { from, sizeBytes, openKey } = segment;
-  if (sizeBytes === segment.contentBytes && crc32(segment.inline) !== segment.crc32) throw damaged("not what was stored");
-  const stored = segment.inline.subarray(from, from + sizeBytes);
+  return openInline(segment, segment.inline);
+}
+
+/** Checked, as far as it is read whole, and decrypted. */
+function openInline({ from, sizeBytes, contentBytes, crc32: expected, openKey }: Segment, inline: Buffer): Buffer {
+  if (sizeBytes === contentBytes && crc32(inline) !== expected) throw damaged("not what was stored");
+  const stored = inline.subarray(from, from + sizeBytes);
   return openKey === undefined ? stored : cipherFrom(openKey(), from).update(stored);
 }
 
@@ -193,7 +197,8 @@ class SegmentStream extends Readable {
       );
     } else {
       try {
-        this.push(this.#take(segment, segment.inline.subarray(segment.from, segment.from + segment.sizeBytes)));
+        this.#index++;
+        this.push(openInline(segment, segment.inline));
       } catch (error) {
         this.destroy(error as Error);
       }

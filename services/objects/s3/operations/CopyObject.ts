@@ -35,14 +35,13 @@ export const CopyObject: S3Operation = async (context) => {
     askedEncryption(request) !== undefined ||
     ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
-  const { encryption: encrypts } = await backend.store.settings(bucket.bucketId);
   if (
     !changes &&
-    // What lies there may be to be encrypted now.
-    encrypts === undefined &&
     source.asked.versionId === undefined &&
     source.bucket.bucketId === bucket.bucketId &&
-    source.object.key === request.key
+    source.object.key === request.key &&
+    // What lies there may be to be encrypted now.
+    (await backend.store.settings(bucket.bucketId)).encryption === undefined
   ) {
     throw new S3Error(
       "InvalidRequest",
