@@ -166,6 +166,9 @@ function structure(specification: CheckedSpecification, { folder, user, threads 
     ),
     ...entrance(specification, folder),
     "backend no_route",
+    // The name may be new, and this a kept connection of a worker that goes away: clients ask again on a new one (RFC 9110, 9.2.2). Over HTTP/2
+    // they were told to (GOAWAY).
+    "  http-request reject if { stopping } !{ http_first_req }",
     "  http-request deny deny_status 404",
   ];
   const sections: Section[] = [];
