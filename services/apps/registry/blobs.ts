@@ -1,5 +1,5 @@
 /**
- * The bytes of the registry: a file per content below `apps/registry/blobs/sha256`, whoever has it, and a file per upload that is under way.
+ * The bytes of the registry: a file per content below `apps/registry/blobs/<algorithm>`, whoever has it, and a file per upload that is under way.
  * What a file's name says was hashed before it got that name.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -8,11 +8,12 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs
 import type { IncomingMessage } from "node:http";
 import { dirname, join } from "node:path";
 import { CloudError } from "../../../kernel/errors.ts";
+import { algorithmOf, type DigestAlgorithm, digestAlgorithms, hexOf } from "./digests.ts";
 import { explained } from "./errors.ts";
 
 export interface Blobs {
-  /** An upload begins; its file is there, and empty. */
-  begin(uploadId: string): Promise<void>;
+  /** An upload begins; its file is there, and empty. It is hashed as it comes by `algorithm`, which its digest is most likely of. */
+  begin(uploadId: string, algorithm: DigestAlgorithm): Promise<void>;
   /** What is there of an upload, in bytes; undefined when there is none. */
   size(uploadId: string): Promise<number | undefined>;
   /**
@@ -27,7 +28,7 @@ export interface Blobs {
   /** Cuts an upload back. */
   truncate(uploadId: string, bytes: number): Promise<void>;
   /** Of all of an upload. */
-  digest(uploadId: string): Promise<string>;
+  digest(uploadId: string, algorithm: DigestAlgorithm): Promise<string>;
   /** The upload's file gets the name of its content. Harmless to repeat. */
   place(uploadId: string, digest: string): Promise<void>;
   discard(uploadId: string): Promise<void>;
@@ -46,21 +47,21 @@ const mostHashes = 1000;
 
 export function openBlobs(dataDirectory: string): Blobs {
   const root = join(dataDirectory, "apps", "registry");
-  const contents = join(root, "blobs", "sha256");
+  const contents = join(root, "blobs");
   const uploads = join(root, "uploads");
   const uploadFile = (id: string) => join(uploads, id);
   const contentFile = (digest: string) => {
-    const hex = digest.slice("sha256:".length);
-    return join(contents, hex.slice(0, 2), hex);
+    const hex = hexOf(digest);
+    return join(contents, algorithmOf(digest), hex.slice(0, 2), hex);
   };
   /** What was hashed as it came. After a restart it is read again. */
-  const hashes = new Map<string, { hash: Hash; bytes: number }>();
+  const hashes = new Map<string, Hashed>();
 
   return {
-    async begin(uploadId) {
+    async begin(uploadId, algorithm) {
       await mkdir(uploads, { recursive: true, mode: 0o700 });
       await (await open(uploadFile(uploadId), "wx", 0o600)).close();
-      hashes.set(uploadId, { hash: createHash("sha256"), bytes: 0 });
+      hashes.set(uploadId, { algorithm, hash: createHash(algorithm), bytes: 0 });
       // Those of uploads that were left alone go first.
       for (const oldest of hashes.keys()) if (hashes.size > mostHashes) hashes.delete(oldest);
     },
@@ -92,7 +93,7 @@ export function openBlobs(dataDirectory: string): Blobs {
         }
         if (!request.complete) throw brokenOff();
         await handle.sync();
-        if (state !== undefined) hashes.set(uploadId, { hash: state.hash, bytes: at });
+        if (state !== undefined) hashes.set(uploadId, { ...state, bytes: at });
         return at;
       } catch (error) {
         throw explained(error, root);
@@ -113,12 +114,13 @@ export function openBlobs(dataDirectory: string): Blobs {
       }
     },
 
-    async digest(uploadId) {
+    async digest(uploadId, algorithm) {
       const { size } = await stat(uploadFile(uploadId));
       const known = hashes.get(uploadId);
-      const hash = known?.bytes === size ? known.hash.copy() : createHash("sha256");
-      if (known?.bytes !== size) for await (const piece of createReadStream(uploadFile(uploadId))) hash.update(piece as Buffer);
-      return `sha256:${hash.digest("hex")}`;
+      const isKnown = known?.bytes === size && known.algorithm === algorithm;
+      const hash = isKnown ? known.hash.copy() : createHash(algorithm);
+      if (!isKnown) for await (const piece of createReadStream(uploadFile(uploadId))) hash.update(piece as Buffer);
+      return `${algorithm}:${hash.digest("hex")}`;
     },
 
     async place(uploadId, digest) {
@@ -132,7 +134,7 @@ export function openBlobs(dataDirectory: string): Blobs {
       }
       hashes.delete(uploadId);
       await syncFolder(dirname(target));
-      if (isNew) for (const folder of [contents, dirname(contents), root, dirname(root)]) await syncFolder(folder);
+      if (isNew) for (const folder of [dirname(dirname(target)), contents, root, dirname(root)]) await syncFolder(folder);
     },
 
     async discard(uploadId) {
@@ -144,14 +146,16 @@ export function openBlobs(dataDirectory: string): Blobs {
     remove: (digest) => rm(contentFile(digest), { force: true }),
 
     async *older(than) {
-      for (const folder of (await readdir(contents).catch(absent)) ?? []) {
-        const found: string[] = [];
-        for (const name of await readdir(join(contents, folder))) {
-          const there = /^[0-9a-f]{64}$/.test(name) ? await stat(join(contents, folder, name)).catch(absent) : undefined;
-          if (there && Math.max(there.mtimeMs, there.ctimeMs) < than.getTime()) found.push(`sha256:${name}`);
+      for (const [algorithm, digits] of Object.entries(digestAlgorithms))
+        for (const folder of (await readdir(join(contents, algorithm)).catch(absent)) ?? []) {
+          const found: string[] = [];
+          for (const name of await readdir(join(contents, algorithm, folder))) {
+            if (name.length !== digits || !/^[0-9a-f]+$/.test(name)) continue;
+            const there = await stat(join(contents, algorithm, folder, name)).catch(absent);
+            if (there && Math.max(there.mtimeMs, there.ctimeMs) < than.getTime()) found.push(`${algorithm}:${name}`);
+          }
+          if (found.length > 0) yield found;
         }
-        if (found.length > 0) yield found;
-      }
     },
 
     async oldUploads(than) {
@@ -163,6 +167,12 @@ export function openBlobs(dataDirectory: string): Blobs {
       return found;
     },
   };
+}
+
+interface Hashed {
+  algorithm: DigestAlgorithm;
+  hash: Hash;
+  bytes: number;
 }
 
 const brokenOff = () => new CloudError("cancelled", "The connection broke off before everything was sent.");

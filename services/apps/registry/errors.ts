@@ -68,14 +68,6 @@ export function toRegistryError(error: unknown): RegistryError {
   });
 }
 
-export const digestPattern = /^sha256:[0-9a-f]{64}$/;
-
-/** DIGEST_INVALID for what is none, or of an algorithm that is not kept here. */
-export function checkedDigest(text: string): string {
-  if (digestPattern.test(text)) return text;
-  throw new RegistryError(400, "DIGEST_INVALID", "A digest is sha256: and 64 hex digits here; other algorithms are not taken.");
-}
-
 /** Full disks in words. */
 export function explained(error: unknown, folder: string): unknown {
   const { code, name } = error as NodeJS.ErrnoException;

@@ -11,6 +11,7 @@ import { deployingRoutes } from "../deploying/contract.ts";
 import { isAllowed } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import { openBlobs } from "./blobs.ts";
+import { hexOf } from "./digests.ts";
 import { type Descriptor, type ImageManifest, maximumManifestBytes, parseManifest } from "./manifest.ts";
 import { registryStore } from "./store.ts";
 
@@ -32,7 +33,7 @@ export async function findImage(
   { principal, app, image }: { principal: Principal; app: Pick<AppView, "projectId">; image: string },
 ): Promise<RegistryImage> {
   const [, project, name, tag, digest] =
-    /^(?:([a-z0-9-]{1,100})\/)?([a-z0-9_-]{1,100})(?::([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(
+    /^(?:([a-z0-9-]{1,100})\/)?([a-z0-9_-]{1,100})(?::([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}))?(?:@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$/.exec(
       image,
     ) ?? [];
   const missing = new CloudError(
@@ -88,7 +89,7 @@ export async function imageTarball(
       );
     if (!/tar/.test(mediaType)) throw unusable("This is no image of a container: its layers are no tarballs.", "image_invalid");
   }
-  const nameOf = ({ digest }: Descriptor, what: string) => `${digest.slice("sha256:".length)}${what}`;
+  const nameOf = ({ digest }: Descriptor, what: string) => `${hexOf(digest)}${what}`;
   const tar = pack();
   const work = (async () => {
     const put = async (name: string, size: number, content: Buffer | Readable) => {

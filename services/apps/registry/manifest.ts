@@ -1,6 +1,7 @@
 /** Manifests as they are pushed: Docker's image manifest version 2, schema 2, and OCI's (image-spec, manifest.md and image-index.md). */
 import { z } from "zod";
-import { digestPattern, RegistryError } from "./errors.ts";
+import { digestHint, digestPattern } from "./digests.ts";
+import { RegistryError } from "./errors.ts";
 
 /** The specification asks for at least so much. */
 export const maximumManifestBytes = 4 * 1024 ** 2;
@@ -14,7 +15,7 @@ export const isIndexType = (mediaType: string): boolean => indexTypes.includes(m
 const text = z.string().refine((each) => each.isWellFormed() && !each.includes("\0"), "Expected text without null characters.");
 const descriptor = z.object({
   mediaType: text.max(300).optional(),
-  digest: z.string().regex(digestPattern, "Expected sha256: and 64 hex digits."),
+  digest: z.string().regex(digestPattern, `Expected ${digestHint}.`),
   size: z.int().min(0),
   platform: z.object({ architecture: z.string(), os: z.string(), variant: z.string().optional() }).optional().catch(undefined),
 });

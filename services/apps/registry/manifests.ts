@@ -1,11 +1,11 @@
 /** Manifests, tags, and what refers to a manifest. */
-import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { audit } from "../../../kernel/audit.ts";
 import { actorOf } from "../../../kernel/auth/principal.ts";
 import { answerJson, headersOf, limitOf, nextLink, unsupported } from "./answers.ts";
+import { algorithmOf, checkedDigest, digestOf, digestPattern } from "./digests.ts";
 import type { RegistryCall } from "./door.ts";
-import { checkedDigest, digestPattern, RegistryError } from "./errors.ts";
+import { RegistryError } from "./errors.ts";
 import { type Descriptor, maximumManifestBytes, ociIndexType, parseManifest } from "./manifest.ts";
 import { registryStore } from "./store.ts";
 
@@ -45,7 +45,7 @@ export function createManifests(): Manifests {
       throw new RegistryError(414, "UNSUPPORTED", `At most ${mostTagsInRequest} tags at once may be given.`);
     const tags = "tag" in named ? [named.tag] : [...new Set(extra.map(checkedTag))];
     const content = await bodyOf(request, call.signal);
-    const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+    const digest = digestOf(content, "digest" in named ? algorithmOf(named.digest) : "sha256");
     if ("digest" in named && named.digest !== digest)
       throw new RegistryError(400, "DIGEST_INVALID", "What was sent has another digest.", { detail: { digest } });
     const parsed = parseManifest(content, request.headers["content-type"]);

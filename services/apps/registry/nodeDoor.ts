@@ -11,7 +11,8 @@ import type { NodeIdentity, NodeImageSource } from "../driver.ts";
 import { registryAt, registryPort } from "../drivers/swarm/names.ts";
 import { answerJson, headersOf, refuse, unknownBlob, unsupported } from "./answers.ts";
 import { answerContent } from "./content.ts";
-import { checkedDigest, RegistryError, toRegistryError } from "./errors.ts";
+import { checkedDigest } from "./digests.ts";
+import { RegistryError, toRegistryError } from "./errors.ts";
 import type { NodeImages } from "./nodeImages.ts";
 
 export interface NodeDoorOptions {

@@ -110,7 +110,7 @@ test("a blob in one request, by a digest and no other", async () => {
   await refused(await post(`digest=${digest}`, bytes.subarray(1)), 400, "DIGEST_INVALID");
   await refused(await post("digest=sha256:12", bytes), 400, "DIGEST_INVALID");
   await refused(await post(`digest=sha512:${"0".repeat(128)}`, bytes), 400, "DIGEST_INVALID");
-  await refused(await post("digest-algorithm=sha512", Buffer.alloc(0)), 400, "DIGEST_INVALID");
+  await refused(await post("digest-algorithm=md5", Buffer.alloc(0)), 400, "DIGEST_INVALID");
   assert.equal(readdirSync(uploadsFolder()).length, files);
   assert.ok(!existsSync(contentFile(digest)));
   const head = () => registry.ask(`/v2/${name}/blobs/${digest}`, { method: "HEAD" });

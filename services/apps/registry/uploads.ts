@@ -2,8 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { CloudError } from "../../../kernel/errors.ts";
 import { headersOf, unsupported } from "./answers.ts";
+import { algorithmOf, checkedDigest, type DigestAlgorithm, digestPattern, isDigestAlgorithm } from "./digests.ts";
 import type { RegistryCall, RegistryParts } from "./door.ts";
-import { checkedDigest, digestPattern, RegistryError } from "./errors.ts";
+import { RegistryError } from "./errors.ts";
 import { registryStore } from "./store.ts";
 
 /** Of one layer. */
@@ -40,9 +41,9 @@ export function createUploads(parts: RegistryParts): (call: RegistryCall, upload
     call.response.end();
   }
 
-  async function begin(call: RegistryCall): Promise<string> {
+  async function begin(call: RegistryCall, algorithm: DigestAlgorithm): Promise<string> {
     const id = randomUUID();
-    await blobs.begin(id);
+    await blobs.begin(id, algorithm);
     try {
       await call.transaction(async (tx) => {
         if ((await registryStore.countUploads(tx, call.app.id)) >= mostUploads)
@@ -103,7 +104,7 @@ export function createUploads(parts: RegistryParts): (call: RegistryCall, upload
 
   /** The upload becomes a blob of the repository. */
   async function finish(call: RegistryCall, id: string, digest: string, size: number): Promise<void> {
-    const actual = await blobs.digest(id);
+    const actual = await blobs.digest(id, algorithmOf(digest));
     if (actual !== digest) {
       await cancel(call, id);
       throw new RegistryError(400, "DIGEST_INVALID", "What was sent has another digest.", { detail: { digest: actual } });
@@ -155,12 +156,11 @@ export function createUploads(parts: RegistryParts): (call: RegistryCall, upload
       const from = searchParams.get("from");
       if (mount !== null && from !== null && digestPattern.test(mount) && (await mounted(call, mount, from)))
         return created(call, mount);
-      const algorithm = searchParams.get("digest-algorithm") ?? "sha256";
-      if (algorithm !== "sha256")
-        throw new RegistryError(400, "DIGEST_INVALID", `Digests are sha256 here; ${algorithm.slice(0, 20)} is not taken.`);
+      const named = searchParams.get("digest-algorithm") ?? "sha256";
+      if (!isDigestAlgorithm(named))
+        throw new RegistryError(400, "DIGEST_INVALID", `Digests are sha256 or sha512 here; ${named.slice(0, 20)} is not taken.`);
       const digest = searchParams.get("digest");
-      if (digest !== null) checkedDigest(digest);
-      const id = await begin(call);
+      const id = await begin(call, digest === null ? named : algorithmOf(checkedDigest(digest)));
       if (digest === null) return accepted(call, 202, id, 0);
       return alone(id, async () => {
         try {
