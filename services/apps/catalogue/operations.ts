@@ -6,6 +6,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { defineOperation, NotYet, type OperationDefinition, type StepContext } from "../../../kernel/operations/definition.ts";
+import { becauseOf } from "../../../kernel/operations/failure.ts";
 import { finishedStates, operationOutcome } from "../../../kernel/operations/store.ts";
 import type { Backups } from "../backups/area.ts";
 import { beginBackup, planBackup } from "../backups/operations.ts";
@@ -85,9 +86,7 @@ export function defineCatalogue(
     const outcome = await operationOutcome(database, operationId);
     if (outcome === undefined || outcome.state === "succeeded") return;
     if (!finishedStates.has(outcome.state)) throw new NotYet();
-    throw new CloudError("failed_precondition", outcome.error?.message ?? "It was cancelled.", {
-      details: { reason: "part_failed" },
-    });
+    throw becauseOf(outcome.error, "part_failed");
   }
 
   /** Begins the deployment, once; NotYet until it has ended. What it said last is in the error: an app that is taken away again has no log any more. */
