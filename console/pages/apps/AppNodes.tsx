@@ -85,12 +85,14 @@ export function AppNodes() {
                 key: "containers",
                 header: t("apps.nodes.containers"),
                 align: "right",
+                width: "minmax(72px, 96px)",
                 cell: ({ containers }) => (containers === undefined ? "–" : format.number(containers)),
               },
               {
                 key: "disks",
                 header: t("apps.nodes.disks"),
                 align: "right",
+                width: "minmax(72px, 96px)",
                 cell: ({ disks, home }) => (home ? "–" : format.number(disks.length)),
               },
               {
