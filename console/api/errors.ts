@@ -1,4 +1,4 @@
-import type { CloudError, ErrorDetails } from "../../kernel/errors.ts";
+import type { CloudError } from "../../kernel/errors.ts";
 import { translateMaybe } from "../i18n/i18n.ts";
 
 export const isCloudError = (error: unknown): error is CloudError =>
@@ -8,7 +8,7 @@ export const isCloudError = (error: unknown): error is CloudError =>
 export interface Failure {
   code: string;
   message: string;
-  details?: ErrorDetails | undefined;
+  details?: { [name: string]: unknown; reason?: string | undefined } | undefined;
 }
 
 /** One sentence for people: by reason, then code and resource where we have words, else what the API says. */
@@ -41,7 +41,10 @@ export const outputOf = (failure: Failure): string | undefined => {
 const ownWords = (failure: Failure): string | undefined => {
   const { code, details = {} } = failure;
   const values = valuesOf(failure);
-  const known = [`errors.reason.${details.reason}`, `failures.${details.reason}`, `errors.${code}.${details.resource}`];
+  const { reason = "", resource } = details;
+  // `state_running` and the like: what it is now is seen in the same place.
+  const rare = reason.startsWith("state_") ? "state" : reason;
+  const known = [`errors.reason.${reason}`, `failures.${rare}`, `errors.${code}.${resource}`];
   for (const key of known) {
     const words = translateMaybe(key, values);
     // One that was kept before it told all that the words speak of.
@@ -68,7 +71,7 @@ const valuesOf = ({ details = {} }: Failure) => ({
       )
       .filter((each): each is readonly [string, string | number] => ["string", "number"].includes(typeof each[1])),
   ),
-  count: details.retryAfterSeconds ?? 0,
+  count: Number(details["retryAfterSeconds"] ?? 0),
 });
 
 const because = (value: unknown): string | undefined =>

@@ -112,10 +112,15 @@ export function defineCatalogue(
     }
     if (deployment.state === "succeeded") return;
     const said = await lifecycle.lastLines(id, shownLines).catch(() => "");
+    const why = deployment.error ?? `the deployment was ${deployment.state}.`;
+    const because = (deployment.operationId && (await operationOutcome(database, deployment.operationId))?.error) || {
+      code: "failed_precondition",
+      message: why,
+    };
     throw new CloudError(
       "failed_precondition",
-      `${template.name} could not be deployed: ${deployment.error ?? `the deployment was ${deployment.state}.`}${said === "" ? "" : `\n${said}`}`,
-      { details: { reason: "deployment_failed" } },
+      `${template.name} could not be deployed: ${why}${said === "" ? "" : `\n${said}`}`,
+      { details: { reason: "deployment_failed", name: template.name, because, output: said } },
     );
   }
 
@@ -382,8 +387,9 @@ interface SettingsBefore {
 }
 
 function failedBackup(reason: string | null): never {
-  throw new CloudError("failed_precondition", `Its disks could not be copied: ${reason ?? "that was cancelled."}`, {
-    details: { reason: "backup_failed" },
+  const said = reason ?? "that was cancelled.";
+  throw new CloudError("failed_precondition", `Its disks could not be copied: ${said}`, {
+    details: { reason: "backup_failed", said },
   });
 }
 
