@@ -91,6 +91,16 @@ const operations: Record<string, object> = {
       message:
         "Grafana could not be deployed: the registry docker.io did not answer.\n--> fetching docker.io/grafana/grafana:13.2.0",
       step: "deploy",
+      details: {
+        reason: "deployment_failed",
+        name: "Grafana",
+        because: {
+          code: "unavailable",
+          message: "the registry docker.io did not answer.",
+          details: { reason: "registry_unreachable", registry: "docker.io" },
+        },
+        output: "--> fetching docker.io/grafana/grafana:13.2.0",
+      },
     },
     finishedAt: at(1),
   }),

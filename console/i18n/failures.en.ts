@@ -229,4 +229,9 @@ export default {
   audio_not_understood: "This file is no sound that can be read.",
   audio_empty: "There is no sound in this file.",
   customer_key_missing: "This object is encrypted with a key that is not kept here. Fetch it with a program that has the key.",
+  name_too_long: "A name in the archive is too long. Shorten it.",
+  too_deep: "The archive has folders too deep inside each other.",
+  security_group_in_use: "This firewall group is in use. Take it away from there first.",
+  network_in_use: "Something is still in this network. Take it out first.",
+  port_leaving: "This instance is just leaving a network. Try again in a moment.",
 } as const;

@@ -239,4 +239,9 @@ export default {
   audio_empty: "Il n’y a pas de son dans ce fichier.",
   customer_key_missing:
     "Cet objet est chiffré avec une clé qui n’est pas conservée ici. Récupérez-le avec un programme qui possède la clé.",
+  name_too_long: "Un nom dans l’archive est trop long. Raccourcissez-le.",
+  too_deep: "L’archive a des dossiers trop profondément imbriqués.",
+  security_group_in_use: "Ce groupe de pare-feu est utilisé. Retirez-le d’abord de là.",
+  network_in_use: "Quelque chose est encore dans ce réseau. Retirez-le d’abord.",
+  port_leaving: "Cette instance est en train de quitter un réseau. Réessayez dans un instant.",
 } satisfies Translation<typeof en>;
