@@ -166,8 +166,11 @@ test("an operation that failed says why in Ukrainian, with what the program said
     await page.goto(path);
     const why = page.getByRole("alert");
     await why.getByText("Не вдалося розгорнути Grafana: Реєстр образів або пакунків недоступний. Спробуйте пізніше.").waitFor();
-    assert.match(await why.getByRole("region", { name: "Останні рядки" }).innerText(), /^--> fetching docker\.io\/grafana/);
-    assert.doesNotMatch(await why.innerText(), /could not be deployed/);
+    assert.match(
+      (await why.getByRole("region", { name: "Останні рядки" }).textContent()) ?? "",
+      /^--> fetching docker\.io\/grafana/,
+    );
+    assert.doesNotMatch((await why.textContent()) ?? "", /could not be deployed/);
   }
   await page.goto(`/o/home/operations/${operationIds.old}`);
   await page.getByRole("alert").getByText("The engine did not answer that day.").waitFor();
