@@ -99,6 +99,7 @@ export function AppNodes() {
                 key: "size",
                 header: t("apps.engine.capacity"),
                 align: "right",
+                width: "minmax(164px, 1fr)",
                 cell: ({ cpus, memoryBytes }) =>
                   `${t("apps.engine.cpus", { cpus: format.number(cpus) })} · ${format.memory(memoryBytes)}`,
               },
