@@ -1,6 +1,7 @@
 import type { Operation } from "../services/operations/contract.ts";
 import type { Cloud } from "./cloud.ts";
 import { bar, StatusLine } from "./progress.ts";
+import { plainLine } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const isFinished = (operation: Operation): boolean => ["succeeded", "failed", "cancelled"].includes(operation.state);
@@ -37,6 +38,8 @@ export function outcome(operation: Operation): string {
   const what = `${operation.kind.split(".").slice(1).join(" ").replaceAll("_", " ")}${name === undefined ? "" : ` ${name}`}`;
   if (operation.state === "succeeded") return `${what}: done.\n`;
   if (operation.state === "cancelled") return `${what}: cancelled; what it had done was undone.\n`;
-  const step = operation.error?.step ? ` (step ${operation.error.step})` : "";
-  return `${what}: failed. ${operation.error?.message ?? ""}${step}\n`;
+  const { step, message = "", details } = operation.error ?? {};
+  const where = [step && `step ${step}`, details?.reason].filter(Boolean).join(", ");
+  // A program's last words may be in it.
+  return `${what}: failed. ${message.split("\n").map(plainLine).join("\n")}${where && ` (${where})`}\n`;
 }

@@ -156,6 +156,27 @@ async function look(page: Page, name: string, path: string, how: (typeof looks)[
   return problems;
 }
 
+test("an operation that failed says why in Ukrainian, with what the program said; one that was kept without a reason stays readable", async () => {
+  const page = await browser.visit({ url, language: "uk", size: wide });
+  const pages = [
+    `${home.replace(/apps$/, "catalogue")}/grafana?operation=${operationIds.failed}`,
+    `/o/home/operations/${operationIds.failed}`,
+  ];
+  for (const path of pages) {
+    await page.goto(path);
+    const why = page.getByRole("alert");
+    await why.getByText("Не вдалося розгорнути Grafana: Реєстр образів або пакунків недоступний. Спробуйте пізніше.").waitFor();
+    assert.match(
+      (await why.getByRole("region", { name: "Останні рядки" }).textContent()) ?? "",
+      /^--> fetching docker\.io\/grafana/,
+    );
+    assert.doesNotMatch((await why.textContent()) ?? "", /could not be deployed/);
+  }
+  await page.goto(`/o/home/operations/${operationIds.old}`);
+  await page.getByRole("alert").getByText("The engine did not answer that day.").waitFor();
+  await page.context().close();
+});
+
 test("a part of a page that did not come is loaded again, once; where it stays missing, the page says so", async () => {
   const page = await browser.visit({ url, size: wide });
   await page.goto(shop);

@@ -6,11 +6,22 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { newId } from "../kernel/ids.ts";
 import { eventually } from "../testing/launcher.ts";
-import { assertAccessible, type Language, languages, phone, shown, signInByApi, TestBrowser, tooWide, wide } from "./browser.ts";
+import {
+  assertAccessible,
+  drawn,
+  type Language,
+  languages,
+  phone,
+  shown,
+  signInByApi,
+  TestBrowser,
+  tooWide,
+  wide,
+} from "./browser.ts";
 import { finished, newCloud, repository, uploadDebian } from "./cloud.ts";
 
 /**
- * Every page, wide and on a phone, in every language, light and dark: it loads without an error, nothing sticks out, no word is
+ * Every page, wide and light, on a phone and dark, in every language: it loads without an error, nothing sticks out, no word is
  * missing, and axe is content. With KHMARA_PICTURES=folder it keeps a picture of each, to look through.
  */
 const cloud = await newCloud({ engine: true });
@@ -236,10 +247,10 @@ async function messageKeys(): Promise<string[]> {
 
 const keys = await messageKeys();
 
-/** In another language only the words change: there one and the same page is looked at wide, and then narrow. */
-const visits: [name: string, language: Language, sizes: (typeof wide)[]][] = [
-  ["wide, en", "en", [wide]],
-  ["phone, en", "en", [phone]],
+/** Two visitors at once, for two cores. In another language only the words change: there each goes alone through one size. */
+const visits: [name: string, language: Language, sizes: [typeof wide, typeof wide]][] = [
+  ["wide, en", "en", [wide, wide]],
+  ["phone, en", "en", [phone, phone]],
   ...languages
     .filter((each) => each !== "en")
     .map((each): (typeof visits)[number] => [`wide and phone, ${each}`, each, [wide, phone]]),
@@ -252,44 +263,43 @@ for (const [visit, language, sizes] of visits) {
     const all = Object.entries(addresses).flatMap(([name, paths]) =>
       (language === "en" ? paths : paths.slice(0, 1)).map((path) => ({ name, path })),
     );
-    const visitor = async (wanted: typeof all, signedIn: boolean) => {
-      const page = await browser.visit({ url: cloud.url, language, size: sizes[0] as typeof wide });
+    const visitor = async (wanted: typeof all, size: typeof wide, signedIn: boolean) => {
+      const page = await browser.visit({ url: cloud.url, language, size, scheme: schemeOf(size) });
       if (signedIn) await signInByApi(page.context());
       let before = "";
       for (let next = wanted.shift(); next; next = wanted.shift()) {
         // Once each page is really loaded; else one goes to it from another one, which spares starting the console anew.
         const loaded = visit === "wide, en" || !signedIn || before === "" || before === next.name;
         before = next.name;
-        problems.push(...(await look(page, next.name, next.path, { language, sizes, loaded })));
+        problems.push(...(await look(page, next.name, next.path, { language, size, loaded })));
       }
       await page.context().close();
     };
     const outside = all.filter(({ name }) => isPublic(name));
     const inside = all.filter(({ name }) => !isPublic(name));
-    // Two at once, for two cores.
-    await Promise.all([visitor(outside, false).then(() => visitor(inside, true)), visitor(inside, true)]);
+    const [one, other] = sizes;
+    if (one === other)
+      await Promise.all([visitor(outside, one, false).then(() => visitor(inside, one, true)), visitor(inside, one, true)]);
+    else await Promise.all(sizes.map((size) => visitor([...outside], size, false).then(() => visitor([...inside], size, true))));
     assert.deepEqual(problems, []);
   });
 }
 
-/** What is wrong with one page, at each of the sizes. */
+/** Light where there is room, dark on the phone: colours change no widths, and to switch them paints all of a page anew, without a graphics card. */
+const schemeOf = (size: typeof wide) => (size === phone ? "dark" : "light");
+
+/** What is wrong with one page. */
 async function look(
   page: Page,
   name: string,
   path: string,
-  { language, sizes, loaded }: { language: Language; sizes: (typeof wide)[]; loaded: boolean },
+  { language, size, loaded }: { language: Language; size: typeof wide; loaded: boolean },
 ) {
-  const problems: string[] = [];
   if (name === "public setup") await page.route("**/api/v1/cloud", unowned);
   if (loaded) await open(page, real(path));
   else await goInside(page, real(path));
   await shown(page);
-  // It begins as the page before has ended: each switch paints everything anew, without a graphics card.
-  const first = page.viewportSize()?.width;
-  for (const size of sizes.toSorted((one, other) => Number(other.width === first) - Number(one.width === first))) {
-    if (size.width !== page.viewportSize()?.width) await page.setViewportSize(size);
-    problems.push(...(await lookAt(page, path, language, size)));
-  }
+  const problems = await lookAt(page, path, language, size);
   if (name === "public setup") await page.unrouteAll({ behavior: "wait" });
   problems.push(...browser.takeProblems());
   return problems;
@@ -297,24 +307,14 @@ async function look(
 
 async function lookAt(page: Page, path: string, language: Language, size: typeof wide): Promise<string[]> {
   const problems: string[] = [];
-  const narrow = size === phone;
-  const dark = await page.evaluate<boolean>('matchMedia("(prefers-color-scheme: dark)").matches');
-  const schemes = dark ? (["dark", "light"] as const) : (["light", "dark"] as const);
-  // Other languages change the words alone, whatever the colours.
-  for (const scheme of language === "en" || pictures ? schemes : schemes.slice(0, 1)) {
-    await page.emulateMedia({ colorScheme: scheme });
-    await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
-    const at = `${narrow ? "phone" : "wide"} ${path} (${scheme})`;
-    const more = await tooWide(page);
-    if (more > 0) problems.push(`${at}: ${more} px wider than the window`);
-    // Each page meets axe in both appearances and both sizes; other languages only change the words.
-    if (language === "en" && (scheme === "dark") === narrow)
-      await assertAccessible(page, at).catch((error: Error) => problems.push(error.message));
-    if (pictures) {
-      const file = `${narrow ? "phone" : "wide"}-${language}-${scheme}-${path.replace(bucket, "long").replaceAll(/[^\w]+/g, "_")}.png`;
-      await page.screenshot({ path: join(pictures, file) });
-    }
-  }
+  const scheme = schemeOf(size);
+  await page.locator(`html[data-mantine-color-scheme="${scheme}"]`).waitFor();
+  const at = `${size === phone ? "phone" : "wide"} ${path} (${scheme})`;
+  const more = await tooWide(page);
+  if (more > 0) problems.push(`${at}: ${more} px wider than the window`);
+  // Each page meets axe in both appearances and both sizes; other languages only change the words.
+  if (language === "en") await assertAccessible(page, at).catch((error: Error) => problems.push(error.message));
+  if (pictures) await takePictures(page, path, language, size);
   const words = await page.evaluate<string>(
     `[document.title, ...[...document.querySelectorAll("body *")]
       .filter((element) => !element.closest("code, pre, script, style"))
@@ -326,6 +326,18 @@ async function lookAt(page: Page, path: string, language: Language, size: typeof
   );
   if (shownKeys.length > 0) problems.push(`${path}: words are missing for ${shownKeys.join(", ")}`);
   return problems;
+}
+
+/** In both appearances. */
+async function takePictures(page: Page, path: string, language: Language, size: typeof wide): Promise<void> {
+  const scheme = schemeOf(size);
+  for (const colorScheme of [scheme === "dark" ? "light" : "dark", scheme] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
+    await drawn(page);
+    const file = `${size === phone ? "phone" : "wide"}-${language}-${colorScheme}-${path.replace(bucket, "long").replaceAll(/[^\w]+/g, "_")}.png`;
+    await page.screenshot({ path: join(pictures as string, file) });
+  }
 }
 
 async function open(page: Page, path: string) {

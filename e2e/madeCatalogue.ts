@@ -8,7 +8,12 @@ const templates = await openTemplates().list();
 const installationId = newId("installation");
 const bucket = { id: newId("bucket"), name: "backups" };
 const at = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
-export const operationIds = { running: newId("operation"), failed: newId("operation"), done: newId("operation") };
+export const operationIds = {
+  running: newId("operation"),
+  failed: newId("operation"),
+  old: newId("operation"),
+  done: newId("operation"),
+};
 
 const grafana = templates.find(({ id }) => id === "grafana");
 const installation = {
@@ -91,7 +96,23 @@ const operations: Record<string, object> = {
       message:
         "Grafana could not be deployed: the registry docker.io did not answer.\n--> fetching docker.io/grafana/grafana:13.2.0",
       step: "deploy",
+      details: {
+        reason: "deployment_failed",
+        name: "Grafana",
+        because: {
+          code: "unavailable",
+          message: "the registry docker.io did not answer.",
+          details: { reason: "registry_unreachable", registry: "docker.io" },
+        },
+        output: "--> fetching docker.io/grafana/grafana:13.2.0",
+      },
     },
+    finishedAt: at(1),
+  }),
+  // Kept before reasons were.
+  [operationIds.old]: operation(operationIds.old, "failed", {
+    steps: [step("app", "undone")],
+    error: { code: "unavailable", message: "The engine did not answer that day.", step: "app" },
     finishedAt: at(1),
   }),
   [operationIds.done]: operation(operationIds.done, "succeeded", {

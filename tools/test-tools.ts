@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { dockerTools } from "../server/engines/docker.ts";
 import { hostSystem, hostTools, missingTools, type Tools } from "../server/engines/packages.ts";
 import { oneAtATime } from "../testing/oneAtATime.ts";
@@ -48,6 +49,13 @@ export const storageTools: Tools = {
 /** For what a test loads into a process (services/objects/drivers/local/powerLoss). */
 export const compilerTools: Tools = { "/usr/bin/gcc": "gcc", "/usr/include/stdio.h": "libc6-dev" };
 
+/** What single files of tests need besides (testing/pebble.ts, services/voice/media). */
+const singleTools: Tools = {
+  "/usr/bin/pebble": "pebble",
+  "/usr/bin/turnserver": "coturn",
+  "/usr/bin/rtpengine": "rtpengine-daemon",
+};
+
 /** What the end-to-end tests drive: real clients that we did not write. */
 const clientTools: Tools = {
   "/usr/bin/aws": "awscli",
@@ -74,11 +82,11 @@ export const lighterTools: Tools = { "/usr/bin/chromium-headless-shell": "chromi
 /** Debian starts a service when it installs it, unless this says no: the tests start a PostgreSQL of their own. */
 const servicePolicy = "/usr/sbin/policy-rc.d";
 
-function withoutServices<T>(work: () => T): T {
+async function withoutServices<T>(work: () => Promise<T>): Promise<T> {
   const made = !existsSync(servicePolicy);
   if (made) writeFileSync(servicePolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
-    return work();
+    return await work();
   } finally {
     if (made) rmSync(servicePolicy);
   }
@@ -94,6 +102,7 @@ export async function installTestTools(
     ...phoneTools,
     ...storageTools,
     ...compilerTools,
+    ...singleTools,
   },
 ): Promise<string[]> {
   if (missingTools(tools).length === 0) return [];
@@ -110,14 +119,31 @@ export async function installTestTools(
   return left;
 }
 
-function install(packages: string[]): void {
+async function install(packages: string[]): Promise<void> {
   if (packages.length === 0) return;
   process.stdout.write(`Installing for the tests: ${packages.join(", ")}\n`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env: environment, timeout: 300_000 });
-  const words = ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...packages];
-  const { status, stderr } = withoutServices(() =>
-    spawnSync("apt-get", words, { env: environment, timeout: 900_000, encoding: "utf8" }),
-  );
-  if (status !== 0) process.stdout.write(`${stderr}\n`);
+  await apt(300_000, "update", "-qq");
+  // What is unpacked here need not outlive a loss of power: waiting for the disk after each file would take most of the time.
+  const options = ["--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-unsafe-io"];
+  const words = ["install", "-y", "-qq", ...options];
+  const said = await withoutServices(async () => {
+    const all = await apt(900_000, ...words, ...packages);
+    if (all === "" || packages.length === 1) return all;
+    // One that this distribution has not got keeps none of the others away.
+    let each = "";
+    for (const name of packages) each += await apt(900_000, ...words, name);
+    return each;
+  });
+  if (said !== "") process.stdout.write(`${said}\n`);
+}
+
+/** Beside it the checks go on. Why it failed, or an empty text. */
+async function apt(timeout: number, ...words: string[]): Promise<string> {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  try {
+    await promisify(execFile)("apt-get", words, { env, timeout, maxBuffer: 2 ** 26 });
+    return "";
+  } catch (error) {
+    return (error as { stderr?: string }).stderr || (error as Error).message;
+  }
 }

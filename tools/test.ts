@@ -2,14 +2,16 @@
  * `./khmara test [check|unit|e2e] [PATTERN …]`: all tests, or those whose path contains a pattern. Ends with the line
  * `N passed, N failed` for the whole run. With CI=true a missing tool is a failure, never a skip.
  */
-import { globSync, readFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { globSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, relative, resolve } from "node:path";
 import { Transform } from "node:stream";
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
 import { processTree } from "../testing/processes.ts";
 import { printCheck, runChecks } from "./check.ts";
 import { repository } from "./checks.ts";
+import { longestFirst, runBeside } from "./test-lanes.ts";
 import { installTestTools, lighterTools } from "./test-tools.ts";
 
 const limitMinutes = 85;
@@ -35,21 +37,8 @@ const results = new Map<string, FileResult>();
 const durations: { file: string; seconds: number }[] = [];
 /** What failed beside other files and passed alone. */
 const triedAgain: string[] = [];
-/** Of each test file; see enginesOf. */
-const engines = new Map<string, string[]>();
-const engineImports: Record<string, RegExp> = {
-  docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
-  lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
-};
-/** What takes long, the longest first: begun at the end, such a file would have the machine for itself. */
-const long = [
-  ...["console-look", "s3-clients", "softphone-cloud", "apps", "s3-programs", "compute", "console-apps", "compute-crash"],
-  ...["apps-crash", "start", "console-phone", "object-cluster", "crash", "memory", "console-buckets", "console-databases"],
-  // Of the engine of virtual servers; of Docker; of neither.
-  ...["overlay", "lxd", "volumes.lxd", "cluster", "swarm", "databases.docker", "catalogue.docker", "watching", "moving"],
-  ...["backup", "codes", "queues", "processes", "mailbox", "outside", "supervisor", "new-service"],
-];
 const began = performance.now();
+const processorBefore = processorTime();
 // Whatever hangs, what was seen is told before a CI gives up (90 minutes).
 setTimeout(() => {
   others.failures.push(`the run did not end within ${limitMinutes} minutes`);
@@ -64,17 +53,16 @@ const files = (suffix: string) =>
     .sort()
     .map((file) => join(repository, file));
 
+const scenarios = wanted("e2e") ? files("e2e.ts") : [];
+const units = wanted("unit") ? files("test.ts") : [];
 const checked = wanted("check") && patterns.length === 0 ? check() : undefined;
-if (wanted("unit")) await test(files("test.ts").toSorted(longestFirst), 3, checked);
-await checked;
-if (wanted("e2e")) {
-  const scenarios = files("e2e.ts");
-  const missing = scenarios.length > 0 ? await installTestTools() : [];
+// Once for all: each further run of apt would cost what it reads and sets up again.
+if (scenarios.length > 0) {
+  const missing = await installTestTools();
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
-  if (scenarios.length > 0) await installTestTools(lighterTools);
-  // Browsers and whole clouds compute all the time: a third one would only make all of them late.
-  await test(scenarios.toSorted(longestFirst), 2);
+  await installTestTools(lighterTools);
 }
+await test([...scenarios, ...units].toSorted(longestFirst), checked);
 
 finish();
 
@@ -90,9 +78,18 @@ function finish(): never {
     ({ file, seconds }) => `  ${String(Math.round(seconds)).padStart(4)} s ${relative(repository, file)}\n`,
   );
   if (durations.length > 1) process.stdout.write(`\nThe longest:\n${told.join("")}`);
-  process.stdout.write(`\n${Math.round((performance.now() - began) / 1000)} seconds\n`);
+  const busy = processorTime().map((each, index) => each - (processorBefore[index] ?? 0)) as [number, number];
+  const share = Math.round((100 * busy[0]) / (busy[0] + busy[1]));
+  process.stdout.write(`\n${Math.round((performance.now() - began) / 1000)} seconds, processors busy for ${share} % of them\n`);
   process.stdout.write(`${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
   process.exit(failures.length > 0 || passed === 0 ? 1 : 0);
+}
+
+/** Of this whole machine: busy and idle, in milliseconds. */
+function processorTime(): [busy: number, idle: number] {
+  const all = cpus().map(({ times }) => times);
+  const idle = all.reduce((sum, times) => sum + times.idle, 0);
+  return [all.flatMap((times) => Object.values(times)).reduce((sum, each) => sum + each, 0) - idle, idle];
 }
 
 function lines(texts: string[]): string {
@@ -113,25 +110,11 @@ async function check(): Promise<void> {
 }
 
 /**
- * Several at a time, more than there are processors: those with an engine wait for it more than they compute. One lane begins when `beside` has
- * ended, which computes too.
- *
  * Real engines on two cores are sometimes late for each other: a file that fails is run once more, alone, and that counts. It is told
  * which ones needed it.
  */
-async function test(files: readonly string[], lanes: number, beside?: Promise<void>): Promise<void> {
-  const waiting = [...files];
-  const running: string[] = [];
-  const work = async (begin?: Promise<void>) => {
-    await begin;
-    while (waiting.length > 0) {
-      const [file] = waiting.splice(choose(waiting, running, lanes), 1) as [string];
-      running.push(file);
-      results.set(file, await runFile(file));
-      running.splice(running.indexOf(file), 1);
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, (_, lane) => work(lane === 0 ? beside : undefined)));
+async function test(files: readonly string[], check?: Promise<void>): Promise<void> {
+  await runBeside(files, async (file) => void results.set(file, await runFile(file)), { check });
   for (const file of files) {
     const first = results.get(file)?.failures ?? [];
     if (first.length === 0) continue;
@@ -140,43 +123,6 @@ async function test(files: readonly string[], lanes: number, beside?: Promise<vo
     results.set(file, second);
     if (second.failures.length === 0) triedAgain.push(...first);
   }
-}
-
-function longestFirst(one: string, other: string): number {
-  return orderOf(one) - orderOf(other);
-}
-
-function orderOf(file: string): number {
-  const index = long.indexOf(basename(file).replace(/\.(e2e|test)\.ts$/, ""));
-  return index === -1 ? long.length : index;
-}
-
-/** Which engines a file works with: all share those of the tests. */
-function enginesOf(file: string): string[] {
-  const known = engines.get(file);
-  if (known !== undefined) return known;
-  const text = readFileSync(file, "utf8");
-  const found = file.endsWith(".e2e.ts")
-    ? ["apps", "engine"].filter((each) => new RegExp(`newCloud\\(\\{[^}]*\\b${each}: true`).test(text))
-    : Object.keys(engineImports).filter((each) => engineImports[each]?.test(text));
-  engines.set(file, found);
-  return found;
-}
-
-/** Which one begins next: of different engines and one without, as long as there are such; two of one engine only at the very end. */
-function choose(waiting: readonly string[], running: readonly string[], lanes: number): number {
-  const busy = running.flatMap(enginesOf);
-  const withEngine = running.filter((file) => enginesOf(file).length > 0).length;
-  const fits: ((engines: string[]) => boolean)[] = [
-    (engines) => engines.length > 0 && withEngine < lanes - 1 && !engines.some((each) => busy.includes(each)),
-    (engines) => engines.length === 0,
-    (engines) => !engines.some((each) => busy.includes(each)),
-  ];
-  for (const fit of fits) {
-    const index = waiting.findIndex((file) => fit(enginesOf(file)));
-    if (index !== -1) return index;
-  }
-  return 0;
 }
 
 /** By itself: a test may be written in another file than the one that was asked for, and its events name that other one. */

@@ -81,7 +81,8 @@ function pageRoute(page: PageDefinition): AnyRoute {
     getParentRoute: () => parent,
     path: `${prefix}${page.path}`.replace(/\/$/, ""),
     component: lazyRouteComponent(page.load),
-    loader: () => loadAreas(page.areas),
+    // The first view is light; everywhere else something can fail that is seldom seen.
+    loader: () => loadAreas(page.path === "" ? page.areas : [...page.areas, "failures"]),
     staleTime: Number.POSITIVE_INFINITY,
     staticData: { page },
   }) as unknown as AnyRoute;

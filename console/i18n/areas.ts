@@ -15,6 +15,7 @@ import type disks from "./disks.en.ts";
 import type engine from "./engine.en.ts";
 import type entry from "./entry.en.ts";
 import type errors from "./errors.en.ts";
+import type failures from "./failures.en.ts";
 import type frame from "./frame.en.ts";
 import type images from "./images.en.ts";
 import type jobs from "./jobs.en.ts";
@@ -58,6 +59,7 @@ export interface Areas {
   deploy: typeof deploy;
   entry: typeof entry;
   errors: typeof errors;
+  failures: typeof failures;
   frame: typeof frame;
   objects: typeof objects;
   operations: typeof operations;

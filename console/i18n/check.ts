@@ -1,7 +1,14 @@
-/** `node console/i18n/check.ts`: every word in every language, and no word outside of these files. Exits 1 and names what is wrong. */
+/**
+ * `node console/i18n/check.ts`: every word in every language, no word outside of these files, and words for every reason of a refusal
+ * or failure. Exits 1 and names what is wrong.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { englishReasons } from "./englishReasons.ts";
+import errors from "./errors.en.ts";
+import failures from "./failures.en.ts";
+import { reasonsOf } from "./reasons.ts";
 
 type Message = string | Record<string, string>;
 type Words = Record<string, Message>;
@@ -96,7 +103,34 @@ function checkSource(file: string): void {
   });
 }
 
+/** A reason that ends with `*` is put together at run time: one that begins so has to have words. `state_*` has words for all. */
+async function checkReasons(): Promise<number> {
+  const { found, unknown } = reasonsOf(dirname(console_));
+  const common = Object.keys(errors).flatMap((key) => (key.startsWith("reason.") ? [key.slice("reason.".length)] : []));
+  const told = ["state_", ...common, ...Object.keys(failures)];
+  const english = new Set(englishReasons);
+  for (const [reason, file] of found) {
+    const begins = reason.endsWith("*") ? reason.slice(0, -1) : undefined;
+    const hasWords = told.some((each) => (begins === undefined ? each === reason : each.startsWith(begins)));
+    if (!hasWords && !english.has(reason))
+      problems.push(`${file}: "${reason}": give it words in failures.*.ts, or a place in englishReasons.ts`);
+    if (hasWords && english.has(reason)) problems.push(`englishReasons.ts: "${reason}" has words: take it out`);
+  }
+  for (const file of unknown) problems.push(`${file}: a reason that cannot be found out: write it out where the error is made`);
+  for (const reason of english) if (!found.has(reason)) problems.push(`englishReasons.ts: no error has the reason "${reason}"`);
+  for (const reason of Object.keys(failures))
+    if (
+      reason !== "state" &&
+      !found.has(reason) &&
+      ![...found.keys()].some((each) => isPattern(each) && reason.startsWith(each.slice(0, -1)))
+    )
+      problems.push(`failures.en.ts: no error has the reason "${reason}"`);
+  return found.size;
+}
+const isPattern = (reason: string): boolean => reason.endsWith("_*");
+
 const count = await checkWords();
+const reasons = await checkReasons();
 for (const entry of readdirSync(console_, { recursive: true, withFileTypes: true })) {
   if (entry.isFile() && entry.name.endsWith(".tsx")) checkSource(join(entry.parentPath, entry.name));
 }
@@ -105,5 +139,5 @@ if (problems.length > 0) {
   console.error(`\n${problems.length} problems in the console's words.`);
   process.exitCode = 1;
 } else {
-  console.log(`The console's words: ${count} keys in ${languages.length} languages, all there.`);
+  console.log(`The console's words: ${count} keys in ${languages.length} languages, all there; ${reasons} reasons of errors.`);
 }

@@ -35,8 +35,8 @@ export default {
   "size.medium": "Середній",
   "size.large": "Великий",
   "size.huge": "Величезний",
-  sizeLine: "{memory} пам’яті, {cpus} vCPU",
-  sizeShort: "{memory} · {cpus} vCPU",
+  sizeLine: "{memory} пам’яті, {cpus} vCPU",
+  sizeShort: "{memory} · {cpus} vCPU",
   diskLine: "{disk} диска",
   connectionsUpTo: {
     one: "До {count} з’єднання",

@@ -33,7 +33,7 @@ export default {
   "board.answered": "Answered today",
   "board.callback": "is called back",
   "board.abandoned": "Gave up today",
-  "board.inTime": "Answered within {seconds} s",
+  "board.inTime": "Answered within {seconds} s",
   "board.average": "Average wait",
   "board.callers": "Who waits",
   "board.nobody": "Nobody waits.",

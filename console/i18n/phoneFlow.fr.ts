@@ -36,7 +36,7 @@ export default {
   "board.answered": "Décrochés aujourd’hui",
   "board.callback": "à rappeler",
   "board.abandoned": "Abandons aujourd’hui",
-  "board.inTime": "Décrochés en {seconds} s",
+  "board.inTime": "Décrochés en {seconds} s",
   "board.average": "Attente moyenne",
   "board.callers": "Qui attend",
   "board.nobody": "Personne n’attend.",

@@ -36,7 +36,7 @@ export default {
   "board.answered": "Відповіли сьогодні",
   "board.callback": "зворотний дзвінок",
   "board.abandoned": "Не дочекалися сьогодні",
-  "board.inTime": "Відповіли за {seconds} с",
+  "board.inTime": "Відповіли за {seconds} с",
   "board.average": "Середнє очікування",
   "board.callers": "Хто чекає",
   "board.nobody": "Ніхто не чекає.",

@@ -75,4 +75,5 @@ export default {
   passwordHint: "At least 12 characters. A few unrelated words are easy to remember and hard to guess.",
   working: "Work in progress",
   workingText: "You can leave this page; it goes on by itself.",
+  lastLines: "Its last lines",
 } as const;

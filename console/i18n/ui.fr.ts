@@ -79,4 +79,5 @@ export default {
   passwordHint: "Au moins 12 caractères. Quelques mots sans rapport se retiennent bien et se devinent mal.",
   working: "Opération en cours",
   workingText: "Vous pouvez quitter cette page, l’opération continue.",
+  lastLines: "Ses dernières lignes",
 } satisfies Translation<typeof en>;

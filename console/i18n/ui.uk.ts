@@ -78,4 +78,5 @@ export default {
   passwordHint: "Щонайменше 12 символів. Кілька не пов’язаних слів легко запам’ятати й важко вгадати.",
   working: "Триває робота",
   workingText: "Сторінку можна залишити: робота триває сама.",
+  lastLines: "Останні рядки",
 } satisfies Translation<typeof en>;

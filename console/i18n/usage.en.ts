@@ -80,4 +80,12 @@ export default {
   "meter.databases.cpus": "Processors of databases",
   "meter.databases.disk": "Disks of databases",
   "kind.database": "Database",
+  "meter.voice.call.seconds": "Calls with numbers outside",
+  "meter.voice.recording.bytes": "Recordings and voicemails",
+  "meter.voice.extensions": "Extensions",
+  extensions: { one: "{amount} extension", other: "{amount} extensions" },
+  extensionHours: "{amount} extension·hours",
+  "kind.extension": "Extension",
+  "kind.trunk": "Trunk",
+  "kind.phoneAudio": "Recording",
 } as const;

@@ -83,4 +83,12 @@ export default {
   "meter.databases.cpus": "Processeurs des bases de données",
   "meter.databases.disk": "Disques des bases de données",
   "kind.database": "Base de données",
+  "meter.voice.call.seconds": "Appels avec des numéros extérieurs",
+  "meter.voice.recording.bytes": "Enregistrements et messages vocaux",
+  "meter.voice.extensions": "Postes",
+  extensions: { one: "{amount} poste", other: "{amount} postes" },
+  extensionHours: "{amount} postes·heures",
+  "kind.extension": "Poste",
+  "kind.trunk": "Ligne réseau",
+  "kind.phoneAudio": "Enregistrement",
 } satisfies Translation<typeof en>;

@@ -88,4 +88,17 @@ export default {
   "meter.databases.cpus": "Процесори баз даних",
   "meter.databases.disk": "Диски баз даних",
   "kind.database": "База даних",
+  "meter.voice.call.seconds": "Дзвінки із зовнішніми номерами",
+  "meter.voice.recording.bytes": "Записи та голосова пошта",
+  "meter.voice.extensions": "Внутрішні номери",
+  extensions: {
+    one: "{amount} внутрішній номер",
+    few: "{amount} внутрішні номери",
+    many: "{amount} внутрішніх номерів",
+    other: "{amount} внутрішнього номера",
+  },
+  extensionHours: "{amount} номеро·годин",
+  "kind.extension": "Внутрішній номер",
+  "kind.trunk": "Транк",
+  "kind.phoneAudio": "Запис",
 } satisfies Translation<typeof en>;

@@ -7,7 +7,7 @@ export function StatusBadge({ tone, children }: { tone: Tone; children: string }
   return (
     <span className={css.badge} data-tone={tone}>
       <span className={css.dot} aria-hidden />
-      {children}
+      <span className={css.word}>{children}</span>
     </span>
   );
 }

@@ -1,6 +1,7 @@
 import type { Actor } from "../contract.ts";
 import type { Database, Tx } from "../db/database.ts";
 import type { Log } from "../log.ts";
+import type { OperationFailure } from "./failure.ts";
 
 /**
  * Thrown by a step, or its undo, that waits for something else, such as another operation: the operation is laid aside and the step begun again
@@ -60,8 +61,8 @@ export interface OperationDefinition<Input extends Record<string, unknown> = Rec
   finish?(
     tx: Tx,
     context: Omit<StepContext<Input>, "signal" | "progress" | "remember" | "attempt" | "begunAt"> & {
-      /** What went wrong, for people; set unless it succeeded. */
-      error?: { code: string; message: string; step?: string } | undefined;
+      /** What went wrong; set unless it succeeded. */
+      error?: OperationFailure | undefined;
     },
     outcome: "succeeded" | "failed" | "cancelled",
   ): Promise<Record<string, unknown> | undefined>;

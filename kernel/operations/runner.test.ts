@@ -5,6 +5,7 @@ import { systemActor } from "../auth/principal.ts";
 import { CloudError } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { defineOperation, NotYet, type OperationDefinition } from "./definition.ts";
+import { becauseOf, failureOf } from "./failure.ts";
 import { openOperationRunner } from "./runner.ts";
 import { beginOperation, type OperationRecord, operationColumns, requestCancel } from "./store.ts";
 
@@ -64,7 +65,10 @@ test("a failure undoes what was begun, in reverse order, and says which step", a
     name,
     deadlineSeconds: 5,
     run: async () => {
-      if (fails) throw new CloudError("storage_full", "The disk is full.");
+      if (fails)
+        throw new CloudError("storage_full", "The disk is full.", {
+          details: { reason: "disk_full", disk: "sda", bytes: 5n, output: "no\0room" },
+        });
     },
     undo: async () => void undone.push(name),
   });
@@ -72,12 +76,27 @@ test("a failure undoes what was begun, in reverse order, and says which step", a
   await run(definition);
   const record = await finished((await begin(definition)).id);
   assert.equal(record.state, "failed");
-  assert.deepEqual(record.error, { code: "storage_full", message: "The disk is full.", step: "c" });
+  // As a refused request tells it, and as PostgreSQL can keep it.
+  const details = { reason: "disk_full", disk: "sda", bytes: "5", output: "no\ufffdroom" };
+  assert.deepEqual(record.error, { code: "storage_full", message: "The disk is full.", step: "c", details });
   assert.deepEqual(undone, ["c", "b", "a"]);
   assert.deepEqual(
     record.steps.map((each) => each.state),
     ["undone", "undone", "undone", "pending"],
   );
+});
+
+test("of long details only the reason is kept; one that fails because of another tells the reason of that", () => {
+  const long = new CloudError("conflict", "Two.", { details: { reason: "two", output: "x".repeat(20_000) } });
+  const failure = failureOf(long, "b");
+  assert.deepEqual(failure, { code: "conflict", message: "Two.", step: "b", details: { reason: "two" } });
+  const because = becauseOf(failure, "part_failed");
+  assert.deepEqual([because.message, because.details], ["Two.", { reason: "two" }]);
+  assert.equal(
+    becauseOf({ code: "conflict", message: "Kept before reasons were." }, "part_failed").details.reason,
+    "part_failed",
+  );
+  assert.deepEqual(failureOf(new Error("inside")).code, "internal");
 });
 
 test("what is unavailable is tried again; a step past its deadline fails", async () => {
@@ -104,6 +123,7 @@ test("what is unavailable is tried again; a step past its deadline fails", async
   const record = await finished((await begin(definition)).id);
   assert.equal(tries, 3);
   assert.deepEqual([record.state, record.error?.code, record.error?.step], ["failed", "deadline_exceeded", "slow"]);
+  assert.deepEqual(record.error?.details, { reason: "step_too_long", step: "slow", seconds: 0.2 });
 });
 
 test("cancelling stops the running step and undoes", async () => {

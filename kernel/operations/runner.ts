@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { CloudError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { NotYet, type OperationDefinition, type OperationStep, type StepContext } from "./definition.ts";
+import { failureOf } from "./failure.ts";
 import {
   claim,
   conclude,
@@ -133,15 +134,12 @@ export async function openOperationRunner(options: RunnerOptions): Promise<Opera
 
   function fail(record: OperationRecord, error: unknown, step?: StepRecord): void {
     record.state = "undoing";
-    if (error instanceof Cancelled) {
-      record.error = { code: "cancelled", message: "It was cancelled; what was done is undone." };
-    } else {
-      const known = CloudError.is(error)
-        ? error
-        : new CloudError("internal", "Something went wrong inside the cloud; the log has the details.", { cause: error });
-      record.error = { code: known.code, message: known.message, ...(step ? { step: step.name } : {}) };
-      if (known.code === "internal") log.error({ err: error, operation: record.id, step: step?.name }, "operation step failed");
-    }
+    record.error =
+      error instanceof Cancelled
+        ? { code: "cancelled", message: "It was cancelled; what was done is undone." }
+        : failureOf(error, step?.name);
+    if (record.error.code === "internal")
+      log.error({ err: error, operation: record.id, step: step?.name }, "operation step failed");
   }
 
   async function runSteps(
@@ -333,7 +331,9 @@ function aborted(signal: AbortSignal, deadline: AbortSignal, step: { name: strin
     const stop = () =>
       reject(
         deadline.aborted
-          ? new CloudError("deadline_exceeded", `The step ${step.name} took longer than ${step.deadlineSeconds} seconds.`)
+          ? new CloudError("deadline_exceeded", `The step ${step.name} took longer than ${step.deadlineSeconds} seconds.`, {
+              details: { reason: "step_too_long", step: step.name, seconds: step.deadlineSeconds },
+            })
           : (signal.reason ?? new Stopping()),
       );
     if (signal.aborted) stop();

@@ -3,6 +3,7 @@ import type { Database, Tx } from "../db/database.ts";
 import { emit } from "../events.ts";
 import { type Id, newId } from "../ids.ts";
 import type { OperationDefinition } from "./definition.ts";
+import type { OperationFailure } from "./failure.ts";
 
 export type OperationState = "pending" | "running" | "undoing" | "succeeded" | "failed" | "cancelled";
 export const finishedStates: ReadonlySet<OperationState> = new Set(["succeeded", "failed", "cancelled"]);
@@ -30,7 +31,7 @@ export interface OperationRecord {
   input: Record<string, unknown>;
   memory: Record<string, unknown>;
   result: Record<string, unknown> | null;
-  error: { code: string; message: string; step?: string } | null;
+  error: OperationFailure | null;
   cancelRequested: boolean;
   worker: string | null;
   actor: Actor;

@@ -36,6 +36,9 @@ const within = (sql: Tx["sql"], filter: UsageFilter) => sql`
   and case when is_span then from_at < ${filter.to}::timestamptz and coalesce(to_at, now()) > ${filter.from}::timestamptz
     else from_at >= ${filter.from}::timestamptz and from_at < ${filter.to}::timestamptz end`;
 
+/** A span is of a rate (`byte`), what it comes to is counted over time (`byte_seconds`); some name it in that unit from the beginning. */
+const unit = (sql: Tx["sql"]) => sql`case when is_span and unit !~ 'seconds$' then unit || '_seconds' else unit end as unit`;
+
 // numeric → text without trailing zeros: 1.500 → 1.5.
 const asText = "trim_scale(sum(amount))::text";
 
@@ -44,7 +47,7 @@ export const usageStore = {
     tx: Tx,
     filter: UsageFilter & { meter: string | undefined; before: { at: string; id: string } | undefined; limit: number },
   ): Promise<UsageRow[]> => tx.sql<UsageRow[]>`
-    select id, organisation_id as "organisationId", project_id as "projectId", meter, case when is_span then unit || '_seconds' else unit end as unit,
+    select id, organisation_id as "organisationId", project_id as "projectId", meter, ${unit(tx.sql)},
       resource_kind as "resourceKind", resource_id as "resourceId", resource_name as "resourceName",
       from_at as "fromAt", coalesce(to_at, now()) as "toAt", trim_scale(${amount(tx.sql, filter.from, filter.to)})::text as quantity
     from kernel.usage_records where ${within(tx.sql, filter)}
@@ -62,7 +65,7 @@ export const usageStore = {
       select s as at, s + ${`1 ${step}`}::interval as until
       from generate_series(date_trunc(${step}, ${filter.from}::timestamptz, 'UTC'), ${filter.to}::timestamptz - interval '1 microsecond', ${`1 ${step}`}::interval) s
     ), parts as (
-      select meter, case when is_span then unit || '_seconds' else unit end as unit, steps.at,
+      select meter, ${unit(tx.sql)}, steps.at,
         case when is_span then quantity * extract(epoch from (
             least(coalesce(to_at, now()), steps.until, ${filter.to}::timestamptz) - greatest(from_at, steps.at, ${filter.from}::timestamptz)))
           else quantity end as amount
@@ -74,7 +77,7 @@ export const usageStore = {
 
   totals: (tx: Tx, filter: UsageFilter): Promise<{ meter: string; unit: string; total: string }[]> => tx.sql`
     with parts as (
-      select meter, case when is_span then unit || '_seconds' else unit end as unit, ${amount(tx.sql, filter.from, filter.to)} as amount
+      select meter, ${unit(tx.sql)}, ${amount(tx.sql, filter.from, filter.to)} as amount
       from kernel.usage_records where ${within(tx.sql, filter)})
     select meter, unit, ${tx.sql.unsafe(asText)} as total from parts group by meter, unit order by meter`,
 
@@ -84,7 +87,7 @@ export const usageStore = {
     limit: number,
   ): Promise<{ meter: string; unit: string; kind: string; id: string; name: string | null; total: string }[]> => tx.sql`
     with parts as (
-      select meter, case when is_span then unit || '_seconds' else unit end as unit, resource_kind as kind, resource_id as id, resource_name as name,
+      select meter, ${unit(tx.sql)}, resource_kind as kind, resource_id as id, resource_name as name,
         ${amount(tx.sql, filter.from, filter.to)} as amount
       from kernel.usage_records where ${within(tx.sql, filter)})
     select meter, unit, kind, id, max(name) as name, ${tx.sql.unsafe(asText)} as total

@@ -114,7 +114,7 @@ export async function preparedSpec(parts: DatabasesParts, id: string, besides: r
       throw new CloudError(
         "failed_precondition",
         `All ports from ${parts.ports.first} to ${parts.ports.last} are taken on this host. Delete a database that is not needed.`,
-        { details: { reason: "no_port" } },
+        { details: { reason: "ports_used_up" } },
       );
     row = { ...row, port };
   }

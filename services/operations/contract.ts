@@ -15,6 +15,17 @@ export const operationStep = z.object({
   attempts: z.number().int(),
 });
 
+/** As a refused request tells it (kernel/errors.ts). */
+export const operationError = z.object({
+  code: z.string(),
+  message: z.string().describe("What went wrong, in English."),
+  step: z.string().optional().describe("The step that failed."),
+  details: z
+    .looseObject({ reason: z.string().optional().describe("A finer, stable reason inside the code.") })
+    .optional()
+    .describe("The members that the problem document of a refused request has: what the reason is about, for programs."),
+});
+
 export const operation = z.object({
   id: id("operation"),
   kind: z.string().describe("`<service>.<resource>.<verb>`"),
@@ -27,7 +38,7 @@ export const operation = z.object({
   message: z.string().optional(),
   steps: z.array(operationStep),
   result: z.record(z.string(), z.unknown()).optional(),
-  error: z.object({ code: z.string(), message: z.string(), step: z.string().optional() }).optional(),
+  error: operationError.optional(),
   cancelRequested: z.boolean(),
   createdBy: actor,
   createdAt: timestamp,

@@ -85,18 +85,21 @@ export function AppNodes() {
                 key: "containers",
                 header: t("apps.nodes.containers"),
                 align: "right",
+                width: "minmax(72px, 96px)",
                 cell: ({ containers }) => (containers === undefined ? "–" : format.number(containers)),
               },
               {
                 key: "disks",
                 header: t("apps.nodes.disks"),
                 align: "right",
+                width: "minmax(72px, 96px)",
                 cell: ({ disks, home }) => (home ? "–" : format.number(disks.length)),
               },
               {
                 key: "size",
                 header: t("apps.engine.capacity"),
                 align: "right",
+                width: "minmax(164px, 1fr)",
                 cell: ({ cpus, memoryBytes }) =>
                   `${t("apps.engine.cpus", { cpus: format.number(cpus) })} · ${format.memory(memoryBytes)}`,
               },

@@ -87,7 +87,7 @@ export function DeployForm(props: {
         onChange={(value) => setWay(value as Way)}
         // Long words in a narrow window wrap instead of sticking out.
         style={{ alignSelf: "flex-start", maxWidth: "100%" }}
-        styles={{ label: { whiteSpace: "normal" } }}
+        styles={{ control: { flex: "0 1 auto" }, label: { whiteSpace: "normal", height: "100%", alignContent: "center" } }}
         data={[
           { value: "source", label: t("deploy.way.source") },
           { value: "image", label: t("deploy.way.image") },

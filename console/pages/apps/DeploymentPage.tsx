@@ -10,6 +10,7 @@ import { NotFoundPage } from "../../frame/NotFoundPage.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ErrorPage } from "../../ui/ErrorPage.tsx";
+import { FailureText } from "../../ui/FailureText.tsx";
 import { FollowingLog } from "../../ui/FollowingLog.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
@@ -41,6 +42,12 @@ export default function DeploymentPage() {
   );
   const app = useApi("appGet", { app: params.app as never }).data;
   const deployment = query.data;
+  // It tells the reason of the failure, and the step.
+  const failure = useApi(
+    "operationGet",
+    { operation: deployment?.operationId as never },
+    { enabled: deployment?.state === "failed" && deployment.operationId !== undefined, staleTime: 60_000 },
+  ).data?.error;
   const over = deployment !== undefined && isOver(deployment.state);
   useEffect(() => setWatching(!over), [over]);
   const log = useDeploymentLog(params.deployment as Deployment["id"]);
@@ -85,13 +92,13 @@ export default function DeploymentPage() {
       />
       {deployment.error && (
         <Alert color="red" mb="lg" title={t(deployment.state === "failed" ? "apps.deployment.failed" : "apps.deployment.note")}>
-          <span className={css.problem}>{deployment.error}</span>
+          <FailureText failure={failure ?? { code: "", message: deployment.error }} />
           {deployment.state === "failed" && app && (
             <> {app.releaseNumber === undefined ? t("apps.deployment.nothingRuns") : t("apps.deployment.oldRuns")}</>
           )}
         </Alert>
       )}
-      <Stages deployment={deployment} />
+      <Stages deployment={deployment} failedStep={failure?.step} />
       <Section
         title={t("apps.deployment.log")}
         actions={
@@ -165,19 +172,14 @@ function Source({ deployment: { source } }: { deployment: Deployment }) {
   );
 }
 
-function Stages({ deployment }: { deployment: Deployment }) {
+function Stages({ deployment, failedStep }: { deployment: Deployment; failedStep: string | undefined }) {
   const t = useT();
   const [seen, setSeen] = useState<Stage>();
   useEffect(() => {
     const now = stages.find((stage) => stage === deployment.state);
     if (now) setSeen(now);
   }, [deployment.state]);
-  const operation = useApi(
-    "operationGet",
-    { operation: deployment.operationId as never },
-    { enabled: deployment.state === "failed" && deployment.operationId !== undefined, staleTime: 60_000 },
-  ).data;
-  const states = stageStates(deployment, seen, operation?.error?.step);
+  const states = stageStates(deployment, seen, failedStep);
   return (
     <ol className={css.stages} aria-label={t("apps.deployment.stages")}>
       {stages.map((stage) => (

@@ -68,7 +68,12 @@ export function DiskBackups({ app, may }: { app: App; may: boolean }) {
               </span>
             ),
           },
-          { key: "size", header: t("catalogue.backups.size"), align: "right", cell: ({ sizeBytes }) => format.bytes(sizeBytes) },
+          {
+            key: "size",
+            header: t("catalogue.backups.size"),
+            align: "right",
+            cell: ({ state, sizeBytes }) => (state === "available" ? format.bytes(sizeBytes) : "–"),
+          },
           { key: "bucket", header: t("catalogue.backups.bucket"), cell: ({ bucket }) => bucket.name },
         ]}
         {...(may

@@ -9,6 +9,7 @@ import { projectAddress } from "../../frame/address.ts";
 import { useOrganisation, useProject } from "../../frame/identity.ts";
 import { useLanguage, useT } from "../../i18n/i18n.ts";
 import { ErrorPage } from "../../ui/ErrorPage.tsx";
+import { FailureText } from "../../ui/FailureText.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { over, stepTitle } from "../operations/words.ts";
@@ -37,7 +38,7 @@ export function InstallProgress(props: { template: TemplateView; operationId: st
     <Section title={t(isOver ? "catalogue.progress.failed" : "catalogue.progress.title", { name: template.name })}>
       {isOver ? (
         <Alert color="red" mb="md" title={t("catalogue.progress.failedText")}>
-          <p className={css.reason}>{operation.error?.message}</p>
+          {operation.error && <FailureText failure={operation.error} />}
         </Alert>
       ) : (
         <Progress

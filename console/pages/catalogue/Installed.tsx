@@ -5,8 +5,10 @@ import type { Installation } from "../../../services/apps/catalogue/contract.ts"
 import type { App } from "../../../services/apps/deploying/contract.ts";
 import { useApiList } from "../../api/api.ts";
 import { organisationAddress, projectAddress } from "../../frame/address.ts";
+import { useFailedOperation } from "../../frame/failureOf.ts";
 import { useOrganisation, useProject } from "../../frame/identity.ts";
 import { useLanguage, useT } from "../../i18n/i18n.ts";
+import { FailureText } from "../../ui/FailureText.tsx";
 import { Section } from "../../ui/Section.tsx";
 import css from "./catalogue.module.css";
 import { FirstSteps } from "./InstallProgress.tsx";
@@ -100,6 +102,7 @@ function State({ installation }: { installation: Installation }) {
   const language = useLanguage();
   const organisation = useOrganisation();
   const { state, stateReason, operationId, update } = installation;
+  const failed = useFailedOperation(installation.id, stateReason);
   if (state !== "installed")
     return (
       <p className={css.note} role="status">
@@ -115,7 +118,7 @@ function State({ installation }: { installation: Installation }) {
     <>
       {stateReason && (
         <Alert color="red">
-          <p className={css.reason}>{stateReason}</p>
+          <FailureText failure={failed?.error ?? { code: "", message: stateReason }} />
         </Alert>
       )}
       {update && (

@@ -73,7 +73,9 @@ export default function InstancePage() {
       />
       <WorkInProgress
         operationId={instance.operationId}
-        problem={instance.stateReason && { title: t(`compute.state.${instance.state}`), text: instance.stateReason }}
+        problem={
+          instance.stateReason && { title: t(`compute.state.${instance.state}`), text: instance.stateReason, of: instance.id }
+        }
         refresh={["instanceGet", "instanceList"]}
       />
       {instance.restartNeeded && (

@@ -3,17 +3,20 @@ import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { invalidate, type RouteKey, useApi } from "../../api/api.ts";
 import { organisationAddress } from "../../frame/address.ts";
+import { useFailedOperation } from "../../frame/failureOf.ts";
 import { useOrganisation } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
+import { FailureText } from "../../ui/FailureText.tsx";
 import { kindTitle, over, progressWords } from "../operations/words.ts";
 import css from "./compute.module.css";
 
 /** What is being done with a thing, how far it is, or why it is not well. */
 export function WorkInProgress(props: {
   operationId: string | undefined;
-  problem?: { title: string; text: string } | "" | undefined;
+  /** `of`: the id of the thing that says `text` of itself. */
+  problem?: { title: string; text: string; of?: string } | "" | undefined;
   /** What is old once the operation is over. */
   refresh: readonly RouteKey[];
 }) {
@@ -43,12 +46,15 @@ export function WorkInProgress(props: {
       </section>
     );
   }
-  if (props.problem) {
-    return (
-      <Alert color="red" mb="lg" title={props.problem.title}>
-        {props.problem.text}
-      </Alert>
-    );
-  }
-  return null;
+  return props.problem ? <Problem of="" {...props.problem} /> : null;
+}
+
+function Problem({ title, text, of }: { title: string; text: string; of: string }) {
+  const failed = useFailedOperation(of, of === "" ? undefined : text);
+  return (
+    <Alert color="red" mb="lg" title={title}>
+      {failed?.error && failed.error.message !== text && `${kindTitle(failed.kind)}: `}
+      <FailureText failure={failed?.error ?? { code: "", message: text }} />
+    </Alert>
+  );
 }

@@ -87,7 +87,7 @@ export default function DatabasePage() {
         operationId={database.operationId}
         problem={
           database.stateReason && database.state !== "running"
-            ? { title: t(`databases.state.${database.state}`), text: database.stateReason }
+            ? { title: t(`databases.state.${database.state}`), text: database.stateReason, of: database.id }
             : undefined
         }
         refresh={databaseRoutes}

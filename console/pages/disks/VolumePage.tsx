@@ -95,7 +95,7 @@ export default function VolumePage() {
       />
       <WorkInProgress
         operationId={volume.operationId}
-        problem={volume.stateReason && { title: t(`disks.state.${volume.state}`), text: volume.stateReason }}
+        problem={volume.stateReason && { title: t(`disks.state.${volume.state}`), text: volume.stateReason, of: volume.id }}
         refresh={["volumeGet", "volumeList", "snapshotList", "backupList"]}
       />
       <Section title={t("disks.about")}>

@@ -1,6 +1,6 @@
 import { Progress } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { CloudError, type ErrorCode } from "../../../kernel/errors.ts";
+import { CloudError, type ErrorCode, type ErrorDetails } from "../../../kernel/errors.ts";
 import type { Operation } from "../../../services/operations/contract.ts";
 import { client } from "../../api/api.ts";
 import { translate } from "../../i18n/i18n.ts";
@@ -19,9 +19,7 @@ export async function finished(operation: Operation, onProgress: (progress: numb
   throw new CloudError(
     (now.error?.code as ErrorCode | undefined) ?? "cancelled",
     now.error?.message ?? translate("objects.work.cancelled"),
-    {
-      details: { operation: now.id },
-    },
+    { details: { ...(now.error?.details as ErrorDetails | undefined), operation: now.id } },
   );
 }
 

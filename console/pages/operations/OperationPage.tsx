@@ -11,6 +11,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { ErrorPage } from "../../ui/ErrorPage.tsx";
+import { FailureText } from "../../ui/FailureText.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
 import { StatusBadge } from "../../ui/StatusBadge.tsx";
@@ -131,7 +132,7 @@ function Failure({ operation }: { operation: Operation }) {
       title={error.step ? t("operations.failedAt", { step: stepTitle(operation.kind, error.step) }) : t("operations.failed")}
       icon={<IconAlertTriangle size={20} aria-hidden />}
     >
-      <p className={css.why}>{error.message}</p>
+      <FailureText failure={error} />
       <Undone operation={operation} />
       <p className={css.why}>
         <b>{t("operations.tryThis")}</b> {advice(error.code)}

@@ -3,6 +3,7 @@ import { IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Operation, OperationState } from "../../../services/operations/contract.ts";
 import { useApiList, useChange } from "../../api/api.ts";
+import { failureText } from "../../api/errors.ts";
 import { organisationAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation } from "../../frame/identity.ts";
 import { useFormat } from "../../i18n/format.ts";
@@ -125,12 +126,14 @@ export default function OperationsPage() {
 function ProgressCell({ operation }: { operation: Operation }) {
   const t = useT();
   const format = useFormat();
-  if (operation.error)
+  if (operation.error) {
+    const why = failureText(operation.error);
     return (
-      <span className={css.error} title={operation.error.message}>
-        {operation.error.message}
+      <span className={css.error} title={why}>
+        {why}
       </span>
     );
+  }
   if (over(operation.state))
     return <>{t("operations.stepsDone", { count: operation.steps.filter(({ state }) => state === "done").length })}</>;
   const step = operation.steps.find(({ state }) => state === "running");

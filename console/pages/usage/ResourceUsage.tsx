@@ -50,7 +50,7 @@ export function ResourceUsage({ rows, period, now }: { rows: ByResource; period:
             cell: ({ name }) => name,
             sort: ({ name }) => name,
           },
-          { key: "kind", header: t("usage.kind"), width: "minmax(80px, 110px)", cell: kind, sort: kind },
+          { key: "kind", header: t("usage.kind"), width: "minmax(132px, 150px)", cell: kind, sort: kind },
           ...[...units].map(([meter, unit]) => ({
             key: meter,
             header: meterName(meter),

@@ -57,7 +57,7 @@ export default function UsageChart({ values, before, buckets, step, kind, height
       maxBarWidth={28}
       valueFormatter={(value) => measure.format(value, format)}
       yAxisProps={{ width: 92, tickCount: 5, allowDecimals: measure.kind === "level" || unit === "bytes" }}
-      xAxisProps={{ minTickGap: 24, interval: "preserveStartEnd" }}
+      xAxisProps={{ minTickGap: 24, interval: "equidistantPreserveStart" }}
       tooltipAnimationDuration={0}
       areaProps={{ isAnimationActive: false, fillOpacity: 0.14 }}
       barProps={{ isAnimationActive: false, radius: [3, 3, 0, 0] }}

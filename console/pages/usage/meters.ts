@@ -31,6 +31,12 @@ export function measureOf(unit: string): Measure {
         format: (value, format) => translate("usage.addresses", { count: value, amount: small(format, value) }),
         billed: (hours, format) => translate("usage.addressHours", { amount: small(format, hours) }),
       };
+    case "extension_seconds":
+      return {
+        kind: "level",
+        format: (value, format) => translate("usage.extensions", { count: value, amount: small(format, value) }),
+        billed: (hours, format) => translate("usage.extensionHours", { amount: small(format, hours) }),
+      };
     case "seconds":
       return { kind: "amount", format: (value, format) => format.duration(value * 1000) };
     case "bytes":

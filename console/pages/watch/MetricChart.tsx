@@ -65,7 +65,7 @@ export default function MetricChart(props: {
       withDots={false}
       connectNulls={false}
       withLegend={lines.length > 1}
-      legendProps={{ verticalAlign: "bottom", height: 28 }}
+      legendProps={{ verticalAlign: "bottom", height: 28, itemSorter: null }}
       gridAxis="x"
       tickLine="none"
       strokeWidth={1.8}
@@ -77,9 +77,11 @@ export default function MetricChart(props: {
         ...(props.most === undefined ? {} : { domain: [0, props.most] }),
         ...(ticks ? { ticks, domain: [0, Math.max(props.most ?? 0, ticks.at(-1) ?? 0)] } : {}),
       }}
-      xAxisProps={{ minTickGap: 48, interval: "preserveStartEnd", tickFormatter: label.short }}
+      xAxisProps={{ minTickGap: 48, interval: "equidistantPreserveStart", tickFormatter: label.short }}
       tooltipProps={{ labelFormatter: label.exact }}
       tooltipAnimationDuration={0}
+      // Room for the upper half of the highest number.
+      areaChartProps={{ margin: { top: 8 } }}
       areaProps={{ isAnimationActive: false }}
     />
   );

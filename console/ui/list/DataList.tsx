@@ -50,8 +50,14 @@ export interface DataListProps<T> {
   tools?: ReactNode;
 }
 
+const usualWidth = "minmax(112px, 1fr)";
 const rowHeight = 48;
 const virtualFrom = 80;
+
+/** The narrowest that a column of this width may be, in pixels. */
+const narrowest = (width = usualWidth) => Number.parseInt(width.replace("minmax(", ""), 10);
+/** The same column, at least as wide as its widest cell asks for. */
+const growing = (width = usualWidth) => `minmax(auto, ${/, (.*)\)$/.exec(width)?.[1] ?? width})`;
 
 export function DataList<T>(props: DataListProps<T>) {
   const t = useT();
@@ -154,9 +160,11 @@ export function DataList<T>(props: DataListProps<T>) {
 
   const selectedRows = (rows ?? []).filter((row) => chosen.has(props.rowKey(row)));
   const hasActions = props.rowActions !== undefined;
+  // Rows that are all there share their columns, which then grow by what must not be cut; virtual ones know only themselves.
+  const shared = !phone && !virtual;
   const tracks = [
     ...(selectable ? ["20px"] : []),
-    ...columns.map(({ width }) => width ?? "minmax(112px, 1fr)"),
+    ...columns.map(({ width }) => (shared ? growing(width) : (width ?? usualWidth))),
     ...(hasActions ? ["44px"] : []),
   ].join(" ");
   const renderRow = (row: T, index: number, place?: { start: number; measure: (node: HTMLElement | null) => void }) => {
@@ -168,6 +176,7 @@ export function DataList<T>(props: DataListProps<T>) {
         index={index}
         name={props.rowName(row)}
         columns={columns}
+        narrowest={shared ? columns.map(({ width }) => narrowest(width)) : undefined}
         phone={phone}
         address={props.rowAddress?.(row)}
         onOpen={props.onOpen ? () => props.onOpen?.(row) : undefined}
@@ -205,7 +214,13 @@ export function DataList<T>(props: DataListProps<T>) {
           {errorText(error)}
         </Alert>
       ) : (
-        <div role="table" aria-label={props.label} aria-rowcount={rows && !hasMore ? rows.length + 1 : -1} className={css.table}>
+        <div
+          role="table"
+          aria-label={props.label}
+          aria-rowcount={rows && !hasMore ? rows.length + 1 : -1}
+          className={css.table}
+          data-shared={shared || undefined}
+        >
           <ListHead
             columns={columns}
             state={state}

@@ -12,6 +12,8 @@ interface Props<T> {
   index: number;
   name: string;
   columns: Column<T>[];
+  /** Of each column, in pixels, where all rows share their columns. */
+  narrowest: number[] | undefined;
   phone: boolean;
   address: string | undefined;
   onOpen: (() => void) | undefined;
@@ -51,7 +53,7 @@ export function ListRow<T>(props: Props<T>) {
           />
         </div>
       )}
-      {columns.map((column) => {
+      {columns.map((column, index) => {
         const content = column.cell(row);
         // A card has no columns to keep: what is not there needs no line.
         if (content === null && phone) return null;
@@ -63,6 +65,7 @@ export function ListRow<T>(props: Props<T>) {
             data-align={column.align}
             data-primary={column.primary || undefined}
             data-phone={column.phone}
+            style={props.narrowest && ({ "--narrowest": `${props.narrowest[index]}px` } as React.CSSProperties)}
           >
             {phone && !column.primary && column.phone !== "bare" && <span className={css.cellLabel}>{column.header}</span>}
             {column.primary && props.address !== undefined ? (

@@ -7,7 +7,7 @@ export interface Column<T> {
   cell: (row: T) => ReactNode;
   /** Makes the column sortable. */
   sort?: (row: T) => string | number | undefined;
-  /** A track of CSS grid; `minmax(120px, 1fr)` unless said. Never `auto`: rows would not line up. */
+  /** A track of CSS grid; `minmax(120px, 1fr)` unless said. It grows where headers, states or moments need more. */
   width?: string;
   align?: "right";
   /** The column that names the row: it carries the link, and is the title of the card on a phone. */

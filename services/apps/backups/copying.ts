@@ -88,7 +88,7 @@ export function createCopying(parts: AppsParts): Copying {
     throw new CloudError(
       "failed_precondition",
       `The copy of the disk ${name} in the bucket ${backup.bucketName} (${key}) is not what was written. Take another backup; nothing was changed.`,
-      { details: { resource: "backup", reason: "backup_changed" } },
+      { details: { resource: "backup", reason: "backup_changed", disk: name } },
     );
   }
 
@@ -119,7 +119,7 @@ export function createCopying(parts: AppsParts): Copying {
             "failed_precondition",
             `The app has no disk ${copy.name}, which is in this backup. Add one, then restore again.`,
             {
-              details: { resource: "app", reason: "disk_missing" },
+              details: { resource: "app", reason: "disk_missing", disk: copy.name },
             },
           );
         return { copy, disk };

@@ -97,18 +97,20 @@ export function judgeTriggers(image: string, onBuild: readonly string[]): void {
     try {
       checkTrigger(words, { number: 0, name: "ONBUILD", words }, "\\");
     } catch (error) {
+      const said = `ONBUILD ${shown(words)}`;
       throw new CloudError(
         "invalid_argument",
-        `The image ${image} cannot be built on: it brings an instruction (ONBUILD ${shown(words)}) that is not allowed here.`,
-        { cause: error, details: { reason: "dockerfile_refused" } },
+        `The image ${image} cannot be built on: it brings an instruction (${said}) that is not allowed here.`,
+        { cause: error, details: { reason: "dockerfile_refused", said } },
       );
     }
   }
 }
 
 function refused({ number, name }: Line, why: string): CloudError {
-  return new CloudError("invalid_argument", `Dockerfile, line ${number} (${shown(name)}): ${why}`, {
-    details: { reason: "dockerfile_refused", line: number },
+  const said = `line ${number} (${shown(name)}): ${why}`;
+  return new CloudError("invalid_argument", `Dockerfile, ${said}`, {
+    details: { reason: "dockerfile_refused", line: number, said },
   });
 }
 

@@ -6,6 +6,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { defineOperation, NotYet, type OperationDefinition, type StepContext } from "../../../kernel/operations/definition.ts";
+import { becauseOf } from "../../../kernel/operations/failure.ts";
 import { finishedStates, operationOutcome } from "../../../kernel/operations/store.ts";
 import type { Backups } from "../backups/area.ts";
 import { beginBackup, planBackup } from "../backups/operations.ts";
@@ -85,9 +86,7 @@ export function defineCatalogue(
     const outcome = await operationOutcome(database, operationId);
     if (outcome === undefined || outcome.state === "succeeded") return;
     if (!finishedStates.has(outcome.state)) throw new NotYet();
-    throw new CloudError("failed_precondition", outcome.error?.message ?? "It was cancelled.", {
-      details: { reason: "part_failed" },
-    });
+    throw becauseOf(outcome.error, "part_failed");
   }
 
   /** Begins the deployment, once; NotYet until it has ended. What it said last is in the error: an app that is taken away again has no log any more. */
@@ -113,10 +112,15 @@ export function defineCatalogue(
     }
     if (deployment.state === "succeeded") return;
     const said = await lifecycle.lastLines(id, shownLines).catch(() => "");
+    const why = deployment.error ?? `the deployment was ${deployment.state}.`;
+    const because = (deployment.operationId && (await operationOutcome(database, deployment.operationId))?.error) || {
+      code: "failed_precondition",
+      message: why,
+    };
     throw new CloudError(
       "failed_precondition",
-      `${template.name} could not be deployed: ${deployment.error ?? `the deployment was ${deployment.state}.`}${said === "" ? "" : `\n${said}`}`,
-      { details: { reason: "deployment_failed" } },
+      `${template.name} could not be deployed: ${why}${said === "" ? "" : `\n${said}`}`,
+      { details: { reason: "deployment_failed", name: template.name, because, output: said } },
     );
   }
 
@@ -383,8 +387,9 @@ interface SettingsBefore {
 }
 
 function failedBackup(reason: string | null): never {
-  throw new CloudError("failed_precondition", `Its disks could not be copied: ${reason ?? "that was cancelled."}`, {
-    details: { reason: "backup_failed" },
+  const said = reason ?? "that was cancelled.";
+  throw new CloudError("failed_precondition", `Its disks could not be copied: ${said}`, {
+    details: { reason: "backup_failed", said },
   });
 }
 

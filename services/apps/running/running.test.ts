@@ -115,7 +115,7 @@ describe("what runs of apps", { skip: dockerMissing() ?? false, concurrency: fal
     await running.start(release.id);
     await assert.rejects(running.awaitHealthy(release.id), (error) => {
       assert.ok(CloudError.is(error, "failed_precondition"));
-      assert.equal(error.details.reason, "unhealthy");
+      assert.deepEqual([error.details.reason, error.details["exitCode"]], ["container_exited", 3]);
       assert.match(error.message, /web-1 ended with exit code 3\. Its last lines:\n(no such table: users\n?)+$/);
       return true;
     });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { CloudError, notFound } from "../../../kernel/errors.ts";
+import { CloudError, type ErrorDetails, notFound } from "../../../kernel/errors.ts";
 import type { AppEngine, ContainerReport } from "../driver.ts";
 import type { AppView, CallOptions, ReleaseView, RunningPart } from "../parts.ts";
 import { checkHealth } from "./checks.ts";
@@ -127,7 +127,7 @@ export function createStarting(runtime: Runtime): Starting {
         if (report) {
           const ended =
             report.state === "restarting" || report.state === "exited" || report.state === "dead" || report.restarts > 0;
-          if (ended) throw await unhealthy(engine, row, release, endOf(await atItsEnd(engine, report, signal), row));
+          if (ended) throw await unhealthy(engine, row, release, howItEnded(await atItsEnd(engine, report, signal), row));
           if (report.id !== known) {
             // Made anew: somebody had taken it away.
             known = report.id;
@@ -154,12 +154,10 @@ export function createStarting(runtime: Runtime): Starting {
         if (!CloudError.is(error, "unavailable") || Date.now() > deadline) throw error;
       }
       if (Date.now() > deadline)
-        throw await unhealthy(
-          engine,
-          row,
-          release,
-          `${name} was not healthy within ${healthCheck.startSeconds} seconds: ${problem}.`,
-        );
+        throw await unhealthy(engine, row, release, {
+          words: `${name} was not healthy within ${healthCheck.startSeconds} seconds: ${problem}.`,
+          details: { reason: "unhealthy", container: name, seconds: healthCheck.startSeconds },
+        });
       await sleep(pauseMs, undefined, { signal });
     }
   }
@@ -175,17 +173,34 @@ async function atItsEnd(engine: AppEngine, report: ContainerReport, signal: Abor
   return latest;
 }
 
-/** How a container ended, for people. */
-export function endOf(
+/** What is wrong with a container: for people, and as the `details` of an error. */
+interface Wrong {
+  words: string;
+  details: ErrorDetails & { reason: string };
+}
+
+function howItEnded(
   report: { exitCode?: number | undefined; outOfMemory: boolean; problem?: string | undefined },
   row: Pick<ContainerRow, "process" | "number" | "memoryBytes">,
-): string {
-  const name = containerName(row);
-  if (report.outOfMemory)
-    return `${name} was ended: it used more than its ${Math.round(row.memoryBytes / 1024 ** 2)} MiB of memory. Scale the process to more memory.`;
-  if (report.problem !== undefined) return `${name} could not be started: ${report.problem.slice(0, 300)}.`;
-  return report.exitCode === undefined ? `${name} ended.` : `${name} ended with exit code ${report.exitCode}.`;
+): Wrong {
+  const container = containerName(row);
+  const { exitCode, problem } = report;
+  if (report.outOfMemory) {
+    const memoryMiB = Math.round(row.memoryBytes / 1024 ** 2);
+    const words = `${container} was ended: it used more than its ${memoryMiB} MiB of memory. Scale the process to more memory.`;
+    return { words, details: { reason: "container_out_of_memory", container, memoryMiB } };
+  }
+  if (problem !== undefined) {
+    const said = `${problem.slice(0, 300)}.`;
+    return { words: `${container} could not be started: ${said}`, details: { reason: "container_not_started", container, said } };
+  }
+  return exitCode === undefined
+    ? { words: `${container} ended.`, details: { reason: "container_ended", container } }
+    : { words: `${container} ended with exit code ${exitCode}.`, details: { reason: "container_exited", container, exitCode } };
 }
+
+/** How a container ended, for people. */
+export const endOf = (...container: Parameters<typeof howItEnded>): string => howItEnded(...container).words;
 
 /** The last lines that a container wrote; none when they cannot be had. */
 export async function lastWords(engine: AppEngine, engineName: string, lines = keptLines): Promise<string> {
@@ -199,11 +214,15 @@ export async function lastWords(engine: AppEngine, engineName: string, lines = k
   return kept.slice(-lines).join("\n").slice(-keptLetters);
 }
 
-async function unhealthy(engine: AppEngine, row: ContainerRow, release: ReleaseView, end: string): Promise<CloudError> {
-  const words = await lastWords(engine, row.engineName);
-  const hint = rightsHint(words, release);
-  const what = hint === undefined ? end : `${end} ${hint}`;
-  return new CloudError("failed_precondition", words === "" ? `${what} It wrote nothing.` : `${what} Its last lines:\n${words}`, {
-    details: { reason: "unhealthy", container: containerName(row), ...(hint === undefined ? {} : { hint: "capabilities" }) },
-  });
+async function unhealthy(engine: AppEngine, row: ContainerRow, release: ReleaseView, wrong: Wrong): Promise<CloudError> {
+  const output = await lastWords(engine, row.engineName);
+  const hint = rightsHint(output, release);
+  const what = hint === undefined ? wrong.words : `${wrong.words} ${hint}`;
+  return new CloudError(
+    "failed_precondition",
+    output === "" ? `${what} It wrote nothing.` : `${what} Its last lines:\n${output}`,
+    {
+      details: { ...wrong.details, output, ...(hint === undefined ? {} : { hint: "capabilities" }) },
+    },
+  );
 }

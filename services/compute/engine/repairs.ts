@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudError } from "../../../kernel/errors.ts";
 import { defineOperation, type StepContext } from "../../../kernel/operations/definition.ts";
+import { becauseOf } from "../../../kernel/operations/failure.ts";
 import { finishedStates, operationOutcome } from "../../../kernel/operations/store.ts";
 import type { ComputeParts } from "../parts.ts";
 import type { DifferenceAction, DifferenceKind } from "./contract.ts";
@@ -34,8 +35,7 @@ export function defineRepair(parts: ComputeParts) {
     for (;;) {
       const outcome = await operationOutcome(database, id);
       if (!outcome || outcome.state === "succeeded") return;
-      if (finishedStates.has(outcome.state))
-        throw new CloudError("failed_precondition", outcome.error?.message ?? "It was cancelled.");
+      if (finishedStates.has(outcome.state)) throw becauseOf(outcome.error, "part_failed");
       await sleep(200, undefined, { signal: context.signal });
     }
   }

@@ -97,7 +97,7 @@ async function nextNumber(tx: Tx, system: SystemRow): Promise<string> {
     "failed_precondition",
     `All numbers of ${digits} digits are used. Give extensions more digits in the settings.`,
     {
-      details: { resource: "extension", reason: "numbers_used_up" },
+      details: { resource: "extension", reason: "numbers_used_up", digits },
     },
   );
 }

@@ -39,7 +39,7 @@ export function createMailArea(parts: VoiceParts): Area<typeof mailRoutes> {
         context.authorize(placeOf(row), "phoneMail");
         if (row.state !== "failed")
           throw new CloudError("failed_precondition", "Only a mail that was given up can be sent again.", {
-            details: { resource: "phoneMail", reason: row.state },
+            details: { resource: "phoneMail", reason: "mail_not_failed", state: row.state },
           });
         await mailStore.retry(context.tx, row);
         context.audit({ ...subjectOf("phoneMail", row, row.kind), after: { state: "pending" } });

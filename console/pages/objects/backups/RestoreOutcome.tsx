@@ -5,6 +5,7 @@ import { useApi } from "../../../api/api.ts";
 import { organisationAddress } from "../../../frame/address.ts";
 import { useOrganisation } from "../../../frame/identity.ts";
 import { useT } from "../../../i18n/i18n.ts";
+import { FailureText } from "../../../ui/FailureText.tsx";
 import { over } from "../../operations/words.ts";
 
 /** As the operation of a restore tells it (services/objects/backup). */
@@ -53,7 +54,7 @@ export function RestoreOutcome({ restoring, onClose }: { restoring: Restoring; o
             : t("bucketBackups.restored", { count: counts.restored, bucket })
       }
     >
-      {operation.error && <Text size="sm">{operation.error.message}</Text>}
+      {operation.error && <FailureText failure={operation.error} />}
       {there > 0 && <Text size="sm">{t("bucketBackups.restoredSame", { count: there })}</Text>}
       {counts && counts.missing > 0 && (
         <Text size="sm" style={{ overflowWrap: "anywhere" }}>

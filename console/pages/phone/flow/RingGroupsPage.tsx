@@ -89,7 +89,7 @@ function Members(props: { phoneSystem: string; value: Member[]; onChange: (membe
   const put = (index: number, member: Member) => onChange(value.map((one, at) => (at === index ? member : one)));
   return (
     <div>
-      <Text size="sm" mb={4}>
+      <Text size="sm" fw={600} mb={4}>
         {t("phoneFlow.members")}
       </Text>
       <ul className={css.rows}>

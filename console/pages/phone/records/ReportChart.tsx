@@ -12,6 +12,10 @@ export default function ReportChart({ lines }: { lines: { name: string; answered
       dataKey="name"
       type="stacked"
       withLegend
+      legendProps={{ verticalAlign: "bottom", height: 28, itemSorter: null }}
+      tickLine="none"
+      xAxisProps={{ minTickGap: 24, interval: "equidistantPreserveStart" }}
+      barChartProps={{ margin: { top: 8 } }}
       series={[
         { name: "answered", label: t("phoneRecords.answered"), color: "sky.6" },
         { name: "rest", label: t("phoneRecords.notAnswered"), color: "gray.5" },

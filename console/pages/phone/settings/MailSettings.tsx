@@ -80,11 +80,12 @@ function Mails({ system }: Pick<PhonePlace, "system">) {
           {
             key: "state",
             header: t("phone.state"),
+            width: "minmax(240px, 2fr)",
             cell: ({ state, message }) => (
-              <>
+              <div style={{ paddingBlock: 6 }}>
                 <StatusBadge tone={tones[state]}>{t(`phoneSettings.mailState.${state}`)}</StatusBadge>
-                {state !== "sent" && message && <div style={{ color: "var(--k-muted)" }}>{message}</div>}
-              </>
+                {state !== "sent" && message && <div style={{ whiteSpace: "normal" }}>{message}</div>}
+              </div>
             ),
           },
           { key: "at", header: t("ui.created"), cell: ({ createdAt }) => <TimeAgo at={createdAt} /> },

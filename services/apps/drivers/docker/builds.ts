@@ -178,10 +178,11 @@ const killedBySignal = 137;
 function explained(error: unknown, cage: BuildCage, { limits }: BuildSpec): unknown {
   if (!(error instanceof BuildFailure)) {
     const words = wordsOf(error);
+    const said = `${words.slice(0, 500)}.`;
     if (CloudError.is(error, "invalid_argument") || /dockerfile/i.test(words))
-      return new CloudError("invalid_argument", `The Dockerfile cannot be used: ${words.slice(0, 500)}.`, {
+      return new CloudError("invalid_argument", `The Dockerfile cannot be used: ${said}`, {
         cause: error,
-        details: { reason: "dockerfile_invalid" },
+        details: { reason: "dockerfile_invalid", said },
       });
     return error;
   }
@@ -189,11 +190,12 @@ function explained(error: unknown, cage: BuildCage, { limits }: BuildSpec): unkn
   const cause = new DockerError(message, 0, "POST /build");
   if (/no space left on device/i.test(message)) return translate(cause);
   const { memoryKills, memoryFull, processesFull } = cage.usage();
+  const memoryMiB = Math.round(limits.memoryBytes / 1024 ** 2);
   if (memoryKills ?? (memoryFull && exitCode === killedBySignal))
     return new CloudError(
       "failed_precondition",
-      `The build needed more than its ${Math.round(limits.memoryBytes / 1024 ** 2)} MiB of memory. Let it do with less, or give builds more.`,
-      { cause, details: { reason: "build_out_of_memory", exitCode } },
+      `The build needed more than its ${memoryMiB} MiB of memory. Let it do with less, or give builds more.`,
+      { cause, details: { reason: "build_out_of_memory", memoryMiB, exitCode } },
     );
   const why = processesFull ? ` It met its limit of ${limits.processes} processes.` : "";
   return new CloudError(
@@ -205,7 +207,7 @@ function explained(error: unknown, cage: BuildCage, { limits }: BuildSpec): unkn
 
 const tooLong = (seconds: number): CloudError =>
   new CloudError("deadline_exceeded", `The build took longer than ${seconds} seconds, and was stopped.`, {
-    details: { reason: "build_too_long" },
+    details: { reason: "build_too_long", seconds },
   });
 
 const diskFull = (bytes: number): CloudError =>
@@ -216,6 +218,7 @@ const diskFull = (bytes: number): CloudError =>
   );
 
 function boundContext(mostBytes: number, end: (error: CloudError) => void): Transform {
+  const limitMiB = Math.round(mostBytes / 1024 ** 2);
   let length = 0;
   return new Transform({
     transform(chunk: Buffer, _, done: TransformCallback) {
@@ -223,8 +226,8 @@ function boundContext(mostBytes: number, end: (error: CloudError) => void): Tran
       if (length <= mostBytes) return done(null, chunk);
       const error = new CloudError(
         "failed_precondition",
-        `What is to be built is larger than ${Math.round(mostBytes / 1024 ** 2)} MiB. Leave out what is not needed (.dockerignore).`,
-        { details: { reason: "build_context_too_large" } },
+        `What is to be built is larger than ${limitMiB} MiB. Leave out what is not needed (.dockerignore).`,
+        { details: { reason: "build_context_too_large", limitMiB } },
       );
       end(error);
       done(error);

@@ -54,7 +54,7 @@ export async function takeHostPort(
   }
   throw refused(
     "port_forward",
-    "no_port",
+    "ports_used_up",
     `All ports from ${pickedHostPorts.from} to ${pickedHostPorts.to} of the host are taken.`,
   );
 }

@@ -97,12 +97,14 @@ async function copy(host: ContainerHost, from: string, to: string, signal: Abort
     const failures = words.load
       .split("\n")
       .filter((line) => /ERROR|FATAL/.test(line) && !/role "postgres" already exists/.test(line));
-    if (dumped !== 0 || loaded !== 0 || failures.length > 0)
+    if (dumped !== 0 || loaded !== 0 || failures.length > 0) {
+      const said = (failures[0] ?? words.dump.split("\n")[0] ?? "").slice(0, 500);
       throw new CloudError(
         "failed_precondition",
-        `The content cannot be taken over by the new version: ${(failures[0] ?? words.dump.split("\n")[0] ?? "").slice(0, 500)} The database stays as it was.`,
-        { cause: new Error(`${words.dump}\n${words.load}`), details: { reason: "upgrade_failed" } },
+        `The content cannot be taken over by the new version: ${said} The database stays as it was.`,
+        { cause: new Error(`${words.dump}\n${words.load}`), details: { reason: "upgrade_failed", said } },
       );
+    }
   } finally {
     source.close();
     target.close();

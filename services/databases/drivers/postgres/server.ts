@@ -107,7 +107,7 @@ export async function runBeside(
     if (code !== 0)
       throw new CloudError("internal", `The step ${purpose} of the database failed (exit code ${code}).`, {
         cause: new Error(words),
-        details: { reason: `database_${purpose}_failed` },
+        details: { reason: "database_failed", step: purpose },
       });
   } finally {
     session.close();
@@ -196,14 +196,12 @@ export async function start(
     if (now.state === "ready") return;
     // The engine starts it again and again; what ends so often does not come up.
     if (now.state === "stopped") seenStopped++;
-    if (now.state === "missing" || seenStopped > 4 || Date.now() > deadline)
-      throw new CloudError(
-        "failed_precondition",
-        `The database does not start. ${await lastLines(host, spec.name, { signal })}`.trim(),
-        {
-          details: { reason: "database_not_starting" },
-        },
-      );
+    if (now.state === "missing" || seenStopped > 4 || Date.now() > deadline) {
+      const output = await lastLines(host, spec.name, { signal });
+      throw new CloudError("failed_precondition", `The database does not start. ${output}`.trim(), {
+        details: { reason: "database_not_starting", output },
+      });
+    }
     progress(0.5, "waiting until it takes connections");
     await sleep(Math.min(100 * 2 ** round, 1000), undefined, signal ? { signal } : {});
   }

@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+
+/** What a test file takes of the machine while it runs. */
+export interface Demand {
+  /** Out of `room`. */
+  room: number;
+  /** All share those of the tests. */
+  engines: string[];
+}
+
+/**
+ * Two processors are full with two scenarios, which compute all the time, or with three files of units, which wait for engines too; and
+ * beside either of them there is room for what waits for speech.
+ */
+const room = 7;
+const roomOfCheck = 3;
+const mostAtOnce = 4;
+
+/** What takes long, the longest first: begun at the end, such a file would have the machine for itself. */
+const long = [
+  ...["compute-crash", "s3-clients", "console-look", "overlay", "apps", "crash", "softphone-cloud", "console-apps", "apps-crash"],
+  ...["volumes.lxd", "swarm", "start", "lxd", "codes", "queues", "compute", "console-phone", "databases.docker", "cluster"],
+  ...["memory", "moving", "watching", "console-buckets", "mailbox", "object-cluster", "databases", "catalogue.docker", "outside"],
+  ...["jobs.lxd", "console", "console-databases", "docker", "rtpengine", "elements", "softphone", "bucket-backup", "backup"],
+  ...["new-service", "bigRoom", "network", "features", "external-database", "growth", "s3-hardship", "builds", "gateway"],
+  ...["softphone-moves", "instances.lxd", "supervisor", "processes", "firewall", "flows"],
+];
+
+export function longestFirst(one: string, other: string): number {
+  return orderOf(one) - orderOf(other);
+}
+
+function orderOf(file: string): number {
+  const index = long.indexOf(basename(file).replace(/\.(e2e|test)\.ts$/, ""));
+  return index === -1 ? long.length : index;
+}
+
+const engineImports: Record<string, RegExp> = {
+  docker: /"(\.\.\/)+testing\/(docker|apps)\w*\.ts"/,
+  lxd: /"(\.\.\/)+testing\/lxd\w*\.ts"/,
+};
+/** As scenarios ask for them (e2e/cloud.ts). */
+const engineWords: Record<string, RegExp> = {
+  docker: /newCloud\(\{[^}]*\bapps: true/,
+  lxd: /newCloud\(\{[^}]*\bengine: true/,
+};
+
+export function demandOf(file: string): Demand {
+  const text = readFileSync(file, "utf8");
+  const isScenario = file.endsWith(".e2e.ts");
+  const signs = Object.entries(isScenario ? engineWords : engineImports);
+  return {
+    room: isScenario ? 3 : file.includes("/services/voice/") ? 1 : 2,
+    engines: signs.filter(([, sign]) => sign.test(text)).map(([engine]) => engine),
+  };
+}
+
+/** Runs all, as many at a time as there is room for, in their order as far as it goes. `check` computes beside them until it resolves. */
+export async function runBeside(
+  files: readonly string[],
+  run: (file: string) => Promise<unknown>,
+  { check, demand = demandOf }: { check?: Promise<unknown> | undefined; demand?: typeof demandOf } = {},
+): Promise<void> {
+  const waiting = files.map((file) => ({ file, demand: demand(file) }));
+  const running = new Map<Promise<void>, Demand>();
+  const add = (work: Promise<unknown>, what: Demand) => {
+    const over: Promise<void> = work.then(() => void running.delete(over));
+    running.set(over, what);
+  };
+  if (check) add(check, { room: roomOfCheck, engines: [] });
+  while (waiting.length > 0 || running.size > 0) {
+    const next = choose(
+      waiting.map((each) => each.demand),
+      [...running.values()],
+    );
+    const [begun] = next === -1 ? [] : waiting.splice(next, 1);
+    if (begun) add(run(begun.file), begun.demand);
+    else await Promise.race(running.keys());
+  }
+}
+
+/**
+ * Which one begins now, or -1: those with an engine first, as only one at a time has it; two of one engine only when nothing else is left.
+ */
+export function choose(waiting: readonly Demand[], running: readonly Demand[]): number {
+  if (running.length >= mostAtOnce) return -1;
+  const free = room - running.reduce((sum, each) => sum + each.room, 0);
+  const busy = running.flatMap(({ engines }) => engines);
+  const clashes = ({ engines }: Demand) => engines.some((each) => busy.includes(each));
+  const fits: ((demand: Demand) => boolean)[] = [
+    (demand) => demand.engines.length > 0 && !clashes(demand),
+    (demand) => demand.engines.length === 0,
+    () => waiting.every(clashes),
+  ];
+  for (const fit of fits) {
+    const index = waiting.findIndex((demand) => demand.room <= free && fit(demand));
+    if (index !== -1) return index;
+  }
+  return -1;
+}
