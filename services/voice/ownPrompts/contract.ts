@@ -20,7 +20,10 @@ export type PhonePromptView = z.output<typeof phonePrompt>;
 const ofSystem = z.object({ phoneSystem: id("phoneSystem") });
 const onePrompt = ofSystem.extend({
   language: phoneLanguage,
-  prompt: z.string().regex(/^[a-z0-9_]{1,64}$/, "Give the name of a prompt as the list has it: queue_welcome."),
+  prompt: z
+    .string()
+    .regex(/^[a-z0-9_]{1,64}$/, "Give the name of a prompt as the list has it: queue_welcome.")
+    .describe("Its name: queue_welcome."),
 });
 const path = "/v1/phone-systems/{phoneSystem}/prompts";
 const pathOfOne = `${path}/{language}/{prompt}` as const;
@@ -86,7 +89,7 @@ export const ownPromptRoutes = {
     permission: "voice.phone_speech.create",
     roles: ["editor"],
     params: ofSystem,
-    body: z.object({ language: phoneLanguage, text: z.string().trim().min(1).max(2000) }),
+    body: z.object({ language: phoneLanguage, text: z.string().trim().min(1).max(2000).describe("What is spoken.") }),
     stream: { response: "bytes" },
     errors: ["not_found", "failed_precondition"],
   }),
