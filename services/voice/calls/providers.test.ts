@@ -28,7 +28,8 @@ const atAnn = await house.phone(ann, { toneHz: 440 });
 
 /** What it was asked, and what it was called by. */
 const asked: IncomingCall[] = [];
-const works: { answers: boolean } = { answers: false };
+const works: { answers: boolean; serviceRoute: string[] } = { answers: false, serviceRoute: [] };
+const registered: string[][] = [];
 const exchange = await openSipStack({
   bindings: [
     { transport: "udp", host: "127.0.0.4", port: 0 },
@@ -40,7 +41,10 @@ const exchange = await openSipStack({
     if (works.answers) call.answer({ sdp: sdp("exchange") });
     else call.reject(486);
   },
-  onRequest: (request) => request.respond(200),
+  onRequest(request) {
+    if (request.method === "REGISTER") registered.push(request.headers("Route"));
+    request.respond(200, works.serviceRoute.length > 0 ? { headers: { "Service-Route": works.serviceRoute } } : {});
+  },
 });
 after(() => exchange.close());
 const portOf = (wanted: string) => exchange.bindings.find(({ transport }) => transport === wanted)?.port as number;
@@ -112,6 +116,39 @@ test("over TCP, and by a proxy of the provider: where it is asked, and for whom"
   const { source, uri } = await ask();
   assert.deepEqual([source.transport, uri.host], ["tcp", "sip.provider.example"]);
   await set({ transport: "udp", host: "127.0.0.4", port: portOf("udp"), outboundProxy: null });
+});
+
+test("a registrar names the way for requests (Service-Route), and they go it, after the trunk's own proxy", async () => {
+  const proxy = `127.0.0.4:${portOf("udp")}`;
+  const edge = `<sip:edge@${proxy};lr>`;
+  const home = "<sip:home.provider.example;lr>";
+  works.serviceRoute = [edge, home];
+  const line = { kind: "registration", userName: "line", password: "secret of the line" };
+  const ready = async (count: number) => {
+    await house.until(() => registered.length === count, `registration ${count}`);
+    const state = async () => (await as("owner", "trunkGet", { params: { trunk: trunk["id"] } }))["state"];
+    await house.until(async () => (await state()) === "ready", "that it is registered");
+  };
+  await set({ ...line, host: "127.0.0.4", port: portOf("tcp"), transport: "tcp" });
+  await ready(1);
+  const way = await ask();
+  assert.deepEqual([way.source.transport, way.headers("Route")], ["udp", [edge, home]]);
+  assert.equal(way.uri.port, portOf("tcp"), "it is for the trunk's own host");
+  // A proxy that is set comes first, but not twice.
+  await set({ outboundProxy: `127.0.0.4:${portOf("tcp")}` });
+  await ready(2);
+  const own = `<sip:127.0.0.4:${portOf("tcp")};transport=tcp;lr>`;
+  assert.deepEqual((await ask()).headers("Route"), [own, edge, home]);
+  await set({ transport: "udp", port: portOf("udp"), outboundProxy: proxy });
+  await ready(3);
+  assert.deepEqual((await ask()).headers("Route"), [edge, home]);
+  assert.deepEqual(registered, [[], [own], [`<sip:${proxy};lr>`]], "registrations go no such way");
+  // Without it in the next answer it is over.
+  works.serviceRoute = [];
+  await set({ outboundProxy: null });
+  await ready(4);
+  assert.deepEqual((await ask()).headers("Route"), []);
+  await set({ kind: "ip", userName: null, password: null });
 });
 
 test("digits go to a provider that wants them so as SIP INFO", async () => {

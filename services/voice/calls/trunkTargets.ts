@@ -96,9 +96,16 @@ function dialledAt(trunk: PlanTrunk, { e164, emergency }: Outside, country: stri
 
 const transportOf = ({ transport }: PlanTrunk): string => (transport === "udp" ? "" : `;transport=${transport}`);
 
-/** Its requests go there first, by the trunk's transport (RFC 3261 section 8.1.2). */
-export const throughProxy = (trunk: PlanTrunk): { routes?: string[] } =>
-  trunk.outboundProxy ? { routes: [`<sip:${trunk.outboundProxy}${transportOf(trunk)};lr>`] } : {};
+/**
+ * Its requests go there first, by the trunk's transport (RFC 3261 section 8.1.2), and then the way that the registrar has named, which may begin there
+ * (RFC 3608 section 6.1). Registrations themselves have no such way.
+ */
+export function throughProxy(trunk: PlanTrunk, serviceRoute: readonly string[] = []): { routes?: string[] } {
+  const proxy = trunk.outboundProxy ? [`<sip:${trunk.outboundProxy}${transportOf(trunk)};lr>`] : [];
+  const begins = new RegExp(`^[^<]*<sips?:([^@>]*@)?${RegExp.escape(trunk.outboundProxy ?? "")}[;>]`, "i");
+  const routes = serviceRoute[0] !== undefined && begins.test(serviceRoute[0]) ? serviceRoute : [...proxy, ...serviceRoute];
+  return routes.length === 0 ? {} : { routes: [...routes] };
+}
 
 export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside): Target {
   const { country } = call.plan.system;
@@ -111,7 +118,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     who,
     target: `sip:${dialledAt(trunk, number, country)}@${host}${port}${transport}`,
     ...callerHeaders(call, trunk, shown === undefined ? undefined : written(shown, trunk.callerIdFormat, country)),
-    ...throughProxy(trunk),
+    ...throughProxy(trunk, call.board.serviceRoute(trunk.id)),
     ...(trunk.password && trunk.userName
       ? {
           credentials: {
