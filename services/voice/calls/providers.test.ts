@@ -151,6 +151,68 @@ test("a registrar names the way for requests (Service-Route), and they go it, af
   await set({ kind: "ip", userName: null, password: null });
 });
 
+test("short numbers of a country: as they are dialled, by the route and the cheapest trunk, premium apart", async () => {
+  const refuses = async (dialled: string, status: RegExp) => {
+    const before = asked.length;
+    atAnn.forget();
+    await atAnn.dial(dialled);
+    assert.match((await atAnn.closed()).param ?? "", status, dialled);
+    assert.equal(asked.length, before, `${dialled} went out`);
+  };
+  const country = (body: object) => as("owner", "phoneSystemUpdate", { params: within, body });
+  await set({ dialFormat: "national", stripDigits: 1, addPrefix: "77" });
+  for (const [code, numbers] of Object.entries({ FR: ["3115", "116000"], GB: ["111", "118500"], UA: ["1580", "116111"] })) {
+    await country({ country: code });
+    for (const dialled of numbers) assert.equal((await ask(dialled)).uri.user, dialled);
+    await refuses(code === "UA" ? "5433" : "7999", /404/);
+  }
+  let record: Json | undefined;
+  await house.until(async () => {
+    const { items } = await as("owner", "phoneCallList", { params: within, query: { limit: 5 } });
+    record = items.find(({ toNumber }: Json) => toNumber === "116111");
+    return record !== undefined;
+  }, "the record of a call to 116111");
+  assert.deepEqual([record?.["country"], record?.["direction"]], ["UA", "outbound"]);
+
+  // What the list does not have goes where a route says so; by the cheaper trunk, whose own prefix is the longest.
+  const cheap = await add("trunkCreate", {
+    ...{ name: "Cheap", kind: "ip", host: "127.0.0.4", port: portOf("tcp"), transport: "tcp", qualifySeconds: 0 },
+  });
+  await add("outboundRouteCreate", {
+    ...{ name: "Services", prefixes: ["5", "15"], trunks: [trunk["id"], cheap["id"]], strategy: "least_cost" },
+  });
+  const rate = (one: Json, prefix: string, perMinute: string) =>
+    as("owner", "phoneRateSet", { params: within, body: { trunk: one["id"], prefix, perMinute } });
+  await rate(trunk, "15", "1");
+  await rate(cheap, "+", "0.5");
+  assert.equal((await ask("1580")).source.transport, "tcp");
+  await rate(trunk, "158", "0.1");
+  assert.equal((await ask("1580")).source.transport, "udp");
+  assert.equal((await ask("5433")).uri.user, "5433");
+
+  // 3639 costs more in France: only for who may call such numbers.
+  await country({ country: "FR" });
+  await refuses("3639", /403/);
+  await as("owner", "extensionUpdate", { params: { extension: ann.extensionId }, body: { permissions: { premium: true } } });
+  assert.equal((await ask("3639")).uri.user, "3639");
+  // Behind a prefix for outside it is what is dialled after it; what calls for help needs none.
+  await country({ outsidePrefix: "0", emergency: { numbers: ["112"] } });
+  await refuses("3639", /404/);
+  assert.equal((await ask("03639")).uri.user, "3639");
+  atAnn.forget();
+  await atAnn.dial("112");
+  await atAnn.closed();
+  // Every trunk is asked.
+  assert.deepEqual(
+    asked.slice(-2).map(({ request }) => [request.uri.user, request.source.transport]),
+    [
+      ["112", "udp"],
+      ["112", "tcp"],
+    ],
+  );
+  await country({ outsidePrefix: "" });
+});
+
 test("digits go to a provider that wants them so as SIP INFO", async () => {
   await set({ dtmf: "info" });
   works.answers = true;
