@@ -211,6 +211,7 @@ test("short numbers of a country: as they are dialled, by the route and the chea
     ],
   );
   await country({ outsidePrefix: "" });
+  await set({ dialFormat: "e164_plus", stripDigits: 0, addPrefix: "" });
 });
 
 test("digits go to a provider that wants them so as SIP INFO", async () => {
