@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type { PhoneNumber, ShortNumberInfo } from "google-libphonenumber";
+import type { PhoneNumber, RegionCode, ShortNumberInfo } from "google-libphonenumber";
 import type { OutsideNumber } from "./outside.ts";
 
 type Library = typeof import("google-libphonenumber");
@@ -18,11 +18,12 @@ function open(): Numbers {
   const { ShortNumberCost } = library.ShortNumberInfo;
   return {
     costOf(digits, country) {
+      const region = country as RegionCode;
       const number: PhoneNumber = new library.PhoneNumber();
       number.setCountryCode(util.getCountryCodeForRegion(country));
       number.setNationalNumber(Number(digits));
-      if (digits.startsWith("0") || !numbers.isValidShortNumberForRegion(number, country)) return undefined;
-      const cost = numbers.getExpectedCostForRegion(number, country);
+      if (digits.startsWith("0") || !numbers.isValidShortNumberForRegion(number, region)) return undefined;
+      const cost = numbers.getExpectedCostForRegion(number, region);
       return Object.entries(ShortNumberCost).find(([, value]) => value === cost)?.[0] ?? "UNKNOWN_COST";
     },
   };
