@@ -74,7 +74,7 @@ export default {
   promptSays: "Ce qui est dit",
   noPrompts: "Rien de tel n’est dit.",
   promptBack: "Rétablir celui de Khmara",
-  promptReplace: "À la place : parlez maintenant, ou choisissez un fichier WAV, MP3 ou OGG.",
+  promptReplace: "À la place : parlez maintenant, ou choisissez un fichier WAV, MP3 ou OGG.",
   promptSpoken: "Ou un texte lu à voix haute",
   promptUse: "Utiliser",
   balance: "Solde : {amount}",
