@@ -2,6 +2,8 @@
  * Calls through the whole phone system, by SIPp: from one trunk in, to another one out, each with media legs that are bridged, an active call and a record. Beside
  * it, in turns, Kamailio as a plain proxy, which does none of that, and SIPp with SIPp. Then the same with phones that register all the time.
  */
+import { spawnSync } from "node:child_process";
+import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TestCloud } from "../e2e/cloud.ts";
 import { type SippFigures, startSipp } from "../services/voice/testing/sipp.ts";
@@ -31,8 +33,16 @@ interface Load {
   pids: Record<string, () => number[]>;
 }
 
+/** PostgreSQL's processes end with their connections, each minute: what those took is their parent's. */
 const cpuOf = (pids: Load["pids"]): Record<string, number> =>
-  Object.fromEntries(Object.entries(pids).map(([name, of]) => [name, of().reduce((sum, pid) => sum + cpuSeconds(pid), 0)]));
+  Object.fromEntries(
+    Object.entries(pids).map(([name, of]) => [name, of().reduce((sum, pid) => sum + cpuSeconds(pid, name === "PostgreSQL"), 0)]),
+  );
+
+/** Processes, and what they start, on these processors alone. */
+const pin = (pids: readonly number[], processors: string): void => {
+  for (const pid of pids) spawnSync("taskset", ["-a", "-c", "-p", processors, String(pid)]);
+};
 
 /** Calls of so many a second until all are over. */
 async function load({ name, target, answerPort, rate, seconds, pids }: Load): Promise<string[]> {
@@ -129,6 +139,14 @@ export async function run({ seconds = 10 }: Partial<BenchOptions>): Promise<stri
       refresh(server, accounts, seconds),
     ]);
     rows.push(calls);
+    // SIPp is started by us: on what is left.
+    pin(
+      Object.values(pids).flatMap((of) => of()),
+      "0",
+    );
+    if (cpus().length > 1) pin([process.pid], `1-${cpus().length - 1}`);
+    for (const rate of [100, 200])
+      rows.push(await load({ ...common, name: "Khmara, all on one processor", target: server, rate, pids }));
     const head = [
       "calls",
       "a second",

@@ -62,6 +62,7 @@ const pages: Record<string, string> = {
   voicemail: `${home}/voicemail`,
   recordings: `${home}/recordings`,
   settings: `${home}/settings`,
+  prompts: `${home}/prompts`,
   programs: `${home}/programs`,
   mine: `${my}`,
   "mine-voicemail": `${my}/voicemail`,

@@ -361,6 +361,15 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   conferenceAct: () => ({ done: true }),
   timeConditionList: list([hours]),
   timeConditionGet: () => hours,
+  phonePromptList: list([
+    {
+      language: "uk",
+      prompt: "queue_welcome",
+      text: "Дякуємо за дзвінок. Вас з'єднають, щойно хтось звільниться.",
+      own: { fileName: "welcome.wav", seconds: 6.2, sizeBytes: 198_444, replacedAt: ago(300) },
+    },
+    { language: "uk", prompt: "closed", text: "Ми зараз зачинені. Зателефонуйте, будь ласка, у години роботи." },
+  ]),
   announcementList: list([
     element(welcomeId, "How to find us", {
       afterwards: hangUp,

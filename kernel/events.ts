@@ -12,15 +12,25 @@ export interface CloudEvent {
 
 const channel = "khmara_events";
 
+export interface NewEvent {
+  type: string;
+  organisationId?: string | undefined;
+  projectId?: string | undefined;
+  payload: Record<string, unknown>;
+}
+
 /** Tells what happened, in the transaction in which it happens: nobody hears of what was rolled back. */
-export async function emit(
-  tx: Tx,
-  event: { type: string; organisationId?: string | undefined; projectId?: string | undefined; payload: Record<string, unknown> },
-): Promise<void> {
-  const full = { id: newId("event"), at: new Date().toISOString(), ...event };
-  await tx.sql`insert into kernel.events (id, type, organisation_id, project_id, payload, at) values
-    (${full.id}, ${full.type}, ${full.organisationId ?? null}, ${full.projectId ?? null}, ${tx.sql.json(full.payload as never)}, ${full.at})`;
-  await tx.sql`select pg_notify(${channel}, ${JSON.stringify(full)})`;
+export const emit = (tx: Tx, event: NewEvent): Promise<void> => emitAll(tx, [event]);
+
+/** Several, in one question to the database. */
+export async function emitAll(tx: Tx, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const texts = events.map((event) => JSON.stringify({ id: newId("event"), at: new Date().toISOString(), ...event }));
+  await tx.sql`
+    with told as (select text, text::jsonb as event from unnest(${texts}::text[]) as text),
+      kept as (insert into kernel.events (id, type, organisation_id, project_id, payload, at)
+        select event->>'id', event->>'type', event->>'organisationId', event->>'projectId', event->'payload', (event->>'at')::timestamptz from told)
+    select pg_notify(${channel}, text) from told`;
 }
 
 /** The live stream of this process: one database connection, any number of readers. */

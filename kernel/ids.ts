@@ -104,16 +104,26 @@ export const idKinds = {
 export type IdKind = keyof typeof idKinds;
 export type Id<K extends IdKind> = string & { readonly __kind: K };
 
+/** Random bytes cost much by the call and little by the byte; each is given out once. */
+const supply = new Uint8Array(1000);
+let used = supply.length;
+
 /** UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then randomness. Safe in a browser. */
 export function newId<K extends IdKind>(kind: K, nowMs: number = Date.now()): Id<K> {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(nowMs / 2 ** (8 * (5 - i))) & 0xff;
-  bytes[6] = 0x70 | ((bytes[6] as number) & 0x0f);
-  bytes[8] = 0x80 | ((bytes[8] as number) & 0x3f);
-  let hex = "";
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
+  if (used === supply.length) {
+    crypto.getRandomValues(supply);
+    used = 0;
+  }
+  const random = supply.subarray(used, used + 10);
+  used += 10;
+  random[0] = 0x70 | ((random[0] as number) & 0x0f);
+  random[2] = 0x80 | ((random[2] as number) & 0x3f);
+  let hex = nowMs.toString(16).padStart(12, "0");
+  for (const byte of random) hex += hexOf[byte];
   return `${idKinds[kind]}_${hex}` as Id<K>;
 }
+
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** The zod schema of an id of one kind. */
 export const id = <K extends IdKind>(kind: K) =>

@@ -53,6 +53,7 @@ import * as phoneLive from "./voice/live/contract.ts";
 import * as phoneVerbs from "./voice/live/verbs/contract.ts";
 import * as phoneMails from "./voice/mails/contract.ts";
 import * as phoneMessages from "./voice/messages/contract.ts";
+import * as phoneOwnPrompts from "./voice/ownPrompts/contract.ts";
 import * as phoneProcesses from "./voice/processes/contract.ts";
 import * as phoneProvisioning from "./voice/provisioning/contract.ts";
 import * as phonePush from "./voice/push/contract.ts";
@@ -118,6 +119,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneVerbs,
     phoneMails,
     phoneMessages,
+    phoneOwnPrompts,
     objects,
     bucketAccess,
     lifecycle,

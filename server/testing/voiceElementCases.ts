@@ -5,7 +5,7 @@ import { after } from "node:test";
 import { newId } from "../../kernel/ids.ts";
 import { type ElementKind, elementKinds } from "../../services/voice/elements/contract.ts";
 import { writeWav } from "../../services/voice/prompts/wav.ts";
-import { saveCallRecord, saveGreeting, saveRecording, saveVoicemail } from "../../services/voice/records/saving.ts";
+import { saveCallRecords, saveGreeting, saveRecording, saveVoicemail } from "../../services/voice/records/saving.ts";
 import type { Case, Input, Json } from "./authorizationCase.ts";
 import { as, cloud, newProject, unique } from "./authorizationWalk.ts";
 
@@ -88,7 +88,7 @@ export function voiceElementCases(): Record<string, Case> {
       ...{ country: null, cause: null, reason: null, hungUpBy: null, cost: null, price: null, currency: null, quality: null },
       ...{ legs: [], ...at, ...empty },
     };
-    await cloud.database.transaction("system", (tx) => saveCallRecord(tx, row as never));
+    await cloud.database.transaction("system", (tx) => saveCallRecords(tx, [row as never]));
     return call;
   };
   const onGreeting = (more?: Partial<Input>): Case => ({
@@ -98,6 +98,7 @@ export function voiceElementCases(): Record<string, Case> {
       return { params: { extension: extension.id, kind: "busy" }, ...more };
     },
   });
+  const promptName = async () => ({ phoneSystem: (await system())["id"], language: "fr", prompt: "goodbye" });
   const onVoicemail = (more?: Partial<Input>): Case => ({
     input: async () => ({ params: { voicemail: await newVoicemail() }, ...more }),
   });
@@ -141,6 +142,17 @@ export function voiceElementCases(): Record<string, Case> {
       input: async () => ({ params: { extension: await newExtension(), kind: "name" }, bytes: sound }),
     },
     voicemailGreetingDownload: onGreeting(),
+    phonePromptList: inSystem(),
+    phonePromptUpload: { input: async () => ({ params: await promptName(), bytes: sound }) },
+    phonePromptDownload: { input: async () => ({ params: await promptName() }) },
+    phonePromptDelete: {
+      input: async () => {
+        const params = await promptName();
+        await as("owner", "phonePromptUpload", { params, bytes: sound });
+        return { params };
+      },
+    },
+    phoneSpeechCreate: inSystem({ body: { language: "en", text: "Hello." } }),
     voicemailGreetingDelete: onGreeting(),
   };
 }

@@ -39,7 +39,7 @@ export function voiceLiveCases(): Record<string, Case> {
       startedAt: new Date(),
       answeredAt: new Date(),
     } as const;
-    await cloud.database.transaction("system", (tx) => activeCallStore.put(tx, { ...call, ...parties, ...state }));
+    await cloud.database.transaction("system", (tx) => activeCallStore.put(tx, [{ ...call, ...parties, ...state }]));
     return id;
   };
   /** One that was given up. */

@@ -4,6 +4,7 @@ import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/
 import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
 import { mailEvents, mailRoutes } from "./mails/contract.ts";
 import { messageEvents, messageRoutes } from "./messages/contract.ts";
+import { ownPromptRoutes } from "./ownPrompts/contract.ts";
 import { processRoutes } from "./processes/contract.ts";
 import { provisioningRoutes } from "./provisioning/contract.ts";
 import { pushRoutes } from "./push/contract.ts";
@@ -27,6 +28,7 @@ export default contract({
     ...liveRoutes,
     ...mailRoutes,
     ...pushRoutes,
+    ...ownPromptRoutes,
   },
   events: {
     ...systemEvents,

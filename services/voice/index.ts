@@ -8,6 +8,7 @@ import { createLiveArea } from "./live/area.ts";
 import { createMailArea } from "./mails/area.ts";
 import { mailStore } from "./mails/store.ts";
 import { createMessageArea } from "./messages/area.ts";
+import { createOwnPromptArea } from "./ownPrompts/area.ts";
 import type { VoiceParts } from "./parts.ts";
 import { createProcessArea } from "./processes/area.ts";
 import { createProvisioningArea } from "./provisioning/area.ts";
@@ -41,7 +42,21 @@ export function createVoice(parts: VoiceParts): Voice {
   const live = createLiveArea(parts);
   const push = createPushArea(parts);
   const mails = createMailArea(parts);
-  const areas = [systems, extensions, trunks, processes, provisioning, elements, records, messages, live, mails, push];
+  const ownPrompts = createOwnPromptArea(parts);
+  const areas = [
+    systems,
+    extensions,
+    trunks,
+    processes,
+    provisioning,
+    elements,
+    records,
+    messages,
+    live,
+    mails,
+    push,
+    ownPrompts,
+  ];
   const { database } = parts;
   return {
     parts,
@@ -71,6 +86,7 @@ export function createVoice(parts: VoiceParts): Voice {
         ...live.handlers,
         ...push.handlers,
         ...mails.handlers,
+        ...ownPrompts.handlers,
       },
       operations: areas.flatMap(({ operations }) => operations ?? []),
       workers: areas.flatMap(({ workers }) => workers ?? []),

@@ -3,6 +3,7 @@ import { loadElements } from "./elements/store/plan.ts";
 import type { PlanElements } from "./elements/store/rows.ts";
 import type { ExtensionSettings, PhoneDevice } from "./extensions/contract.ts";
 import { deviceStore, extensionStore } from "./extensions/store.ts";
+import { ownPromptStore } from "./ownPrompts/store.ts";
 import type { PhoneSystemSettings } from "./systems/contract.ts";
 import { systemStore } from "./systems/store.ts";
 import type { NumberSettings, RouteSettings, TrunkSettings } from "./trunks/contract.ts";
@@ -67,9 +68,11 @@ export interface PhonePlan {
   /** Costs of trunks, and prices of the system (`trunkId` null); see `openRates`. */
   rates: Rate[];
   elements: PlanElements;
+  /** Sounds of words that this phone system says in its own way, by `language/prompt`. */
+  ownPrompts: Map<string, string>;
 }
 
-/** Reads a phone system whole, in nine queries; undefined when there is none that this transaction may see. */
+/** Reads a phone system whole, in ten queries; undefined when there is none that this transaction may see. */
 export async function loadPlan(tx: Tx, systemId: string): Promise<PhonePlan | undefined> {
   const plan = await loadPlanWithoutRates(tx, systemId);
   return plan && { ...plan, rates: await rateStore.all(tx, systemId) };
@@ -104,6 +107,7 @@ export async function loadPlanWithoutRates(tx: Tx, systemId: string): Promise<Om
     })),
     routes: (await routeStore.page(tx, systemId)).map((row) => ({ ...row.settings, id: row.id, name: row.name })),
     elements: await loadElements(tx, systemId),
+    ownPrompts: await ownPromptStore.sounds(tx, systemId),
   };
 }
 

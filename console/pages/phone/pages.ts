@@ -41,6 +41,7 @@ const pages: ServicePages = servicePages({
     page("voicemail", "phone.tab.voicemail", () => import("./records/VoicemailPage.tsx"), "phoneRecords"),
     page("recordings", "phone.tab.recordings", () => import("./records/RecordingsPage.tsx"), "phoneRecords"),
     page("settings", "phone.tab.settings", () => import("./settings/PhoneSettingsPage.tsx"), "phoneSettings"),
+    page("prompts", "phone.tab.prompts", () => import("./settings/PromptsPage.tsx"), "phoneSettings"),
     page("programs", "phone.tab.programs", () => import("./programs/ProgramsPage.tsx"), "phonePrograms"),
     ...["my-phone", "my-phone/$tab"].map(
       (path): PageDefinition => ({
@@ -65,7 +66,7 @@ const pages: ServicePages = servicePages({
     { section: "office", order: 2, label: "frame.nav.myPhone", icon: IconUserCircle, scope: "project", path: "my-phone" },
   ],
   events: {
-    "voice.phone_system.changed": ["phoneSystemList", "phoneSystemGet"],
+    "voice.phone_system.changed": ["phoneSystemList", "phoneSystemGet", "phonePromptList"],
     "voice.extension.changed": [
       "extensionList",
       "extensionGet",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import type { Json } from "../testing/office.ts";
 import { startSipp } from "../testing/sipp.ts";
 import { endOf, findTone } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
@@ -55,4 +56,43 @@ test("thirty are in one conference: two phones of ours hear each other, and 28 c
   }
   const { successful, failed } = await callers.finished();
   assert.deepEqual([successful, failed], [parties - 2, 0]);
+});
+
+test("the report and the CSV tell of calls that were made: how many, by which trunk, how long, and which were missed", async () => {
+  const missed = "+33142685301";
+  const carol = await house.account("103", "Carol", { voicemail: { enabled: false } });
+  const destination = { kind: "extension", id: carol.extensionId };
+  await as("owner", "phoneNumberCreate", { params: within, body: { number: missed, destination } });
+  const from = new Date().toISOString();
+  const call = (service: string, calls: number, seconds: number) =>
+    startSipp({
+      ...{ scenario: "uac", host: provider, target: `127.0.0.1:${house.phones.sipPort}`, service, calls, rate: 5, seconds },
+    });
+  const callers = await Promise.all([call(number, 6, 3), call(missed, 3, 0)]);
+  const figures = await Promise.all(callers.map((sipp) => sipp.finished()));
+  await Promise.all(callers.map((sipp) => sipp.close()));
+  assert.deepEqual(
+    figures.map(({ successful, failed }) => [successful, failed]),
+    [
+      [6, 0],
+      [0, 3],
+    ],
+  );
+  const period = { from, to: new Date(Date.now() + 60_000).toISOString() };
+  const list = async () => (await as("owner", "phoneCallList", { params: within, query: { ...period, limit: 100 } }))["items"];
+  await house.until(async () => (await list()).length === 9, "nine records");
+  const report = await as("owner", "phoneReportGet", { params: within, query: { ...period, by: "trunk" } });
+  const [line] = report["lines"];
+  assert.deepEqual([report["lines"].length, line.name, line.calls, line.answered], [1, "In", 9, 6]);
+  // Each of the six talked for three seconds; a busy machine takes its time to hang up.
+  assert.ok(line.talkSeconds >= 17.5 && line.talkSeconds < 120, `${line.talkSeconds} s`);
+  const ofCarol = await as("owner", "phoneReportGet", { params: within, query: { ...period, by: "extension" } });
+  assert.deepEqual(
+    ofCarol["lines"].map(({ name, calls, answered }: Json) => [name, calls, answered]),
+    [["103 Carol", 3, 0]],
+  );
+  const { raw } = await house.office.ask("owner", "phoneCallExport", { params: within, query: period });
+  const rows = String(raw).trim().split(/\r?\n/).slice(1);
+  assert.equal(rows.length, 9);
+  assert.equal(rows.filter((row) => row.includes(missed)).length, 3);
 });

@@ -46,6 +46,8 @@ export interface Board {
   isSilent(location: Location): boolean;
   /** A trunk that did not answer when it was last asked. */
   isDown(trunkId: string): boolean;
+  /** As `Trunks` has it. */
+  serviceRoute(trunkId: string): string[];
   /** Parties of an extension that ring or talk. */
   partiesOf(extensionId: string): Party[];
 }

@@ -3,7 +3,7 @@ import type { HeaderInput, NameAddress, OutgoingCall, SipStack, SipUri, Way } fr
 import { aborted, pause, unless } from "./abort.ts";
 import type { Charge } from "./charges.ts";
 import type { CallMedia } from "./media.ts";
-import { as, Party, type PartyEvents, type Who } from "./party.ts";
+import { as, Left, Party, type PartyEvents, type Who } from "./party.ts";
 
 /** One place to ring. */
 export interface Target extends Way {
@@ -80,7 +80,8 @@ export async function dial(targets: readonly Target[], options: DialOptions, sig
     answered = result.party;
     return result;
   } finally {
-    stop.abort();
+    // With a reason: without one an error is made, with all of the stack.
+    stop.abort(Left.gone);
     endPickup?.();
     hearing.end();
     for (const attempt of attempts)

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { freePort } from "../../../testing/ports.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import type { IncomingCall } from "../sip/ports.ts";
+import { openSipStack } from "../sip/stack.ts";
 import { openDesks } from "./testing/flows/desks.ts";
 import { answered, audio, type Desk, hangUp, hungUp, invite, newBranch, receive, reply, send } from "./testing/flows/script.ts";
 import { provider, refused } from "./testing/flows/sessions.ts";
@@ -22,6 +24,48 @@ void test("phones and providers of others", { concurrency: 4 }, (group) => {
     await desks.play(ann, offer(amr));
     const dtls = "m=audio [media_port] UDP/TLS/RTP/SAVP 0\na=setup:actpass\na=fingerprint:sha-256 AB:CD";
     await desks.play(ann, offer(`${audio().split("\nm=")[0]}\n${dtls}`));
+  });
+
+  void group.test("an offer in PRACK that cannot be accepted is refused, and the call goes on as it was", async () => {
+    const [ann, bob] = [await desks.desk(), await desks.account()];
+    const called = Promise.withResolvers<IncomingCall>();
+    const atBob = await openSipStack({
+      bindings: [{ transport: "udp", host: "127.0.0.1", port: 0 }],
+      userAgent: "test",
+      onRequest: (request) => request.respond(200),
+      onInvite: called.resolve,
+    });
+    try {
+      const from = `<sip:${bob.userName}@${bob.domain}>`;
+      const credentials = { username: bob.userName, password: bob.password };
+      await atBob.request({ method: "REGISTER", target: `sip:${desks.server()}`, from, to: from, contact: true, credentials });
+      const amr = audio().replace("RTP/AVP 0 101", "RTP/AVP 96 101").replace("rtpmap:0 PCMU/8000", "rtpmap:96 AMR/8000");
+      const to = { to: bob.number, toHeader: "[$there]" };
+      const prack = (cseq: number, sdp: string) => send(ann, "PRACK", cseq, { ...to, headers: ["RAck: [$rseq] 2 INVITE"], sdp });
+      const caller = await desks.begin(ann, [
+        ...invite(ann, bob.number, { headers: ["Supported: 100rel"] }),
+        receive(183, { keep: { there: "To" }, keepSequence: "rseq", body: "PCMU" }),
+        prack(3, amr),
+        // The 183 itself is acknowledged: it does not come again, and another offer may.
+        receive(488),
+        prack(4, audio("recvonly")),
+        receive(200, { body: "a=sendonly", headers: { CSeq: "4 PRACK" } }),
+        receive(200, { headers: { CSeq: "2 INVITE" } }),
+        send(ann, "ACK", 2, to),
+        ...hangUp(ann, bob.number, 5, to),
+      ]);
+      const call = await called.promise;
+      const over = new Promise((resolve) => call.on("ended", resolve));
+      call.progress(183, {
+        sdp: audio().replaceAll("[local_ip]", "127.0.0.1").replace("[media_port]", "9").replaceAll("\n", "\r\n"),
+      });
+      await caller.seen("a=sendonly");
+      call.answer({ sdp: call.localSdp as string });
+      await caller.end();
+      await over;
+    } finally {
+      await atBob.close();
+    }
   });
 
   void group.test("an ACK without the answer to our offer ends the call", async () => {

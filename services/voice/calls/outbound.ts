@@ -8,7 +8,7 @@ import { raiseAlarm } from "./emergency.ts";
 import { isWithin } from "./hours.ts";
 import { type OutsideNumber, outsideNumber } from "./outside.ts";
 import { say } from "./say.ts";
-import { linesFor, type Outside, partiesOfSystem, trunkTarget } from "./trunkTargets.ts";
+import { linesFor, type Outside, outsideNow, sumOfCalls, trunkTarget } from "./trunkTargets.ts";
 
 /** Why a call may not be made: for its record, and for who hears it. */
 interface No {
@@ -118,7 +118,7 @@ function forbidden(call: Call, number: Outside): No | undefined {
     return { reason: "Calls to this country are not allowed.", phrase: "not_allowed" };
   if (abroad && limits.internationalHours && !isWithin(limits.internationalHours, new Date(), timeZone))
     return { reason: "Calls abroad are not allowed at this time.", phrase: "not_allowed" };
-  const external = partiesOfSystem(call).filter(({ who }) => who.trunkId !== undefined).length;
+  const external = sumOfCalls(outsideNow(call.board.calls, call.plan.system.id));
   // This one is not outside yet.
   if (external >= limits.maxExternalCalls)
     return { reason: "There are as many calls outside as are allowed.", phrase: "call_limit" };

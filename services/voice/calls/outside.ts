@@ -2,7 +2,7 @@ import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/
 
 /** A number outside, as the rules of its country see it. */
 export interface OutsideNumber {
-  /** With its plus. */
+  /** With its plus; a short number of the country has none. */
   e164: string;
   /** ISO 3166; undefined: of no country (satellites, international services). */
   country: string | undefined;

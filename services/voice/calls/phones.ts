@@ -32,6 +32,7 @@ import { openLamps } from "./lamps.ts";
 import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
 import { closeLeft } from "./recorder.ts";
+import { fetchOwnWords } from "./spoken.ts";
 import { createSwitchboard } from "./switchboard.ts";
 import { openTrunks, type Trunks } from "./trunks.ts";
 
@@ -98,7 +99,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     busy: () => new Set([...calls.values()].map(({ plan }) => plan.system.id)),
     report: async () => ({ webSocketUrl, calls: calls.size, engine: await engine.figures() }),
   });
-  const plans = await openPlans(database, log, leases);
+  const plans = await openPlans(database, log, leases, (plan) => fetchOwnWords({ database, folder }, plan));
   const locations = await openLocations(database, log, leases);
   const reassign = (plan: PhonePlan | undefined) =>
     locations.reassign(new Map(plan?.extensions.flatMap(({ id, devices }) => devices.map((device) => [device.id, id] as const))));

@@ -17,7 +17,13 @@ export interface Plans {
   close(): Promise<void>;
 }
 
-export async function openPlans(database: Database, log: Log, leases: Leases): Promise<Plans> {
+/** `prepare` fetches what calls need beside the plan; they wait for it, and go on without what could not be fetched. */
+export async function openPlans(
+  database: Database,
+  log: Log,
+  leases: Leases,
+  prepare: (plan: PhonePlan) => Promise<void>,
+): Promise<Plans> {
   const plans = new Map<string, PhonePlan>();
   const listeners: ((systemId: string, plan: PhonePlan | undefined) => void)[] = [];
   const reading = new Map<string, Promise<void>>();
@@ -25,8 +31,10 @@ export async function openPlans(database: Database, log: Log, leases: Leases): P
   async function read(systemId: string): Promise<void> {
     const isOurs = await leases.serves(systemId);
     const plan = isOurs ? await database.transaction("system", (tx) => loadPlan(tx, systemId)) : undefined;
-    if (plan) plans.set(systemId, plan);
-    else plans.delete(systemId);
+    if (plan) {
+      await prepare(plan).catch((error) => log.warn({ err: error, systemId }, "a phone system's own words cannot be fetched"));
+      plans.set(systemId, plan);
+    } else plans.delete(systemId);
     for (const listener of listeners) listener(systemId, plan);
   }
   /** One after the other for each system, so that an older one never comes last. */

@@ -28,7 +28,8 @@ const atAnn = await house.phone(ann, { toneHz: 440 });
 
 /** What it was asked, and what it was called by. */
 const asked: IncomingCall[] = [];
-const works: { answers: boolean } = { answers: false };
+const works: { answers: boolean; serviceRoute: string[] } = { answers: false, serviceRoute: [] };
+const registered: string[][] = [];
 const exchange = await openSipStack({
   bindings: [
     { transport: "udp", host: "127.0.0.4", port: 0 },
@@ -40,7 +41,10 @@ const exchange = await openSipStack({
     if (works.answers) call.answer({ sdp: sdp("exchange") });
     else call.reject(486);
   },
-  onRequest: (request) => request.respond(200),
+  onRequest(request) {
+    if (request.method === "REGISTER") registered.push(request.headers("Route"));
+    request.respond(200, works.serviceRoute.length > 0 ? { headers: { "Service-Route": works.serviceRoute } } : {});
+  },
 });
 after(() => exchange.close());
 const portOf = (wanted: string) => exchange.bindings.find(({ transport }) => transport === wanted)?.port as number;
@@ -112,6 +116,102 @@ test("over TCP, and by a proxy of the provider: where it is asked, and for whom"
   const { source, uri } = await ask();
   assert.deepEqual([source.transport, uri.host], ["tcp", "sip.provider.example"]);
   await set({ transport: "udp", host: "127.0.0.4", port: portOf("udp"), outboundProxy: null });
+});
+
+test("a registrar names the way for requests (Service-Route), and they go it, after the trunk's own proxy", async () => {
+  const proxy = `127.0.0.4:${portOf("udp")}`;
+  const edge = `<sip:edge@${proxy};lr>`;
+  const home = "<sip:home.provider.example;lr>";
+  works.serviceRoute = [edge, home];
+  const line = { kind: "registration", userName: "line", password: "secret of the line" };
+  const ready = async (count: number) => {
+    await house.until(() => registered.length === count, `registration ${count}`);
+    const state = async () => (await as("owner", "trunkGet", { params: { trunk: trunk["id"] } }))["state"];
+    await house.until(async () => (await state()) === "ready", "that it is registered");
+  };
+  await set({ ...line, host: "127.0.0.4", port: portOf("tcp"), transport: "tcp" });
+  await ready(1);
+  const way = await ask();
+  assert.deepEqual([way.source.transport, way.headers("Route")], ["udp", [edge, home]]);
+  assert.equal(way.uri.port, portOf("tcp"), "it is for the trunk's own host");
+  // A proxy that is set comes first, but not twice.
+  await set({ outboundProxy: `127.0.0.4:${portOf("tcp")}` });
+  await ready(2);
+  const own = `<sip:127.0.0.4:${portOf("tcp")};transport=tcp;lr>`;
+  assert.deepEqual((await ask()).headers("Route"), [own, edge, home]);
+  await set({ transport: "udp", port: portOf("udp"), outboundProxy: proxy });
+  await ready(3);
+  assert.deepEqual((await ask()).headers("Route"), [edge, home]);
+  assert.deepEqual(registered, [[], [own], [`<sip:${proxy};lr>`]], "registrations go no such way");
+  // Without it in the next answer it is over.
+  works.serviceRoute = [];
+  await set({ outboundProxy: null });
+  await ready(4);
+  assert.deepEqual((await ask()).headers("Route"), []);
+  await set({ kind: "ip", userName: null, password: null });
+});
+
+test("short numbers of a country: as they are dialled, by the route and the cheapest trunk, premium apart", async () => {
+  const refuses = async (dialled: string, status: RegExp) => {
+    const before = asked.length;
+    atAnn.forget();
+    await atAnn.dial(dialled);
+    assert.match((await atAnn.closed()).param ?? "", status, dialled);
+    assert.equal(asked.length, before, `${dialled} went out`);
+  };
+  const country = (body: object) => as("owner", "phoneSystemUpdate", { params: within, body });
+  await set({ dialFormat: "national", stripDigits: 1, addPrefix: "77" });
+  for (const [code, numbers] of Object.entries({ FR: ["3115", "116000"], GB: ["111", "118500"], UA: ["1580", "116111"] })) {
+    await country({ country: code });
+    for (const dialled of numbers) assert.equal((await ask(dialled)).uri.user, dialled);
+    await refuses(code === "UA" ? "5433" : "7999", /404/);
+  }
+  let record: Json | undefined;
+  await house.until(async () => {
+    const { items } = await as("owner", "phoneCallList", { params: within, query: { limit: 5 } });
+    record = items.find(({ toNumber }: Json) => toNumber === "116111");
+    return record !== undefined;
+  }, "the record of a call to 116111");
+  assert.deepEqual([record?.["country"], record?.["direction"]], ["UA", "outbound"]);
+
+  // What the list does not have goes where a route says so; by the cheaper trunk, whose own prefix is the longest.
+  const cheap = await add("trunkCreate", {
+    ...{ name: "Cheap", kind: "ip", host: "127.0.0.4", port: portOf("tcp"), transport: "tcp", qualifySeconds: 0 },
+  });
+  await add("outboundRouteCreate", {
+    ...{ name: "Services", prefixes: ["5", "15"], trunks: [trunk["id"], cheap["id"]], strategy: "least_cost" },
+  });
+  const rate = (one: Json, prefix: string, perMinute: string) =>
+    as("owner", "phoneRateSet", { params: within, body: { trunk: one["id"], prefix, perMinute } });
+  await rate(trunk, "15", "1");
+  await rate(cheap, "+", "0.5");
+  assert.equal((await ask("1580")).source.transport, "tcp");
+  await rate(trunk, "158", "0.1");
+  assert.equal((await ask("1580")).source.transport, "udp");
+  assert.equal((await ask("5433")).uri.user, "5433");
+
+  // 3639 costs more in France: only for who may call such numbers.
+  await country({ country: "FR" });
+  await refuses("3639", /403/);
+  await as("owner", "extensionUpdate", { params: { extension: ann.extensionId }, body: { permissions: { premium: true } } });
+  assert.equal((await ask("3639")).uri.user, "3639");
+  // Behind a prefix for outside it is what is dialled after it; what calls for help needs none.
+  await country({ outsidePrefix: "0", emergency: { numbers: ["112"] } });
+  await refuses("3639", /404/);
+  assert.equal((await ask("03639")).uri.user, "3639");
+  atAnn.forget();
+  await atAnn.dial("112");
+  await atAnn.closed();
+  // Every trunk is asked.
+  assert.deepEqual(
+    asked.slice(-2).map(({ request }) => [request.uri.user, request.source.transport]),
+    [
+      ["112", "udp"],
+      ["112", "tcp"],
+    ],
+  );
+  await country({ outsidePrefix: "" });
+  await set({ dialFormat: "e164_plus", stripDigits: 0, addPrefix: "" });
 });
 
 test("digits go to a provider that wants them so as SIP INFO", async () => {

@@ -310,3 +310,41 @@ test("chance decides who rings; who waits hears the message of the beginning onc
   await atDan.hangUp();
   await atDan.closed();
 });
+
+test("nobody waits where all agents pause or have logged out: who waits goes to the overflow, who calls then at once", async () => {
+  await change({ leaveWhenEmpty: true, strategy: "ring_all" });
+  await state(bob, { loggedIn: false });
+  await state(carol, { loggedIn: false });
+  await untilAgents({ 102: "logged_out", 103: "logged_out", 104: "free" }, "that Eve is alone");
+  const atDanAndBack = async () => {
+    await atDan.next("CALL_INCOMING");
+    await atDan.command("accept");
+    await atDan.established();
+    await house.until(async () => (await live())["waiting"].length === 0, "that nobody waits");
+    await atAnn.hangUp();
+    await atDan.closed();
+  };
+  // Eve works: the caller waits for her, until she pauses.
+  await ringing(104);
+  assert.equal(await atDan.calls(), 0);
+  await state(eve, { paused: true });
+  await atDanAndBack();
+  await atEve.closed();
+
+  // Paused only: no agent is there for the next one either.
+  forget();
+  await atAnn.dial("400");
+  await atDanAndBack();
+  assert.equal(await atEve.calls(), 0);
+  await state(eve, { loggedIn: false });
+  forget();
+  await atAnn.dial("400");
+  await atDanAndBack();
+
+  // Back at work, she has the next call.
+  await state(eve, { loggedIn: true, paused: false });
+  await untilAgents({ 104: "free" }, "that Eve works again");
+  await ringing(104);
+  await caller(atAnn, 104);
+  await change({ leaveWhenEmpty: false });
+});

@@ -1,12 +1,12 @@
 import type { Database, Tx } from "../../../kernel/db/database.ts";
-import { emit } from "../../../kernel/events.ts";
+import { emitAll } from "../../../kernel/events.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import type { Log } from "../../../kernel/log.ts";
-import { tellWebhooks } from "../live/deliveries.ts";
+import { type News, tellAllWebhooks } from "../live/deliveries.ts";
 import { type ActiveCallRow, activeCallStore } from "../live/store/activeCalls.ts";
 import { pushStore } from "../push/store.ts";
 import type { CallOutcome } from "../records/contract.ts";
-import { saveCallRecord } from "../records/saving.ts";
+import { saveCallRecords } from "../records/saving.ts";
 import type { CallRowWithLegs } from "../records/store/calls.ts";
 import type { Call } from "./call.ts";
 
@@ -27,10 +27,12 @@ const retryMs = 1000;
 const attempts = 60;
 /** Records in one transaction. */
 const atOnce = 50;
+/** The record of a call waits so long for others that end: a transaction costs more than what is in it. */
+const gatherMs = 40;
 
 /** What a process left when it died: its own at its next start, that of one phone system when another takes that over. */
 export async function closeLeft(tx: Tx, processId: string, systemId?: string): Promise<void> {
-  for (const row of await activeCallStore.clear(tx, processId, systemId)) await saveCallRecord(tx, cutOff(row));
+  await saveCallRecords(tx, (await activeCallStore.clear(tx, processId, systemId)).map(cutOff));
 }
 
 export async function openRecorder({
@@ -58,20 +60,13 @@ export async function openRecorder({
 
   await database.transaction("system", (tx) => closeLeft(tx, processId));
 
-  const tell = (
-    tx: Tx,
-    { organisationId, projectId, systemId }: { organisationId: string; projectId: string; systemId: string },
-  ) => emit(tx, { type: "voice.active_calls.changed", organisationId, projectId, payload: { phoneSystemId: systemId } });
-
   async function write(): Promise<void> {
     const calls = [...dirty].filter(({ id }) => !over.has(id));
     dirty.clear();
     if (calls.length === 0) return;
     const rows = calls.map((call) => rowOf(call, processId));
     await database.transaction("system", async (tx) => {
-      for (const row of rows) await activeCallStore.put(tx, row);
-      for (const row of rows)
-        for (const event of news(row)) await tellWebhooks(tx, row.systemId, event, { call: activeCallTold(row) });
+      await Promise.all([activeCallStore.put(tx, rows), tellAllWebhooks(tx, rows.flatMap(news)), emitAll(tx, changesOf(rows))]);
       for (const row of rows)
         await pushStore.tell(tx, ringsAnew(row), {
           kind: "ringing",
@@ -79,17 +74,16 @@ export async function openRecorder({
           from: row.from,
           fromName: row.fromName ?? undefined,
         });
-      for (const system of new Map(rows.map((row) => [row.systemId, row])).values()) await tell(tx, system);
     });
   }
   /** What of a call is new to webhooks; what lasts less than a moment is only told as ended. */
-  function news(row: ActiveCallRow): ("call.started" | "call.answered")[] {
+  function news(row: ActiveCallRow): News[] {
     const known = told.get(row.id) ?? new Set();
     const events = (["call.started", ...(row.answeredAt === null ? [] : ["call.answered" as const])] as const).filter(
       (event) => !known.has(event),
     );
     told.set(row.id, new Set([...known, ...events]));
-    return events;
+    return events.map((event) => ({ systemId: row.systemId, event, data: { call: activeCallTold(row) } }));
   }
   /** Extensions that it rings now and that nobody was told of; the caller's own is none. */
   function ringsAnew(row: ActiveCallRow): string[] {
@@ -102,6 +96,7 @@ export async function openRecorder({
   async function writeEnded(): Promise<void> {
     if (isEnding) return;
     isEnding = true;
+    await new Promise((resolve) => setTimeout(resolve, gatherMs));
     while (ended.length > 0) {
       const batch = ended.splice(0, atOnce);
       // One that is being written as going on must not come back after it was taken away.
@@ -118,12 +113,9 @@ export async function openRecorder({
   }
   function keep(records: CallRowWithLegs[]): Promise<void> {
     return database.transaction("system", async (tx) => {
-      await activeCallStore.remove(
-        tx,
-        records.map(({ id }) => id),
-      );
-      for (const record of records) if (await saveCallRecord(tx, record)) await tellEnd(tx, record);
-      for (const record of new Map(records.map((each) => [each.systemId, each])).values()) await tell(tx, record);
+      const ids = records.map(({ id }) => id);
+      const [, fresh] = await Promise.all([activeCallStore.remove(tx, ids), saveCallRecords(tx, records)]);
+      await Promise.all([tellAllWebhooks(tx, fresh.flatMap(endOf)), emitAll(tx, changesOf(records))]);
     });
   }
   async function keepAlone(record: CallRowWithLegs): Promise<void> {
@@ -188,7 +180,17 @@ const activeCallTold = ({ id, direction, state, from, fromName, to, toName, star
   answeredAt: answeredAt?.toISOString() ?? null,
 });
 
-async function tellEnd(tx: Tx, record: CallRowWithLegs): Promise<void> {
+/** That the list of calls of each of these phone systems is another one. */
+const changesOf = (calls: readonly { organisationId: string; projectId: string; systemId: string }[]) =>
+  [...new Map(calls.map((call) => [call.systemId, call])).values()].map(({ organisationId, projectId, systemId }) => ({
+    type: "voice.active_calls.changed",
+    organisationId,
+    projectId,
+    payload: { phoneSystemId: systemId },
+  }));
+
+/** What webhooks are told of a call that is over. */
+function endOf(record: CallRowWithLegs): News[] {
   const { id, direction, outcome, fromNumber, fromName, toNumber, toName, queueId, waitSeconds, talkSeconds } = record;
   const call = {
     ...{ id, direction, outcome, from: fromNumber, fromName, to: toNumber, toName, queueId, waitSeconds, talkSeconds },
@@ -196,9 +198,9 @@ async function tellEnd(tx: Tx, record: CallRowWithLegs): Promise<void> {
     answeredAt: record.answeredAt?.toISOString() ?? null,
     endedAt: record.endedAt.toISOString(),
   };
-  await tellWebhooks(tx, record.systemId, "call.ended", { call });
-  if (record.queueId !== null && record.outcome === "abandoned")
-    await tellWebhooks(tx, record.systemId, "queue.abandoned", { call });
+  const { systemId } = record;
+  const ended: News = { systemId, event: "call.ended", data: { call } };
+  return record.queueId !== null && record.outcome === "abandoned" ? [ended, { ...ended, event: "queue.abandoned" }] : [ended];
 }
 
 const placeOf = (call: Call) => ({

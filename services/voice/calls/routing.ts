@@ -6,6 +6,7 @@ import { internalDestination } from "./inside.ts";
 import { callOutside } from "./outbound.ts";
 import { outsideNumber } from "./outside.ts";
 import { fetchParked, isSlot, lotOf, park } from "./parking.ts";
+import { shortNumber } from "./shortNumbers.ts";
 
 async function callInside(call: Call, to: Destination, signal: AbortSignal): Promise<void> {
   if (call.payer?.permissions.internal === false && to.kind !== "number")
@@ -50,8 +51,9 @@ export async function routeDialled(call: Call, dialled: string, signal: AbortSig
   const internal = internalDestination(plan, digits);
   if (internal) return callInside(call, internal, signal);
   // With a prefix for outside, numbers without it are none, but for those with their country.
-  const number =
-    outsidePrefix === "" || outside !== digits || digits.startsWith("+") ? outsideNumber(outside, country) : undefined;
+  const isOutside = outsidePrefix === "" || outside !== digits || digits.startsWith("+");
+  const prefixes = plan.routes.flatMap((route) => (route.enabled ? route.prefixes : []));
+  const number = isOutside ? (outsideNumber(outside, country) ?? shortNumber(outside, country, prefixes)) : undefined;
   if (!number) return call.refuse(404, "failed", "Nothing has this number.");
   // Our own numbers are not called round by a provider.
   const ours = plan.numbers.find((each) => each.number === number.e164);

@@ -2,6 +2,7 @@ import type { PlaySource } from "../media/engine.ts";
 import { type Saying, sayingSource } from "../prompts/say.ts";
 import type { Call } from "./call.ts";
 import type { Party } from "./party.ts";
+import { ownWord } from "./spoken.ts";
 
 export interface SayOptions {
   /** Who hears it; the subject unless said. */
@@ -16,7 +17,7 @@ export const anyKey = "0123456789*#";
 /** As something to play; nothing where a recording is missing, which the log tells: a call goes on without it. */
 export function saidSource(call: Call, sayings: Saying | readonly Saying[]): PlaySource {
   try {
-    return sayingSource(call.language, Array.isArray(sayings) ? sayings : [sayings as Saying]);
+    return sayingSource(call.language, Array.isArray(sayings) ? sayings : [sayings as Saying], (clip) => ownWord(call, clip));
   } catch (error) {
     call.board.log.warn({ err: error, call: call.id }, "a recorded word is missing");
     return { sequence: [] };

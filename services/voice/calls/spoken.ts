@@ -1,11 +1,12 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { access, mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { findAudio, readAudio } from "../audio/store.ts";
 import type { PhoneLanguage } from "../destinations/contract.ts";
 import type { Speech, SpokenText } from "../elements/shapes/contract.ts";
 import type { PlaySource } from "../media/engine.ts";
+import type { PhonePlan } from "../plan.ts";
 import { musicFile } from "../prompts/music.ts";
 import { speak } from "../prompts/speech.ts";
 import type { Board } from "./board.ts";
@@ -15,8 +16,7 @@ import type { Call } from "./call.ts";
 
 /** Sounds never change under their id: each is fetched once, and kept until the voice process starts anew. */
 export async function audioFile(board: Pick<Board, "database" | "folder">, audioId: string): Promise<string | undefined> {
-  const folder = join(board.folder, "sounds");
-  const file = join(folder, `${audioId}.wav`);
+  const file = soundFile(board.folder, audioId);
   if (
     await access(file).then(
       () => true,
@@ -28,11 +28,25 @@ export async function audioFile(board: Pick<Board, "database" | "folder">, audio
     board.database.transaction("system", work);
   const audio = await transaction((tx) => findAudio(tx, audioId));
   if (!audio) return undefined;
-  await mkdir(folder, { recursive: true });
-  const part = join(folder, `${audioId}.${process.hrtime.bigint()}.part`);
+  await mkdir(dirname(file), { recursive: true });
+  const part = `${file}.${process.hrtime.bigint()}.part`;
   await pipeline(readAudio(transaction, audio), createWriteStream(part, { mode: 0o600 }));
   await rename(part, file);
   return file;
+}
+
+const soundFile = (folder: string, audioId: string): string => join(folder, "sounds", `${audioId}.wav`);
+
+/** Fetches the words that a phone system says in its own way, so that calls need not wait for them. @throws what the database throws */
+export async function fetchOwnWords(board: Pick<Board, "database" | "folder">, plan: PhonePlan): Promise<void> {
+  for (const audioId of plan.ownPrompts.values()) await audioFile(board, audioId);
+}
+
+/** The file of a word that this phone system says in its own way; undefined where it does not, or could not be fetched. */
+export function ownWord(call: Call, { language, clip }: { language: PhoneLanguage; clip: string }): string | undefined {
+  const audioId = call.plan.ownPrompts.get(`${language}/${clip}`);
+  const file = audioId && soundFile(call.board.folder, audioId);
+  return file && existsSync(file) ? file : undefined;
 }
 
 const nothing: PlaySource = { sequence: [] };

@@ -22,6 +22,7 @@ import { openRecorder } from "./recorder.ts";
 import { routeDialled } from "./routing.ts";
 import { continued, transfer } from "./transfer.ts";
 import type { Trunks } from "./trunks.ts";
+import { outsideNow, sumOfCalls } from "./trunkTargets.ts";
 import { openWhenFree } from "./whenFree.ts";
 
 export interface Switchboard extends Board {
@@ -105,6 +106,7 @@ export async function createSwitchboard(parts: {
     },
     isSilent: (location) => parts.keepAlive().isSilent(location),
     isDown: (trunkId) => parts.trunks().isDown(trunkId),
+    serviceRoute: (trunkId) => parts.trunks().serviceRoute(trunkId),
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
     async close() {
@@ -151,12 +153,9 @@ export async function createSwitchboard(parts: {
 
   async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {
     const { start, number, blocked } = readInbound(incoming.request, plan, trunk);
-    const ofSystem = [...calls.values()]
-      .filter((call) => call.plan.system.id === plan.system.id)
-      .flatMap(({ parties }) => [...parties]);
-    const external = ofSystem.filter(({ who }) => who.trunkId !== undefined);
-    const isFull = trunk.maxCalls !== null && external.filter(({ who }) => who.trunkId === trunk.id).length >= trunk.maxCalls;
-    if (isFull || external.length >= plan.system.limits.maxExternalCalls) {
+    const used = outsideNow(calls, plan.system.id);
+    const isFull = trunk.maxCalls !== null && (used.get(trunk.id) ?? 0) >= trunk.maxCalls;
+    if (isFull || sumOfCalls(used) >= plan.system.limits.maxExternalCalls) {
       incoming.reject(503, { headers: { "Retry-After": "10" } });
       return;
     }

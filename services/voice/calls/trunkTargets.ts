@@ -1,12 +1,14 @@
 import type { PlanRoute, PlanTrunk } from "../plan.ts";
 import { openTrunkPassword } from "../trunks/passwords.ts";
 import { openRates } from "../trunks/rating.ts";
+import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
 import { chargeOf } from "./charges.ts";
 import { fromHeader } from "./connect.ts";
 import type { Target } from "./dial.ts";
 import { type OutsideNumber, written } from "./outside.ts";
-import type { Party, Who } from "./party.ts";
+import type { Who } from "./party.ts";
+import { isShort } from "./shortNumbers.ts";
 
 export interface Outside extends OutsideNumber {
   /** Goes out whatever else says no. */
@@ -22,10 +24,17 @@ export interface Line {
 /** Of one that is there the first word comes at once (RFC 3261 section 8.2.6.1): the caller cannot wait half a minute for one that is not. */
 const silenceMs = 5000;
 
-export const partiesOfSystem = (call: Call): Party[] =>
-  [...call.board.calls.values()]
-    .filter(({ plan }) => plan.system.id === call.plan.system.id)
-    .flatMap(({ parties }) => [...parties]);
+/** How many calls a phone system has outside, by trunk. It is asked for at each call, so it makes nothing of the others. */
+export function outsideNow(calls: Board["calls"], systemId: string): Map<string, number> {
+  const used = new Map<string, number>();
+  for (const { plan, parties } of calls.values()) {
+    if (plan.system.id !== systemId) continue;
+    for (const { who } of parties) if (who.trunkId !== undefined) used.set(who.trunkId, (used.get(who.trunkId) ?? 0) + 1);
+  }
+  return used;
+}
+
+export const sumOfCalls = (used: ReadonlyMap<string, number>): number => used.values().reduce((sum, count) => sum + count, 0);
 
 /** By the route with the longest prefix that has a trunk that can take the call; those that do not answer now come last. */
 export function linesFor(call: Call, number: Outside): Line[] {
@@ -36,12 +45,11 @@ export function linesFor(call: Call, number: Outside): Line[] {
 
 function routedLines(call: Call, number: Outside): Line[] {
   const { routes, trunks, rates } = call.plan;
-  const used = new Map<string, number>();
-  for (const { who } of partiesOfSystem(call)) if (who.trunkId) used.set(who.trunkId, (used.get(who.trunkId) ?? 0) + 1);
+  const used = outsideNow(call.board.calls, call.plan.system.id);
   const canTake = (trunk: PlanTrunk | undefined): trunk is PlanTrunk =>
     trunk?.enabled === true && (trunk.maxCalls === null || (used.get(trunk.id) ?? 0) < trunk.maxCalls);
   const lengthOf = (prefixes: string[]) =>
-    Math.max(0, ...prefixes.filter((prefix) => number.e164.startsWith(prefix)).map(({ length }) => length));
+    Math.max(0, ...prefixes.filter((prefix) => prefix === "+" || number.e164.startsWith(prefix)).map(({ length }) => length));
   const fitting = routes
     .filter(({ enabled }) => enabled)
     .map((route) => ({ route, length: lengthOf(route.prefixes) }))
@@ -90,15 +98,22 @@ function shownNumber(call: Call, route: PlanRoute | undefined, emergency: boolea
 
 /** Its number as that trunk wants it. */
 function dialledAt(trunk: PlanTrunk, { e164, emergency }: Outside, country: string): string {
-  if (emergency) return e164;
+  if (emergency || isShort(e164)) return e164;
   return `${trunk.addPrefix}${written(e164, trunk.dialFormat, country).slice(trunk.stripDigits)}`;
 }
 
 const transportOf = ({ transport }: PlanTrunk): string => (transport === "udp" ? "" : `;transport=${transport}`);
 
-/** Its requests go there first, by the trunk's transport (RFC 3261 section 8.1.2). */
-export const throughProxy = (trunk: PlanTrunk): { routes?: string[] } =>
-  trunk.outboundProxy ? { routes: [`<sip:${trunk.outboundProxy}${transportOf(trunk)};lr>`] } : {};
+/**
+ * Its requests go there first, by the trunk's transport (RFC 3261 section 8.1.2), and then the way that the registrar has named, which may begin there
+ * (RFC 3608 section 6.1). Registrations themselves have no such way.
+ */
+export function throughProxy(trunk: PlanTrunk, serviceRoute: readonly string[] = []): { routes?: string[] } {
+  const proxy = trunk.outboundProxy ? [`<sip:${trunk.outboundProxy}${transportOf(trunk)};lr>`] : [];
+  const begins = new RegExp(`^[^<]*<sips?:([^@>]*@)?${RegExp.escape(trunk.outboundProxy ?? "")}[;>]`, "i");
+  const routes = serviceRoute[0] !== undefined && begins.test(serviceRoute[0]) ? serviceRoute : [...proxy, ...serviceRoute];
+  return routes.length === 0 ? {} : { routes: [...routes] };
+}
 
 export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside): Target {
   const { country } = call.plan.system;
@@ -111,7 +126,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     who,
     target: `sip:${dialledAt(trunk, number, country)}@${host}${port}${transport}`,
     ...callerHeaders(call, trunk, shown === undefined ? undefined : written(shown, trunk.callerIdFormat, country)),
-    ...throughProxy(trunk),
+    ...throughProxy(trunk, call.board.serviceRoute(trunk.id)),
     ...(trunk.password && trunk.userName
       ? {
           credentials: {

@@ -33,6 +33,8 @@ export interface Trunks {
   isKnownFlow(flow: string): boolean;
   /** It did not answer when it was last asked, or refused our registration. */
   isDown(trunkId: string): boolean;
+  /** The way that its registrar wants our requests to go, after the trunk's own proxy (RFC 3608 section 5). */
+  serviceRoute(trunkId: string): string[];
   /** Takes our registrations back, as far as providers answer at once. */
   close(): Promise<void>;
 }
@@ -47,6 +49,7 @@ interface Running {
   /** The way that its last answer came. */
   flow: string | undefined;
   isDown: boolean;
+  serviceRoute: string[];
   /** States are written one after the other. */
   noted: Promise<void>;
   stop: AbortController;
@@ -57,6 +60,8 @@ const longestRetryMs = 600_000;
 /** Seconds that a provider may ask for. */
 const longestRegistration = 604_800;
 const goodbyeMs = 2000;
+/** Proxies of a provider that its registrar may name. */
+const longestRoute = 10;
 
 export interface TrunkOptions {
   database: Database;
@@ -85,7 +90,7 @@ export function openTrunks(parts: TrunkOptions): Trunks {
     const stop = new AbortController();
     const one: Running = {
       ...{ plan, trunk, made, contact, stop, addresses: new BlockList() },
-      ...{ flow: undefined, isDown: false, noted: before?.noted ?? Promise.resolve() },
+      ...{ flow: undefined, isDown: false, serviceRoute: [], noted: before?.noted ?? Promise.resolve() },
     };
     if (!trunk.enabled) {
       running.delete(trunk.id);
@@ -136,6 +141,7 @@ export function openTrunks(parts: TrunkOptions): Trunks {
     isProvider: (address) => [...running.values()].some((one) => comesFrom(one, address)),
     isKnownFlow: (flow) => [...running.values()].some((one) => one.flow === flow),
     isDown: (trunkId) => running.get(trunkId)?.isDown === true,
+    serviceRoute: (trunkId) => running.get(trunkId)?.serviceRoute ?? [],
     async close() {
       const goodbyes = [...running.values()].map(async (one) => {
         one.stop.abort();
@@ -231,12 +237,15 @@ async function register(parts: Parts, one: Running): Promise<void> {
       failures = 0;
       note(parts, one, "ready");
       if (response) answered(one, response.source);
+      // Each answer says it anew; one without ends it.
+      one.serviceRoute = (response?.headers("Service-Route") ?? []).slice(0, longestRoute);
       const granted =
         response?.contacts.find(({ uri }) => uri.user === contact)?.params["expires"] ?? response?.header("Expires");
       const seconds = Number(granted ?? wanted) || wanted;
       // Before it is over, with time for one that gets lost.
       await pause(Math.max(10, seconds - Math.max(30, seconds * 0.1)) * 1000, stop.signal);
     } else {
+      one.serviceRoute = [];
       note(parts, one, "failed", response ? `The provider answered ${status} ${reason}.` : "The provider does not answer.");
       await pause(Math.min((parts.retryMs ?? 30_000) * 2 ** failures++, longestRetryMs), stop.signal);
     }

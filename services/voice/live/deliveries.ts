@@ -11,12 +11,29 @@ const atOnce = 16;
 const heldSeconds = 60;
 const keptDays = 7;
 
+export interface News {
+  systemId: string;
+  event: CallWebhookEvent;
+  data: Record<string, unknown>;
+}
+
 /** Writes down what the webhooks of a phone system are to be told, in the transaction of what happened. */
 export const tellWebhooks = (tx: Tx, systemId: string, event: CallWebhookEvent, data: Record<string, unknown>): Promise<void> =>
-  webhookStore.tell(tx, systemId, event, () => {
-    const id = newId("callWebhookDelivery");
-    return { id, body: JSON.stringify({ id, event, at: isoTime(Date.now()), phoneSystemId: systemId, ...data }) };
-  });
+  tellAllWebhooks(tx, [{ systemId, event, data }]);
+
+/** The same of much at once: where nobody wants to know it is one question to the database. */
+export const tellAllWebhooks = (tx: Tx, news: readonly News[]): Promise<void> =>
+  webhookStore.tell(
+    tx,
+    news.map(({ systemId, event, data }) => ({
+      systemId,
+      event,
+      idAndBody: () => {
+        const id = newId("callWebhookDelivery");
+        return { id, body: JSON.stringify({ id, event, at: isoTime(Date.now()), phoneSystemId: systemId, ...data }) };
+      },
+    })),
+  );
 
 /** Makes the calls that are due, until there are none. */
 export function createDeliveries({ database, secrets, log }: Pick<VoiceParts, "database" | "secrets" | "log">) {

@@ -60,7 +60,7 @@ async function activeCall(more: Partial<ActiveCallRow> = {}): Promise<ActiveCall
     ...{ extensionIds: [], queueId: null, recording: false, startedAt: new Date(), answeredAt: new Date() },
     ...more,
   };
-  await cloud.database.transaction("system", (tx) => activeCallStore.put(tx, active));
+  await cloud.database.transaction("system", (tx) => activeCallStore.put(tx, [active]));
   return active;
 }
 

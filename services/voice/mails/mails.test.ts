@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { newId } from "../../../kernel/ids.ts";
 import { startCloud } from "../../../testing/cloud.ts";
 import { startMailServer } from "../../../testing/mailServer.ts";
-import { saveCallRecord, saveVoicemail } from "../records/saving.ts";
+import { saveCallRecords, saveVoicemail } from "../records/saving.ts";
 import type { CallRowWithLegs } from "../records/store/calls.ts";
 import { openTestCloud } from "../testing/cloud.ts";
 import { mailEmergency } from "./telling.ts";
@@ -145,7 +145,7 @@ test("missed calls, emergencies and a low balance are told of", async () => {
       ...more,
     }) as CallRowWithLegs;
   const leg = (kind: string) => ({ kind, id: extension, startedAt: new Date().toISOString() });
-  const save = (row: CallRowWithLegs) => cloud.database.transaction("system", (tx) => saveCallRecord(tx, row));
+  const save = (row: CallRowWithLegs) => cloud.database.transaction("system", (tx) => saveCallRecords(tx, [row]));
   await save(record(null, { legs: [leg("trunk"), leg("extension")] }));
   for (let i = 0; i < 2; i++) await save(record("2.50", { direction: "outbound", answeredAt: new Date(), outcome: "answered" }));
   await cloud.database.transaction("system", (tx) =>

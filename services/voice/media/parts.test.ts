@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +12,7 @@ import { openCodec } from "./codecs/codec.ts";
 import { frequenciesOf, ToneDetector } from "./codecs/dtmf.ts";
 import { goertzelDbm0, levelDbm0, peakOf } from "./codecs/level.ts";
 import { readWav, WavWriter } from "./codecs/wav.ts";
+import { Ports } from "./embedded/ports.ts";
 import { JitterBuffer } from "./rtp/jitterBuffer.ts";
 import { buildRtp, parseRtp } from "./rtp/packet.ts";
 import { meanOpinionScore, ReceptionFigures } from "./rtp/quality.ts";
@@ -220,4 +223,51 @@ test("TURN credentials, bencode", () => {
   const value = { list: [1, "два", { deep: [] }] };
   assert.deepEqual(bdecode(Buffer.from(bencode(value))), value);
   for (const broken of ["", "d", "5:ab", "i5", "li1e"]) assert.throws(() => bdecode(Buffer.from(broken)));
+});
+
+test("a pair of ports that has rested is given to the next leg, and what came meanwhile reaches nobody", async () => {
+  const from = 33_960;
+  const heard = (pair: { rtp: Socket }) => {
+    const packets: string[] = [];
+    pair.rtp.on("message", (packet) => packets.push(String(packet)));
+    return packets;
+  };
+  const stranger = createSocket("udp4");
+  const say = (words: string, port: number) => new Promise<void>((sent) => stranger.send(words, port, "127.0.0.1", () => sent()));
+  const comes = async (packets: string[]) => {
+    while (packets.length === 0) await new Promise(setImmediate);
+  };
+  const ports = new Ports([from, from + 3], "127.0.0.1", { restMs: 0, keepMs: 600_000 });
+  const first = await ports.take();
+  const before = heard(first);
+  await say("to the first", first.port);
+  await comes(before);
+  first.release();
+  first.release();
+  const late = once(first.rtp, "message");
+  await say("late", first.port);
+  const alive = setInterval(() => {}, 1000);
+  await late;
+  const second = await ports.take();
+  assert.deepEqual([second.port, second.rtp], [first.port, first.rtp]);
+  const after = heard(second);
+  await say("to the second", second.port);
+  await comes(after);
+  assert.deepEqual([before, after], [["to the first"], ["to the second"]]);
+  second.release();
+  stranger.close();
+
+  const careful = new Ports([from + 10, from + 13], "127.0.0.1", { restMs: 600_000, keepMs: 100 });
+  const third = await careful.take();
+  third.release();
+  const fourth = await careful.take();
+  assert.notEqual(fourth.port, third.port, "it has not rested");
+  const fifth = await careful.take();
+  assert.equal(fifth.port, third.port, "but there is no other");
+  await assert.rejects(careful.take(), { code: "no_ports" });
+  // Those that nobody needs are closed.
+  const closed = Promise.all([fourth, fifth].map((pair) => once(pair.rtcp, "close")));
+  for (const pair of [fourth, fifth]) pair.release();
+  await closed;
+  clearInterval(alive);
 });

@@ -100,10 +100,26 @@ create index on voice.recordings (system_id, id);
 create index on voice.recordings (call_id);
 create index on voice.recordings using gin (extension_ids);
 
+-- Recorded words that are said in place of the ones that are shipped.
+create table voice.own_prompts (
+  system_id text not null references voice.systems on delete cascade,
+  language text not null check (language in ('en', 'fr', 'uk')),
+  prompt text collate "C" not null,
+  organisation_id text not null,
+  project_id text not null,
+  audio_id text not null,
+  file_name text not null,
+  size_bytes bigint not null,
+  milliseconds bigint not null,
+  created_at timestamptz not null,
+  primary key (system_id, language, prompt)
+);
+create index on voice.own_prompts (organisation_id);
+
 do $$
 declare t text;
 begin
-  foreach t in array array['calls', 'voicemails', 'greetings', 'recordings'] loop
+  foreach t in array array['calls', 'voicemails', 'greetings', 'recordings', 'own_prompts'] loop
     execute format('alter table voice.%I enable row level security', t);
     execute format('create policy tenant on voice.%I to khmara_tenant using (kernel.visible(organisation_id)) with check (kernel.visible(organisation_id))', t);
   end loop;

@@ -38,9 +38,14 @@ export function say(language: Language, sayings: readonly Saying[]): Clip[] {
   return sayings.flatMap((saying) => sayOne(language, saying));
 }
 
-/** For the media engine: a sequence of files. */
-export function sayingSource(language: Language, sayings: readonly Saying[]): { sequence: { file: string }[] } {
-  return { sequence: say(language, sayings).map((clip) => ({ file: clipFile(clip) })) };
+/** For the media engine: a sequence of files. `own` gives the file of a word that somebody says in their own way. */
+export function sayingSource(
+  language: Language,
+  sayings: readonly Saying[],
+  own: (clip: { language: Language; clip: string }) => string | undefined = () => undefined,
+): { sequence: { file: string }[] } {
+  const fileOf = (clip: Clip) => ("clip" in clip ? own(clip) : undefined) ?? clipFile(clip);
+  return { sequence: say(language, sayings).map((clip) => ({ file: fileOf(clip) })) };
 }
 
 /** The WAV file of a clip, an absolute path. @throws when there is none: the table of words has it, but the clips were not made anew */

@@ -8,7 +8,7 @@ import { startCloud } from "../../../testing/cloud.ts";
 import { writeWav } from "../prompts/wav.ts";
 import { type Json, openOffice } from "../testing/office.ts";
 import { retentionWorker } from "./retention.ts";
-import { saveCallRecord, saveRecording, saveVoicemail } from "./saving.ts";
+import { saveCallRecords, saveRecording, saveVoicemail } from "./saving.ts";
 import type { CallRowWithLegs } from "./store/calls.ts";
 import { voicemailChannel, voicemailStore } from "./store/voicemails.ts";
 
@@ -68,7 +68,7 @@ const call = (startedAt: string, change: Partial<CallRowWithLegs> = {}): CallRow
   ],
   ...change,
 });
-const save = (row: CallRowWithLegs) => database.transaction("system", (tx) => saveCallRecord(tx, row));
+const save = (...rows: CallRowWithLegs[]) => database.transaction("system", (tx) => saveCallRecords(tx, rows));
 const period = { from: "2026-05-01T00:00:00Z", to: "2026-06-01T00:00:00Z" };
 
 const first = call("2026-05-04T21:30:00Z");
@@ -103,9 +103,8 @@ const third = call("2026-05-05T10:00:00Z", {
 
 test("a call is written once, with its usage and what it costs", async () => {
   const before = (await as("owner", "phoneSystemGet", { params: within }))["balance"];
-  assert.equal(await save(first), true);
-  assert.equal(await save(first), false, "again");
-  await save(second);
+  assert.deepEqual(await save(first), [first]);
+  assert.deepEqual(await save(first, second), [second], "the first was written before");
   await save(third);
   const usage = await database.sql<{ quantity: string; resource: string; name: string }[]>`
     select quantity::text, resource_id as resource, resource_name as name from kernel.usage_records where meter = 'voice.call.seconds'`;

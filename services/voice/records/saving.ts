@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { Database, Tx } from "../../../kernel/db/database.ts";
+import { emitAll } from "../../../kernel/events.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
 import { recordUsage } from "../../../kernel/metering/journal.ts";
 import { deleteAudio, writeAudio } from "../audio/store.ts";
@@ -54,29 +55,37 @@ const usageOf = (call: CallRowWithLegs) =>
     ];
   });
 
+/** As the live stream tells it. */
+const endedEvent = ({ id, systemId, organisationId, projectId }: CallRowWithLegs) => ({
+  ...{ type: "voice.call.ended", organisationId, projectId },
+  payload: { callId: id, phoneSystemId: systemId },
+});
+
 /**
- * Writes the record of a call that has ended, its usage, and takes its price from the phone system's balance. A second time it does nothing and answers
- * false: after a crash a call is closed by whoever finds it.
+ * Writes the records of calls that have ended, their usage, and takes their prices from the phone systems' balances. Answers those that were not written
+ * before, and does nothing with the others: after a crash a call is closed by whoever finds it.
  */
-export async function saveCallRecord(tx: Tx, call: CallRowWithLegs): Promise<boolean> {
-  if (!(await callStore.insert(tx, call))) return false;
-  await recordUsage(tx, usageOf(call));
-  await mailMissedCall(tx, call);
-  await pushStore.tell(tx, missedBy(call), {
-    kind: "missed",
-    callId: call.id,
-    from: call.fromNumber,
-    fromName: call.fromName ?? undefined,
-  });
-  if (call.price !== null && Number(call.price) > 0) {
-    const credit = await creditStore.add(
-      tx,
-      { id: call.systemId, organisationId: call.organisationId, projectId: call.projectId },
-      { kind: "call", amount: `-${call.price}`, callId: call.id },
-    );
-    if (credit) await mailLowBalance(tx, call.systemId, credit.balance, call.price);
+export async function saveCallRecords(tx: Tx, calls: readonly CallRowWithLegs[]): Promise<CallRowWithLegs[]> {
+  if (calls.length === 0) return [];
+  const fresh = await callStore.insert(tx, calls);
+  await Promise.all([emitAll(tx, fresh.map(endedEvent)), recordUsage(tx, fresh.flatMap(usageOf))]);
+  for (const call of fresh) {
+    await mailMissedCall(tx, call);
+    await pushStore.tell(tx, missedBy(call), {
+      kind: "missed",
+      callId: call.id,
+      from: call.fromNumber,
+      fromName: call.fromName ?? undefined,
+    });
+    if (call.price !== null && Number(call.price) > 0) await charge(tx, call, call.price);
   }
-  return true;
+  return fresh;
+}
+
+async function charge(tx: Tx, call: CallRowWithLegs, price: string): Promise<void> {
+  const system = { id: call.systemId, organisationId: call.organisationId, projectId: call.projectId };
+  const credit = await creditStore.add(tx, system, { kind: "call", amount: `-${price}`, callId: call.id });
+  if (credit) await mailLowBalance(tx, call.systemId, credit.balance, price);
 }
 
 const audioOf = (system: SystemReference, ownerId: string, milliseconds: number, createdAt: Date) => ({

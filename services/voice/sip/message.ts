@@ -5,7 +5,8 @@ import type { NameAddress, SipMessage, SipRequest, SipResponse, SipUri, Source }
 import { parseNameAddress, parseUri } from "./uri.ts";
 import { parseVia, type Via } from "./via.ts";
 
-const nobody: NameAddress = { uri: { scheme: "sip", host: "invalid", params: {} }, params: {} };
+/** What an address is that cannot be read. */
+export const nobody: NameAddress = { uri: { scheme: "sip", host: "invalid", params: {} }, params: {} };
 
 /** Names (lower case, long form) and values at the same places. */
 export interface HeaderTable {
@@ -22,6 +23,7 @@ export abstract class Message implements SipMessage {
   #to: NameAddress | undefined;
   #via: Via | undefined | null = null;
   #cseq: { number: number; method: string } | undefined;
+  #contacts: NameAddress[] | undefined;
 
   constructor(table: HeaderTable, content: Buffer, source: Source) {
     this.names = table.names;
@@ -79,13 +81,15 @@ export abstract class Message implements SipMessage {
   }
 
   get contacts(): NameAddress[] {
-    return this.headers("contact").flatMap((value) => parseNameAddress(value) ?? []);
+    this.#contacts ??= this.headers("contact").flatMap((value) => parseNameAddress(value) ?? []);
+    return this.#contacts;
   }
 
   get callId(): string {
     return this.header("call-id") ?? "";
   }
 
+  /** Without a method when it cannot be read. */
   get cseq(): { number: number; method: string } {
     this.#cseq ??= parseCseq(this.header("cseq") ?? "") ?? { number: 0, method: "" };
     return this.#cseq;

@@ -1,8 +1,8 @@
 /** From bytes to messages: RFC 3261 section 7, tolerant where phones are known to stray, and never throwing. */
 import { headerName, single } from "./headers.ts";
-import { type HeaderTable, parseCseq, RequestMessage, ResponseMessage } from "./message.ts";
+import { type HeaderTable, nobody, RequestMessage, ResponseMessage } from "./message.ts";
 import type { Source } from "./ports.ts";
-import { isToken, parseNameAddress, parseUri } from "./uri.ts";
+import { isToken } from "./uri.ts";
 
 export type Parsed =
   | { kind: "request"; request: RequestMessage }
@@ -95,8 +95,7 @@ function readResponse(line: string, headers: ReadHeaders, content: Buffer, sourc
   const length = contentLength(headers, content);
   if (length === undefined || length > content.length) return noise("its length is wrong");
   const response = new ResponseMessage(status, match[2]?.trim() ?? "", headers, content.subarray(0, length), source);
-  const cseq = parseCseq(response.header("cseq") ?? "");
-  if (!cseq || response.callId === "" || !response.via) return noise("it lacks what a response needs");
+  if (response.cseq.method === "" || response.callId === "" || !response.via) return noise("it lacks what a response needs");
   return { kind: "response", response };
 }
 
@@ -146,19 +145,19 @@ function identityFault(request: RequestMessage): { status: number; why: string }
   const bad = (why: string) => ({ status: 400, why });
   if (!request.via) return bad("Via cannot be read");
   if (request.callId === "") return bad("Call-ID is missing");
-  const cseq = parseCseq(request.header("cseq") ?? "");
-  if (!cseq) return bad("CSeq cannot be read");
+  const { cseq } = request;
+  if (cseq.method === "") return bad("CSeq cannot be read");
   if (cseq.method !== request.method) return bad("CSeq has another method");
-  if (!parseNameAddress(request.header("from") ?? "")) return bad("From cannot be read");
-  if (!parseNameAddress(request.header("to") ?? "")) return bad("To cannot be read");
+  if (request.from === nobody) return bad("From cannot be read");
+  if (request.to === nobody) return bad("To cannot be read");
   const hops = request.header("max-forwards");
   if (hops !== undefined && !/^\d{1,6}$/.test(hops)) return bad("Max-Forwards cannot be read");
   return undefined;
 }
 
 function uriFault(request: RequestMessage): { status: number; why: string } | undefined {
-  const uri = parseUri(request.uriText);
-  if (uri) {
+  const { uri } = request;
+  if (uri !== nobody.uri) {
     if (uri.headers) return { status: 400, why: "The Request-URI has headers" };
     return undefined;
   }

@@ -17,6 +17,8 @@ export interface BaresipOptions {
   server?: string;
   /** A name server, `address:port`: the server is then a name without a port, found by its SRV records. */
   dns?: string;
+  /** Where it listens and sends from: 127.0.0.1, or ::1. */
+  host?: "127.0.0.1" | "::1";
   /** Of digest; default: the user. */
   authUser?: string;
   displayName?: string;
@@ -234,13 +236,19 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
     // Another phone took the port in the same moment, and is at the door that we know.
     const isOurs = socket !== undefined && (await ready(process));
     if (socket !== undefined && isOurs)
-      return new Baresip(`sip:${options.user}@127.0.0.1:${sip};transport=${options.transport ?? "udp"}`, process, socket);
+      return new Baresip(
+        `sip:${options.user}@${bracketed(options)}:${sip};transport=${options.transport ?? "udp"}`,
+        process,
+        socket,
+      );
     const { output } = process;
     socket?.destroy();
     await process.close();
     if (tries === 3) throw new Error(`baresip does not start:\n${output}`);
   }
 }
+
+const bracketed = ({ host = "127.0.0.1" }: BaresipOptions): string => (host === "::1" ? "[::1]" : host);
 
 /** It listens where it was told to. */
 const ready = (process: PhoneProcess): Promise<boolean> =>
@@ -283,9 +291,10 @@ function configuration(
 ): string {
   // Nobody hears the player; without one baresip would not decode. Files need a device that runs at their own rate.
   const lines = [
-    `sip_listen 127.0.0.1:${sip}`,
+    `sip_listen ${bracketed(options)}:${sip}`,
     ...(options.caFile === undefined ? [] : [`sip_cafile ${options.caFile}`]),
-    "net_interface 127.0.0.1",
+    `net_interface ${options.host ?? "127.0.0.1"}`,
+    ...(options.host === "::1" ? ["net_af ipv6"] : []),
     ...(options.dns === undefined ? [] : [`dns_server ${options.dns}`]),
     "call_local_timeout 600",
     "call_max_calls 10",
@@ -324,6 +333,6 @@ function account(options: BaresipOptions): string {
     `audio_codecs=${codecs.join(",")}`,
     options.srtp === undefined ? "" : `mediaenc=${options.srtp === "sdes" ? "srtp-mand" : "dtls_srtp"}`,
   ];
-  const address = `${name}<sip:${options.user}@${options.domain ?? "127.0.0.1"};transport=${transport}>`;
+  const address = `${name}<sip:${options.user}@${options.domain ?? bracketed(options)};transport=${transport}>`;
   return [address, ...parameters.filter((parameter) => parameter !== "")].join(";");
 }

@@ -4,10 +4,13 @@ import { id } from "../../../kernel/ids.ts";
 import { destination, e164, phoneLanguage } from "../destinations/contract.ts";
 import { amount } from "../systems/contract.ts";
 
-/** The beginning of numbers with country code; `+` alone: all. */
+/** The beginning of numbers with country code, or of short numbers of the country without; `+` alone: all. */
 export const numberPrefix = z
   .string()
-  .regex(/^\+\d{0,15}$/, "Give the beginning of numbers with + and country code, such as +380; + alone means all.");
+  .regex(
+    /^(\+\d{0,15}|\d{1,6})$/,
+    "Give the beginning of numbers with + and country code, such as +380, or of short numbers as they are dialled: 15; + alone means all.",
+  );
 
 const numberSettings = z.object({
   label: z.string().trim().max(100),

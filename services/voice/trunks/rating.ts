@@ -63,7 +63,8 @@ export function openRates(rates: readonly Rate[]): Rates {
       const rate = list.get(number.slice(0, length));
       if (rate !== undefined) return rate;
     }
-    return undefined;
+    // A short number has no country code: beside its own prefixes "+" holds for it, as for all.
+    return list.get("+");
   };
   /** Of a call of three minutes: fees and steps count too. */
   const weight = (trunkId: string, number: string): bigint | undefined => {

@@ -77,7 +77,12 @@ export default function AnnouncementsPage() {
             <Text size="sm" c="dimmed">
               {t("phoneFlow.announcementText")}
             </Text>
-            <SpokenTextField label={t("phoneFlow.text")} value={form.values.text} onChange={(text) => form.set("text", text)} />
+            <SpokenTextField
+              phoneSystem={system.id}
+              label={t("phoneFlow.text")}
+              value={form.values.text}
+              onChange={(text) => form.set("text", text)}
+            />
             <DestinationSelect
               phoneSystem={system.id}
               label={t("phoneFlow.afterwards")}

@@ -2,29 +2,37 @@ import { Select, Stack, Textarea } from "@mantine/core";
 import type { Speech, SpokenText } from "../../../../services/voice/elements/shapes/contract.ts";
 import { useApi } from "../../../api/api.ts";
 import { languageNames, languages, useT } from "../../../i18n/i18n.ts";
+import { Listen } from "./Listen.tsx";
 
 /** A text that is spoken, in each language that callers may have. */
-export function SpokenTextField(props: { label: string; value: SpokenText; onChange: (text: SpokenText) => void }) {
+export function SpokenTextField(props: {
+  phoneSystem: string;
+  label: string;
+  value: SpokenText;
+  onChange: (text: SpokenText) => void;
+}) {
   const t = useT();
   return (
     <Stack gap="sm">
       {languages.map((language) => (
-        <Textarea
-          key={language}
-          label={`${props.label} · ${languageNames[language]}`}
-          autosize
-          minRows={2}
-          maxRows={8}
-          maxLength={2000}
-          lang={language}
-          placeholder={t("phoneFlow.notSpoken")}
-          value={props.value[language] ?? ""}
-          onChange={(event) => {
-            const { [language]: _, ...rest } = props.value;
-            const text = event.currentTarget.value;
-            props.onChange(text === "" ? rest : { ...rest, [language]: text });
-          }}
-        />
+        <Stack key={language} gap={6}>
+          <Textarea
+            label={`${props.label} · ${languageNames[language]}`}
+            autosize
+            minRows={2}
+            maxRows={8}
+            maxLength={2000}
+            lang={language}
+            placeholder={t("phoneFlow.notSpoken")}
+            value={props.value[language] ?? ""}
+            onChange={(event) => {
+              const { [language]: _, ...rest } = props.value;
+              const text = event.currentTarget.value;
+              props.onChange(text === "" ? rest : { ...rest, [language]: text });
+            }}
+          />
+          {props.value[language] && <Listen phoneSystem={props.phoneSystem} language={language} text={props.value[language]} />}
+        </Stack>
       ))}
     </Stack>
   );
@@ -59,6 +67,7 @@ export function SpeechField(props: {
       />
       {value?.kind === "text" && (
         <SpokenTextField
+          phoneSystem={props.phoneSystem}
           label={t("phoneFlow.text")}
           value={value.text}
           onChange={(text) => props.onChange({ kind: "text", text })}

@@ -146,7 +146,7 @@ function RateDialog({ place, trunk, rate, onClose }: Of & { rate?: PhoneRate; on
       stepSeconds: rate?.stepSeconds ?? 60,
     },
     checks: {
-      prefix: (prefix) => (/^\+\d{0,15}$/.test(prefix) ? undefined : t("phoneLines.prefixRule")),
+      prefix: (prefix) => (/^(\+\d{0,15}|\d{1,6})$/.test(prefix) ? undefined : t("phoneLines.prefixRule")),
       perMinute: decimal,
       connectionFee: decimal,
     },

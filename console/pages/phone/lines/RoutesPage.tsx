@@ -142,7 +142,7 @@ function RouteDialog({ place, known, onClose }: { place: PhonePlace; known?: Out
       name: required,
       trunks: (list) => (list.length > 0 ? undefined : t("ui.required")),
       prefixes: (list) =>
-        list.length > 0 && list.every((one) => /^\+\d{0,15}$/.test(one)) ? undefined : t("phoneLines.prefixRule"),
+        list.length > 0 && list.every((one) => /^(\+\d{0,15}|\d{1,6})$/.test(one)) ? undefined : t("phoneLines.prefixRule"),
     },
     submit: async () => {
       await callApi(route, request as never);

@@ -15,7 +15,8 @@ export function Player({
 }: {
   address: string;
   name: string;
-  seconds: number;
+  /** How long it is, where that is known before it is heard. */
+  seconds?: number;
   onPlay?: () => void;
   /** Whose words are loaded where it stands. */
   words?: "phone" | "softphone";
@@ -40,7 +41,7 @@ export function Player({
           >
             <IconPlayerPlay size={16} stroke={1.7} />
           </ActionIcon>
-          <span className={css.muted}>{clock(seconds * 1000)}</span>
+          {seconds !== undefined && <span className={css.muted}>{clock(seconds * 1000)}</span>}
         </>
       )}
       <ActionIcon

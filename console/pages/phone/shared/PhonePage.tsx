@@ -18,7 +18,7 @@ const groups = {
   lines: ["numbers", "trunks", "routes", "rates"],
   flow: ["groups", "queues", "menus", "hours", "announcements", "conferences", "more"],
   records: ["calls", "reports", "voicemail", "recordings"],
-  settings: ["settings", "programs"],
+  settings: ["settings", "prompts", "programs"],
 } as const;
 type Group = keyof typeof groups;
 export type PhoneTab = (typeof groups)[Group][number];

@@ -26,6 +26,26 @@ const columns = `id, organisation_id as "organisationId", project_id as "project
   from_number as "from", from_name as "fromName", to_number as "to", to_name as "toName", extension_ids as "extensionIds", queue_id as "queueId",
   recording, started_at as "startedAt", answered_at as "answeredAt"`;
 
+/** By the names of the columns. */
+const asStored = (row: ActiveCallRow) => ({
+  id: row.id,
+  organisation_id: row.organisationId,
+  project_id: row.projectId,
+  system_id: row.systemId,
+  process_id: row.processId,
+  direction: row.direction,
+  state: row.state,
+  from_number: row.from,
+  from_name: row.fromName,
+  to_number: row.to,
+  to_name: row.toName,
+  extension_ids: row.extensionIds,
+  queue_id: row.queueId,
+  recording: row.recording,
+  started_at: row.startedAt,
+  answered_at: row.answeredAt,
+});
+
 export const activeCallStore = {
   /** By id, which is by time. */
   list: (tx: Tx, systemId: string, after: string | undefined, limit: number): Promise<ActiveCallRow[]> => tx.sql<ActiveCallRow[]>`
@@ -37,13 +57,15 @@ export const activeCallStore = {
     return row;
   },
 
-  /** As it is now: makes it, or changes what may change. */
-  async put(tx: Tx, row: ActiveCallRow): Promise<void> {
+  /** As they are now: makes them, or changes what may change. One statement for all of them, the same however many they are. */
+  async put(tx: Tx, calls: readonly ActiveCallRow[]): Promise<void> {
+    const rows = JSON.stringify(calls.map(asStored));
     await tx.sql`
       insert into voice.active_calls (id, organisation_id, project_id, system_id, process_id, direction, state, from_number, from_name, to_number, to_name,
         extension_ids, queue_id, recording, started_at, answered_at)
-      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.systemId}, ${row.processId}, ${row.direction}, ${row.state}, ${row.from}, ${row.fromName},
-        ${row.to}, ${row.toName}, ${row.extensionIds}, ${row.queueId}, ${row.recording}, ${row.startedAt}, ${row.answeredAt})
+      select id, organisation_id, project_id, system_id, process_id, direction, state, from_number, from_name, to_number, to_name,
+        extension_ids, queue_id, recording, started_at, answered_at
+      from json_populate_recordset(null::voice.active_calls, ${rows}::text::json)
       on conflict (id) do update set state = excluded.state, to_number = excluded.to_number, to_name = excluded.to_name, extension_ids = excluded.extension_ids,
         queue_id = excluded.queue_id, recording = excluded.recording, answered_at = excluded.answered_at`;
   },

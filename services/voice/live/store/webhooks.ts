@@ -38,6 +38,14 @@ export interface DueDelivery {
   attempts: number;
 }
 
+/** Something that webhooks of a phone system may want to know. */
+export interface WebhookNews {
+  systemId: string;
+  event: CallWebhookEvent;
+  /** Called once for each of them. */
+  idAndBody: () => { id: string; body: string };
+}
+
 export const webhookSecretPurpose = (id: string): string => `voice.webhook:${id}`;
 
 const columns = `id, organisation_id as "organisationId", project_id as "projectId", system_id as "systemId", name, url, secret, events, enabled,
@@ -69,15 +77,21 @@ export const webhookStore = {
     await tx.sql`delete from voice.webhooks where id = ${id}`;
   },
 
-  /** In the transaction of what it tells of: one delivery for each webhook that wants to know. */
-  async tell(tx: Tx, systemId: string, event: CallWebhookEvent, idAndBody: () => { id: string; body: string }): Promise<void> {
-    const rows = await tx.sql<{ id: string; organisationId: string }[]>`
-      select id, organisation_id as "organisationId" from voice.webhooks where system_id = ${systemId} and enabled and ${event} = any(events) limit 100`;
-    for (const row of rows) {
-      const { id, body } = idAndBody();
-      await tx.sql`insert into voice.webhook_deliveries (id, webhook_id, organisation_id, event, body)
-        values (${id}, ${row.id}, ${row.organisationId}, ${event}, ${body})`;
-    }
+  /** In the transaction of what they tell of: one delivery for each webhook that wants to know, in the order of the news. */
+  async tell(tx: Tx, news: readonly WebhookNews[]): Promise<void> {
+    if (news.length === 0) return;
+    const systemIds = [...new Set(news.map(({ systemId }) => systemId))];
+    const rows = await tx.sql<Pick<WebhookRow, "id" | "organisationId" | "systemId" | "events">[]>`
+      select w.id, w.organisation_id as "organisationId", w.system_id as "systemId", w.events from unnest(${systemIds}::text[]) as asked
+        cross join lateral (select * from voice.webhooks where system_id = asked and enabled order by id limit 100) w`;
+    if (rows.length === 0) return;
+    for (const { systemId, event, idAndBody } of news)
+      for (const row of rows) {
+        if (row.systemId !== systemId || !row.events.includes(event)) continue;
+        const { id, body } = idAndBody();
+        await tx.sql`insert into voice.webhook_deliveries (id, webhook_id, organisation_id, event, body)
+          values (${id}, ${row.id}, ${row.organisationId}, ${event}, ${body})`;
+      }
   },
 
   /** Those that are due, of those that are still wanted; nobody else takes them for so long. */

@@ -156,9 +156,11 @@ export class EmbeddedEngine implements MediaEngine {
   }
 
   #leastBusy(): WorkerHandle {
-    const load = (worker: WorkerHandle): number =>
-      this.#callsOf(worker).length + 5 * [...this.#conferences.values()].filter((each) => each.worker === worker).length;
-    return this.#workers.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
+    const load = new Map(this.#workers.map((worker) => [worker, 0]));
+    const add = (worker: WorkerHandle, more: number) => void load.set(worker, (load.get(worker) as number) + more);
+    for (const { worker } of this.#calls.values()) add(worker, 1);
+    for (const { worker } of this.#conferences.values()) add(worker, 5);
+    return this.#workers.reduce((best, worker) => ((load.get(worker) as number) < (load.get(best) as number) ? worker : best));
   }
 
   #event(event: MediaEvent): void {

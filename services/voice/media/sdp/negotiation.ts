@@ -52,10 +52,11 @@ const videoDirection = (options: NegotiationOptions): MediaDirection => options.
 export class Negotiation {
   readonly #fixed: { addresses: readonly string[]; port: number; fingerprint: string; ssrc: number; videoSsrc: number };
   readonly #session = String(randomInt(1, 2 ** 47));
-  readonly #cname = randomBytes(9).toString("base64url");
+  readonly #cname = `${randomInt(2 ** 47).toString(36)}${randomInt(2 ** 47).toString(36)}`;
   #version = 0;
   #address: string;
-  #ice = newIce();
+  /** Most phones know no ICE: made when it is asked for. */
+  #iceNow: IceCredentials | undefined;
   #iceBefore: IceCredentials | undefined;
   #remoteIce: string | undefined;
   readonly #keys = new Map<SrtpSuite, Buffer>();
@@ -82,6 +83,11 @@ export class Negotiation {
   /** Those that hold, and those before them: a browser that changes to new ones asks with either until it has read our answer, and some of it after that. */
   get ice(): readonly IceCredentials[] {
     return this.#iceBefore ? [this.#ice, this.#iceBefore] : [this.#ice];
+  }
+
+  get #ice(): IceCredentials {
+    this.#iceNow ??= newIce();
+    return this.#iceNow;
   }
 
   get agreed(): Agreement | undefined {
@@ -138,7 +144,7 @@ export class Negotiation {
     // Other credentials are another ICE session, and need others of ours too (RFC 8445 section 2.4).
     if (this.#remoteIce !== undefined && remote.iceUser !== this.#remoteIce) {
       this.#iceBefore = this.#ice;
-      this.#ice = newIce();
+      this.#iceNow = newIce();
     }
     this.#remoteIce = remote.iceUser;
     const event = eventFor(remote, codec.name);
@@ -253,7 +259,7 @@ export class Negotiation {
       ssrc,
       videoSsrc,
       cname: this.#cname,
-      ice: this.#agreed && this.#agreed.remote.iceUser === undefined ? undefined : this.#ice,
+      ice: profile !== "webrtc" || (this.#agreed && this.#agreed.remote.iceUser === undefined) ? undefined : this.#ice,
       fingerprint,
       lines: this.#lines,
     };

@@ -1,5 +1,4 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
-import { emit } from "../../../../kernel/events.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { CallDirection, CallLeg, CallOutcome, PhoneCall } from "../contract.ts";
 
@@ -74,27 +73,54 @@ export const callConditions = (tx: Tx, filter: CallFilter) => tx.sql`
   ${filter.from === undefined ? tx.sql`` : tx.sql`and c.started_at >= ${filter.from}::timestamptz`}
   ${filter.to === undefined ? tx.sql`` : tx.sql`and c.started_at < ${filter.to}::timestamptz`}`;
 
+/** By the names of the columns. */
+const asStored = (row: CallRowWithLegs) => ({
+  id: row.id,
+  organisation_id: row.organisationId,
+  project_id: row.projectId,
+  system_id: row.systemId,
+  direction: row.direction,
+  outcome: row.outcome,
+  from_number: row.fromNumber,
+  from_name: row.fromName,
+  to_number: row.toNumber,
+  to_name: row.toName,
+  extension_ids: row.extensionIds,
+  trunk_id: row.trunkId,
+  phone_number_id: row.phoneNumberId,
+  queue_id: row.queueId,
+  service_level_seconds: row.serviceLevelSeconds,
+  country: row.country,
+  started_at: row.startedAt,
+  answered_at: row.answeredAt,
+  ended_at: row.endedAt,
+  wait_seconds: row.waitSeconds,
+  talk_seconds: row.talkSeconds,
+  cause: row.cause,
+  reason: row.reason,
+  hung_up_by: row.hungUpBy,
+  cost: row.cost,
+  price: row.price,
+  currency: row.currency,
+  quality: row.quality,
+  legs: row.legs,
+});
+
 export const callStore = {
-  /** False when it is written already: a record is written once. */
-  async insert(tx: Tx, row: CallRowWithLegs): Promise<boolean> {
-    const rows = await tx.sql`
+  /** Those that were not written yet: a record is written once. One statement for all of them, the same however many they are. */
+  async insert(tx: Tx, calls: readonly CallRowWithLegs[]): Promise<CallRowWithLegs[]> {
+    const rows = JSON.stringify(calls.map(asStored));
+    const inserted = await tx.sql<{ id: string }[]>`
       insert into voice.calls (id, organisation_id, project_id, system_id, direction, outcome, from_number, from_name, to_number, to_name,
         extension_ids, trunk_id, phone_number_id, queue_id, service_level_seconds, country, started_at, answered_at, ended_at, wait_seconds,
         talk_seconds, cause, reason, hung_up_by, cost, price, currency, quality, legs)
-      values (${row.id}, ${row.organisationId}, ${row.projectId}, ${row.systemId}, ${row.direction}, ${row.outcome}, ${row.fromNumber}, ${row.fromName},
-        ${row.toNumber}, ${row.toName}, ${row.extensionIds}, ${row.trunkId}, ${row.phoneNumberId}, ${row.queueId}, ${row.serviceLevelSeconds},
-        ${row.country}, ${row.startedAt}, ${row.answeredAt}, ${row.endedAt}, ${row.waitSeconds}, ${row.talkSeconds}, ${row.cause}, ${row.reason},
-        ${row.hungUpBy ?? null}, ${row.cost}, ${row.price}, ${row.currency}, ${row.quality === null ? null : tx.sql.json(row.quality as never)},
-        ${tx.sql.json(row.legs as never)})
+      select id, organisation_id, project_id, system_id, direction, outcome, from_number, from_name, to_number, to_name,
+        extension_ids, trunk_id, phone_number_id, queue_id, service_level_seconds, country, started_at, answered_at, ended_at, wait_seconds,
+        talk_seconds, cause, reason, hung_up_by, cost, price, currency, quality, legs
+      from json_populate_recordset(null::voice.calls, ${rows}::text::json)
       on conflict (id) do nothing returning id`;
-    if (rows.length === 0) return false;
-    await emit(tx, {
-      type: "voice.call.ended",
-      organisationId: row.organisationId,
-      projectId: row.projectId,
-      payload: { callId: row.id, phoneSystemId: row.systemId },
-    });
-    return true;
+    const fresh = new Set(inserted.map(({ id }) => id));
+    return calls.filter(({ id }) => fresh.has(id));
   },
 
   async find(tx: Tx, id: string): Promise<(CallListRow & { legs: CallLeg[] }) | undefined> {

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { datagramLookup } from "../../../../kernel/datagrams.ts";
 import type { Source } from "../ports.ts";
 import { type Flow, type FlowEvents, plainAddress } from "./flow.ts";
 
@@ -15,7 +16,7 @@ export class UdpSocket {
   constructor(host: string, local: (remote: string) => Flow["local"]) {
     this.#family = isIPv6(host) ? 6 : 4;
     this.#local = local;
-    this.#socket = createSocket({ type: this.#family === 6 ? "udp6" : "udp4" });
+    this.#socket = createSocket({ type: this.#family === 6 ? "udp6" : "udp4", lookup: datagramLookup });
   }
 
   get family(): 4 | 6 {
