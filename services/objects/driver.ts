@@ -241,6 +241,8 @@ export interface Upload extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
+  /** Whoever began it asked for no checksum: this one is kept all the same, and parts may come with others. */
+  checksumImplied?: boolean;
   encryption?: Exclude<Encryption["kind"], "none">;
   startedAtMs: number;
 }
@@ -344,7 +346,7 @@ export interface ObjectStore {
   uploadCreate(
     bucketId: Id<"bucket">,
     key: string,
-    options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | keyof ObjectMarks> & {
+    options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | "checksumImplied" | keyof ObjectMarks> & {
       headers?: ObjectHeaders;
       metadata?: Record<string, string>;
       encryption?: Encryption;

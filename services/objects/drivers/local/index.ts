@@ -316,7 +316,7 @@ class LocalStore implements ObjectStore {
     this.#write((transaction) => changeSettings(transaction, bucketId, change));
 
   uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
-    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
+    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, checksumImplied, meter } = options;
     return this.#write((transaction) => {
       const encryption = newEncryptionRecord(
         options.encryption ?? { kind: settingsIn(transaction, bucketId).encryption ?? "none" },
@@ -329,6 +329,7 @@ class LocalStore implements ObjectStore {
         startedAtMs: 0,
         ...(checksumAlgorithm && { checksumAlgorithm }),
         ...(checksumType && { checksumType }),
+        ...(checksumImplied && { checksumImplied }),
         ...(encryption && { encryption }),
         ...marksOf(options),
       };

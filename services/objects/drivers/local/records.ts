@@ -37,6 +37,7 @@ export interface UploadRecord extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
+  checksumImplied?: boolean;
   encryption?: EncryptionRecord;
   startedAtMs: number;
 }

@@ -1,15 +1,8 @@
 import { CloudError } from "../../../../kernel/errors.ts";
-import {
-  type ChecksumAlgorithm,
-  type ChecksumType,
-  type CompletePart,
-  checksumAlgorithms,
-  type ObjectStore,
-  type Upload,
-} from "../../driver.ts";
+import { type ChecksumAlgorithm, type CompletePart, checksumAlgorithms, type ObjectStore, type Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { readDocument } from "../body.ts";
-import { algorithmName, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
+import { algorithmName, askedFor, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
 import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
@@ -29,7 +22,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     throw error;
   });
   // "Only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
-  if (upload?.checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
+  if (upload && askedFor(upload).checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
@@ -48,7 +41,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   const object = await backend.store
     .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
       ...writeConditions(request),
-      ...wholeObject(request, parts.length, upload?.checksumType),
+      ...wholeObject(request, parts.length, upload),
       meter: { requestClass: "write" },
     })
     .catch((error: unknown) => {
@@ -117,7 +110,8 @@ function partSums(node: XmlNode): Partial<Record<ChecksumAlgorithm, string>> {
 }
 
 /** A checksum over those of the parts wants them all named again; what the upload does not sum cannot fit. */
-function requirePartSums({ checksumAlgorithm, checksumType }: Upload, parts: CompletePart[]): void {
+function requirePartSums(upload: Upload, parts: CompletePart[]): void {
+  const { checksumAlgorithm, checksumType } = askedFor(upload);
   for (const { number, checksums = {} } of parts) {
     const [other] = Object.keys(checksums).filter((algorithm) => algorithm !== checksumAlgorithm);
     if (other && checksumAlgorithm)
@@ -134,16 +128,18 @@ function requirePartSums({ checksumAlgorithm, checksumType }: Upload, parts: Com
 function wholeObject(
   request: S3Request,
   partCount: number,
-  type: ChecksumType | undefined,
+  upload: Upload | undefined,
 ): Pick<CompleteOptions, "sizeBytes" | "checksums"> {
   const size = request.headers.get("x-amz-mp-object-size");
   if (size !== undefined && !/^\d{1,15}$/.test(size))
     throw new S3Error("InvalidRequest", `Value for x-amz-mp-object-size header is invalid: '${size}'`);
   const asked = request.headers.get("x-amz-checksum-type")?.toLowerCase();
-  if (asked !== undefined && type !== undefined && asked !== type)
+  const type = upload?.checksumType;
+  const begunWith = upload && askedFor(upload).checksumType;
+  if (asked !== undefined && upload !== undefined && asked !== begunWith)
     throw new S3Error(
       "InvalidRequest",
-      `The upload was created using the ${type.toUpperCase()} checksum mode. The complete request must use the same checksum mode.`,
+      `The upload was created using the ${begunWith?.toUpperCase() ?? "null"} checksum mode. The complete request must use the same checksum mode.`,
     );
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {

@@ -1,6 +1,6 @@
 import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { openUpload } from "../body.ts";
-import { checksumHeaders } from "../checksums.ts";
+import { checksumHeaders, implied } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
 import { askedEncryption, encryptionHeaders } from "../encryption.ts";
 import { expirationHeader } from "../expiration.ts";
@@ -23,6 +23,7 @@ export const PutObject: S3Operation = async (context) => {
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
+      checksum: implied,
       ...upload.options,
       ...writeConditions(request),
       headers: kept,
