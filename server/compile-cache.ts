@@ -59,8 +59,8 @@ const forSize = "--optimize-for-size";
  */
 const forBodies = ["--expose-gc", "--no-parallel-scavenge"];
 /**
- * Of the object door 21 MiB live for long, and V8 let what requests leave behind grow to 100 and more before it looked at it for the first time. From 40 MiB on,
- * and at six tenths more than lived the last time: some 20 ms each, once in several seconds under load.
+ * In the object door some 16 MiB live for long, and V8 let what requests leave behind grow to 100 MiB before it looked at it for the first time. From 40 MiB on it does,
+ * and whenever there is 0.6 more than lived the last time: some 60 MiB less with two processes, at the same processor time (bench/README.md).
  */
 const forOldOnes = ["--initial-old-space-size=40", "--heap-growing-percent=60"];
 const youngSpace = "--max-semi-space-size=";
