@@ -21,7 +21,7 @@ export class Held {
   }
 
   async during<T>(names: string[], work: () => Promise<T>): Promise<T> {
-    const look = (): void => names.forEach((name) => void this.look(name));
+    const look = (): void => this.look(...names);
     const timer = setInterval(look, everyMs);
     try {
       return await work();
@@ -31,16 +31,19 @@ export class Held {
     }
   }
 
-  look(name: string): void {
+  look(...names: string[]): void {
     const pids = this.#pids();
     const sum = (of: (pid: number) => number): number => pids.reduce((total, pid) => total + of(pid), 0);
-    const before = this.#most.get(name);
-    this.#most.set(name, {
-      rss: Math.max(before?.rss ?? 0, sum(rssBytes)),
-      pss: Math.max(before?.pss ?? 0, sum(pssBytes)),
-      anonymous: Math.max(before?.anonymous ?? 0, sum(anonymousBytes)),
-      processes: Math.max(before?.processes ?? 0, pids.length),
-    });
+    const now = { rss: sum(rssBytes), pss: sum(pssBytes), anonymous: sum(anonymousBytes), processes: pids.length };
+    for (const name of names) {
+      const before = this.#most.get(name) ?? now;
+      this.#most.set(name, {
+        rss: Math.max(before.rss, now.rss),
+        pss: Math.max(before.pss, now.pss),
+        anonymous: Math.max(before.anonymous, now.anonymous),
+        processes: Math.max(before.processes, now.processes),
+      });
+    }
   }
 
   table(): string {
