@@ -5,6 +5,7 @@ import { book } from "./accounts.ts";
 import { type Checksums, checksumTypeFor, multipartChecksum, multipartEtag } from "./checksums.ts";
 import { createList, release } from "./contents.ts";
 import type { ReadView, Transaction } from "./database.ts";
+import { describeEncryption } from "./encryption.ts";
 import {
   afterPrefix,
   bucketKey,
@@ -35,7 +36,7 @@ export function uploadAt(index: Pick<Transaction, "get">, bucketId: Id<"bucket">
 export const storedUpload = (uploadId: Id<"upload">, { encryption, ...record }: UploadRecord): Upload => ({
   uploadId,
   ...record,
-  ...(encryption && { encryption: encryption.kind }),
+  ...describeEncryption(encryption),
 });
 
 export function createUpload(

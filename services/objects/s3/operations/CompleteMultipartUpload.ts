@@ -4,7 +4,7 @@ import type { S3Bucket } from "../backend.ts";
 import { readDocument } from "../body.ts";
 import { algorithmName, askedFor, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
-import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
+import { encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -22,7 +22,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     throw error;
   });
   // "Only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
-  if (upload && askedFor(upload).checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
+  if (upload && askedFor(upload).checksumAlgorithm !== undefined) requirePartKey(upload, sentCustomerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
@@ -57,7 +57,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
   return {
     status: 200,
-    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request) },
+    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request, bucket) },
     body: xmlDocument(
       "CompleteMultipartUploadResult",
       element("Location", `http://${request.host}${request.rawPath}`),
@@ -145,11 +145,12 @@ function wholeObject(
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);
     if (value === undefined) continue;
-    // A composite checksum ends with the number of parts; some clients leave that to us.
-    const [sum = "", count = String(partCount), ...more] = type === "composite" ? value.split("-") : [value];
+    // A composite checksum ends with the number of parts; some clients leave that to us. Of what was completed before we know no type.
+    const composite = type === "composite" || (upload === undefined && value.includes("-"));
+    const [sum = "", count = String(partCount), ...more] = composite ? value.split("-") : [value];
     if (!isChecksum(algorithm, sum) || !/^\d{1,5}$/.test(count) || more.length > 0)
       throw invalidChecksum(`x-amz-checksum-${algorithm}`);
-    checksums[algorithm] = type === "composite" ? `${sum}-${count}` : sum;
+    checksums[algorithm] = composite ? `${sum}-${count}` : sum;
   }
   return {
     ...(size === undefined ? {} : { sizeBytes: Number(size) }),

@@ -18,7 +18,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
   refuseUnsupported(request);
   const checksum = askedChecksum(request);
   const asked = askedFor(checksum);
-  const encryption = askedEncryption(request);
+  const encryption = askedEncryption(request, bucket);
   const upload = await backend.store.uploadCreate(bucket.bucketId, request.key, {
     ...checksum,
     headers: keptHeaders(request),
@@ -35,7 +35,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
       ...xmlHeaders,
       ...(asked.checksumAlgorithm && { "x-amz-checksum-algorithm": algorithmName(asked.checksumAlgorithm) }),
       ...(asked.checksumType && { "x-amz-checksum-type": checksumTypeName(asked.checksumType) }),
-      ...encryptionHeaders(upload, request),
+      ...encryptionHeaders(upload, request, bucket),
     },
     body: xmlDocument(
       "InitiateMultipartUploadResult",

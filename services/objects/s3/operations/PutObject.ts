@@ -18,7 +18,7 @@ export const PutObject: S3Operation = async (context) => {
   refuseUnsupported(request);
   const kept = keptHeaders(request);
   const metadata = keptMetadata(request);
-  const encryption = askedEncryption(request);
+  const encryption = askedEncryption(request, bucket);
   const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)), ...(await accessOfNew(context, bucket)) };
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
@@ -34,6 +34,6 @@ export const PutObject: S3Operation = async (context) => {
     });
     const expiration = await expirationHeader(context, bucket, object);
     const headers = { ...writtenVersionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
-    return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request) } };
+    return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request, bucket) } };
   });
 };

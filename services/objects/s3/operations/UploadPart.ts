@@ -4,7 +4,7 @@ import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { openUpload } from "../body.ts";
 import { askedFor, checksumHeaders, sentChecksum } from "../checksums.ts";
-import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
+import { customerKey, encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
@@ -33,7 +33,7 @@ export const UploadPart: S3Operation = async (context) => {
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
     const sums = given === undefined && expected !== undefined ? part.checksums : given && sentChecksum(given);
-    const headers = { ...checksumHeaders(sums ?? {}), ...encryptionHeaders(multipart, request) };
+    const headers = { ...checksumHeaders(sums ?? {}), ...encryptionHeaders(multipart, request, bucket) };
     return { status: 200, headers: { ETag: quote(part.etag), ...headers } };
   });
 };
@@ -52,7 +52,7 @@ export const uploadIdOf = ({ request }: S3Context): Id<"upload"> => (request.que
 export async function openMultipart(context: S3Context, bucket: S3Bucket): Promise<Upload> {
   checkKey(context.request.key);
   const upload = await context.backend.store
-    .upload(bucket.bucketId, uploadIdOf(context), customerKey(context.request))
+    .upload(bucket.bucketId, uploadIdOf(context), sentCustomerKey(context.request))
     .catch((error: unknown) => {
       throw CloudError.is(error) && error.details.reason === "customer_key_wrong"
         ? new S3Error("InvalidRequest", "The provided encryption parameters did not match the ones used originally.", {

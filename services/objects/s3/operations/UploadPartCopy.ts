@@ -42,7 +42,7 @@ export const UploadPartCopy: S3Operation = async (context) => {
       });
       return {
         status: 200,
-        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request) },
+        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request, bucket) },
         body: xmlDocument(
           "CopyPartResult",
           element("LastModified", xmlTime(part.modifiedAtMs)),
