@@ -144,7 +144,8 @@ function wholeObject(
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);
-    if (value === undefined) continue;
+    // AWS takes no notice of others than its own where none was asked for.
+    if (value === undefined || (upload?.checksumImplied && algorithm !== upload.checksumAlgorithm)) continue;
     // A composite checksum ends with the number of parts; some clients leave that to us. Of what was completed before we know no type.
     const composite = type === "composite" || (upload === undefined && value.includes("-"));
     const [sum = "", count = String(partCount), ...more] = composite ? value.split("-") : [value];
