@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newCloud } from "../e2e/cloud.ts";
-import { processTree, pssBytes, rssBytes } from "../testing/processes.ts";
+import { processTree } from "../testing/processes.ts";
 import { generate, type Result } from "./generate.ts";
+import { Held } from "./held.ts";
 import type { Job } from "./load.ts";
 import { startNginx } from "./nginx.ts";
-import { figure, mebibytes, median, table, tell } from "./report.ts";
+import { figure, median, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
 import { s3rverKeys, startS3rver } from "./s3rver.ts";
 
@@ -20,6 +21,9 @@ const objectsOf = (size: number): number => (size > 2 ** 18 ? 64 : 500);
 /** So many are deleted, at each number of connections. */
 const deleted = 1000;
 const keys = 1000;
+
+/** What is held at most is told of each kind of work apart, as what one leaves behind is there in the next. */
+const heldNames = (name: string): string[] => ["in all", name.replace(/ × \d+$/, "")];
 
 /** A server that is measured, and what of a job it needs said otherwise. */
 interface Server {
@@ -64,8 +68,10 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
         ? []
         : [{ name: "s3rver", pids: () => [s3rver.pid], job: signed(s3rver.port, { ...s3rverKeys, region }) }]),
     ];
+    const [own] = servers;
     const alone = servers.slice(0, 1);
-    const held = { rss: 0, pss: 0, processes: 1 };
+    const held = new Held(doors);
+    held.look("before the first request");
     let names = 0;
 
     const rows: string[][] = [];
@@ -81,33 +87,24 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
         tell(`objects: ${name}, round ${round + 1}`);
         const job = work(names++);
         for (const server of of) {
-          const result = await generate(server.job(job), server.pids());
+          const run = () => generate(server.job(job), server.pids());
+          const result = server === own ? await held.during(heldNames(name), run) : await run();
           results.set(server.name, [...(results.get(server.name) ?? []), result]);
         }
-        const pids = doors();
-        held.rss = Math.max(
-          held.rss,
-          pids.reduce((sum, pid) => sum + rssBytes(pid), 0),
-        );
-        held.pss = Math.max(
-          held.pss,
-          pids.reduce((sum, pid) => sum + pssBytes(pid), 0),
-        );
-        held.processes = pids.length;
       }
       const middle = (server: string): Result | undefined =>
         results.get(server)?.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor((rounds - 1) / 2)];
-      const own = middle("Khmara") as Result;
+      const ours = middle("Khmara") as Result;
       const ratio = (server: string, pick: (result: Result) => number): string => {
         const other = middle(server);
-        return other === undefined ? "" : (pick(own) / pick(other)).toFixed(2);
+        return other === undefined ? "" : (pick(ours) / pick(other)).toFixed(2);
       };
       rows.push([
         name,
-        show(own),
-        figure(own.p50),
-        figure(own.p99),
-        figure(1000 / own.perCpuSecond),
+        show(ours),
+        figure(ours.p50),
+        figure(ours.p99),
+        figure(1000 / ours.perCpuSecond),
         ...["nginx", "s3rver"].map((server) => {
           const other = middle(server);
           return other === undefined ? "" : show(other);
@@ -203,13 +200,7 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
       "÷ nginx, per CPU second",
       "÷ s3rver",
     ];
-    return [
-      table(head, rows),
-      "",
-      `The ${held.processes} processes of the object door held ${mebibytes(held.rss)} (RSS of each added up) or ${mebibytes(held.pss)} (PSS) at most.`,
-      "",
-      table(["floor of this disk and processor", ""], floors(rounds)),
-    ].join("\n");
+    return [table(head, rows), "", held.table(), "", table(["floor of this disk and processor", ""], floors(rounds))].join("\n");
   } finally {
     await cloud.remove();
     await nginx?.stop();

@@ -12,8 +12,8 @@ const repository = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "khmara-loaded-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The built-in modules that a process has loaded in the end. */
-async function builtinsOf(words: string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
+/** What a process tells: the modules that it has loaded in the end. */
+async function loadedIn(words: string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, words, {
     cwd: repository,
     env: { ...process.env, ...environment },
@@ -32,9 +32,22 @@ test("no process of a cloud loads undici, which is 7 MB in each", async () => {
   // As services/apps/mailAccounts/trying.ts loads it.
   const mail = `(await import("node:module")).createRequire("${repository}/")("nodemailer/lib/smtp-connection");`;
   const script = `${all.map((file) => `await import("./${file}");`).join("\n")}\n${mail}\n${tellLoaded}`;
-  const loaded = await builtinsOf(["--input-type=module", "--eval", script]);
+  const loaded = await loadedIn(["--input-type=module", "--eval", script]);
   assert.match(loaded, /NativeModule http\b/);
   assert.doesNotMatch(loaded, /undici/, "import types alone from node:http; its values come from process.getBuiltinModule");
+});
+
+test("no process of a cloud loads the S3 client before it calls another S3: it is 10 MB in each", async () => {
+  const script = (...modules: string[]) => `const { registerHooks } = await import("node:module");
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    ${modules.map((file) => `await import("./${file}");`).join("\n")}
+    process.stdout.write(loaded.join("\\n"), () => process.exit(0));`;
+  const loadedBy = (...modules: string[]) => loadedIn(["--input-type=module", "--eval", script(...modules)]);
+  const first = await loadedBy("server/cloud.ts", "server/control-plane.ts", "server/core.ts", "server/object-door.ts");
+  assert.match(first, /services\/objects\/backup\/send\.ts/);
+  assert.doesNotMatch(first, /client-s3/);
+  assert.match(await loadedBy("services/objects/backup/remote.ts"), /client-s3/, "the name by which it would be seen");
 });
 
 test("after a warm-up nothing strips types, which is 25 MB: what is imported late is in the cache, too", async () => {
@@ -53,9 +66,9 @@ test("after a warm-up nothing strips types, which is 25 MB: what is imported lat
   process.env["NODE_COMPILE_CACHE"] = cache;
   assert.deepEqual(lateModules(folder), [join(folder, "gateway", "late.ts")]);
   await warmCompileCache(folder, [entry], new AbortController().signal);
-  assert.doesNotMatch(await builtinsOf(childWords(entry), environment), /amaro/);
+  assert.doesNotMatch(await loadedIn(childWords(entry), environment), /amaro/);
   const cold = { NODE_COMPILE_CACHE: join(folder, "another") };
-  assert.match(await builtinsOf(childWords(entry), cold), /amaro/, "the name by which it would be seen");
+  assert.match(await loadedIn(childWords(entry), cold), /amaro/, "the name by which it would be seen");
 });
 
 test("the warm-up knows the drivers and the certificates", () => {

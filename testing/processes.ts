@@ -42,3 +42,12 @@ export function rssBytes(pid: number): number {
     return 0;
   }
 }
+
+/** Of it what no file is behind: heaps, stacks, buffers. Bytes. */
+export function anonymousBytes(pid: number): number {
+  try {
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}

@@ -34,9 +34,10 @@ export interface ObjectHeaders {
 
 /**
  * How bytes lie on the disk: as they came; encrypted with keys that the store keeps sealed by the cloud's master key; or with a key (32
- * bytes, for AES-256) that the customer gives with every request and that is kept nowhere.
+ * bytes, for AES-256) that the customer gives with every request and that is kept nowhere. `managed`: asked for under the name of the key that
+ * the cloud manages for the bucket's project; it lies as all do that the cloud has the keys of.
  */
-export type Encryption = { kind: "none" } | { kind: "server" } | { kind: "customer"; key: Uint8Array };
+export type Encryption = { kind: "none" } | { kind: "server"; managed?: boolean } | { kind: "customer"; key: Uint8Array };
 
 export interface ObjectPart {
   number: number;
@@ -74,6 +75,8 @@ export interface BucketSettings {
   };
   /** What is written from now on is encrypted, unless the write says how. */
   encryption?: "server" | "none";
+  /** Of `server`: under the name of the managed key, and how that was said. */
+  managedKey?: { keyId?: string; bucketKey: boolean };
 }
 
 /** failed_precondition where the two do not go together. */
@@ -83,6 +86,7 @@ export function withChange(
 ): BucketSettings {
   const { versioning = settings.versioning, engine = settings.engine, lock = settings.lock } = change;
   const { encryption = settings.encryption } = change;
+  const managedKey = change.encryption === undefined ? settings.managedKey : change.managedKey;
   if (lock !== undefined && versioning !== "enabled")
     throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
       details: { resource: "bucket", reason: "versioning_locked" },
@@ -92,8 +96,13 @@ export function withChange(
     ...(engine !== undefined && { engine }),
     ...(lock !== undefined && { lock }),
     ...(encryption !== undefined && { encryption }),
+    ...(encryption === "server" && managedKey !== undefined && { managedKey }),
   };
 }
+
+/** How a bucket encrypts what says nothing. */
+export const standardEncryption = ({ encryption = "none", managedKey }: BucketSettings): Encryption =>
+  encryption === "server" && managedKey !== undefined ? { kind: "server", managed: true } : { kind: encryption };
 
 /** Who owns an object and whom that one lets at it, where that is not just the bucket's owner. The store keeps it and never looks into it. */
 export interface ObjectAccess {
@@ -120,6 +129,8 @@ export interface StoredObject extends ObjectMarks {
   etag: string;
   /** Absent: not encrypted. */
   encryption?: Exclude<Encryption["kind"], "none">;
+  /** Encryption `server` under the name of the managed key. */
+  managedKey?: boolean;
   modifiedAtMs: number;
   headers: ObjectHeaders;
   /** x-amz-meta-*, names in lower case. */
@@ -241,7 +252,10 @@ export interface Upload extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
+  /** Whoever began it asked for no checksum: this one is kept all the same, and parts may come with others. */
+  checksumImplied?: boolean;
   encryption?: Exclude<Encryption["kind"], "none">;
+  managedKey?: boolean;
   startedAtMs: number;
 }
 
@@ -344,7 +358,7 @@ export interface ObjectStore {
   uploadCreate(
     bucketId: Id<"bucket">,
     key: string,
-    options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | keyof ObjectMarks> & {
+    options?: Pick<Upload, "checksumAlgorithm" | "checksumType" | "checksumImplied" | keyof ObjectMarks> & {
       headers?: ObjectHeaders;
       metadata?: Record<string, string>;
       encryption?: Encryption;

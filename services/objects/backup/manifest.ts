@@ -47,6 +47,7 @@ export interface Entry
   > {
   versionId?: string | undefined;
   encryption?: StoredObject["encryption"];
+  managedKey?: StoredObject["managedKey"];
   tags?: StoredObject["tags"];
   retention?: StoredObject["retention"];
   legalHold?: StoredObject["legalHold"];

@@ -17,6 +17,7 @@ import {
 import { CloudError } from "../../../kernel/errors.ts";
 import { checkUrl, resolveHost } from "../../../kernel/outbound/addresses.ts";
 import { reasonOf } from "../../../kernel/outbound/webhook.ts";
+import { partBytes } from "./partBytes.ts";
 
 const { Agent: HttpAgent } = process.getBuiltinModule("node:http");
 const { Agent: HttpsAgent } = process.getBuiltinModule("node:https");
@@ -44,8 +45,6 @@ const connectMs = 10_000;
 const silentMs = 60_000;
 /** Of each call, with growing pauses. */
 const attempts = 5;
-/** What is sent at once: the memory of one transfer. */
-export const partBytes = 8 * 2 ** 20;
 /** S3 takes 10,000 parts; one that is larger than 80 GB gets larger ones. */
 const mostParts = 9_900;
 

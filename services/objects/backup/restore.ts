@@ -143,7 +143,9 @@ function asItWas(entry: Entry, to: Destination): Omit<PutOptions, "checksum"> {
     ...(to.locks && entry.retention && { retention: entry.retention }),
     ...(to.locks && entry.legalHold !== undefined && { legalHold: entry.legalHold }),
     ...(to.sameProject && entry.access && { access: entry.access }),
-    ...(entry.encryption === "server" && { encryption: { kind: "server" } as const }),
+    ...(entry.encryption === "server" && {
+      encryption: { kind: "server", ...(entry.managedKey && { managed: true }) } as const,
+    }),
   };
 }
 

@@ -4,7 +4,8 @@ import type { Id } from "../../../kernel/ids.ts";
 import type { ObjectStore, StoredObject } from "../driver.ts";
 import { everything, inParallel, walk } from "../walk.ts";
 import { contentOf, entryOf, type Line, noContent } from "./manifest.ts";
-import { partBytes, type RemoteBucket } from "./remote.ts";
+import { partBytes } from "./partBytes.ts";
+import type { RemoteBucket } from "./remote.ts";
 
 /** So many objects are sent at the same time, each with one part in memory. */
 const atTheSameTime = 4;

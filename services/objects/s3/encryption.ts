@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Encryption, StoredObject, Upload } from "../driver.ts";
+import { type Encryption, type StoredObject, standardEncryption, type Upload } from "../driver.ts";
 import type { S3Bucket } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
@@ -40,14 +40,17 @@ const optional = (customerKey: Buffer | undefined): { customerKey?: Buffer } =>
 export function customerKey(request: S3Request): { customerKey?: Buffer } {
   const value = request.headers.get(standard);
   if (value !== undefined) throw invalidArgument(standard, value, `${standard} header is not supported for this operation.`);
-  return optional(keyOf(request, ofCustomer));
+  return sentCustomerKey(request);
 }
+
+/** For what ends an upload: clients (minio-go) say again there what was said at its beginning, and AWS takes no notice of it. */
+export const sentCustomerKey = (request: S3Request): { customerKey?: Buffer } => optional(keyOf(request, ofCustomer));
 
 /** For the source of a copy. */
 export const sourceCustomerKey = (request: S3Request): { customerKey?: Buffer } => optional(keyOf(request, ofSource));
 
 /** How the client wants an object stored; undefined: as the bucket does it. */
-export function askedEncryption(request: S3Request): Encryption | undefined {
+export function askedEncryption(request: S3Request, bucket: S3Bucket): Encryption | undefined {
   const { headers } = request;
   const value = headers.get(standard);
   if (value !== undefined && value !== "AES256" && value !== "aws:kms" && value !== "aws:kms:dsse")
@@ -59,7 +62,13 @@ export function askedEncryption(request: S3Request): Encryption | undefined {
       "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
     );
   const key = keyOf(request, ofCustomer);
-  if (value?.startsWith("aws:kms")) throw noKms(standard);
+  if (value === "aws:kms:dsse") throw noTwoLayers(standard);
+  if (value === "aws:kms") {
+    // What it would be bound to, by a key management service.
+    if (headers.has(`${standard}-context`)) throw noContext();
+    requireManagedKey(headers.get(`${standard}-aws-kms-key-id`), bucket);
+    return { kind: "server", managed: true };
+  }
   for (const name of ["aws-kms-key-id", "context"])
     if (headers.has(`${standard}-${name}`))
       throw invalidArgument(
@@ -71,17 +80,44 @@ export function askedEncryption(request: S3Request): Encryption | undefined {
   return value === undefined ? undefined : { kind: "server" };
 }
 
-export const noKms = (header: string): S3Error =>
-  new S3Error(
-    "NotImplemented",
-    "Keys of a key management service (aws:kms) are not implemented. Use AES256, whose keys this cloud keeps, or a key of your own (SSE-C).",
-    { fields: { Header: header } },
+export const noTwoLayers = (header: string): S3Error =>
+  new S3Error("NotImplemented", "Two layers of encryption (aws:kms:dsse) are not implemented. Use aws:kms or AES256.", {
+    fields: { Header: header },
+  });
+
+const noContext = (): S3Error =>
+  new S3Error("NotImplemented", "Contexts of encryption are not implemented: leave the header away.", {
+    fields: { Header: `${standard}-context` },
+  });
+
+/**
+ * There is one key by name for each project: the one that the cloud manages, like Amazon's `aws/s3` ("Using server-side encryption with AWS KMS
+ * keys", S3 User Guide). It is the master key that it stands for; the id is made of the account, so that nothing has to be kept of it.
+ */
+function managedKeyArn({ region, owner: { accountId } }: S3Bucket): string {
+  const hex = createHash("sha256").update(`objects.managed_key:${accountId}`).digest("hex");
+  const id = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-");
+  return `arn:aws:kms:${region}:${accountId}:key/${id}`;
+}
+
+/** KMS.NotFoundException for every other key: nobody can make one here. */
+export function requireManagedKey(keyId: string | undefined, bucket: S3Bucket): void {
+  if (keyId === undefined) return;
+  const arn = managedKeyArn(bucket);
+  const alias = "alias/aws/s3";
+  const names = [arn, arn.slice(arn.indexOf("/") + 1), alias, `${arn.slice(0, arn.lastIndexOf(":"))}:${alias}`];
+  if (names.includes(keyId)) return;
+  throw new S3Error(
+    "KMS.NotFoundException",
+    /^arn:|^[0-9a-f-]{36}$/.test(keyId)
+      ? `Key '${keyId.startsWith("arn:") ? keyId : `${arn.slice(0, arn.indexOf("/") + 1)}${keyId}`}' does not exist`
+      : `Invalid keyId '${keyId}'`,
   );
+}
 
 /** How an object that is copied into this bucket is to lie there: a copy does not take the encryption of its source along. */
 export async function encryptionOfCopy({ request, backend }: S3Context, bucket: S3Bucket): Promise<Encryption> {
-  const { encryption = "none" } = await backend.store.settings(bucket.bucketId);
-  return askedEncryption(request) ?? { kind: encryption };
+  return askedEncryption(request, bucket) ?? standardEncryption(await backend.store.settings(bucket.bucketId));
 }
 
 /** What is encrypted with a customer's key is told of and given out with that key only. */
@@ -106,10 +142,12 @@ export function requirePartKey(upload: Pick<Upload, "encryption">, { customerKey
 
 /** What an answer says of how the bytes lie. */
 export function encryptionHeaders(
-  { encryption }: Pick<StoredObject | Upload, "encryption">,
+  { encryption, managedKey }: Pick<StoredObject | Upload, "encryption" | "managedKey">,
   request: S3Request,
+  bucket: S3Bucket,
 ): Record<string, string> {
   if (encryption === undefined) return {};
+  if (managedKey) return { [standard]: "aws:kms", [`${standard}-aws-kms-key-id`]: managedKeyArn(bucket) };
   if (encryption === "server") return { [standard]: "AES256" };
   const md5 = request.headers.get(`${ofCustomer}key-md5`);
   return { [`${ofCustomer}algorithm`]: "AES256", ...(md5 !== undefined && { [`${ofCustomer}key-MD5`]: md5 }) };

@@ -44,6 +44,7 @@ export const s3ErrorStatus = {
   InvalidTargetBucketForLogging: 400,
   InvalidToken: 400,
   InvalidURI: 400,
+  "KMS.NotFoundException": 400,
   KeyTooLongError: 400,
   MalformedACLError: 400,
   MalformedPOSTRequest: 400,

@@ -175,7 +175,7 @@ test("putting objects", async () => {
     put({ "x-amz-meta-a": "x".repeat(1024), "x-amz-meta-b": "x".repeat(1023) }, "400 MetadataTooLarge"),
     put({ "x-amz-storage-class": "COLD" }, "400 InvalidStorageClass"),
     put({ "x-amz-server-side-encryption": "rot13" }, "400 InvalidArgument"),
-    put({ "x-amz-server-side-encryption": "aws:kms" }, "501 NotImplemented"),
+    put({ "x-amz-server-side-encryption": "aws:kms:dsse" }, "501 NotImplemented"),
     put(
       { [`${customer}algorithm`]: "AES128", [`${customer}key`]: "a", [`${customer}key-MD5`]: "b" },
       "400 InvalidEncryptionAlgorithmError",

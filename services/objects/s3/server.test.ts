@@ -184,7 +184,7 @@ test("an error document names the object and the request, and HEAD has none", as
   assert.equal(codeOf((await call({ method: "PUT", path: "/Box_One" })).text), "InvalidBucketName");
   assert.equal(codeOf((await put("x".repeat(1025), "")).text), "KeyTooLongError");
   assert.equal(codeOf((await put("meta", "", { "x-amz-meta-a": "x".repeat(2050) })).text), "MetadataTooLarge");
-  assert.equal(codeOf((await put("sse", "", { "x-amz-server-side-encryption": "aws:kms" })).text), "NotImplemented");
+  assert.equal(codeOf((await put("sse", "", { "x-amz-server-side-encryption": "aws:kms:dsse" })).text), "NotImplemented");
 });
 
 test("listings", async () => {

@@ -89,7 +89,7 @@ test("the published header examples verify", async () => {
   );
 });
 
-const presigned = (changes: Record<string, string> = {}) => {
+const presigned = (changes: Record<string, string> = {}, headers: Record<string, string> = {}) => {
   const query = new URLSearchParams({
     "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
     "X-Amz-Credential": `${accessKeyId}/20130524/us-east-1/s3/aws4_request`,
@@ -99,7 +99,7 @@ const presigned = (changes: Record<string, string> = {}) => {
     "X-Amz-Signature": "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
     ...changes,
   });
-  return request("GET", `/test.txt?${query}`, { Host: "examplebucket.s3.amazonaws.com" });
+  return request("GET", `/test.txt?${query}`, { Host: "examplebucket.s3.amazonaws.com", ...headers });
 };
 
 test("the published presigned example verifies within its time", async () => {
@@ -115,6 +115,9 @@ test("the published presigned example verifies within its time", async () => {
   await assert.rejects(signedIn(presigned({ "X-Amz-Expires": "soon" })), failsWith("AuthorizationQueryParametersError"));
   await assert.rejects(signedIn(presigned({ "X-Amz-Signature": "" })), failsWith("AuthorizationQueryParametersError"));
   await assert.rejects(signedIn(presigned({ "response-content-type": "text/html" })), failsWith("SignatureDoesNotMatch"));
+  const hash = (value: string) => signedIn(presigned({}, { "x-amz-content-sha256": value }));
+  assert.equal((await hash("UNSIGNED-PAYLOAD")).payload.kind, "unsigned");
+  await assert.rejects(hash("0".repeat(64)), failsWith("SignatureDoesNotMatch"));
 });
 
 test("a signature covers method, path, query, headers and key", async () => {

@@ -152,7 +152,10 @@ test("ListObjectVersions: order, markers, pages, prefixes", async () => {
     text,
     /<DeleteMarker>(?:(?!<\/DeleteMarker>).)*<Owner><ID>[0-9a-f]{64}<\/ID><DisplayName>account-[0-9a-f]{12}<\/DisplayName><\/Owner><\/DeleteMarker>/,
   );
-  assert.match(text, /<ETag>&quot;[0-9a-f]{32}&quot;<\/ETag><Size>1<\/Size><Owner>.*<StorageClass>STANDARD</);
+  assert.match(
+    text,
+    /<ETag>&quot;[0-9a-f]{32}&quot;<\/ETag><ChecksumAlgorithm>CRC64NVME<\/ChecksumAlgorithm><ChecksumType>FULL_OBJECT<\/ChecksumType><Size>1<\/Size><Owner>.*<StorageClass>STANDARD</,
+  );
   for (const size of [1, 2, 3]) {
     const found: string[] = [];
     for (let at = ""; ; ) {

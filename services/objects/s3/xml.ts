@@ -47,8 +47,9 @@ export const group = (name: string, ...children: string[]): string => `<${name}>
 export const xmlDocument = (root: string, ...children: string[]): string =>
   `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${s3Namespace}">${children.join("")}</${root}>`;
 
+/** Quotation marks stand as they are, as at AWS: programs look for texts in it. */
 export const errorDocument = (...children: string[]): string =>
-  `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${children.join("")}</Error>`;
+  `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${children.join("").replaceAll("&quot;", '"')}</Error>`;
 
 /** Milliseconds as S3 writes times in XML: ISO 8601 with three decimals, which are 000, so that listings and Last-Modified say the same. */
 export function xmlTime(timeMs: number): string {

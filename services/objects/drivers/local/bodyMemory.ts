@@ -1,5 +1,5 @@
-/** So much may wait for its collection: at 200 MiB a second that is a dozen collections, of half a millisecond each. */
-const mostBytes = 16 * 2 ** 20;
+/** So much may wait for its collection: at 200 MiB a second that is two dozen collections, of half a millisecond each. */
+const mostBytes = 8 * 2 ** 20;
 let waitingBytes = 0;
 
 /**

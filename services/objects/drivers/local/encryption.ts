@@ -10,7 +10,7 @@ import type { Encryption } from "../../driver.ts";
  */
 
 /** What a record says of its encryption. Of a customer's key there is only what it takes to recognise it. */
-export type EncryptionRecord = { kind: "server" } | { kind: "customer"; salt: string; check: string };
+export type EncryptionRecord = { kind: "server"; managed?: true } | { kind: "customer"; salt: string; check: string };
 
 const dataKeyBytes = 32;
 const saltBytes = 16;
@@ -26,7 +26,7 @@ const checkOf = (key: Uint8Array, salt: string): Buffer =>
 
 export function newEncryptionRecord(encryption: Encryption): EncryptionRecord | undefined {
   if (encryption.kind === "none") return undefined;
-  if (encryption.kind === "server") return { kind: "server" };
+  if (encryption.kind === "server") return { kind: "server", ...(encryption.managed && { managed: true }) };
   const salt = randomBytes(saltBytes).toString("base64");
   return { kind: "customer", salt, check: checkOf(encryption.key, salt).toString("base64") };
 }
@@ -63,8 +63,19 @@ export function encryptionOf(record: EncryptionRecord | undefined, customerKey: 
   return customerKey === undefined ? { kind: record === undefined ? "none" : "server" } : { kind: "customer", key: customerKey };
 }
 
-/** So that a copy may share the bytes. */
+export const isManaged = (record: EncryptionRecord | undefined): boolean => record?.kind === "server" && record.managed === true;
+
+/** What is told of it. */
+export const describeEncryption = (
+  record: EncryptionRecord | undefined,
+): { encryption?: EncryptionRecord["kind"]; managedKey?: boolean } => ({
+  ...(record && { encryption: record.kind }),
+  ...(isManaged(record) && { managedKey: true }),
+});
+
+/** So that a copy may share the bytes, and the record. */
 export function isEncryptedSo(record: EncryptionRecord | undefined, asked: Encryption): boolean {
+  if (asked.kind === "server") return record?.kind === "server" && isManaged(record) === (asked.managed ?? false);
   if (asked.kind !== "customer" || record?.kind !== "customer") return (record?.kind ?? "none") === asked.kind;
   return timingSafeEqual(checkOf(asked.key, record.salt), Buffer.from(record.check, "base64"));
 }

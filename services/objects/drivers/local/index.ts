@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
-import type { BucketSettings, Encryption, Engine, ObjectStore } from "../../driver.ts";
+import { type BucketSettings, type Encryption, type Engine, type ObjectStore, standardEncryption } from "../../driver.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
 import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
@@ -141,7 +141,7 @@ class LocalStore implements ObjectStore {
         checkPreconditions(recordAt(index, bucketId, key), options);
         return settingsIn(index, bucketId);
       });
-      const encryption = options.encryption ?? { kind: settings.encryption ?? "none" };
+      const encryption = options.encryption ?? standardEncryption(settings);
       const received = await receive(
         this.#placingOf(settings),
         body,
@@ -316,11 +316,9 @@ class LocalStore implements ObjectStore {
     this.#write((transaction) => changeSettings(transaction, bucketId, change));
 
   uploadCreate: ObjectStore["uploadCreate"] = (bucketId, key, options = {}) => {
-    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, meter } = options;
+    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType, checksumImplied, meter } = options;
     return this.#write((transaction) => {
-      const encryption = newEncryptionRecord(
-        options.encryption ?? { kind: settingsIn(transaction, bucketId).encryption ?? "none" },
-      );
+      const encryption = newEncryptionRecord(options.encryption ?? standardEncryption(settingsIn(transaction, bucketId)));
       objectKey(bucketId, key);
       const record = {
         key,
@@ -329,6 +327,7 @@ class LocalStore implements ObjectStore {
         startedAtMs: 0,
         ...(checksumAlgorithm && { checksumAlgorithm }),
         ...(checksumType && { checksumType }),
+        ...(checksumImplied && { checksumImplied }),
         ...(encryption && { encryption }),
         ...marksOf(options),
       };

@@ -1,10 +1,11 @@
 import { CloudError, notFound } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
-import type { CompletePart, Meter, ObjectStore, Preconditions, Upload } from "../../driver.ts";
+import type { ChecksumAlgorithm, CompletePart, Meter, ObjectStore, Preconditions, Upload } from "../../driver.ts";
 import { book } from "./accounts.ts";
-import { checksumTypeFor, multipartChecksum, multipartEtag } from "./checksums.ts";
+import { type Checksums, checksumTypeFor, multipartChecksum, multipartEtag } from "./checksums.ts";
 import { createList, release } from "./contents.ts";
 import type { ReadView, Transaction } from "./database.ts";
+import { describeEncryption } from "./encryption.ts";
 import {
   afterPrefix,
   bucketKey,
@@ -35,7 +36,7 @@ export function uploadAt(index: Pick<Transaction, "get">, bucketId: Id<"bucket">
 export const storedUpload = (uploadId: Id<"upload">, { encryption, ...record }: UploadRecord): Upload => ({
   uploadId,
   ...record,
-  ...(encryption && { encryption: encryption.kind }),
+  ...describeEncryption(encryption),
 });
 
 export function createUpload(
@@ -73,7 +74,7 @@ export function writePart(
   received: Received & { etag: string },
   meter: Meter | undefined,
 ): PartRecord {
-  uploadAt(transaction, bucketId, uploadId);
+  const { checksumAlgorithm } = uploadAt(transaction, bucketId, uploadId);
   const key = partKey(bucketId, uploadId, number);
   const stored = transaction.get("parts", key);
   const previous = stored && decode<PartRecord>(stored);
@@ -82,7 +83,8 @@ export function writePart(
     number,
     sizeBytes,
     etag: received.etag,
-    checksums: sums.checksums,
+    // What the whole is summed from; others were for the journey.
+    checksums: checksumAlgorithm === undefined ? sums.checksums : only(sums.checksums, checksumAlgorithm),
     modifiedAtMs: transaction.nowMs,
     content: contentId,
     inline: received.kind === "inline",
@@ -94,6 +96,8 @@ export function writePart(
   book(transaction, bucketId, { uploadBytes: sizeBytes - (previous?.sizeBytes ?? 0), meter });
   return part;
 }
+
+const only = (checksums: Checksums, algorithm: ChecksumAlgorithm): Checksums => ({ [algorithm]: checksums[algorithm] });
 
 function partRange(bucketId: Id<"bucket">, uploadId: Id<"upload">, from: number): [Buffer, Buffer] {
   return [partKey(bucketId, uploadId, from), afterPrefix(Buffer.concat([uploadKey(bucketId, uploadId), Buffer.alloc(1)]))];

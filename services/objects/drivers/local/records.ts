@@ -1,6 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectMarks, ObjectPart, StoredObject } from "../../driver.ts";
 import type { Checksums } from "./checksums.ts";
-import type { EncryptionRecord } from "./encryption.ts";
+import { describeEncryption, type EncryptionRecord } from "./encryption.ts";
 
 /** What the index keeps, as JSON but for contents. Sizes in bytes, times in milliseconds since 1970. */
 export interface ObjectRecord extends ObjectMarks {
@@ -37,6 +37,7 @@ export interface UploadRecord extends ObjectMarks {
   metadata: Record<string, string>;
   checksumAlgorithm?: ChecksumAlgorithm;
   checksumType?: ChecksumType;
+  checksumImplied?: boolean;
   encryption?: EncryptionRecord;
   startedAtMs: number;
 }
@@ -132,7 +133,7 @@ export function storedObject(key: string, record: ObjectRecord, parts: PartRecor
     ...(versioned && { versionId: record.versionId ?? "null" }),
     sizeBytes,
     etag,
-    ...(encryption && { encryption: encryption.kind }),
+    ...describeEncryption(encryption),
     modifiedAtMs,
     headers,
     metadata,

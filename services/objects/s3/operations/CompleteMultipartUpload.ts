@@ -1,17 +1,10 @@
 import { CloudError } from "../../../../kernel/errors.ts";
-import {
-  type ChecksumAlgorithm,
-  type ChecksumType,
-  type CompletePart,
-  checksumAlgorithms,
-  type ObjectStore,
-  type Upload,
-} from "../../driver.ts";
+import { type ChecksumAlgorithm, type CompletePart, checksumAlgorithms, type ObjectStore, type Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { readDocument } from "../body.ts";
-import { algorithmName, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
+import { algorithmName, askedFor, checksumElements, invalidChecksum, isChecksum } from "../checksums.ts";
 import { unquote, writeConditions } from "../conditions.ts";
-import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
+import { encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -29,7 +22,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
     throw error;
   });
   // "Only when the object was created using a checksum algorithm" (API Reference): that tells of the bytes.
-  if (upload?.checksumAlgorithm !== undefined) requirePartKey(upload, customerKey(request));
+  if (upload && askedFor(upload).checksumAlgorithm !== undefined) requirePartKey(upload, sentCustomerKey(request));
   // 10,000 parts with the longest checksum each are about 2 MB. What the headers say of checksums is about the object,
   // not about this document, so it is read without them.
   const document = await readDocument({ ...request, headers: withoutChecksums(request.headers) }, context.body, {
@@ -48,7 +41,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   const object = await backend.store
     .uploadComplete(bucket.bucketId, uploadIdOf(context), parts, {
       ...writeConditions(request),
-      ...wholeObject(request, parts.length, upload?.checksumType),
+      ...wholeObject(request, parts.length, upload),
       meter: { requestClass: "write" },
     })
     .catch((error: unknown) => {
@@ -64,7 +57,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
   return {
     status: 200,
-    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request) },
+    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request, bucket) },
     body: xmlDocument(
       "CompleteMultipartUploadResult",
       element("Location", `http://${request.host}${request.rawPath}`),
@@ -117,7 +110,8 @@ function partSums(node: XmlNode): Partial<Record<ChecksumAlgorithm, string>> {
 }
 
 /** A checksum over those of the parts wants them all named again; what the upload does not sum cannot fit. */
-function requirePartSums({ checksumAlgorithm, checksumType }: Upload, parts: CompletePart[]): void {
+function requirePartSums(upload: Upload, parts: CompletePart[]): void {
+  const { checksumAlgorithm, checksumType } = askedFor(upload);
   for (const { number, checksums = {} } of parts) {
     const [other] = Object.keys(checksums).filter((algorithm) => algorithm !== checksumAlgorithm);
     if (other && checksumAlgorithm)
@@ -134,26 +128,30 @@ function requirePartSums({ checksumAlgorithm, checksumType }: Upload, parts: Com
 function wholeObject(
   request: S3Request,
   partCount: number,
-  type: ChecksumType | undefined,
+  upload: Upload | undefined,
 ): Pick<CompleteOptions, "sizeBytes" | "checksums"> {
   const size = request.headers.get("x-amz-mp-object-size");
   if (size !== undefined && !/^\d{1,15}$/.test(size))
     throw new S3Error("InvalidRequest", `Value for x-amz-mp-object-size header is invalid: '${size}'`);
   const asked = request.headers.get("x-amz-checksum-type")?.toLowerCase();
-  if (asked !== undefined && type !== undefined && asked !== type)
+  const type = upload?.checksumType;
+  const begunWith = upload && askedFor(upload).checksumType;
+  if (asked !== undefined && upload !== undefined && asked !== begunWith)
     throw new S3Error(
       "InvalidRequest",
-      `The upload was created using the ${type.toUpperCase()} checksum mode. The complete request must use the same checksum mode.`,
+      `The upload was created using the ${begunWith?.toUpperCase() ?? "null"} checksum mode. The complete request must use the same checksum mode.`,
     );
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);
-    if (value === undefined) continue;
-    // A composite checksum ends with the number of parts; some clients leave that to us.
-    const [sum = "", count = String(partCount), ...more] = type === "composite" ? value.split("-") : [value];
+    // AWS takes no notice of others than its own where none was asked for.
+    if (value === undefined || (upload?.checksumImplied && algorithm !== upload.checksumAlgorithm)) continue;
+    // A composite checksum ends with the number of parts; some clients leave that to us. Of what was completed before we know no type.
+    const composite = type === "composite" || (upload === undefined && value.includes("-"));
+    const [sum = "", count = String(partCount), ...more] = composite ? value.split("-") : [value];
     if (!isChecksum(algorithm, sum) || !/^\d{1,5}$/.test(count) || more.length > 0)
       throw invalidChecksum(`x-amz-checksum-${algorithm}`);
-    checksums[algorithm] = type === "composite" ? `${sum}-${count}` : sum;
+    checksums[algorithm] = composite ? `${sum}-${count}` : sum;
   }
   return {
     ...(size === undefined ? {} : { sizeBytes: Number(size) }),

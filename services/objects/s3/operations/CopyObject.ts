@@ -32,7 +32,7 @@ export const CopyObject: S3Operation = async (context) => {
   const kept = keptHeaders(request);
   const changes =
     replace ||
-    askedEncryption(request) !== undefined ||
+    askedEncryption(request, bucket) !== undefined ||
     ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
   if (
@@ -79,7 +79,7 @@ export const CopyObject: S3Operation = async (context) => {
         ...xmlHeaders,
         ...versionHeader(object),
         ...sourceVersionHeader(source.object),
-        ...encryptionHeaders(object, request),
+        ...encryptionHeaders(object, request, bucket),
       },
       body: xmlDocument(
         "CopyObjectResult",

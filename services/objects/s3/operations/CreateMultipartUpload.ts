@@ -1,6 +1,6 @@
-import type { ChecksumType } from "../../driver.ts";
+import type { ChecksumAlgorithm, ChecksumType } from "../../driver.ts";
 import { accessOfNew, besidesOf } from "../access/writing.ts";
-import { algorithmName, checksumTypeName, parseAlgorithm } from "../checksums.ts";
+import { algorithmName, askedFor, checksumTypeName, implied, parseAlgorithm } from "../checksums.ts";
 import { askedEncryption, encryptionHeaders } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { lockHeaders } from "../locking.ts";
@@ -17,7 +17,8 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
   checkKey(request.key);
   refuseUnsupported(request);
   const checksum = askedChecksum(request);
-  const encryption = askedEncryption(request);
+  const asked = askedFor(checksum);
+  const encryption = askedEncryption(request, bucket);
   const upload = await backend.store.uploadCreate(bucket.bucketId, request.key, {
     ...checksum,
     headers: keptHeaders(request),
@@ -32,9 +33,9 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
     status: 200,
     headers: {
       ...xmlHeaders,
-      ...(checksum.checksumAlgorithm ? { "x-amz-checksum-algorithm": algorithmName(checksum.checksumAlgorithm) } : {}),
-      ...(checksum.checksumType ? { "x-amz-checksum-type": checksumTypeName(checksum.checksumType) } : {}),
-      ...encryptionHeaders(upload, request),
+      ...(asked.checksumAlgorithm && { "x-amz-checksum-algorithm": algorithmName(asked.checksumAlgorithm) }),
+      ...(asked.checksumType && { "x-amz-checksum-type": checksumTypeName(asked.checksumType) }),
+      ...encryptionHeaders(upload, request, bucket),
     },
     body: xmlDocument(
       "InitiateMultipartUploadResult",
@@ -46,7 +47,11 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
 };
 
 /** Which algorithm allows which type: "Checking object integrity", S3 User Guide. */
-function askedChecksum(request: S3Request) {
+function askedChecksum(request: S3Request): {
+  checksumAlgorithm: ChecksumAlgorithm;
+  checksumType: ChecksumType;
+  checksumImplied?: boolean;
+} {
   const asked = request.headers.get("x-amz-checksum-algorithm");
   const type = request.headers.get("x-amz-checksum-type")?.toUpperCase();
   if (asked === undefined) {
@@ -55,7 +60,7 @@ function askedChecksum(request: S3Request) {
         "InvalidRequest",
         "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
       );
-    return {};
+    return { checksumAlgorithm: implied.algorithm, checksumType: "full_object", checksumImplied: true };
   }
   const checksumAlgorithm = parseAlgorithm(asked);
   if (type !== undefined && type !== "COMPOSITE" && type !== "FULL_OBJECT")

@@ -4,16 +4,19 @@ import { element, group, xmlDocument } from "../xml.ts";
 
 export const GetBucketEncryption: S3Operation = async (context) => {
   const bucket = await openBucket(context);
-  const { encryption } = await context.backend.store.settings(bucket.bucketId);
+  const { encryption, managedKey } = await context.backend.store.settings(bucket.bucketId);
   if (encryption !== "server")
     throw new S3Error("ServerSideEncryptionConfigurationNotFoundError", undefined, { fields: { BucketName: bucket.name } });
   const body = xmlDocument(
     "ServerSideEncryptionConfiguration",
     group(
       "Rule",
-      group("ApplyServerSideEncryptionByDefault", element("SSEAlgorithm", "AES256")),
-      // For keys of a key management service only.
-      element("BucketKeyEnabled", false),
+      group(
+        "ApplyServerSideEncryptionByDefault",
+        element("SSEAlgorithm", managedKey === undefined ? "AES256" : "aws:kms"),
+        element("KMSMasterKeyID", managedKey?.keyId),
+      ),
+      element("BucketKeyEnabled", managedKey?.bucketKey ?? false),
     ),
   );
   return { status: 200, headers: xmlHeaders, body };

@@ -56,7 +56,7 @@ export const GetObject: S3Operation = async (context) => {
     status: partial ? 206 : 200,
     headers: {
       ...describeObject(object),
-      ...encryptionHeaders(object, request),
+      ...encryptionHeaders(object, request, bucket),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${read.range.from}-${read.range.to}/${object.sizeBytes}` } : {}),
       ...partHeaders(object.parts, partNumber),

@@ -28,7 +28,7 @@ export const GetObjectAttributes: S3Operation = async (context) => {
   const headers = {
     ...xmlHeaders,
     ...versionHeader(object),
-    ...encryptionHeaders(object, request),
+    ...encryptionHeaders(object, request, bucket),
     "Last-Modified": new Date(object.modifiedAtMs).toUTCString(),
   };
   if (outcome === "not_modified") return { status: 304, headers: { "Last-Modified": headers["Last-Modified"] }, meter };

@@ -44,7 +44,7 @@ export const HeadObject: S3Operation = async (context) => {
     status: partial ? 206 : 200,
     headers: {
       ...describeObject(object),
-      ...encryptionHeaders(object, request),
+      ...encryptionHeaders(object, request, bucket),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${range!.from}-${range!.to}/${object.sizeBytes}` } : {}),
       ...partHeaders(object.parts, partNumber),

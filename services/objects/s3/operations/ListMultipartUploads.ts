@@ -1,7 +1,7 @@
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { S3Bucket } from "../backend.ts";
-import { algorithmName, checksumTypeName } from "../checksums.ts";
+import { algorithmName, askedFor, checksumTypeName } from "../checksums.ts";
 import { invalidArgument } from "../errors.ts";
 import { nameEncoder, ownerElement, passOver, prefixElements } from "../listing.ts";
 import { integerParameter, openBucket, ownerOf, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -45,8 +45,9 @@ export const ListMultipartUploads: S3Operation = async (context) => {
     element("EncodingType", query.has("encoding-type") ? "url" : undefined),
     element("MaxUploads", limit),
     element("IsTruncated", next !== undefined),
-    ...uploads.map((upload) =>
-      group(
+    ...uploads.map((upload) => {
+      const { checksumAlgorithm, checksumType } = askedFor(upload);
+      return group(
         "Upload",
         element("Key", encode(upload.key)),
         element("UploadId", upload.uploadId),
@@ -54,10 +55,10 @@ export const ListMultipartUploads: S3Operation = async (context) => {
         ownerElement("Owner", upload.access?.owner ?? owner),
         element("StorageClass", upload.headers.storageClass ?? "STANDARD"),
         element("Initiated", xmlTime(upload.startedAtMs)),
-        element("ChecksumAlgorithm", upload.checksumAlgorithm && algorithmName(upload.checksumAlgorithm)),
-        element("ChecksumType", upload.checksumType && checksumTypeName(upload.checksumType)),
-      ),
-    ),
+        element("ChecksumAlgorithm", checksumAlgorithm && algorithmName(checksumAlgorithm)),
+        element("ChecksumType", checksumType && checksumTypeName(checksumType)),
+      );
+    }),
     prefixElements(commonPrefixes, encode),
   );
   return { status: 200, headers: xmlHeaders, body, meter: { bucketId: bucket.bucketId, requestClass: "write" } };

@@ -1,4 +1,4 @@
-import { algorithmName, checksumElements, checksumTypeName } from "../checksums.ts";
+import { algorithmName, askedFor, checksumElements, checksumTypeName } from "../checksums.ts";
 import { ownerElement } from "../listing.ts";
 import { quote } from "../objectHeaders.ts";
 import { integerParameter, openBucket, ownerOf, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -15,6 +15,7 @@ export const ListParts: S3Operation = async (context) => {
     limit === 0
       ? { parts: [], next: undefined }
       : await backend.store.partList(bucket.bucketId, upload.uploadId, { limit, ...(after === 0 ? {} : { after }) });
+  const { checksumAlgorithm, checksumType } = askedFor(upload);
   const owner = upload.access?.owner ?? ownerOf(context, bucket);
   const body = xmlDocument(
     "ListPartsResult",
@@ -28,8 +29,8 @@ export const ListParts: S3Operation = async (context) => {
     element("NextPartNumberMarker", parts.at(-1)?.number ?? 0),
     element("MaxParts", limit),
     element("IsTruncated", next !== undefined),
-    element("ChecksumAlgorithm", upload.checksumAlgorithm && algorithmName(upload.checksumAlgorithm)),
-    element("ChecksumType", upload.checksumType && checksumTypeName(upload.checksumType)),
+    element("ChecksumAlgorithm", checksumAlgorithm && algorithmName(checksumAlgorithm)),
+    element("ChecksumType", checksumType && checksumTypeName(checksumType)),
     ...parts.map((part) =>
       group(
         "Part",
@@ -38,7 +39,7 @@ export const ListParts: S3Operation = async (context) => {
         element("ETag", quote(part.etag)),
         element("Size", part.sizeBytes),
         // Of an upload without an algorithm they were for the journey.
-        upload.checksumAlgorithm === undefined ? "" : checksumElements(part.checksums),
+        checksumAlgorithm === undefined ? "" : checksumElements(part.checksums),
       ),
     ),
   );

@@ -1,10 +1,10 @@
 import { readDocument } from "../body.ts";
-import { noKms } from "../encryption.ts";
+import { noTwoLayers, requireManagedKey } from "../encryption.ts";
 import { S3Error } from "../errors.ts";
 import { openBucket, type S3Operation } from "../operation.ts";
 import { childrenOf, parseXml, textOf } from "../xml.ts";
 
-/** One rule: AES256, with keys that this cloud keeps (PutBucketEncryption). */
+/** One rule: AES256 or aws:kms, with keys that this cloud keeps (PutBucketEncryption). */
 export const PutBucketEncryption: S3Operation = async (context) => {
   const { request, backend, caller } = context;
   const bucket = await openBucket(context);
@@ -13,9 +13,11 @@ export const PutBucketEncryption: S3Operation = async (context) => {
   const [standard] = rules.length === 1 ? childrenOf(rules[0]!, "ApplyServerSideEncryptionByDefault") : [];
   if (standard === undefined) throw new S3Error("MalformedXML");
   const algorithm = textOf(standard, "SSEAlgorithm")?.trim();
-  if (algorithm === "aws:kms" || algorithm === "aws:kms:dsse") throw noKms("SSEAlgorithm");
-  if (algorithm !== "AES256") throw new S3Error("MalformedXML");
-  if (textOf(standard, "KMSMasterKeyID") !== undefined)
+  const keyId = textOf(standard, "KMSMasterKeyID")?.trim();
+  if (algorithm === "aws:kms:dsse") throw noTwoLayers("SSEAlgorithm");
+  if (algorithm !== "AES256" && algorithm !== "aws:kms") throw new S3Error("MalformedXML");
+  const managed = algorithm === "aws:kms";
+  if (!managed && keyId !== undefined)
     throw new S3Error(
       "InvalidArgument",
       "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
@@ -23,6 +25,11 @@ export const PutBucketEncryption: S3Operation = async (context) => {
         fields: { ArgumentName: "ApplyServerSideEncryptionByDefault" },
       },
     );
-  await backend.settingsUpdate(caller, bucket, { encryption: "server" });
+  requireManagedKey(keyId, bucket);
+  const bucketKey = textOf(rules[0]!, "BucketKeyEnabled")?.trim() === "true";
+  await backend.settingsUpdate(caller, bucket, {
+    encryption: "server",
+    ...(managed && { managedKey: { bucketKey, ...(keyId !== undefined && { keyId }) } }),
+  });
   return { status: 200 };
 };

@@ -1,6 +1,6 @@
 import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { openUpload } from "../body.ts";
-import { checksumHeaders } from "../checksums.ts";
+import { checksumHeaders, implied } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
 import { askedEncryption, encryptionHeaders } from "../encryption.ts";
 import { expirationHeader } from "../expiration.ts";
@@ -18,11 +18,12 @@ export const PutObject: S3Operation = async (context) => {
   refuseUnsupported(request);
   const kept = keptHeaders(request);
   const metadata = keptMetadata(request);
-  const encryption = askedEncryption(request);
+  const encryption = askedEncryption(request, bucket);
   const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)), ...(await accessOfNew(context, bucket)) };
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const object = await backend.store.put(bucket.bucketId, request.key, upload.stream, {
+      checksum: implied,
       ...upload.options,
       ...writeConditions(request),
       headers: kept,
@@ -33,6 +34,6 @@ export const PutObject: S3Operation = async (context) => {
     });
     const expiration = await expirationHeader(context, bucket, object);
     const headers = { ...writtenVersionHeader(object), ...expiration, ...checksumHeaders(object.checksums, object.checksumType) };
-    return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request) } };
+    return { status: 200, headers: { ETag: quote(object.etag), ...headers, ...encryptionHeaders(object, request, bucket) } };
   });
 };

@@ -3,8 +3,8 @@ import type { Id } from "../../../../kernel/ids.ts";
 import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { openUpload } from "../body.ts";
-import { checksumHeaders } from "../checksums.ts";
-import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
+import { askedFor, checksumHeaders, sentChecksum } from "../checksums.ts";
+import { customerKey, encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
@@ -19,8 +19,8 @@ export const UploadPart: S3Operation = async (context) => {
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const given = upload.options.checksum;
-    const expected = multipart.checksumAlgorithm;
-    const missing = given === undefined && multipart.checksumType === "composite";
+    const { checksumAlgorithm: expected, checksumType } = askedFor(multipart);
+    const missing = given === undefined && checksumType === "composite";
     if (expected && (missing || (given && given.algorithm !== expected))) {
       throw new S3Error(
         "InvalidRequest",
@@ -29,12 +29,11 @@ export const UploadPart: S3Operation = async (context) => {
     }
     const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, upload.stream, {
       ...upload.options,
-      // The checksum of the whole is made from those of the parts, whether or not the client sent them.
-      ...(given === undefined && expected ? { checksum: { algorithm: expected } } : {}),
       ...key,
       meter: { requestClass: "write", receivedBytes: upload.sizeBytes ?? 0 },
     });
-    const headers = { ...checksumHeaders(part.checksums), ...encryptionHeaders(multipart, request) };
+    const sums = given === undefined && expected !== undefined ? part.checksums : given && sentChecksum(given);
+    const headers = { ...checksumHeaders(sums ?? {}), ...encryptionHeaders(multipart, request, bucket) };
     return { status: 200, headers: { ETag: quote(part.etag), ...headers } };
   });
 };
@@ -53,7 +52,7 @@ export const uploadIdOf = ({ request }: S3Context): Id<"upload"> => (request.que
 export async function openMultipart(context: S3Context, bucket: S3Bucket): Promise<Upload> {
   checkKey(context.request.key);
   const upload = await context.backend.store
-    .upload(bucket.bucketId, uploadIdOf(context), customerKey(context.request))
+    .upload(bucket.bucketId, uploadIdOf(context), sentCustomerKey(context.request))
     .catch((error: unknown) => {
       throw CloudError.is(error) && error.details.reason === "customer_key_wrong"
         ? new S3Error("InvalidRequest", "The provided encryption parameters did not match the ones used originally.", {

@@ -37,18 +37,17 @@ export const UploadPartCopy: S3Operation = async (context) => {
     try {
       const part = await backend.store.partPut(bucket.bucketId, multipart.uploadId, number, read.body, {
         sizeBytes,
-        ...(multipart.checksumAlgorithm ? { checksum: { algorithm: multipart.checksumAlgorithm } } : {}),
         ...key,
         meter: { requestClass: "write" },
       });
       return {
         status: 200,
-        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request) },
+        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request, bucket) },
         body: xmlDocument(
           "CopyPartResult",
           element("LastModified", xmlTime(part.modifiedAtMs)),
           element("ETag", quote(part.etag)),
-          checksumElements(part.checksums),
+          multipart.checksumImplied ? "" : checksumElements(part.checksums),
         ),
       };
     } finally {
