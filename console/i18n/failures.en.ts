@@ -234,4 +234,6 @@ export default {
   security_group_in_use: "This firewall group is in use. Take it away from there first.",
   network_in_use: "Something is still in this network. Take it out first.",
   port_leaving: "This instance is just leaving a network. Try again in a moment.",
+  speech_too_long: "The text is too long to be spoken. Shorten it.",
+  speech_failed: "The text could not be spoken: the speech engine failed, or is not installed. Ask the cloud’s operator.",
 } as const;

@@ -92,9 +92,9 @@ async function spoken(text: string, language: PhoneLanguage, folder: string): Pr
     return await readFile(await speak(text, language, folder));
   } catch (error) {
     if (!(error instanceof SpeechError)) throw error;
-    throw new CloudError(error.code === "too_long" ? "invalid_argument" : "failed_precondition", error.message, {
-      details: { reason: `speech_${error.code}` },
-    });
+    throw error.code === "too_long"
+      ? new CloudError("invalid_argument", error.message, { details: { reason: "speech_too_long" } })
+      : new CloudError("failed_precondition", error.message, { details: { reason: "speech_failed" } });
   }
 }
 
