@@ -245,5 +245,6 @@ export default {
   network_in_use: "Quelque chose est encore dans ce réseau. Retirez-le d’abord.",
   port_leaving: "Cette instance est en train de quitter un réseau. Réessayez dans un instant.",
   speech_too_long: "Le texte est trop long pour être prononcé. Raccourcissez-le.",
-  speech_failed: "Le texte n’a pas pu être prononcé : le moteur vocal a échoué ou n’est pas installé. Demandez à l’exploitant du cloud.",
+  speech_failed:
+    "Le texte n’a pas pu être prononcé : le moteur vocal a échoué ou n’est pas installé. Demandez à l’exploitant du cloud.",
 } satisfies Translation<typeof en>;
