@@ -163,9 +163,10 @@ export function DataList<T>(props: DataListProps<T>) {
   // Rows that are all there share their columns, which then grow by what must not be cut; virtual ones know only themselves.
   const shared = !phone && !virtual;
   const tracks = [
-    ...(selectable ? ["20px"] : []),
+    // What a row leaves free at its sides is a part of its outermost columns where these are the table's (subgrid).
+    ...(selectable ? [shared ? "36px" : "20px"] : []),
     ...columns.map(({ width }) => (shared ? growing(width) : (width ?? usualWidth))),
-    ...(hasActions ? ["44px"] : []),
+    ...(hasActions ? [shared ? "60px" : "44px"] : []),
   ].join(" ");
   const renderRow = (row: T, index: number, place?: { start: number; measure: (node: HTMLElement | null) => void }) => {
     const key = props.rowKey(row);

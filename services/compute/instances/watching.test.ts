@@ -166,9 +166,10 @@ test("what passes without an operation at work does not last: the engine is aske
 
 test("an instance in error stays so while it is stopped, and is well once it runs", async () => {
   const instance = await cloud.instance();
-  await cloud.database.sql`update compute.instances set state = 'error', state_reason = 'why' where id = ${instance.id}`;
   const name = nameOf(instance.id);
+  // Before: word of its start may still be on its way, and would make it well while it runs.
   cloud.engine.happens(name, "shutdown", new Date(), "quietly");
+  await cloud.database.sql`update compute.instances set state = 'error', state_reason = 'why' where id = ${instance.id}`;
   await cloud.compute.parts.instances.reconcile();
   const shown = await show(instance.id);
   assert.deepEqual([shown.state, shown.stateReason], ["error", "why"]);
