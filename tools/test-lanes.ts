@@ -1,22 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
-/** What a test file takes of the machine while it runs. */
-export interface Demand {
-  /** Out of `room`. */
-  room: number;
-  /** All share those of the tests. */
-  engines: string[];
-}
-
-/**
- * Two processors are full with two scenarios, which compute all the time, or with three files of units, which wait for engines too; and
- * beside either of them there is room for what waits for speech.
- */
-const room = 7;
-const roomOfCheck = 3;
-const mostAtOnce = 4;
-
 /** What takes long, the longest first: begun at the end, such a file would have the machine for itself. */
 const long = [
   ...["compute-crash", "s3-clients", "console-look", "overlay", "apps", "crash", "softphone-cloud", "console-apps", "apps-crash"],
@@ -46,36 +30,37 @@ const engineWords: Record<string, RegExp> = {
   lxd: /newCloud\(\{[^}]*\bengine: true/,
 };
 
-export function demandOf(file: string): Demand {
+/** Which engines a file works with: all share those of the tests. */
+export function enginesOf(file: string): string[] {
   const text = readFileSync(file, "utf8");
-  const isScenario = file.endsWith(".e2e.ts");
-  const signs = Object.entries(isScenario ? engineWords : engineImports);
-  return {
-    room: isScenario ? 3 : file.includes("/services/voice/") ? 1 : 2,
-    engines: signs.filter(([, sign]) => sign.test(text)).map(([engine]) => engine),
-  };
+  const signs = Object.entries(file.endsWith(".e2e.ts") ? engineWords : engineImports);
+  return signs.filter(([, sign]) => sign.test(text)).map(([engine]) => engine);
 }
 
-/** Runs all, as many at a time as there is room for, in their order as far as it goes. `check` computes beside them until it resolves. */
+/** Runs all, `lanes` at a time, in their order as far as it goes. `check` computes beside them until it resolves, and has a lane. */
 export async function runBeside(
   files: readonly string[],
+  lanes: number,
   run: (file: string) => Promise<unknown>,
-  { check, demand = demandOf }: { check?: Promise<unknown> | undefined; demand?: typeof demandOf } = {},
+  { check, engines = enginesOf }: { check?: Promise<unknown> | undefined; engines?: typeof enginesOf } = {},
 ): Promise<void> {
-  const waiting = files.map((file) => ({ file, demand: demand(file) }));
-  const running = new Map<Promise<void>, Demand>();
-  const add = (work: Promise<unknown>, what: Demand) => {
+  const waiting = files.map((file) => ({ file, engines: engines(file) }));
+  const running = new Map<Promise<void>, string[]>();
+  const add = (work: Promise<unknown>, engines: string[]) => {
     const over: Promise<void> = work.then(() => void running.delete(over));
-    running.set(over, what);
+    running.set(over, engines);
   };
-  if (check) add(check, { room: roomOfCheck, engines: [] });
+  if (check) add(check, []);
   while (waiting.length > 0 || running.size > 0) {
-    const next = choose(
-      waiting.map((each) => each.demand),
-      [...running.values()],
-    );
+    const isFull = running.size >= lanes;
+    const next = isFull
+      ? -1
+      : choose(
+          waiting.map((each) => each.engines),
+          [...running.values()],
+        );
     const [begun] = next === -1 ? [] : waiting.splice(next, 1);
-    if (begun) add(run(begun.file), begun.demand);
+    if (begun) add(run(begun.file), begun.engines);
     else await Promise.race(running.keys());
   }
 }
@@ -83,18 +68,16 @@ export async function runBeside(
 /**
  * Which one begins now, or -1: those with an engine first, as only one at a time has it; two of one engine only when nothing else is left.
  */
-export function choose(waiting: readonly Demand[], running: readonly Demand[]): number {
-  if (running.length >= mostAtOnce) return -1;
-  const free = room - running.reduce((sum, each) => sum + each.room, 0);
-  const busy = running.flatMap(({ engines }) => engines);
-  const clashes = ({ engines }: Demand) => engines.some((each) => busy.includes(each));
-  const fits: ((demand: Demand) => boolean)[] = [
-    (demand) => demand.engines.length > 0 && !clashes(demand),
-    (demand) => demand.engines.length === 0,
-    () => waiting.every(clashes),
+export function choose(waiting: readonly string[][], running: readonly string[][]): number {
+  const busy = running.flat();
+  const clashes = (engines: string[]) => engines.some((each) => busy.includes(each));
+  const fits: ((engines: string[]) => boolean)[] = [
+    (engines) => engines.length > 0 && !clashes(engines),
+    (engines) => engines.length === 0,
+    () => true,
   ];
   for (const fit of fits) {
-    const index = waiting.findIndex((demand) => demand.room <= free && fit(demand));
+    const index = waiting.findIndex(fit);
     if (index !== -1) return index;
   }
   return -1;
