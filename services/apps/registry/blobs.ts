@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs
 import type { IncomingMessage } from "node:http";
 import { dirname, join } from "node:path";
 import { CloudError } from "../../../kernel/errors.ts";
-import { algorithmOf, type DigestAlgorithm, digestAlgorithms, hexOf } from "./digests.ts";
+import { algorithmOf, type DigestAlgorithm, digestAlgorithms, digestPattern, hexOf } from "./digests.ts";
 import { explained } from "./errors.ts";
 
 export interface Blobs {
@@ -146,13 +146,14 @@ export function openBlobs(dataDirectory: string): Blobs {
     remove: (digest) => rm(contentFile(digest), { force: true }),
 
     async *older(than) {
-      for (const [algorithm, digits] of Object.entries(digestAlgorithms))
+      for (const algorithm of Object.keys(digestAlgorithms))
         for (const folder of (await readdir(join(contents, algorithm)).catch(absent)) ?? []) {
           const found: string[] = [];
           for (const name of await readdir(join(contents, algorithm, folder))) {
-            if (name.length !== digits || !/^[0-9a-f]+$/.test(name)) continue;
+            const digest = `${algorithm}:${name}`;
+            if (!digestPattern.test(digest)) continue;
             const there = await stat(join(contents, algorithm, folder, name)).catch(absent);
-            if (there && Math.max(there.mtimeMs, there.ctimeMs) < than.getTime()) found.push(`${algorithm}:${name}`);
+            if (there && Math.max(there.mtimeMs, there.ctimeMs) < than.getTime()) found.push(digest);
           }
           if (found.length > 0) yield found;
         }

@@ -6,7 +6,8 @@ import { RegistryError } from "./errors.ts";
 export const digestAlgorithms = { sha256: 64, sha512: 128 } as const;
 export type DigestAlgorithm = keyof typeof digestAlgorithms;
 
-export const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+const written = Object.entries(digestAlgorithms).map(([name, digits]) => `${name}:[0-9a-f]{${digits}}`);
+export const digestPattern = new RegExp(`^(?:${written.join("|")})$`);
 export const digestHint = "sha256: and 64 hex digits, or sha512: and 128";
 
 export const isDigestAlgorithm = (name: string): name is DigestAlgorithm => Object.hasOwn(digestAlgorithms, name);

@@ -11,7 +11,7 @@ import { deployingRoutes } from "../deploying/contract.ts";
 import { isAllowed } from "../doors.ts";
 import { type AppsParts, type AppView, placeOf } from "../parts.ts";
 import { openBlobs } from "./blobs.ts";
-import { hexOf } from "./digests.ts";
+import { digestPattern, hexOf } from "./digests.ts";
 import { type Descriptor, type ImageManifest, maximumManifestBytes, parseManifest } from "./manifest.ts";
 import { registryStore } from "./store.ts";
 
@@ -33,15 +33,13 @@ export async function findImage(
   { principal, app, image }: { principal: Principal; app: Pick<AppView, "projectId">; image: string },
 ): Promise<RegistryImage> {
   const [, project, name, tag, digest] =
-    /^(?:([a-z0-9-]{1,100})\/)?([a-z0-9_-]{1,100})(?::([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}))?(?:@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$/.exec(
-      image,
-    ) ?? [];
+    /^(?:([a-z0-9-]{1,100})\/)?([a-z0-9_-]{1,100})(?::([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}))?(?:@(.+))?$/.exec(image) ?? [];
   const missing = new CloudError(
     "failed_precondition",
     `The cloud's registry has no image ${image.slice(0, 200)}. Push it (docker push <address of the cloud>/<project>/<app>:<tag>), or name a public image with its registry: docker.io/library/${image.slice(0, 200)}.`,
     { details: { reason: "image_not_found", fields: [{ path: "body.image", message: "There is none of this name." }] } },
   );
-  if (name === undefined) throw missing;
+  if (name === undefined || (digest !== undefined && !digestPattern.test(digest))) throw missing;
   const direct = project === undefined ? await parts.deploying.find(tx, name) : undefined;
   const candidates = direct ? [direct] : await parts.deploying.named(tx, name);
   const { permission, roles } = deployingRoutes.appGet;
