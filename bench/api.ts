@@ -25,7 +25,7 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
     const list = await client.bucketList({ project: projectId as never });
     bare = await startBare({ get: list, post: bucket });
     const pids = processTree(cloud.pid)
-      .filter(({ command }) => /server\/control\.ts|postgres/.test(command))
+      .filter(({ command }) => /server\/control\.[jt]s|postgres/.test(command))
       .map(({ pid }) => pid);
 
     const headers = { authorization: `Bearer ${token}` };

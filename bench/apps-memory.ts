@@ -75,7 +75,7 @@ function ownProcesses(cloud: TestCloud): Map<string, number> {
   // Children of whoever started them, if that is still there.
   const gateway = gatewayProcesses(join(cloud.dataDirectory, "gateway"));
   for (const { pid, command } of processTree(cloud.pid).filter((each) => !gateway.includes(each.pid)))
-    add(/server\/(\w+)\.ts/.exec(command)?.[1] ?? (command.includes("postgres") ? "PostgreSQL" : "others"), pid);
+    add(/server\/(\w+)\.[jt]s/.exec(command)?.[1] ?? (command.includes("postgres") ? "PostgreSQL" : "others"), pid);
   for (const pid of gateway) add("HAProxy", pid);
   return sums;
 }

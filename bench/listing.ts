@@ -25,7 +25,7 @@ export async function measureListing(rounds: number, seconds: number): Promise<s
     await insertInstances(cloud, organisationId, projectId);
     await cloud.start();
     const pids = processTree(cloud.pid)
-      .filter(({ command }) => /server\/control\.ts|postgres/.test(command))
+      .filter(({ command }) => /server\/control\.[jt]s|postgres/.test(command))
       .map(({ pid }) => pid);
     const list = (limit: number, cursor: string | undefined) =>
       client.instanceList({ project: projectId as never, limit, ...(cursor === undefined ? {} : { cursor }) });

@@ -44,5 +44,5 @@ export async function run({ idleSeconds = 60 }: BenchOptions): Promise<string> {
 }
 
 const nameOf = (command: string): string =>
-  /server\/(\w+)\.ts/.exec(command)?.[1] ??
+  /server\/(\w+)\.[jt]s/.exec(command)?.[1] ??
   (/ idle/.test(command) ? "PostgreSQL, connections" : /postgres/.test(command) ? "PostgreSQL" : command.slice(0, 40));

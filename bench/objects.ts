@@ -45,7 +45,7 @@ export async function run({ rounds = 3, seconds = 3 }: BenchOptions): Promise<st
     await client.bucketCreate({ project: projectId as never, name: "bench" });
     const doors = () =>
       processTree(cloud.pid)
-        .filter(({ command }) => /server\/objects\.ts/.test(command))
+        .filter(({ command }) => /server\/objects\.[jt]s/.test(command))
         .map(({ pid }) => pid);
     const signed = (port: number, sign: NonNullable<Job["sign"]>) => (job: Job) => ({
       ...job,

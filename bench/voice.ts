@@ -185,7 +185,7 @@ async function prepare(cloud: TestCloud, answerPort: number) {
     processTree(cloud.pid)
       .filter(({ command }) => what.test(command))
       .map(({ pid }) => pid);
-  const pids = { voice: tree(/server\/voice\.ts/), media: tree(/embedded\/worker\.ts/), PostgreSQL: tree(/postgres/) };
-  for (let attempt = 0; tree(/server\/voice\.ts/)().length === 0 && attempt < 100; attempt++) await sleep(100);
+  const pids = { voice: tree(/server\/voice\.[jt]s/), media: tree(/embedded\/worker\.ts/), PostgreSQL: tree(/postgres/) };
+  for (let attempt = 0; tree(/server\/voice\.[jt]s/)().length === 0 && attempt < 100; attempt++) await sleep(100);
   return { accounts, pids };
 }

@@ -94,7 +94,7 @@ after(async () => {
 async function kill(): Promise<void> {
   const tree = processTree(cloud.pid);
   const of = (pattern: RegExp) => tree.filter(({ command }) => pattern.test(command)).map(({ pid }) => pid);
-  const control = of(/server\/control\.ts/);
+  const control = of(/server\/control\.[jt]s/);
   const kinds: [string, number[]][] = [
     ["control", control],
     ["control", control],

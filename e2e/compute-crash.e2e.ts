@@ -35,7 +35,7 @@ after(() => cloud.remove());
 /** In every eighth round all of Khmara, else the control plane. */
 async function kill(round: number): Promise<void> {
   const tree = processTree(cloud.pid);
-  const control = tree.find(({ command }) => /server\/control\.ts/.test(command));
+  const control = tree.find(({ command }) => /server\/control\.[jt]s/.test(command));
   if (control === undefined || round % 8 === 7) {
     killed["supervisor"] = (killed["supervisor"] ?? 0) + 1;
     await cloud.kill();

@@ -162,8 +162,8 @@ async function killOne(): Promise<string> {
   const tree = processTree(cloud.pid);
   const kinds: Record<string, number[]> = {
     supervisor: [cloud.pid],
-    control: tree.filter(({ command }) => command.includes("server/control.ts")).map(({ pid }) => pid),
-    objects: tree.filter(({ command }) => command.includes("server/objects.ts")).map(({ pid }) => pid),
+    control: tree.filter(({ command }) => command.includes("server/control.")).map(({ pid }) => pid),
+    objects: tree.filter(({ command }) => command.includes("server/objects.")).map(({ pid }) => pid),
     postmaster: tree.filter(({ command }) => /bin\/postgres /.test(command)).map(({ pid }) => pid),
     backend: tree.filter(({ command }) => command.startsWith("postgres:")).map(({ pid }) => pid),
   };

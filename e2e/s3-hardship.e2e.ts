@@ -139,7 +139,7 @@ test("two hundred slow clients hold connections, and nobody minds", async () => 
       assert.ok(readFileSync(back).equals(readFileSync(large)));
       if (i === 0) assert.ok(held.filter(({ destroyed }) => !destroyed).length >= 60, "the readers at least are still there");
     }
-    const doors = processTree(cloud.pid).filter(({ command }) => /server\/objects\.ts/.test(command));
+    const doors = processTree(cloud.pid).filter(({ command }) => /server\/objects\.[jt]s/.test(command));
     for (const { pid } of doors) assert.ok(rssBytes(pid) < 250 * mib, `${rssBytes(pid) / mib} MiB`);
   } finally {
     for (const socket of held) socket.destroy();

@@ -35,7 +35,7 @@ async function phone(number: string, toneHz: number): Promise<Baresip> {
   return made;
 }
 
-const controlPlane = () => processTree(cloud.pid).find(({ command }) => command.includes("server/control.ts"))?.pid as number;
+const controlPlane = () => processTree(cloud.pid).find(({ command }) => command.includes("server/control."))?.pid as number;
 
 before(async () => {
   await cloud.start();

@@ -145,7 +145,10 @@ export interface SupervisorMessage {
 
 export const configVariable = "KHMARA_CONFIG";
 
-/** Set when a child is only to load its modules, which fills Node's compile cache (see server/compile-cache.ts). */
+/** The folder of the packed program (see server/packed-program.ts), for the supervisor, which starts the others from there; `none` where the sources are run. */
+export const packedVariable = "KHMARA_PACKED";
+
+/** Set when a process is only to load its program, which fills Node's compile cache (see server/packed-program.ts). */
 export const warmUpVariable = "KHMARA_WARM_UP";
 
 /** The settings of this child process. Call it first: in a warm-up it ends the process, everything being loaded by then. */

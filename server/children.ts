@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { aliveEveryMs, type ChildMessage, configVariable, type ServerConfig, type SupervisorMessage } from "../kernel/config.ts";
-import { childWords } from "./compile-cache.ts";
 import { childRecord, type LogFile } from "./log-file.ts";
+import { childWords } from "./node-words.ts";
 import { optionVariables } from "./options.ts";
 import { StartError } from "./start-error.ts";
 

@@ -98,7 +98,7 @@ function readRecord(path: string): RunRecord | undefined {
 export function runningKhmara(dataDirectory: string): RunRecord | undefined {
   const run = readRecord(dataPaths(dataDirectory).lock);
   // The record stays when it ends, and the number may be another process's by then.
-  return run !== undefined && commandLine(run.pid).some((word) => word.endsWith("server/supervisor.ts")) ? run : undefined;
+  return run !== undefined && commandLine(run.pid).some((word) => /server\/supervisor\.[jt]s$/.test(word)) ? run : undefined;
 }
 
 /** Children of a supervisor that was killed stop themselves; this waits for them, and ends one that hangs. */

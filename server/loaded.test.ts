@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { enableCompileCache } from "node:module";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { after, test } from "node:test";
+import { resolve } from "node:path";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import { childWords, lateModules, warmCompileCache } from "./compile-cache.ts";
 
 const repository = resolve(import.meta.dirname, "..");
-const folder = mkdtempSync(join(tmpdir(), "khmara-loaded-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What a process tells: the modules that it has loaded in the end. */
-async function loadedIn(words: string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
+async function loadedIn(words: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, words, {
     cwd: repository,
-    env: { ...process.env, ...environment },
     maxBuffer: 2 ** 22,
   });
   return stdout;
@@ -48,35 +41,4 @@ test("no process of a cloud loads the S3 client before it calls another S3: it i
   assert.match(first, /services\/objects\/backup\/send\.ts/);
   assert.doesNotMatch(first, /client-s3/);
   assert.match(await loadedBy("services/objects/backup/remote.ts"), /client-s3/, "the name by which it would be seen");
-});
-
-test("after a warm-up nothing strips types, which is 25 MB: what is imported late is in the cache, too", async () => {
-  for (const name of ["server", "gateway"]) mkdirSync(join(folder, name));
-  const entry = join(folder, "server", "entry.ts");
-  writeFileSync(
-    entry,
-    `if (process.env.KHMARA_WARM_UP) process.exit(0);\nconst { late }: { late: number } = await import("../gateway/late.ts");\nif (late === 1) ${tellLoaded}`,
-  );
-  writeFileSync(join(folder, "gateway", "late.ts"), "export const late: number = 1;");
-  writeFileSync(join(folder, "gateway", "late.test.ts"), 'await import("./never.ts");');
-  const cache = join(folder, "cache");
-  const environment = { NODE_COMPILE_CACHE: cache };
-  // Of this process too: where the cache is, is asked of Node.
-  enableCompileCache(cache);
-  process.env["NODE_COMPILE_CACHE"] = cache;
-  assert.deepEqual(lateModules(folder), [join(folder, "gateway", "late.ts")]);
-  await warmCompileCache(folder, [entry], new AbortController().signal);
-  assert.doesNotMatch(await loadedIn(childWords(entry), environment), /amaro/);
-  const cold = { NODE_COMPILE_CACHE: join(folder, "another") };
-  assert.match(await loadedIn(childWords(entry), cold), /amaro/, "the name by which it would be seen");
-});
-
-test("the warm-up knows the drivers and the certificates", () => {
-  const late = lateModules(repository).map((file) => file.slice(repository.length + 1));
-  for (const file of [
-    "gateway/certificates/authority.ts",
-    "services/apps/drivers/docker/index.ts",
-    "services/compute/drivers/lxd/index.ts",
-  ])
-    assert.ok(late.includes(file), file);
 });

@@ -1,9 +1,8 @@
 /** `./khmara up`: starts PostgreSQL, the control plane, the object data plane and the voice process, keeps them running, and stops them in order. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { GatewayConfig, ServerConfig, VoiceConfig } from "../kernel/config.ts";
+import { type GatewayConfig, packedVariable, type ServerConfig, type VoiceConfig, warmUpVariable } from "../kernel/config.ts";
 import { type Child, superviseChild } from "./children.ts";
-import { restartCompiled, warmCompileCache } from "./compile-cache.ts";
 import { buildConsole } from "./console-build.ts";
 import { type DataFolder, dataPaths, ensureMasterKey, openDataFolder, stopLeftChildren } from "./data-folder.ts";
 import { keepDaemon } from "./engines/daemon.ts";
@@ -75,7 +74,6 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     step.done(built === undefined ? "none in this version" : "built");
     return built;
   })();
-  const warm = warmCompileCache(repository, Object.values(entries), running.signal);
   const database = (async () => {
     const step = progress.step("Database", "starting");
     if (settings.databaseUrl !== undefined) {
@@ -98,7 +96,7 @@ async function up(settings: Settings, progress: Progress): Promise<void> {
     return url;
   })();
   // The first failure is told at once; what else runs is ended with it.
-  const [databaseUrl, consoleDirectory, computeEngine, appsConfig] = await Promise.all([database, console_, engine, apps, warm]);
+  const [databaseUrl, consoleDirectory, computeEngine, appsConfig] = await Promise.all([database, console_, engine, apps]);
   if (running.stopping) return;
 
   const config: ServerConfig = {
@@ -278,11 +276,10 @@ const gatewayWords = (gateway: GatewayConfig): string =>
     ? gateway.hint
     : `gateway on ${gateway.httpPort}${gateway.httpsPort === undefined ? "" : ` and ${gateway.httpsPort} (HTTPS)`}`;
 
-const entries = {
-  control: join(import.meta.dirname, "control.ts"),
-  objects: join(import.meta.dirname, "objects.ts"),
-  voice: join(import.meta.dirname, "voice.ts"),
-};
+const packed = process.env[packedVariable] ?? "none";
+const entry = (name: string): string =>
+  packed === "none" ? join(import.meta.dirname, `${name}.ts`) : join(packed, `${name}.js`);
+const entries = { control: entry("control"), objects: entry("objects"), voice: entry("voice") };
 
 /** Everything that was started, and how to end it in order. */
 class Running {
@@ -391,6 +388,7 @@ function stopOnSignals(running: Running, progress: Progress): void {
 /** What must be ended when the start fails half-way. */
 let onFailure: () => Promise<void> = async () => {};
 
+if (process.env[warmUpVariable] !== undefined) process.exit(0);
 const words = process.argv.slice(2);
 if (words.includes("--help") || words.includes("-h")) {
   process.stdout.write(`Starts the cloud and serves it: ./khmara up [options]\n\n${optionHelp()}\n`);
@@ -401,7 +399,6 @@ let dataDirectory = "The data folder";
 try {
   const settings = readSettings(words, process.env);
   dataDirectory = settings.dataDirectory;
-  restartCompiled(repository);
   await up(settings, progress);
 } catch (thrown) {
   const error = fileError(thrown, (thrown as NodeJS.ErrnoException).path ?? dataDirectory);

@@ -5,7 +5,7 @@ let waitingBytes = 0;
 /**
  * Buffers of so many bytes that nobody looks at any more, and that are not of the pool. V8 goes by its heap, where each is two hundred bytes: it would
  * let a hundred MiB of them lie, and then look through all there is. They are young, so a collection of what is young finds them. Only where
- * V8 exposes `gc` (`server/compile-cache.ts`).
+ * V8 exposes `gc` (`server/node-words.ts`).
  */
 export function letGo(bytes: number): void {
   waitingBytes += bytes;
