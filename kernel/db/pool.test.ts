@@ -29,10 +29,29 @@ test("a client that is old is not kept for the next one", async () => {
   assert.equal(ended.length, 2);
 });
 
-test("while others wait, an old client goes from one to the next", async () => {
+test("while others wait, an old client goes from one to the next: who wakes at the same moment and is quick makes no second one", async () => {
   const { pool, made, ended } = countedPool({ size: 2, longestMs: 0 });
   await Promise.all(Array.from({ length: 20 }, () => pool.use(async () => assert.equal(ended.length, 0))));
-  assert.equal(made.length, 2);
+  assert.equal(made.length, 1);
+  await pool.close();
+  assert.equal(ended.length, 1);
+});
+
+test("who finds all clients lent for longer gets one more, as far as there may be", async () => {
+  const { pool, made, ended } = countedPool({ size: 2, longestMs: 60_000 });
+  const { promise: both, resolve: isBoth } = Promise.withResolvers<void>();
+  const { promise: end, resolve: letEnd } = Promise.withResolvers<void>();
+  const long = Array.from({ length: 2 }, () =>
+    pool.use(async () => {
+      if (made.length === 2) isBoth();
+      await end;
+    }),
+  );
+  await both;
+  const third = pool.use(async () => made.length);
+  letEnd();
+  assert.equal(await third, 2);
+  await Promise.all(long);
   await pool.close();
   assert.equal(ended.length, 2);
 });
