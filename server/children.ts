@@ -53,12 +53,6 @@ const fatalLevel = 60;
 const inheritedEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !optionVariables.includes(name)));
 
-/**
- * glibc gives what was freed back to the system instead of keeping ever larger pieces, and threads share one arena (mallopt(3)): after work that
- * is 25 MB less in the control plane.
- */
-const allocation = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072", MALLOC_MMAP_THRESHOLD_: "131072" };
-
 /** Starts a child and starts it again, after a growing pause, whenever it ends. */
 export function superviseChild(options: ChildOptions): Child {
   let current: ChildProcess | undefined;
@@ -74,7 +68,7 @@ export function superviseChild(options: ChildOptions): Child {
       // A session of its own: Ctrl-C in the terminal is for the supervisor, which lets the children drain.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      env: { ...allocation, ...inheritedEnvironment(), [configVariable]: JSON.stringify(options.config) },
+      env: { ...inheritedEnvironment(), [configVariable]: JSON.stringify(options.config) },
     });
     current = child;
     options.onChange();

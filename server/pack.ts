@@ -8,8 +8,8 @@ import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
 
-/** With a native part that it looks for beside itself. */
-const unpacked = ["lmdb"];
+/** lmdb looks for its native part beside itself; postgres is mended while it is loaded (`kernel/db/postgres-client.ts`). */
+const unpacked = ["lmdb", "postgres"];
 
 /** Throws what the bundler says: of an import that leads nowhere, and of whatever it would only warn of. */
 export async function pack(folder: string, entries: readonly string[]): Promise<void> {
@@ -23,12 +23,12 @@ export async function pack(folder: string, entries: readonly string[]): Promise<
       throw new Error(message);
     },
   });
-  // Names stay, for the stacks of errors.
+  // Names of functions and classes stay, for the stacks of errors.
   await bundle.write({
     dir: folder,
     format: "esm",
     comments: { legal: false },
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    minify: { compress: false, mangle: { keepNames: true }, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
   for (const name of readdirSync(folder)) {

@@ -103,6 +103,12 @@ test("the places of a module stand in it; one that names its own keeps them", ()
 test("every process of the cloud loads from its pack, without Node's stripping of types and without undici, 25 and 7 MB in each", async () => {
   const cache = join(folder, "real");
   const packed = await packedProgram(repository, cache, () => {});
+  const texts = readdirSync(packed).map((name) => readFileSync(join(packed, name), "utf8"));
+  assert.ok(
+    texts.some((text) => text.includes("/node_modules/postgres/src/index.js")),
+    "loaded from its own files, which are mended on the way",
+  );
+  assert.ok(!texts.some((text) => text.includes("fetchArrayTypes")));
   const tell = 'process.on("exit", () => process.stdout.write(process.moduleLoadList.join() + "\\n"));';
   for (const name of ["supervisor", "control", "objects", "voice"]) {
     const entry = join(packed, `${name}.js`);

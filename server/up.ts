@@ -1,6 +1,7 @@
 /** `./khmara up`: packs the program on the first start of a version, and becomes its supervisor. */
 import { join, resolve } from "node:path";
 import { packedVariable } from "../kernel/config.ts";
+import { allocation } from "./node-words.ts";
 import { packedProgram } from "./packed-program.ts";
 import { terminalProgress } from "./progress.ts";
 
@@ -12,6 +13,7 @@ const folder = isWanted && cacheFolder !== undefined ? await packed(cacheFolder)
 const supervisor = folder === undefined ? join(import.meta.dirname, "supervisor.ts") : join(folder, "supervisor.js");
 // The same process, so that whoever started it sees the supervisor's end.
 process.execve?.(process.execPath, [process.execPath, ...process.execArgv, supervisor, ...words], {
+  ...allocation,
   ...(process.env as Record<string, string>),
   [packedVariable]: folder ?? "none",
 });
