@@ -108,7 +108,7 @@ test("every process of the cloud loads from its pack, without Node's stripping o
     texts.some((text) => text.includes("/node_modules/postgres/src/index.js")),
     "loaded from its own files, which are mended on the way",
   );
-  assert.ok(!texts.some((text) => text.includes("fetchArrayTypes")));
+  assert.ok(!texts.some((text) => text.includes("ParameterStatus")));
   const tell = 'process.on("exit", () => process.stdout.write(process.moduleLoadList.join() + "\\n"));';
   for (const name of ["supervisor", "control", "objects", "voice"]) {
     const entry = join(packed, `${name}.js`);
