@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { accessLine } from "../s3/accessLine.ts";
 import { readLogging, writeLogging } from "../s3/loggingDocument.ts";
@@ -161,6 +161,17 @@ test("the API has the same document, makes the target when asked, and says why n
     await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+async function postForm(): Promise<void> {
+  const limits = { expiration: new Date(Date.now() + 3_600_000), conditions: [{ bucket: "asked-box" }, { key: "form" }] };
+  const policy = Buffer.from(JSON.stringify(limits)).toString("base64");
+  const signature = createHmac("sha1", "secret").update(policy).digest("base64");
+  const form = new FormData();
+  for (const [name, value] of Object.entries({ key: "form", AWSAccessKeyId: "KEYOWNER", policy, signature, file: "text" }))
+    form.set(name, value);
+  const answer = await fetch(`http://127.0.0.1:${door.port}/asked-box`, { method: "POST", body: form });
+  assert.equal(answer.status, 204, await answer.text());
+}
+
 /** A copy is read from its source, many objects go one by one, and pages are asked for by nobody in particular. */
 async function logsWhatIsDoneBeside(before: number): Promise<void> {
   const site = "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
@@ -185,7 +196,8 @@ async function logsWhatIsDoneBeside(before: number): Promise<void> {
   const digest = createHash("md5").update(many).digest("base64");
   const deleted = { method: "POST", path: "/asked-box?delete", body: many, headers: { "Content-MD5": digest } };
   assert.equal((await door.call(deleted)).status, 200);
-  const { lines } = await delivered(before + 11);
+  await postForm();
+  const { lines } = await delivered(before + 12);
   const about = lines.slice(before).map((line) => line.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/));
   // Operation, key, status, error, bytes of the object, version, and whether a list was needed.
   assert.deepEqual(
@@ -202,12 +214,14 @@ async function logsWhatIsDoneBeside(before: number): Promise<void> {
       ["REST.POST.MULTI_OBJECT_DELETE", "-", "200", "-", "-", "-", "-"],
       ["BATCH.DELETE.OBJECT", "a%20b.txt", "204", "-", "-", "-", "-"],
       ["BATCH.DELETE.OBJECT", "x".repeat(1025), "400", "KeyTooLongError", "-", "-", "-"],
+      ["REST.POST.BUCKET", "-", "204", "-", "-", "-", "-"],
     ],
   );
   const [read, visit, , one] = [about[1], ...about.slice(7)] as [string[], string[], string[], string[]];
   assert.equal(read[9], '"PUT /copy-box/to HTTP/1.1"');
   assert.deepEqual([visit[5], visit[9]], ["-", '"GET /a%20b.txt?x=1 HTTP/1.1"']);
   assert.deepEqual([one[9], one[16], one[17], one[20]], ["-", "-", "-", "SigV4"]);
+  assert.match(String(about[11]?.[5]), /^arn:aws:iam::\d{12}:user\//, "who signed the form");
 }
 
 test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {
