@@ -81,10 +81,10 @@ export function accessLine(access: Access): string {
     signed,
     request.host,
     request.tlsVersion,
-    // There are no access points, and who asks comes from no region.
+    // There are no access points.
     undefined,
     access.aclRequired ? "Yes" : undefined,
-    undefined,
+    // The region that a request comes from would be next, and is never known: readers that are older than the field do without it.
   ]
     .map((field) => (field === undefined || field === "" ? "-" : field))
     .join(" ");
