@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { accessLine } from "../s3/accessLine.ts";
 import { readLogging, writeLogging } from "../s3/loggingDocument.ts";
@@ -160,6 +161,69 @@ test("the API has the same document, makes the target when asked, and says why n
     await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+async function postForm(): Promise<void> {
+  const limits = { expiration: new Date(Date.now() + 3_600_000), conditions: [{ bucket: "asked-box" }, { key: "form" }] };
+  const policy = Buffer.from(JSON.stringify(limits)).toString("base64");
+  const signature = createHmac("sha1", "secret").update(policy).digest("base64");
+  const form = new FormData();
+  for (const [name, value] of Object.entries({ key: "form", AWSAccessKeyId: "KEYOWNER", policy, signature, file: "text" }))
+    form.set(name, value);
+  const answer = await fetch(`http://127.0.0.1:${door.port}/asked-box`, { method: "POST", body: form });
+  assert.equal(answer.status, 204, await answer.text());
+}
+
+/** A copy is read from its source, many objects go one by one, and pages are asked for by nobody in particular. */
+async function logsWhatIsDoneBeside(before: number): Promise<void> {
+  const site = "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
+  assert.equal((await door.call({ method: "PUT", path: "/asked-box?website", body: site })).status, 200);
+  assert.equal((await door.call({ method: "PUT", path: "/copy-box" })).status, 200);
+  const copy = (source: string, path = "/copy-box/to", key = "KEYOWNER") =>
+    door.call({ method: "PUT", path, key, headers: { "x-amz-copy-source": source } });
+  assert.equal((await copy("asked-box/a%20b.txt?versionId=null")).status, 200);
+  assert.equal((await copy("asked-box/gone", "/copy-box/to2")).status, 404);
+  assert.equal((await copy("asked-box/a%20b.txt", "/bread-box/to", "KEYSTRANGER")).status, 403);
+  const open = { "x-amz-acl": "public-read" };
+  assert.equal((await door.call({ method: "PUT", path: "/asked-box/a%20b.txt?acl", headers: open })).status, 200);
+  assert.equal((await door.call({ path: "/asked-box/a%20b.txt", key: "none" })).status, 200);
+  assert.equal((await copy("asked-box/a%20b.txt", "/bread-box/to", "KEYSTRANGER")).status, 200);
+  const page = (path: string) =>
+    fetch(`http://127.0.0.1:${door.port}${path}`, { headers: { "x-khmara-website": "asked-box" } }).then((answer) =>
+      answer.text(),
+    );
+  assert.equal(await page("/a%20b.txt?x=1"), "0123456789");
+  const names = ["a b.txt", "x".repeat(1025)];
+  const many = `<Delete>${names.map((name) => `<Object><Key>${name}</Key></Object>`).join("")}</Delete>`;
+  const digest = createHash("md5").update(many).digest("base64");
+  const deleted = { method: "POST", path: "/asked-box?delete", body: many, headers: { "Content-MD5": digest } };
+  assert.equal((await door.call(deleted)).status, 200);
+  await postForm();
+  const { lines } = await delivered(before + 12);
+  const about = lines.slice(before).map((line) => line.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/));
+  // Operation, key, status, error, bytes of the object, version, and whether a list was needed.
+  assert.deepEqual(
+    about.map((fields) => [7, 8, 10, 11, 13, 18, 26].map((at) => fields[at])),
+    [
+      ["REST.PUT.WEBSITE", "-", "200", "-", "-", "-", "-"],
+      ["REST.COPY.OBJECT_GET", "a%20b.txt", "200", "-", "10", "null", "-"],
+      ["REST.COPY.OBJECT_GET", "gone", "404", "NoSuchKey", "-", "-", "-"],
+      ["REST.COPY.OBJECT_GET", "a%20b.txt", "403", "AccessDenied", "-", "-", "-"],
+      ["REST.PUT.ACL", "a%20b.txt", "200", "-", about[4]?.[13], "-", "-"],
+      ["REST.GET.OBJECT", "a%20b.txt", "200", "-", "10", "-", "Yes"],
+      ["REST.COPY.OBJECT_GET", "a%20b.txt", "200", "-", "10", "-", "Yes"],
+      ["WEBSITE.GET.OBJECT", "a%20b.txt", "200", "-", "10", "-", "-"],
+      ["REST.POST.MULTI_OBJECT_DELETE", "-", "200", "-", "-", "-", "-"],
+      ["BATCH.DELETE.OBJECT", "a%20b.txt", "204", "-", "-", "-", "-"],
+      ["BATCH.DELETE.OBJECT", "x".repeat(1025), "400", "KeyTooLongError", "-", "-", "-"],
+      ["REST.POST.BUCKET", "-", "204", "-", "-", "-", "-"],
+    ],
+  );
+  const [read, visit, , one] = [about[1], ...about.slice(7)] as [string[], string[], string[], string[]];
+  assert.equal(read[9], '"PUT /copy-box/to HTTP/1.1"');
+  assert.deepEqual([visit[5], visit[9]], ["-", '"GET /a%20b.txt?x=1 HTTP/1.1"']);
+  assert.deepEqual([one[9], one[16], one[17], one[20]], ["-", "-", "-", "SigV4"]);
+  assert.match(String(about[11]?.[5]), /^arn:aws:iam::\d{12}:user\//, "who signed the form");
+}
+
 test("requests are written into the bucket of logs, one line each, with what went wrong", async () => {
   assert.equal((await put(status("log-box", forEveryone))).status, 200);
   const shown = (await door.call({ path: "/asked-box?logging" })).text;
@@ -197,7 +261,8 @@ test("requests are written into the bucket of logs, one line each, with what wen
   assert.equal(about[4]?.[5], "-", "nobody signed");
   assert.equal(write[17], '"curl %228%22"', "what a client says ends neither field nor line");
   assert.deepEqual(write.slice(20, 23), ["SigV4", "-", "AuthHeader"]);
-  const before = lines.length;
+  await logsWhatIsDoneBeside(lines.length);
+  const before = (await delivered(0)).lines.length;
   await put("<BucketLoggingStatus/>");
   await door.call({ path: "/asked-box/a%20b.txt" });
   await cloud.objects.service.stop?.();
@@ -215,7 +280,8 @@ test("a presigned address lets nobody in who reads the log", () => {
   );
   const owner = { displayName: "o", canonicalId: "c", accountId: "1" };
   const line = accessLine({
-    ...{ request, owner, operation: "GetObject", caller: undefined, requestId: "R", hostId: "H", beganAtMs: 0, totalMs: 1.4 },
+    ...{ request, owner, bucketName: "b", key: "k", operation: "REST.GET.OBJECT", caller: undefined, requestId: "R" },
+    ...{ hostId: "H", beganAtMs: 0, totalMs: 1.4 },
     ...{ turnAroundMs: 1, status: 200, errorCode: undefined, sentBytes: 5, objectBytes: 5, versionId: "v" },
   });
   assert.match(line, /"GET \/b\/k\?X-Amz-Signature=\.\.\.&X-Amz-Security-Token=\.\.\.&x=1 HTTP\/1\.1"/);

@@ -2,11 +2,34 @@
 import type { S3Account, S3Caller } from "./backend.ts";
 import type { S3Request } from "./request.ts";
 
-/** One request, once it was answered. */
+/** What the operations tell of a request for the logs, beyond what it says itself. */
+export interface LogNotes {
+  /** Who signed, where that stands in the body. */
+  caller?: S3Caller;
+  /** An access control list was what let the caller in. */
+  aclRequired?: boolean;
+  beside?: Beside[];
+}
+
+/** What a request did besides; it has a record of its own in the log of the bucket that it was done to. */
+export interface Beside {
+  operation: "BATCH.DELETE.OBJECT" | "REST.COPY.OBJECT_GET" | "REST.COPY.PART_GET";
+  bucketName: string;
+  key: string;
+  status: number;
+  errorCode?: string | undefined;
+  objectBytes?: number | undefined;
+  versionId?: string | undefined;
+  aclRequired?: boolean | undefined;
+}
+
+/** One record: of a request, once it was answered, or of what it did besides. */
 export interface Access {
   request: S3Request;
-  /** The route's name; undefined: there is no such operation. */
-  operation: string | undefined;
+  bucketName: string;
+  key: string;
+  /** As the log names it. */
+  operation: string;
   /** Undefined: nobody was recognised. */
   caller: S3Caller | undefined;
   owner: S3Account;
@@ -21,32 +44,35 @@ export interface Access {
   sentBytes: number;
   /** Of the object, where one was sent or taken. */
   objectBytes: number | undefined;
-  versionId: string | undefined;
+  versionId?: string | undefined;
+  aclRequired?: boolean | undefined;
 }
 
 export function accessLine(access: Access): string {
   const { request, caller, owner } = access;
+  // One of many deletions was not asked for by itself.
+  const isOneOfMany = access.operation === "BATCH.DELETE.OBJECT";
   const { headers } = request;
   const target = request.rawQuery === "" ? request.rawPath : `${request.rawPath}?${withoutSecrets(request.rawQuery)}`;
   const signed = headers.has("authorization") ? "AuthHeader" : request.query.has("X-Amz-Signature") ? "QueryString" : undefined;
   return [
     owner.canonicalId,
-    request.bucketName,
+    access.bucketName,
     `[${logTime(access.beganAtMs)}]`,
     request.remoteAddress,
     caller === undefined || caller.anonymous ? undefined : (caller.arns[0] ?? caller.canonicalId),
     access.requestId,
-    operationName(request, access.operation),
-    request.key === "" ? undefined : encodeURIComponent(request.key).replaceAll("%2F", "/"),
-    quoted(`${request.method} ${target} HTTP/1.1`),
+    access.operation,
+    access.key === "" ? undefined : encodeURIComponent(access.key).replaceAll("%2F", "/"),
+    isOneOfMany ? undefined : quoted(`${request.method} ${target} HTTP/1.1`),
     access.status,
     access.errorCode,
     access.sentBytes || undefined,
     access.objectBytes,
     Math.round(access.totalMs),
     Math.round(access.turnAroundMs),
-    quoted(headers.get("referer")),
-    quoted(headers.get("user-agent")),
+    isOneOfMany ? undefined : quoted(headers.get("referer")),
+    isOneOfMany ? undefined : quoted(headers.get("user-agent")),
     access.versionId,
     access.hostId,
     signed === undefined ? undefined : "SigV4",
@@ -55,12 +81,17 @@ export function accessLine(access: Access): string {
     signed,
     request.host,
     request.tlsVersion,
+    // There are no access points.
     undefined,
-    undefined,
+    access.aclRequired ? "Yes" : undefined,
+    // The region that a request comes from would be next, and is never known: readers that are older than the field do without it.
   ]
     .map((field) => (field === undefined || field === "" ? "-" : field))
     .join(" ");
 }
+
+/** In place of a route's name, where a page was asked for. */
+export const websiteOperation = "Website";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -74,7 +105,7 @@ function logTime(atMs: number): string {
 /** Nothing that a client says ends the field or the line. */
 const quoted = (text: string | undefined): string =>
   text === undefined || text === ""
-    ? "-"
+    ? '"-"'
     : `"${text.replace(/[^\x20-\x7e]|["\\]/g, (character) => encodeURIComponent(character.isWellFormed() ? character : "?"))}"`;
 
 /** A presigned address, or a session's token, would let whoever reads the log in. */
@@ -108,7 +139,9 @@ const plain = [
   "website",
 ];
 
-function operationName({ method, query, key, headers }: S3Request, operation: string | undefined): string {
+/** `operation` is the route's name; undefined: there is no such operation. */
+export function operationName({ method, query, key, headers }: S3Request, operation: string | undefined): string {
+  if (operation === websiteOperation) return `WEBSITE.${method}.OBJECT`;
   if (method === "OPTIONS") return "REST.OPTIONS.PREFLIGHT";
   if (operation === "UploadPart" || operation === "UploadPartCopy")
     return `REST.${headers.has("x-amz-copy-source") ? "COPY" : "PUT"}.PART`;

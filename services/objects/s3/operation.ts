@@ -4,6 +4,7 @@ import type { Id } from "../../../kernel/ids.ts";
 import type { Meter } from "../driver.ts";
 import type { Requirement } from "./access/actions.ts";
 import { allow, requirementOf, requirePayer } from "./access/decide.ts";
+import type { Beside, LogNotes } from "./accessLine.ts";
 import type { S3Account, S3Backend, S3Bucket, S3Caller, S3Credentials } from "./backend.ts";
 import type { RequestBody } from "./body.ts";
 import { S3Error } from "./errors.ts";
@@ -30,6 +31,7 @@ export interface S3Context {
   charged?: boolean;
   /** The bucket that the request names, once it was opened. */
   opened?: S3Bucket;
+  notes: LogNotes;
 }
 
 export interface S3Response {
@@ -52,10 +54,18 @@ export async function openBucket(context: S3Context, also: readonly Requirement[
   const bucket = await findBucket(context, request.bucketName, "x-amz-expected-bucket-owner");
   context.opened = bucket;
   const target = { key: request.key, versionId: request.query.get("versionId") };
-  await allow(context, bucket, requirementOf(context), target);
-  for (const requirement of also) await allow(context, bucket, requirement, target);
+  const by = [await allow(context, bucket, requirementOf(context), target)];
+  for (const requirement of also) by.push(await allow(context, bucket, requirement, target));
+  context.notes.aclRequired = by.includes("acl");
   await requirePayer(context, bucket);
   return bucket;
+}
+
+/** Only buckets with a log hear of it, so that the others pay nothing. */
+export function noteBeside({ backend, notes }: S3Context, beside: Beside): void {
+  if (backend.accessLog(beside.bucketName) === undefined) return;
+  notes.beside ??= [];
+  notes.beside.push(beside);
 }
 
 /** Another bucket than the request's, that of a copy's source. */
@@ -64,11 +74,12 @@ export async function openOther(
   name: string,
   needs: readonly Requirement[],
   target: { key: string; versionId?: string | undefined },
-): Promise<S3Bucket> {
+): Promise<{ bucket: S3Bucket; aclRequired: boolean }> {
   const bucket = await findBucket(context, name, "x-amz-source-expected-bucket-owner");
-  for (const requirement of needs) await allow(context, bucket, requirement, target);
+  let aclRequired = false;
+  for (const requirement of needs) aclRequired = (await allow(context, bucket, requirement, target)) === "acl" || aclRequired;
   await requirePayer(context, bucket);
-  return bucket;
+  return { bucket, aclRequired };
 }
 
 /** The bucket, if it is whose the client thinks it is ("Verifying bucket ownership with bucket owner condition", S3 User Guide). */

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { type Origin, origins } from "../notifications/origin.ts";
 import { hideMissing } from "./access/decide.ts";
 import { anonymousCaller } from "./access/identity.ts";
-import { accessLine } from "./accessLine.ts";
+import { type Access, accessLine, type LogNotes, operationName, websiteOperation } from "./accessLine.ts";
 import { authenticate } from "./authenticate.ts";
 import type { S3Backend, S3Caller, S3Credentials, S3Log } from "./backend.ts";
 import { limitConnections } from "./connections.ts";
@@ -15,7 +15,7 @@ import { parseRequest, type S3Request } from "./request.ts";
 import { hostId, newRequestId, refuseConnection, send, sendError } from "./respond.ts";
 import { findRoute, type Route } from "./routes.ts";
 import { SigningKeys } from "./signature.ts";
-import { answerWebsite, websiteHeader } from "./website.ts";
+import { answerWebsite, websiteHeader, websiteRequest } from "./website.ts";
 
 // Not an import: that evaluates all that node:http exports, the WebSocket and with it undici, which costs 16 MB and a tenth of a second.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -100,7 +100,7 @@ class S3Door {
       begun = true;
     };
 
-    const seen: Seen = { requestId, beganAtMs: Date.now(), began: performance.now() };
+    const seen: Seen = { requestId, beganAtMs: Date.now(), began: performance.now(), notes: {} };
     let answer: S3Response | S3Error;
     try {
       answer = await this.#answer(message, begin, seen);
@@ -140,39 +140,50 @@ class S3Door {
     }
   }
 
-  /** For the bucket's owner, where the bucket has an access log. */
+  /** For the owners of the buckets, where these have an access log. */
   #log(seen: Seen, answer: S3Response | S3Error, sentBytes: number): void {
-    const { request } = seen;
-    const accessLog = request && this.#options.backend.accessLog(request.bucketName);
-    if (!request || !accessLog) return;
+    const { request, notes } = seen;
+    if (!request || (notes.beside === undefined && !this.#options.backend.accessLog(request.bucketName))) return;
     const failed = answer instanceof S3Error;
     const header = (name: string) => answer.headers?.[name];
     const size = header("Content-Range")?.toString().split("/")[1] ?? header("Content-Length") ?? sizeOf(request);
-    accessLog.note(
-      accessLine({
-        request,
-        operation: seen.operation,
-        caller: seen.caller,
-        owner: accessLog.owner,
-        requestId: seen.requestId,
-        hostId,
-        beganAtMs: seen.beganAtMs,
-        totalMs: performance.now() - seen.began,
-        turnAroundMs: seen.turnAroundMs ?? 0,
-        status: answer.status,
-        errorCode: failed ? answer.code : undefined,
-        sentBytes,
-        objectBytes: failed || request.key === "" || size === undefined ? undefined : Number(size),
-        versionId: request.query.get("versionId") ?? header("x-amz-version-id")?.toString(),
-      }),
-    );
+    const own: Omit<Access, "owner"> = {
+      request,
+      bucketName: request.bucketName,
+      key: request.key,
+      operation: operationName(request, seen.operation),
+      caller: notes.caller ?? seen.caller,
+      requestId: seen.requestId,
+      hostId,
+      beganAtMs: seen.beganAtMs,
+      totalMs: performance.now() - seen.began,
+      turnAroundMs: seen.turnAroundMs ?? 0,
+      status: answer.status,
+      errorCode: failed ? answer.code : undefined,
+      sentBytes,
+      objectBytes: failed || request.key === "" || size === undefined ? undefined : Number(size),
+      versionId: request.query.get("versionId") ?? header("x-amz-version-id")?.toString(),
+      aclRequired: notes.aclRequired,
+    };
+    this.#note(own);
+    const none = { sentBytes: 0, errorCode: undefined, objectBytes: undefined, versionId: undefined };
+    for (const beside of notes.beside ?? []) this.#note({ ...own, ...none, ...beside });
+  }
+
+  #note(access: Omit<Access, "owner">): void {
+    const accessLog = this.#options.backend.accessLog(access.bucketName);
+    accessLog?.note(accessLine({ ...access, owner: accessLog.owner }));
   }
 
   async #answer(message: IncomingMessage, begin: () => void, seen: Seen): Promise<S3Response> {
     const { backend, credentials, region, maxClockSkewSeconds = 900, clock = Date.now } = this.#options;
     const site = message.headers[websiteHeader];
     if (message.method === "OPTIONS") return answerPreflight(message, this.#options);
-    if (typeof site === "string") return answerWebsite(message, site, backend);
+    if (typeof site === "string") {
+      seen.operation = websiteOperation;
+      seen.request = websiteRequest(message, site);
+      return answerWebsite(seen.request, backend);
+    }
     const request = parseRequest(message, this.#options.hosts);
     seen.request = request;
     const route = attempt(() => findRoute(request));
@@ -193,7 +204,17 @@ class S3Door {
     if (caller.anonymous && [...request.query.keys()].some((name) => name.startsWith("response-")))
       throw new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
     const body = { message, payload, begin, patienceMs: this.#patienceMs };
-    const context: S3Context = { request, body, caller, backend, region, operation: route.name, nowMs, door: common };
+    const context: S3Context = {
+      request,
+      body,
+      caller,
+      backend,
+      region,
+      operation: route.name,
+      nowMs,
+      door: common,
+      notes: seen.notes,
+    };
     try {
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
       return context.charged ? { ...answer, headers: { ...answer.headers, "x-amz-request-charged": "requester" } } : answer;
@@ -216,6 +237,7 @@ interface Seen {
   request?: S3Request;
   operation?: string;
   caller?: S3Caller;
+  notes: LogNotes;
 }
 
 const originOf = ({ caller, request, operation }: S3Context, requestId: string): Origin => ({

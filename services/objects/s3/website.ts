@@ -16,12 +16,19 @@ import { parseRequest, type S3Request } from "./request.ts";
 /** The bucket's name. */
 export const websiteHeader = "x-khmara-website";
 
-export async function answerWebsite(message: IncomingMessage, name: string, backend: S3Backend): Promise<S3Response> {
+/** The whole path is a key: as if the bucket were in the host's name. */
+export function websiteRequest({ method, rawHeaders, socket, url }: IncomingMessage, bucketName: string): S3Request {
+  const path = url?.startsWith("/") ? url : "/";
+  const parsed = parseRequest({ method, rawHeaders, socket, url: `/site${path}` }, []);
+  return { ...parsed, bucketName, rawPath: parsed.rawPath.slice("/site".length) };
+}
+
+/** `parsed`: of websiteRequest. */
+export async function answerWebsite(parsed: S3Request, backend: S3Backend): Promise<S3Response> {
+  const name = parsed.bucketName;
   const site = await backend.site(name);
   if (site === undefined) return page(404, "There is no such site");
   const { bucket, configuration } = site;
-  // The whole path is a key: as if the bucket were in the host's name.
-  const parsed = parseRequest({ ...pick(message), url: `/site${message.url?.startsWith("/") ? message.url : "/"}` }, []);
   if (parsed.method !== "GET" && parsed.method !== "HEAD")
     return page(405, "This site is only for reading", { Allow: "GET, HEAD" });
   const scheme = parsed.headers.get("x-forwarded-proto") === "https" ? "https" : "http";
@@ -65,8 +72,6 @@ export async function answerWebsite(message: IncomingMessage, name: string, back
   }
 }
 
-const pick = ({ method, rawHeaders }: IncomingMessage) => ({ method, rawHeaders });
-
 /** Only what is about caches and ranges: a stranger asks for nothing else. `plain`: of a page that is shown in place of another. */
 function contextOf(request: S3Request, key: string, bucket: S3Bucket, backend: S3Backend, plain: boolean): S3Context {
   const names = plain ? [] : ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
@@ -81,6 +86,7 @@ function contextOf(request: S3Request, key: string, bucket: S3Bucket, backend: S
     operation: "GetObject",
     nowMs: Date.now(),
     door: undefined as never,
+    notes: {},
   };
 }
 

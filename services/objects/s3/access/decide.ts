@@ -49,13 +49,20 @@ export function requirementOf({ operation }: S3Context): Requirement {
 
 export const denied = (cause?: unknown): S3Error => new S3Error("AccessDenied", undefined, cause === undefined ? {} : { cause });
 
-/** AccessDenied unless the caller may. Remembers in the context when that was by no role: then what is missing is not told either. */
-export async function allow(context: S3Context, bucket: S3Bucket, requirement: Requirement, target: Target): Promise<void> {
+/**
+ * AccessDenied unless the caller may; tells by what. Remembers in the context when that was by no role: then what is missing is not told either.
+ */
+export async function allow(
+  context: S3Context,
+  bucket: S3Bucket,
+  requirement: Requirement,
+  target: Target,
+): Promise<"role" | "policy" | "acl"> {
   const { backend, caller } = context;
   const byRole = (await backend.standing(caller, requirement.permission, bucket)) === "role";
   const configuration = await backend.configuration(bucket);
   const known = policyOf(bucket.name, configuration);
-  if (byRole && known === undefined && caller.sessionPolicy === undefined) return;
+  if (byRole && known === undefined && caller.sessionPolicy === undefined) return "role";
 
   let looked: Promise<StoredObject | undefined> | undefined;
   const object = (): Promise<StoredObject | undefined> => {
@@ -83,21 +90,21 @@ export async function allow(context: S3Context, bucket: S3Bucket, requirement: R
   const verdict = known === undefined ? "none" : evaluatePolicy(known.policy, request);
   // Or nobody could ever mend a policy that denies everything.
   if (verdict === "deny" && !(byRole && ownPolicy.has(requirement.action))) throw denied();
-  if (byRole) return;
+  if (byRole) return "role";
   context.byGrant = true;
 
   const block = blockIn(configuration);
-  if (verdict === "allow" && (sameAccount || !(known?.isPublic && block.restrictPublicBuckets))) return;
+  if (verdict === "allow" && (sameAccount || !(known?.isPublic && block.restrictPublicBuckets))) return "policy";
   if (requirement.acl && configuration.ownership !== "BucketOwnerEnforced") {
     const { of, permission } = requirement.acl;
     const acl = { anonymous: caller.anonymous === true, canonicalId: caller.canonicalId, sameAccount };
     if (of === "bucket") {
-      if (accessAllows(bucketAccess(bucket, configuration), permission, acl, block.ignorePublicAcls)) return;
+      if (accessAllows(bucketAccess(bucket, configuration), permission, acl, block.ignorePublicAcls)) return "acl";
     } else {
       const found = await object();
-      if (found !== undefined && accessAllows(objectAccess(bucket, found), permission, acl, block.ignorePublicAcls)) return;
+      if (found !== undefined && accessAllows(objectAccess(bucket, found), permission, acl, block.ignorePublicAcls)) return "acl";
       // Who may list the bucket is told that there is none.
-      if (found === undefined && (await mayList(context, bucket, target))) return;
+      if (found === undefined && (await mayList(context, bucket, target))) return "policy";
     }
   }
   throw denied();

@@ -7,10 +7,10 @@ import { maxUploadBytes } from "../body.ts";
 import { checksumElements, parseAlgorithm } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
 import { askedEncryption, encryptionHeaders, encryptionOfCopy, requireKey, sourceCustomerKey } from "../encryption.ts";
-import { invalidArgument, S3Error } from "../errors.ts";
+import { invalidArgument, S3Error, toS3Error } from "../errors.ts";
 import { lockHeaders } from "../locking.ts";
 import { copiedHeaders, keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
-import { checkKey, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { checkKey, noteBeside, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
 import { checkVersion, missing, versionHeader } from "../versions.ts";
@@ -108,14 +108,32 @@ function directive(context: S3Context, name: string): string {
   return value;
 }
 
-/** The object named by x-amz-copy-source, readable by the caller and with its conditions met. */
-export async function openSource(
-  context: S3Context,
-): Promise<{ bucket: S3Bucket; object: StoredObject; asked: { versionId?: string; customerKey?: Uint8Array } }> {
+interface Source {
+  bucket: S3Bucket;
+  object: StoredObject;
+  asked: { versionId?: string; customerKey?: Uint8Array };
+  aclRequired: boolean;
+}
+
+/** The object named by x-amz-copy-source, readable by the caller and with its conditions met. The log of its bucket tells of it. */
+export async function openSource(context: S3Context): Promise<Source> {
+  const named = parseSource(context.request.headers.get("x-amz-copy-source") ?? "");
+  const operation = context.operation === "CopyObject" ? "REST.COPY.OBJECT_GET" : "REST.COPY.PART_GET";
+  try {
+    const source = await findSource(context, named);
+    const { object, aclRequired } = source;
+    noteBeside(context, { operation, ...named, status: 200, objectBytes: object.sizeBytes, aclRequired });
+    return source;
+  } catch (error) {
+    const { status, code } = toS3Error(error);
+    noteBeside(context, { operation, ...named, status, errorCode: code });
+    throw error;
+  }
+}
+
+async function findSource(context: S3Context, { bucketName, key, versionId }: ReturnType<typeof parseSource>): Promise<Source> {
   const { request, backend } = context;
-  const header = request.headers.get("x-amz-copy-source") ?? "";
-  const { bucketName, key, versionId } = parseSource(header);
-  const bucket = await openOther(context, bucketName, [getObject], { key, versionId });
+  const { bucket, aclRequired } = await openOther(context, bucketName, [getObject], { key, versionId });
   const asked = { ...checkVersion(versionId), ...sourceCustomerKey(request) };
   const object = await backend.store.head(bucket.bucketId, key, asked);
   if (!object) {
@@ -135,7 +153,7 @@ export async function openSource(
   if (outcome === "not_modified")
     throw preconditionFailed(`x-amz-copy-source-${conditions.ifNoneMatch === undefined ? "If-Modified-Since" : "If-None-Match"}`);
   if (outcome !== "pass") throw preconditionFailed(`x-amz-copy-source-${outcome.failed}`);
-  return { bucket, object, asked };
+  return { bucket, object, asked, aclRequired };
 }
 
 /** Of a source that has a version of its own. */

@@ -4,7 +4,7 @@ import { allow } from "../access/decide.ts";
 import { readDocument } from "../body.ts";
 import { S3Error, toS3Error } from "../errors.ts";
 import { mayBypass } from "../locking.ts";
-import { findBucket, type S3Operation, xmlHeaders } from "../operation.ts";
+import { findBucket, noteBeside, type S3Operation, xmlHeaders } from "../operation.ts";
 import { isVersionId } from "../versions.ts";
 import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { type DeleteConditions, deleteWhen } from "./DeleteObject.ts";
@@ -26,12 +26,13 @@ export const DeleteObjects: S3Operation = async (context) => {
   // Plain entries go in one transaction; those with conditions one by one, since each may fail alone.
   const outcomes = new Map<Entry, Deletion | S3Error | undefined>();
   const plain = new Map<boolean, Entry[]>();
+  const byList = new Set<Entry>();
   for (const entry of entries) {
     const { key, versionId, conditions } = entry;
     try {
       if (versionId !== undefined && !isVersionId(versionId)) throw new S3Error("NoSuchVersion");
       if (Buffer.byteLength(key) > 1024) throw new S3Error("KeyTooLongError");
-      await allow(context, bucket, besides.deleteObject, { key, versionId });
+      if ((await allow(context, bucket, besides.deleteObject, { key, versionId })) === "acl") byList.add(entry);
       const bypassGovernance = await mayBypass(context, bucket, { key, versionId });
       const options = { bypassGovernance, ...(versionId !== undefined && { versionId }) };
       if (conditions) outcomes.set(entry, await deleteWhen(context, bucket, key, options, conditions));
@@ -55,6 +56,11 @@ export const DeleteObjects: S3Operation = async (context) => {
   }
   const results = entries.map((entry) => {
     const outcome = outcomes.get(entry);
+    const { status, code } = outcome instanceof S3Error ? outcome : { status: 204 };
+    noteBeside(context, {
+      ...{ operation: "BATCH.DELETE.OBJECT", bucketName: bucket.name, key: entry.key, versionId: entry.versionId },
+      ...{ status, errorCode: code, aclRequired: byList.has(entry) },
+    });
     if (outcome instanceof S3Error) return failed(entry, outcome);
     return quiet ? "" : deleted(entry, outcome);
   });

@@ -26,6 +26,7 @@ export const PostObject: S3Operation = async (context) => {
   try {
     const { fields } = form;
     const caller = await signerOf(context, fields);
+    context.notes.caller = caller;
     // A file that was typed into a field has no name. A function, for a name may hold what means something in a replacement.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how forms say it
     const key = fields.get("key")?.replaceAll("${filename}", (text) => form.fileName ?? text);
