@@ -22,13 +22,13 @@ import {
   trashItem,
   upload,
   uploadPart,
-} from "./resources.ts";
+} from "./resources/contract.ts";
 import { scrubRoutes } from "./scrub/contract.ts";
 import { settingsRoutes } from "./settings/contract.ts";
 import { versionId, versionRoutes } from "./versions/contract.ts";
 import { websiteRoutes } from "./websites/contract.ts";
 
-export * from "./resources.ts";
+export * from "./resources/contract.ts";
 
 const inBucket = z.object({ bucket: z.union([id("bucket"), bucketName]).describe("The id or the name of a bucket.") });
 const selection = z.object({

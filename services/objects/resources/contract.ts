@@ -1,8 +1,8 @@
 /** What the API shows: buckets, objects and what is on the way to become one, what is in the trash, links. */
 import { z } from "zod";
-import { revision, timestamp } from "../../kernel/contract.ts";
-import { id } from "../../kernel/ids.ts";
-import { marks } from "./versions/contract.ts";
+import { revision, timestamp } from "../../../kernel/contract.ts";
+import { id } from "../../../kernel/ids.ts";
+import { marks } from "../versions/contract.ts";
 
 /** Bucket names as S3 has them (AWS, "General purpose bucket naming rules"). */
 export const bucketName = z
