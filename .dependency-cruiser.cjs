@@ -54,10 +54,11 @@ module.exports = {
       { path: "^services/", pathNot: [tests, "/store([.]ts$|/)", "^services/databases/drivers/"] },
       { path: ["^kernel/db/", "node_modules/postgres/"], pathNot: "^kernel/db/visibility[.]ts$", ...atRunTime },
     ),
+    // The port may be of several parts: driver.ts, nodesDriver.ts.
     no(
       "drivers-implement-only-the-port",
       { path: "^services/([^/]+)/drivers/", pathNot: tests },
-      { path: "^services/", pathNot: ["^services/$1/driver[.]ts$", "^services/$1/drivers/"] },
+      { path: "^services/", pathNot: ["^services/$1/(nodesD|d)river[.]ts$", "^services/$1/drivers/"] },
     ),
     no(
       "front-door",

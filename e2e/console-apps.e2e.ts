@@ -8,9 +8,10 @@ import type { ConsoleMessage, Page } from "playwright-core";
 import { extract } from "tar-stream";
 import { assertAccessible, drawn, dropFiles, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
-import { deploymentIds, MadeCloud, newAppId, shopId } from "./madeApps.ts";
 import { catalogueAnswers, operationIds } from "./madeCatalogue.ts";
+import { MadeCloud } from "./madeCloud.ts";
 import { cronAnswers, cronIds } from "./madeCron.ts";
+import { deploymentIds, newAppId, shopId } from "./madePlace.ts";
 
 /**
  * The console's pages of apps with all that can stand in them, before made answers: e2e/console-look.e2e.ts has a real cloud, which has no

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { assertAccessible, drawn, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
-import { MadeCloud } from "./madeApps.ts";
+import { MadeCloud } from "./madeCloud.ts";
 import { fullId, ledgerId, madeDatabases, stoppedId, workingId } from "./madeDatabases.ts";
 
 /**

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { assertAccessible, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
-import { MadeCloud } from "./madeApps.ts";
+import { MadeCloud } from "./madeCloud.ts";
 import { hoursId, madePhone, menuId, queueId, roomId } from "./madePhone.ts";
 import { olenaId, softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay } from "./madeSip.ts";

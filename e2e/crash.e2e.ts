@@ -19,6 +19,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { createClient } from "../client/client.ts";
 import { CloudError } from "../kernel/errors.ts";
+import { eventually } from "../testing/launcher.ts";
 import { processTree } from "../testing/processes.ts";
 import { type Client, exec, newCloud, repository } from "./cloud.ts";
 
@@ -314,16 +315,20 @@ test(`${rounds} rounds of kill -9`, { timeout: 3_000_000 }, async (t) => {
     const totals = await client.bucketGet({ bucket });
     assert.deepEqual([totals.objects, totals.sizeBytes], [count, sizeBytes]);
     // The journal is written every few seconds.
-    await sleep(15_000);
-    const usage = await client.usageSummarize({
-      organisation: organisationId as never,
-      from: new Date(Date.now() - 6 * 3_600_000).toISOString(),
-      to: new Date(Date.now() + 3_600_000).toISOString(),
-      step: "hour",
-    });
-    const writes = Number(usage.series.find((series) => series.meter === "objects.requests_write")?.total);
-    assert.ok(writes >= puts.acknowledged, `${writes} writes metered, ${puts.acknowledged} acknowledged`);
-    assert.ok(Number(usage.series.find((series) => series.meter === "objects.storage")?.total) > 0);
+    await eventually(
+      async () => {
+        const { series } = await client.usageSummarize({
+          organisation: organisationId as never,
+          from: new Date(Date.now() - 6 * 3_600_000).toISOString(),
+          to: new Date(Date.now() + 3_600_000).toISOString(),
+          step: "hour",
+        });
+        const total = (meter: string) => Number(series.find((one) => one.meter === meter)?.total ?? 0);
+        return [total("objects.requests_write"), total("objects.storage")] as const;
+      },
+      ([writes, storage]) => writes >= puts.acknowledged && storage > 0,
+      60_000,
+    );
   });
   await t.test("no temporary files are left", () => {
     const left = globSync(`${cloud.dataDirectory}/objects/**/*`, { withFileTypes: true }).filter(

@@ -1,34 +1,20 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
-import type { RouteDefinition } from "../kernel/contract.ts";
 import { newId } from "../kernel/ids.ts";
-import { buildConsole } from "../server/console-build.ts";
-import { contracts } from "../services/contracts.ts";
-import { repository } from "./cloud.ts";
-
-/**
- * The console before an API whose answers are made: what its pages of apps look like when there is much, when something fails, and what
- * they send. Every answer is checked against the contract, so that what is made here cannot differ from what the cloud answers.
- */
-const routes = Object.assign({}, ...contracts.map(({ routes }) => routes)) as Record<string, RouteDefinition>;
-
-const now = Date.now();
-export const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
-const organisationId = newId("organisation");
-const projectId = newId("project");
-const userId = newId("user");
-export const person = { kind: "user", id: userId, name: "Olena Kovalchuk" } as const;
-export const place = { organisationId, projectId };
-export const shopId = newId("app");
-const brokenId = newId("app");
-export const newAppId = newId("app");
-const stoppedId = newId("app");
-export const deploymentIds = { failed: newId("deployment"), live: newId("deployment"), building: newId("deployment") };
-const releaseIds = [newId("release"), newId("release"), newId("release")] as const;
-const operationId = newId("operation");
+import {
+  type Answers,
+  ago,
+  brokenId,
+  deploymentIds,
+  newAppId,
+  operation,
+  person,
+  place,
+  placeAnswers,
+  projectId,
+  releaseIds,
+  shopId,
+  stoppedId,
+} from "./madePlace.ts";
+import { containers, metrics, nodes, processes } from "./madeRunning.ts";
 
 const app = (
   given: { id: string; name: string; state: string; allowedActions: string[] } & Record<string, unknown>,
@@ -191,36 +177,6 @@ const settings = [
   { name: "SESSION_SECRET", isSecret: true, origin: "person", isMissing: false, updatedAt: ago(90) },
   { name: "TERM", value: "2026/27, the first one", isSecret: false, origin: "person", isMissing: false, updatedAt: ago(9) },
 ];
-const mebibyte = 1024 ** 2;
-const processes = [
-  { name: "web", command: "node server.js", count: 2, running: 2, memoryBytes: 512 * mebibyte, cpus: 0.5, revision: 1 },
-  {
-    name: "worker",
-    command: "node worker.js --queue letters-to-parents --retries 5",
-    count: 1,
-    running: 1,
-    memoryBytes: 256 * mebibyte,
-    cpus: 0.25,
-    autoscale: { minimum: 1, maximum: 4, cpuPercent: 70 },
-    revision: 1,
-  },
-];
-const containers = [
-  ["web-1", "web", "healthy"],
-  ["web-2", "web", "unhealthy"],
-  ["worker-1", "worker", "running"],
-].map(([name, process, state]) => ({
-  name,
-  process,
-  releaseNumber: 12,
-  state,
-  ...(state === "unhealthy" ? { stateReason: "GET /health answered 500." } : {}),
-  startedAt: ago(12),
-  restarts: state === "unhealthy" ? 3 : 0,
-  cpuPercent: 12.5,
-  memoryBytes: 143 * mebibyte,
-  memoryLimitBytes: 512 * mebibyte,
-}));
 const domains = [
   {
     id: newId("domain"),
@@ -384,23 +340,6 @@ const mailTest = {
   durationMs: 40,
 };
 const disks = [{ id: newId("appDisk"), appId: shopId, name: "homework", path: "/data/homework", createdAt: ago(4000) }];
-const points = Array.from({ length: 60 }, (_, index) => ago(60 - index));
-const wave = (base: number, by: number, shift = 0) =>
-  points.map((at, index) => ({ at, value: Math.max(0, base + by * Math.sin((index + shift) / 6)) }));
-const metrics = {
-  stepSeconds: 60,
-  series: [
-    { metric: "requests", unit: "per_second", points: wave(24, 9) },
-    { metric: "errors", unit: "per_second", points: wave(0.2, 0.3) },
-    { metric: "latency_p50", unit: "milliseconds", points: wave(18, 4) },
-    { metric: "latency_p95", unit: "milliseconds", points: wave(74, 20, 3) },
-    { metric: "latency_p99", unit: "milliseconds", points: wave(140, 60, 5) },
-    { metric: "cpu", unit: "percent", process: "web", points: wave(34, 12) },
-    { metric: "cpu", unit: "percent", process: "worker", points: wave(12, 6, 9) },
-    { metric: "memory", unit: "bytes", process: "web", points: wave(280 * mebibyte, 20 * mebibyte) },
-    { metric: "memory", unit: "bytes", process: "worker", points: wave(90 * mebibyte, 5 * mebibyte) },
-  ],
-};
 const buildLog = `Source code: 214 files, 1.8 MB
 Found: Node 24, npm
 Step 1/9 : FROM base.khmara.internal/node:24 AS build
@@ -410,98 +349,9 @@ Step 4/9 : RUN npm ci
 npm error \`npm ci\` can only install packages when your package.json and package-lock.json are in sync.
 npm error Missing: express@5.1.0 from lock file
 `;
-const logLine = (index: number) => {
-  const isError = index % 7 === 3;
-  return {
-    at: new Date(now - (40 - index) * 1500).toISOString().replace("Z", "123456Z"),
-    process: index % 5 === 4 ? "worker" : "web",
-    container: index % 5 === 4 ? "worker-1" : `web-${(index % 2) + 1}`,
-    stream: isError ? "stderr" : "stdout",
-    text: isError
-      ? "Warning: the letter to parents could not be sent, it is tried again in 30 seconds; the mail server said: 451 4.7.1 Please try again later"
-      : `GET /timetable/${index} 200 ${10 + index} ms`,
-  };
-};
-
-export interface Sent {
-  key: string;
-  params: Record<string, string>;
-  query: URLSearchParams;
-  body: Buffer;
-}
-
-const nodeOf = (name: string, address: string, change: object = {}) => ({
-  name,
-  address,
-  home: false,
-  state: "ready",
-  draining: false,
-  engineVersion: "20.10.24",
-  architecture: "amd64",
-  cpus: 8,
-  memoryBytes: 32 * 1024 ** 3,
-  containers: 12,
-  disks: [],
-  allowedActions: ["drain"],
-  ...change,
-});
-const nodes = [
-  nodeOf("khmara", "10.20.0.1", { home: true, allowedActions: [] }),
-  nodeOf("node-2", "10.20.0.2", { draining: true, containers: 0, allowedActions: ["activate", "delete"] }),
-  nodeOf("node-3", "10.20.0.3", {
-    state: "down",
-    containers: undefined,
-    disks: [{ app: "shop", name: "uploads" }],
-    allowedActions: ["drain", "delete"],
-  }),
-];
-
 /** What a cloud with apps answers, by the key of the route. */
-const answers: Record<string, (request: Sent) => unknown> = {
-  cloudGet: () => ({
-    name: "Khmara",
-    version: "0.1.0",
-    setupNeeded: false,
-    signUpOpen: false,
-    currency: "EUR",
-    ssh: {
-      host: "cloud.example.org",
-      port: 2222,
-      fingerprint: "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDh0pT8xXj1QJwPq0w",
-      hostKey: "ssh-ed25519 AAAA",
-    },
-    s3: { endpoint: "http://127.0.0.1:9000", region: "khmara" },
-  }),
-  myExtensionList: () => ({ items: [] }),
-  identityGet: () => ({
-    principal: person,
-    user: {
-      id: userId,
-      email: "owner@example.org",
-      name: person.name,
-      locale: "en",
-      state: "active",
-      totpEnabled: false,
-      passkeyCount: 0,
-      createdAt: ago(9999),
-      revision: 1,
-    },
-    bindings: [{ id: newId("roleBinding"), principal: person, role: "owner", createdAt: ago(9999) }],
-    organisations: [
-      {
-        id: organisationId,
-        name: "Lyceum",
-        slug: "home",
-        state: "active",
-        createdAt: ago(9999),
-        revision: 1,
-        projects: [{ id: projectId, organisationId, name: "Default", slug: "default", createdAt: ago(9999), revision: 1 }],
-      },
-    ],
-    recoveryCodesLeft: 0,
-  }),
-  operationList: () => ({ items: [] }),
-  quotaList: () => ({ items: [] }),
+export const appAnswers: Answers = {
+  ...placeAnswers,
   appEngineGet: () => ({
     version: "20.10.24",
     cpus: 8,
@@ -556,7 +406,8 @@ const answers: Record<string, (request: Sent) => unknown> = {
   appDeploy: () => operation,
   appRollback: () => operation,
 };
-const bareAnswers: typeof answers = {
+/** Of one on which nothing was installed. */
+export const bareAnswers: Answers = {
   mailAccountList: () => ({ items: [] }),
   nodeList: () => ({ items: [] }),
   appList: () => ({ items: [] }),
@@ -568,120 +419,3 @@ const bareAnswers: typeof answers = {
     revision: 1,
   }),
 };
-export const operation = {
-  id: operationId,
-  kind: "apps.app.deploy",
-  state: "pending",
-  ...place,
-  resource: { kind: "deployment", id: deploymentIds.building },
-  progress: 0,
-  steps: [],
-  cancelRequested: false,
-  createdBy: person,
-  createdAt: ago(0),
-  updatedAt: ago(0),
-};
-
-const types: Record<string, string> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-};
-
-export class MadeCloud {
-  /** What was sent, newest last; reading alone is not kept. */
-  readonly sent: Sent[] = [];
-  /** Faults of this file: answers that the contract does not allow, routes that nobody answers. */
-  readonly faults: string[] = [];
-  /** A cloud on which nothing was installed, and nobody has made an app. */
-  bare = false;
-  readonly server: Server;
-  #folder = "";
-  readonly #more: typeof answers;
-
-  /** `more`: answers of other services. */
-  constructor(more: typeof answers = {}) {
-    this.#more = more;
-    this.server = createServer((request, response) => void this.#answer(request, response));
-  }
-
-  async start(): Promise<string> {
-    this.#folder = await builtConsole();
-    await new Promise<void>((done) => this.server.listen(0, "127.0.0.1", done));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((done) => this.server.close(done));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? "/", "http://cloud");
-    if (!url.pathname.startsWith("/api/")) return this.#file(url.pathname, response);
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const path = url.pathname.slice("/api".length);
-    for (const [key, route] of Object.entries(routes)) {
-      const params = route.method === request.method && matched(route.path, path);
-      if (!params) continue;
-      const sent: Sent = { key, params, query: url.searchParams, body: Buffer.concat(parts) };
-      if (request.method !== "GET") this.sent.push(sent);
-      if (key === "eventWatch" || key === "appLogFollow") return this.#stream(key, response);
-      const answer = (this.#more[key] ?? (this.bare ? (bareAnswers[key] ?? answers[key]) : answers[key]))?.(sent);
-      if (answer === undefined) {
-        this.faults.push(`${request.method} ${path}: nothing is made for ${key}`);
-        response.writeHead(404, { "content-type": "application/problem+json" });
-        response.end(JSON.stringify({ status: 404, code: "not_found", detail: "Not there." }));
-        return;
-      }
-      const checked = route.response?.safeParse(answer);
-      if (checked && !checked.success) this.faults.push(`${key}: ${checked.error.message}`);
-      response.writeHead(route.status ?? 200, { "content-type": "application/json" });
-      response.end(JSON.stringify(answer));
-      return;
-    }
-    this.faults.push(`${request.method} ${path}: no such route`);
-    response.writeHead(404).end();
-  }
-
-  #stream(key: string, response: ServerResponse): void {
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write(": here\n\n");
-    if (key === "appLogFollow")
-      for (let index = 0; index < 40; index++) response.write(`data: ${JSON.stringify(logLine(index))}\n\n`);
-  }
-
-  #file(path: string, response: ServerResponse): void {
-    const name = extname(path) === "" ? "/index.html" : path;
-    try {
-      const bytes = readFileSync(join(this.#folder, normalize(name)));
-      // As the cloud does it (server/console-files.ts): else the browser compiles the same programs for each page.
-      const kept = name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
-      response
-        .writeHead(200, { "content-type": types[extname(name)] ?? "application/octet-stream", "cache-control": kept })
-        .end(bytes);
-    } catch {
-      response.writeHead(404).end();
-    }
-  }
-}
-
-/** The folder of the console, built once for all stories and clouds of the same sources. */
-async function builtConsole(): Promise<string> {
-  const cacheFolder = process.env["KHMARA_CACHE"] ?? join(homedir(), ".cache", "khmara");
-  const logFolder = join(tmpdir(), "khmara-console-build");
-  mkdirSync(logFolder, { recursive: true });
-  const signal = AbortSignal.timeout(300_000);
-  return (await buildConsole({ repository, cacheFolder, logFolder, signal, onBuild: () => {} })) as string;
-}
-
-/** The parameters of a path, where it is one of a route's. */
-function matched(pattern: string, path: string): Record<string, string> | undefined {
-  const names = [...pattern.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
-  const found = new RegExp(`^${pattern.replace(/\{\w+\}/g, "([^/]+)")}$`).exec(path);
-  return found
-    ? Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] as string)]))
-    : undefined;
-}

@@ -1,6 +1,6 @@
 import { newId } from "../kernel/ids.ts";
-import { ago, place } from "./madeApps.ts";
 import { olenaId, systemId } from "./madePhonePeople.ts";
+import { ago, place } from "./madePlace.ts";
 
 /** What became of calls in the made phone system. */
 const call = (minutes: number, more: object) => ({

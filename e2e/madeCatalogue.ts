@@ -1,7 +1,7 @@
 import { newId } from "../kernel/ids.ts";
 import { summaryOf, viewTemplate } from "../services/apps/catalogue/area.ts";
 import { openTemplates } from "../services/apps/catalogue/template.ts";
-import { person, place, type Sent, shopId } from "./madeApps.ts";
+import { person, place, type Sent, shopId } from "./madePlace.ts";
 
 /** What the catalogue answers, for the looks: its own templates, an app of one of them with an update, backups of its disks. */
 const templates = await openTemplates().list();

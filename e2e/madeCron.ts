@@ -1,5 +1,5 @@
 import { newId } from "../kernel/ids.ts";
-import { ago, person, place, type Sent, shopId } from "./madeApps.ts";
+import { ago, person, place, type Sent, shopId } from "./madePlace.ts";
 
 /** What cron jobs answer, for the looks: one that failed last, one of the manifest, one that is paused, one that runs now. */
 export const cronIds = { nightly: newId("cronJob"), figures: newId("cronJob") };

@@ -1,5 +1,6 @@
 import { newId } from "../kernel/ids.ts";
-import { ago, type MadeCloud, operation, place } from "./madeApps.ts";
+import type { MadeCloud } from "./madeCloud.ts";
+import { ago, operation, place } from "./madePlace.ts";
 
 /** Databases with all that can stand in their pages: much of everything, one that is full, one that fails, one that is stopped, one at work. */
 export const ledgerId = newId("database");

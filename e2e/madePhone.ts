@@ -1,9 +1,9 @@
 import qrcode from "qrcode";
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
-import { ago, person, place, type Sent } from "./madeApps.ts";
 import { calls, recordings, voicemails } from "./madeCalls.ts";
 import { deskId, extension, extensions, irynaId, olenaId, systemId, tarasId } from "./madePhonePeople.ts";
+import { ago, person, place, type Sent } from "./madePlace.ts";
 import { madePrograms } from "./madePrograms.ts";
 import type { SipUser } from "./madeSip.ts";
 

@@ -1,5 +1,5 @@
 import { newId } from "../kernel/ids.ts";
-import { ago, place } from "./madeApps.ts";
+import { ago, place } from "./madePlace.ts";
 import type { SipUser } from "./madeSip.ts";
 
 /** Who has a phone in the made phone system. */

@@ -1,5 +1,5 @@
 import { newId } from "../kernel/ids.ts";
-import { ago, place } from "./madeApps.ts";
+import { ago, place } from "./madePlace.ts";
 
 const secret = "whsec_shown-this-once-and-never-again";
 

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { MadeCloud } from "./madeApps.ts";
+import { MadeCloud } from "./madeCloud.ts";
 import { madePhone } from "./madePhone.ts";
 import { softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay, type SipUser } from "./madeSip.ts";

@@ -89,9 +89,11 @@ async function checkMasterKey(database: Database, secrets: Secrets): Promise<voi
 }
 
 /** In the order in which their tables refer to each other. */
+export const migratedServices = ["identity", "objects", "compute", "apps", "databases", "voice"] as const;
+
 const migrationSources = () => [
   kernelMigrations,
-  ...["identity", "objects", "compute", "apps", "databases", "voice"].map((service) => ({
+  ...migratedServices.map((service) => ({
     service,
     directory: new URL(`../services/${service}/migrations/`, import.meta.url),
   })),

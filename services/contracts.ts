@@ -39,6 +39,7 @@ import * as lifecycle from "./objects/lifecycle/contract.ts";
 import * as bucketNotifications from "./objects/notifications/contract.ts";
 import * as bucketQuotas from "./objects/quota/contract.ts";
 import * as relocation from "./objects/relocation/contract.ts";
+import * as objectResources from "./objects/resources/contract.ts";
 import * as scrub from "./objects/scrub/contract.ts";
 import * as bucketSettings from "./objects/settings/contract.ts";
 import * as objectVersions from "./objects/versions/contract.ts";
@@ -120,7 +121,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     phoneMails,
     phoneMessages,
     phoneOwnPrompts,
-    objects,
+    objectResources,
     bucketAccess,
     lifecycle,
     objectVersions,

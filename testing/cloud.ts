@@ -6,6 +6,7 @@ import { after } from "node:test";
 import { silentLog } from "../kernel/log.ts";
 import { type AppDrivers, openCloud } from "../server/cloud.ts";
 import { openControlPlane } from "../server/control-plane.ts";
+import { migratedServices } from "../server/core.ts";
 import { dataPaths } from "../server/data-folder.ts";
 import { openObjectDoor } from "../server/object-door.ts";
 import { ensureSshHostKey } from "../server/ssh-host-key.ts";
@@ -28,7 +29,7 @@ const noEngine = { missing: "There is no engine for virtual servers on this mach
 
 /** The real services in this process, on a throwaway database and folder; ended with the test file. */
 export async function startCloud({ computeDrivers, appDrivers, ssh: hasSsh = false }: TestCloudOptions = {}) {
-  const { url: databaseUrl, drop } = await testDatabase();
+  const { url: databaseUrl, drop } = await testDatabase(migratedServices);
   const dataDirectory = mkdtempSync(join(tmpdir(), "khmara-cloud-"));
   const key = hasSsh ? await ensureSshHostKey(dataPaths(dataDirectory).sshHostKey) : undefined;
   const ssh = key && { host: "127.0.0.1", port: 0, fingerprint: key.fingerprint, hostKey: key.publicKey };

@@ -17,11 +17,12 @@ import { type DockerPlace, startDocker } from "../server/engines/dockerDaemon.ts
 import { lockFile } from "../server/file-lock.ts";
 import { joinNode } from "../server/nodes/join.ts";
 import { isAlive, processIds, signal, startTicks, waitForEnd } from "../server/processes.ts";
-import type { AppEngine, AppNodes, NodeIdentity } from "../services/apps/driver.ts";
+import type { AppEngine } from "../services/apps/driver.ts";
 import { openFirewall } from "../services/apps/drivers/docker/firewall.ts";
 import { openSwarmEngine } from "../services/apps/drivers/swarm/index.ts";
 import { clientName, registryPort, serverNameOf } from "../services/apps/drivers/swarm/names.ts";
 import { decodeInvitation, encodeInvitation } from "../services/apps/nodes/invitation.ts";
+import type { AppNodes, NodeIdentity } from "../services/apps/nodesDriver.ts";
 import { type NodeDoor, openNodeDoor } from "../services/apps/registry/nodeDoor.ts";
 import { openNodeImages } from "../services/apps/registry/nodeImages.ts";
 import { containerTools, installTestTools } from "../tools/test-tools.ts";

@@ -2,7 +2,6 @@ import { after } from "node:test";
 import type { FastifyInstance } from "fastify";
 import type { Principal } from "../kernel/auth/principal.ts";
 import { type Database, openDatabase } from "../kernel/db/database.ts";
-import { kernelMigrations, type MigrationSource, migrate } from "../kernel/db/migrate.ts";
 import { CloudError } from "../kernel/errors.ts";
 import { createHttpServer } from "../kernel/http/server.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -12,10 +11,9 @@ import type { AnyService } from "../kernel/service.ts";
 import { testDatabase } from "./postgres.ts";
 
 /** A migrated throwaway database, dropped when the test file ends. */
-export async function migratedDatabase(sources: MigrationSource[] = []): Promise<{ database: Database; url: string }> {
-  const { url, drop } = await testDatabase();
+export async function migratedDatabase(): Promise<{ database: Database; url: string }> {
+  const { url, drop } = await testDatabase([]);
   const database = openDatabase({ url });
-  await migrate(database, [kernelMigrations, ...sources]);
   after(async () => {
     await database.close();
     await drop();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { databaseHost } from "../kernel/config.ts";
+import type { Sql } from "../kernel/db/database.ts";
 import { postgres } from "../kernel/db/postgres-client.ts";
 import { testDatabase } from "./postgres.ts";
 
@@ -19,4 +20,25 @@ test("databases are fresh, apart, and gone after drop", async () => {
     const gone = postgres(one.url, { ...databaseHost(one.url), max: 1 });
     await gone`select 1`.finally(() => gone.end());
   });
+});
+
+test("those with migrations have the tables of their services alone, and nothing of each other", async () => {
+  const made = await Promise.all([testDatabase(["identity"]), testDatabase(["identity"]), testDatabase([])]);
+  const [one, two, kernel] = made.map(({ url }) => postgres(url, { ...databaseHost(url), max: 1 })) as [Sql, Sql, Sql];
+  await one`insert into kernel.settings (name, value) values ('kernel.test', '1')`;
+  const rows = async (sql: Sql) => (await sql`select 1 from kernel.settings where name = 'kernel.test'`).length;
+  assert.deepEqual([await rows(one), await rows(two), await rows(kernel)], [1, 0, 0]);
+  const tables = async (sql: Sql) => {
+    const [row] = await sql`select to_regclass('identity.projects') as identity, to_regclass('objects.buckets') as objects`;
+    return [row?.["identity"], row?.["objects"]];
+  };
+  assert.deepEqual(
+    [await tables(two), await tables(kernel)],
+    [
+      ["identity.projects", null],
+      [null, null],
+    ],
+  );
+  await Promise.all([one, two, kernel].map((sql) => sql.end()));
+  await Promise.all(made.map(({ drop }) => drop()));
 });

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { databaseHost } from "../kernel/config.ts";
-import type { Sql } from "../kernel/db/database.ts";
+import { openDatabase, type Sql } from "../kernel/db/database.ts";
+import { kernelMigrations, type MigrationSource, migrate } from "../kernel/db/migrate.ts";
 import { postgres } from "../kernel/db/postgres-client.ts";
 
 export interface TestDatabase {
@@ -17,16 +18,25 @@ export interface TestDatabase {
 }
 
 /**
- * A fresh, empty database. It lies on the server of KHMARA_TEST_DATABASE_URL, or else on one throwaway embedded server that
- * all test processes of this user share; a watchdog stops that one half a minute after the last of them has ended.
+ * A fresh database: empty, or with the migrations of the kernel and of these services applied in this order. It lies on the server of KHMARA_TEST_DATABASE_URL, or else on one throwaway embedded
+ * server that all test processes of this user share; a watchdog stops that one half a minute after the last of them has ended.
  */
-export async function testDatabase(): Promise<TestDatabase> {
+export async function testDatabase(services?: readonly string[]): Promise<TestDatabase> {
   server ??= process.env["KHMARA_TEST_DATABASE_URL"] ?? sharedServer();
   const base = await server;
+  const migrations = services && [kernelMigrations, ...services.map(migrationsOf)];
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await withAdmin(base, (sql) => sql`create database ${sql(name)}`);
   const url = new URL(base);
   url.pathname = `/${name}`;
+  // A server of somebody's own is left without anything that stays.
+  const isShared = process.env["KHMARA_TEST_DATABASE_URL"] === undefined;
+  const template = migrations && isShared ? await templateOf(base, migrations) : undefined;
+  await withAdmin(base, async (sql) =>
+    template === undefined
+      ? sql`create database ${sql(name)}`
+      : sql`create database ${sql(name)} template ${sql(template)} strategy file_copy`,
+  );
+  if (migrations && template === undefined) await migrated(url.href, migrations);
   return {
     url: url.href,
     drop: async () => {
@@ -41,6 +51,42 @@ export async function testDatabase(): Promise<TestDatabase> {
       }
     },
   };
+}
+
+const migrationsOf = (service: string): MigrationSource => ({
+  service,
+  directory: new URL(`../services/${service}/migrations/`, import.meta.url),
+});
+
+/** The database that those with these migrations are copies of: a copy takes a third of the time that the migrations take. */
+async function templateOf(base: string, migrations: MigrationSource[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { service, directory } of migrations)
+    for (const file of readdirSync(directory).sort())
+      hash.update(`${service}/${file}\n`).update(readFileSync(new URL(file, directory)));
+  const name = `migrated_${hash.digest("hex").slice(0, 16)}`;
+  await withAdmin(base, async (sql) => {
+    // Others may be making the same one. The lock goes with the connection.
+    await sql`select pg_advisory_lock(hashtext(${name}))`;
+    if ((await sql`select 1 from pg_database where datname = ${name}`).length > 0) return;
+    const unfinished = `unfinished_${name}`;
+    await sql`drop database if exists ${sql(unfinished)} with (force)`;
+    await sql`create database ${sql(unfinished)}`;
+    const url = new URL(base);
+    url.pathname = `/${unfinished}`;
+    await migrated(url.href, migrations);
+    await sql.unsafe(`alter database ${unfinished} rename to ${name}`);
+  });
+  return name;
+}
+
+async function migrated(url: string, migrations: MigrationSource[]): Promise<void> {
+  const database = openDatabase({ url, maxConnections: 1 });
+  try {
+    await migrate(database, migrations);
+  } finally {
+    await database.close();
+  }
 }
 
 let server: string | Promise<string> | undefined;

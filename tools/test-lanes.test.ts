@@ -1,42 +1,56 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { choose, runBeside } from "./test-lanes.ts";
+import { choose, type Demand, room, runBeside } from "./test-lanes.ts";
 
-const plain: string[] = [];
-const lxd = ["lxd"];
-const docker = ["docker"];
+const unit: Demand = { weight: 1, engines: [], speaks: false };
+const scenario: Demand = { weight: 1.25, engines: [], speaks: false };
+const speech: Demand = { weight: 0.5, engines: [], speaks: true };
+const lxd: Demand = { weight: 1, engines: ["lxd"], speaks: false };
+const docker: Demand = { weight: 1.25, engines: ["docker"], speaks: false };
 
-test("what begins next: what needs an engine that is free, else what needs none; one of a busy engine when nothing else is left", () => {
-  assert.equal(choose([plain, lxd], []), 1);
-  assert.equal(choose([lxd, plain, docker], [lxd]), 2);
-  assert.equal(choose([lxd, docker, plain], [lxd, docker]), 2);
+test("what begins next: what needs an engine that is free, then what speaks, then the rest, as far as there is room", () => {
+  assert.equal(choose([unit, speech, lxd], []), 2);
+  assert.equal(choose([lxd, unit, docker], [lxd]), 2);
+  assert.equal(choose([lxd, docker, unit, speech], [lxd, docker]), 3);
+  assert.equal(choose([lxd, docker, unit], [lxd, docker]), -1, "there is no room");
+  assert.equal(choose([lxd, scenario, unit], [lxd]), 1);
+  assert.equal(choose([unit, speech], [scenario, scenario]), 1);
+  assert.equal(choose([speech], [speech, speech]), -1, "sounds would be late");
+  assert.equal(choose([lxd, unit], [lxd, speech]), 1, "the engine is busy, and there is something else");
   assert.equal(choose([lxd, lxd], [lxd]), 0);
   assert.equal(choose([], [lxd]), -1);
 });
 
-test("all run once, never more than there are lanes, and the check has one", async () => {
-  const kinds = [plain, lxd, docker, plain];
+test("all run once, never more than there is room for, and the check takes its part", async () => {
+  const kinds = [unit, lxd, docker, scenario, speech];
   const names = Array.from({ length: 60 }, (_, index) => String(index));
-  const engines = (name: string) => kinds[Number(name) % kinds.length] as string[];
+  const demand = (name: string) => kinds[Number(name) % kinds.length] as Demand;
   const begun: string[] = [];
   const busy: string[] = [];
   let now = 1;
   let fullest = 0;
+  let isChecked = false;
+  let besideCheck = 0;
   const check = turn().then(() => {
     now--;
+    isChecked = true;
   });
   const run = async (name: string) => {
+    const { weight, engines } = demand(name);
     begun.push(name);
-    fullest = Math.max(fullest, ++now);
-    if (names.some((each) => !begun.includes(each) && engines(each).length === 0))
-      for (const engine of engines(name)) assert.ok(!busy.includes(engine), engine);
-    busy.push(...engines(name));
+    now += weight;
+    fullest = Math.max(fullest, now);
+    if (!isChecked) besideCheck++;
+    if (names.some((each) => !begun.includes(each) && demand(each).engines.length === 0))
+      for (const engine of engines) assert.ok(!busy.includes(engine), engine);
+    busy.push(...engines);
     for (let round = Number(name) % 7; round >= 0; round--) await turn();
-    for (const engine of engines(name)) busy.splice(busy.indexOf(engine), 1);
-    now--;
+    for (const engine of engines) busy.splice(busy.indexOf(engine), 1);
+    now -= weight;
   };
-  await runBeside(names, 3, run, { check, engines });
+  await runBeside(names, run, { check, demand });
   assert.deepEqual([...begun].sort(), [...names].sort());
-  assert.deepEqual([fullest, now], [3, 0]);
+  assert.deepEqual([fullest, now], [room, 0]);
+  assert.ok(besideCheck > 0);
 });

@@ -30,54 +30,77 @@ const engineWords: Record<string, RegExp> = {
   lxd: /newCloud\(\{[^}]*\bengine: true/,
 };
 
-/** Which engines a file works with: all share those of the tests. */
-export function enginesOf(file: string): string[] {
-  const text = readFileSync(file, "utf8");
-  const signs = Object.entries(file.endsWith(".e2e.ts") ? engineWords : engineImports);
-  return signs.filter(([, sign]) => sign.test(text)).map(([engine]) => engine);
+/** What a file takes of the machine while it runs. */
+export interface Demand {
+  /** Out of `room`. */
+  weight: number;
+  /** Which engines it works with: all share those of the tests. */
+  engines: readonly string[];
+  /** It waits for what is said on the phone most of the time. */
+  speaks: boolean;
 }
 
-/** Runs all, `lanes` at a time, in their order as far as it goes. `check` computes beside them until it resolves, and has a lane. */
+/** Two processors are full with three files of units, or with two scenarios, which compute nearly all the time, and what speaks beside them. */
+export const room = 3;
+const weights = { scenario: 1.25, unit: 1, speech: 0.5 };
+/** Their sounds are measured: they must not be late for each other. */
+const mostSpeaking = 2;
+/** Of the checks: types and lint. */
+const checks: Demand = { weight: 1, engines: [], speaks: false };
+
+export function demandOf(file: string): Demand {
+  const text = readFileSync(file, "utf8");
+  const isScenario = file.endsWith(".e2e.ts");
+  const speaks = !isScenario && file.includes("/services/voice/");
+  const signs = Object.entries(isScenario ? engineWords : engineImports);
+  return {
+    weight: weights[isScenario ? "scenario" : speaks ? "speech" : "unit"],
+    engines: signs.filter(([, sign]) => sign.test(text)).map(([engine]) => engine),
+    speaks,
+  };
+}
+
+/** Runs all, as many beside each other as there is room for, in their order as far as it goes. `check` computes beside them until it resolves. */
 export async function runBeside(
   files: readonly string[],
-  lanes: number,
   run: (file: string) => Promise<unknown>,
-  { check, engines = enginesOf }: { check?: Promise<unknown> | undefined; engines?: typeof enginesOf } = {},
+  { check, demand = demandOf }: { check?: Promise<unknown> | undefined; demand?: typeof demandOf } = {},
 ): Promise<void> {
-  const waiting = files.map((file) => ({ file, engines: engines(file) }));
-  const running = new Map<Promise<void>, string[]>();
-  const add = (work: Promise<unknown>, engines: string[]) => {
+  const waiting = files.map((file) => ({ file, demand: demand(file) }));
+  const running = new Map<Promise<void>, Demand>();
+  const add = (work: Promise<unknown>, demand: Demand) => {
     const over: Promise<void> = work.then(() => void running.delete(over));
-    running.set(over, engines);
+    running.set(over, demand);
   };
-  if (check) add(check, []);
+  if (check) add(check, checks);
   while (waiting.length > 0 || running.size > 0) {
-    const isFull = running.size >= lanes;
-    const next = isFull
-      ? -1
-      : choose(
-          waiting.map((each) => each.engines),
-          [...running.values()],
-        );
+    const next = choose(
+      waiting.map((each) => each.demand),
+      [...running.values()],
+    );
     const [begun] = next === -1 ? [] : waiting.splice(next, 1);
-    if (begun) add(run(begun.file), begun.engines);
+    if (begun) add(run(begun.file), begun.demand);
     else await Promise.race(running.keys());
   }
 }
 
 /**
- * Which one begins now, or -1: those with an engine first, as only one at a time has it; two of one engine only when nothing else is left.
+ * Which one begins now, or -1: those with an engine first, as only one at a time has it, then what speaks, which would leave the processors idle if it
+ * were left to itself at the end; two of one engine only when nothing else is left.
  */
-export function choose(waiting: readonly string[][], running: readonly string[][]): number {
-  const busy = running.flat();
-  const clashes = (engines: string[]) => engines.some((each) => busy.includes(each));
-  const fits: ((engines: string[]) => boolean)[] = [
-    (engines) => engines.length > 0 && !clashes(engines),
-    (engines) => engines.length === 0,
-    () => true,
+export function choose(waiting: readonly Demand[], running: readonly Demand[]): number {
+  const free = room - running.reduce((sum, { weight }) => sum + weight, 0);
+  const busy = running.flatMap(({ engines }) => engines);
+  const maySpeak = running.filter(({ speaks }) => speaks).length < mostSpeaking;
+  const clashes = ({ engines }: Demand) => engines.some((each) => busy.includes(each));
+  const fits: ((demand: Demand) => boolean)[] = [
+    (demand) => demand.engines.length > 0 && !clashes(demand),
+    ({ speaks }) => speaks && maySpeak,
+    ({ engines, speaks }) => engines.length === 0 && !speaks,
+    () => waiting.every(clashes),
   ];
   for (const fit of fits) {
-    const index = waiting.findIndex(fit);
+    const index = waiting.findIndex((demand) => demand.weight <= free && fit(demand));
     if (index !== -1) return index;
   }
   return -1;

@@ -62,10 +62,7 @@ if (scenarios.length > 0) {
   others.failures.push(...missing.map((tool) => `tool: ${tool}`));
   await installTestTools(lighterTools);
 }
-// More than there are processors: those with an engine wait for it more than they compute.
-await test(units.toSorted(longestFirst), 3, checked);
-// Browsers and whole clouds compute all the time: a third one would only make all of them late.
-await test(scenarios.toSorted(longestFirst), 2);
+await test([...scenarios, ...units].toSorted(longestFirst), checked);
 
 finish();
 
@@ -116,8 +113,8 @@ async function check(): Promise<void> {
  * Real engines on two cores are sometimes late for each other: a file that fails is run once more, alone, and that counts. It is told
  * which ones needed it.
  */
-async function test(files: readonly string[], lanes: number, check?: Promise<void>): Promise<void> {
-  await runBeside(files, lanes, async (file) => void results.set(file, await runFile(file)), { check });
+async function test(files: readonly string[], check?: Promise<void>): Promise<void> {
+  await runBeside(files, async (file) => void results.set(file, await runFile(file)), { check });
   for (const file of files) {
     const first = results.get(file)?.failures ?? [];
     if (first.length === 0) continue;

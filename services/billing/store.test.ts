@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openDatabase, type Tx } from "../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../kernel/db/migrate.ts";
 import { newId } from "../../kernel/ids.ts";
 import { closeUsageSpans, openUsageSpan, recordUsage } from "../../kernel/metering/journal.ts";
 import { testDatabase } from "../../testing/postgres.ts";
 import { usageStore } from "./store.ts";
 
-const { url, drop } = await testDatabase();
+const { url, drop } = await testDatabase([]);
 const database = openDatabase({ url });
-await migrate(database, [kernelMigrations]);
 after(async () => {
   await database.close();
   await drop();

@@ -1,6 +1,7 @@
 /** Who vouches for the engines of nodes, and for us before them: an authority for that alone. */
-import type { NodeIdentity } from "../driver.ts";
+
 import { clientName, serverNameOf } from "../drivers/swarm/names.ts";
+import type { NodeIdentity } from "../nodesDriver.ts";
 import type { AppsParts } from "../parts.ts";
 import { authorityStore } from "./store.ts";
 

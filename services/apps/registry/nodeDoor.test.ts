@@ -10,8 +10,8 @@ import { pack } from "tar-stream";
 import { createAuthority, issueCertificate } from "../../../gateway/certificates/authority.ts";
 import { silentLog } from "../../../kernel/log.ts";
 import { masterKeyBytes, openSecrets } from "../../../kernel/secrets.ts";
-import type { NodeImageOffer } from "../driver.ts";
 import { refuses } from "../drivers/conformance.suite.ts";
+import type { NodeImageOffer } from "../nodesDriver.ts";
 import { type NodeDoor, openNodeDoor } from "./nodeDoor.ts";
 import { type NodeImages, openNodeImages } from "./nodeImages.ts";
 

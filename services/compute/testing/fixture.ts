@@ -6,7 +6,6 @@ import { join } from "node:path";
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Role } from "../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../kernel/db/migrate.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { createHttpServer } from "../../../kernel/http/server.ts";
 import { type Id, newId } from "../../../kernel/ids.ts";
@@ -86,11 +85,9 @@ export interface TestComputeOptions extends FakeEngineOptions {
 
 /** The whole compute service over a database of its own and an engine in memory; identity is a table of callers. */
 export async function testCompute(options: TestComputeOptions = {}): Promise<TestCompute> {
-  const throwaway = await testDatabase();
+  const throwaway = await testDatabase(["identity", "objects", "compute"]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-compute-"));
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({ service, directory: new URL(`../../${service}/migrations/`, import.meta.url) });
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("objects"), migrations("compute")]);
 
   const [organisation, otherOrganisation] = [newId("organisation"), newId("organisation")];
   const [project, otherProject, strangersProject] = [newId("project"), newId("project"), newId("project")];

@@ -8,7 +8,6 @@ import { createAuthority, issueCertificate } from "../../../gateway/certificates
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Role } from "../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../kernel/db/migrate.ts";
 import { createHttpServer } from "../../../kernel/http/server.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { silentLog } from "../../../kernel/log.ts";
@@ -72,11 +71,9 @@ export async function testDatabases(): Promise<TestDatabases> {
   const { socket, address } = await testDocker();
   const cloudId = testCloudId();
   const engine = openDockerEngine({ address: { endpoint: socket }, cloudId });
-  const throwaway = await testDatabase();
+  const throwaway = await testDatabase(["identity", "objects", "databases"]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-databases-"));
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({ service, directory: new URL(`../../${service}/migrations/`, import.meta.url) });
-  await migrate(database, [kernelMigrations, ...["identity", "objects", "databases"].map(migrations)]);
   const [organisation, otherOrganisation] = [newId("organisation"), newId("organisation")];
   const [project, strangersProject] = [newId("project"), newId("project")];
   const now = new Date();

@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openDatabase } from "../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../kernel/db/migrate.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { testDatabase } from "../../../testing/postgres.ts";
 import type { DatabasesParts } from "../parts.ts";
 import { coarseStep, createSampler, fineStep, keptDays, rateOf } from "./sampling.ts";
 import { sampleStore } from "./store.ts";
 
-const throwaway = await testDatabase();
+const throwaway = await testDatabase(["identity", "databases"]);
 const database = openDatabase({ url: throwaway.url });
-await migrate(database, [
-  kernelMigrations,
-  ...["identity", "databases"].map((service) => ({
-    service,
-    directory: new URL(`../../${service}/migrations/`, import.meta.url),
-  })),
-]);
 after(async () => {
   await database.close();
   await throwaway.drop();

@@ -1,5 +1,4 @@
 import { openDatabase } from "../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../kernel/db/migrate.ts";
 import { createHttpServer } from "../../../kernel/http/server.ts";
 import { silentLog } from "../../../kernel/log.ts";
 import { registerQuotas } from "../../../kernel/quota.ts";
@@ -27,10 +26,9 @@ export interface Caller {
 
 /** The real service behind the real router on a database of its own, with a clock that the test sets forward. */
 export async function openFixture() {
-  const base = await testDatabase();
+  const base = await testDatabase(["identity"]);
   const database = openDatabase({ url: base.url, maxConnections: 10 });
   const secrets = openSecrets(new Uint8Array(32).fill(7));
-  await migrate(database, [kernelMigrations, { service: "identity", directory: new URL("../migrations/", import.meta.url) }]);
   registerQuotas(contract.quotas);
   const clock = { aheadMs: 0, nowMs: () => Date.now() + clock.aheadMs };
   const options = {

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import type { Principal } from "../../../kernel/auth/principal.ts";
 import type { Role } from "../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../kernel/db/migrate.ts";
 import { CloudError } from "../../../kernel/errors.ts";
 import { createHttpServer } from "../../../kernel/http/server.ts";
 import { newId } from "../../../kernel/ids.ts";
@@ -72,11 +71,9 @@ const path = (text: string) => encodeURIComponent(text);
 export async function testCloud(
   options: { runner?: boolean; now?: () => number; wrapStore?: (store: ObjectStore) => ObjectStore } = {},
 ): Promise<TestCloud> {
-  const throwaway = await testDatabase();
+  const throwaway = await testDatabase(["identity", "objects"]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-objects-"));
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({ service, directory: new URL(`../../${service}/migrations/`, import.meta.url) });
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("objects")]);
 
   const organisation = newId("organisation");
   const otherOrganisation = newId("organisation");

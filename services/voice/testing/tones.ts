@@ -4,11 +4,14 @@ import type { Sound } from "../prompts/wav.ts";
 export function tone(frequencies: readonly number[], seconds: number, { sampleRate = 8000, level = -9 } = {}): Sound {
   const amplitude = (32767 * 10 ** (level / 20)) / frequencies.length;
   const samples = new Int16Array(Math.round(seconds * sampleRate));
-  for (let index = 0; index < samples.length; index++) {
+  // Whole numbers of Hz begin anew each second: the minutes that a phone says are the first one's copies.
+  const period = frequencies.every(Number.isInteger) ? Math.min(sampleRate, samples.length) : samples.length;
+  for (let index = 0; index < period; index++) {
     let value = 0;
     for (const frequency of frequencies) value += Math.sin((2 * Math.PI * frequency * index) / sampleRate);
     samples[index] = Math.round(amplitude * value);
   }
+  for (let filled = period; filled < samples.length; filled *= 2) samples.copyWithin(filled, 0, filled);
   return { sampleRate, samples };
 }
 

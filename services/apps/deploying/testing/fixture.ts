@@ -8,7 +8,6 @@ import { pack } from "tar-stream";
 import type { Principal } from "../../../../kernel/auth/principal.ts";
 import { contract, type Role } from "../../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../../kernel/db/migrate.ts";
 import { createHttpServer } from "../../../../kernel/http/server.ts";
 import { newId } from "../../../../kernel/ids.ts";
 import { silentLog } from "../../../../kernel/log.ts";
@@ -94,11 +93,9 @@ export async function tarball(files: Record<string, string>): Promise<Buffer> {
 }
 
 export async function testDeploying(options: { engine?: AppEngine; make?: typeof buildBaseImage } = {}): Promise<TestDeploying> {
-  const throwaway = await testDatabase();
+  const throwaway = await testDatabase(["identity", "apps"]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-deploying-"));
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({ service, directory: new URL(`../../../${service}/migrations/`, import.meta.url) });
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("apps")]);
   const [organisation, project] = [newId("organisation"), newId("project")];
   const now = new Date();
   await database.sql`insert into identity.organisations (id, name, slug, created_at) values (${organisation}, 'school', 'school', ${now})`;

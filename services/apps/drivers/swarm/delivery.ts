@@ -4,7 +4,8 @@
  */
 import { Readable } from "node:stream";
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { AppEngine, CallOptions, NodeImageOffer, NodeImageSource } from "../../driver.ts";
+import type { AppEngine, CallOptions } from "../../driver.ts";
+import type { NodeImageOffer, NodeImageSource } from "../../nodesDriver.ts";
 import { at } from "../docker/client.ts";
 import { DockerError, wordsOf } from "../docker/engineError.ts";
 import type { Engine, EngineLabels } from "../docker/ownership.ts";

@@ -4,7 +4,8 @@
  * of this is that machine's engine.
  */
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { AppEngine, AppNodes, CallOptions, ContainerReport, ContainerSpec, ContainerSummary } from "../../driver.ts";
+import type { AppEngine, CallOptions, ContainerReport, ContainerSpec, ContainerSummary } from "../../driver.ts";
+import type { AppNodes } from "../../nodesDriver.ts";
 import { DockerClient } from "../docker/client.ts";
 import { type DockerEngineOptions, openDockerEngine } from "../docker/index.ts";
 import { type Engine, Ownership } from "../docker/ownership.ts";

@@ -1,6 +1,7 @@
 /** The machines of a swarm (Engine API, "Nodes"), each with an engine of its own that is asked over mutual TLS. */
 import { CloudError } from "../../../../kernel/errors.ts";
-import type { AppEngine, CallOptions, NodeIdentity } from "../../driver.ts";
+import type { AppEngine, CallOptions } from "../../driver.ts";
+import type { NodeIdentity } from "../../nodesDriver.ts";
 import { DockerClient } from "../docker/client.ts";
 import { openDockerEngine } from "../docker/index.ts";
 import type { Engine } from "../docker/ownership.ts";

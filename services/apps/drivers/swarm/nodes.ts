@@ -1,6 +1,7 @@
 /** The machines themselves, for administrators (Engine API, "Swarm" and "Nodes"). */
 import { CloudError, notFound } from "../../../../kernel/errors.ts";
-import type { AppEngine, AppNodes, CallOptions, NodeReport } from "../../driver.ts";
+import type { AppEngine, CallOptions } from "../../driver.ts";
+import type { AppNodes, NodeReport } from "../../nodesDriver.ts";
 import { at } from "../docker/client.ts";
 import { wordsOf } from "../docker/engineError.ts";
 import type { Engine } from "../docker/ownership.ts";

@@ -6,7 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { askDocker } from "../../../../server/engines/ask.ts";
 import { dockerMissing, testCloudId, testContext } from "../../../../testing/docker.ts";
 import { type SwarmMachine, startDockerSwarm, type TestSwarm } from "../../../../testing/dockerSwarm.ts";
-import type { ContainerSpec, ContainerSummary, NodeReport } from "../../driver.ts";
+import type { ContainerSpec, ContainerSummary } from "../../driver.ts";
+import type { NodeReport } from "../../nodesDriver.ts";
 import { eventually, MiB, openSuite, refuses, type Suite } from "../conformance.suite.ts";
 
 type SwarmEngine = ReturnType<TestSwarm["open"]>;

@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import type { Principal } from "../../../../kernel/auth/principal.ts";
 import { contract, type Role } from "../../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../../kernel/db/migrate.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { createHttpServer } from "../../../../kernel/http/server.ts";
 import { newId } from "../../../../kernel/ids.ts";
@@ -51,13 +50,8 @@ export interface TestRouting {
 }
 
 export async function testRouting(gateway: Available<GatewayDoor>): Promise<TestRouting> {
-  const throwaway = await testDatabase();
+  const throwaway = await testDatabase(["identity", "apps"]);
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({
-    service,
-    directory: new URL(`../../../${service}/migrations/`, import.meta.url),
-  });
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("apps")]);
   const [organisation, other] = [newId("organisation"), newId("organisation")];
   const [project, strangersProject] = [newId("project"), newId("project")];
   // Both projects have the same slug, as slugs are unique in an organisation only.

@@ -8,7 +8,6 @@ import { Readable } from "node:stream";
 import type { Principal } from "../../../../kernel/auth/principal.ts";
 import { contract, type Role } from "../../../../kernel/contract.ts";
 import { type Database, openDatabase } from "../../../../kernel/db/database.ts";
-import { kernelMigrations, migrate } from "../../../../kernel/db/migrate.ts";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { createHttpServer } from "../../../../kernel/http/server.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
@@ -153,13 +152,11 @@ export async function testRunning(
   } = {},
 ): Promise<TestRunning> {
   const [throwaway, docker] = await Promise.all([
-    testDatabase(),
+    testDatabase(["identity", "apps"]),
     options.socket === undefined ? testDocker() : { socket: options.socket, network: undefined },
   ]);
   const directory = await mkdtemp(join(tmpdir(), "khmara-running-"));
   const database = openDatabase({ url: throwaway.url });
-  const migrations = (service: string) => ({ service, directory: new URL(`../../../${service}/migrations/`, import.meta.url) });
-  await migrate(database, [kernelMigrations, migrations("identity"), migrations("apps")]);
   const [organisation, project] = [newId("organisation"), newId("project")];
   const principal = (name: string, role: Role, organisationId: string, projectId?: string): Principal => ({
     kind: "user",
