@@ -140,6 +140,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     ...(trunk.mediaEncryption === "required" ? { onlyProfile: true } : {}),
     ...(trunk.dtmf === "info" ? { digitsByInfo: true } : {}),
     silenceMs,
+    toward: call.board.addressOfTrunk(trunk.id),
     charge: chargeOf(call.plan, trunk.id, number),
   };
 }

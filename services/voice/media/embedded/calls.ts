@@ -101,9 +101,10 @@ export class EmbeddedLeg implements MediaLeg {
     this.#noMediaSeconds = options.noMediaSeconds ?? this.#noMediaSeconds;
     const { edge } = this.#engine;
     const profile = options.profile ?? this.#media?.profile ?? "rtp";
-    const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false } : resolve(options);
+    // What the party's family is concerns the edge alone.
+    const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false, toward: undefined } : resolve(options);
     const sdp = await this.ask("legOffer", { leg: this.id, options: own });
-    return edge ? await edge.offerToParty(this, sdp, profile) : sdp;
+    return edge ? await edge.offerToParty(this, sdp, profile, options.toward) : sdp;
   }
 
   async consider(sdp: string): Promise<LegMedia> {

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { isIP } from "node:net";
 import { clockRates } from "../codecs/codec.ts";
 import { type CodecName, type LegMedia, type MediaDirection, MediaError, type MediaProfile } from "../engine.ts";
 import { masterKeyBytes, type SrtpSuite } from "../rtp/srtp.ts";
@@ -13,6 +14,8 @@ export interface NegotiationOptions {
   prefer?: readonly CodecName[];
   video?: boolean;
   videoDirection?: MediaDirection;
+  toward?: string | undefined;
+  /** The address in the SDP, whatever else is said. */
   advertise?: string;
 }
 
@@ -162,7 +165,7 @@ export class Negotiation {
     });
     const ours = crypto ? this.#crypto(crypto.tag, crypto.suite) : undefined;
     const local: LocalDescription = {
-      ...this.#base(options, remote.profile),
+      ...this.#base({ ...options, toward: remote.address }, remote.profile),
       ice: remote.iceUser === undefined ? undefined : this.#ice,
       protocol: remote.lines[remote.audioLine]!.protocol,
       codecs: [codec],
@@ -247,8 +250,9 @@ export class Negotiation {
   }
 
   #base(options: NegotiationOptions, profile: MediaProfile) {
-    if (options.advertise !== undefined) this.#address = options.advertise;
     const { addresses, port, fingerprint, ssrc, videoSsrc } = this.#fixed;
+    const ofItsFamily = addresses.find((address) => isIP(address) === isIP(options.toward ?? ""));
+    this.#address = options.advertise ?? ofItsFamily ?? this.#address;
     return {
       session: this.#session,
       version: ++this.#version,
