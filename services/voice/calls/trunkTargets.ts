@@ -57,7 +57,7 @@ function routedLines(call: Call, number: Outside): Line[] {
     .sort((a, b) => b.length - a.length || a.route.priority - b.route.priority);
   for (const { route } of fitting) {
     const able = route.trunks.map((id) => trunks.find((trunk) => trunk.id === id)).filter(canTake);
-    const ordered = route.strategy === "least_cost" ? openRates(rates).cheapestFirst(able, number.e164) : able;
+    const ordered = route.strategy === "least_cost" ? openRates(rates).cheapestFirst(able, number.e164, number.ratedLike) : able;
     if (ordered.length > 0) return ordered.map((trunk) => ({ trunk, route }));
   }
   return [];

@@ -55,14 +55,16 @@ class RtpengineEdge implements MediaEdge {
   }
 
   async answerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
+    this.#said(leg, { party: sdp });
     const inside = await this.#turn("answer", leg, sdp, { "from-tag": "worker", "to-tag": "party" });
-    this.#said(leg, { party: sdp, worker: this.#agreed.get(leg.id)?.offered, inside });
+    this.#said(leg, { worker: this.#agreed.get(leg.id)?.offered, inside });
     return inside;
   }
 
   async offerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
+    this.#said(leg, { offered: sdp });
     const answer = await this.#turn("offer", leg, sdp, { "from-tag": "party", ...this.#inside });
-    this.#said(leg, { offered: sdp, offeredInside: answer });
+    this.#said(leg, { offeredInside: answer });
     return answer;
   }
 
@@ -160,8 +162,9 @@ class RtpengineEdge implements MediaEdge {
 
   async #turn(command: "offer" | "answer", leg: EdgeLeg, sdp: string, more: { [key: string]: Bencoded }): Promise<string> {
     const replace = ["origin", "session-connection"];
-    // Once a source is known, others are not listened to.
-    const flags = ["strict-source", ...((more.flags as string[] | undefined) ?? [])];
+    // Once a source is known, others are not listened to; a browser sends from another address whenever it finds a better one (ICE), and SRTP proves who it is.
+    const strict = hasIce(this.#agreed.get(leg.id)) ? [] : ["strict-source"];
+    const flags = [...strict, ...((more.flags as string[] | undefined) ?? [])];
     const parameters = { "call-id": this.#idOf(leg.id), sdp, replace, ...more, flags };
     for (;;) {
       const host = this.#place(leg.call.id);
@@ -181,6 +184,9 @@ class RtpengineEdge implements MediaEdge {
 
 /** Without it rtpengine speaks with one side in the other's. */
 const familyOf = (address: string) => ({ "address-family": address.includes(":") ? "IP6" : "IP4" });
+
+const hasIce = ({ offered, party }: Partial<Agreed> = {}): boolean =>
+  [offered, party].some((sdp) => sdp !== undefined && readRemote(sdp).iceUser !== undefined);
 
 const nobodyAnswers = () => new MediaError("unreachable", "No rtpengine answers: see --rtpengine.");
 

@@ -12,12 +12,22 @@ export interface NegotiationOptions {
   direction?: MediaDirection;
   codecs?: readonly CodecName[];
   prefer?: readonly CodecName[];
+  /** Payload types of the party that this one will be bridged with. */
+  numbers?: PayloadNumbers;
   video?: boolean;
   videoDirection?: MediaDirection;
   toward?: string | undefined;
   /** The address in the SDP, whatever else is said. */
   advertise?: string;
 }
+
+/** Payload types by codec or `event/RATE`. */
+export type PayloadNumbers = readonly (readonly [name: string, number: number])[];
+
+export const numbersOf = ({ codecs, events }: Pick<RemoteDescription, "codecs" | "events">): PayloadNumbers => [
+  ...codecs.map(({ name, payloadType }) => [name, payloadType] as const),
+  ...events.map(({ rate, payloadType }) => [`event/${rate}`, payloadType] as const),
+];
 
 /** What both sides said, as the transport and the streams need it. */
 export interface Agreement {
@@ -101,6 +111,7 @@ export class Negotiation {
     const profile = options.profile ?? this.#agreed?.profile ?? this.#offered?.profile ?? "rtp";
     const codecs = this.#order(options);
     const video = options.video === true && profile === "webrtc";
+    if (!this.#agreed && !this.#offered) this.#take(options.numbers ?? []);
     if (this.#lines.length === 0) this.#lines = [{ kind: "audio", mid: profile === "webrtc" ? "0" : undefined }];
     this.#lines = withVideo(this.#lines, video);
     // Phones have keys in their SDP or do DTLS: which one it is, their answer tells.
@@ -233,6 +244,16 @@ export class Negotiation {
     this.#offered = undefined;
   }
 
+  /** Packets then pass as they are, without a worker between. Only numbers that are free to choose: RFC 3551 section 6. */
+  #take(numbers: PayloadNumbers): void {
+    for (const [name, number] of numbers) {
+      const ours = this.#numbers.get(name);
+      if (ours === undefined || ours < 96 || number < 96) continue;
+      for (const [other, theirs] of this.#numbers) if (theirs === number) this.#numbers.set(other, ours);
+      this.#numbers.set(name, number);
+    }
+  }
+
   #order(options: NegotiationOptions): CodecName[] {
     const allowed = options.codecs ?? allCodecs;
     const first = (options.prefer ?? []).filter((name) => allowed.includes(name));
@@ -295,7 +316,7 @@ function withVideo(lines: LocalDescription["lines"], video: boolean): LocalDescr
 }
 
 /** The telephone-events that go with a codec. */
-export function eventFor(remote: RemoteDescription, codec: CodecName) {
+export function eventFor(remote: Pick<RemoteDescription, "events">, codec: CodecName) {
   return remote.events.find((event) => event.rate === clockRates[codec]) ?? remote.events.find((event) => event.rate === 8000);
 }
 
