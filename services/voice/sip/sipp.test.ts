@@ -252,6 +252,51 @@ test("against sipp", busy, (group) => {
     );
   });
 
+  // Debian's sipp has no TLS.
+  for (const transport of ["u1", "un", "t1", "tn"] as const)
+    void group.test(`sipp's own callers, by ${transport}`, async (context) => {
+      const bob = await testStack(context, {
+        // Sipp reads a name there.
+        onInvite: (call) => call.answer({ sdp: sdp("bob").replace("o=-", "o=bob") }),
+        onRequest: (request) => request.respond(200),
+      });
+      const target = `127.0.0.1:${bob.port(transport.startsWith("u") ? "udp" : "tcp")}`;
+      const more = ["-r", "20", "-d", "50", "-max_socket", "100"];
+      for (const scenario of ["uac", "regexp"]) await play(scenario, { target, transport, calls: 4, more });
+      // Registers first; it takes its time.
+      if (transport === "u1") await play("branchc", { target, transport, more });
+      await until(() => bob.stack.sessions.size === 0);
+      assert.deepEqual(bob.errors, []);
+    });
+
+  void group.test("sipp's own phone, and its third party that joins two of ours", async (context) => {
+    const port = await freePort();
+    const phone = play("uas", { port });
+    const alice = await testStack(context);
+    const call = alice.stack.call({ target: `sip:bob@127.0.0.1:${port}`, from: "sip:alice@example.org", sdp: sdp("a") });
+    await next(call, "answered");
+    call.hangUp();
+    await phone;
+
+    const descriptions: (string | undefined)[] = [];
+    const a = await testStack(context, {
+      onInvite: (incoming) => {
+        incoming.on("acknowledged", (answer) => {
+          descriptions.push(incoming.request.sdp, answer);
+        });
+        incoming.answer({ sdp: sdp("first") });
+      },
+    });
+    const b = await testStack(context, { onInvite: (incoming) => incoming.answer({ sdp: sdp("second") }) });
+    const between = ["-3pcc", `127.0.0.1:${await freePort()}`];
+    await Promise.all([
+      play("3pcc-C-B", { target: `127.0.0.1:${b.port()}`, more: between }),
+      play("3pcc-C-A", { target: `127.0.0.1:${a.port()}`, more: between }),
+    ]);
+    assert.equal(descriptions[0], undefined);
+    assert.match(descriptions[1] ?? "", /s=second/);
+  });
+
   void group.test("REFER: accepted, and told how it goes", async (context) => {
     const bob = await testStack(context, {
       onInvite: (call) => {
