@@ -60,6 +60,8 @@ export interface VoiceConfig {
   rtpPorts: { from: number; to: number };
   /** The IP address that phones are told. */
   address: string;
+  /** The one that phones of the other family (IPv6 beside IPv4) are told. */
+  otherAddress?: string;
   /** coturn, and its port: UDP and TCP. */
   turn?: { port: number; program: string };
   /** Where rtpengine's ng protocol listens; absent: the media workers speak with phones themselves. */

@@ -43,6 +43,10 @@ test("phones: ports, a certificate that TLS needs, an address; none turns them o
   assert.throws(() => readSettings(["--rtp-ports=5"], {}), /20000-20999/);
   assert.throws(() => readSettings(["--sip-tls-port=5061"], {}), /--voice-certificate/);
   assert.throws(() => readSettings(["--voice-address=here"], {}), /not an IP address/);
+  const both = readSettings(["--voice-address=192.0.2.1,2001:db8::1", "--listen=0.0.0.0"], {}).voice;
+  assert.deepEqual([both?.address, both?.otherAddress], ["192.0.2.1", "2001:db8::1"]);
+  assert.throws(() => readSettings(["--voice-address=192.0.2.1,2001:db8::1"], {}), /--listen 0\.0\.0\.0/);
+  assert.throws(() => readSettings(["--voice-address=192.0.2.1,192.0.2.2", "--listen=::"], {}), /one of IPv6/);
 });
 
 test("several servers for phones: rtpengines, names, a port for browsers, phones only", () => {

@@ -119,9 +119,9 @@ const options = {
   },
   voiceAddress: {
     flag: "--voice-address",
-    value: "ADDRESS",
+    value: "ADDRESS[,ADDRESS]",
     variable: "KHMARA_VOICE_ADDRESS",
-    help: "IP address where phones reach this server (default: from --listen)",
+    help: "IP address where phones reach this server, one of IPv4, of IPv6 or of both (default: from --listen)",
   },
   turnPort: {
     flag: "--turn-port",
@@ -273,7 +273,7 @@ export function readSettings(words: string[], environment: NodeJS.ProcessEnv): S
   const httpsPort = httpPort === undefined ? undefined : portOrNone(given.httpsPort, 8001);
   const host = visibleHost(listen);
   const publicUrl = webAddress(given.publicUrl) ?? `http://${host}:${port}`;
-  const voice = voiceSettings(given, visibleAddress(listen), new URL(publicUrl).hostname);
+  const voice = voiceSettings(given, { listen, visible: visibleAddress(listen) }, new URL(publicUrl).hostname);
   const ports = {
     "--port": port,
     "--s3-port": s3Port,

@@ -26,7 +26,11 @@ interface VoiceOptions {
 }
 
 /** `visible` is the address that this machine shows, `publicName` the one that people reach the console by. */
-export function voiceSettings(given: VoiceOptions, visible: string, publicName: string): VoiceSettings | undefined {
+export function voiceSettings(
+  given: VoiceOptions,
+  { listen, visible }: { listen: string; visible: string },
+  publicName: string,
+): VoiceSettings | undefined {
   const sipPort = portOrNone(given.sipPort, 5060);
   if (sipPort === undefined) return undefined;
   const certificate = given.voiceCertificate;
@@ -36,12 +40,8 @@ export function voiceSettings(given: VoiceOptions, visible: string, publicName: 
       `${given.sipTlsPort.from} needs a certificate. Add --voice-certificate FILE (certificate and key, PEM).`,
     );
   if (certificate !== undefined) checkPem(certificate, ["CERTIFICATE", "PRIVATE KEY"]);
-  const address = given.voiceAddress;
-  if (address !== undefined && isIP(address.value) === 0)
-    throw new StartError(
-      `${address.from} is ${address.value}, which is not an IP address. Give the one where phones reach this server.`,
-    );
-  const turnPort = turnPortOf(given.turnPort, address?.value ?? visible);
+  const [address = visible, otherAddress] = addressesOf(given.voiceAddress, listen);
+  const turnPort = turnPortOf(given.turnPort, address);
   const wssPort = given.sipWssPort === undefined ? undefined : portOrNone(given.sipWssPort, 0);
   if (wssPort !== undefined && certificate === undefined)
     throw new StartError(
@@ -60,10 +60,26 @@ export function voiceSettings(given: VoiceOptions, visible: string, publicName: 
     webSocketPort: portNumber(given.sipWebSocketPort, 5066),
     ...(turnPort === undefined ? {} : { turn: { port: turnPort, program: coturnProgram } }),
     rtpPorts: portRange(given.rtpPorts, { from: 20_000, to: 20_999 }),
-    address: address?.value ?? visible,
+    address,
+    ...(otherAddress === undefined ? {} : { otherAddress }),
     isDefault: given.sipPort === undefined,
     isDefaultTurn: given.turnPort === undefined,
   };
+}
+
+/** One, or one of each family: sockets for both listen on all addresses. */
+function addressesOf(given: Given | undefined, listen: string): string[] {
+  if (given === undefined) return [];
+  const addresses = given.value.split(",").map((each) => each.trim());
+  const wrong = addresses.find((each) => isIP(each) === 0);
+  if (wrong !== undefined)
+    throw new StartError(`${given.from} is ${wrong}, which is not an IP address. Give the one where phones reach this server.`);
+  if (addresses.length === 1) return addresses;
+  if (addresses.length > 2 || new Set(addresses.map(isIP)).size === 1)
+    throw new StartError(`${given.from} is ${given.value}. Give one address, or one of IPv4 and one of IPv6.`);
+  if (listen !== "0.0.0.0" && listen !== "::")
+    throw new StartError(`${given.from} has addresses of IPv4 and IPv6. Listen on both: --listen 0.0.0.0 or --listen ::.`);
+  return addresses;
 }
 
 /** Debian's. */

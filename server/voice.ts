@@ -23,6 +23,7 @@ const core = await openCore({
   maxConnections: 4,
   migrateFirst: false,
 });
+const listen = config.listen === "localhost" ? "127.0.0.1" : config.listen;
 const pem = voice.certificateFile === undefined ? undefined : readFileSync(voice.certificateFile);
 const phones = await openPhones({
   database: core.database,
@@ -30,7 +31,7 @@ const phones = await openPhones({
   dataDirectory: config.dataDirectory,
   publicUrl: config.publicUrl,
   version: config.version,
-  listen: config.listen === "localhost" ? "127.0.0.1" : config.listen,
+  listen: voice.otherAddress === undefined ? listen : "::",
   ...voice,
   sipPort: voice.sipPort === 0 ? undefined : voice.sipPort,
   ...(pem === undefined ? {} : { certificate: { cert: pem, key: pem } }),

@@ -86,6 +86,9 @@ export default {
   "rates.importText":
     "A CSV file with the columns prefix and per_minute; connection_fee, first_seconds, step_seconds and label may follow.",
   "rates.lines": "Lines",
+  "rates.bareDigits": "Prefixes without + and zeros",
+  "rates.international": "With country code (380)",
+  "rates.national": "As dialled here (44, 3639)",
   "rates.mode": "What happens to the others",
   "rates.merge": "Keep the others",
   "rates.replace": "Remove the others",

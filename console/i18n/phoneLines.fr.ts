@@ -89,6 +89,9 @@ export default {
   "rates.importText":
     "Un fichier CSV avec les colonnes prefix et per_minute ; connection_fee, first_seconds, step_seconds et label sont possibles.",
   "rates.lines": "Lignes",
+  "rates.bareDigits": "Préfixes sans + ni zéros",
+  "rates.international": "Avec l’indicatif du pays (33)",
+  "rates.national": "Comme on compose ici (1, 3639)",
   "rates.mode": "Ce que deviennent les autres",
   "rates.merge": "Garder les autres",
   "rates.replace": "Retirer les autres",

@@ -89,6 +89,9 @@ export default {
   "rates.importText":
     "Файл CSV зі стовпцями prefix і per_minute; можуть бути connection_fee, first_seconds, step_seconds і label.",
   "rates.lines": "Рядки",
+  "rates.bareDigits": "Префікси без + і нулів",
+  "rates.international": "З кодом країни (380)",
+  "rates.national": "Як набирають тут (44, 1580)",
   "rates.mode": "Що буде з іншими",
   "rates.merge": "Лишити інші",
   "rates.replace": "Прибрати інші",

@@ -48,6 +48,8 @@ export interface Board {
   isDown(trunkId: string): boolean;
   /** As `Trunks` has it. */
   serviceRoute(trunkId: string): string[];
+  /** As `Trunks` has it. */
+  addressOfTrunk(trunkId: string): string | undefined;
   /** Parties of an extension that ring or talk. */
   partiesOf(extensionId: string): Party[];
 }

@@ -7,6 +7,7 @@ import type { Board } from "./board.ts";
 import { dayBegan } from "./hours.ts";
 import type { Party } from "./party.ts";
 import { spendingWarning } from "./sounds.ts";
+import type { Outside } from "./trunkTargets.ts";
 
 /** What a call outside costs: it goes with the party, however it is transferred. Undefined: nobody said what. */
 export interface Charge {
@@ -26,11 +27,11 @@ const readMs = 10_000;
 const warnSeconds = 30;
 
 /** Emergency calls have no price. */
-export function chargeOf(plan: PhonePlan, trunkId: string, number: { e164: string; emergency: boolean }): Charge {
+export function chargeOf(plan: PhonePlan, trunkId: string, number: Outside): Charge {
   const rates = openRates(plan.rates);
   return {
-    price: number.emergency ? undefined : rates.priceOf(number.e164),
-    cost: rates.costOf(trunkId, number.e164),
+    price: number.emergency ? undefined : rates.priceOf(number.e164, number.ratedLike),
+    cost: rates.costOf(trunkId, number.e164, number.ratedLike),
   };
 }
 
@@ -72,8 +73,8 @@ function spentOf({ day, balance }: Budget, amount: string): Spent | undefined {
 }
 
 /** Whether the beginning of one more call cannot be paid. */
-export async function cannotPay(board: Board, plan: PhonePlan, e164: string): Promise<Spent | undefined> {
-  const price = openRates(plan.rates).priceOf(e164);
+export async function cannotPay(board: Board, plan: PhonePlan, { e164, ratedLike }: Outside): Promise<Spent | undefined> {
+  const price = openRates(plan.rates).priceOf(e164, ratedLike);
   if (!price) return undefined;
   const budget = await budgetOf(board, plan);
   return spentOf(budget, sumOf([running(board, plan.system.id, 0), amountOf(price, 1)]));

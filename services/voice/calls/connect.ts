@@ -56,6 +56,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
       target: location.contact,
       to: `${quoted(extension.name)} <sip:${extension.number}@${call.plan.system.domain}>`,
       flow: location.flow,
+      toward: location.address,
       ...(location.path.length > 0 ? { routes: location.path } : {}),
       from: fromHeader(call, call.from),
       headers,

@@ -14,6 +14,8 @@ export interface Target extends Way {
   headers?: HeaderInput;
   credentials?: { username: string; password: string } | undefined;
   profile: MediaProfile;
+  /** Its address, as far as it is known: the offer names ours of its family. */
+  toward?: string | undefined;
   /** In order of preference; absent: what the caller has first. */
   codecs?: readonly ("opus" | "g722" | "pcma" | "pcmu")[];
   /** No plain RTP where SRTP was refused. */
@@ -226,6 +228,7 @@ class Attempt {
     const {
       who,
       profile,
+      toward,
       codecs,
       charge,
       digitsByInfo = false,
@@ -239,6 +242,7 @@ class Attempt {
     try {
       sdp = await leg.offer({
         profile,
+        toward,
         ...as(caller?.leg),
         ...(codecs ? { codecs: codecs.map((codec) => (codec === "opus" ? codec : (codec.toUpperCase() as CodecName))) } : {}),
       });

@@ -100,7 +100,7 @@ async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
     return { reason: `The extension may not make ${number.kind} calls.`, phrase: "not_allowed" };
   const no = forbidden(call, number);
   if (no) return no;
-  const spent = await cannotPay(call.board, call.plan, number.e164);
+  const spent = await cannotPay(call.board, call.plan, number);
   if (spent === "no_credit") return { reason: "There is no credit left for this call.", phrase: spent };
   return spent && { reason: "What may be spent in a day is spent.", phrase: spent };
 }

@@ -7,6 +7,8 @@ export interface OutsideNumber {
   /** ISO 3166; undefined: of no country (satellites, international services). */
   country: string | undefined;
   kind: "national" | "mobile" | "international" | "premium";
+  /** A short number that has no rate of its own costs what this prefix does. */
+  ratedLike?: string;
 }
 
 const premiumTypes = new Set(["PREMIUM_RATE", "SHARED_COST"]);

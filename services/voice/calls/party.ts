@@ -187,7 +187,7 @@ export class Party {
       session.answer({ sdp, headers: this.identity() });
       return;
     }
-    const sdp = await this.leg.offer(as(like));
+    const sdp = await this.leg.offer({ ...as(like), toward: session.source?.address });
     const acknowledged = new Promise<string | undefined>((resolve) => session.once("acknowledged", resolve));
     session.answer({ sdp, headers: this.identity() });
     await this.acceptLate(await unless(this.gone, acknowledged));

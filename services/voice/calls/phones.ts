@@ -55,6 +55,8 @@ export interface PhonesOptions {
   rtpPorts: { from: number; to: number };
   /** The IP address that phones are told. */
   address: string;
+  /** The one that phones of the other family (IPv6 beside IPv4) are told; `listen` is "::" then. */
+  otherAddress?: string | undefined;
   /** coturn, for browsers that UDP does not reach. */
   turn?: { port: number; program: string };
   /** Where rtpengine's ng protocol listens: calls are spread over them. None: the media workers speak with phones themselves. */
@@ -123,7 +125,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     options.turn &&
     startCoturn({
       ...{ ...options.turn, listen: options.listen, secret: turnSecret(secrets), log },
-      addresses: [options.address, ...(options.rtpengines ?? []).map(({ host }) => host)],
+      addresses: [options.address, ...others(options), ...(options.rtpengines ?? []).map(({ host }) => host)],
       folder: join(options.dataDirectory, "voice", "turn"),
     });
   let stack: SipStack | undefined;
@@ -138,7 +140,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     bindings: bindingsOf(options),
     ...(options.certificate ? { certificate: options.certificate } : {}),
     userAgent: `Khmara/${options.version}`,
-    domains: [options.address, ...plans.all().map(({ system }) => system.domain)],
+    domains: [options.address, ...others(options), ...plans.all().map(({ system }) => system.domain)],
     onInvite: (call) => switchboard.invite(call),
     onRequest: (request) => answer(request),
     onFlowClosed: (flow) => locations.flowClosed(flow),
@@ -208,12 +210,15 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   };
 }
 
-async function openMedia({ rtpPorts, listen, address, log, workers, rtpengines = [] }: PhonesOptions): Promise<MediaEngine> {
+const others = ({ otherAddress }: PhonesOptions): string[] => (otherAddress === undefined ? [] : [otherAddress]);
+
+async function openMedia(options: PhonesOptions): Promise<MediaEngine> {
+  const { rtpPorts, listen, address, log, workers, rtpengines = [] } = options;
   const embedded: EmbeddedOptions = {
     kind: "embedded",
     ports: [rtpPorts.from, rtpPorts.to],
     listen,
-    advertised: [address],
+    advertised: [address, ...others(options)],
     log: ({ level, message, ...rest }) => log[level](rest, message),
     ...(workers === undefined ? {} : { workers }),
   };
@@ -236,8 +241,9 @@ function moveOn(stack: SipStack, locations: Locations, speaks: (extensionId: str
   return { close: () => clearInterval(timer) };
 }
 
-function bindingsOf({ listen, sipPort, tlsPort, wss, address }: PhonesOptions): Binding[] {
-  const at = { host: listen, advertisedHost: address };
+function bindingsOf(options: PhonesOptions): Binding[] {
+  const { listen, sipPort, tlsPort, wss, address } = options;
+  const at = { host: listen, advertisedHosts: [address, ...others(options)] };
   return [
     ...(sipPort === undefined
       ? []

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { PhoneNumber, RegionCode, ShortNumberInfo } from "google-libphonenumber";
+import { type CountryCode, getCountryCallingCode } from "libphonenumber-js/max";
 import type { OutsideNumber } from "./outside.ts";
 
 type Library = typeof import("google-libphonenumber");
@@ -35,11 +36,20 @@ function open(): Numbers {
  */
 export function shortNumber(digits: string, country: string, prefixes: readonly string[]): OutsideNumber | undefined {
   if (!/^\d{3,6}$/.test(digits)) return undefined;
-  opened ??= open();
-  const cost = opened.costOf(digits, country);
+  const cost = listedCost(digits, country);
   if (cost === undefined && !prefixes.some((prefix) => !prefix.startsWith("+") && digits.startsWith(prefix))) return undefined;
-  return { e164: digits, country, kind: cost === "PREMIUM_RATE" ? "premium" : "national" };
+  if (cost === "PREMIUM_RATE") return { e164: digits, country, kind: "premium" };
+  return { e164: digits, country, kind: "national", ratedLike: `+${getCountryCallingCode(country as CountryCode)}` };
 }
+
+function listedCost(digits: string, country: string): string | undefined {
+  opened ??= open();
+  return opened.costOf(digits, country);
+}
+
+/** By the list alone. */
+export const isKnownShort = (digits: string, country: string): boolean =>
+  /^\d{3,6}$/.test(digits) && listedCost(digits, country) !== undefined;
 
 /** It has no country code, so it is written in one way only. */
 export const isShort = (number: string): boolean => !number.startsWith("+");

@@ -107,6 +107,7 @@ export async function createSwitchboard(parts: {
     isSilent: (location) => parts.keepAlive().isSilent(location),
     isDown: (trunkId) => parts.trunks().isDown(trunkId),
     serviceRoute: (trunkId) => parts.trunks().serviceRoute(trunkId),
+    addressOfTrunk: (trunkId) => parts.trunks().addressOf(trunkId),
     partiesOf: (extensionId) => [...(byExtension.get(extensionId) ?? [])],
     invite,
     async close() {

@@ -57,7 +57,7 @@ function routedLines(call: Call, number: Outside): Line[] {
     .sort((a, b) => b.length - a.length || a.route.priority - b.route.priority);
   for (const { route } of fitting) {
     const able = route.trunks.map((id) => trunks.find((trunk) => trunk.id === id)).filter(canTake);
-    const ordered = route.strategy === "least_cost" ? openRates(rates).cheapestFirst(able, number.e164) : able;
+    const ordered = route.strategy === "least_cost" ? openRates(rates).cheapestFirst(able, number.e164, number.ratedLike) : able;
     if (ordered.length > 0) return ordered.map((trunk) => ({ trunk, route }));
   }
   return [];
@@ -140,6 +140,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     ...(trunk.mediaEncryption === "required" ? { onlyProfile: true } : {}),
     ...(trunk.dtmf === "info" ? { digitsByInfo: true } : {}),
     silenceMs,
+    toward: call.board.addressOfTrunk(trunk.id),
     charge: chargeOf(call.plan, trunk.id, number),
   };
 }

@@ -35,6 +35,8 @@ export interface Trunks {
   isDown(trunkId: string): boolean;
   /** The way that its registrar wants our requests to go, after the trunk's own proxy (RFC 3608 section 5). */
   serviceRoute(trunkId: string): string[];
+  /** Where it last answered from, or what its host is when that is an address. */
+  addressOf(trunkId: string): string | undefined;
   /** Takes our registrations back, as far as providers answer at once. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ interface Running {
   addresses: BlockList;
   /** The way that its last answer came. */
   flow: string | undefined;
+  answeredFrom: string | undefined;
   isDown: boolean;
   serviceRoute: string[];
   /** States are written one after the other. */
@@ -90,7 +93,7 @@ export function openTrunks(parts: TrunkOptions): Trunks {
     const stop = new AbortController();
     const one: Running = {
       ...{ plan, trunk, made, contact, stop, addresses: new BlockList() },
-      ...{ flow: undefined, isDown: false, serviceRoute: [], noted: before?.noted ?? Promise.resolve() },
+      ...{ flow: undefined, answeredFrom: undefined, isDown: false, serviceRoute: [], noted: before?.noted ?? Promise.resolve() },
     };
     if (!trunk.enabled) {
       running.delete(trunk.id);
@@ -142,6 +145,11 @@ export function openTrunks(parts: TrunkOptions): Trunks {
     isKnownFlow: (flow) => [...running.values()].some((one) => one.flow === flow),
     isDown: (trunkId) => running.get(trunkId)?.isDown === true,
     serviceRoute: (trunkId) => running.get(trunkId)?.serviceRoute ?? [],
+    addressOf(trunkId) {
+      const one = running.get(trunkId);
+      const written = one?.trunk.host.replace(/^\[|\]$/g, "") ?? "";
+      return one?.answeredFrom ?? (isIP(written) === 0 ? undefined : written);
+    },
     async close() {
       const goodbyes = [...running.values()].map(async (one) => {
         one.stop.abort();
@@ -255,6 +263,7 @@ async function register(parts: Parts, one: Running): Promise<void> {
 function answered(one: Running, { address, flow }: Source): void {
   addAddresses(one, [address]);
   one.flow = flow;
+  one.answeredFrom = address;
 }
 
 async function qualify(parts: Parts, one: Running): Promise<void> {

@@ -118,13 +118,14 @@ export interface OfferOptions {
   video?: boolean;
   /** Of the picture alone. Default: as `direction`. `recvonly` tells that we have none to show. */
   videoDirection?: MediaDirection;
-  /** The address in the SDP, out of the engine's advertised ones. Default: the first. WebRTC legs name all as candidates. */
-  advertise?: string;
+  /** An address of the other side: the SDP names ours of its family (IPv4, IPv6). Default: the first advertised one. WebRTC legs name all as candidates. */
+  toward?: string | undefined;
   /** Hear no media for so long: event `no_media`. Default 0: never. */
   noMediaSeconds?: number;
 }
 
-export type AnswerOptions = Omit<OfferOptions, "profile">;
+/** An answer names our address of the family that the offer names. */
+export type AnswerOptions = Omit<OfferOptions, "profile" | "toward">;
 
 /** What a leg has, as far as it is known. */
 export interface LegMedia {
@@ -323,9 +324,9 @@ export interface EmbeddedOptions {
   workers?: number;
   /** UDP ports of legs, both ends included; RTP on even ones. */
   ports: readonly [number, number];
-  /** Where sockets are bound. Default 0.0.0.0. */
+  /** Where sockets are bound. Default 0.0.0.0; "::" is for IPv4 and IPv6. */
   listen?: string;
-  /** What is written into SDP: the server's public address first. */
+  /** What is written into SDP: the server's public addresses, one of each family at most. */
   advertised: readonly string[];
   log?: (line: { level: "info" | "warn" | "error"; message: string; [key: string]: unknown }) => void;
 }

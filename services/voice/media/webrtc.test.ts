@@ -105,6 +105,29 @@ test("video between two browsers; refused where the other side has none", async 
   await call.close();
 });
 
+test("a browser whose network changes restarts ICE in a call, and goes on to hear and to be heard", async () => {
+  const call = engine.call("b5");
+  const phone = await RtpPeer.open({ frequency: 1000 });
+  const phoneLeg = call.leg();
+  phone.connect(await phoneLeg.answer(phone.sdp()));
+  const page = await BrowserPeer.open(browser, 600);
+  const leg = call.leg();
+  await leg.accept(await page.answer(await leg.offer({ profile: "webrtc", like: phoneLeg })));
+  await engine.bridge(leg, phoneLeg);
+  await hears(page, 1000);
+  for (let i = 0; i < 2; i++) {
+    await page.restartIce((offer) => leg.answer(offer, { like: phoneLeg }));
+    await page.run("forget");
+    phone.forget();
+    await hears(page, 1000);
+    await until("the phone hears 600 Hz", () => phone.packets.length > 25 && phone.level(600) > -25);
+    await until("no gap in what the browser hears", async () => (await page.run<number>("gaps")) === 0);
+  }
+  phone.close();
+  await page.close();
+  await call.close();
+});
+
 test("a certificate that is not the one of the SDP is refused", async () => {
   const call = engine.call("b4");
   const failed = new Promise<MediaEvent>((resolve) => {

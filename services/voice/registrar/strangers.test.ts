@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -8,7 +9,7 @@ import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { openHouse } from "../calls/testing/house.ts";
 
-await installTestTools(phoneTools);
+await installTestTools({ ...phoneTools, "/usr/bin/sipsak": "sipsak", "/usr/bin/svmap": "sipvicious" });
 const blockMs = 3000;
 const house = await openHouse(startCloud, { admission: { firstBlockMs: blockMs }, keepAliveMs: 400 });
 const ann = await house.account("501", "Ann");
@@ -74,6 +75,38 @@ User-Agent: friendly-scanner
 Content-Length: 0
 
 `;
+
+/** Ends by itself, or is ended when it has said that. */
+function outputOf(program: string, words: string[], last?: RegExp): Promise<string> {
+  return new Promise((resolve) => {
+    const child = execFile(`/usr/bin/${program}`, words, { timeout: 60_000 }, (_, out, told) => resolve(out + told));
+    let said = "";
+    child.stderr?.on("data", (more) => {
+      said += more;
+      if (last?.test(said)) child.kill();
+    });
+  });
+}
+
+test("the programs of scanners find nothing: SIPVicious, sipsak", async () => {
+  const at = (address: string) => ["-b", address, "-x", address];
+  const port = String(house.phones.sipPort);
+  assert.match(await outputOf("svmap", [...at("127.0.0.61"), "-p", port, target.address]), /found nothing/i);
+  const names = await outputOf("svwar", [...at("127.0.0.62"), "-p", port, "--force", "-e", "500-520", target.address]);
+  // It looks for one that is answered otherwise than a name that nobody has.
+  assert.match(names, /Bad user = SIP\/2\.0 401/);
+  assert.doesNotMatch(names, /50[0-9]\s*\|/);
+  // After so many wrong passwords nobody answers it any more.
+  const given = [...at("127.0.0.63"), "-p", port, "-u", ann.userName, "-r", "1-40", target.address];
+  const secret = await outputOf("svcrack", given, /since we last received a response/);
+  assert.match(secret, /since we last received a response/);
+  assert.doesNotMatch(secret, /\|\s*\d+\s*\|/);
+  // From the address of our own phones, as sipsak can use no other.
+  const asked = await outputOf("sipsak", ["-vv", "-s", `sip:501@${target.address}:${port}`, "-D", "1"]);
+  assert.match(asked, /no final response/);
+  await outputOf("sipsak", ["-R", "-t", "100", "-s", `sip:501@${target.address}:${port}`]);
+  await talk();
+});
 
 test("who looks for phone systems and names finds nothing, and is soon not heard; phones elsewhere go on", async () => {
   for (const [index, method] of ["OPTIONS", "REGISTER", "INVITE"].entries()) {

@@ -102,8 +102,8 @@ export interface Binding {
   host: string;
   /** 0 takes a free one: see `SipStack.bindings`. */
   port: number;
-  /** What others are told in Via and Contact. Without it the address of this machine that the other one is reached from. */
-  advertisedHost?: string;
+  /** What others are told in Via and Contact: the first of their own family (IPv4, IPv6), else the first. Without it the address of this machine that the other one is reached from. */
+  advertisedHosts?: readonly string[];
   advertisedPort?: number;
 }
 

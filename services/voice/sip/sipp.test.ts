@@ -20,6 +20,17 @@ const answering = (call: IncomingCall) => {
 
 const ack = (options = {}) => request("ACK", 1, options);
 
+const rseq = `<recv response="183"><action><ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" assign_to="1"/></action></recv>`;
+
+/** With these words in headers, or in the body. */
+const seen = (status: number, words: Record<string, string>) => {
+  const place = (name: string) => (name === "body" ? 'search_in="body"' : `search_in="hdr" header="${name}"`);
+  const checks = Object.entries(words).map(
+    ([name, word]) => `<ereg regexp="${word}" ${place(name)} check_it="true" assign_to="seen"/>`,
+  );
+  return `<recv response="${status}"><action>${checks.join("")}</action></recv>`;
+};
+
 test("against sipp", busy, (group) => {
   for (const transport of ["udp", "tcp"] as const) {
     void group.test(`a call through a switchboard between two sipps, over ${transport}`, async (context) => {
@@ -174,6 +185,44 @@ test("against sipp", busy, (group) => {
     assert.equal(ends[1], "no_acknowledgement");
   });
 
+  void group.test("a PRACK that offers while a 200 waits for it is answered first, and what it agreed holds", async (context) => {
+    const acknowledged = Promise.withResolvers<void>();
+    const descriptions: (string | undefined)[] = [];
+    const bob = await testStack(context, {
+      onInvite: (call) => {
+        call.on("offer", async (offer) => {
+          // As media that take their time; the 200 must wait for that too.
+          await new Promise((resolve) => setImmediate(resolve));
+          offer.answer(sdp("carol"));
+        });
+        call.on("acknowledged", () => {
+          descriptions.push(call.localSdp, call.remoteSdp);
+          acknowledged.resolve();
+        });
+        call.progress(183, { sdp: sdp("bob") });
+        call.answer({ sdp: sdp("bob") });
+      },
+    });
+    await play(
+      [
+        request("INVITE", 1, { sdp: true, headers: "Supported: 100rel" }),
+        perhaps(100),
+        rseq,
+        request("PRACK", 2, { headers: "RAck: [$1] 1 INVITE", sdp: onHold }),
+        seen(200, { "CSeq:": "2 PRACK", body: "s=carol" }),
+        seen(200, { "CSeq:": "1 INVITE", "Content-Length:": "0" }),
+        ack(),
+        request("BYE", 3),
+        expect(200),
+        '<Reference variables="seen"/>',
+      ],
+      { target: `127.0.0.1:${bob.port()}` },
+    );
+    await acknowledged.promise;
+    assert.match(descriptions[0] ?? "", /carol/);
+    assert.match(descriptions[1] ?? "", /sendonly/);
+  });
+
   void group.test("a PRACK that comes late: the 183 is repeated, the 200 waits", async (context) => {
     const bob = await testStack(context, {
       timers: quick,
@@ -182,7 +231,6 @@ test("against sipp", busy, (group) => {
         call.answer({ sdp: sdp("bob") });
       },
     });
-    const rseq = `<recv response="183"><action><ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" assign_to="1"/></action></recv>`;
     await play(
       [
         request("INVITE", 1, { sdp: true, headers: "Supported: 100rel" }),
@@ -202,6 +250,51 @@ test("against sipp", busy, (group) => {
       ],
       { target: `127.0.0.1:${bob.port()}`, more: ["-nr"] },
     );
+  });
+
+  // Debian's sipp has no TLS.
+  for (const transport of ["u1", "un", "t1", "tn"] as const)
+    void group.test(`sipp's own callers, by ${transport}`, async (context) => {
+      const bob = await testStack(context, {
+        // Sipp reads a name there.
+        onInvite: (call) => call.answer({ sdp: sdp("bob").replace("o=-", "o=bob") }),
+        onRequest: (request) => request.respond(200),
+      });
+      const target = `127.0.0.1:${bob.port(transport.startsWith("u") ? "udp" : "tcp")}`;
+      const more = ["-r", "20", "-d", "50", "-max_socket", "100"];
+      for (const scenario of ["uac", "regexp"]) await play(scenario, { target, transport, calls: 4, more });
+      // Registers first; it takes its time.
+      if (transport === "u1") await play("branchc", { target, transport, more });
+      await until(() => bob.stack.sessions.size === 0);
+      assert.deepEqual(bob.errors, []);
+    });
+
+  void group.test("sipp's own phone, and its third party that joins two of ours", async (context) => {
+    const port = await freePort();
+    const phone = play("uas", { port });
+    const alice = await testStack(context);
+    const call = alice.stack.call({ target: `sip:bob@127.0.0.1:${port}`, from: "sip:alice@example.org", sdp: sdp("a") });
+    await next(call, "answered");
+    call.hangUp();
+    await phone;
+
+    const descriptions: (string | undefined)[] = [];
+    const a = await testStack(context, {
+      onInvite: (incoming) => {
+        incoming.on("acknowledged", (answer) => {
+          descriptions.push(incoming.request.sdp, answer);
+        });
+        incoming.answer({ sdp: sdp("first") });
+      },
+    });
+    const b = await testStack(context, { onInvite: (incoming) => incoming.answer({ sdp: sdp("second") }) });
+    const between = ["-3pcc", `127.0.0.1:${await freePort()}`];
+    await Promise.all([
+      play("3pcc-C-B", { target: `127.0.0.1:${b.port()}`, more: between }),
+      play("3pcc-C-A", { target: `127.0.0.1:${a.port()}`, more: between }),
+    ]);
+    assert.equal(descriptions[0], undefined);
+    assert.match(descriptions[1] ?? "", /s=second/);
   });
 
   void group.test("REFER: accepted, and told how it goes", async (context) => {

@@ -89,6 +89,82 @@ test("random datagrams do not stop it", async (context) => {
   assert.deepEqual(bob.errors, []);
 });
 
+/** As the PROTOS suite for SIP did: each field in turn is empty, too long, no number, or of another kind. */
+const anomalies = [
+  ...[
+    "",
+    " ",
+    "\t",
+    "0",
+    "-1",
+    "4294967296",
+    "99999999999999999999",
+    "%s%n%x",
+    "\0",
+    "\u0007",
+    "é",
+    ";;;;",
+    "<<>>",
+    "@@@",
+    ":::",
+  ],
+  ...["a".repeat(2000), "1".repeat(400), "sip:".repeat(200), "[::::::::::]", '"', "\r", "=\\", "SIP/2.0 ".repeat(40)],
+];
+const brokenMessages = (): string[] => {
+  const fields = ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Content-Length", "Route", "Content-Type"];
+  const methods = ["INVITE", "REGISTER", "CANCEL", "SUBSCRIBE", "ACK"];
+  const inHeaders = fields.flatMap((name) =>
+    anomalies.map((value, i) => request(methods[i % methods.length]!, { [name]: value })),
+  );
+  const inLines = anomalies.flatMap((value) => [
+    request("INVITE", {}, `${value} sip:bob@127.0.0.1 SIP/2.0`),
+    request("INVITE", {}, `INVITE ${value} SIP/2.0`),
+    request("INVITE", {}, `INVITE sip:${value}@127.0.0.1;${value}=${value} ${value}`),
+  ]);
+  return [...inHeaders, ...inLines];
+};
+
+test("messages that are broken field by field do not stop it: datagrams, streams, WebSockets", async (context) => {
+  const bob = await testStack(context, {
+    bindings: (["udp", "tcp", "ws"] as const).map((transport) => ({ transport, host: "127.0.0.1", port: 0 })),
+    onRequest: (incoming) => incoming.respond(200),
+  });
+  const someone = await stranger(context, bob.port());
+  for (const text of brokenMessages()) someone.say(text);
+  for (const text of brokenMessages()) {
+    const socket = connect(bob.port("tcp"), "127.0.0.1").on("error", () => {});
+    const closed = once(socket, "close");
+    socket.resume().end(text.replaceAll("UDP", "TCP"));
+    await closed;
+  }
+  const open = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${bob.port("ws")}`, "sip");
+    await once(socket, "open");
+    return socket.on("error", () => {});
+  };
+  let socket = await open();
+  for (const text of brokenMessages()) {
+    if (socket.readyState !== WebSocket.OPEN) socket = await open();
+    socket.send(text.replaceAll("UDP", "WS"));
+  }
+  socket.terminate();
+
+  const last = await open();
+  const answered = once(last, "message");
+  last.send(request("OPTIONS").replaceAll("UDP", "WS"));
+  assert.match(String((await answered)[0]), /^SIP\/2\.0 200/);
+  last.terminate();
+  const stream = connect(bob.port("tcp"), "127.0.0.1");
+  const said = once(stream, "data");
+  stream.write(request("OPTIONS").replaceAll("UDP", "TCP"));
+  assert.match(String((await said)[0]), /^SIP\/2\.0 200/);
+  stream.destroy();
+  const probe = request("OPTIONS");
+  someone.say(probe);
+  await until(() => someone.heard.some((response) => response.includes(/Call-ID: \S+/.exec(probe)![0])));
+  assert.deepEqual(bob.errors, []);
+});
+
 test("a stream answers pings, and its flow carries calls back", async (context) => {
   const flows: string[] = [];
   const closed: string[] = [];

@@ -61,9 +61,13 @@ function named(id: string): Session {
   return session;
 }
 
+const connectionOf = (id: string): RTCPeerConnection =>
+  (named(id).sessionDescriptionHandler as unknown as { peerConnection: RTCPeerConnection }).peerConnection;
+
 function pictureOf(id: string): RTCRtpTransceiver {
-  const { peerConnection } = named(id).sessionDescriptionHandler as unknown as { peerConnection: RTCPeerConnection };
-  const found = peerConnection.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
+  const found = connectionOf(id)
+    .getTransceivers()
+    .find(({ receiver }) => receiver.track.kind === "video");
   if (found === undefined) throw new Error("The call has no pictures.");
   return found;
 }
@@ -156,6 +160,14 @@ const phone = {
     const { displayName, uri } = session.assertedIdentity ?? session.remoteIdentity;
     return `${displayName} ${uri.user}`;
   },
+  /** As when its network changed. */
+  restartIce: async (id: string): Promise<void> => {
+    connectionOf(id).restartIce();
+    await new Promise<void>((done, refused) => {
+      const requestDelegate = { onAccept: () => done(), onReject: () => refused(new Error("The re-INVITE was refused.")) };
+      named(id).invite({ requestDelegate }).catch(refused);
+    });
+  },
   press: async (id: string, digits: string): Promise<void> => {
     for (const digit of digits) await manager.sendDTMF(named(id), digit);
   },
@@ -175,8 +187,7 @@ const phone = {
   },
   /** What WebRTC counts, by type of report. */
   async figures(id: string): Promise<Record<string, unknown>[]> {
-    const connection = (named(id).sessionDescriptionHandler as unknown as { peerConnection: RTCPeerConnection }).peerConnection;
-    return [...(await connection.getStats()).values()];
+    return [...(await connectionOf(id).getStats()).values()];
   },
 };
 

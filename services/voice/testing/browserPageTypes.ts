@@ -48,4 +48,5 @@ export type PageMethod =
   | "send"
   | "unregister"
   | "heard"
+  | "restartIce"
   | "figures";

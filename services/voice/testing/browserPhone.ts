@@ -201,6 +201,11 @@ export class BrowserPhone {
     return Number(video?.["framesDecoded"] ?? 0);
   }
 
+  /** As when its network changed: a re-INVITE with new credentials. Resolves when it was answered. */
+  async restartIce(call: string): Promise<void> {
+    await this.#ask("restartIce", call);
+  }
+
   /** RFC 4733 events. */
   async press(call: string, digits: string): Promise<void> {
     await this.#ask("press", call, digits);

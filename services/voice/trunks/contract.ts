@@ -316,7 +316,7 @@ export const trunkRoutes = {
     path: "/v1/phone-systems/{phoneSystem}/rates/import",
     summary: "Set many prices or costs from a CSV file",
     description:
-      "The first line names the columns: prefix, per_minute, connection_fee, first_seconds, step_seconds, label. Only the first two are needed. All are taken, or none.",
+      "The first line names the columns: prefix, per_minute, connection_fee, first_seconds, step_seconds, label. Only the first two are needed. Prefixes are written as lists of providers have them: +380, 00380, 380, or 044 as people of the phone system's country dial. All are taken, or none.",
     permission: "voice.phone_rate.import",
     roles: ["editor"],
     params: bySystem,
@@ -324,6 +324,12 @@ export const trunkRoutes = {
       trunk: ratesOf,
       csv: z.string().min(1).max(900_000),
       mode: z.enum(["merge", "replace"]).default("merge").describe("replace: those that are not in the file go."),
+      bareDigits: z
+        .enum(["international", "national"])
+        .default("international")
+        .describe(
+          "What a prefix without + and zeros means: 380 is Ukraine; or national, 44 is Kyiv and 1580 a short number of the country.",
+        ),
     }),
     response: z.object({ set: z.number().int(), removed: z.number().int() }),
     errors: ["not_found", "failed_precondition", "invalid_argument"],

@@ -9,7 +9,8 @@ import { openSystem } from "../systems/openSystem.ts";
 import type { SystemRow } from "../systems/store.ts";
 import { readTable } from "../table.ts";
 import { checkTrunks } from "./checks.ts";
-import { numberPrefix, type PhoneRate, type trunkRoutes } from "./contract.ts";
+import type { PhoneRate, trunkRoutes } from "./contract.ts";
+import { prefixOf } from "./prefixes.ts";
 import { type RateRow, rateStore } from "./store.ts";
 
 /** Of a phone system, with those of its trunks: its plan has all of them. */
@@ -28,11 +29,7 @@ const view = (row: RateRow): PhoneRate => ({
 
 const seconds = z.coerce.number().int().min(1).max(3600);
 const line = z.object({
-  // Lists of providers have none of these signs, or two zeros.
-  prefix: z
-    .string()
-    .transform((text) => `+${text.replace(/^(\+|00)/, "").replace(/\s/g, "")}`)
-    .pipe(numberPrefix),
+  prefix: z.string(),
   per_minute: z
     .string()
     .transform((text) => text.replace(",", "."))
@@ -46,6 +43,8 @@ const line = z.object({
   step_seconds: seconds.default(60),
   label: z.string().max(100).default(""),
 });
+
+const howToWrite = "Give its beginning with country code (+380, 00380, 380) or as it is dialled in the country (044).";
 
 const where = (system: SystemRow) => ({
   systemId: system.id,
@@ -99,9 +98,12 @@ export const rateHandlers: Handlers = {
     if (trunk !== null) await checkTrunks(context.tx, system.id, [trunk], "body.trunk");
     const rates = new Map<string, Parameters<typeof rateStore.set>[3][number]>();
     for (const { line: number, values } of readTable(body.csv, line)) {
-      if (rates.has(values.prefix)) throw invalid("body.csv", `Line ${number}: the prefix ${values.prefix} stands there twice.`);
-      rates.set(values.prefix, {
-        prefix: values.prefix,
+      const prefix = prefixOf(values.prefix, system.settings.country, body.bareDigits);
+      if (prefix === undefined)
+        throw invalid("body.csv", `Line ${number}, prefix: No number begins with ${values.prefix}. ${howToWrite}`);
+      if (rates.has(prefix)) throw invalid("body.csv", `Line ${number}: the prefix ${prefix} stands there twice.`);
+      rates.set(prefix, {
+        prefix,
         label: values.label,
         perMinute: values.per_minute,
         connectionFee: values.connection_fee,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { prefixOf } from "./prefixes.ts";
 import { amountOf, exceeds, negated, openRates, secondsFor } from "./rating.ts";
 import type { Rate } from "./store.ts";
 
@@ -62,6 +63,25 @@ test("of a number the longest prefix holds, each list for itself", () => {
   assert.equal(rates.costOf("trk_a", "+380671112233")?.perMinute, "0.1");
   assert.equal(rates.costOf("trk_a", "+4912345678"), undefined);
   assert.equal(rates.costOf("trk_b", "+380671112233"), undefined);
+  // A short number: its own, then the country's, then that of all.
+  assert.equal(rates.priceOf("1580", "+380")?.perMinute, "0.5");
+  assert.equal(rates.priceOf("1580")?.perMinute, "9");
+  assert.equal(openRates([rate({ prefix: "15", perMinute: "3" })]).priceOf("1580", "+380")?.perMinute, "3");
+});
+
+test("prefixes of lists: with the country's code, as its people dial, short numbers", () => {
+  const read = (country: string, bare: "international" | "national", ...list: string[]) =>
+    list.map((each) => prefixOf(each, country, bare));
+  assert.deepEqual(read("UA", "international", "+380 67", "0038067", "380-67", "044", "0 (67)", "+"), [
+    ...["+38067", "+38067", "+38067", "+38044", "+38067", "+"],
+  ]);
+  assert.deepEqual(read("FR", "national", "3639", "1 45", "06", "0049", "112"), ["3639", "+33145", "+336", "+49", "112"]);
+  assert.deepEqual(read("FR", "international", "3639", "112"), ["+3639", "+112"]);
+  // Where it is not two zeros; where the zero stays; where there is none.
+  assert.deepEqual(read("US", "national", "01144", "1212", "212"), ["+44", "+1212", "+1212"]);
+  assert.deepEqual(read("IT", "national", "06", "3"), ["+3906", "+393"]);
+  assert.deepEqual(read("LU", "national", "26", "0032"), ["+35226", "+32"]);
+  assert.deepEqual(read("UA", "international", "", "00", "Kyiv", "+0", "38o"), [...Array.from({ length: 5 }, () => undefined)]);
 });
 
 test("the cheapest trunk comes first, unknown ones last, equal ones by priority", () => {

@@ -40,12 +40,12 @@ export const exceeds = (used: string, limit: string): boolean => micros(used) > 
 export const negated = (amount: string): string => decimal(-micros(amount));
 
 export interface Rates {
-  /** What a trunk takes for a number (E.164); undefined: nobody said. */
-  costOf(trunkId: string, number: string): Rate | undefined;
+  /** What a trunk takes for a number (E.164); undefined: nobody said. `like` is the prefix whose rate holds for a number that no other has. */
+  costOf(trunkId: string, number: string, like?: string): Rate | undefined;
   /** What the phone system takes for it. */
-  priceOf(number: string): Rate | undefined;
+  priceOf(number: string, like?: string): Rate | undefined;
   /** The cheapest first; those of unknown cost last, and what is the same stays in order. */
-  cheapestFirst<T extends { id: string; priority: number }>(trunks: readonly T[], number: string): T[];
+  cheapestFirst<T extends { id: string; priority: number }>(trunks: readonly T[], number: string, like?: string): T[];
 }
 
 /** The rates of a plan, for looking up: of a number the longest prefix holds. */
@@ -56,7 +56,7 @@ export function openRates(rates: readonly Rate[]): Rates {
     const list = lists.get(owner) ?? new Map<string, Rate>();
     lists.set(owner, list.set(rate.prefix, rate));
   }
-  const find = (owner: string, number: string): Rate | undefined => {
+  const find = (owner: string, number: string, like = ""): Rate | undefined => {
     const list = lists.get(owner);
     if (list === undefined) return undefined;
     for (let length = number.length; length > 0; length--) {
@@ -64,18 +64,18 @@ export function openRates(rates: readonly Rate[]): Rates {
       if (rate !== undefined) return rate;
     }
     // A short number has no country code: beside its own prefixes "+" holds for it, as for all.
-    return list.get("+");
+    return list.get(like) ?? list.get("+");
   };
   /** Of a call of three minutes: fees and steps count too. */
-  const weight = (trunkId: string, number: string): bigint | undefined => {
-    const rate = find(trunkId, number);
+  const weight = (trunkId: string, number: string, like?: string): bigint | undefined => {
+    const rate = find(trunkId, number, like);
     return rate && micros(amountOf(rate, 180));
   };
   return {
     costOf: find,
-    priceOf: (number) => find("", number),
-    cheapestFirst(trunks, number) {
-      const weights = new Map(trunks.map(({ id }) => [id, weight(id, number)]));
+    priceOf: (number, like) => find("", number, like),
+    cheapestFirst(trunks, number, like) {
+      const weights = new Map(trunks.map(({ id }) => [id, weight(id, number, like)]));
       return [...trunks].sort((a, b) => {
         const [left, right] = [weights.get(a.id), weights.get(b.id)];
         if (left === right) return a.priority - b.priority;

@@ -157,11 +157,23 @@ test("rates come from tables, and the plan looks them up", async () => {
   assert.equal(rates.costOf(trunk, "+380671234567")?.perMinute, "0.07");
   assert.equal(rates.costOf(trunk, "+380441234567")?.perMinute, "0.05");
   assert.equal(rates.priceOf("+380441234567")?.perMinute, "0.1");
+  const dialled = await call("phoneRateImport", {
+    ...inSystem(),
+    body: { trunk, bareDigits: "national", csv: "prefix,per_minute\n044,0.01\n67,0.02\n1580,0.03\n" },
+  });
+  assert.equal(dialled.status, 200, dialled.text);
+  const national = openRates((await planNow()).rates);
+  for (const [number, perMinute] of [
+    ["+380441234567", "0.01"],
+    ["+380671234567", "0.02"],
+    ["1580", "0.03"],
+  ] as const)
+    assert.equal(national.costOf(trunk, number)?.perMinute, perMinute, number);
   const replaced = await call("phoneRateImport", {
     ...inSystem(),
     body: { trunk, mode: "replace", csv: "prefix,per_minute,first_seconds,step_seconds\n+380,0.04,1,1\n" },
   });
-  assert.deepEqual(replaced.body, { set: 1, removed: 2 });
+  assert.deepEqual(replaced.body, { set: 1, removed: 4 });
   const { items } = (await call("phoneRateList", { ...inSystem(), query: { trunk } })).body;
   assert.deepEqual(
     items.map(({ prefix, perMinute, stepSeconds }: Record<string, unknown>) => [prefix, perMinute, stepSeconds]),
@@ -169,6 +181,7 @@ test("rates come from tables, and the plan looks them up", async () => {
   );
   for (const [bad, message] of [
     ["prefix,per_minute\n+380,0.1\n380,0.2", /Line 3.*twice/],
+    ["prefix,per_minute\n+380,0.1\nKyiv,0.2", /Line 3, prefix: No number begins with Kyiv/],
     ["prefix,per_minute\n+380,cheap", /Line 2, per_minute/],
     ["prefix\n+380", /Line 2, per_minute: This column is needed/],
   ] as const) {

@@ -202,7 +202,11 @@ function RateDialog({ place, trunk, rate, onClose }: Of & { rate?: PhoneRate; on
 function Import({ place, trunk, onClose }: Of & { onClose: () => void }) {
   const t = useT();
   const form = useForm({
-    initial: { csv: "", mode: "merge" as "merge" | "replace" },
+    initial: {
+      csv: "",
+      mode: "merge" as "merge" | "replace",
+      bareDigits: "international" as "international" | "national",
+    },
     checks: { csv: required },
     submit: async () => {
       const { set, removed } = await callApi("phoneRateImport", request as never);
@@ -230,6 +234,15 @@ function Import({ place, trunk, onClose }: Of & { onClose: () => void }) {
         onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}
       />
       <Textarea label={t("phoneLines.rates.lines")} autosize minRows={5} maxRows={12} spellCheck={false} {...form.field("csv")} />
+      <SegmentedControl
+        aria-label={t("phoneLines.rates.bareDigits")}
+        value={form.values.bareDigits}
+        onChange={(bareDigits) => form.set("bareDigits", bareDigits as "national")}
+        data={[
+          { value: "international", label: t("phoneLines.rates.international") },
+          { value: "national", label: t("phoneLines.rates.national") },
+        ]}
+      />
       <SegmentedControl
         aria-label={t("phoneLines.rates.mode")}
         value={form.values.mode}

@@ -13,8 +13,8 @@ import type {
   RecordOptions,
 } from "../engine.ts";
 import { MediaError } from "../engine.ts";
-import { checkOffer, legMedia } from "../sdp/negotiation.ts";
-import { readRemote } from "../sdp/remote.ts";
+import { checkOffer, legMedia, numbersOf, type PayloadNumbers } from "../sdp/negotiation.ts";
+import { type RemoteDescription, readRemote } from "../sdp/remote.ts";
 import type { EmbeddedEngine } from "./engine.ts";
 import type { LegOptions, ParametersOf, ResultOf, WorkerMethod } from "./protocol.ts";
 import type { WorkerHandle } from "./workerHandle.ts";
@@ -69,6 +69,8 @@ export class EmbeddedLeg implements MediaLeg {
   readonly #engine: EmbeddedEngine;
   readonly #forgotten: () => void;
   #media: LegMedia | undefined;
+  /** What its party said last. */
+  #numbers: PayloadNumbers = [];
   #noMediaSeconds = 0;
   readonly #kept = new Map<string, Promise<() => void>>();
   #opening: Promise<unknown> | undefined;
@@ -101,14 +103,15 @@ export class EmbeddedLeg implements MediaLeg {
     this.#noMediaSeconds = options.noMediaSeconds ?? this.#noMediaSeconds;
     const { edge } = this.#engine;
     const profile = options.profile ?? this.#media?.profile ?? "rtp";
-    const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false } : resolve(options);
+    // What the party's family is concerns the edge alone.
+    const own = edge ? { ...resolve(options), profile: "rtp" as const, video: false, toward: undefined } : resolve(options);
     const sdp = await this.ask("legOffer", { leg: this.id, options: own });
-    return edge ? await edge.offerToParty(this, sdp, profile) : sdp;
+    return edge ? await edge.offerToParty(this, sdp, profile, options.toward) : sdp;
   }
 
   async consider(sdp: string): Promise<LegMedia> {
     this.#engine.edge?.check();
-    const remote = readRemote(sdp);
+    const remote = this.#read(sdp);
     checkOffer(remote, { hasEdge: this.#engine.edge !== undefined });
     const media = legMedia(remote, undefined);
     // It will be needed: its ports are taken while others are asked.
@@ -119,11 +122,11 @@ export class EmbeddedLeg implements MediaLeg {
 
   async answer(remoteOffer: string, options: AnswerOptions = {}): Promise<string> {
     const { edge } = this.#engine;
+    const { profile } = this.#read(remoteOffer);
     if (!edge) return await this.#answer(remoteOffer, resolve(options));
     await this.#keep("offer");
     this.#noMediaSeconds = options.noMediaSeconds ?? this.#noMediaSeconds;
     try {
-      const { profile } = readRemote(remoteOffer);
       const inside = await edge.offerFromParty(this, remoteOffer);
       const sdp = await edge.answerToParty(this, await this.#answer(inside, { ...resolve(options), video: false }));
       this.#media = { ...this.#media!, profile };
@@ -131,6 +134,16 @@ export class EmbeddedLeg implements MediaLeg {
     } finally {
       this.#release("offer");
     }
+  }
+
+  get numbers(): PayloadNumbers {
+    return this.#numbers;
+  }
+
+  #read(sdp: string): RemoteDescription {
+    const remote = readRemote(sdp);
+    this.#numbers = numbersOf(remote);
+    return remote;
   }
 
   async #answer(offer: string, options: LegOptions): Promise<string> {
@@ -141,9 +154,9 @@ export class EmbeddedLeg implements MediaLeg {
 
   async accept(sdp: string): Promise<LegMedia> {
     const { edge } = this.#engine;
+    const { profile } = this.#read(sdp);
     if (!edge) this.#media = await this.ask("legAccept", { leg: this.id, sdp });
     else {
-      const { profile } = readRemote(sdp);
       const inside = await edge.answerFromParty(this, sdp);
       this.#media = { ...(await this.ask("legAccept", { leg: this.id, sdp: inside })), profile };
       this.#release("offer");
@@ -251,5 +264,6 @@ export class EmbeddedLeg implements MediaLeg {
 function resolve({ like, ...options }: OfferOptions): LegOptions {
   const media = like?.media;
   if (!media) return options;
-  return { ...options, prefer: media.codec ? [media.codec, ...media.codecs] : media.codecs };
+  const numbers = like instanceof EmbeddedLeg ? like.numbers : [];
+  return { ...options, numbers, prefer: media.codec ? [media.codec, ...media.codecs] : media.codecs };
 }

@@ -25,7 +25,7 @@ export interface MediaEdge {
   /** @throws MediaError unreachable, while nothing answers: calls are better refused before somebody's phone rings */
   check(): void;
   /** From our offer in plain RTP to the one that the party gets. */
-  offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile): Promise<string>;
+  offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile, toward?: string): Promise<string>;
   answerFromParty(leg: EdgeLeg, sdp: string): Promise<string>;
   offerFromParty(leg: EdgeLeg, sdp: string): Promise<string>;
   answerToParty(leg: EdgeLeg, sdp: string): Promise<string>;

@@ -78,7 +78,7 @@ export class EmbeddedEngine implements MediaEngine {
       );
       return worker;
     });
-    this.ties = new Ties(this, listen === "0.0.0.0" ? "127.0.0.1" : listen);
+    this.ties = new Ties(this, listen === "0.0.0.0" || listen === "::" ? "127.0.0.1" : listen);
     this.shortcuts = edge && new Shortcuts(edge, (event) => this.#emit(event));
     edge?.onLost((calls) => this.#unreachable(calls));
   }

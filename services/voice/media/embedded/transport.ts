@@ -1,4 +1,5 @@
 import type { RemoteInfo, Socket } from "node:dgram";
+import { plainAddress } from "../../../../kernel/datagrams.ts";
 import { type DtlsIdentity, type DtlsTransport, startDtls } from "../rtp/dtls.ts";
 import { SrtpContext } from "../rtp/srtp.ts";
 import { type BindingRequest, bindingResponse, isStun, readBindingRequest } from "../rtp/stun.ts";
@@ -15,7 +16,13 @@ export interface TransportHandlers {
 /** Places that one leg's packets may come from. */
 const mostValid = 32;
 
-const keyOf = (info: { address: string; port: number }): string => `${info.address} ${info.port}`;
+interface Place {
+  address: string;
+  port: number;
+}
+
+const keyOf = (from: Place): string => `${from.address} ${from.port}`;
+const placeOf = ({ address, port }: RemoteInfo): Place => ({ address: plainAddress(address), port });
 
 /** A leg's sockets with ICE-lite, DTLS, SRTP and symmetric RTP (RFC 4961). What reaches the handlers is decrypted. */
 export class LegTransport {
@@ -31,8 +38,8 @@ export class LegTransport {
   #sendKey = "";
   #receiveKey = "";
   /** Where we send. */
-  #remote: { address: string; port: number } | undefined;
-  #remoteRtcp: { address: string; port: number } | undefined;
+  #remote: Place | undefined;
+  #remoteRtcp: Place | undefined;
   /** Plain RTP: once packets came, only that source is listened to until the next negotiation. */
   #latched: string | undefined;
   /** WebRTC: who knew our password. */
@@ -45,8 +52,8 @@ export class LegTransport {
     this.#identity = identity;
     this.#ice = ice;
     this.#handlers = handlers;
-    pair.rtp.on("message", (packet, info) => this.#packet(packet, info));
-    pair.rtcp.on("message", (packet, info) => this.#rtcpPacket(packet, info));
+    pair.rtp.on("message", (packet, info) => this.#packet(packet, placeOf(info)));
+    pair.rtcp.on("message", (packet, info) => this.#rtcpPacket(packet, placeOf(info)));
     // A port that is closed over there comes back as an error here; the leg's silence tells it already.
     for (const socket of [pair.rtp, pair.rtcp]) socket.on("error", () => {});
   }
@@ -131,25 +138,25 @@ export class LegTransport {
     this.#pair.release();
   }
 
-  #transmit(socket: Socket, packet: Buffer, to: { address: string; port: number } | undefined): void {
+  #transmit(socket: Socket, packet: Buffer, to: Place | undefined): void {
     if (!to || this.#closed) return;
     // With a callback, an error is no event; and a packet that cannot be sent is a packet lost.
     socket.send(packet, to.port, to.address, () => {});
   }
 
-  #packet(packet: Buffer, info: RemoteInfo): void {
+  #packet(packet: Buffer, from: Place): void {
     const agreed = this.#agreed;
-    if (isStun(packet)) this.#stun(packet, info);
-    else if (agreed && packet.length >= 2) this.#media(agreed, packet, info);
+    if (isStun(packet)) this.#stun(packet, from);
+    else if (agreed && packet.length >= 2) this.#media(agreed, packet, from);
   }
 
-  #media(agreed: Agreement, packet: Buffer, info: RemoteInfo): void {
+  #media(agreed: Agreement, packet: Buffer, from: Place): void {
     if (agreed.profile === "webrtc") {
-      if (this.#hasIce && !this.#valid.has(keyOf(info))) return;
+      if (this.#hasIce && !this.#valid.has(keyOf(from))) return;
       // RFC 7983: the first byte tells DTLS from RTP.
       if (packet[0]! >= 20 && packet[0]! <= 63) {
         // Without ICE the certificate proves who it was that shook hands.
-        if (!this.#hasIce && !this.#receive) this.#remote = { address: info.address, port: info.port };
+        if (!this.#hasIce && !this.#receive) this.#remote = from;
         this.#dtls?.receive(packet);
         return;
       }
@@ -159,27 +166,27 @@ export class LegTransport {
       if (agreed.rtcpMux) this.#rtcp(packet);
       return;
     }
-    if (agreed.profile !== "webrtc" && !this.#mayCome(info)) return;
+    if (agreed.profile !== "webrtc" && !this.#mayCome(from)) return;
     const plain = this.secure ? this.#receive?.unprotect(packet) : packet;
     if (!plain) return;
-    if (!this.#hasIce) this.#latch(info);
+    if (!this.#hasIce) this.#latch(from);
     this.#handlers.rtp(plain);
   }
 
   /** SRTP proves who sent it. Plain RTP: the first source holds, unless the one that the SDP names comes later. */
-  #mayCome(info: RemoteInfo): boolean {
-    if (this.secure || this.#latched === undefined || this.#latched === keyOf(info)) return true;
+  #mayCome(from: Place): boolean {
+    if (this.secure || this.#latched === undefined || this.#latched === keyOf(from)) return true;
     const said = this.#agreed!.remote;
-    return info.address === said.address && info.port === said.port;
+    return from.address === said.address && from.port === said.port;
   }
 
-  #latch(info: RemoteInfo): void {
-    const key = keyOf(info);
+  #latch(from: Place): void {
+    const key = keyOf(from);
     if (this.#latched === key) return;
     this.#latched = key;
-    this.#remote = { address: info.address, port: info.port };
+    this.#remote = from;
     if (this.#agreed!.rtcpMux) this.#remoteRtcp = this.#remote;
-    else if (info.address !== this.#agreed!.remote.address) this.#remoteRtcp = { address: info.address, port: info.port + 1 };
+    else if (from.address !== this.#agreed!.remote.address) this.#remoteRtcp = { address: from.address, port: from.port + 1 };
     this.#nowConnected();
   }
 
@@ -189,10 +196,10 @@ export class LegTransport {
     this.#handlers.connected();
   }
 
-  #rtcpPacket(packet: Buffer, info: RemoteInfo): void {
+  #rtcpPacket(packet: Buffer, from: Place): void {
     if (isStun(packet) || this.#agreed?.profile === "webrtc" || !this.#agreed) return;
-    const from = this.#remote?.address ?? this.#agreed.remote.address;
-    if (info.address === from) this.#rtcp(packet);
+    const said = this.#remote?.address ?? this.#agreed.remote.address;
+    if (from.address === said) this.#rtcp(packet);
   }
 
   #rtcp(packet: Buffer): void {
@@ -200,22 +207,22 @@ export class LegTransport {
     if (plain) this.#handlers.rtcp(plain);
   }
 
-  #stun(packet: Buffer, info: RemoteInfo): void {
+  #stun(packet: Buffer, from: Place): void {
     for (const { user, password } of this.#ice()) {
       const request = readBindingRequest(packet, user, password);
       if (request) {
-        this.#checked(request, password, info);
+        this.#checked(request, password, from);
         return;
       }
     }
   }
 
-  #checked(request: BindingRequest, password: string, info: RemoteInfo): void {
+  #checked(request: BindingRequest, password: string, from: Place): void {
     // The oldest is of a network that it left long ago.
-    if (this.#valid.size >= mostValid && !this.#valid.has(keyOf(info))) this.#valid.delete(this.#valid.values().next().value!);
-    this.#valid.add(keyOf(info));
-    const response = bindingResponse(request.transaction, info.address, info.port, password);
-    this.#transmit(this.#pair.rtp, response, info);
-    if (request.useCandidate || !this.#remote) this.#remote = { address: info.address, port: info.port };
+    if (this.#valid.size >= mostValid && !this.#valid.has(keyOf(from))) this.#valid.delete(this.#valid.values().next().value!);
+    this.#valid.add(keyOf(from));
+    const response = bindingResponse(request.transaction, from.address, from.port, password);
+    this.#transmit(this.#pair.rtp, response, from);
+    if (request.useCandidate || !this.#remote) this.#remote = from;
   }
 }

@@ -28,7 +28,11 @@ class RtpengineEdge implements MediaEdge {
   /** Several voice processes may share a host, and one that died may have left calls there. */
   readonly #life = randomBytes(6).toString("hex");
 
+  readonly #inside: { [key: string]: Bencoded };
+
   constructor(options: RtpengineOptions) {
+    const workers = familyOf(options.embedded.advertised[0] ?? "");
+    this.#inside = { "transport-protocol": "RTP/AVP", ICE: "remove", "rtcp-mux": ["demux"], ...workers };
     const told = {
       lost: (calls: readonly string[]) => this.#lost(calls),
       pressed: (id: string, digit: string, ms: number) => this.#pressed(id, digit, ms),
@@ -44,20 +48,23 @@ class RtpengineEdge implements MediaEdge {
     if (!this.#hosts.some(({ isUp }) => isUp)) throw nobodyAnswers();
   }
 
-  async offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile): Promise<string> {
+  async offerToParty(leg: EdgeLeg, sdp: string, profile: MediaProfile, toward?: string): Promise<string> {
     this.#said(leg, { offered: sdp });
-    return await this.#turn("offer", leg, sdp, { "from-tag": "worker", ...outside(profile) });
+    const family = toward === undefined ? {} : familyOf(toward);
+    return await this.#turn("offer", leg, sdp, { "from-tag": "worker", ...outside(profile), ...family });
   }
 
   async answerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
+    this.#said(leg, { party: sdp });
     const inside = await this.#turn("answer", leg, sdp, { "from-tag": "worker", "to-tag": "party" });
-    this.#said(leg, { party: sdp, worker: this.#agreed.get(leg.id)?.offered, inside });
+    this.#said(leg, { worker: this.#agreed.get(leg.id)?.offered, inside });
     return inside;
   }
 
   async offerFromParty(leg: EdgeLeg, sdp: string): Promise<string> {
-    const answer = await this.#turn("offer", leg, sdp, { "from-tag": "party", ...inside });
-    this.#said(leg, { offered: sdp, offeredInside: answer });
+    this.#said(leg, { offered: sdp });
+    const answer = await this.#turn("offer", leg, sdp, { "from-tag": "party", ...this.#inside });
+    this.#said(leg, { offeredInside: answer });
     return answer;
   }
 
@@ -89,7 +96,7 @@ class RtpengineEdge implements MediaEdge {
     // Whoever sends first after an offer would be taken for the party: it is where it is, which need not be where it said.
     const learnt = placeOf(await this.#place(leg.call.id).query(this.#idOf(leg.id)));
     const offer = learnt ? sentTo(party, learnt) : party;
-    await this.#turn("offer", leg, offer, { "from-tag": "party", ...inside, flags: ["port-latching", "asymmetric"] });
+    await this.#turn("offer", leg, offer, { "from-tag": "party", ...this.#inside, flags: ["port-latching", "asymmetric"] });
     const answer = there ? sentTo(worker, readRemote(there)) : worker;
     await this.#turn("answer", leg, answer, { "from-tag": "party", "to-tag": "worker", ...flags });
   }
@@ -155,8 +162,9 @@ class RtpengineEdge implements MediaEdge {
 
   async #turn(command: "offer" | "answer", leg: EdgeLeg, sdp: string, more: { [key: string]: Bencoded }): Promise<string> {
     const replace = ["origin", "session-connection"];
-    // Once a source is known, others are not listened to.
-    const flags = ["strict-source", ...((more.flags as string[] | undefined) ?? [])];
+    // Once a source is known, others are not listened to; a browser sends from another address whenever it finds a better one (ICE), and SRTP proves who it is.
+    const strict = hasIce(this.#agreed.get(leg.id)) ? [] : ["strict-source"];
+    const flags = [...strict, ...((more.flags as string[] | undefined) ?? [])];
     const parameters = { "call-id": this.#idOf(leg.id), sdp, replace, ...more, flags };
     for (;;) {
       const host = this.#place(leg.call.id);
@@ -174,7 +182,11 @@ class RtpengineEdge implements MediaEdge {
   }
 }
 
-const inside = { "transport-protocol": "RTP/AVP", ICE: "remove", "rtcp-mux": ["demux"] };
+/** Without it rtpengine speaks with one side in the other's. */
+const familyOf = (address: string) => ({ "address-family": address.includes(":") ? "IP6" : "IP4" });
+
+const hasIce = ({ offered, party }: Partial<Agreed> = {}): boolean =>
+  [offered, party].some((sdp) => sdp !== undefined && readRemote(sdp).iceUser !== undefined);
 
 const nobodyAnswers = () => new MediaError("unreachable", "No rtpengine answers: see --rtpengine.");
 

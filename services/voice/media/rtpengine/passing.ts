@@ -15,14 +15,21 @@ export interface Agreed {
 
 /** Whether all four sides call the same codec and its digits by the same numbers, as rtpengine changes none. */
 export function passesAsIs(codec: CodecName, legs: readonly (Partial<Agreed> | undefined)[]): boolean {
-  const numbers = legs.flatMap((leg) => [leg?.party, leg?.worker]).map((sdp) => (sdp ? numbersOf(codec, readRemote(sdp)) : ""));
-  return numbers[0] !== "" && new Set(numbers).size === 1;
+  const [one, other] = legs.map((leg) => agreedNumbers(codec, leg));
+  return one !== undefined && one === other;
 }
 
-function numbersOf(codec: CodecName, said: RemoteDescription): string {
-  const audio = said.codecs.find(({ name }) => name === codec);
-  const event = eventFor(said, codec);
-  return audio && event ? `${audio.payloadType} ${event.payloadType} ${event.rate}` : "";
+/** Undefined: the party and its worker name them by different numbers, or there are no digits. Whoever offered may have named more than was taken. */
+function agreedNumbers(codec: CodecName, leg: Partial<Agreed> | undefined): string | undefined {
+  if (!leg?.party || !leg.worker) return undefined;
+  const [party, worker] = [readRemote(leg.party), readRemote(leg.worker)];
+  const rates = new Set(party.events.map(({ rate }) => rate)).intersection(new Set(worker.events.map(({ rate }) => rate)));
+  const [ours, theirs] = [party, worker].map(({ codecs, events }) => {
+    const audio = codecs.find(({ name }) => name === codec);
+    const event = eventFor({ events: events.filter(({ rate }) => rates.has(rate)) }, codec);
+    return audio && event && `${audio.payloadType} ${event.payloadType} ${event.rate}`;
+  });
+  return ours === theirs ? ours : undefined;
 }
 
 /** The same from another place. */

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { isIP } from "node:net";
 import { clockRates } from "../codecs/codec.ts";
 import { type CodecName, type LegMedia, type MediaDirection, MediaError, type MediaProfile } from "../engine.ts";
 import { masterKeyBytes, type SrtpSuite } from "../rtp/srtp.ts";
@@ -11,10 +12,22 @@ export interface NegotiationOptions {
   direction?: MediaDirection;
   codecs?: readonly CodecName[];
   prefer?: readonly CodecName[];
+  /** Payload types of the party that this one will be bridged with. */
+  numbers?: PayloadNumbers;
   video?: boolean;
   videoDirection?: MediaDirection;
+  toward?: string | undefined;
+  /** The address in the SDP, whatever else is said. */
   advertise?: string;
 }
+
+/** Payload types by codec or `event/RATE`. */
+export type PayloadNumbers = readonly (readonly [name: string, number: number])[];
+
+export const numbersOf = ({ codecs, events }: Pick<RemoteDescription, "codecs" | "events">): PayloadNumbers => [
+  ...codecs.map(({ name, payloadType }) => [name, payloadType] as const),
+  ...events.map(({ rate, payloadType }) => [`event/${rate}`, payloadType] as const),
+];
 
 /** What both sides said, as the transport and the streams need it. */
 export interface Agreement {
@@ -98,6 +111,7 @@ export class Negotiation {
     const profile = options.profile ?? this.#agreed?.profile ?? this.#offered?.profile ?? "rtp";
     const codecs = this.#order(options);
     const video = options.video === true && profile === "webrtc";
+    if (!this.#agreed && !this.#offered) this.#take(options.numbers ?? []);
     if (this.#lines.length === 0) this.#lines = [{ kind: "audio", mid: profile === "webrtc" ? "0" : undefined }];
     this.#lines = withVideo(this.#lines, video);
     // Phones have keys in their SDP or do DTLS: which one it is, their answer tells.
@@ -162,7 +176,7 @@ export class Negotiation {
     });
     const ours = crypto ? this.#crypto(crypto.tag, crypto.suite) : undefined;
     const local: LocalDescription = {
-      ...this.#base(options, remote.profile),
+      ...this.#base({ ...options, toward: remote.address }, remote.profile),
       ice: remote.iceUser === undefined ? undefined : this.#ice,
       protocol: remote.lines[remote.audioLine]!.protocol,
       codecs: [codec],
@@ -230,6 +244,16 @@ export class Negotiation {
     this.#offered = undefined;
   }
 
+  /** Packets then pass as they are, without a worker between. Only numbers that are free to choose: RFC 3551 section 6. */
+  #take(numbers: PayloadNumbers): void {
+    for (const [name, number] of numbers) {
+      const ours = this.#numbers.get(name);
+      if (ours === undefined || ours < 96 || number < 96) continue;
+      for (const [other, theirs] of this.#numbers) if (theirs === number) this.#numbers.set(other, ours);
+      this.#numbers.set(name, number);
+    }
+  }
+
   #order(options: NegotiationOptions): CodecName[] {
     const allowed = options.codecs ?? allCodecs;
     const first = (options.prefer ?? []).filter((name) => allowed.includes(name));
@@ -247,8 +271,9 @@ export class Negotiation {
   }
 
   #base(options: NegotiationOptions, profile: MediaProfile) {
-    if (options.advertise !== undefined) this.#address = options.advertise;
     const { addresses, port, fingerprint, ssrc, videoSsrc } = this.#fixed;
+    const ofItsFamily = addresses.find((address) => isIP(address) === isIP(options.toward ?? ""));
+    this.#address = options.advertise ?? ofItsFamily ?? this.#address;
     return {
       session: this.#session,
       version: ++this.#version,
@@ -291,7 +316,7 @@ function withVideo(lines: LocalDescription["lines"], video: boolean): LocalDescr
 }
 
 /** The telephone-events that go with a codec. */
-export function eventFor(remote: RemoteDescription, codec: CodecName) {
+export function eventFor(remote: Pick<RemoteDescription, "events">, codec: CodecName) {
   return remote.events.find((event) => event.rate === clockRates[codec]) ?? remote.events.find((event) => event.rate === 8000);
 }
 

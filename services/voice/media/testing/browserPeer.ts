@@ -59,6 +59,16 @@ window.gathered = async () => {
   while (pc.iceGatheringState !== "complete") await new Promise((resolve) => pc.addEventListener("icegatheringstatechange", resolve, { once: true }));
   return pc.localDescription.sdp;
 };
+window.restart = () => { pc.restartIce(); };
+/** The user names of ICE, ours and the other side's, by which packets go now; null while they go by none. */
+window.way = async () => {
+  const reports = await pc.getStats();
+  const transport = [...reports.values()].find(({ type }) => type === "transport");
+  const pair = reports.get(transport?.selectedCandidatePairId);
+  const ours = pair && reports.get(pair.localCandidateId)?.usernameFragment;
+  const theirs = /a=ice-ufrag:(\\S+)/.exec(pc.remoteDescription.sdp)[1];
+  return ours ? [ours, theirs] : null;
+};
 window.accept = async (sdp) => { await pc.setRemoteDescription({ type: "answer", sdp }); };
 window.answer = async (sdp) => { await pc.setRemoteDescription({ type: "offer", sdp }); await pc.setLocalDescription(); return pc.localDescription.sdp; };
 window.level = (frequency) => {
@@ -75,6 +85,7 @@ window.gaps = () => {
   const most = Math.max(...levels);
   return levels.filter((level) => level < most / 10).length;
 };
+window.forget = () => { window.heard.length = 0; };
 window.dtmf = (digits) => pc.getSenders().find((sender) => sender.dtmf).dtmf.insertDTMF(digits, 100, 70);
 window.pixel = () => {
   if (!window.element || window.element.videoWidth === 0) return null;
@@ -118,6 +129,25 @@ export class BrowserPeer {
 
   answer(sdp: string): Promise<string> {
     return this.run("answer", sdp);
+  }
+
+  /**
+   * As a browser whose network changed: its next offer has new credentials for ICE, and it waits until it sends by them. @throws when either side kept its old
+   * ones
+   */
+  async restartIce(negotiate: (offer: string) => Promise<string>): Promise<void> {
+    const way = async (isNew: (one: string) => boolean) => {
+      for (;;) {
+        const found = await this.run<[string, string] | null>("way");
+        if (found && isNew(found[0])) return found;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    const before = await way(() => true);
+    await this.run("restart");
+    await this.accept(await negotiate(await this.offer()));
+    const [, theirs] = await way((ours) => ours !== before[0]);
+    if (theirs === before[1]) throw new Error("The server has the credentials of ICE that it had.");
   }
 
   /** Of a sine, in dB of full scale. */

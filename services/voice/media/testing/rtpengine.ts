@@ -13,7 +13,11 @@ export interface TestRtpengine {
 }
 
 /** An rtpengine of the tests' own, without its kernel module, on free ports of 127.0.0.1, or where one was before. It answers already. */
-export async function startRtpengine(ports: readonly [number, number], again?: TestRtpengine): Promise<TestRtpengine> {
+export async function startRtpengine(
+  ports: readonly [number, number],
+  again?: TestRtpengine,
+  interfaces: readonly string[] = ["127.0.0.1"],
+): Promise<TestRtpengine> {
   await installTestTools({ "/usr/bin/rtpengine": "rtpengine-daemon" });
   const port = again?.port ?? (await freePort());
   const words = [
@@ -24,7 +28,7 @@ export async function startRtpengine(ports: readonly [number, number], again?: T
     "--log-level=3",
     "--table=-1",
     "--endpoint-learning=immediate",
-    "--interface=127.0.0.1",
+    ...interfaces.map((address) => `--interface=phones/${address}`),
     `--listen-ng=127.0.0.1:${port}`,
     // TCP, where the one above is UDP: it tells digits there.
     `--listen-tcp-ng=127.0.0.1:${port}`,

@@ -77,11 +77,16 @@ export class IncomingSession extends SessionCore implements IncomingCall {
   answer(options: { sdp: string; headers?: HeaderInput }): void {
     if (!this.#open) return;
     this.#answering = true;
-    this.#reliable.whenClear(() => {
-      if (this.state !== "early") return;
-      this.state = "confirmed";
-      this.negotiator.accept(this.#transaction, options.sdp, options.headers, this.localTag);
-    });
+    // An offer of theirs (PRACK, UPDATE) gets its answer first.
+    this.#reliable.whenClear(() => this.negotiator.whenIdle(() => this.#accept(options)));
+  }
+
+  #accept({ sdp, headers }: { sdp: string; headers?: HeaderInput }): void {
+    if (this.state !== "early") return;
+    this.state = "confirmed";
+    // Where another offer was answered since, what the caller got to the INVITE's holds no more.
+    const isAgreedAnew = this.request.sdp !== undefined && this.remoteSdp !== this.request.sdp;
+    this.negotiator.accept(this.#transaction, isAgreedAnew ? undefined : sdp, headers, this.localTag);
   }
 
   reject(status: number, options: RespondOptions = {}): void {
@@ -143,14 +148,18 @@ export class IncomingSession extends SessionCore implements IncomingCall {
     }
     const { sdp } = request;
     const isOffer = sdp !== undefined && this.request.sdp !== undefined;
-    if (isOffer) this.negotiator.receive(request, transaction);
-    else {
+    if (isOffer) {
+      this.negotiator.receive(request, transaction);
+      // Its answer goes first: whoever offers in PRACK takes no other description meanwhile.
+      this.negotiator.whenIdle(() => this.#reliable.goOn());
+    } else {
       answer(this.host, transaction, 200);
       // Our answer had the offer: this is the answer to it.
       if (sdp !== undefined) {
         this.remoteSdp = sdp;
         this.acknowledged(sdp);
       }
+      this.#reliable.goOn();
     }
   }
 

@@ -136,7 +136,7 @@ export class Negotiator {
 
   async #untilNoGlare(work: () => Promise<DialogResult | undefined>, once = false): Promise<Negotiation> {
     for (let tries = 1; ; tries++) {
-      await this.#idle();
+      await new Promise<void>((resolve) => this.whenIdle(resolve));
       if (this.#session.ended || !this.#session.dialog) return gone;
       this.#ours = true;
       const result = await work().finally(() => {
@@ -173,9 +173,10 @@ export class Negotiator {
     return status === 500 && retryAfter >= 0 ? { againMs: 1000 * Math.min(retryAfter, 10) } : {};
   }
 
-  #idle(): Promise<void> {
-    if (this.#session.ended || (!this.#theirs && !this.#unacknowledged)) return Promise.resolve();
-    return new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => this.#idle());
+  /** At once, or when no offer of theirs waits for its answer and no answer of ours to an INVITE for its ACK. */
+  whenIdle(action: () => void): void {
+    if (this.#session.ended || (!this.#theirs && !this.#unacknowledged)) action();
+    else this.#waiting.push(() => this.whenIdle(action));
   }
 
   #settled(): void {
@@ -234,7 +235,7 @@ export class Negotiator {
     if (this.#theirs === offer) this.#theirs = undefined;
     const { request } = offer;
     if (status >= 300) answer(this.#session.host, transaction, status, options.headers ? { headers: options.headers } : {});
-    else if (request.method === "INVITE") this.accept(transaction, options.sdp!, options.headers);
+    else if (request.method === "INVITE") this.accept(transaction, options.sdp, options.headers);
     else {
       const refreshes = request.method === "UPDATE";
       answer(this.#session.host, transaction, status, {
@@ -248,8 +249,8 @@ export class Negotiator {
     this.#settled();
   }
 
-  /** 200 to an INVITE, the first one or a later one, and what follows until its ACK. */
-  accept(transaction: ServerTransaction, sdp: string, headers: HeaderInput | undefined, toTag?: string): void {
+  /** 200 to an INVITE, the first one or a later one, and what follows until its ACK. Without a description where all is agreed already. */
+  accept(transaction: ServerTransaction, sdp: string | undefined, headers: HeaderInput | undefined, toTag?: string): void {
     const { host, timer } = this.#session;
     const { request } = transaction;
     const text = answer(host, transaction, 200, {
@@ -257,10 +258,10 @@ export class Negotiator {
       recordRoute: true,
       more: [["Allow", allow], ["Supported", supported], ...timer.agree(request)],
       ...(headers && { headers }),
-      body: sdpBody(sdp)!,
+      ...(sdp !== undefined && { body: sdpBody(sdp)! }),
       ...(toTag !== undefined && { toTag }),
     });
-    this.#agreed(sdp, request.sdp);
+    if (sdp !== undefined) this.#agreed(sdp, request.sdp);
     this.#unacknowledged = new UnacknowledgedAnswer(request.cseq.number, host.timers, {
       send: () => transaction.flow.send(text),
       lost: () => {

@@ -17,7 +17,9 @@ export class ReliableAnswers {
   readonly #first = Math.floor(Math.random() * 100_000) + 1;
   #rseq = this.#first - 1;
   #timeout: NodeJS.Timeout | undefined;
+  /** Sent, and what comes after it has to wait. */
   #pending = false;
+  #isAcknowledged = false;
   #queue: Waiting[] = [];
   #whenClear: (() => void) | undefined;
 
@@ -46,20 +48,24 @@ export class ReliableAnswers {
     }, 64 * t1);
   }
 
-  /** False: it acknowledges nothing that was sent. A late one, of an answer that is done, is well. */
+  /** False: it acknowledges nothing that was sent. A late one, of an answer that is done, is well. What waits for it goes out with `goOn`, after the PRACK's own answer. */
   acknowledge(prack: RequestMessage): boolean {
     const match = /^(\d{1,10})\s+(\d{1,10})\s+(\S+)$/.exec(prack.header("rack") ?? "");
     if (!match || Number(match[2]) !== this.#transaction.request.cseq.number || match[3] !== "INVITE") return false;
     const acknowledged = Number(match[1]);
     if (acknowledged < this.#first || acknowledged > this.#rseq) return false;
-    if (this.#pending && acknowledged === this.#rseq) this.#cleared();
+    if (this.#pending && acknowledged === this.#rseq) {
+      this.#again.stop();
+      clearTimeout(this.#timeout);
+      this.#isAcknowledged = true;
+    }
     return true;
   }
 
-  #cleared(): void {
-    this.#again.stop();
-    clearTimeout(this.#timeout);
-    this.#pending = false;
+  /** Nothing happens while an answer of ours has no PRACK. */
+  goOn(): void {
+    if (!this.#pending || !this.#isAcknowledged) return;
+    this.#pending = this.#isAcknowledged = false;
     const next = this.#queue.shift();
     if (next) this.#sendNow(next.status, next.options);
     else {
@@ -78,7 +84,7 @@ export class ReliableAnswers {
   stop(): void {
     this.#again.stop();
     clearTimeout(this.#timeout);
-    this.#pending = false;
+    this.#pending = this.#isAcknowledged = false;
     this.#queue = [];
     this.#whenClear = undefined;
   }

@@ -76,7 +76,8 @@ export const expect = (what: number | string, more = ""): Step =>
 export const perhaps = (what: number | string): Step => expect(what, 'optional="true"');
 
 export interface SippOptions {
-  transport?: "udp" | "tcp";
+  /** Or as sipp calls it: one socket for all calls (u1, t1), or one for each (un, tn). */
+  transport?: "udp" | "tcp" | "u1" | "un" | "t1" | "tn";
   /** host:port; none for one who waits to be called. */
   target?: string;
   service?: string;
@@ -85,18 +86,19 @@ export interface SippOptions {
   calls?: number;
 }
 
-/** Plays it once, or as often as it says. Rejects with what sipp has seen if it did not go so. */
-export async function play(steps: Step[], options: SippOptions): Promise<void> {
+/** Plays it once, or as often as it says: steps, or a scenario of sipp's own by its name. Rejects with what sipp has seen if it did not go so. */
+export async function play(steps: Step[] | string, options: SippOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "khmara-sipp-"));
   try {
     const file = join(folder, "scenario.xml");
-    await writeFile(
-      file,
-      `<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="test">\n${steps.join("\n")}\n</scenario>\n`,
-    );
+    const isOwn = typeof steps === "string";
+    if (!isOwn)
+      await writeFile(
+        file,
+        `<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="test">\n${steps.join("\n")}\n</scenario>\n`,
+      );
     const words = [
-      "-sf",
-      file,
+      ...(isOwn ? ["-sn", steps] : ["-sf", file]),
       "-i",
       "127.0.0.1",
       "-m",
@@ -108,7 +110,7 @@ export async function play(steps: Step[], options: SippOptions): Promise<void> {
     ];
     words.push(
       "-t",
-      options.transport === "tcp" ? "t1" : "u1",
+      { udp: "u1", tcp: "t1" }[options.transport as string] ?? options.transport ?? "u1",
       "-s",
       options.service ?? "bob",
       "-recv_timeout",

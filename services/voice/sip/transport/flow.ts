@@ -28,9 +28,6 @@ export interface FlowEvents {
 /** What has been sent and not taken yet: more than this is a peer that does not read. */
 export const maximumUnsentBytes = 4 * 1024 * 1024;
 
-/** IPv4 as it is, also when it came in IPv6 clothes. */
-export const plainAddress = (address: string): string => (address.startsWith("::ffff:") ? address.slice(7) : address);
-
 export const isReliable = (transport: Transport): boolean => transport !== "udp";
 
 export const isSecure = (transport: Transport): boolean => transport === "tls" || transport === "wss";

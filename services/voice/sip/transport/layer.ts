@@ -2,11 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { connect as connectTcp, createServer as createTcpServer, isIPv6, type Server, type Socket } from "node:net";
+import { connect as connectTcp, createServer as createTcpServer, isIP, isIPv6, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
+import { plainAddress } from "../../../../kernel/datagrams.ts";
 import type { Binding, Hop, Source, Transport } from "../ports.ts";
-import { type ConnectionFlow, defaultPort, type Flow, type FlowEvents, plainAddress } from "./flow.ts";
+import { type ConnectionFlow, defaultPort, type Flow, type FlowEvents } from "./flow.ts";
 import { LocalAddresses } from "./localAddresses.ts";
 import { StreamFlow } from "./streams.ts";
 import { UdpSocket } from "./udp.ts";
@@ -191,7 +192,8 @@ export class TransportLayer {
   /** What we tell the other one our address is. */
   #localOf(binding: Binding, remote: string): { host: string; port: number } {
     const anywhere = binding.host === "0.0.0.0" || binding.host === "::";
-    const host = binding.advertisedHost ?? (anywhere ? this.#local.toward(remote) : binding.host);
+    const told = binding.advertisedHosts?.find((address) => isIP(address) === isIP(remote)) ?? binding.advertisedHosts?.[0];
+    const host = told ?? (anywhere ? this.#local.toward(remote) : binding.host);
     return { host, port: binding.advertisedPort ?? binding.port };
   }
 
@@ -211,6 +213,7 @@ export class TransportLayer {
 
   #udpFor(address: string): UdpSocket | undefined {
     const family = isIPv6(address) ? 6 : 4;
+    // One of IPv6 sends to both.
     return this.#udp.find((one) => one.family === family) ?? (family === 4 ? this.#udp[0] : undefined);
   }
 

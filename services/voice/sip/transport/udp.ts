@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import { datagramLookup } from "../../../../kernel/datagrams.ts";
+import { datagramLookup, plainAddress } from "../../../../kernel/datagrams.ts";
 import type { Source } from "../ports.ts";
-import { type Flow, type FlowEvents, plainAddress } from "./flow.ts";
+import type { Flow, FlowEvents } from "./flow.ts";
 
 const nothing: Set<() => void> = new Set();
 
@@ -54,9 +54,8 @@ export class UdpSocket {
   }
 
   send(data: string | Buffer, address: string, port: number): boolean {
-    const target = this.#family === 6 && !isIPv6(address) ? `::ffff:${address}` : address;
     try {
-      this.#socket.send(data, port, target, ignore);
+      this.#socket.send(data, port, address, ignore);
       return true;
     } catch {
       return false;
