@@ -72,6 +72,7 @@ export function ResourceUsage({ rows, period, now }: { rows: ByResource; period:
                   key: "used",
                   header: t("usage.used"),
                   width: "minmax(240px, 5fr)",
+                  phone: "bare" as const,
                   cell: ({ totals }: Row) => (
                     <span className={css.used}>
                       {meters
