@@ -189,9 +189,9 @@ function Proof({ backup }: { backup: DatabaseBackupView }) {
   const { verification } = backup;
   if (verification === "passed")
     return (
-      <span title={backup.verificationMessage}>
+      <Group gap="xs" title={backup.verificationMessage}>
         <StatusBadge tone="good">{t("databases.proof.passed")}</StatusBadge> <TimeAgo at={backup.verifiedAt} />
-      </span>
+      </Group>
     );
   if (verification === "failed")
     return (
