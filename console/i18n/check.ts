@@ -135,8 +135,8 @@ function checkAudit(): void {
   const api = JSON.parse(readFileSync(join(console_, "..", "openapi.json"), "utf8")) as {
     paths: Record<string, Record<string, { "x-khmara-permission"?: string }>>;
   };
+  // What changes nothing of the cloud's: one's own things, and a question too long for an address.
   for (const [path, methods] of Object.entries(api.paths))
-    // What changes nothing of the cloud's: one's own things, and a question too long for an address.
     for (const [method, { "x-khmara-permission": permission = "public" }] of Object.entries(methods))
       if (method !== "get" && !/^(public|self)$|\.read$/.test(permission) && !(`did.${permission}` in audit))
         problems.push(`audit.en.ts: no "did.${permission}" for ${method.toUpperCase()} ${path}`);
