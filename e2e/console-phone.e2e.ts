@@ -62,6 +62,12 @@ const pages: Record<string, string> = {
   voicemail: `${home}/voicemail`,
   recordings: `${home}/recordings`,
   settings: `${home}/settings`,
+  ...Object.fromEntries(
+    ["general", "emergency", "recording", "mail", "limits", "balance", "codes", "delete"].map((section) => [
+      `settings-${section}`,
+      `${home}/settings/${section}`,
+    ]),
+  ),
   prompts: `${home}/prompts`,
   programs: `${home}/programs`,
   mine: `${my}`,

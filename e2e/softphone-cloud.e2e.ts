@@ -276,6 +276,33 @@ story("nobody answers: a voicemail is left, and is played and sought through in 
   await iryna.panel.getByRole("tab", { name: "Keypad" }).click();
 });
 
+story("a prompt is spoken into the browser, played and kept: whoever calls hears it, as long as it is", async () => {
+  const { page } = olena;
+  await page.goto(`${new URL(page.url()).pathname.replace(/\/p\/default.*/, "/p/default/phone")}/prompts?q=dnd_off`);
+  const prompts = page.getByRole("table", { name: "Prompts" });
+  await prompts.getByRole("cell", { name: "dnd_off", exact: true }).waitFor();
+  await prompts.getByRole("button").first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Record", exact: true }).click();
+  await dialog.getByRole("button", { name: /^Stop · 0:0[3-9]/ }).click();
+  await dialog.getByLabel("Your recording").waitFor();
+  await page.evaluate("document.querySelector('[role=dialog] audio').play()");
+  await page.waitForFunction("document.querySelector('[role=dialog] audio').currentTime > 0.5");
+  const seconds = await page.evaluate<number>("document.querySelector('[role=dialog] audio').duration");
+  assert.ok(seconds >= 2.5, String(seconds));
+  await dialog.getByRole("button", { name: "Save the recording" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await prompts.getByText("Own", { exact: true }).waitFor();
+  const { featureCodes, language } = await client.phoneSystemGet({ phoneSystem: system.id });
+  const own = await client.phonePromptDownload({ phoneSystem: system.id, language, prompt: "dnd_off" } as never);
+  const kept = findTone(readWav(Buffer.from(await own.arrayBuffer())), hz.olena);
+  assert.ok(Math.abs(kept.heardMs - seconds * 1000) < 400, JSON.stringify({ kept, seconds }));
+  await taras.call(String(featureCodes.doNotDisturbOff));
+  const { heardMs, gaps } = findTone(await taras.heard(seconds + 3), hz.olena);
+  assert.ok(Math.abs(heardMs - seconds * 1000) < 500, JSON.stringify({ heardMs, seconds, gaps }));
+  await taras.idle();
+});
+
 story("a queue: an agent logs in, somebody waits, is answered; the board moves", async () => {
   const queue = await client.callQueueCreate({
     phoneSystem: system.id,

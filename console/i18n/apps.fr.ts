@@ -244,7 +244,7 @@ export default {
   "containers.empty": "Rien ne tourne.",
   "containers.cpu": "Processeur",
   "containers.memory": "Mémoire",
-  "containers.restarts": "Redémarrages",
+  "containers.restarts": "Relances",
   "containers.started": "Depuis",
   "containers.exit": "Code de sortie {code}",
   "containerState.starting": "Démarrage",

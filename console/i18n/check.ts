@@ -1,10 +1,11 @@
 /**
  * `node console/i18n/check.ts`: every word in every language, no word outside of these files, and words for every reason of a refusal
- * or failure. Exits 1 and names what is wrong.
+ * or failure and for everything that the audit tells. Exits 1 and names what is wrong.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import audit from "./audit.en.ts";
 import { englishReasons } from "./englishReasons.ts";
 import errors from "./errors.en.ts";
 import failures from "./failures.en.ts";
@@ -129,7 +130,20 @@ async function checkReasons(): Promise<number> {
 }
 const isPattern = (reason: string): boolean => reason.endsWith("_*");
 
+/** Whatever changes something stands in the audit log, as a sentence. */
+function checkAudit(): void {
+  const api = JSON.parse(readFileSync(join(console_, "..", "openapi.json"), "utf8")) as {
+    paths: Record<string, Record<string, { "x-khmara-permission"?: string }>>;
+  };
+  // What changes nothing of the cloud's: one's own things, and a question too long for an address.
+  for (const [path, methods] of Object.entries(api.paths))
+    for (const [method, { "x-khmara-permission": permission = "public" }] of Object.entries(methods))
+      if (method !== "get" && !/^(public|self)$|\.read$/.test(permission) && !(`did.${permission}` in audit))
+        problems.push(`audit.en.ts: no "did.${permission}" for ${method.toUpperCase()} ${path}`);
+}
+
 const count = await checkWords();
+checkAudit();
 const reasons = await checkReasons();
 for (const entry of readdirSync(console_, { recursive: true, withFileTypes: true })) {
   if (entry.isFile() && entry.name.endsWith(".tsx")) checkSource(join(entry.parentPath, entry.name));

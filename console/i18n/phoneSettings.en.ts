@@ -1,5 +1,6 @@
 export default {
   text: "What holds for the whole phone system.",
+  all: "All settings",
   general: "General",
   domainText: "Phones register to it; when it changes, they have to be set again.",
   extensionDigits: "Digits of extensions",

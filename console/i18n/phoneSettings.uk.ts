@@ -3,6 +3,7 @@ import type en from "./phoneSettings.en.ts";
 
 export default {
   text: "Що діє для всієї телефонної системи.",
+  all: "Усі налаштування",
   general: "Загальне",
   domainText: "У ньому реєструються телефони; якщо змінити, їх треба налаштувати знову.",
   extensionDigits: "Цифр у внутрішніх номерах",

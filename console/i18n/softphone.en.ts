@@ -104,6 +104,8 @@ export default {
   "problem.failed": "That did not work. Try again.",
   pictureOf: "Picture of {name}",
   ownPicture: "Your own picture",
+  largePicture: "Full screen",
+  smallPicture: "Leave full screen",
   noPicture: "{name} shows no picture",
   pictureElsewhere: "The picture is in the other tab.",
   "device.microphone": "Microphone",

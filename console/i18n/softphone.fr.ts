@@ -110,6 +110,8 @@ export default {
   "problem.failed": "Cela n’a pas fonctionné. Réessayez.",
   pictureOf: "Image de {name}",
   ownPicture: "Votre image",
+  largePicture: "Plein écran",
+  smallPicture: "Quitter le plein écran",
   noPicture: "{name} ne montre pas d’image",
   pictureElsewhere: "L’image est dans l’autre onglet.",
   "device.microphone": "Microphone",

@@ -107,6 +107,8 @@ export default {
   "problem.failed": "Не вдалося. Спробуйте ще раз.",
   pictureOf: "Зображення: {name}",
   ownPicture: "Ваше зображення",
+  largePicture: "На весь екран",
+  smallPicture: "Вийти з повноекранного режиму",
   noPicture: "{name}: камеру вимкнено",
   pictureElsewhere: "Зображення в іншій вкладці.",
   "device.microphone": "Мікрофон",

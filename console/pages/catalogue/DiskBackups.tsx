@@ -6,6 +6,7 @@ import type { App } from "../../../services/apps/deploying/contract.ts";
 import { callApi, invalidate, useApiList } from "../../api/api.ts";
 import { useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { Reasoned } from "../../frame/Reasoned.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ApiHint } from "../../ui/ApiHint.tsx";
@@ -62,10 +63,10 @@ export function DiskBackups({ app, may }: { app: App; may: boolean }) {
           {
             key: "state",
             header: t("catalogue.backups.state"),
-            cell: ({ state, stateReason }) => (
-              <span title={stateReason}>
+            cell: ({ id, state, stateReason }) => (
+              <Reasoned of={id} reason={stateReason}>
                 <StatusBadge tone={tones[state]}>{t(`catalogue.backups.state.${state}`)}</StatusBadge>
-              </span>
+              </Reasoned>
             ),
           },
           {

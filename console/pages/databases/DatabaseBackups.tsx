@@ -7,6 +7,7 @@ import { callApi, client, invalidate, useApiList } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useOrganisation, useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { Reasoned } from "../../frame/Reasoned.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
@@ -95,9 +96,9 @@ export default function DatabaseBackups({ database, may }: DatabaseTabProps) {
                 key: "state",
                 header: t("databases.state"),
                 cell: (one) => (
-                  <span title={one.stateReason}>
+                  <Reasoned of={one.id} reason={one.stateReason}>
                     <StatusBadge tone={backupTones[one.state]}>{t(`databases.backupState.${one.state}`)}</StatusBadge>
-                  </span>
+                  </Reasoned>
                 ),
               },
               {
@@ -188,9 +189,9 @@ function Proof({ backup }: { backup: DatabaseBackupView }) {
   const { verification } = backup;
   if (verification === "passed")
     return (
-      <span title={backup.verificationMessage}>
+      <Group gap="xs" title={backup.verificationMessage}>
         <StatusBadge tone="good">{t("databases.proof.passed")}</StatusBadge> <TimeAgo at={backup.verifiedAt} />
-      </span>
+      </Group>
     );
   if (verification === "failed")
     return (

@@ -6,6 +6,7 @@ import type { DatabaseState, DatabaseView } from "../../../services/databases/co
 import { useApiList } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
+import { Reasoned } from "../../frame/Reasoned.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../../ui/EmptyState.tsx";
@@ -166,13 +167,13 @@ export function DatabaseBadge({ database }: { database: DatabaseView }) {
   const disk =
     database.state !== "running" ? undefined : isFull(database) ? "full" : isNearlyFull(database) ? "nearlyFull" : undefined;
   return (
-    <span title={database.stateReason}>
+    <Reasoned of={database.id} reason={database.stateReason}>
       {disk === undefined ? (
         <StatusBadge tone={databaseTones[database.state]}>{t(`databases.state.${database.state}`)}</StatusBadge>
       ) : (
         <StatusBadge tone={disk === "full" ? "bad" : "warn"}>{t(`databases.${disk}`)}</StatusBadge>
       )}
-    </span>
+    </Reasoned>
   );
 }
 

@@ -17,6 +17,7 @@ import { callApi, invalidate, useApiList } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { Reasoned } from "../../frame/Reasoned.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { ConfirmDestroy } from "../../ui/ConfirmDestroy.tsx";
@@ -86,10 +87,10 @@ export default function ImagesPage() {
             key: "state",
             header: t("images.state"),
             phone: "bare",
-            cell: ({ state, stateReason }) => (
-              <span title={stateReason}>
+            cell: ({ id, state, stateReason }) => (
+              <Reasoned of={id} reason={stateReason}>
                 <StatusBadge tone={tones[state]}>{t(`images.state.${state}`)}</StatusBadge>
-              </span>
+              </Reasoned>
             ),
           },
           {

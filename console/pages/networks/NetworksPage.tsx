@@ -6,6 +6,7 @@ import { callApi, invalidate, useApiList } from "../../api/api.ts";
 import { projectAddress } from "../../frame/address.ts";
 import { useCan, useOrganisation, useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
+import { Reasoned } from "../../frame/Reasoned.tsx";
 import { useFormat } from "../../i18n/format.ts";
 import { useT } from "../../i18n/i18n.ts";
 import { useAddressFlag } from "../../ui/addressFlag.ts";
@@ -56,12 +57,12 @@ export default function NetworksPage() {
             key: "state",
             header: t("networks.state"),
             phone: "bare",
-            cell: ({ state, stateReason }) => (
-              <span title={stateReason}>
+            cell: ({ id, state, stateReason }) => (
+              <Reasoned of={id} reason={stateReason}>
                 <StatusBadge tone={state === "ready" ? "good" : state === "error" ? "bad" : "busy"}>
                   {t(`networks.state.${state}`)}
                 </StatusBadge>
-              </span>
+              </Reasoned>
             ),
           },
           { key: "cidr", header: t("networks.range"), cell: ({ cidr }) => <code>{cidr}</code>, sort: ({ cidr }) => cidr },

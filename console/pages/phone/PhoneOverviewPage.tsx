@@ -53,7 +53,7 @@ function Overview(place: PhonePlace) {
       <FailedTrunks trunks={trunks ?? []} way={<Link to={`${home}/trunks`}>{t("phone.tab.trunks")}</Link>} />
       {system.isPrepaid && Number(system.balance) <= 0 && (
         <Alert color="red" mb="lg" title={t("phone.overview.noBalance")}>
-          <Link to={`${home}/settings`}>{t("phone.tab.settings")}</Link>
+          <Link to={`${home}/settings/balance`}>{t("phone.overview.balance")}</Link>
         </Alert>
       )}
       <div className={css.tiles}>
@@ -71,7 +71,7 @@ function Overview(place: PhonePlace) {
             {trunks ? t("phone.of", { part: trunks.filter(({ state }) => state === "ready").length, all: trunks.length }) : "…"}
           </b>
         </Link>
-        <Link to={`${home}/settings`} className={css.tile}>
+        <Link to={`${home}/settings/balance`} className={css.tile}>
           <small>{t("phone.overview.balance")}</small>
           <b>{format.money(Number(system.balance), system.currency)}</b>
         </Link>

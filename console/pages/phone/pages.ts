@@ -13,6 +13,7 @@ const page = (path: string, title: PageDefinition["title"], load: Load, ...more:
   areas: ["phone", ...more],
 });
 const extension: Load = () => import("./extensions/ExtensionPage.tsx");
+const settings: Load = () => import("./settings/PhoneSettingsPage.tsx");
 const mine: Load = () => import("./mine/MyPhonePage.tsx");
 
 const pages: ServicePages = servicePages({
@@ -40,7 +41,8 @@ const pages: ServicePages = servicePages({
     page("reports", "phone.tab.reports", () => import("./records/ReportsPage.tsx"), "phoneRecords"),
     page("voicemail", "phone.tab.voicemail", () => import("./records/VoicemailPage.tsx"), "phoneRecords"),
     page("recordings", "phone.tab.recordings", () => import("./records/RecordingsPage.tsx"), "phoneRecords"),
-    page("settings", "phone.tab.settings", () => import("./settings/PhoneSettingsPage.tsx"), "phoneSettings"),
+    page("settings", "phone.tab.settings", settings, "phoneSettings"),
+    page("settings/$section", "phone.tab.settings", settings, "phoneSettings"),
     page("prompts", "phone.tab.prompts", () => import("./settings/PromptsPage.tsx"), "phoneSettings"),
     page("programs", "phone.tab.programs", () => import("./programs/ProgramsPage.tsx"), "phonePrograms"),
     ...["my-phone", "my-phone/$tab"].map(

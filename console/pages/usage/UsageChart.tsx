@@ -56,7 +56,12 @@ export default function UsageChart({ values, before, buckets, step, kind, height
       strokeWidth={2}
       maxBarWidth={28}
       valueFormatter={(value) => measure.format(value, format)}
-      yAxisProps={{ width: 92, tickCount: 5, allowDecimals: measure.kind === "level" || unit === "bytes" }}
+      yAxisProps={{
+        width: 76,
+        tickCount: 5,
+        tickFormatter: (value: number) => (measure.short ?? measure.format)(value, format),
+        allowDecimals: measure.kind === "level" || unit === "bytes",
+      }}
       xAxisProps={{ minTickGap: 24, interval: "equidistantPreserveStart" }}
       tooltipAnimationDuration={0}
       areaProps={{ isAnimationActive: false, fillOpacity: 0.14 }}

@@ -57,18 +57,18 @@ export function UsageMeter(props: Props) {
   const highest = Math.max(0, ...values);
 
   return (
-    <section className={css.meter} data-wide={level || undefined} aria-label={meterName(series.meter)}>
-      <h2>{meterName(series.meter)}</h2>
+    <section className={css.meter} aria-label={meterName(series.meter)}>
+      <h3>{meterName(series.meter)}</h3>
       <p className={css.sentence}>{title}</p>
       <figure aria-label={title}>
-        <Suspense fallback={<Skeleton height={level ? 260 : 200} />}>
+        <Suspense fallback={<Skeleton height={200} />}>
           <UsageChart
             values={values}
             before={earlier}
             buckets={buckets}
             step={period.step}
             kind={level ? "area" : "bar"}
-            height={level ? 260 : 200}
+            height={200}
             unit={series.unit}
           />
         </Suspense>

@@ -1,4 +1,5 @@
 import type { Answer } from "../../api/api.ts";
+import { translateMaybe } from "../../i18n/i18n.ts";
 import type { Period } from "./period.ts";
 import { UsageMeter } from "./UsageMeter.tsx";
 import css from "./usage.module.css";
@@ -15,8 +16,20 @@ interface Props {
   now: Date;
 }
 
-/** Meters side by side, each compared with the period before. */
-export function UsageMeters({ usage, series, before, period, now }: Props) {
+/** Meters by service, side by side, each compared with the period before. */
+export function UsageMeters(props: Props) {
+  const services = [...new Set(props.series.map(({ meter }) => serviceOf(meter)))];
+  return services.map((service) => (
+    <div key={service} className={css.service}>
+      <h2>{translateMaybe(`usage.service.${service}`) ?? service}</h2>
+      <Meters {...props} series={props.series.filter(({ meter }) => serviceOf(meter) === service)} />
+    </div>
+  ));
+}
+
+const serviceOf = (meter: string) => meter.split(".")[0] ?? meter;
+
+function Meters({ usage, series, before, period, now }: Props) {
   return (
     <div className={css.meters}>
       {series.map((one) => (

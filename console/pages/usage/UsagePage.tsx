@@ -11,39 +11,13 @@ import { useListState } from "../../ui/list/state.ts";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { toastError } from "../../ui/toast.ts";
 import { csv, saveCsv } from "./csv.ts";
+import { rank } from "./meters.ts";
 import { type PeriodChoice, periodBefore, periodOf } from "./period.ts";
 import { ResourceUsage } from "./ResourceUsage.tsx";
 import { UsageMeters } from "./UsageMeters.tsx";
 import css from "./usage.module.css";
 
 const choices: PeriodChoice[] = ["month", "last7", "last30", "custom"];
-/** What one asks first comes first; a meter of a service newer than this list follows. */
-const order = [
-  "compute.vcpus",
-  "compute.memory",
-  "compute.disk",
-  "compute.volumes",
-  "compute.snapshots",
-  "compute.images",
-  "compute.addresses",
-  "compute.traffic_out",
-  "compute.traffic_in",
-  "apps.memory",
-  "apps.cpus",
-  "apps.requests",
-  "apps.sent",
-  "apps.build",
-  "apps.images",
-  "databases.memory",
-  "databases.cpus",
-  "databases.disk",
-  "objects.storage",
-  "objects.traffic_out",
-  "objects.traffic_in",
-  "objects.requests_write",
-  "objects.requests_read",
-];
-const rank = (meter: string) => (order.includes(meter) ? order.indexOf(meter) : order.length);
 
 export default function UsagePage() {
   const t = useT();
@@ -128,7 +102,7 @@ export default function UsagePage() {
         </Alert>
       ) : !usage.data ? (
         <div className={css.meters} aria-busy="true">
-          <Skeleton height={360} className={css.wide} />
+          <Skeleton height={300} />
           <Skeleton height={300} />
           <Skeleton height={300} />
         </div>

@@ -6,6 +6,8 @@ export interface Measure {
   /** A level is averaged over time (what lies there); an amount adds up (what happened). */
   kind: "level" | "amount";
   format: (value: number, format: Format) => string;
+  /** Where the unit stands above already: at the axis of a chart. */
+  short?: (value: number, format: Format) => string;
   /** What a level comes to on the bill, from its amount times hours. */
   billed?: (hours: number, format: Format) => string;
 }
@@ -23,18 +25,21 @@ export function measureOf(unit: string): Measure {
       return {
         kind: "level",
         format: (value, format) => translate("usage.vcpus", { amount: small(format, value) }),
+        short: (value, format) => small(format, value),
         billed: (hours, format) => translate("usage.vcpuHours", { amount: small(format, hours) }),
       };
     case "address_seconds":
       return {
         kind: "level",
         format: (value, format) => translate("usage.addresses", { count: value, amount: small(format, value) }),
+        short: (value, format) => small(format, value),
         billed: (hours, format) => translate("usage.addressHours", { amount: small(format, hours) }),
       };
     case "extension_seconds":
       return {
         kind: "level",
         format: (value, format) => translate("usage.extensions", { count: value, amount: small(format, value) }),
+        short: (value, format) => small(format, value),
         billed: (hours, format) => translate("usage.extensionHours", { amount: small(format, hours) }),
       };
     case "seconds":
@@ -74,3 +79,34 @@ export const averageOf = (quantity: number, unit: string, hours: number): number
 export function changeOf(now: number, before: number): number | undefined {
   return before > 0 ? (now - before) / before : undefined;
 }
+
+/** What one asks first comes first; a meter of a service newer than this list follows. */
+const order = [
+  "compute.vcpus",
+  "compute.memory",
+  "compute.disk",
+  "compute.volumes",
+  "compute.snapshots",
+  "compute.images",
+  "compute.addresses",
+  "compute.traffic_out",
+  "compute.traffic_in",
+  "apps.memory",
+  "apps.cpus",
+  "apps.requests",
+  "apps.sent",
+  "apps.build",
+  "apps.images",
+  "databases.memory",
+  "databases.cpus",
+  "databases.disk",
+  "objects.storage",
+  "objects.traffic_out",
+  "objects.traffic_in",
+  "objects.requests_write",
+  "objects.requests_read",
+  "voice.call.seconds",
+  "voice.recording.bytes",
+  "voice.extensions",
+];
+export const rank = (meter: string): number => (order.includes(meter) ? order.indexOf(meter) : order.length);

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Bucket } from "../../../../services/objects/contract.ts";
 import { type Answer, callApi, client, type Item, invalidate, useApi, useApiList } from "../../../api/api.ts";
 import { errorText } from "../../../api/errors.ts";
+import { useReason } from "../../../frame/failureOf.ts";
 import { useCan } from "../../../frame/identity.ts";
 import { queries } from "../../../frame/queries.ts";
 import { useFormat } from "../../../i18n/format.ts";
@@ -263,7 +264,8 @@ function Backups({ bucket, readOnly, mayDelete }: { bucket: Bucket; readOnly: bo
 function State({ backup }: { backup: Backup }) {
   const t = useT();
   const incomplete = backup.verification === "failed";
-  const reason = backup.stateReason ?? (incomplete ? backup.verificationMessage : undefined);
+  const failed = useReason(backup.bucketId, backup.stateReason);
+  const reason = failed ?? (incomplete ? backup.verificationMessage : undefined);
   return (
     <Stack gap={2} align="flex-start">
       <StatusBadge tone={incomplete ? "bad" : tones[backup.state]}>

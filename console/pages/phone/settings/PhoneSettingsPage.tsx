@@ -1,4 +1,6 @@
 import { Button, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
+import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
+import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { FeatureCode } from "../../../../services/voice/systems/contract.ts";
 import { callApi, invalidate, useApi, useApiList } from "../../../api/api.ts";
@@ -15,27 +17,60 @@ import { Section } from "../../../ui/Section.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
-import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
 import { Limits } from "./Limits.tsx";
 import { isEmail, MailSettings } from "./MailSettings.tsx";
+import css from "./settings.module.css";
 
 const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
 
+/** In the order of the list; each has an address of its own. */
+const sections = {
+  general: General,
+  emergency: Emergency,
+  recording: Recording,
+  mail: MailSettings,
+  limits: Limits,
+  balance: Balance,
+  codes: Codes,
+  delete: Unmake,
+};
+type SectionName = keyof typeof sections;
+
+/** On a phone first the list, then one of them; where there is room both. */
 export default function PhoneSettingsPage() {
   const t = useT();
+  const home = usePhoneHome();
+  const admin = useCan()("admin");
+  const { section } = useParams({ strict: false });
+  const names = (Object.keys(sections) as SectionName[]).filter((name) => admin || name !== "delete");
+  const chosen = names.find((name) => name === section);
+  const Shown = sections[chosen ?? "general"];
   return (
     <PhonePage tab="settings" text={t("phoneSettings.text")}>
       {(place) => (
-        // What was saved, here or elsewhere, is what the forms begin with.
-        <div key={place.system.revision}>
-          <General {...place} />
-          <Emergency {...place} />
-          <Recording {...place} />
-          <MailSettings {...place} />
-          <Limits {...place} />
-          <Balance {...place} />
-          <Codes {...place} />
-          <Unmake {...place} />
+        <div className={css.settings} data-chosen={chosen !== undefined || undefined}>
+          <nav className={css.list} aria-label={t("phone.tab.settings")}>
+            {names.map((name) => (
+              <Link
+                key={name}
+                to={`${home}/settings/${name}`}
+                aria-current={name === (chosen ?? "general") ? "page" : undefined}
+                data-danger={name === "delete" || undefined}
+              >
+                {t(name === "balance" ? "phone.overview.balance" : `phoneSettings.${name}`)}
+                <IconChevronRight size={16} stroke={1.6} aria-hidden />
+              </Link>
+            ))}
+          </nav>
+          {/* What was saved, here or elsewhere, is what the forms begin with. */}
+          <div className={css.shown} key={`${chosen} ${place.system.revision}`}>
+            <Link to={`${home}/settings`} className={css.back}>
+              <IconChevronLeft size={16} aria-hidden />
+              {t("phoneSettings.all")}
+            </Link>
+            <Shown {...place} />
+          </div>
         </div>
       )}
     </PhonePage>

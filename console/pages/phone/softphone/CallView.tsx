@@ -1,12 +1,12 @@
 import { Alert, Button } from "@mantine/core";
 import type { Icon } from "@tabler/icons-react";
 import {
+  IconArrowForwardUp,
   IconArrowsJoin,
   IconDialpad,
   IconMicrophone,
   IconMicrophoneOff,
   IconPhoneOff,
-  IconPhoneOutgoing,
   IconPhonePlus,
   IconPlayerPause,
   IconPlayerPlay,
@@ -18,6 +18,7 @@ import { useEffect, useRef, useState } from "react";
 import { useT } from "../../../i18n/i18n.ts";
 import { StatusBadge } from "../../../ui/StatusBadge.tsx";
 import { DialPad } from "./DialPad.tsx";
+import { useNamed } from "./Named.tsx";
 import { clock, readable } from "./numbers.ts";
 import { PeerFace, peerName } from "./PeerFace.tsx";
 import { Pictures } from "./Pictures.tsx";
@@ -33,6 +34,8 @@ export function CallView(props: {
   state: PhoneState;
   call: PhoneCall;
   phoneSystem: string;
+  /** The number of whoever speaks here. */
+  own: string;
   here: boolean;
   onAdd: () => void;
 }) {
@@ -40,6 +43,7 @@ export function CallView(props: {
   const { phone, state, call } = props;
   const [below, setBelow] = useState<"keys" | "transfer">();
   const [pressed, setPressed] = useState("");
+  const peer = useNamed(props.phoneSystem, call.peer);
   const may = allowed(state, call);
   const press = (key: string) => {
     if (!may.includes("tones") || key === "+") return;
@@ -48,15 +52,17 @@ export function CallView(props: {
   };
   useTyped(call.state === "active" && below !== "transfer", press);
   if (below === "transfer" && may.includes("transfer"))
-    return <Transfer phone={phone} call={call} phoneSystem={props.phoneSystem} onClose={() => setBelow(undefined)} />;
+    return (
+      <Transfer phone={phone} call={call} phoneSystem={props.phoneSystem} own={props.own} onClose={() => setBelow(undefined)} />
+    );
   const pictures = props.here && call.state === "active" && (call.sendsVideo || call.receivesVideo);
   const others = state.calls.filter((one) => one.merged && one.id !== call.id);
   return (
     <div className={css.call}>
-      {pictures ? <Pictures phone={phone} call={call} /> : <PeerFace peer={call.peer} size={72} />}
+      {pictures ? <Pictures phone={phone} call={call} /> : <PeerFace peer={peer} size={72} />}
       <div className={css.who}>
-        <b>{call.merged ? [call, ...others].map(({ peer }) => peerName(peer)).join(", ") : peerName(call.peer)}</b>
-        {call.peer.name && !call.merged && <span className={css.muted}>{readable(call.peer.number)}</span>}
+        <b>{call.merged ? [call, ...others].map(({ peer }) => peerName(peer)).join(", ") : peerName(peer)}</b>
+        {peer.name && !call.merged && <span className={css.muted}>{readable(peer.number)}</span>}
         <CallLine call={call} />
       </div>
       {call.transfer && (
@@ -104,7 +110,7 @@ export function CallView(props: {
             onClick={() => phone.run({ kind: "video", id: call.id, on: !call.sendsVideo })}
           />
           <Act
-            icon={IconPhoneOutgoing}
+            icon={IconArrowForwardUp}
             label={t("softphone.transfer")}
             disabled={!may.includes("transfer")}
             onClick={() => setBelow("transfer")}

@@ -38,6 +38,7 @@ export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: Ph
             </Button>
             {call.receivesVideo && (
               <Button
+                className={css.third}
                 variant="default"
                 leftSection={<IconVideo size={16} aria-hidden />}
                 onClick={() => {

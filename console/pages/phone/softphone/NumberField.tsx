@@ -16,6 +16,8 @@ export interface Reachable {
 /** One field for a number in any writing and for a name: whoever fits is listed below it. */
 export function NumberField(props: {
   phoneSystem: string;
+  /** One's own number, which is not offered. */
+  own?: string;
   value: string;
   onChange: (value: string) => void;
   /** Enter, or one of the list. */
@@ -32,7 +34,7 @@ export function NumberField(props: {
     // Calls are told as they happen; phones that come and go are not.
     { keepPrevious: true, staleTime: 60_000, refetchInterval: 30_000 },
   );
-  const entries = found.data?.items ?? [];
+  const entries = (found.data?.items ?? []).filter(({ number }) => number !== props.own);
   return (
     <>
       <TextInput

@@ -7,6 +7,7 @@ import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallLine, CallView } from "./CallView.tsx";
 import { DeviceSettings } from "./DeviceSettings.tsx";
 import { DialPad } from "./DialPad.tsx";
+import { Named } from "./Named.tsx";
 import { NumberField } from "./NumberField.tsx";
 import { dialled } from "./numbers.ts";
 import { PeerFace, peerName } from "./PeerFace.tsx";
@@ -76,13 +77,17 @@ export function Panel(props: PanelProps) {
       <div className={css.content}>
         {phone === undefined ? <p className={css.muted}>{t("softphone.insecureText")}</p> : <Notices phone={phone} view={view} />}
         {over.map((one) => (
-          <div key={one.id} className={css.over}>
-            <PeerFace peer={one.peer} size={32} />
-            <div className={css.me}>
-              <b>{peerName(one.peer)}</b>
-              <CallLine call={one} />
-            </div>
-          </div>
+          <Named key={one.id} phoneSystem={extension.phoneSystemId} peer={one.peer}>
+            {(peer) => (
+              <div className={css.over}>
+                <PeerFace peer={peer} size={32} />
+                <div className={css.me}>
+                  <b>{peerName(peer)}</b>
+                  <CallLine call={one} />
+                </div>
+              </div>
+            )}
+          </Named>
         ))}
         {phone && part === "devices" && (
           <>
@@ -104,6 +109,7 @@ export function Panel(props: PanelProps) {
             state={view}
             call={call}
             phoneSystem={extension.phoneSystemId}
+            own={extension.number}
             here={view.seat === "here"}
             onAdd={() => setPart("dial")}
           />
@@ -129,8 +135,14 @@ export function Panel(props: PanelProps) {
                     phone.run({ kind: "show", id: other.id });
                   }}
                 >
-                  <PeerFace peer={other.peer} size={32} />
-                  <span>{peerName(other.peer)}</span>
+                  <Named phoneSystem={extension.phoneSystemId} peer={other.peer}>
+                    {(peer) => (
+                      <>
+                        <PeerFace peer={peer} size={32} />
+                        <span>{peerName(peer)}</span>
+                      </>
+                    )}
+                  </Named>
                   <CallLine call={other} />
                 </button>
               </li>
@@ -203,7 +215,13 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
       {part === "voicemail" && <Voicemails extension={extension} onCall={call} ready={props.ready} onClose={props.onClose} />}
       {part === "keys" && (
         <>
-          <NumberField phoneSystem={extension.phoneSystemId} value={number} onChange={setNumber} onChosen={(to) => call(to)} />
+          <NumberField
+            phoneSystem={extension.phoneSystemId}
+            own={extension.number}
+            value={number}
+            onChange={setNumber}
+            onChosen={(to) => call(to)}
+          />
           <DialPad onKey={(key) => setNumber((before) => before + key)} />
           <div className={css.callRow}>
             <Button

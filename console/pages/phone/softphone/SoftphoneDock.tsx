@@ -84,7 +84,7 @@ function Dock(props: { extension: Extension; extensions: Extension[]; onExtensio
         >
           {call.answeredAt
             ? clock(now - call.answeredAt)
-            : t(`softphone.state.${call.state === "ringing" ? "ringing" : "calling"}`)}
+            : t(call.state === "ringing" ? "softphone.incoming" : "softphone.state.calling")}
         </Button>
       ) : (
         <Hint label={label}>

@@ -9,7 +9,7 @@ import css from "./softphone.module.css";
 import type { PhoneCall } from "./state.ts";
 
 /** To whom a call goes: at once, or after a word with them. */
-export function Transfer(props: { phone: Phone; call: PhoneCall; phoneSystem: string; onClose: () => void }) {
+export function Transfer(props: { phone: Phone; call: PhoneCall; phoneSystem: string; own: string; onClose: () => void }) {
   const t = useT();
   const { phone, call } = props;
   const [to, setTo] = useState("");
@@ -17,7 +17,7 @@ export function Transfer(props: { phone: Phone; call: PhoneCall; phoneSystem: st
   return (
     <div className={css.idle}>
       <p className={css.heading}>{t("softphone.transferTo", { name: peerName(call.peer) })}</p>
-      <NumberField phoneSystem={props.phoneSystem} value={to} onChange={setTo} onChosen={setTo} />
+      <NumberField phoneSystem={props.phoneSystem} own={props.own} value={to} onChange={setTo} onChosen={setTo} />
       <div className={css.end}>
         <Button variant="default" onClick={props.onClose}>
           {t("softphone.back")}
