@@ -165,6 +165,8 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     const other = algorithm === "sha1" ? "sha256" : "sha1";
     const foreign = `<Checksum${other.toUpperCase()}>${checksumOf(other, parts[0]!)}</Checksum${other.toUpperCase()}></Part>`;
     assert.deepEqual(outcome(await complete(bare.replace("</Part>", foreign))), [400, "BadDigest"]);
+    const mode = await complete(bare, { "x-amz-checksum-type": type === "COMPOSITE" ? "FULL_OBJECT" : "COMPOSITE" });
+    assert.match(mode.text, new RegExp(`<Code>InvalidRequest.* ${type} checksum mode`), "before the parts are looked at");
     if (type === "COMPOSITE") {
       assert.deepEqual(outcome(await complete(bare)), [400, "InvalidRequest"]);
       const part = await call("PUT", `/box-one/parts?partNumber=9&uploadId=${uploadId}`, {}, text);

@@ -110,6 +110,8 @@ test("aws:kms: the key that the cloud manages for the project, by each of its na
   const begun = await call("POST", "/box-one/kms-parts?uploads", { [standard]: "aws:kms" });
   assert.deepEqual(told(begun), [200, "aws:kms", arn]);
   const uploadId = /<UploadId>(.*)<\/UploadId>/.exec(begun.text)?.[1];
+  const keyed = await call("PUT", `/box-one/kms-parts?partNumber=1&uploadId=${uploadId}`, ofCustomer(key), "part");
+  assert.match(keyed.text, /<Code>InvalidRequest<\/Code><Message>The multipart upload initiate requested encryption/);
   const part = await call("PUT", `/box-one/kms-parts?partNumber=1&uploadId=${uploadId}`, {}, "part");
   assert.deepEqual(told(part), [200, "aws:kms", arn]);
   const list = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
