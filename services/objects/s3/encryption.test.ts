@@ -204,6 +204,11 @@ test("with a key of the customer's: nothing is told or changed hands without it"
   assert.equal(changed.status, 200, "a copy onto itself changes the key");
   assert.deepEqual(outcome(await call("GET", "/box-one/locked", ofCustomer(key))), [400, "InvalidRequest"]);
   assert.equal((await call("GET", "/box-one/locked", ofCustomer(otherKey))).text, "secret");
+  assert.equal((await call("PUT", "/box-one/unlocked", ofCustomer(key), "secret")).status, 200);
+  const unlocked = { "x-amz-copy-source": "/box-one/unlocked", ...ofSource(key) };
+  assert.equal((await call("PUT", "/box-one/unlocked", unlocked)).status, 200, "and takes it away");
+  assert.equal((await call("GET", "/box-one/unlocked")).text, "secret");
+  assert.equal((await call("DELETE", "/box-one/unlocked")).status, 204);
   assert.equal((await call("DELETE", "/box-one/locked")).status, 204);
 });
 

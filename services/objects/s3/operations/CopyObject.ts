@@ -41,6 +41,8 @@ export const CopyObject: S3Operation = async (context) => {
     source.asked.versionId === undefined &&
     source.bucket.bucketId === bucket.bucketId &&
     source.object.key === request.key &&
+    // Without a key of the customer's from now on.
+    source.object.encryption !== "customer" &&
     // What lies there may be to be encrypted now.
     (await backend.store.settings(bucket.bucketId)).encryption === undefined
   ) {
