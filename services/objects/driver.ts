@@ -13,7 +13,18 @@ import type { Id } from "../../kernel/ids.ts";
  * `damaged`, unavailable.
  */
 
-export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512"] as const;
+export const checksumAlgorithms = [
+  "crc32",
+  "crc32c",
+  "crc64nvme",
+  "md5",
+  "sha1",
+  "sha256",
+  "sha512",
+  "xxhash64",
+  "xxhash3",
+  "xxhash128",
+] as const;
 export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
 /** How a multipart object's checksum was made: over the whole object, or over its parts' checksums. */
 export type ChecksumType = "full_object" | "composite";

@@ -104,7 +104,7 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
     });
 
     test("checksums, with the published values for 123456789", async () => {
-      // Catalogue of parametrised CRC algorithms; RFC 1321 and FIPS 180 for the others.
+      // Catalogue of parametrised CRC algorithms; RFC 1321 and FIPS 180 for the others, xxhsum for XXHASH.
       const published: Record<ChecksumAlgorithm, string> = {
         crc32: "cbf43926",
         crc32c: "e3069283",
@@ -112,6 +112,9 @@ export function objectStoreConformance(name: string, open: OpenStore): void {
         md5: "25f9e794323b453885f5181f1b624d0b",
         sha1: "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
         sha256: "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+        xxhash64: "8cb841db40e6ae83",
+        xxhash3: "72dcb18b67a17dff",
+        xxhash128: "33119477ede5dcd5e9716427681d5860",
         sha512:
           "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
       };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { PutOptions } from "../driver.ts";
 import type { StorageRoom } from "../storageQuota.ts";
+import { loadXxhash } from "../xxhash.ts";
 import type { Payload } from "./authenticate.ts";
 import { checksumOf, contentMd5, requestedChecksum } from "./checksums.ts";
 import { decodeChunked } from "./chunked.ts";
@@ -136,6 +137,7 @@ export async function readDocument(
     throw new S3Error("BadDigest", undefined, {
       fields: { ExpectedDigest: String(md5), CalculatedDigest: calculated.toString("base64") },
     });
+  await loadXxhash([checksum?.algorithm]);
   if (checksum && checksumOf(checksum.algorithm, document) !== checksum.expected()) {
     throw new S3Error(
       "BadDigest",

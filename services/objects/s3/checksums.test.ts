@@ -35,7 +35,7 @@ const outcome = ({ status, text }: Answer): unknown[] =>
 const element = (name: string, { text }: Answer): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1];
 const withMode = { "x-amz-checksum-mode": "ENABLED" };
 
-/** Of "123456789", from the catalogue of parametrised CRC algorithms RFC 1321 and FIPS 180. */
+/** Of "123456789", from the catalogue of parametrised CRC algorithms, RFC 1321, FIPS 180 and xxhsum. */
 const published: Record<ChecksumAlgorithm, string> = {
   crc32: "cbf43926",
   crc32c: "e3069283",
@@ -43,6 +43,9 @@ const published: Record<ChecksumAlgorithm, string> = {
   md5: "25f9e794323b453885f5181f1b624d0b",
   sha1: "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
   sha256: "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+  xxhash64: "8cb841db40e6ae83",
+  xxhash3: "72dcb18b67a17dff",
+  xxhash128: "33119477ede5dcd5e9716427681d5860",
   sha512:
     "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
 };
@@ -90,6 +93,9 @@ test("each algorithm in a header and in a trailer, kept and told when asked for"
     400,
     "InvalidRequest",
   ]);
+  const md5 = rows.find(([name]) => name === "md5")![1];
+  const bySdk = await call("PUT", "/box-one/sdk", { "x-amz-sdk-checksum-algorithm": "MD5", "Content-MD5": md5 }, text);
+  assert.deepEqual([bySdk.status, bySdk.headers["x-amz-checksum-md5"]], [200, md5]);
   assert.deepEqual(outcome(await call("PUT", "/box-one/bad", { "Content-MD5": "AAAA" }, text)), [400, "InvalidDigest"]);
   assert.deepEqual(
     outcome(await call("PUT", "/box-one/bad", { "Content-MD5": createHash("md5").update("x").digest("base64") }, text)),
@@ -134,6 +140,9 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     ["sha256", "COMPOSITE"],
     ["sha512", "COMPOSITE"],
     ["md5", "COMPOSITE"],
+    ["xxhash64", "COMPOSITE"],
+    ["xxhash3", "COMPOSITE"],
+    ["xxhash128", "COMPOSITE"],
   ];
   for (const [algorithm, type] of kinds) {
     const asked = { "x-amz-checksum-algorithm": algorithm.toUpperCase(), "x-amz-checksum-type": type };
@@ -156,6 +165,8 @@ test("in parts: of the parts' checksums or of the whole, and nothing is complete
     const other = algorithm === "sha1" ? "sha256" : "sha1";
     const foreign = `<Checksum${other.toUpperCase()}>${checksumOf(other, parts[0]!)}</Checksum${other.toUpperCase()}></Part>`;
     assert.deepEqual(outcome(await complete(bare.replace("</Part>", foreign))), [400, "BadDigest"]);
+    const mode = await complete(bare, { "x-amz-checksum-type": type === "COMPOSITE" ? "FULL_OBJECT" : "COMPOSITE" });
+    assert.match(mode.text, new RegExp(`<Code>InvalidRequest.* ${type} checksum mode`), "before the parts are looked at");
     if (type === "COMPOSITE") {
       assert.deepEqual(outcome(await complete(bare)), [400, "InvalidRequest"]);
       const part = await call("PUT", `/box-one/parts?partNumber=9&uploadId=${uploadId}`, {}, text);

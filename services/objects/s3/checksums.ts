@@ -8,6 +8,7 @@ import {
   type StoredObject,
   type Upload,
 } from "../driver.ts";
+import { Xxhash } from "../xxhash.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
 import { element } from "./xml.ts";
@@ -21,6 +22,9 @@ const checksumBytes: Record<ChecksumAlgorithm, number> = {
   sha1: 20,
   sha256: 32,
   sha512: 64,
+  xxhash64: 8,
+  xxhash3: 8,
+  xxhash128: 16,
 };
 
 /** As in x-amz-checksum-algorithm and in the names of XML elements. */
@@ -83,6 +87,9 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
   const sdk = headers.get("x-amz-sdk-checksum-algorithm");
   const name = names[0] ?? announced[0];
   if (name === undefined) {
+    const md5 = headers.get("content-md5");
+    // AWS's SDKs for the algorithm MD5.
+    if (sdk?.toUpperCase() === "MD5" && md5 !== undefined) return { algorithm: "md5", expected: () => md5 };
     if (sdk) {
       throw new S3Error(
         "InvalidRequest",
@@ -149,7 +156,7 @@ export function checksumElements(checksums: Checksums, type?: ChecksumType): str
   return text !== "" && type ? text + element("ChecksumType", checksumTypeName(type)) : text;
 }
 
-/** Base64, of a document that is in memory anyway; the store computes those of objects. */
+/** Base64, of a document that is in memory anyway; the store computes those of objects. `loadXxhash` comes before. */
 export function checksumOf(algorithm: ChecksumAlgorithm, data: Uint8Array): string {
   switch (algorithm) {
     case "md5":
@@ -163,6 +170,10 @@ export function checksumOf(algorithm: ChecksumAlgorithm, data: Uint8Array): stri
       return bigEndian(reflectedCrc(data, 0x82f63b78n, 32n), 4);
     case "crc64nvme":
       return bigEndian(reflectedCrc(data, 0x9a6c9329ac4bc9b5n, 64n), 8);
+    case "xxhash64":
+    case "xxhash3":
+    case "xxhash128":
+      return new Xxhash(algorithm).update(data).digest().toString("base64");
   }
 }
 

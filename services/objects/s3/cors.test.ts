@@ -182,6 +182,8 @@ test("answers say who may read them, refusals too", async () => {
   const other = await call({ path: "/box-one/k", headers: { Origin: "https://elsewhere.example" } });
   assert.equal(other.headers["access-control-allow-origin"], undefined);
   assert.match(String(other.headers.vary), /^Origin, /, "a cache must not give this answer to the shop");
+  const unasked = await call({ path: "/box-one/k", headers: { ...shop, "Access-Control-Request-Headers": "x-amz-meta-a" } });
+  assert.equal(unasked.headers["access-control-allow-origin"], undefined, "no rule lets that header in");
   const program = await call({ path: "/box-one/k" });
   assert.equal(program.headers["access-control-allow-origin"], undefined);
 });

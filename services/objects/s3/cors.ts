@@ -76,7 +76,7 @@ export async function allowOrigin(message: IncomingMessage, response: ServerResp
       origin,
       // Who asks with the request itself what would be allowed is told that.
       method: request.headers.get("access-control-request-method") ?? request.method,
-      headers: [],
+      headers: namesOf(request.headers.get("access-control-request-headers")),
     };
     const rule = corsRuleFor(rules, question);
     if (rule === undefined) return;

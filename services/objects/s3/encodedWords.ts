@@ -49,8 +49,10 @@ export function decodeWords(value: string): string {
   return bare
     .replace(/(\?=)[ \t]+(?==\?[\w-]{1,40}(?:\*[\w-]+)?\?[bq]\?)/gi, "$1")
     .replace(encodedWord, (word, charset: string, encoding: string, content: string) => {
-      const bytes = encoding.toLowerCase() === "b" ? Buffer.from(content, "base64") : quotedBytes(content);
-      // What is in no charset that is known here stays as it is.
+      const isBase64 = encoding.toLowerCase() === "b";
+      // What is no base64, or in no charset that is known here, stays as it is.
+      if (isBase64 && !/^[a-z0-9+/]*={0,2}$/i.test(content)) return word;
+      const bytes = isBase64 ? Buffer.from(content, "base64") : quotedBytes(content);
       return asText(bytes, charset) ?? word;
     });
 }

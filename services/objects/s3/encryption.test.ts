@@ -110,6 +110,8 @@ test("aws:kms: the key that the cloud manages for the project, by each of its na
   const begun = await call("POST", "/box-one/kms-parts?uploads", { [standard]: "aws:kms" });
   assert.deepEqual(told(begun), [200, "aws:kms", arn]);
   const uploadId = /<UploadId>(.*)<\/UploadId>/.exec(begun.text)?.[1];
+  const keyed = await call("PUT", `/box-one/kms-parts?partNumber=1&uploadId=${uploadId}`, ofCustomer(key), "part");
+  assert.match(keyed.text, /<Code>InvalidRequest<\/Code><Message>The multipart upload initiate requested encryption/);
   const part = await call("PUT", `/box-one/kms-parts?partNumber=1&uploadId=${uploadId}`, {}, "part");
   assert.deepEqual(told(part), [200, "aws:kms", arn]);
   const list = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
@@ -202,6 +204,11 @@ test("with a key of the customer's: nothing is told or changed hands without it"
   assert.equal(changed.status, 200, "a copy onto itself changes the key");
   assert.deepEqual(outcome(await call("GET", "/box-one/locked", ofCustomer(key))), [400, "InvalidRequest"]);
   assert.equal((await call("GET", "/box-one/locked", ofCustomer(otherKey))).text, "secret");
+  assert.equal((await call("PUT", "/box-one/unlocked", ofCustomer(key), "secret")).status, 200);
+  const unlocked = { "x-amz-copy-source": "/box-one/unlocked", ...ofSource(key) };
+  assert.equal((await call("PUT", "/box-one/unlocked", unlocked)).status, 200, "and takes it away");
+  assert.equal((await call("GET", "/box-one/unlocked")).text, "secret");
+  assert.equal((await call("DELETE", "/box-one/unlocked")).status, 204);
   assert.equal((await call("DELETE", "/box-one/locked")).status, 204);
 });
 

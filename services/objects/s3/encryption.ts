@@ -133,12 +133,14 @@ export const keyMissing = (): S3Error =>
 
 /** Parts come with the key that their upload was begun with, or without one. */
 export function requirePartKey(upload: Pick<Upload, "encryption">, { customerKey: key }: { customerKey?: Buffer }): void {
-  if ((upload.encryption === "customer") !== (key !== undefined))
-    throw new S3Error(
-      "InvalidRequest",
-      "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
-    );
+  if ((upload.encryption === "customer") !== (key !== undefined)) throw partKeyMismatch();
 }
+
+export const partKeyMismatch = (): S3Error =>
+  new S3Error(
+    "InvalidRequest",
+    "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
+  );
 
 /** What an answer says of how the bytes lie. */
 export function encryptionHeaders(

@@ -545,6 +545,11 @@ test("documents whose content is wrong", () =>
     { at: "PUT /bare?website", body: website("<IndexDocument><Suffix>a/b</Suffix></IndexDocument>"), is: "400 InvalidArgument" },
     {
       at: "PUT /bare?website",
+      body: website("<IndexDocument><Suffix>a</Suffix></IndexDocument><RoutingRules></RoutingRules>"),
+      is: "400 MalformedXML",
+    },
+    {
+      at: "PUT /bare?website",
       body: website("<RedirectAllRequestsTo><HostName>example.org</HostName><Protocol>ftp</Protocol></RedirectAllRequestsTo>"),
       is: "400 InvalidRequest",
     },

@@ -72,8 +72,8 @@ function sourceOf(
   };
 }
 
-/** A proxy may send the absolute form (RFC 9112, 3.2.2). */
-const withoutOrigin = (url: string): string => {
+/** Proxies may send the absolute form (RFC 9112, 3.2.2), and clients the source of a copy, as AWS lets them. */
+export const withoutOrigin = (url: string): string => {
   if (url.startsWith("/")) return url;
   const origin = /^https?:\/\/[^/?]*/i.exec(url);
   if (!origin) return url;

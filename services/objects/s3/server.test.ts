@@ -93,6 +93,7 @@ test("metadata that is not ASCII comes as text or in encoded words, and goes bac
     ["=?ISO-8859-1?Q?=E9?= =?ISO-8859-1?Q?t=E9?=", word("été")],
     ["=?us-ascii?q?plain?=", "plain"],
     ["=?x-none?q?kept?=", word("=?x-none?q?kept?=")],
+    ["=?UTF-8?B?=GGG?=", word("=?UTF-8?B?=GGG?=")],
     // Nothing gets out of its header.
     [base64("a\r\nx-amz-meta-b: 1"), base64("a\r\nx-amz-meta-b: 1")],
   ];
@@ -270,6 +271,8 @@ test("copies, deletions of many, and what is not there", async () => {
   });
   const replaced = await call({ path: "/box-one/to" });
   assert.deepEqual([replaced.headers["x-amz-meta-a"], replaced.headers["x-amz-meta-b"]], [undefined, "2"]);
+  const byUrl = await copy({ "x-amz-copy-source": "https://s3.example.org/box-one/from?versionId=null" });
+  assert.equal(byUrl.status, 200, byUrl.text);
   assert.equal(codeOf((await copy({ "x-amz-copy-source": "/box-one/to" })).text), "InvalidRequest");
   assert.equal(codeOf((await copy({ "x-amz-copy-source": "/box-one/none" })).text), "NoSuchKey");
   assert.equal(

@@ -4,7 +4,7 @@ import { childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument
 
 /** Tags of objects and buckets: S3 User Guide, "Categorizing your objects using tags", with the limits that stand there. */
 
-const mostTags = { object: 10, bucket: 50 } as const;
+const mostTags = { object: 10, bucket: 50, newBucket: 50 } as const;
 const longest = { key: 128, value: 256 };
 /** Letters, spaces and digits of any script, and these. */
 const allowed = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
@@ -13,6 +13,8 @@ const allowed = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const reserved = {
   object: "Your TagKey cannot be prefixed with aws:",
   bucket: "System tags cannot be added/updated by requester",
+  newBucket:
+    'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags. Remove "aws:" from your tag keys and try again.',
 } as const;
 
 function checkTags(pairs: [string, string][], of: keyof typeof mostTags): Record<string, string> {

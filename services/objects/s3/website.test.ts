@@ -107,6 +107,8 @@ test("redirects: by prefix, by what is missing, and all of it; never by a key to
     assert.deepEqual([elsewhere.status, elsewhere.headers.get("location")], [301, "https://elsewhere.example.org/"]);
     assert.equal(await elsewhere.text(), "");
   }
+  await be({ indexDocument: "index.html", errorDocument: "moved" });
+  assert.deepEqual(await to("/lost"), [301, "https://elsewhere.example.org/"], "the error page itself may lead elsewhere");
   await be({ redirectAllTo: { host: "www.example.org" } });
   assert.deepEqual(await to("/a/b?c"), [301, "http://www.example.org/a/b"]);
   assert.deepEqual(await to("//evil.example/x"), [301, "http://www.example.org/evil.example/x"]);

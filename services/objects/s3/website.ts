@@ -68,7 +68,9 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend): Prom
 
   async function missing({ errorDocument }: WebsiteConfiguration): Promise<S3Response> {
     const document = errorDocument === undefined ? undefined : await get(errorDocument, true);
-    return document === undefined ? page(404, "There is nothing here") : { ...document, status: 404 };
+    if (document === undefined) return page(404, "There is nothing here");
+    // Its object may lead elsewhere instead.
+    return document.headers?.["Location"] === undefined ? { ...document, status: 404 } : document;
   }
 }
 

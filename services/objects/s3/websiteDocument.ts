@@ -12,6 +12,7 @@ export function readWebsite(node: XmlNode): object {
   const [error] = childrenOf(node, "ErrorDocument");
   const [all] = childrenOf(node, "RedirectAllRequestsTo");
   const [rules] = childrenOf(node, "RoutingRules");
+  if (rules !== undefined && childrenOf(rules, "RoutingRule").length === 0) throw new S3Error("MalformedXML");
   return given({
     indexDocument: index === undefined ? undefined : textOf(index, "Suffix"),
     errorDocument: error === undefined ? undefined : textOf(error, "Key"),

@@ -2,6 +2,7 @@ import { createHash, type Hash, hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ChecksumAlgorithm, ChecksumType } from "../../driver.ts";
+import { Xxhash } from "../../xxhash.ts";
 import { Crc64Nvme, type CrcAlgorithm, crc32c, crcBytes, crcJoin } from "./crc.ts";
 
 export type Checksums = Partial<Record<ChecksumAlgorithm, string>>;
@@ -40,6 +41,10 @@ function running(algorithm: ChecksumAlgorithm): RunningChecksum {
     case "sha256":
     case "sha512":
       return createHash(algorithm);
+    case "xxhash64":
+    case "xxhash3":
+    case "xxhash128":
+      return new Xxhash(algorithm);
   }
 }
 
@@ -54,7 +59,7 @@ export interface ContentSums {
   checksums: Checksums;
 }
 
-/** The sums of a body, fed block by block. */
+/** The sums of a body, fed block by block. `loadXxhash` comes before. */
 export class Summing {
   #crc32 = 0;
   readonly #md5: Hash = createHash("md5");
@@ -109,7 +114,7 @@ export class StoredCheck {
 
 const isCrc = (algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm => algorithm in crcBytes;
 
-/** S3's defaults and limits: CRC-64/NVME only over the whole object, MD5 and SHA only over the parts' checksums. */
+/** S3's defaults and limits: CRC-64/NVME only over the whole object, MD5, SHA and XXHASH only over the parts' checksums. */
 export function checksumTypeFor(algorithm: ChecksumAlgorithm, asked: ChecksumType | undefined): ChecksumType {
   const type = asked ?? (algorithm === "crc64nvme" ? "full_object" : "composite");
   const possible = algorithm === "crc64nvme" ? type === "full_object" : type === "composite" || isCrc(algorithm);

@@ -1,4 +1,5 @@
 import { checksumAlgorithms, type ObjectStore, type PutOptions, type StoredObject } from "../../driver.ts";
+import { loadXxhash } from "../../xxhash.ts";
 import { type Checksums, Summing } from "./checksums.ts";
 import { contentIn, partsIn, share } from "./contents.ts";
 import type { Database, Transaction } from "./database.ts";
@@ -101,6 +102,7 @@ async function checksumOf(
     if (record.checksums[algorithm] !== undefined) return { content: record.content };
     const { bucketId, key, ...which } = source;
     const { body, object } = await get(bucketId, key, which);
+    await loadXxhash([algorithm]);
     const summing = new Summing([algorithm], false);
     for await (const block of body) summing.update(block as Buffer);
     if (object.etag === record.etag) return { content: record.content, checksums: summing.finish().checksums };

@@ -4,6 +4,7 @@ import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
 import { type BucketSettings, type Encryption, type Engine, type ObjectStore, standardEncryption } from "../../driver.ts";
+import { loadXxhash } from "../../xxhash.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
 import { IndexCopy } from "../cluster/indexCopy.ts";
 import {
@@ -38,6 +39,7 @@ import {
   listUploads,
   openUploads,
   storedUpload,
+  summedWith,
   uploadAt,
   writePart,
 } from "./multipart.ts";
@@ -366,6 +368,7 @@ class LocalStore implements ObjectStore {
 
   uploadComplete: ObjectStore["uploadComplete"] = (bucketId, uploadId, parts, options = {}) =>
     this.#tracked(async () => {
+      await loadXxhash([this.#database.read((index) => summedWith(index, bucketId, uploadId))]);
       const contentId = this.#files.nextId();
       const { key, record } = await this.#database.write((transaction) =>
         completeUpload(transaction, bucketId, uploadId, parts, contentId, options),

@@ -33,6 +33,16 @@ export function uploadAt(index: Pick<Transaction, "get">, bucketId: Id<"bucket">
   return decode<UploadRecord>(stored);
 }
 
+/** The checksum that its object will have; of an upload that is completed or unknown, none. */
+export function summedWith(
+  index: Pick<Transaction, "get">,
+  bucketId: Id<"bucket">,
+  uploadId: Id<"upload">,
+): ChecksumAlgorithm | undefined {
+  const stored = index.get("uploads", uploadKey(bucketId, uploadId));
+  return stored && decode<UploadRecord>(stored).checksumAlgorithm;
+}
+
 export const storedUpload = (uploadId: Id<"upload">, { encryption, ...record }: UploadRecord): Upload => ({
   uploadId,
   ...record,

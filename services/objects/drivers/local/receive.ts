@@ -2,6 +2,7 @@ import type { Cipheriv } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
+import { loadXxhash } from "../../xxhash.ts";
 import { blockBytes, blocks } from "./blocks.ts";
 import { letGo } from "./bodyMemory.ts";
 import { type ContentSums, Summing } from "./checksums.ts";
@@ -38,7 +39,9 @@ export async function receive(
   newKey?: NewKey,
 ): Promise<Received> {
   if (options.sizeBytes !== undefined && options.sizeBytes > largeBytes) await files.checkRoom(options.sizeBytes);
-  const summing = new Summing(new Set(algorithms), options.sha256Hex !== undefined);
+  const kept = new Set(algorithms);
+  await loadXxhash(kept);
+  const summing = new Summing(kept, options.sha256Hex !== undefined);
   const contentId = files.nextId();
   const dataKey = newKey?.(contentId);
   const cipher = dataKey && cipherFrom(dataKey.key, 0);

@@ -1,4 +1,4 @@
-import { queryPairs, type S3Request } from "../request.ts";
+import { queryPairs, type S3Request, withoutOrigin } from "../request.ts";
 import type { ConditionKeys } from "./conditions.ts";
 
 /**
@@ -141,7 +141,7 @@ function remainingDays(until: string | undefined, nowMs: number): string[] | und
 /** As policies write it: bucket/key, decoded. */
 function sourceOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const path = header.split("?versionId=", 1)[0] as string;
+  const path = withoutOrigin(header).split("?versionId=", 1)[0] as string;
   try {
     return decodeURIComponent(path).replace(/^\//, "");
   } catch {

@@ -34,6 +34,7 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
   if (parts.length === 0 || parts.length > 10_000) throw new S3Error("MalformedXML");
   for (let i = 1; i < parts.length; i++) if (parts[i]!.number <= parts[i - 1]!.number) throw new S3Error("InvalidPartOrder");
   if (upload) {
+    requireType(request, upload);
     requirePartSums(upload, parts);
     await requireUntouched(context, bucket, upload);
   }
@@ -109,6 +110,17 @@ function partSums(node: XmlNode): Partial<Record<ChecksumAlgorithm, string>> {
   return Object.fromEntries(checksums);
 }
 
+/** Who says of which kind the checksum is must say what the upload was begun with. */
+function requireType({ headers }: S3Request, upload: Upload): void {
+  const asked = headers.get("x-amz-checksum-type")?.toLowerCase();
+  const { checksumType: begunWith } = askedFor(upload);
+  if (asked !== undefined && asked !== begunWith)
+    throw new S3Error(
+      "InvalidRequest",
+      `The upload was created using the ${begunWith?.toUpperCase() ?? "null"} checksum mode. The complete request must use the same checksum mode.`,
+    );
+}
+
 /** A checksum over those of the parts wants them all named again; what the upload does not sum cannot fit. */
 function requirePartSums(upload: Upload, parts: CompletePart[]): void {
   const { checksumAlgorithm, checksumType } = askedFor(upload);
@@ -133,14 +145,7 @@ function wholeObject(
   const size = request.headers.get("x-amz-mp-object-size");
   if (size !== undefined && !/^\d{1,15}$/.test(size))
     throw new S3Error("InvalidRequest", `Value for x-amz-mp-object-size header is invalid: '${size}'`);
-  const asked = request.headers.get("x-amz-checksum-type")?.toLowerCase();
   const type = upload?.checksumType;
-  const begunWith = upload && askedFor(upload).checksumType;
-  if (asked !== undefined && upload !== undefined && asked !== begunWith)
-    throw new S3Error(
-      "InvalidRequest",
-      `The upload was created using the ${begunWith?.toUpperCase() ?? "null"} checksum mode. The complete request must use the same checksum mode.`,
-    );
   const checksums: NonNullable<CompleteOptions["checksums"]> = {};
   for (const algorithm of checksumAlgorithms) {
     const value = request.headers.get(`x-amz-checksum-${algorithm}`);

@@ -11,6 +11,7 @@ import { invalidArgument, S3Error, toS3Error } from "../errors.ts";
 import { lockHeaders } from "../locking.ts";
 import { copiedHeaders, keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, noteBeside, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
+import { withoutOrigin } from "../request.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
 import { checkVersion, missing, versionHeader } from "../versions.ts";
@@ -40,6 +41,8 @@ export const CopyObject: S3Operation = async (context) => {
     source.asked.versionId === undefined &&
     source.bucket.bucketId === bucket.bucketId &&
     source.object.key === request.key &&
+    // Without a key of the customer's from now on.
+    source.object.encryption !== "customer" &&
     // What lies there may be to be encrypted now.
     (await backend.store.settings(bucket.bucketId)).encryption === undefined
   ) {
@@ -160,12 +163,13 @@ async function findSource(context: S3Context, { bucketName, key, versionId }: Re
 export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
   versionId === undefined || versionId === "null" ? {} : { "x-amz-copy-source-version-id": versionId };
 
-/** "/bucket/key" or "bucket/key", percent-encoded, with an optional "?versionId=". */
+/** "/bucket/key", "bucket/key" or "https://host/bucket/key", percent-encoded, with an optional "?versionId=". */
 export function parseSource(header: string): { bucketName: string; key: string; versionId?: string } {
   const wrong = (): S3Error => invalidArgument("x-amz-copy-source", "x-amz-copy-source", "Invalid copy source object key");
-  const mark = header.lastIndexOf("?versionId=");
+  const source = withoutOrigin(header);
+  const mark = source.lastIndexOf("?versionId=");
   // "+" is a space here, as in a query.
-  const path = (mark < 0 ? header : header.slice(0, mark)).replace(/^\//, "").replaceAll("+", " ");
+  const path = (mark < 0 ? source : source.slice(0, mark)).replace(/^\//, "").replaceAll("+", " ");
   let decoded: string;
   try {
     // Header bytes are Latin-1 characters here; keys that were not escaped are UTF-8.
@@ -180,6 +184,6 @@ export function parseSource(header: string): { bucketName: string; key: string; 
   return {
     bucketName: decoded.slice(0, slash),
     key: decoded.slice(slash + 1),
-    ...(mark < 0 ? {} : { versionId: header.slice(mark + "?versionId=".length) }),
+    ...(mark < 0 ? {} : { versionId: source.slice(mark + "?versionId=".length) }),
   };
 }

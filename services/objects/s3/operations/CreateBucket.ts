@@ -27,7 +27,7 @@ export const CreateBucket: S3Operation = async (context) => {
       throw new S3Error("NotImplemented", "Directory buckets are not implemented.");
     }
     const [given] = childrenOf(configuration, "Tags");
-    if (given !== undefined) tags = readTags(given, "bucket");
+    if (given !== undefined) tags = readTags(given, "newBucket");
   }
   const hasTags = Object.keys(tags).length > 0;
   try {

@@ -4,7 +4,7 @@ import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { openUpload } from "../body.ts";
 import { askedFor, checksumHeaders, sentChecksum } from "../checksums.ts";
-import { customerKey, encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
+import { customerKey, encryptionHeaders, partKeyMismatch, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
@@ -54,6 +54,8 @@ export async function openMultipart(context: S3Context, bucket: S3Bucket): Promi
   const upload = await context.backend.store
     .upload(bucket.bucketId, uploadIdOf(context), sentCustomerKey(context.request))
     .catch((error: unknown) => {
+      // An upload without a key of the customer's is told of like one whose parts lack theirs.
+      if (CloudError.is(error) && error.details.reason === "customer_key_unexpected") throw partKeyMismatch();
       throw CloudError.is(error) && error.details.reason === "customer_key_wrong"
         ? new S3Error("InvalidRequest", "The provided encryption parameters did not match the ones used originally.", {
             cause: error,
