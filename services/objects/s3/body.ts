@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { loadXxhash } from "../../../kernel/xxhash.ts";
 import type { PutOptions } from "../driver.ts";
 import type { StorageRoom } from "../storageQuota.ts";
-import { loadXxhash } from "../xxhash.ts";
 import type { Payload } from "./authenticate.ts";
 import { checksumOf, contentMd5, requestedChecksum } from "./checksums.ts";
 import { decodeChunked } from "./chunked.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { Xxhash } from "../../../kernel/xxhash.ts";
 import {
   type ChecksumAlgorithm,
   type ChecksumType,
@@ -8,7 +9,6 @@ import {
   type StoredObject,
   type Upload,
 } from "../driver.ts";
-import { Xxhash } from "../xxhash.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Request } from "./request.ts";
 import { element } from "./xml.ts";

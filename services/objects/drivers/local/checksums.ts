@@ -1,8 +1,8 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
+import { Xxhash } from "../../../../kernel/xxhash.ts";
 import type { ChecksumAlgorithm, ChecksumType } from "../../driver.ts";
-import { Xxhash } from "../../xxhash.ts";
 import { Crc64Nvme, type CrcAlgorithm, crc32c, crcBytes, crcJoin } from "./crc.ts";
 
 export type Checksums = Partial<Record<ChecksumAlgorithm, string>>;

@@ -1,5 +1,5 @@
+import { loadXxhash } from "../../../../kernel/xxhash.ts";
 import { checksumAlgorithms, type ObjectStore, type PutOptions, type StoredObject } from "../../driver.ts";
-import { loadXxhash } from "../../xxhash.ts";
 import { type Checksums, Summing } from "./checksums.ts";
 import { contentIn, partsIn, share } from "./contents.ts";
 import type { Database, Transaction } from "./database.ts";

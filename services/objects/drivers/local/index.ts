@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { type Id, newId } from "../../../../kernel/ids.ts";
 import type { Secrets } from "../../../../kernel/secrets.ts";
+import { loadXxhash } from "../../../../kernel/xxhash.ts";
 import { type BucketSettings, type Encryption, type Engine, type ObjectStore, standardEncryption } from "../../driver.ts";
-import { loadXxhash } from "../../xxhash.ts";
 import type { ClusterContents } from "../cluster/contents.ts";
 import { IndexCopy } from "../cluster/indexCopy.ts";
 import {

@@ -1,8 +1,8 @@
 import type { Cipheriv } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { CloudError } from "../../../../kernel/errors.ts";
+import { loadXxhash } from "../../../../kernel/xxhash.ts";
 import type { ChecksumAlgorithm, PutOptions } from "../../driver.ts";
-import { loadXxhash } from "../../xxhash.ts";
 import { blockBytes, blocks } from "./blocks.ts";
 import { letGo } from "./bodyMemory.ts";
 import { type ContentSums, Summing } from "./checksums.ts";
