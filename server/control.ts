@@ -9,6 +9,7 @@ import { openControlPlane } from "./control-plane.ts";
 import { dataPaths } from "./data-folder.ts";
 import { endOnFailure } from "./fatal.ts";
 import { openGateway } from "./gateway.ts";
+import { collectWhenIdle } from "./idle-memory.ts";
 import { ensureSshHostKey } from "./ssh-host-key.ts";
 import type { Snapshot } from "./told-metrics.ts";
 
@@ -71,6 +72,7 @@ if (config.sshPort !== undefined)
     .listenSsh(config.listen, config.sshPort)
     .catch((error) => log.error({ err: error }, "git over SSH cannot be served: its port is taken"));
 tellReady(notice);
+collectWhenIdle();
 if (config.voice !== undefined)
   cloud.voice
     .whenNeeded(() => tellSupervisor({ type: "phones" }))

@@ -25,7 +25,8 @@ export function childWords(entry: string): string[] {
   const [name] = basename(entry).split(".");
   if (name === "voice") return [...words, "--min-semi-space-size=32", `${youngSpace}32`, entry];
   if (name === "objects") return [...words, ...forBodies, ...forOldOnes, `${youngSpace}4`, entry];
-  return [...words, forSize, `${youngSpace}4`, entry];
+  const forIdle = name === "control" ? ["--expose-gc"] : [];
+  return [...words, forSize, ...forIdle, `${youngSpace}4`, entry];
 }
 
 /**

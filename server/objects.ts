@@ -4,6 +4,7 @@ import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openCore } from "./core.ts";
 import { endOnFailure } from "./fatal.ts";
+import { collectWhenIdle } from "./idle-memory.ts";
 import { watchLoad } from "./load.ts";
 import { openObjectDoor } from "./object-door.ts";
 import { toldEveryMs } from "./told-metrics.ts";
@@ -29,6 +30,7 @@ onStop(async (reason) => {
 });
 await door.listen(config.listen, config.s3Port);
 tellReady();
+collectWhenIdle();
 watchLoad(() => tellSupervisor({ type: "busy" }));
 const tellMetrics = async () => tellSupervisor({ type: "metrics", snapshot: await door.measured() });
 const tellingMetrics = setInterval(
