@@ -124,7 +124,7 @@ export function tables(
       where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
         -- The views of what every database here has are nobody's tables.
         and not exists (select 1 from pg_depend d join pg_extension e on e.oid = d.refobjid and d.refclassid = 'pg_extension'::regclass
-          where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e' and e.extname = any(${[...needed]}))
+          where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e' and e.extname = any(string_to_array(${[...needed].join(" ")}, ' ')))
         and (${after === undefined} or (n.nspname::text, c.relname::text) > (${after?.[0] ?? ""}, ${after?.[1] ?? ""}))
       order by n.nspname::text, c.relname::text limit ${limit}`;
     return rows.map((row) => ({
