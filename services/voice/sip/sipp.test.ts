@@ -1,6 +1,7 @@
 /** Against sipp: what goes wrong between two programs that were written apart. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { freePort } from "../../../testing/ports.ts";
 import { openDigestServer } from "./digest.ts";
@@ -288,11 +289,13 @@ test("against sipp", busy, (group) => {
       },
     });
     const b = await testStack(context, { onInvite: (incoming) => incoming.answer({ sdp: sdp("second") }) });
-    const between = ["-3pcc", `127.0.0.1:${await freePort()}`];
-    await Promise.all([
-      play("3pcc-C-B", { target: `127.0.0.1:${b.port()}`, more: between }),
-      play("3pcc-C-A", { target: `127.0.0.1:${a.port()}`, more: between }),
-    ]);
+    const meeting = await freePort();
+    const between = ["-3pcc", `127.0.0.1:${meeting}`];
+    const waiting = play("3pcc-C-B", { target: `127.0.0.1:${b.port()}`, more: between });
+    // To ask it by a connection would take the place of the other one.
+    const listening = new RegExp(`:${meeting.toString(16).toUpperCase().padStart(4, "0")} 0{8}:0000 0A `);
+    await Promise.race([waiting, until(() => listening.test(readFileSync("/proc/net/tcp", "utf8")))]);
+    await Promise.all([waiting, play("3pcc-C-A", { target: `127.0.0.1:${a.port()}`, more: between })]);
     assert.equal(descriptions[0], undefined);
     assert.match(descriptions[1] ?? "", /s=second/);
   });
