@@ -47,6 +47,12 @@ describe("floating addresses, port forwards, load balancers, traffic", () => {
     assert.equal(answer.status, status, JSON.stringify(answer.body));
     assert.match(answer.body.detail, pattern);
   };
+  /** The end of an instance does not wait for the host's network. */
+  const eventually = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+    const deadline = Date.now() + 60_000;
+    while (!(await holds()) && Date.now() < deadline) await sleep(20);
+    assert.ok(await holds());
+  };
   const router = () => [...cloud.network.routers.values()].find(({ ports }) => ports.some(({ hostName }) => hostName === "web"));
   const routerId = () => router()?.id as string;
 
@@ -149,7 +155,7 @@ describe("floating addresses, port forwards, load balancers, traffic", () => {
     const forward = await done("POST", "/port-forwards", { instance: short.id, targetPort: 80 });
     assert.equal(router()?.portForwards.length, 1);
     await cloud.done((await ok("DELETE", `/instances/${short.id}`, undefined, 202)).id);
-    assert.deepEqual(router()?.portForwards, []);
+    await eventually(() => router()?.portForwards.length === 0);
     assert.equal((await ok("GET", `/addresses/${address.id}`)).portId, undefined);
     await refused("editor", "GET", `/port-forwards/${forward.result.portForwardId}`, undefined, 404, /does not exist/);
     const [left] = await cloud.database.sql`select count(*)::int as n from compute.host_ports`;
@@ -330,12 +336,10 @@ describe("floating addresses, port forwards, load balancers, traffic", () => {
     // Not counted by the worker before the instance is gone.
     cloud.network.addTraffic(routerId(), id, 1, 1);
     await cloud.done((await ok("DELETE", `/instances/${talker.id}`, undefined, 202)).id);
-    // The instance's end does not wait for the host's network, which counts for the last time and then forgets.
+    // It counts for the last time and then forgets.
     const left = async () =>
       (await cloud.database.sql`select count(*)::int as n from compute.traffic_counters where id = ${id}`)[0]?.["n"];
-    const deadline = Date.now() + 60_000;
-    while ((await left()) !== 0 && Date.now() < deadline) await sleep(20);
-    assert.equal(await left(), 0);
+    await eventually(async () => (await left()) === 0);
     assert.deepEqual(
       (await counted()).map(([, quantity]) => quantity),
       [1025, 57],
