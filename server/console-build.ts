@@ -1,18 +1,17 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "./durable-file.ts";
 import { openLogFile } from "./log-file.ts";
+import { madeOnce } from "./made-once.ts";
 import { filesBelow } from "./source-files.ts";
-import { errorCode, StartError } from "./start-error.ts";
+import { StartError } from "./start-error.ts";
 
 /** What a build of the console depends on; services and kernel take part with what a browser may import. */
 const isSource = (file: string): boolean =>
   (/^console\/|^client\/.*\.ts$|^kernel\/[^/]*\.ts$|^services\/.*\/contract[^/]*\.ts$/.test(file) &&
     !/\.(test|e2e)\.tsx?$|\/(node_modules|dist)\//.test(file)) ||
   file === "package-lock.json";
-const keptBuilds = 3;
 
 /** The folder of the built console, from the cache when nothing has changed; undefined while there is no console. */
 export async function buildConsole(options: {
@@ -25,23 +24,14 @@ export async function buildConsole(options: {
   const { repository } = options;
   if (!existsSync(join(repository, "console", "vite.config.ts"))) return undefined;
   const builds = join(options.cacheFolder, "console");
-  const folder = join(builds, sourceHash(repository));
-  if (existsSync(join(folder, "index.html"))) return folder;
-  options.onBuild();
-  makeFolder(builds);
-  const aside = mkdtempSync(join(builds, ".new-"));
-  try {
-    await runVite(repository, join(aside, "console"), options);
-    renameSync(join(aside, "console"), folder);
-  } catch (error) {
-    // Another start may have built the same at the same moment.
-    if (!existsSync(join(folder, "index.html")) || (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST"))
-      throw error;
-  } finally {
-    rmSync(aside, { recursive: true, force: true });
-  }
-  removeOldBuilds(builds);
-  return folder;
+  return madeOnce(builds, {
+    name: sourceHash(repository),
+    proof: "index.html",
+    make(aside) {
+      options.onBuild();
+      return runVite(repository, aside, options);
+    },
+  });
 }
 
 export function sourceHash(repository: string): string {
@@ -84,12 +74,4 @@ function runVite(repository: string, outDirectory: string, options: { logFolder:
       reject(new StartError(`The console could not be built: ${problem.trim()}. See ${log.path}.`));
     });
   });
-}
-
-function removeOldBuilds(builds: string): void {
-  const folders = readdirSync(builds)
-    .filter((name) => !name.startsWith("."))
-    .map((name) => ({ path: join(builds, name), madeMs: statSync(join(builds, name)).mtimeMs }))
-    .sort((a, b) => b.madeMs - a.madeMs);
-  for (const { path } of folders.slice(keptBuilds)) rmSync(path, { recursive: true, force: true });
 }

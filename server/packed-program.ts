@@ -1,16 +1,14 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { warmUpVariable } from "../kernel/config.ts";
-import { makeFolder } from "./durable-file.ts";
+import { madeOnce } from "./made-once.ts";
 import { childWords } from "./node-words.ts";
 import { filesBelow } from "./source-files.ts";
-import { errorCode } from "./start-error.ts";
 
 const entries = ["supervisor", "control", "objects", "voice"];
-const keptVersions = 3;
 const packTimeoutMs = 120_000;
 
 /**
@@ -21,23 +19,20 @@ const packTimeoutMs = 120_000;
 export async function packedProgram(repository: string, cacheFolder: string, onPack: () => void): Promise<string> {
   // A clone of its own for each: places of files stand in what is packed, and nobody removes what another one runs.
   const versions = join(cacheFolder, "packed", createHash("sha256").update(repository).digest("hex").slice(0, 12));
-  const folder = join(versions, stampOf(repository), "server");
-  if (existsSync(folder)) return folder;
-  onPack();
-  makeFolder(versions);
-  const aside = mkdtempSync(join(versions, ".new-"));
-  try {
-    const sources = entries.map((name) => join(repository, "server", `${name}.ts`)).filter((file) => existsSync(file));
-    const words = [join(repository, "server", "pack.ts"), join(aside, "server"), ...sources];
-    await promisify(execFile)(process.execPath, words, { timeout: packTimeoutMs });
-    renameSync(aside, join(folder, ".."));
-  } catch (error) {
-    rmSync(aside, { recursive: true, force: true });
-    // Another start may have packed the same at the same moment.
-    if (!existsSync(folder) || (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST")) throw error;
-  }
-  await Promise.all(entries.map((name) => warmUp(join(folder, `${name}.js`))));
-  removeOldVersions(versions);
+  let isNew = false;
+  const version = await madeOnce(versions, {
+    name: stampOf(repository),
+    proof: "server",
+    async make(aside) {
+      isNew = true;
+      onPack();
+      const sources = entries.map((name) => join(repository, "server", `${name}.ts`)).filter((file) => existsSync(file));
+      const words = [join(repository, "server", "pack.ts"), join(aside, "server"), ...sources];
+      await promisify(execFile)(process.execPath, words, { timeout: packTimeoutMs });
+    },
+  });
+  const folder = join(version, "server");
+  if (isNew) await Promise.all(entries.map((name) => warmUp(join(folder, `${name}.js`))));
   return folder;
 }
 
@@ -68,11 +63,3 @@ const sourceFiles = (repository: string): string[] =>
     .filter((folder) => existsSync(join(repository, folder)))
     .flatMap((folder) => filesBelow(repository, folder))
     .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
-
-function removeOldVersions(versions: string): void {
-  const folders = readdirSync(versions)
-    .filter((name) => !name.startsWith("."))
-    .map((name) => ({ path: join(versions, name), madeMs: statSync(join(versions, name)).mtimeMs }))
-    .sort((a, b) => b.madeMs - a.madeMs);
-  for (const { path } of folders.slice(keptVersions)) rmSync(path, { recursive: true, force: true });
-}
