@@ -17,6 +17,3 @@ export function datagramLookup(
   else if (family === 4 && options === 6) answer(null, `::ffff:${host}`, 6);
   else answer(null, host, family);
 }
-
-/** IPv4 as it is, also when it came in IPv6 clothes. */
-export const plainAddress = (address: string): string => (address.startsWith("::ffff:") ? address.slice(7) : address);

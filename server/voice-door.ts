@@ -56,7 +56,7 @@ function headersOf(request: IncomingMessage): string {
 
 /** A proxy on this machine (the gateway, or one of the operator's) says whom it speaks for. */
 function callerOf(request: IncomingMessage): string {
-  const peer = request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
+  const peer = plainAddress(request.socket.remoteAddress ?? "unknown");
   const told = String(request.headers["x-forwarded-for"] ?? "")
     .split(",")
     .at(-1)

@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import { CloudError } from "../errors.ts";
+import { subscriberOf } from "../peerAddress.ts";
 
 const windowMs = 60_000;
 const maxAddresses = 50_000;
@@ -29,7 +29,7 @@ export class AddressLimit {
       return;
     }
     if (this.#counts.size >= maxAddresses) this.#forget();
-    this.#counts.set(networkOf(address), { count: 1, endsAtMs: Date.now() + windowMs });
+    this.#counts.set(subscriberOf(address), { count: 1, endsAtMs: Date.now() + windowMs });
   }
 
   take(address: string): void {
@@ -38,7 +38,7 @@ export class AddressLimit {
   }
 
   #current(address: string): { count: number; endsAtMs: number } | undefined {
-    const entry = this.#counts.get(networkOf(address));
+    const entry = this.#counts.get(subscriberOf(address));
     return entry && entry.endsAtMs > Date.now() ? entry : undefined;
   }
 
@@ -49,14 +49,4 @@ export class AddressLimit {
     if (this.#counts.size < maxAddresses) return;
     for (const network of [...this.#counts.keys()].slice(0, maxAddresses / 2)) this.#counts.delete(network);
   }
-}
-
-/** A subscriber of IPv6 has a /64 at least, all of it at will. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
-  const [head = "", tail] = address.split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail ? tail.split(":") : [];
-  const missing = tail === undefined ? 0 : 8 - left.length - right.length;
-  return [...left, ...Array<string>(missing).fill("0"), ...right].slice(0, 4).join(":");
 }

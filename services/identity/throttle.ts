@@ -1,7 +1,7 @@
-import { isIPv6 } from "node:net";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Database } from "../../kernel/db/database.ts";
 import { CloudError, type ErrorCode } from "../../kernel/errors.ts";
+import { subscriberOf } from "../../kernel/peerAddress.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import { type Attempts, attemptStore } from "./store/attempts.ts";
 import { cloudStore } from "./store/cloud.ts";
@@ -41,7 +41,7 @@ export function createThrottle(parts: { database: Database; secrets: Secrets; cl
     const named = Object.entries(subjects).map(([kind, value]) => ({
       kind: kind as Subject,
       // Nobody who reads the table learns who tried to sign in from where.
-      key: `${kind}:${secrets.fingerprint(`identity.${kind}`, kind === "account" ? value : network(value))}`,
+      key: `${kind}:${secrets.fingerprint(`identity.${kind}`, kind === "account" ? value : subscriberOf(value))}`,
     }));
     const now = new Date(clock.nowMs());
     return cloudStore.asSystem(database, async (tx) => {
@@ -100,15 +100,3 @@ const tooOften = (seconds: number): CloudError =>
       details: { retryAfterSeconds: seconds },
     },
   );
-
-/** An IPv6 customer has a whole /64 to try from (RFC 6177): it counts as one. */
-function network(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = "", tail] = address.toLowerCase().split("::");
-  const left = head.split(":").filter(Boolean);
-  const right = tail?.split(":").filter(Boolean) ?? [];
-  if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
-  const full =
-    tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0"), ...right];
-  return full.slice(0, 4).join(":");
-}

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { plainAddress, subscriberOf } from "../../../kernel/peerAddress.ts";
 
 /** Of all connections, what one address may hold. */
 const shareOfOne = 1 / 4;
@@ -26,13 +27,8 @@ export function limitConnections(server: Server, most: number): void {
   });
 }
 
-/** An address, or the /64 that one subscriber has of IPv6 (RFC 6177). Undefined: the gateway and other proxies of this machine, who speak for many. */
+/** Undefined: the gateway and other proxies of this machine, who speak for many. */
 function holderOf(remoteAddress = ""): string | undefined {
-  const address = remoteAddress.replace(/^::ffff:/, "");
-  if (address === "127.0.0.1" || address === "::1") return undefined;
-  if (!address.includes(":")) return address;
-  const [first = "", last = ""] = address.split("::");
-  const groups = (text: string): string[] => (text === "" ? [] : text.split(":"));
-  const zeros = Array.from({ length: 8 - groups(first).length - groups(last).length }, () => "0");
-  return [...groups(first), ...(address.includes("::") ? zeros : []), ...groups(last)].slice(0, 4).join(":");
+  const address = plainAddress(remoteAddress);
+  return address === "127.0.0.1" || address === "::1" ? undefined : subscriberOf(address);
 }

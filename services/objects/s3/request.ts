@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { plainAddress } from "../../../kernel/peerAddress.ts";
 import { S3Error } from "./errors.ts";
 
 /** One request, taken apart once: what is addressed, and what was said about it. */
@@ -61,7 +62,7 @@ function sourceOf(
   peer: string | undefined,
   headers: Map<string, string>,
 ): Pick<S3Request, "remoteAddress" | "secure" | "tlsVersion"> {
-  const address = peer?.replace(/^::ffff:/, "");
+  const address = peer && plainAddress(peer);
   if (address !== "127.0.0.1" && address !== "::1") return { remoteAddress: address, secure: false };
   const told = headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
   const tlsVersion = headers.get("x-forwarded-tls-version");

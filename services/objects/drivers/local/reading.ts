@@ -107,13 +107,24 @@ interface Source {
 }
 type OpenRemote = (segment: Segment) => Promise<Source>;
 
+/** Reads a block ahead of who takes them: the disk's thread is at the next one while this one is checked and sent. */
 class FileSource implements Source {
   readonly #file: FileHandle;
+  #ahead: Promise<Buffer | undefined> | undefined;
   constructor(file: FileHandle) {
     this.#file = file;
   }
 
   async read(segment: Segment, done: number): Promise<Buffer | undefined> {
+    const block = await (this.#ahead ?? this.#block(segment, done));
+    const next = done + (block?.length ?? 0);
+    this.#ahead = block && next < segment.sizeBytes ? this.#block(segment, next) : undefined;
+    // Told to who asks for it.
+    this.#ahead?.catch(() => {});
+    return block;
+  }
+
+  async #block(segment: Segment, done: number): Promise<Buffer | undefined> {
     const wanted = Math.min(blockBytes, segment.sizeBytes - done);
     const block = segment.sizeBytes < blockBytes ? Buffer.allocUnsafeSlow(wanted) : blocks.take();
     const { bytesRead } = await this.#file.read(block, 0, wanted, segment.from + done);
@@ -121,8 +132,10 @@ class FileSource implements Source {
     return bytesRead === block.length ? block : block.subarray(0, bytesRead);
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    const unread = await this.#ahead?.catch(() => undefined);
+    if (unread) blocks.give(unread);
+    await this.#file.close();
   }
 }
 
@@ -178,7 +191,8 @@ class SegmentStream extends Readable {
   #cipher: Cipheriv | undefined;
 
   constructor(segments: Segment[], first: Source | undefined, pins: (string | undefined)[], openRemote: OpenRemote) {
-    super({ highWaterMark: blockBytes });
+    // A slow reader holds no more than what is being sent and the block read ahead.
+    super({ highWaterMark: 0 });
     this.#segments = segments;
     this.#source = first;
     this.#pins = pins;

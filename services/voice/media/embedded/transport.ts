@@ -1,5 +1,5 @@
 import type { RemoteInfo, Socket } from "node:dgram";
-import { plainAddress } from "../../../../kernel/datagrams.ts";
+import { plainAddress } from "../../../../kernel/peerAddress.ts";
 import { type DtlsIdentity, type DtlsTransport, startDtls } from "../rtp/dtls.ts";
 import { SrtpContext } from "../rtp/srtp.ts";
 import { type BindingRequest, bindingResponse, isStun, readBindingRequest } from "../rtp/stun.ts";

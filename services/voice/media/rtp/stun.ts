@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { crc32 } from "node:zlib";
+import { plainAddress } from "../../../../kernel/peerAddress.ts";
 
 /** STUN (RFC 8489) as far as ICE-lite needs it (RFC 8445 section 2.5): answers to binding requests that know our password. */
 const cookie = 0x2112a442;
@@ -62,7 +63,7 @@ function integrity(bytes: Buffer, at: number, password: string): Buffer {
 }
 
 function xorMappedAddress(transaction: Buffer, address: string, port: number): Buffer {
-  const plain = address.startsWith("::ffff:") && isIPv4(address.slice(7)) ? address.slice(7) : address;
+  const plain = plainAddress(address);
   const bytes = isIPv6(plain) ? ipv6Bytes(plain) : Buffer.from(plain.split(".").map(Number));
   const value = Buffer.alloc(4 + bytes.length);
   value[1] = bytes.length === 16 ? 2 : 1;

@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { connect as connectTcp, createServer as createTcpServer, isIP, isIPv6, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
-import { plainAddress } from "../../../../kernel/datagrams.ts";
+import { plainAddress } from "../../../../kernel/peerAddress.ts";
 import type { Binding, Hop, Source, Transport } from "../ports.ts";
 import { type ConnectionFlow, defaultPort, type Flow, type FlowEvents } from "./flow.ts";
 import { LocalAddresses } from "./localAddresses.ts";

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import { datagramLookup, plainAddress } from "../../../../kernel/datagrams.ts";
+import { datagramLookup } from "../../../../kernel/datagrams.ts";
+import { plainAddress } from "../../../../kernel/peerAddress.ts";
 import type { Source } from "../ports.ts";
 import type { Flow, FlowEvents } from "./flow.ts";
 
