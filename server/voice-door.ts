@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import type { FastifyInstance } from "fastify";
+import { plainAddress } from "../kernel/peerAddress.ts";
 
 /** Where browsers' phones speak SIP over WebSocket (RFC 7118), at the console's own address. */
 export const phonePath = "/sip";

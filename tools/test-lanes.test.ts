@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { choose, type Demand, room, runBeside } from "./test-lanes.ts";
 
 const unit: Demand = { weight: 1, engines: [], speaks: false };
@@ -49,8 +49,36 @@ test("all run once, never more than there is room for, and the check takes its p
     for (const engine of engines) busy.splice(busy.indexOf(engine), 1);
     now -= weight;
   };
-  await runBeside(names, run, { check, demand });
+  await runBeside(names, run, { check, demand, unused: () => 0 });
   assert.deepEqual([...begun].sort(), [...names].sort());
   assert.deepEqual([fullest, now], [room, 0]);
   assert.ok(besideCheck > 0);
+});
+
+test("one more begins when processors are idle, and no second one before they are idle again", async () => {
+  const ends = new Map<string, () => void>();
+  let unused = 0;
+  let looks = 0;
+  const all = runBeside(["a", "b", "c", "d", "e"], (name) => new Promise<void>((resolve) => ends.set(name, resolve)), {
+    demand: () => unit,
+    unused: () => {
+      looks++;
+      const share = unused;
+      unused = 0;
+      return share;
+    },
+    lookMs: 1,
+  });
+  const lookedTwice = async () => {
+    const before = looks;
+    while (looks < before + 2) await sleep(1);
+    return [...ends.keys()].join("");
+  };
+  assert.equal(await lookedTwice(), "abc");
+  unused = 0.3;
+  assert.equal(await lookedTwice(), "abcd");
+  assert.equal(await lookedTwice(), "abcd");
+  const ending = setInterval(() => ends.forEach((end) => void end()), 1);
+  await all;
+  clearInterval(ending);
 });

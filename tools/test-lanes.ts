@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** What takes long, the longest first: begun at the end, such a file would have the machine for itself. */
 const long = [
@@ -45,6 +47,10 @@ export const room = 3;
 const weights = { scenario: 1.25, unit: 1, speech: 0.5 };
 /** Their sounds are measured: they must not be late for each other. */
 const mostSpeaking = 2;
+/** Files that wait (for a phone, for an engine) leave processors idle: with so much of them unused between two looks, one more begins. */
+const unusedShare = 0.25;
+/** Whatever the processors say: memory, and what begins to compute later. */
+const mostRoom = 2 * room;
 /** Of the checks: types and lint. */
 const checks: Demand = { weight: 1, engines: [], speaks: false };
 
@@ -60,11 +66,19 @@ export function demandOf(file: string): Demand {
   };
 }
 
-/** Runs all, as many beside each other as there is room for, in their order as far as it goes. `check` computes beside them until it resolves. */
+/**
+ * Runs all, as many beside each other as there is room for, and one more whenever processors are idle, in their order as far as it goes. `check` computes
+ * beside them until it resolves.
+ */
 export async function runBeside(
   files: readonly string[],
   run: (file: string) => Promise<unknown>,
-  { check, demand = demandOf }: { check?: Promise<unknown> | undefined; demand?: typeof demandOf } = {},
+  {
+    check,
+    demand = demandOf,
+    unused = unusedProcessors(),
+    lookMs = 4000,
+  }: { check?: Promise<unknown> | undefined; demand?: typeof demandOf; unused?: () => number; lookMs?: number } = {},
 ): Promise<void> {
   const waiting = files.map((file) => ({ file, demand: demand(file) }));
   const running = new Map<Promise<void>, Demand>();
@@ -73,23 +87,48 @@ export async function runBeside(
     running.set(over, demand);
   };
   if (check) add(check, checks);
+  let now = room;
   while (waiting.length > 0 || running.size > 0) {
     const next = choose(
       waiting.map((each) => each.demand),
       [...running.values()],
+      now,
     );
+    now = room;
     const [begun] = next === -1 ? [] : waiting.splice(next, 1);
-    if (begun) add(run(begun.file), begun.demand);
-    else await Promise.race(running.keys());
+    if (begun) {
+      add(run(begun.file), begun.demand);
+      unused();
+      continue;
+    }
+    const ended = Promise.race(running.keys()).then(() => true);
+    while (!(await Promise.race([ended, sleep(lookMs, false, { ref: false })])))
+      if (unused() > unusedShare) {
+        now = mostRoom;
+        break;
+      }
   }
+}
+
+/** The share of this machine's processors, 0 to 1, that nobody used since it was asked the last time. */
+function unusedProcessors(): () => number {
+  let before = { idle: 0, all: 0 };
+  return () => {
+    const times = cpus().map((each) => each.times);
+    const idle = times.reduce((sum, each) => sum + each.idle, 0);
+    const all = times.flatMap((each) => Object.values(each)).reduce((sum, each) => sum + each, 0);
+    const share = all === before.all ? 0 : (idle - before.idle) / (all - before.all);
+    before = { idle, all };
+    return share;
+  };
 }
 
 /**
  * Which one begins now, or -1: those with an engine first, as only one at a time has it, then what speaks, which would leave the processors idle if it
  * were left to itself at the end; two of one engine only when nothing else is left.
  */
-export function choose(waiting: readonly Demand[], running: readonly Demand[]): number {
-  const free = room - running.reduce((sum, { weight }) => sum + weight, 0);
+export function choose(waiting: readonly Demand[], running: readonly Demand[], most = room): number {
+  const free = most - running.reduce((sum, { weight }) => sum + weight, 0);
   const busy = running.flatMap(({ engines }) => engines);
   const maySpeak = running.filter(({ speaks }) => speaks).length < mostSpeaking;
   const clashes = ({ engines }: Demand) => engines.some((each) => busy.includes(each));
