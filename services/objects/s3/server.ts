@@ -217,12 +217,8 @@ class S3Door {
     };
     try {
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
-      const headers = {
-        ...answer.headers,
-        ...regionHeader(context),
-        ...(context.charged && { "x-amz-request-charged": "requester" }),
-      };
-      return { ...answer, headers };
+      const more = { ...regionHeader(context), ...(context.charged && { "x-amz-request-charged": "requester" }) };
+      return Object.keys(more).length > 0 ? { ...answer, headers: { ...answer.headers, ...more } } : answer;
     } catch (error) {
       const refusal = await hideMissing(context, context.opened, naming(toS3Error(error), request));
       Object.assign(refusal.headers, regionHeader(context));
