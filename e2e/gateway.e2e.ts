@@ -1,10 +1,22 @@
 /** The gateway beside its cloud: started with it, found again after any death, and ended with it. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { Agent } from "node:https";
+import type { LookupFunction } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
+import { connect as tlsConnect } from "node:tls";
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { chromium } from "playwright-core";
 import { runningKhmara } from "../server/data-folder.ts";
 import { gatewayProcesses } from "../server/gateway-process.ts";
@@ -99,6 +111,48 @@ describe("the gateway of a cloud", { skip: dockerMissing() ?? false }, () => {
     const put = await curl(...s3, "-T", file, `${objects}/upload.bin`);
     assert.match(put.head, new RegExp(`"${createHash("md5").update(bytes).digest("hex")}"`));
     assert.match((await curl(...s3, "-I", `${objects}/upload.bin`)).head, /content-length: 20000000/i);
+  });
+
+  test("a library that knows S3 has its bucket in the host's name, over TLS, in parts and with a key of its own", async () => {
+    const { client, projectId } = await cloud.signIn();
+    const { accessKeyId, secretAccessKey } = await client.accessKeyCreate({ project: projectId as never, name: "hosted" });
+    const Bucket = "hosted-bucket";
+    const { httpsPort: port = 0 } = cloud.apps ?? {};
+    const host = `${Bucket}.${objectsHost}`;
+    const socket = tlsConnect({ host: "127.0.0.1", port, servername: host, rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const ca = socket.getPeerX509Certificate()?.toString() as string;
+    socket.destroy();
+    // A name below localhost is not in every DNS. Nothing else is let pass: this certificate, for the name that is asked.
+    const lookup: LookupFunction = (_, options, found) =>
+      options.all ? found(null, [{ address: "127.0.0.1", family: 4 }]) : found(null, "127.0.0.1", 4);
+    const s3 = new S3Client({
+      endpoint: `https://${objectsHost}:${port}`,
+      region: "us-east-1",
+      credentials: { accessKeyId, secretAccessKey },
+      requestHandler: { httpsAgent: new Agent({ ca, allowPartialTrustChain: true, lookup }) },
+    });
+    const key = randomBytes(32);
+    const own = {
+      SSECustomerAlgorithm: "AES256",
+      SSECustomerKey: key.toString("base64"),
+      SSECustomerKeyMD5: createHash("md5").update(key).digest("base64"),
+    };
+    try {
+      await client.bucketCreate({ project: projectId as never, name: Bucket });
+      await s3.send(new PutObjectCommand({ Bucket, Key: "a b/ü", Body: "hosted", ...own }));
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: "a b/ü", ...own }));
+      assert.equal(await Body?.transformToString(), "hosted");
+      await assert.rejects(s3.send(new GetObjectCommand({ Bucket, Key: "a b/ü" })), { name: "InvalidRequest" });
+      const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: "whole", ...own }));
+      const part = { Bucket, Key: "whole", UploadId, PartNumber: 1, Body: "part", ...own };
+      const { ETag } = await s3.send(new UploadPartCommand(part));
+      const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+      const done = await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key: "whole", UploadId, MultipartUpload, ...own }));
+      assert.equal(done.Location, `https://${host}:${port}/whole`);
+    } finally {
+      s3.destroy();
+    }
   });
 
   test("a bucket is a website with the word of a client that knows S3", async () => {

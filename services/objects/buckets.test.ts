@@ -4,6 +4,7 @@ import { verifyChain } from "../../kernel/audit.ts";
 import { newId } from "../../kernel/ids.ts";
 import { setQuota } from "../../kernel/quota.ts";
 import { type TestCloud, testCloud } from "./testing/fixture.ts";
+import { openS3Door } from "./testing/s3Door.ts";
 
 let cloud: TestCloud;
 before(async () => {
@@ -159,6 +160,21 @@ test("emptying takes objects, trash and uploads, and the bucket when asked", asy
   for (let index = 0; index < 30; index++) await cloud.put(bucket.id, `f/${index}`, "x");
   await cloud.ended((await cloud.call("editor", "POST", `${at}/trash`, { keys: ["f/1"] })).body.id);
   await cloud.call("editor", "POST", `${at}/uploads`, { key: "big", sizeBytes: 10 });
+  const door = await openS3Door(cloud);
+  await cloud.bucket("binned");
+  await cloud.put("binned", "a", "x");
+  await cloud.ended((await cloud.call("editor", "POST", "/buckets/binned/trash", { keys: ["a"] })).body.id);
+  const binned = await door.call({ method: "DELETE", path: "/binned" });
+  assert.equal(binned.status, 409);
+  assert.match(
+    binned.text,
+    /<Code>BucketNotEmpty<.*trash.* holds 1 objects.*khmara bucket empty binned/,
+    "its list shows nothing",
+  );
+  await cloud.put("binned", "b", "x");
+  const full = await door.call({ method: "DELETE", path: "/binned" });
+  assert.match(full.text, /<Message>The bucket you tried to delete is not empty</);
+  await door.stop();
   const unsure = await cloud.call("editor", "POST", `${at}/empty`, { confirm: "other" });
   assert.equal(unsure.status, 400);
   assert.equal((await cloud.call("editor", "DELETE", at)).body.reason, "bucket_not_empty");

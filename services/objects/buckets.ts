@@ -49,8 +49,8 @@ export async function createBucket(
   );
 }
 
-const notEmpty = (reason: string, message: string): CloudError =>
-  new CloudError("failed_precondition", message, { details: { resource: "bucket", reason } });
+const notEmpty = (reason: string, message: string, details: { trash?: true } = {}): CloudError =>
+  new CloudError("failed_precondition", message, { details: { resource: "bucket", reason, ...details } });
 
 /**
  * In a transaction of its own or the request's. The store drops its part as the last thing before the commit: a crash in between
@@ -77,7 +77,8 @@ export async function deleteBucket(tx: Tx, store: ObjectStore, id: string): Prom
   if (trash.objects > 0) {
     throw notEmpty(
       "bucket_not_empty",
-      `The trash of the bucket ${bucket.name} still holds ${trash.objects} objects. Empty the bucket, which deletes them for good.`,
+      `The trash of the bucket ${bucket.name} still holds ${trash.objects} objects. Empty the bucket, which deletes them for good, in the console or with: khmara bucket empty ${bucket.name}`,
+      { trash: true },
     );
   }
   await removeBucket(tx, store, bucket);

@@ -88,15 +88,19 @@ export interface BucketSettings {
   encryption?: "server" | "none";
   /** Of `server`: under the name of the managed key, and how that was said. */
   managedKey?: { keyId?: string; bucketKey: boolean };
+  /** Whether writes may come with a customer's key, as it was said; the door holds to it. Absent: nothing was said, and they may. */
+  customerKeys?: "allowed" | "blocked";
 }
 
+/** null: nothing is said any more. */
+export type SettingsChange = {
+  [K in keyof BucketSettings]?: BucketSettings[K] | undefined | (K extends "customerKeys" ? null : never);
+};
+
 /** failed_precondition where the two do not go together. */
-export function withChange(
-  settings: BucketSettings,
-  change: { [K in keyof BucketSettings]?: BucketSettings[K] | undefined },
-): BucketSettings {
+export function withChange(settings: BucketSettings, change: SettingsChange): BucketSettings {
   const { versioning = settings.versioning, engine = settings.engine, lock = settings.lock } = change;
-  const { encryption = settings.encryption } = change;
+  const { encryption = settings.encryption, customerKeys = settings.customerKeys } = change;
   const managedKey = change.encryption === undefined ? settings.managedKey : change.managedKey;
   if (lock !== undefined && versioning !== "enabled")
     throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
@@ -108,6 +112,7 @@ export function withChange(
     ...(lock !== undefined && { lock }),
     ...(encryption !== undefined && { encryption }),
     ...(encryption === "server" && managedKey !== undefined && { managedKey }),
+    ...(customerKeys != null && { customerKeys }),
   };
 }
 

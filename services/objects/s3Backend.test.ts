@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { CloudError } from "../../kernel/errors.ts";
 import { setQuota } from "../../kernel/quota.ts";
+import type { ObjectStore } from "./driver.ts";
 import type { S3Caller } from "./s3/backend.ts";
 import { type TestCloud, testCloud } from "./testing/fixture.ts";
 
@@ -10,8 +12,17 @@ let viewer: S3Caller;
 let neighbour: S3Caller;
 let stranger: S3Caller;
 let readOnly: S3Caller;
+let settingsFail = false;
 before(async () => {
-  cloud = await testCloud({ runner: false });
+  const wrapStore = (store: ObjectStore): ObjectStore => {
+    const { settingsUpdate } = store;
+    store.settingsUpdate = async (...change) => {
+      if (settingsFail) throw new CloudError("internal", "The disk is gone.");
+      return settingsUpdate(...change);
+    };
+    return store;
+  };
+  cloud = await testCloud({ runner: false, wrapStore });
   const resolve = async (key: string) => (await cloud.objects.s3Credentials.resolve(key))!.caller;
   [editor, viewer, neighbour, stranger, readOnly] = (await Promise.all(
     ["KEYEDITOR", "KEYVIEWER", "KEYNEIGHBOUR", "KEYSTRANGER", "KEYREADONLY"].map(resolve),
@@ -132,6 +143,17 @@ test("an editor lets a bucket keep versions, by S3 or the API; only an administr
   const audited = await cloud.database
     .sql`select user_agent from kernel.audit_entries where resource_id = ${bucket.bucketId} and action = 'objects.bucket.update'`;
   assert.equal(audited.length, 2);
+});
+
+test("a bucket that is to lock what it holds is never there without its lock", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const lock = { versioning: "enabled", lock: {} } as const;
+  settingsFail = true;
+  await assert.rejects(backend.bucketCreate(editor, "s3-locked", {}, lock), isCode("internal"));
+  settingsFail = false;
+  await assert.rejects(backend.bucketByName("s3-locked"), isCode("not_found"));
+  const { bucketId } = await backend.bucketCreate(editor, "s3-locked", {}, lock);
+  assert.deepEqual(await backend.store.settings(bucketId), lock);
 });
 
 test("a bucket that encrypts does so for all who write, and what has a customer's key is not given out without it", async () => {

@@ -176,7 +176,7 @@ export function createS3Backend(parts: {
       if (!bucket || bucket.state === "deleting") throw notFound("bucket");
       return view(bucket);
     },
-    async bucketCreate(caller, name, configuration = {}) {
+    async bucketCreate(caller, name, configuration = {}, settings = {}) {
       const holder = holderOf(caller);
       check(caller, "objects.bucket.create", holder);
       const bucket = await changing(name, visibilityOf(holder.principal), async (tx) => {
@@ -187,8 +187,13 @@ export function createS3Backend(parts: {
           ...subjectOf(created),
           action: "objects.bucket.create",
           actor: actorOf(holder.principal),
-          after: { name, ...configuration, accessKeyId: caller.accessKeyId },
+          after: { name, ...configuration, ...settings, accessKeyId: caller.accessKeyId },
         });
+        // Before the commit: a bucket that is to lock what it holds is never there without that. Settings of one that did not come to be say nothing.
+        if (Object.keys(settings).length > 0)
+          tx.beforeCommit(async () => {
+            await store.settingsUpdate(created.id, settings);
+          });
         return created;
       });
       return view(bucket);

@@ -1,6 +1,6 @@
-import type { CloudError } from "../../kernel/errors.ts";
+import { CloudError } from "../../kernel/errors.ts";
 import type { Id } from "../../kernel/ids.ts";
-import type { ObjectStore, StoredObject, VersionPosition } from "./driver.ts";
+import type { ObjectStore, StoredObject, Upload, VersionPosition } from "./driver.ts";
 
 export interface Selection {
   keys: readonly string[];
@@ -119,20 +119,35 @@ const versionName = ({ key, versionId }: VersionPosition): VersionPosition => ({
   ...(versionId !== undefined && { versionId }),
 });
 
-/** Gives up all uploads that were begun before; those go that nobody completes. */
+/** When an upload was begun, or its newest part came. */
+async function lastWritten(store: ObjectStore, bucketId: Id<"bucket">, { uploadId, startedAtMs }: Upload): Promise<number> {
+  let newestMs = startedAtMs;
+  for (let after: number | undefined; ; ) {
+    const list = await store.partList(bucketId, uploadId, { limit: atOnce, ...(after !== undefined && { after }) });
+    for (const { modifiedAtMs } of list.parts) newestMs = Math.max(newestMs, modifiedAtMs);
+    if (list.next === undefined) return newestMs;
+    after = list.next;
+  }
+}
+
+/** Gives up all uploads, or those into which nothing has come since `beforeMs`, but for those that are to be kept. */
 export async function abortUploads(
   store: ObjectStore,
   bucketId: Id<"bucket">,
-  options: { signal?: AbortSignal; beforeMs?: number } = {},
+  options: { signal?: AbortSignal; beforeMs?: number; keep?: (upload: Upload) => boolean } = {},
 ): Promise<number> {
-  const { signal, beforeMs = Number.POSITIVE_INFINITY } = options;
+  const { signal, beforeMs = Number.POSITIVE_INFINITY, keep = () => false } = options;
   let aborted = 0;
   let at: { after?: string; afterUploadId?: string } = {};
   for (;;) {
     signal?.throwIfAborted();
     const list = await store.uploadList(bucketId, { limit: atOnce, ...at });
     for (const upload of list.uploads) {
-      if (upload.startedAtMs > beforeMs) continue;
+      if (upload.startedAtMs > beforeMs || keep(upload)) continue;
+      if (beforeMs < Number.POSITIVE_INFINITY) {
+        const lastMs = await lastWritten(store, bucketId, upload).catch(ifGone);
+        if (lastMs === undefined || lastMs > beforeMs) continue;
+      }
       // Completed or given up in the meantime: just as well.
       await store.uploadAbort(bucketId, upload.uploadId).then(
         () => aborted++,
@@ -142,4 +157,8 @@ export async function abortUploads(
     if (!list.next) return aborted;
     at = list.next;
   }
+}
+
+function ifGone(error: unknown): undefined {
+  if (!CloudError.is(error, "not_found")) throw error;
 }

@@ -7,8 +7,9 @@ import { deliverAccessLogs } from "./accessLogs/deliver.ts";
 import type { BackupOperations } from "./backup/operations.ts";
 import { backupWorker } from "./backup/worker.ts";
 import { type Changes, watchStore } from "./changes.ts";
-import type { ObjectStore } from "./driver.ts";
+import type { ObjectStore, Upload } from "./driver.ts";
 import { carryOut } from "./lifecycle/carryOut.ts";
+import { abortOf } from "./lifecycle/rules.ts";
 import { createDeliveries } from "./notifications/deliveries.ts";
 import { origins } from "./notifications/origin.ts";
 import { scrubWorker } from "./scrub/worker.ts";
@@ -68,7 +69,10 @@ export function objectWorkers(parts: {
       async run(signal) {
         const beforeMs = now() - unfinishedDays * dayMs;
         for (const bucket of await database.transaction("system", bucketStore.all)) {
-          const aborted = await abortUploads(store, bucket.id, { signal, beforeMs });
+          // Where a rule of the bucket says when, that is when (objects.lifecycle).
+          const rules = bucket.configuration?.lifecycle ?? [];
+          const keep = (upload: Upload) => abortOf(rules, upload) !== undefined;
+          const aborted = await abortUploads(store, bucket.id, { signal, beforeMs, keep });
           if (aborted > 0) log.info({ bucket: bucket.name, uploads: aborted }, "gave up uploads that nobody finished");
         }
         await database.transaction("system", uploadStore.forgetOld);

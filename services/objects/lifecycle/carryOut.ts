@@ -2,7 +2,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { Id } from "../../../kernel/ids.ts";
 import type { ObjectStore, VersionEntry, VersionPosition } from "../driver.ts";
 import { inParallel } from "../walk.ts";
-import { expiryOf, type LifecycleRule, markerExpired, prefixesOf, uploadExpired, versionExpired } from "./rules.ts";
+import { abortOf, expiryOf, type LifecycleRule, markerExpired, prefixesOf, versionExpired } from "./rules.ts";
 
 const atOnce = 500;
 
@@ -132,7 +132,8 @@ async function expireUploads(
       ...at,
     });
     for (const upload of page.uploads) {
-      if (!uploadExpired(rules, upload, nowMs)) continue;
+      const abort = abortOf(rules, upload);
+      if (abort === undefined || abort.atMs > nowMs) continue;
       // Completed or given up in the meantime: just as well.
       const gone = dryRun || (await store.uploadAbort(bucketId, upload.uploadId).then(() => true, ignoreMissing));
       if (gone) counts.uploads++;

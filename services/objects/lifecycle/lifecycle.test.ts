@@ -122,3 +122,27 @@ test("the worker carries out what was put by S3", async () => {
   await work();
   assert.deepEqual(await keys(bucket.bucketId), ["kept"]);
 });
+
+test("an upload that nobody goes on with is given up after a week without a part, unless a rule of its bucket says when", async () => {
+  const { s3Backend: backend } = cloud.objects;
+  const { caller: editor } = (await cloud.objects.s3Credentials.resolve("KEYEDITOR"))!;
+  const { bucketId, ...bucket } = await backend.bucketCreate(editor, "uploads-bucket");
+  const lifecycle = [rule({ filter: { prefix: "slow/" }, abortUploadsDays: 30 })];
+  await backend.configurationUpdate(editor, { bucketId, ...bucket }, { lifecycle });
+  const begin = async (key: string) => (await store.uploadCreate(bucketId, key)).uploadId;
+  await begin("left");
+  await begin("slow/left");
+  const busy = await begin("busy");
+  const part = (number: number) => store.partPut(bucketId, busy, number, bodyOf("x"));
+  await part(1);
+  const work = async () => {
+    await cloud.objects.service.workers!.find(({ name }) => name === "objects.uploads")!.run(AbortSignal.timeout(60_000));
+    return (await store.uploadList(bucketId, { limit: 10 })).uploads.map(({ key }) => key);
+  };
+  nowMs += 5 * dayMs;
+  await part(2);
+  nowMs += 3 * dayMs;
+  assert.deepEqual(await work(), ["busy", "slow/left"]);
+  nowMs += 5 * dayMs;
+  assert.deepEqual(await work(), ["slow/left"]);
+});

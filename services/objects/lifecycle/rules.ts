@@ -76,14 +76,19 @@ export const versionExpired = (
     return version.newer >= (noncurrent.newerVersions ?? 0) && dueAfter(version.noncurrentSinceMs, noncurrent.days) <= nowMs;
   });
 
-export const uploadExpired = (rules: readonly LifecycleRule[], upload: Upload, nowMs: number): boolean =>
-  rules.some(
-    (rule) =>
-      rule.enabled &&
-      rule.abortUploadsDays !== undefined &&
-      upload.key.startsWith(rule.filter.prefix ?? "") &&
-      dueAfter(upload.startedAtMs, rule.abortUploadsDays) <= nowMs,
-  );
+/** When an upload is given up, by the first rule that says so. */
+export function abortOf(
+  rules: readonly LifecycleRule[],
+  { key, startedAtMs }: Pick<Upload, "key" | "startedAtMs">,
+): { atMs: number; ruleId: string } | undefined {
+  let first: { atMs: number; ruleId: string } | undefined;
+  for (const { id, enabled, filter, abortUploadsDays } of rules) {
+    if (!enabled || abortUploadsDays === undefined || !key.startsWith(filter.prefix ?? "")) continue;
+    const atMs = dueAfter(startedAtMs, abortUploadsDays);
+    if (first === undefined || atMs < first.atMs) first = { atMs, ruleId: id };
+  }
+  return first;
+}
 
 /** The prefixes that have to be walked, none inside another. */
 export function prefixesOf(rules: readonly LifecycleRule[]): string[] {

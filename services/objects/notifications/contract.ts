@@ -13,9 +13,11 @@ const names: Record<string, readonly string[]> = {
   LifecycleExpiration: ["Delete", "DeleteMarkerCreated"],
 };
 /** Those of S3 that happen here. */
-export const eventNames: readonly string[] = Object.entries(names).flatMap(([family, each]) =>
-  ["*", ...each].map((name) => `s3:${family}:${name}`),
-);
+export const eventNames: readonly string[] = [
+  ...Object.entries(names).flatMap(([family, each]) => ["*", ...each].map((name) => `s3:${family}:${name}`)),
+  // The only one of its family, so there is no name for them all.
+  "s3:ObjectAcl:Put",
+];
 /** Those of S3 that never happen here: there are no replicas, no archive and no tiers. They may stand in a document. */
 export const idleEventNames: readonly string[] = [
   "s3:ReducedRedundancyLostObject",
@@ -30,7 +32,6 @@ export const idleEventNames: readonly string[] = [
   "s3:ObjectRestore:Delete",
   "s3:LifecycleTransition",
   "s3:IntelligentTiering",
-  "s3:ObjectAcl:Put",
 ];
 
 const name = z

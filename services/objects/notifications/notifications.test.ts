@@ -124,12 +124,13 @@ test("what S3 refuses is refused", async () => {
 
 test("each change that is wanted is told once, signed, as S3 writes it", async () => {
   const skip = { headers: { "x-amz-skip-destination-validation": "true" } };
-  await put(document(topic(["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*"])), skip);
+  await put(document(topic(["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*", "s3:ObjectAcl:Put"])), skip);
   const call = (method: string, path: string, rest: object = {}) => door.call({ method, path: `/shop-box${path}`, ...rest });
   const written = await call("PUT", "/a%20b%2B%D1%86.csv", { body: "12345" });
   await call("PUT", "/copy", { headers: { "x-amz-copy-source": "/shop-box/a%20b%2B%D1%86.csv" } });
   await call("PUT", "/copy?tagging", { body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>" });
   await call("DELETE", "/copy?tagging");
+  assert.equal((await call("PUT", "/copy?acl", { headers: { "x-amz-acl": "public-read" } })).status, 200);
   const uploadId = /<UploadId>(\w+)/.exec((await call("POST", "/parts?uploads")).text)?.[1];
   const part = await call("PUT", `/parts?partNumber=1&uploadId=${uploadId}`, { body: "part" });
   await call("POST", `/parts?uploadId=${uploadId}`, {
@@ -140,12 +141,13 @@ test("each change that is wanted is told once, signed, as S3 writes it", async (
   const body = "<Delete><Object><Key>parts</Key></Object></Delete>";
   await call("POST", "?delete", { body, headers: { "Content-MD5": createHash("md5").update(body).digest("base64") } });
   await cloud.put("shop-box", "by-api", "x");
-  const deliveries = await told(8);
+  const deliveries = await told(9);
   const records = recordsOf(deliveries);
   const shown = (list: typeof records) => list.map(({ eventName, s3 }) => `${eventName} ${s3.object.key}`).sort();
   assert.deepEqual(
     shown(records),
     [
+      "ObjectAcl:Put copy",
       "ObjectCreated:CompleteMultipartUpload parts",
       "ObjectCreated:Copy copy",
       "ObjectCreated:Put a+b%2B%D1%86.csv",

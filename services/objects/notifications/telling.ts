@@ -227,11 +227,13 @@ export function tellingStore(
     },
     async mark(bucketId, key, marks, options) {
       const object = await store.mark(bucketId, key, marks, options);
-      if (marks.tags !== undefined) {
-        const name = `ObjectTagging:${Object.keys(marks.tags).length > 0 ? "Put" : "Delete"}`;
-        const { versionId, sizeBytes, etag } = object;
-        await told(bucketId, () => [{ name, key, atMs: Date.now(), versionId, sizeBytes, etag }]);
-      }
+      const names = [
+        ...(marks.tags === undefined ? [] : [`ObjectTagging:${Object.keys(marks.tags).length > 0 ? "Put" : "Delete"}`]),
+        ...(marks.access === undefined ? [] : ["ObjectAcl:Put"]),
+      ];
+      const { versionId, sizeBytes, etag } = object;
+      if (names.length > 0)
+        await told(bucketId, () => names.map((name) => ({ name, key, atMs: Date.now(), versionId, sizeBytes, etag })));
       return object;
     },
   };

@@ -1,7 +1,7 @@
 import type { Id } from "../../../kernel/ids.ts";
 import type { BucketConfiguration, ConfigurationChange } from "../configuration.ts";
 import type { CorsRule } from "../cors.ts";
-import type { BucketSettings, ObjectStore } from "../driver.ts";
+import type { ObjectStore, SettingsChange } from "../driver.ts";
 import type { StorageRoom } from "../storageQuota.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
 import type { Policy } from "./access/policy.ts";
@@ -96,8 +96,8 @@ export interface S3Backend {
   ): Promise<{ buckets: S3Bucket[]; next?: string }>;
   /** not_found when there is none. Names are the whole cloud's: that one is taken is no secret. */
   bucketByName(name: string): Promise<S3Bucket>;
-  /** permission_denied unless the caller's role allows it in its project. */
-  bucketCreate(caller: S3Caller, name: string, configuration?: BucketConfiguration): Promise<S3Bucket>;
+  /** permission_denied unless the caller's role allows it in its project. It has its settings as soon as it is there. */
+  bucketCreate(caller: S3Caller, name: string, configuration?: BucketConfiguration, settings?: SettingsChange): Promise<S3Bucket>;
   /**
    * Whether a role in the bucket's project allows this; `none` leaves it to policies and lists. permission_denied when nothing can allow it to this
    * caller: a key for reading or of another bucket, an organisation that is suspended, a role at home that is too low.
@@ -112,7 +112,7 @@ export interface S3Backend {
   /** null takes one away. */
   configurationUpdate(caller: S3Caller, bucket: S3Bucket, change: ConfigurationChange): Promise<void>;
   /** failed_precondition (details.reason `versioning_locked`). */
-  settingsUpdate(caller: S3Caller, bucket: S3Bucket, change: Partial<BucketSettings>): Promise<void>;
+  settingsUpdate(caller: S3Caller, bucket: S3Bucket, change: SettingsChange): Promise<void>;
   /** `work` stores something, for which it takes room: quota_exceeded when there is none. */
   room<T>(bucket: S3Bucket, work: (room: StorageRoom) => Promise<T>): Promise<T>;
   website(bucket: S3Bucket): Promise<WebsiteConfiguration | undefined>;

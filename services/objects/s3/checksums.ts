@@ -119,6 +119,10 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
   return { algorithm, expected: () => value };
 }
 
+/** Whether the bytes come with anything that they are checked by. */
+export const bringsDigest = (request: S3Request): boolean =>
+  request.headers.has("content-md5") || requestedChecksum(request, new Map()) !== undefined;
+
 /** A header whose value can be no checksum, whatever the body is. */
 export const invalidChecksum = (header: string): S3Error =>
   new S3Error("InvalidRequest", `Value for ${header} header is invalid.`);

@@ -71,7 +71,7 @@ test("a configuration is put, shown as it was put, and taken away", async () => 
 
 test("what a bucket cannot have is told as S3 tells that there is none", async () => {
   for (const [kind, root] of [
-    ["analytics", "ListBucketAnalyticsConfigurationsResult"],
+    ["analytics", "ListBucketAnalyticsConfigurationResult"],
     ["intelligent-tiering", "ListBucketIntelligentTieringConfigurationsOutput"],
     ["inventory", "ListInventoryConfigurationsResult"],
     ["metrics", "ListMetricsConfigurationsResult"],

@@ -83,6 +83,40 @@ test("with keys of the cloud: asked for by a write, or by the bucket for all tha
   assert.equal((await call("GET", "/box-two/default")).text, "hello");
 });
 
+test("a bucket may take no keys of customers: said alone or beside what it encrypts with, and told", async () => {
+  assert.equal((await call("PUT", "/closed")).status, 200);
+  const rule = (inner: string) => `<ServerSideEncryptionConfiguration><Rule>${inner}</Rule></ServerSideEncryptionConfiguration>`;
+  const block = (...types: string[]) =>
+    `<BlockedEncryptionTypes>${types.map((type) => `<EncryptionType>${type}</EncryptionType>`).join("")}</BlockedEncryptionTypes>`;
+  const configure = (inner: string) => call("PUT", "/closed?encryption", {}, rule(inner));
+  const told = async () => (await call("GET", "/closed?encryption")).text;
+  const put = async (name: string) => outcome(await call("PUT", `/closed/${name}`, ofCustomer(key), "x"));
+  for (const wrong of [block("DSSE"), block(), block("SSE-C", "NONE"), ""])
+    assert.deepEqual(outcome(await configure(wrong)), [400, "MalformedXML"], wrong);
+  assert.deepEqual(await put("before"), [200]);
+  const begun = await call("POST", "/closed/parts?uploads", ofCustomer(key));
+  const part = `/closed/parts?partNumber=1&uploadId=${/<UploadId>(\w+)/.exec(begun.text)?.[1]}`;
+  assert.deepEqual(outcome(await configure(block("SSE-C"))), [200]);
+  assert.match(await told(), /<Rule><BlockedEncryptionTypes><EncryptionType>SSE-C<\/EncryptionType><\/BlockedEncryptionTypes>/);
+  const denied = [403, "AccessDenied"];
+  assert.deepEqual(await put("after"), denied);
+  assert.deepEqual(outcome(await call("POST", "/closed/after?uploads", ofCustomer(key))), denied);
+  assert.deepEqual(outcome(await call("PUT", part, ofCustomer(key), "x")), denied);
+  const copy = { ...ofCustomer(key), ...ofSource(key), "x-amz-copy-source": "/closed/before" };
+  assert.deepEqual(outcome(await call("PUT", "/closed/after", copy)), denied);
+  assert.equal((await call("GET", "/closed/before", ofCustomer(key))).text, "x", "what is there is read");
+  assert.equal((await call("PUT", "/closed/plain", {}, "x")).headers[standard], undefined);
+  const aes = "<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>";
+  assert.deepEqual(outcome(await configure(`${aes}${block("NONE")}`)), [200]);
+  assert.match(await told(), /AES256.*<EncryptionType>NONE</);
+  assert.deepEqual(await put("again"), [200]);
+  assert.deepEqual(outcome(await configure(block("SSE-C"))), [200]);
+  assert.match(await told(), /AES256.*<EncryptionType>SSE-C</, "what it encrypts with stays");
+  assert.equal((await call("DELETE", "/closed?encryption")).status, 204);
+  assert.equal((await call("GET", "/closed?encryption")).status, 404);
+  assert.deepEqual(await put("again"), [200]);
+});
+
 test("aws:kms: the key that the cloud manages for the project, by each of its names; of others there is none", async () => {
   const told = ({ status, headers }: Answer): unknown[] => [status, headers[standard], headers[keyIdOf]];
   const first = await call("PUT", "/box-one/kms", { [standard]: "aws:kms" }, "hello");

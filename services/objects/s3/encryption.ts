@@ -80,6 +80,16 @@ export function askedEncryption(request: S3Request, bucket: S3Bucket): Encryptio
   return value === undefined ? undefined : { kind: "server" };
 }
 
+/** AccessDenied for what would be stored with a customer's key in a bucket that takes none ("Blocking or unblocking SSE-C", S3 User Guide). */
+export async function refuseBlockedKey({ request, backend }: S3Context, { bucketId }: S3Bucket): Promise<void> {
+  if (!request.headers.has(`${ofCustomer}algorithm`)) return;
+  if ((await backend.store.settings(bucketId)).customerKeys !== "blocked") return;
+  throw new S3Error(
+    "AccessDenied",
+    "This bucket takes no objects with keys of the customer's own (SSE-C). Leave the key away, or allow it with PutBucketEncryption.",
+  );
+}
+
 export const noTwoLayers = (header: string): S3Error =>
   new S3Error("NotImplemented", "Two layers of encryption (aws:kms:dsse) are not implemented. Use aws:kms or AES256.", {
     fields: { Header: header },

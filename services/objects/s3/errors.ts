@@ -270,8 +270,11 @@ export function toS3Error(error: unknown): S3Error {
   if (error.code === "precondition_failed" && error.details["exists"] === false) code = "NoSuchKey";
   if (reason === "object_locked")
     return new S3Error(code, "Access Denied because object protected by object lock.", { cause: error });
-  const message =
-    reason === "checksum_mismatch" && typeof algorithm === "string"
+  // What this door does not show: the client's own list says that there is nothing.
+  const isHidden = code === "BucketNotEmpty" && error.details["trash"] === true;
+  const message = isHidden
+    ? error.message
+    : reason === "checksum_mismatch" && typeof algorithm === "string"
       ? `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`
       : (knownMessages[code] ?? error.message);
   return new S3Error(code, message, {

@@ -1,7 +1,8 @@
-import type { BucketSettings, ObjectMarks, Retention, StoredObject } from "../driver.ts";
+import type { BucketSettings, ObjectMarks, Retention } from "../driver.ts";
 import { besides } from "./access/actions.ts";
 import { mayDo, type Target } from "./access/decide.ts";
 import type { S3Bucket } from "./backend.ts";
+import { bringsDigest } from "./checksums.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Context } from "./operation.ts";
 import type { S3Request } from "./request.ts";
@@ -60,22 +61,28 @@ export async function lockHeaders(context: S3Context, bucket: S3Bucket): Promise
       until,
       "The retain until date must be provided in ISO 8601 format",
     );
-  return {
+  const lock: Pick<ObjectMarks, "retention" | "legalHold"> = {
     ...(mode !== undefined && { retention: { mode: modes[mode], untilMs: futureTime(until) } }),
     ...(hold !== undefined && { legalHold: hold === "ON" }),
   };
+  // What cannot be put again must have come whole (PutObject, "Content-MD5"). Copies and uploads in parts bring no bytes with these headers.
+  if (context.operation === "PutObject" && !bringsDigest(context.request))
+    throw new S3Error(
+      "InvalidRequest",
+      "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+    );
+  return lock;
 }
 
 /** How a locked object is described. */
-export function describeLock({ retention, legalHold }: StoredObject): Record<string, string> {
-  return {
-    ...(retention && {
-      "x-amz-object-lock-mode": modeName(retention.mode),
-      "x-amz-object-lock-retain-until-date": exactTime(retention.untilMs),
-    }),
-    ...(legalHold !== undefined && { "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF" }),
-  };
-}
+export const describeRetention = ({ mode, untilMs }: Retention): Record<string, string> => ({
+  "x-amz-object-lock-mode": modeName(mode),
+  "x-amz-object-lock-retain-until-date": exactTime(untilMs),
+});
+
+export const describeHold = (legalHold: boolean): Record<string, string> => ({
+  "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF",
+});
 
 /** null: it is taken away. */
 export function readRetention(document: string): Retention | null {

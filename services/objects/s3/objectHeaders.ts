@@ -1,7 +1,11 @@
 import type { ObjectHeaders, StoredObject } from "../driver.ts";
+import { type Requirement, requirements } from "./access/actions.ts";
+import { mayDo } from "./access/decide.ts";
+import type { S3Bucket } from "./backend.ts";
 import { decodeWords, encodeWords } from "./encodedWords.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
-import { describeLock } from "./locking.ts";
+import { describeHold, describeRetention } from "./locking.ts";
+import type { S3Context } from "./operation.ts";
 import type { S3Request } from "./request.ts";
 import { versionHeader } from "./versions.ts";
 
@@ -30,20 +34,21 @@ export function keptHeaders(request: S3Request): ObjectHeaders {
   for (const [field, name] of fields) {
     let value = request.headers.get(name.toLowerCase());
     // aws-chunked is how the body travelled, no property of the object.
-    if (field === "contentEncoding" && value !== undefined) {
-      value = value
-        .split(",")
-        .map((coding) => coding.trim())
-        .filter((coding) => coding !== "" && coding.toLowerCase() !== "aws-chunked")
-        .join(", ");
-      if (value === "") value = undefined;
-    }
+    if (field === "contentEncoding" && value !== undefined) value = withoutChunked(value);
     if (field === "websiteRedirectLocation" && value !== undefined) checkRedirect(value);
     // What every object is that says nothing.
     if (field === "storageClass" && value === "STANDARD") value = undefined;
     if (value !== undefined) kept[field] = value;
   }
   return kept;
+}
+
+/** What is left is as it was sent. */
+function withoutChunked(encoding: string): string | undefined {
+  const codings = encoding.split(",");
+  const left = codings.filter((coding) => coding.trim().toLowerCase() !== "aws-chunked");
+  const rest = left.length === codings.length ? encoding : left.join(",").trim();
+  return rest.trim() === "" ? undefined : rest;
 }
 
 /** "Redirect requests for an object", S3 User Guide. */
@@ -79,7 +84,11 @@ export function keptMetadata(request: S3Request): Record<string, string> {
 export const quote = (etag: string): string => `"${etag}"`;
 
 /** The headers of an answer to GET or HEAD, but for those of length and range. */
-export function describeObject(object: StoredObject): Record<string, string | number> {
+export async function describeObject(
+  context: S3Context,
+  bucket: S3Bucket,
+  object: StoredObject,
+): Promise<Record<string, string | number>> {
   const headers: Record<string, string | number> = {
     "Last-Modified": new Date(object.modifiedAtMs).toUTCString(),
     ETag: quote(object.etag),
@@ -90,11 +99,26 @@ export function describeObject(object: StoredObject): Record<string, string | nu
     const value = object.headers[field];
     if (value !== undefined && value !== "") headers[name] = wireText(value);
   }
-  Object.assign(headers, versionHeader(object), describeLock(object));
-  const tags = Object.keys(object.tags ?? {}).length;
-  if (tags > 0) headers["x-amz-tagging-count"] = tags;
+  Object.assign(headers, versionHeader(object), await describeMarks(context, bucket, object));
   for (const name in object.metadata) headers[`x-amz-meta-${name}`] = encodeWords(object.metadata[name]!);
   return headers;
+}
+
+/** Each is told to who may ask for it by its own operation (GetObject, "Response Elements"), which is asked only where there is something. */
+async function describeMarks(
+  context: S3Context,
+  bucket: S3Bucket,
+  { tags = {}, retention, legalHold }: StoredObject,
+): Promise<Record<string, string | number>> {
+  const count = Object.keys(tags).length;
+  const { key, query } = context.request;
+  const may = (operation: string): Promise<boolean> =>
+    mayDo(context, bucket, requirements[operation] as Requirement, { key, versionId: query.get("versionId") });
+  return {
+    ...(count > 0 && (await may("GetObjectTagging")) && { "x-amz-tagging-count": count }),
+    ...(retention && (await may("GetObjectRetention")) && describeRetention(retention)),
+    ...(legalHold !== undefined && (await may("GetObjectLegalHold")) && describeHold(legalHold)),
+  };
 }
 
 /** A header carries bytes. Text that did not come through this door may be more than Latin-1: it goes out as UTF-8. */

@@ -149,6 +149,10 @@ test("methods that are none of the resource's, and what is not done at all", () 
     { at: "PUT /full?replication", is: "501 NotImplemented" },
     { at: "PUT /full?accelerate", is: "501 NotImplemented" },
     { at: "PUT /full?inventory&id=a", is: "501 NotImplemented" },
+    ...["abac", "metadataInventoryTable", "metadataJournalTable"].flatMap((name) => [
+      { at: `GET /full?${name}`, is: "501 NotImplemented" },
+      { at: `PUT /full?${name}`, is: "501 NotImplemented" },
+    ]),
     { at: "GET /full/ten?torrent", is: "501 NotImplemented" },
     { at: "POST /full/ten?restore", is: "501 NotImplemented" },
     { at: "POST /full/ten?select&select-type=2", is: "501 NotImplemented" },

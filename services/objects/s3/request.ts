@@ -57,6 +57,9 @@ export function parseRequest(
   return { method: message.method ?? "GET", host, bucketName, key, rawPath, rawQuery, query, headers, ...from };
 }
 
+/** By which the client came, for URLs in answers. */
+export const schemeOf = ({ secure }: Pick<S3Request, "secure">): string => (secure ? "https" : "http");
+
 /** The gateway and other proxies of this machine say whom they speak for; what comes from elsewhere says nothing that counts. */
 function sourceOf(
   peer: string | undefined,

@@ -182,9 +182,10 @@ function rows<Value>(
 /** Every query parameter of S3 that makes a request another operation; known ones without a row are NotImplemented. */
 const subresources = new Set(
   (
-    "accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle list-type location " +
-    "logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls policy policyStatus publicAccessBlock " +
-    "renameObject replication requestPayment restore retention select session tagging torrent uploadId uploads versioning versions website"
+    "abac accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle list-type location " +
+    "logging metadataConfiguration metadataInventoryTable metadataJournalTable metadataTable metrics notification object-lock " +
+    "ownershipControls policy policyStatus publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent " +
+    "uploadId uploads versioning versions website"
   ).split(" "),
 );
 

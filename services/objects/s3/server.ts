@@ -182,7 +182,7 @@ class S3Door {
     if (typeof site === "string") {
       seen.operation = websiteOperation;
       seen.request = websiteRequest(message, site);
-      return answerWebsite(seen.request, backend);
+      return answerWebsite(seen.request, backend, seen.requestId);
     }
     const request = parseRequest(message, this.#options.hosts);
     seen.request = request;
@@ -217,12 +217,20 @@ class S3Door {
     };
     try {
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
-      return context.charged ? { ...answer, headers: { ...answer.headers, "x-amz-request-charged": "requester" } } : answer;
+      const more = { ...regionHeader(context), ...(context.charged && { "x-amz-request-charged": "requester" }) };
+      return Object.keys(more).length > 0 ? { ...answer, headers: { ...answer.headers, ...more } } : answer;
     } catch (error) {
-      throw await hideMissing(context, context.opened, naming(toS3Error(error), request));
+      const refusal = await hideMissing(context, context.opened, naming(toS3Error(error), request));
+      Object.assign(refusal.headers, regionHeader(context));
+      throw refusal;
     }
   }
 }
+
+/** Told to whoever asks after a bucket that there is, also with a refusal: libraries look by it for the region to sign for (HeadBucket). */
+const regionHeader = ({ operation, opened }: S3Context): Record<string, string> =>
+  opened !== undefined && tellsRegion.has(operation) ? { "x-amz-bucket-region": opened.region } : {};
+const tellsRegion: ReadonlySet<string> = new Set(["HeadBucket", "ListObjects", "ListObjectsV2"]);
 
 /** Whose signature is in the body. */
 const authenticatesItself = (route: Route | S3Error): boolean =>

@@ -407,7 +407,9 @@ test("object lock: configuration, default retention, retention, legal hold, bypa
   assert.deepEqual(await hold("OFF"), [200, undefined]);
   assert.equal((await call("DELETE", `/locked/k?versionId=${one}`, undefined, bypass)).status, 204);
 
+  const ofX = { "Content-MD5": createHash("md5").update("x").digest("base64") };
   const strict = await put("/locked/strict", "x", {
+    ...ofX,
     "x-amz-object-lock-mode": "COMPLIANCE",
     "x-amz-object-lock-retain-until-date": inDays(1),
   });
@@ -425,7 +427,8 @@ test("object lock: configuration, default retention, retention, legal hold, bypa
 test("only who may bypass governance retention does", async () => {
   await call("PUT", "/thirds", undefined, { "x-amz-bucket-object-lock-enabled": "true" }, "third");
   const lock = { "x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": inDays(1) };
-  const { headers } = await call("PUT", "/thirds/k", "x", lock, "third");
+  const digest = { "Content-MD5": createHash("md5").update("x").digest("base64") };
+  const { headers } = await call("PUT", "/thirds/k", "x", { ...lock, ...digest }, "third");
   const path = `/thirds/k?versionId=${headers["x-amz-version-id"]}`;
   const bypass = { "x-amz-bypass-governance-retention": "true" };
   assert.deepEqual(await refused(call("DELETE", path, undefined, bypass, "third")), [403, "AccessDenied"]);

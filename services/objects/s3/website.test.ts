@@ -113,3 +113,50 @@ test("redirects: by prefix, by what is missing, and all of it; never by a key to
   assert.deepEqual(await to("/a/b?c"), [301, "http://www.example.org/a/b"]);
   assert.deepEqual(await to("//evil.example/x"), [301, "http://www.example.org/evil.example/x"]);
 });
+
+test("what fails is told as S3 tells it, on the site's own page where there is one", async () => {
+  await be({ indexDocument: "index.html" });
+  const plain = await ask("/a<b>");
+  assert.deepEqual(
+    [plain.status, plain.headers.get("x-amz-error-code"), plain.headers.get("x-amz-error-message")],
+    [404, "NoSuchKey", "The specified key does not exist."],
+  );
+  const html = await plain.text();
+  assert.match(html, /<title>404 Not Found<\/title>/);
+  for (const line of ["Code: NoSuchKey", "Message: The specified key does not exist.", "Key: a&lt;b&gt;"])
+    assert.ok(html.includes(`<li>${line}</li>`), html);
+  assert.ok(html.includes(`<li>RequestId: ${plain.headers.get("x-amz-request-id")}</li>`));
+  assert.ok(html.includes(`<li>HostId: ${plain.headers.get("x-amz-id-2")}</li>`));
+
+  const shut = { Effect: "Deny", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::site/docs/*" };
+  const text = JSON.stringify({ Version: "2012-10-17", Statement: [shut] });
+  await door.backend.configurationUpdate(caller, bucket, { policy: { text } });
+  assert.equal((await ask("/docs/")).headers.get("x-amz-error-code"), "AccessDenied");
+  await be({ indexDocument: "index.html", errorDocument: "404.html" });
+  const own = await ask("/docs/");
+  assert.deepEqual(
+    [own.status, own.headers.get("x-amz-error-code"), await own.text()],
+    [403, "AccessDenied", "<h1>Lost</h1>"],
+    "the page is for every 4xx",
+  );
+  assert.equal((await ask("/lost")).headers.get("x-amz-error-code"), "NoSuchKey");
+  await be({ indexDocument: "index.html", errorDocument: "docs/index.html" });
+  const nested = await (await ask("/lost")).text();
+  assert.match(
+    nested,
+    /Code: NoSuchKey.*An Error Occurred While Attempting to Retrieve a Custom Error Document.*Code: AccessDenied/s,
+  );
+  await be({
+    indexDocument: "index.html",
+    rules: [{ condition: { httpErrorCode: 403 }, redirect: { replaceKey: "index.html" } }],
+  });
+  assert.equal((await ask("/docs/")).headers.get("location"), `http://127.0.0.1:${door.port}/index.html`);
+  assert.equal((await ask("/lost")).status, 404);
+  await door.backend.configurationUpdate(caller, bucket, { policy: null });
+});
+
+test("a stranger is told nothing of an object's marks", async () => {
+  await be({ indexDocument: "index.html" });
+  await store.mark(bucket.bucketId, "index.html", { tags: { a: "1" } });
+  assert.equal((await ask("/")).headers.get("x-amz-tagging-count"), null);
+});

@@ -7,11 +7,15 @@ import { Readable } from "node:stream";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
-import { toS3Error } from "./errors.ts";
+import { S3Error, toS3Error } from "./errors.ts";
 import type { S3Context, S3Response } from "./operation.ts";
 import { GetObject } from "./operations/GetObject.ts";
 import { HeadObject } from "./operations/HeadObject.ts";
 import { parseRequest, type S3Request } from "./request.ts";
+import { hostId } from "./respond.ts";
+
+// Not an import: see server.ts.
+const { STATUS_CODES } = process.getBuiltinModule("node:http");
 
 /** The bucket's name. */
 export const websiteHeader = "x-khmara-website";
@@ -24,13 +28,20 @@ export function websiteRequest({ method, rawHeaders, socket, url }: IncomingMess
 }
 
 /** `parsed`: of websiteRequest. */
-export async function answerWebsite(parsed: S3Request, backend: S3Backend): Promise<S3Response> {
+export async function answerWebsite(parsed: S3Request, backend: S3Backend, requestId: string): Promise<S3Response> {
   const name = parsed.bucketName;
   const site = await backend.site(name);
-  if (site === undefined) return page(404, "There is no such site");
+  if (site === undefined)
+    return page(new S3Error("NoSuchWebsiteConfiguration", undefined, { fields: { BucketName: name } }), requestId);
   const { bucket, configuration } = site;
   if (parsed.method !== "GET" && parsed.method !== "HEAD")
-    return page(405, "This site is only for reading", { Allow: "GET, HEAD" });
+    return page(
+      new S3Error("MethodNotAllowed", undefined, {
+        fields: { Method: parsed.method, ResourceType: "OBJECT" },
+        headers: { Allow: "GET, HEAD" },
+      }),
+      requestId,
+    );
   const scheme = parsed.headers.get("x-forwarded-proto") === "https" ? "https" : "http";
   const { redirectAllTo } = configuration;
   if (redirectAllTo !== undefined)
@@ -39,39 +50,49 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend): Prom
   if (before !== undefined) return before;
   const key = parsed.key === "" || parsed.key.endsWith("/") ? `${parsed.key}${configuration.indexDocument}` : parsed.key;
   const found = await get(key);
-  if (found !== undefined) return found;
+  if (!(found instanceof S3Error)) return found;
   // A folder's page has a slash at its end, so that what is named beside it is found.
-  if (key === parsed.key && (await backend.store.head(bucket.bucketId, `${key}/${configuration.indexDocument}`)) !== undefined)
+  const isMissing = found.code === "NoSuchKey";
+  if (
+    isMissing &&
+    key === parsed.key &&
+    (await backend.store.head(bucket.bucketId, `${key}/${configuration.indexDocument}`)) !== undefined
+  )
     return redirect(302, `${encodedKey(key)}/`);
-  return redirectionOf(configuration.rules, parsed, scheme, 404) ?? missing(configuration);
+  return redirectionOf(configuration.rules, parsed, scheme, found.status) ?? instead(found, configuration);
 
-  async function get(wanted: string, plain = false): Promise<S3Response | undefined> {
+  /** The page, or why it is not to be had; what is our own fault is thrown. */
+  async function get(wanted: string, plain = false): Promise<S3Response | S3Error> {
     try {
       const { method } = parsed;
       const answer = await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
       const elsewhere = answer.headers?.["x-amz-website-redirect-location"];
-      if (elsewhere === undefined) return answer;
+      if (elsewhere === undefined) return { ...answer, headers: shownTo(answer.headers) };
       if (answer.body instanceof Readable) answer.body.destroy();
       return redirect(301, String(elsewhere));
     } catch (error) {
       const refused = toS3Error(error);
-      if (
-        refused.code === "NoSuchKey" ||
-        refused.code === "KeyTooLongError" ||
-        (refused.status === 404 && parsed.method === "HEAD")
-      )
-        return undefined;
       if (refused.status >= 500) throw error;
-      return page(refused.status, refused.message);
+      const isNone = refused.status === 404 || refused.code === "KeyTooLongError";
+      return isNone ? new S3Error("NoSuchKey", undefined, { fields: { Key: wanted } }) : refused;
     }
   }
 
-  async function missing({ errorDocument }: WebsiteConfiguration): Promise<S3Response> {
+  /** The site's own page for what fails ("Configuring a custom error document": of the class 4XX), or ours. */
+  async function instead(refused: S3Error, { errorDocument }: WebsiteConfiguration): Promise<S3Response> {
     const document = errorDocument === undefined ? undefined : await get(errorDocument, true);
-    if (document === undefined) return page(404, "There is nothing here");
+    if (document === undefined || document instanceof S3Error) return page(refused, requestId, document);
     // Its object may lead elsewhere instead.
-    return document.headers?.["Location"] === undefined ? { ...document, status: 404 } : document;
+    if (document.headers?.["Location"] !== undefined) return document;
+    return { ...document, status: refused.status, headers: { ...document.headers, ...errorHeaders(refused) } };
   }
+}
+
+/** Marks are not for strangers, though the site's pages are (objectHeaders.ts). */
+function shownTo(headers: S3Response["headers"] = {}): NonNullable<S3Response["headers"]> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name !== "x-amz-tagging-count" && !name.startsWith("x-amz-object-lock-")),
+  );
 }
 
 /** Only what is about caches and ranges: a stranger asks for nothing else. `plain`: of a page that is shown in place of another. */
@@ -117,11 +138,33 @@ const redirect = (status: number, location: string): S3Response => ({
   headers: { Location: location, "Content-Length": 0 },
 });
 
-function page(status: number, text: string, headers: Record<string, string> = {}): S3Response {
-  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const errorHeaders = ({ code, message }: S3Error): Record<string, string> => ({
+  "x-amz-error-code": code,
+  "x-amz-error-message": message,
+});
+
+/** As S3 writes it, which programs read as much as people do. `nested`: why the site's own page for errors is not shown. */
+function page(error: S3Error, requestId: string, nested?: S3Error): S3Response {
+  const title = `${error.status} ${STATUS_CODES[error.status] ?? ""}`;
+  const lines = (said: [string, string][]) => said.map(([name, text]) => `<li>${name}: ${escaped(text)}</li>\n`).join("");
+  const told = ({ code, message, fields }: S3Error): [string, string][] => [
+    ["Code", code],
+    ["Message", message],
+    ...Object.entries(fields),
+  ];
+  const why = nested
+    ? `<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n${lines(told(nested))}</ul>\n`
+    : "";
+  const ids: [string, string][] = [
+    ["RequestId", requestId],
+    ["HostId", hostId],
+  ];
   return {
-    status,
-    headers: { "Content-Type": "text/html; charset=utf-8", ...headers },
-    body: `<!doctype html>\n<html lang="en">\n<title>${status} ${escaped}</title>\n<h1>${status} ${escaped}</h1>\n</html>\n`,
+    status: error.status,
+    headers: { "Content-Type": "text/html; charset=utf-8", ...error.headers, ...errorHeaders(error) },
+    body: `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${lines([...told(error), ...ids])}</ul>\n${why}<hr/>\n</body>\n</html>\n`,
   };
 }
+
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

@@ -40,7 +40,7 @@ export const websiteConfiguration = z
     indexDocument: text(512)
       .regex(/^[^/]+$/, "Give a name without a slash, such as index.html.")
       .optional(),
-    /** Shown with 404 in place of what is not there. */
+    /** Shown in place of what is not there, or not to be had (4xx). */
     errorDocument: text(1024).optional(),
     redirectAllTo: z.strictObject({ host, protocol: protocol.optional() }).optional(),
     rules: z.array(rule).max(50).optional(),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -168,6 +169,46 @@ test("tags, copies, deletions of many and versions are asked about one by one", 
   assert.match(text, /<Error><Key>shut<\/Key><Code>AccessDenied<\/Code>/);
 });
 
+test("marks of an object are told to who may ask for them, and tags go along with who may put them", async () => {
+  await makeBucket("marked", { "x-amz-bucket-object-lock-enabled": "true" });
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const lock = { "x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": until };
+  const digest = { "Content-MD5": createHash("md5").update("1").digest("base64") };
+  const marks = { ...lock, ...digest, "x-amz-object-lock-legal-hold": "ON", "x-amz-tagging": "a=1&b=2" };
+  assert.equal(await outcome("PUT", "/marked/k", "main", "1", marks), 200);
+  const told = async (who: Who, method = "HEAD") => {
+    const { status, headers } = await call(method, "/marked/k", who);
+    assert.equal(status, 200);
+    return ["tagging-count", "object-lock-mode", "object-lock-retain-until-date", "object-lock-legal-hold"]
+      .filter((name) => headers[`x-amz-${name}`] !== undefined)
+      .map((name) => name.split("-").at(-1));
+  };
+  const all = ["count", "mode", "date", "hold"];
+  assert.deepEqual(await told("main"), all);
+  assert.deepEqual(await told("viewer", "GET"), all);
+  const open = ["s3:GetObject"];
+  for (const [action, names] of [
+    ["s3:GetObjectTagging", ["count"]],
+    ["s3:GetObjectRetention", ["mode", "date"]],
+    ["s3:GetObjectLegalHold", ["hold"]],
+  ] as const) {
+    await putPolicy("marked", allow(open, "marked/*"));
+    for (const method of ["GET", "HEAD"]) assert.deepEqual(await told("other", method), [], `before ${action}`);
+    await putPolicy("marked", allow([...open, action], "marked/*"));
+    for (const method of ["GET", "HEAD"]) assert.deepEqual(await told("other", method), names);
+  }
+  const copy = (to: string, headers: Record<string, string> = {}) =>
+    outcome("PUT", `/marked/${to}`, "other", undefined, { "x-amz-copy-source": "/marked/k", ...headers });
+  const may = (...actions: string[]) => putPolicy("marked", allow([...open, "s3:PutObject", ...actions], "marked/*"));
+  await may("s3:GetObjectTagging");
+  assert.equal(await copy("copy"), "AccessDenied", "tags are put with it");
+  await may("s3:PutObjectTagging");
+  assert.equal(await copy("copy"), "AccessDenied", "and read");
+  assert.equal(await copy("copy", { "x-amz-tagging-directive": "REPLACE" }), 200);
+  await may("s3:GetObjectTagging", "s3:PutObjectTagging");
+  assert.equal(await copy("copy"), 200);
+});
+
 test("access control lists: canned, by headers and as documents, of buckets and objects", async () => {
   await makeBucket("listed", { "x-amz-acl": "public-read" });
   assert.equal(await outcome("GET", "/listed", "none"), 200);
@@ -288,4 +329,12 @@ test("whose the bucket is expected to be, and who pays", async () => {
   const paid = await call("GET", "/paid/a", "other", undefined, { "x-amz-request-payer": "requester" });
   assert.deepEqual([paid.status, paid.headers["x-amz-request-charged"]], [200, "requester"]);
   assert.equal(await outcome("GET", "/paid/a"), 200, "the owner need not say it");
+  await putPolicy("paid", allow("s3:DeleteObject", "paid/*"));
+  const many = "<Delete><Object><Key>a</Key></Object></Delete>";
+  const md5 = { "Content-MD5": createHash("md5").update(many).digest("base64") };
+  assert.equal(await outcome("POST", "/paid?delete", "other", many, md5), "AccessDenied");
+  assert.equal(await outcome("GET", "/paid/a"), 200, "nothing went");
+  const removed = await call("POST", "/paid?delete", "other", many, { ...md5, "x-amz-request-payer": "requester" });
+  assert.deepEqual([removed.status, removed.headers["x-amz-request-charged"]], [200, "requester"]);
+  assert.equal(await outcome("GET", "/paid/a"), "NoSuchKey");
 });

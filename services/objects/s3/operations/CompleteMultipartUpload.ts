@@ -6,9 +6,10 @@ import { algorithmName, askedFor, checksumElements, invalidChecksum, isChecksum 
 import { unquote, writeConditions } from "../conditions.ts";
 import { encryptionHeaders, requirePartKey, sentCustomerKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
-import type { S3Request } from "../request.ts";
+import { type S3Request, schemeOf } from "../request.ts";
 import { writtenVersionHeader } from "../versions.ts";
 import { childrenOf, element, parseXml, textOf, type XmlNode, xmlDocument } from "../xml.ts";
 import { openMultipart, uploadIdOf } from "./UploadPart.ts";
@@ -56,12 +57,13 @@ export const CompleteMultipartUpload: S3Operation = async (context) => {
         : error;
     });
   if (object.key !== request.key) throw new S3Error("NoSuchUpload");
+  const expiration = await expirationHeader(context, bucket, object);
   return {
     status: 200,
-    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...encryptionHeaders(object, request, bucket) },
+    headers: { ...xmlHeaders, ...writtenVersionHeader(object), ...expiration, ...encryptionHeaders(object, request, bucket) },
     body: xmlDocument(
       "CompleteMultipartUploadResult",
-      element("Location", `http://${request.host}${request.rawPath}`),
+      element("Location", `${schemeOf(request)}://${request.host}${request.rawPath}`),
       element("Bucket", bucket.name),
       element("Key", request.key),
       element("ETag", quote(object.etag)),

@@ -6,8 +6,16 @@ import type { S3Bucket } from "../backend.ts";
 import { maxUploadBytes } from "../body.ts";
 import { checksumElements, parseAlgorithm } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
-import { askedEncryption, encryptionHeaders, encryptionOfCopy, requireKey, sourceCustomerKey } from "../encryption.ts";
+import {
+  askedEncryption,
+  encryptionHeaders,
+  encryptionOfCopy,
+  refuseBlockedKey,
+  requireKey,
+  sourceCustomerKey,
+} from "../encryption.ts";
 import { invalidArgument, S3Error, toS3Error } from "../errors.ts";
+import { expirationHeader } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { copiedHeaders, keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, noteBeside, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -36,6 +44,9 @@ export const CopyObject: S3Operation = async (context) => {
     askedEncryption(request, bucket) !== undefined ||
     ["x-amz-storage-class", "x-amz-website-redirect-location"].some((name) => request.headers.has(name));
   const source = await openSource(context);
+  // Tags that come along are put here, too (CopyObject, x-amz-tagging-directive).
+  if (!replaceTags && Object.keys(source.object.tags ?? {}).length > 0)
+    await allow(context, bucket, besides.putObjectTagging, { key: request.key });
   if (
     !changes &&
     source.asked.versionId === undefined &&
@@ -58,6 +69,7 @@ export const CopyObject: S3Operation = async (context) => {
     );
   }
   const encryption = await encryptionOfCopy(context, bucket);
+  await refuseBlockedKey(context, bucket);
   return backend.room(bucket, async (room) => {
     await room.take(source.object.sizeBytes);
     const object = await backend.store.copy(
@@ -82,6 +94,7 @@ export const CopyObject: S3Operation = async (context) => {
         ...xmlHeaders,
         ...versionHeader(object),
         ...sourceVersionHeader(source.object),
+        ...(await expirationHeader(context, bucket, object)),
         ...encryptionHeaders(object, request, bucket),
       },
       body: xmlDocument(

@@ -31,12 +31,8 @@ export const CreateBucket: S3Operation = async (context) => {
   }
   const hasTags = Object.keys(tags).length > 0;
   try {
-    const bucket = await backend.bucketCreate(caller, name, {
-      ...(ownership && { ownership }),
-      ...(acl && { acl }),
-      ...(hasTags && { tags }),
-    });
-    if (locks) await backend.settingsUpdate(caller, bucket, { versioning: "enabled", lock: {} });
+    const configuration = { ...(ownership && { ownership }), ...(acl && { acl }), ...(hasTags && { tags }) };
+    await backend.bucketCreate(caller, name, configuration, locks ? { versioning: "enabled", lock: {} } : {});
   } catch (error) {
     // In us-east-1 alone, creating one's own bucket again succeeds (CreateBucket, "Errors"), unless it is to have tags.
     const again = CloudError.is(error, "already_exists") && error.details.reason === "bucket_owned_by_you";

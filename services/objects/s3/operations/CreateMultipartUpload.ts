@@ -1,8 +1,9 @@
 import type { ChecksumAlgorithm, ChecksumType } from "../../driver.ts";
 import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { algorithmName, askedFor, checksumTypeName, implied, parseAlgorithm } from "../checksums.ts";
-import { askedEncryption, encryptionHeaders } from "../encryption.ts";
+import { askedEncryption, encryptionHeaders, refuseBlockedKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { abortHeaders } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -19,6 +20,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
   const checksum = askedChecksum(request);
   const asked = askedFor(checksum);
   const encryption = askedEncryption(request, bucket);
+  await refuseBlockedKey(context, bucket);
   const upload = await backend.store.uploadCreate(bucket.bucketId, request.key, {
     ...checksum,
     headers: keptHeaders(request),
@@ -35,6 +37,7 @@ export const CreateMultipartUpload: S3Operation = async (context) => {
       ...xmlHeaders,
       ...(asked.checksumAlgorithm && { "x-amz-checksum-algorithm": algorithmName(asked.checksumAlgorithm) }),
       ...(asked.checksumType && { "x-amz-checksum-type": checksumTypeName(asked.checksumType) }),
+      ...(await abortHeaders(context, bucket, upload)),
       ...encryptionHeaders(upload, request, bucket),
     },
     body: xmlDocument(

@@ -1,6 +1,6 @@
 import type { Deletion } from "../../driver.ts";
 import { besides } from "../access/actions.ts";
-import { allow } from "../access/decide.ts";
+import { allow, requirePayer } from "../access/decide.ts";
 import { readDocument } from "../body.ts";
 import { S3Error, toS3Error } from "../errors.ts";
 import { mayBypass } from "../locking.ts";
@@ -28,11 +28,21 @@ export const DeleteObjects: S3Operation = async (context) => {
   const plain = new Map<boolean, Entry[]>();
   const byList = new Set<Entry>();
   for (const entry of entries) {
-    const { key, versionId, conditions } = entry;
+    const { key, versionId } = entry;
     try {
       if (versionId !== undefined && !isVersionId(versionId)) throw new S3Error("NoSuchVersion");
       if (Buffer.byteLength(key) > 1024) throw new S3Error("KeyTooLongError");
       if ((await allow(context, bucket, besides.deleteObject, { key, versionId })) === "acl") byList.add(entry);
+    } catch (error) {
+      outcomes.set(entry, toS3Error(error));
+    }
+  }
+  // Of the whole request, and before anything goes.
+  await requirePayer(context, bucket);
+  for (const entry of entries) {
+    const { key, versionId, conditions } = entry;
+    if (outcomes.has(entry)) continue;
+    try {
       const bypassGovernance = await mayBypass(context, bucket, { key, versionId });
       const options = { bypassGovernance, ...(versionId !== undefined && { versionId }) };
       if (conditions) outcomes.set(entry, await deleteWhen(context, bucket, key, options, conditions));

@@ -46,7 +46,7 @@ export const GetObject: S3Operation = async (context) => {
   if (outcome !== "pass") {
     if (bytes === undefined) read.body.destroy();
     if (outcome !== "not_modified") throw preconditionFailed(outcome.failed);
-    return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
+    return { status: 304, headers: notModifiedHeaders(await describeObject(context, bucket, object)), meter };
   }
 
   const length = object.sizeBytes === 0 ? 0 : read.range.to - read.range.from + 1;
@@ -55,7 +55,7 @@ export const GetObject: S3Operation = async (context) => {
   return {
     status: partial ? 206 : 200,
     headers: {
-      ...describeObject(object),
+      ...(await describeObject(context, bucket, object)),
       ...encryptionHeaders(object, request, bucket),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${read.range.from}-${read.range.to}/${object.sizeBytes}` } : {}),
@@ -91,7 +91,8 @@ async function outOfRange(context: S3Context, bucket: S3Bucket, partNumber: numb
   const { request } = context;
   const object = await openReadable(context, bucket);
   const outcome = evaluate(readConditions(request), object);
-  if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)) };
+  if (outcome === "not_modified")
+    return { status: 304, headers: notModifiedHeaders(await describeObject(context, bucket, object)) };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
   if (partNumber !== undefined) throw new S3Error("InvalidPart", undefined, { cause });
   throw rangeNotSatisfiable(object.sizeBytes, request.headers.get("range") ?? "");

@@ -4,6 +4,7 @@ import { checksumElements } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions } from "../conditions.ts";
 import { encryptionHeaders } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
+import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { openReadable, versionHeader } from "../versions.ts";
 import { element, group, xmlDocument } from "../xml.ts";
@@ -31,7 +32,8 @@ export const GetObjectAttributes: S3Operation = async (context) => {
     ...encryptionHeaders(object, request, bucket),
     "Last-Modified": new Date(object.modifiedAtMs).toUTCString(),
   };
-  if (outcome === "not_modified") return { status: 304, headers: { "Last-Modified": headers["Last-Modified"] }, meter };
+  if (outcome === "not_modified")
+    return { status: 304, headers: { ETag: quote(object.etag), "Last-Modified": headers["Last-Modified"] }, meter };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
 
   const checksums = checksumElements(withoutCounts(object.checksums), object.checksumType);

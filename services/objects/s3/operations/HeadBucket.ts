@@ -5,7 +5,7 @@ export const HeadBucket: S3Operation = async (context) => {
   return {
     status: 200,
     headers: {
-      "x-amz-bucket-region": bucket.region,
+      "x-amz-access-point-alias": "false",
       "x-amz-bucket-arn": bucketArn(bucket.name),
       "Content-Type": "application/xml",
     },

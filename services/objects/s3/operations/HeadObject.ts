@@ -26,7 +26,8 @@ export const HeadObject: S3Operation = async (context) => {
   const object = await openReadable(context, bucket);
 
   const outcome = evaluate(readConditions(request), object);
-  if (outcome === "not_modified") return { status: 304, headers: notModifiedHeaders(describeObject(object)), meter };
+  if (outcome === "not_modified")
+    return { status: 304, headers: notModifiedHeaders(await describeObject(context, bucket, object)), meter };
   if (outcome !== "pass") throw preconditionFailed(outcome.failed);
 
   let range: { from: number; to: number } | undefined;
@@ -43,7 +44,7 @@ export const HeadObject: S3Operation = async (context) => {
   return {
     status: partial ? 206 : 200,
     headers: {
-      ...describeObject(object),
+      ...(await describeObject(context, bucket, object)),
       ...encryptionHeaders(object, request, bucket),
       "Content-Length": length,
       ...(partial ? { "Content-Range": `bytes ${range!.from}-${range!.to}/${object.sizeBytes}` } : {}),

@@ -1,4 +1,5 @@
 import { algorithmName, askedFor, checksumElements, checksumTypeName } from "../checksums.ts";
+import { abortHeaders } from "../expiration.ts";
 import { ownerElement } from "../listing.ts";
 import { quote } from "../objectHeaders.ts";
 import { integerParameter, openBucket, ownerOf, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -43,5 +44,6 @@ export const ListParts: S3Operation = async (context) => {
       ),
     ),
   );
-  return { status: 200, headers: xmlHeaders, body, meter: { bucketId: bucket.bucketId, requestClass: "write" } };
+  const headers = { ...xmlHeaders, ...(await abortHeaders(context, bucket, upload)) };
+  return { status: 200, headers, body, meter: { bucketId: bucket.bucketId, requestClass: "write" } };
 };

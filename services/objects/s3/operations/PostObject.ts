@@ -8,7 +8,7 @@ import { invalidArgument, S3Error } from "../errors.ts";
 import type { S3Context, S3Operation, S3Response } from "../operation.ts";
 import { type Form, readForm } from "../post/form.ts";
 import { checkForm, parsePostPolicy } from "../post/policy.ts";
-import type { S3Request } from "../request.ts";
+import { type S3Request, schemeOf } from "../request.ts";
 import { algorithm, hexBytes, sameSignature, uriEncode } from "../signature.ts";
 import { readTagging } from "../tagging.ts";
 import { element, group } from "../xml.ts";
@@ -183,9 +183,8 @@ async function* measured(
 function answered(request: S3Request, fields: Map<string, string>, put: NonNullable<S3Response["headers"]>): S3Response {
   const { bucketName, key } = request;
   const etag = String(put["ETag"]);
-  const scheme = request.secure ? "https" : "http";
   const path = request.rawPath.endsWith("/") ? request.rawPath : `${request.rawPath}/`;
-  const location = `${scheme}://${request.host}${path}${key.split("/").map(uriEncode).join("/")}`;
+  const location = `${schemeOf(request)}://${request.host}${path}${key.split("/").map(uriEncode).join("/")}`;
   const headers = { ...put, Location: location };
   const target = fields.get("success_action_redirect") ?? fields.get("redirect");
   const redirect = target !== undefined && /^https?:\/\//i.test(target) && URL.canParse(target) ? target : undefined;

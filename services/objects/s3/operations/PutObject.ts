@@ -2,7 +2,7 @@ import { accessOfNew, besidesOf } from "../access/writing.ts";
 import { openUpload } from "../body.ts";
 import { checksumHeaders, implied } from "../checksums.ts";
 import { writeConditions } from "../conditions.ts";
-import { askedEncryption, encryptionHeaders } from "../encryption.ts";
+import { askedEncryption, encryptionHeaders, refuseBlockedKey } from "../encryption.ts";
 import { expirationHeader } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
@@ -19,6 +19,7 @@ export const PutObject: S3Operation = async (context) => {
   const kept = keptHeaders(request);
   const metadata = keptMetadata(request);
   const encryption = askedEncryption(request, bucket);
+  await refuseBlockedKey(context, bucket);
   const marks = { ...taggingHeader(request), ...(await lockHeaders(context, bucket)), ...(await accessOfNew(context, bucket)) };
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);

@@ -4,7 +4,14 @@ import type { Upload } from "../../driver.ts";
 import type { S3Bucket } from "../backend.ts";
 import { openUpload } from "../body.ts";
 import { askedFor, checksumHeaders, sentChecksum } from "../checksums.ts";
-import { customerKey, encryptionHeaders, partKeyMismatch, requirePartKey, sentCustomerKey } from "../encryption.ts";
+import {
+  customerKey,
+  encryptionHeaders,
+  partKeyMismatch,
+  refuseBlockedKey,
+  requirePartKey,
+  sentCustomerKey,
+} from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { checkKey, openBucket, type S3Context, type S3Operation } from "../operation.ts";
@@ -16,6 +23,7 @@ export const UploadPart: S3Operation = async (context) => {
   const multipart = await openMultipart(context, bucket);
   const key = customerKey(request);
   requirePartKey(multipart, key);
+  await refuseBlockedKey(context, bucket);
   return backend.room(bucket, async (room) => {
     const upload = await openUpload(request, context.body, room);
     const given = upload.options.checksum;

@@ -1,6 +1,6 @@
 import { maxUploadBytes } from "../body.ts";
 import { checksumElements } from "../checksums.ts";
-import { customerKey, encryptionHeaders, requirePartKey } from "../encryption.ts";
+import { customerKey, encryptionHeaders, refuseBlockedKey, requirePartKey } from "../encryption.ts";
 import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
@@ -15,6 +15,7 @@ export const UploadPartCopy: S3Operation = async (context) => {
   const multipart = await openMultipart(context, bucket);
   const key = customerKey(request);
   requirePartKey(multipart, key);
+  await refuseBlockedKey(context, bucket);
   const source = await openSource(context);
   const range = sourceRange(request.headers.get("x-amz-copy-source-range"), source.object.sizeBytes);
   const sizeBytes = range ? range.to - range.from + 1 : source.object.sizeBytes;

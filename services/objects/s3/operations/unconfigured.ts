@@ -19,7 +19,7 @@ export const emptyConfigurations: Record<string, string> = {
 
 /** A bucket may have several of each, by id: GET without an id is a list of none. */
 export const listedConfigurations: Record<string, string> = {
-  analytics: "ListBucketAnalyticsConfigurationsResult",
+  analytics: "ListBucketAnalyticsConfigurationResult",
   "intelligent-tiering": "ListBucketIntelligentTieringConfigurationsOutput",
   inventory: "ListInventoryConfigurationsResult",
   metrics: "ListMetricsConfigurationsResult",

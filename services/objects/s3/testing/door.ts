@@ -54,7 +54,7 @@ export function memoryBackend(
       if (!bucket) throw notFound("bucket");
       return bucket;
     },
-    bucketCreate: async (caller, name, configuration = {}) => {
+    bucketCreate: async (caller, name, configuration = {}, settings = {}) => {
       if (caller.anonymous) throw new CloudError("permission_denied", "Nobody makes buckets for nobody.");
       const there = buckets.get(name);
       if (there) {
@@ -66,6 +66,7 @@ export function memoryBackend(
       const bucket = { bucketId: newId("bucket"), name, createdAtMs: Date.now(), region, owner };
       buckets.set(name, bucket);
       configurations.set(bucket.bucketId, configuration);
+      if (Object.keys(settings).length > 0) await store.settingsUpdate(bucket.bucketId, settings);
       return bucket;
     },
     bucketDelete: async (_caller, bucket) => {
