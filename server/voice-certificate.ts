@@ -53,7 +53,10 @@ export function openCertificate(
     } catch (error) {
       const reason = errorCode(error) ?? String(error);
       if (reason !== told)
-        log.warn({ err: error, file }, "the certificate of phones cannot be read: they are shown the one before. Put a whole one there");
+        log.warn(
+          { err: error, file },
+          "the certificate of phones cannot be read: they are shown the one before. Put a whole one there",
+        );
       told = reason;
     }
   };

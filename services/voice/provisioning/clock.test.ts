@@ -32,7 +32,10 @@ test("each maker writes the same rule in its own way", () => {
   const paris = zoneOf("Europe/Paris", 2026);
   const newYork = zoneOf("America/New_York", 2026);
   const kolkata = zoneOf("Asia/Kolkata", 2026);
-  assert.match(yealinkClock(newYork), /time_zone = -5\n.*\n.*\nlocal_time.start_time = 3\/2\/7\/2\nlocal_time.end_time = 11\/1\/7\/2\n/);
+  assert.match(
+    yealinkClock(newYork),
+    /time_zone = -5\n.*\n.*\nlocal_time.start_time = 3\/2\/7\/2\nlocal_time.end_time = 11\/1\/7\/2\n/,
+  );
   assert.equal(yealinkClock(kolkata), "local_time.time_zone = +5:30\nlocal_time.summer_time = 0\n");
   assert.match(snomClock(paris), />\+3600<.*\n.*>3600 03\.05\.07 02:00:00 10\.05\.07 03:00:00</);
   assert.match(grandstreamClock(paris), /<P246>MTZ-1MDT-2,M3\.5\.0\/2,M10\.5\.0\/3</);
@@ -40,5 +43,5 @@ test("each maker writes the same rule in its own way", () => {
   assert.match(polyClock(newYork), /start\.date="8"/);
   assert.match(ciscoClock(paris), /GMT\+01:00<.*\n.*start=3\/-1\/7\/2:0:0;end=10\/-1\/7\/3:0:0;save=1:0:0/);
   assert.match(ciscoClock(newYork), /start=3\/8\/7\/2:0:0;end=11\/1\/7\/2:0:0/);
-  assert.match(mitelClock(paris), /time zone minutes: -60\ndst config: 3\n[^]*dst start week: -1\ndst start day: 1\n/);
+  assert.match(mitelClock(paris), /time zone minutes: -60\ndst config: 3\n[\s\S]*dst start week: -1\ndst start day: 1\n/);
 });

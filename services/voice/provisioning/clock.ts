@@ -113,9 +113,7 @@ export const grandstreamClock: ClockLines = ({ offsetMinutes, summer }) => {
   const turn = (at: Turn) => `M${at.month}.${at.week}.${at.weekday}/${at.hour}`;
   const west = (minutes: number) => shortOffset(-minutes);
   const standard = `MTZ${west(offsetMinutes)}`;
-  const rule = summer
-    ? `MDT${west(offsetMinutes + summer.savedMinutes)},${turn(summer.begin)},${turn(summer.end)}`
-    : "";
+  const rule = summer ? `MDT${west(offsetMinutes + summer.savedMinutes)},${turn(summer.begin)},${turn(summer.end)}` : "";
   return `<P64>customize</P64>
     <P246>${standard}${rule}</P246>
 `;

@@ -9,8 +9,7 @@ import { systemStore } from "../systems/store.ts";
 import { zoneOf } from "./clock.ts";
 import { fill, type Lamp, macIn, type Template, templates, type Values } from "./templates.ts";
 
-export const templateOf = ({ maker }: DeviceRow): Template | undefined =>
-  maker === "other" ? undefined : templates[maker];
+export const templateOf = ({ maker }: DeviceRow): Template | undefined => (maker === "other" ? undefined : templates[maker]);
 
 export const addressOf = ({ publicUrl }: Pick<VoiceParts, "publicUrl">, token: string): string =>
   `${publicUrl}/api/v1/phone-configuration/${token}/`;

@@ -140,7 +140,10 @@ test("phones of other makers get the account, whose lamps they have, and where t
   const profile = xml((await get(cisco.given.url)).body)["flat-profile"];
   assert.equal(profile.Password_1_, cisco.account.password);
   assert.equal(profile.Profile_Rule, `${cisco.base}$MA.xml`);
-  assert.equal(profile.Extended_Function_2_, `fnc=blf+sd+cp;sub=${number}@$PROXY;ext=${number}@$PROXY;nme=Bob  fnc sd & {password}`);
+  assert.equal(
+    profile.Extended_Function_2_,
+    `fnc=blf+sd+cp;sub=${number}@$PROXY;ext=${number}@$PROXY;nme=Bob  fnc sd & {password}`,
+  );
 
   const mitel = await made("mitel", "64167f000003");
   const lines = (await get(mitel.base, "64167F000003.cfg")).body;

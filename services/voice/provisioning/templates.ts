@@ -469,7 +469,8 @@ export function fill(template: Template, values: Values, { lamps, zone }: { lamp
   const word = languages?.words[values.language];
   const made: Record<string, () => string> = {
     clock: () => template.clock?.(zone) ?? "",
-    languageLine: () => (word === undefined ? "" : (languages?.text.replaceAll("{word}", escaped[template.escaping](word)) ?? "")),
+    languageLine: () =>
+      word === undefined ? "" : (languages?.text.replaceAll("{word}", escaped[template.escaping](word)) ?? ""),
     lamps: () =>
       lamps
         .slice(0, lamp?.most ?? 0)
