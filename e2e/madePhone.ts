@@ -155,6 +155,7 @@ const device = (label: string, more: object) => ({
   isRegistered: true,
   lastRegisteredAt: ago(3),
   lastUserAgent: "Yealink SIP-T54W",
+  lampKeys: [],
   hasProvisioning: true,
   createdAt: ago(9999),
   revision: 1,
@@ -248,6 +249,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
     url: provisioningUrl,
     fileNames: ["y000000000000.cfg", "001565123456.cfg"],
     qrCodeSvg,
+    isEncrypted: true,
     createdAt: ago(0),
   }),
   phoneNumberList: list([

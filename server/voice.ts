@@ -1,11 +1,11 @@
 /** The voice process: phones. Calls go on while the control plane restarts. */
-import { readFileSync } from "node:fs";
 import { onStop, readServerConfig, tellReady } from "../kernel/config.ts";
 import { openLog } from "../kernel/log.ts";
 import { readMasterKey } from "../kernel/secrets.ts";
 import { openPhones } from "../services/voice/index.ts";
 import { openCore } from "./core.ts";
 import { endOnFailure } from "./fatal.ts";
+import { openCertificate } from "./voice-certificate.ts";
 
 /** How long calls may go on when the process is to end; the supervisor waits a little longer. */
 const drainMs = 20_000;
@@ -24,7 +24,7 @@ const core = await openCore({
   migrateFirst: false,
 });
 const listen = config.listen === "localhost" ? "127.0.0.1" : config.listen;
-const pem = voice.certificateFile === undefined ? undefined : readFileSync(voice.certificateFile);
+const certificate = voice.certificateFile === undefined ? undefined : openCertificate(voice.certificateFile, { log });
 const phones = await openPhones({
   database: core.database,
   secrets: core.secrets,
@@ -34,9 +34,10 @@ const phones = await openPhones({
   listen: voice.otherAddress === undefined ? listen : "::",
   ...voice,
   sipPort: voice.sipPort === 0 ? undefined : voice.sipPort,
-  ...(pem === undefined ? {} : { certificate: { cert: pem, key: pem } }),
+  ...(certificate === undefined ? {} : { certificate: certificate.first }),
   log,
 });
+certificate?.onChange((renewed) => phones.replaceCertificate(renewed));
 // `kill -USR2`: other voice processes of the cloud serve its phone systems from now on, and what runs here goes on to its end.
 process.on("SIGUSR2", () => {
   log.info("draining");

@@ -212,6 +212,12 @@ export default {
   "device.provisionUrl": "Address of its configuration",
   "device.provisionFiles": "Phones ask there for: {files}",
   "device.qr": "QR code of the address",
+  "device.lamps": "Keys with lamps",
+  "device.lampsText":
+    "Each key shows whether somebody talks, calls them, and takes their calls. The phone has them once it fetches its configuration again.",
+  "device.lampsOf": "Extensions, in the order of the keys",
+  "device.notEncrypted":
+    "This address is http: whoever is on the way reads the password. Give the cloud an https address (--public-url).",
   "deviceKind.browser": "Browser",
   "deviceKind.desk": "Desk phone",
   "deviceKind.app": "App",

@@ -218,6 +218,12 @@ export default {
   "device.provisionUrl": "Adresse de sa configuration",
   "device.provisionFiles": "Les téléphones y demandent : {files}",
   "device.qr": "Code QR de l’adresse",
+  "device.lamps": "Touches à voyant",
+  "device.lampsText":
+    "Chaque touche montre si la personne est en ligne, l’appelle et prend ses appels. Le téléphone les aura quand il relira sa configuration.",
+  "device.lampsOf": "Postes, dans l’ordre des touches",
+  "device.notEncrypted":
+    "Cette adresse est en http : le mot de passe peut être lu en chemin. Donnez au cloud une adresse https (--public-url).",
   "deviceKind.browser": "Navigateur",
   "deviceKind.desk": "Téléphone de bureau",
   "deviceKind.app": "Application",

@@ -215,6 +215,11 @@ export default {
   "device.provisionUrl": "Адреса налаштувань",
   "device.provisionFiles": "Телефони беруть там: {files}",
   "device.qr": "QR-код адреси",
+  "device.lamps": "Клавіші з індикаторами",
+  "device.lampsText":
+    "Кожна клавіша показує, чи людина розмовляє, телефонує їй і перехоплює її дзвінки. Телефон отримає їх, коли знову прочитає свої налаштування.",
+  "device.lampsOf": "Внутрішні номери в порядку клавіш",
+  "device.notEncrypted": "Ця адреса — http: пароль можна прочитати дорогою. Дайте хмарі адресу https (--public-url).",
   "deviceKind.browser": "Браузер",
   "deviceKind.desk": "Настільний телефон",
   "deviceKind.app": "Застосунок",

@@ -72,6 +72,9 @@ export function voiceCases(): Record<string, Case> {
     phoneDeviceDelete: onDevice(),
     phoneDeviceProvisioningCreate: onDevice(),
     phoneDeviceProvisioningDelete: onDevice(),
+    phoneSiteCreate: inSystem(),
+    phoneSiteDelete: inSystem(),
+    phoneSiteAwait: inSystem(),
     phoneNumberList: inSystem(),
     phoneNumberCreate: {
       input: async () => ({ params: { phoneSystem: await phoneSystem() }, body: { number: newNumber(), destination: hangUp } }),
@@ -121,4 +124,4 @@ export const voiceForeignThings: Record<string, Input> = {
   myPhonePushSubscriptionDelete: { params: { phonePushSubscription: newId("phonePushSubscription") } },
   myPhoneDeviceProvisioningCreate: { params: { phoneDevice } },
 };
-export const voicePublicRoutes = ["phoneConfigurationGet"];
+export const voicePublicRoutes = ["phoneConfigurationGet", "phoneSiteConfigurationGet"];

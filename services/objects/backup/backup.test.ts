@@ -282,6 +282,68 @@ test("another cloud finds the backups of one that was lost, and takes the place 
   assert.match((await backups(bucket))[0].stateReason, /Backups of another bucket/);
 });
 
+test("the settings of the bucket come back with it, but for what does not fit", async () => {
+  const { id: bucket, name } = await cloud.bucket();
+  const set = async (path: string, body: object, method = "PUT") => {
+    const answer = await cloud.call("editor", method, `/buckets/${bucket}/${path}`, body);
+    assert.ok(answer.status < 300, `${path}: ${JSON.stringify(answer.body)}`);
+  };
+  const cors = [{ allowedOrigins: ["https://example.org"], allowedMethods: ["GET"] }];
+  const policy = (of: string) =>
+    JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [{ Effect: "Deny", Principal: "*", Action: "s3:DeleteObject", Resource: `arn:aws:s3:::${of}/*` }],
+    });
+  await cloud.store.settingsUpdate(bucket as never, {
+    versioning: "enabled",
+    lock: { retention: { mode: "governance", days: 3 } },
+    encryption: "server",
+  });
+  await cloud.database.sql`insert into objects.configurations (bucket_id, kind, organisation_id, document)
+    select ${bucket}, kind, ${cloud.organisation}, document from jsonb_each(${cloud.database.sql.json({
+      cors,
+      tags: { colour: "blue" },
+      policy: { text: policy(name) },
+      lifecycle: [{ id: "old", enabled: true, filter: { prefix: "tmp/" }, expiration: { days: 30 } }],
+      quota: { objects: 5 },
+      requestPayer: "Nobody",
+    } as never)}::jsonb) as of (kind, document)`;
+  await set("website", { indexDocument: "index.html" });
+  await cloud.put(name, "letter.txt", "Dear all");
+  await setTarget(bucket, "settings/");
+  await backUp(bucket);
+  const [backup] = await backups(bucket);
+  const configuration = async (of: string) =>
+    Object.fromEntries(
+      (await cloud.database.sql`select kind, document from objects.configurations where bucket_id = ${of}`).map((row) => [
+        row["kind"],
+        row["document"],
+      ]),
+    );
+
+  const other = `back-${randomBytes(4).toString("hex")}`;
+  const result = await restore(backup.id, { bucket: other });
+  assert.deepEqual(result.settingsLeftOut.sort(), ["policy", "requestPayer"], "it names another bucket; it is no payer");
+  const [made] = await cloud.database.sql`select id from objects.buckets where name = ${other}`;
+  const { versioning, lock, encryption } = await cloud.store.settings(made?.["id"]);
+  assert.deepEqual([versioning, lock?.retention?.days, encryption], ["enabled", 3, "server"]);
+  assert.deepEqual(Object.keys(await configuration(made?.["id"])).sort(), ["cors", "lifecycle", "tags"]);
+  assert.deepEqual((await configuration(made?.["id"]))["cors"], cors);
+  const [website] = await cloud.database.sql`select configuration from objects.websites where bucket_id = ${made?.["id"]}`;
+  assert.equal(website?.["configuration"].indexDocument, "index.html");
+
+  // Into one that is there only when one says so.
+  await cloud.database.sql`delete from objects.configurations where bucket_id = ${bucket}`;
+  assert.equal((await restore(backup.id, { bucket })).settings, undefined);
+  assert.deepEqual(await configuration(bucket), {});
+  await restore(backup.id, { bucket, settings: true });
+  assert.deepEqual((await configuration(bucket))["policy"], { text: policy(name) });
+  // The document goes with its backup.
+  assert.ok((await lying("settings/")).has(`backups/${backup.id}.settings.json`));
+  await done("DELETE", `/bucket-backups/${backup.id}`, undefined, "owner");
+  assert.equal((await lying("settings/backups/")).size, 0);
+});
+
 test("a place is tried before it is taken, and the secret is never shown", async () => {
   const { id: bucket } = await cloud.bucket();
   const answer = async (more: object) =>

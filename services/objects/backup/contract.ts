@@ -195,6 +195,12 @@ export const backupRoutes = {
       bucket: z.string().min(1).max(100).describe("Id or name, of the same project; a name that is free makes a new bucket."),
       prefix: z.string().max(1024).default("").describe("Only keys that begin so."),
       overwrite: z.boolean().default(false).describe("What is there in another form is replaced."),
+      settings: z
+        .boolean()
+        .optional()
+        .describe(
+          "Set the bucket as the one of the backup was: versions, lock, encryption, policy, CORS, lifecycle, website and so on. Absent: where a new bucket is made.",
+        ),
     }),
     response: operation,
     status: 202,

@@ -15,6 +15,7 @@ import type { RemoteBucket } from "./remote.ts";
  *     khmara-backup.json        whose backups these are
  *     contents/<sha256>         the bytes of objects, each once
  *     backups/<name>.jsonl.gz   the list of a backup: what it holds
+ *     backups/<name>.settings.json   how the bucket was set
  *     backups/<name>.json       how much that is; written last: without it there is no such backup
  *
  * A list has a line for each object, by key: the SHA-256 of its bytes ("-" where none lie there), a tab, and JSON. The first line
@@ -25,6 +26,7 @@ export const contentsFolder = "contents/";
 export const backupsFolder = "backups/";
 export const contentOf = (sha256: string): string => contentsFolder + sha256;
 export const manifestOf = (name: string): string => `${backupsFolder}${name}.jsonl.gz`;
+export const settingsOf = (name: string): string => `${backupsFolder}${name}.settings.json`;
 export const summaryOf = (name: string): string => `${backupsFolder}${name}.json`;
 const namesIn =
   (pattern: RegExp) =>

@@ -9,17 +9,18 @@ import { type Changes, watchStore } from "../changes.ts";
 import type { ObjectStore } from "../driver.ts";
 import type { StorageQuota } from "../storageQuota.ts";
 import { type BucketRow, bucketStore } from "../store.ts";
-import { type Line, LocalManifest, manifestOf, type Summary, summaryOf, writeManifest } from "./manifest.ts";
+import { type Line, LocalManifest, manifestOf, type Summary, settingsOf, summaryOf, writeManifest } from "./manifest.ts";
 import { noTarget, openPlace, type PlaceParts } from "./place.ts";
 import type { RemoteBucket } from "./remote.ts";
 import { nothingRestored, type Restored, restoreObjects } from "./restore.ts";
 import { type Sent, sendObjects } from "./send.ts";
+import { fetchSettings, restoreConfiguration, restoreStoreSettings, sendSettings } from "./settings.ts";
 import { type BackupRow, backupStore, targetStore } from "./store.ts";
 import { checkContents, sweep } from "./upkeep.ts";
 
 export type BackupInput = { backupId: string; bucketId: Id<"bucket"> };
 export type VerifyInput = BackupInput;
-export type RestoreInput = BackupInput & { toBucketId: Id<"bucket">; prefix: string; overwrite: boolean };
+export type RestoreInput = BackupInput & { toBucketId: Id<"bucket">; prefix: string; overwrite: boolean; settings?: boolean };
 export type DeleteInput = { backupIds: string[]; bucketId: Id<"bucket"> };
 
 // A bucket may hold millions of objects; what has no end is stopped by cancelling it.
@@ -89,7 +90,7 @@ export function defineBackupOperations(parts: BackupParts) {
         const { bytes, totals } = writeManifest(head, lines);
         await remote.upload(manifestOf(row.manifest), bytes, { sizeBytes: 0 });
         // A list of a bucket that was emptied or deleted meanwhile would be no backup.
-        await bucketRow(bucketId);
+        await sendSettings({ store, remote }, await bucketRow(bucketId), row.manifest);
         const summary: Summary = { ...head, ...totals, automatic: row.automatic };
         await remote.put(summaryOf(row.manifest), Buffer.from(`${JSON.stringify(summary)}\n`));
         Object.assign(memory, { totals, sentObjects: sent.newObjects, sentBytes: earlier + sent.sentBytes });
@@ -182,6 +183,9 @@ export function defineBackupOperations(parts: BackupParts) {
       const manifest = await LocalManifest.fetch(remote, row.manifest);
       try {
         const { projectId } = await manifest.head();
+        const sameProject = projectId === bucket.projectId;
+        const settings = input.settings ? await fetchSettings(remote, row.manifest) : undefined;
+        const unset = settings ? await restoreStoreSettings(store, bucket, settings, { sameProject }) : [];
         const { lock } = await store.settings(bucket.id);
         await quota.room(bucket, (room) =>
           restoreObjects(
@@ -191,7 +195,7 @@ export function defineBackupOperations(parts: BackupParts) {
               bucketId: bucket.id,
               overwrite: input.overwrite,
               locks: lock !== undefined,
-              sameProject: projectId === bucket.projectId,
+              sameProject,
             },
             {
               prefix: input.prefix,
@@ -207,6 +211,12 @@ export function defineBackupOperations(parts: BackupParts) {
             },
           ),
         );
+        if (settings) {
+          const { set, leftOut } = await database.transaction("system", (tx) =>
+            restoreConfiguration(tx, bucket.id, settings, { sameProject }),
+          );
+          memory["settings"] = { settings: set, settingsLeftOut: [...unset, ...leftOut] };
+        }
       } finally {
         await manifest.close();
       }
@@ -222,7 +232,9 @@ export function defineBackupOperations(parts: BackupParts) {
     async finish(tx, { input, memory }, outcome) {
       const row = await backupStore.find(tx, input.backupId, { lock: true });
       if (row) await backupStore.update(tx, row, { operationId: null });
-      return outcome === "succeeded" ? { bucketId: input.toBucketId, ...(memory["counts"] as Restored) } : undefined;
+      return outcome === "succeeded"
+        ? { bucketId: input.toBucketId, ...(memory["counts"] as Restored), ...(memory["settings"] as object | undefined) }
+        : undefined;
     },
   });
 
@@ -238,6 +250,7 @@ export function defineBackupOperations(parts: BackupParts) {
             for (const id of input.backupIds) {
               const { manifest } = await backupRow(id);
               await remote.remove(summaryOf(manifest));
+              await remote.remove(settingsOf(manifest));
               await remote.remove(manifestOf(manifest));
             }
             memory["listsGone"] = true;

@@ -233,16 +233,25 @@ export function backupHandlers(parts: ObjectsParts, operations: BackupOperations
 
     async bucketBackupRestore(context, { params, body }) {
       const { row, bucket } = await open(context, params.bucketBackup);
+      const isNew = (await bucketStore.find(context.tx, body.bucket))?.projectId !== bucket.projectId;
       const to = await destination(context, bucket, body.bucket);
+      const settings = body.settings ?? isNew;
       await checkIdle(context.tx, to);
       const operation = await beginOnBackups(context.tx, operations.restore, [row], {
-        input: { backupId: row.id, bucketId: row.bucketId, toBucketId: to.id, prefix: body.prefix, overwrite: body.overwrite },
+        input: {
+          backupId: row.id,
+          bucketId: row.bucketId,
+          toBucketId: to.id,
+          prefix: body.prefix,
+          overwrite: body.overwrite,
+          settings,
+        },
         actor: actorIn(context),
         resource: resourceOf(to),
       });
       context.audit({
         ...subjectOf(to),
-        after: { restoredFrom: row.id, backupOf: bucket.name, prefix: body.prefix, overwrite: body.overwrite },
+        after: { restoredFrom: row.id, backupOf: bucket.name, prefix: body.prefix, overwrite: body.overwrite, settings },
       });
       return viewOperation(operation);
     },

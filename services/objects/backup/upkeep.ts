@@ -1,5 +1,14 @@
 import { inParallel } from "../walk.ts";
-import { backupsFolder, contentOf, contentsFolder, LocalManifest, manifestNames, manifestOf, summaryNames } from "./manifest.ts";
+import {
+  backupsFolder,
+  contentOf,
+  contentsFolder,
+  LocalManifest,
+  manifestNames,
+  manifestOf,
+  settingsOf,
+  summaryNames,
+} from "./manifest.ts";
 import type { RemoteBucket } from "./remote.ts";
 
 /** So many names of contents are held in memory at once. */
@@ -54,7 +63,7 @@ async function fetchAll(remote: RemoteBucket): Promise<LocalManifest[]> {
   try {
     for (const name of names) {
       if (whole.has(name)) manifests.push(await LocalManifest.fetch(remote, name));
-      else await remote.remove(manifestOf(name));
+      else for (const each of [manifestOf(name), settingsOf(name)]) await remote.remove(each);
     }
     return manifests;
   } catch (error) {

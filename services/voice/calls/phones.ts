@@ -80,6 +80,8 @@ export interface Phones {
   webSocketPort: number;
   /** Takes no new calls; running ones may go on for so long. */
   close(options: { drainMs: number }): Promise<void>;
+  /** From the next connection over TLS on; those that are there stay. */
+  replaceCertificate(certificate: { cert: Buffer; key: Buffer }): void;
   /** What its media engine has to do. */
   figures(): Promise<EngineFigures>;
   /** Others serve its phone systems from now on; calls that run go on here to their end. */
@@ -189,6 +191,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     tlsPort: portOf("tls"),
     wssPort,
     webSocketPort: door.port,
+    replaceCertificate: (certificate) => opened.replaceCertificate(certificate),
     figures: () => engine.figures(),
     drain: () => leases.drain(),
     async close({ drainMs }) {

@@ -82,7 +82,7 @@ export type Extension = z.output<typeof extension>;
 
 export const deviceKind = z.enum(["browser", "desk", "app"]);
 export const deviceMaker = z
-  .enum(["yealink", "snom", "grandstream", "fanvil", "linphone", "baresip", "other"])
+  .enum(["yealink", "snom", "grandstream", "fanvil", "poly", "cisco", "mitel", "linphone", "baresip", "other"])
   .describe("For whose phones its configuration is written; other: set by hand.");
 export const phoneDevice = z.object({
   id: id("phoneDevice"),
@@ -98,6 +98,8 @@ export const phoneDevice = z.object({
   lastRegisteredAt: timestamp.optional(),
   lastAddress: z.string().optional(),
   lastUserAgent: z.string().optional(),
+  lampKeys: z.array(id("extension")).describe("Whose lamps its keys have, in their order; as its next configuration says."),
+  awaitedUntil: timestamp.optional().describe("Until then the address of its site gives out its configuration."),
   hasProvisioning: z.boolean().describe("There is an address from which it takes its configuration."),
   createdAt: timestamp,
   revision,
@@ -160,11 +162,13 @@ const settable = {
 const macAddress = z
   .string()
   .regex(/^([0-9a-fA-F]{2}[:-]?){5}[0-9a-fA-F]{2}$/, "Give the MAC address as it stands on the phone: 00:15:65:12:34:56.");
+const lampKeys = z.array(id("extension")).max(60);
 const newDevice = {
   kind: deviceKind.exclude(["browser"]),
   label: displayName,
   maker: deviceMaker.default("other"),
   macAddress: macAddress.optional(),
+  lampKeys: lampKeys.optional(),
 };
 
 export const extensionRoutes = {
@@ -283,6 +287,7 @@ export const extensionRoutes = {
       label: displayName.optional(),
       maker: deviceMaker.optional(),
       macAddress: macAddress.nullable().optional(),
+      lampKeys: lampKeys.optional(),
       enabled: z.boolean().optional(),
       signedInExtension: z.null().optional().describe("Null signs out who has signed in there by code."),
     }),

@@ -1,7 +1,7 @@
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, checkRevision, there } from "../../../kernel/errors.ts";
+import { CloudError, checkRevision, invalid, there } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
-import { newId } from "../../../kernel/ids.ts";
+import { type Id, newId } from "../../../kernel/ids.ts";
 import type { Area, RequestContext } from "../../../kernel/service.ts";
 import { given } from "../given.ts";
 import { placeOf, subjectOf, type VoiceParts } from "../parts.ts";
@@ -19,6 +19,7 @@ export interface NewDevice {
   label: string;
   maker: PhoneDevice["maker"];
   macAddress?: string | undefined;
+  lampKeys?: Id<"extension">[] | undefined;
 }
 
 export const plainMac = (macAddress: string): string => macAddress.replace(/[^0-9a-fA-F]/g, "").toLowerCase();
@@ -36,6 +37,12 @@ const macTaken = (macAddress: string): CloudError =>
     },
   );
 
+async function checkLamps(tx: Tx, systemId: string, lampKeys: readonly string[] = []): Promise<void> {
+  for (const [index, id] of lampKeys.entries())
+    if ((await extensionStore.find(tx, id))?.systemId !== systemId)
+      throw invalid(`body.lampKeys.${index}`, "This phone system has no such extension. Choose one of its own.");
+}
+
 /** In the transaction that holds the phone system. The password is in the answer alone. */
 export async function insertDevice(
   parts: Pick<VoiceParts, "secrets">,
@@ -51,6 +58,7 @@ export async function insertDevice(
         details: { resource: "phoneDevice", reason: "too_many_devices" },
       },
     );
+  await checkLamps(tx, extension.systemId, wanted.lampKeys);
   const password = newSipPassword();
   const userName = newUserName();
   const row: DeviceRow = {
@@ -69,6 +77,9 @@ export async function insertDevice(
     guestExtensionId: null,
     provisioningToken: null,
     provisioningAt: null,
+    provisioningSecret: null,
+    awaitedUntil: null,
+    lampKeys: wanted.lampKeys ?? [],
     lastRegisteredAt: null,
     lastAddress: null,
     lastUserAgent: null,
@@ -101,12 +112,13 @@ export async function devicePage(tx: Tx, extensionId: string, query: { cursor?: 
   return toPage(rows, query.limit, viewDevice, ({ id }) => [id]);
 }
 
-export const auditOfDevice = ({ label, kind, maker, macAddress, enabled, guestExtensionId }: DeviceRow) => ({
+export const auditOfDevice = ({ label, kind, maker, macAddress, enabled, guestExtensionId, lampKeys }: DeviceRow) => ({
   label,
   kind,
   maker,
   macAddress,
   enabled,
+  lampKeys,
   signedInExtension: guestExtensionId,
 });
 
@@ -140,6 +152,7 @@ export function deviceHandlers(parts: VoiceParts): DeviceHandlers {
       const mac = macAddress === undefined ? row.macAddress : macAddress === null ? null : plainMac(macAddress);
       if (mac !== null && mac !== row.macAddress && (await deviceStore.macIsTaken(context.tx, row.systemId, mac, row.id)))
         throw macTaken(mac);
+      await checkLamps(context.tx, row.systemId, rest.lampKeys);
       const signsOut = signedInExtension === null && row.guestExtensionId !== null;
       if (signsOut) await deviceStore.setGuest(context.tx, row, null);
       const guest = signsOut ? { guestExtensionId: null } : {};

@@ -152,6 +152,11 @@ export interface DeviceRow {
   /** SHA-256. */
   provisioningToken: string | null;
   provisioningAt: Date | null;
+  /** The token itself, sealed; null also where it was made before it was kept. */
+  provisioningSecret: Uint8Array | null;
+  /** Until when the address of the site gives out its configuration. */
+  awaitedUntil: Date | null;
+  lampKeys: Id<"extension">[];
   lastRegisteredAt: Date | null;
   lastAddress: string | null;
   lastUserAgent: string | null;
@@ -162,7 +167,8 @@ export interface DeviceRow {
 
 const deviceColumns = `d.id, d.extension_id as "extensionId", d.system_id as "systemId", d.organisation_id as "organisationId",
   d.project_id as "projectId", d.kind, d.label, d.maker, d.mac_address as "macAddress", d.user_name as "userName", d.password, d.enabled,
-  d.guest_extension_id as "guestExtensionId", d.provisioning_token as "provisioningToken", d.provisioning_at as "provisioningAt", d.last_registered_at as "lastRegisteredAt",
+  d.guest_extension_id as "guestExtensionId", d.provisioning_token as "provisioningToken", d.provisioning_at as "provisioningAt",
+  d.provisioning_secret as "provisioningSecret", d.awaited_until as "awaitedUntil", d.lamp_keys as "lampKeys", d.last_registered_at as "lastRegisteredAt",
   d.last_address as "lastAddress", d.last_user_agent as "lastUserAgent", d.created_at as "createdAt", d.revision,
   exists (select 1 from voice.registrations r where r.device_id = d.id and r.expires_at > now()) as "isRegistered"`;
 
@@ -205,9 +211,9 @@ export const deviceStore = {
   /** False when the phone system has one of this MAC address. */
   async insert(tx: Tx, row: DeviceRow): Promise<boolean> {
     const rows = await tx.sql`
-      insert into voice.devices (id, extension_id, system_id, organisation_id, project_id, kind, label, maker, mac_address, user_name, password, created_at)
+      insert into voice.devices (id, extension_id, system_id, organisation_id, project_id, kind, label, maker, mac_address, user_name, password, lamp_keys, created_at)
       values (${row.id}, ${row.extensionId}, ${row.systemId}, ${row.organisationId}, ${row.projectId}, ${row.kind}, ${row.label}, ${row.maker},
-        ${row.macAddress}, ${row.userName}, ${row.password}, ${row.createdAt})
+        ${row.macAddress}, ${row.userName}, ${row.password}, ${row.lampKeys}, ${row.createdAt})
       on conflict do nothing returning id`;
     if (rows.length > 0) await announceDevice(tx, row);
     return rows.length > 0;
@@ -223,7 +229,8 @@ export const deviceStore = {
 
   async update(tx: Tx, row: DeviceRow): Promise<DeviceRow> {
     await tx.sql`update voice.devices set label = ${row.label}, maker = ${row.maker}, mac_address = ${row.macAddress}, password = ${row.password},
-      enabled = ${row.enabled}, provisioning_token = ${row.provisioningToken}, provisioning_at = ${row.provisioningAt}, revision = revision + 1
+      enabled = ${row.enabled}, provisioning_token = ${row.provisioningToken}, provisioning_at = ${row.provisioningAt},
+      provisioning_secret = ${row.provisioningSecret}, awaited_until = ${row.awaitedUntil}, lamp_keys = ${row.lampKeys}, revision = revision + 1
       where id = ${row.id}`;
     await announceDevice(tx, row);
     return { ...row, revision: row.revision + 1 };

@@ -32,6 +32,8 @@ export const viewDevice = (row: DeviceRow): PhoneDevice => ({
   ...(row.lastRegisteredAt === null ? {} : { lastRegisteredAt: isoTime(row.lastRegisteredAt) }),
   ...(row.lastAddress === null ? {} : { lastAddress: row.lastAddress }),
   ...(row.lastUserAgent === null ? {} : { lastUserAgent: row.lastUserAgent }),
+  lampKeys: row.lampKeys,
+  ...(row.awaitedUntil === null || row.awaitedUntil.getTime() <= Date.now() ? {} : { awaitedUntil: isoTime(row.awaitedUntil) }),
   hasProvisioning: row.provisioningToken !== null,
   createdAt: isoTime(row.createdAt),
   revision: row.revision,

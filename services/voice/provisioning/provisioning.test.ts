@@ -112,6 +112,113 @@ test("a phone asks by its own MAC address, and is told nothing by another", asyn
     assert.equal((await get(url, file)).statusCode, 404, file);
 });
 
+test("phones of other makers get the account, whose lamps they have, and where they ask next", async () => {
+  const other = await call("extensionCreate", { params: { phoneSystem: system }, body: { name: "Bob; fnc=sd & {password}" } });
+  const lampKeys = [other.body.id];
+  const made = async (maker: string, macAddress: string) => {
+    const { id, account } = (
+      await call("phoneDeviceCreate", {
+        params: { extension },
+        body: { kind: "desk", label: maker, maker, macAddress, lampKeys },
+      })
+    ).body;
+    const given = (await call("phoneDeviceProvisioningCreate", { params: { phoneDevice: id } })).body;
+    return { account, given, base: String(given.url).replace(/[^/]*$/, "") };
+  };
+  const { number } = other.body;
+
+  const poly = await made("poly", "64167f000001");
+  assert.match((await get(poly.base, "64167F000001.cfg")).body, /CONFIG_FILES="\[PHONE_MAC_ADDRESS\]-khmara\.cfg"/);
+  const all = xml((await get(poly.base, "64167f000001-khmara.cfg")).body).PHONE_CONFIG.ALL;
+  assert.equal(all["@_reg.1.auth.password"], poly.account.password);
+  assert.equal(all["@_reg.1.outboundProxy.transport"], "UDPOnly");
+  assert.equal(all["@_attendant.resourceList.1.address"], `${number}@${domain}`);
+  assert.equal(all["@_attendant.resourceList.1.label"], "Bob; fnc=sd & {password}", "a name is no place of the template");
+  assert.equal(all["@_device.prov.serverName"], poly.base);
+
+  const cisco = await made("cisco", "64167f000002");
+  const profile = xml((await get(cisco.given.url)).body)["flat-profile"];
+  assert.equal(profile.Password_1_, cisco.account.password);
+  assert.equal(profile.Profile_Rule, `${cisco.base}$MA.xml`);
+  assert.equal(
+    profile.Extended_Function_2_,
+    `fnc=blf+sd+cp;sub=${number}@$PROXY;ext=${number}@$PROXY;nme=Bob  fnc sd & {password}`,
+  );
+
+  const mitel = await made("mitel", "64167f000003");
+  const lines = (await get(mitel.base, "64167F000003.cfg")).body;
+  assert.ok(lines.includes(`sip line1 password: ${mitel.account.password}\n`));
+  assert.ok(lines.includes(`topsoftkey1 value: ${number}\n`));
+
+  const { system: elsewhere } = await api.newSystem("Elsewhere");
+  const stranger = await call("extensionCreate", { params: { phoneSystem: elsewhere }, body: { name: "Stranger" } });
+  const body = { kind: "desk", label: "x", maker: "snom", lampKeys: [stranger.body.id] };
+  assert.equal((await call("phoneDeviceCreate", { params: { extension }, body })).status, 400);
+});
+
+test("with TLS at a name, phones speak TLS and SRTP; at a bare address they do as before", async () => {
+  const { parts } = api.cloud.voice;
+  const before = parts.sip;
+  const { given } = await newPhone("yealink", "001565aabb01");
+  const snom = await newPhone("snom", "001565aabb02");
+  try {
+    parts.sip = { host: "192.0.2.1", port: 5060, tlsPort: 5061 };
+    assert.match((await get(given.body.url, "001565aabb01.cfg")).body, /account\.1\.transport = 0\n/);
+    parts.sip = { host: "phones.example.org", port: 5060, tlsPort: 5061 };
+    const text = (await get(given.body.url, "001565aabb01.cfg")).body;
+    for (const setting of ["transport = 2", "srtp_encryption = 2", "outbound_proxy.1.port = 5061"])
+      assert.ok(text.includes(`account.1.${setting}\n`), setting);
+    const { settings } = xml((await get(snom.given.body.url)).body);
+    assert.equal(settings["phone-settings"].user_outbound["#text"], "sip:phones.example.org:5061;transport=tls");
+    assert.equal(settings["phone-settings"].user_srtp["#text"], "on");
+  } finally {
+    parts.sip = before;
+  }
+});
+
+test("at the address of a site only phones that are awaited get their file, and that for a while", async () => {
+  const { sql } = api.cloud.database;
+  const add = async (maker: string, macAddress: string) =>
+    (await call("phoneDeviceCreate", { params: { extension }, body: { kind: "desk", label: maker, maker, macAddress } })).body;
+  const [snom, grandstream, lateOne] = [
+    await add("snom", "000413111111"),
+    await add("grandstream", "000b82222222"),
+    await add("yealink", "001565333333"),
+  ];
+  const site = await call("phoneSiteCreate", { params: { phoneSystem: system } });
+  assert.equal(site.status, 201, site.text);
+  assert.equal(site.body.isEncrypted, false);
+  const at = async (file: string) => get(site.body.url, file);
+  assert.equal((await at("snomD785-000413111111.htm")).statusCode, 404, "nobody has said that it is awaited");
+
+  const awaited = await call("phoneSiteAwait", { params: { phoneSystem: system } });
+  assert.equal(awaited.status, 200, awaited.text);
+  assert.ok(awaited.body.devices >= 3);
+  const first = await at("snomD785-000413111111.htm");
+  assert.equal(first.statusCode, 200, first.body);
+  const settings = xml(first.body).settings["phone-settings"];
+  assert.equal(settings.user_pass["#text"], snom.account.password);
+  const own = await get(settings.setting_server["#text"]);
+  assert.equal(own.statusCode, 200, "its own address works from then on");
+  assert.equal((await at("cfg000b82222222.xml")).statusCode, 200);
+  for (const file of ["cfg000413111111.xml", "000b82222223.cfg", "snom.xml", "linphone.xml", "accounts"])
+    assert.equal((await at(file)).statusCode, 404, file);
+
+  // Somebody who has learnt the address comes later.
+  const [left] = await sql`select awaited_until < now() + interval '61 minutes' as soon from voice.devices where id = ${snom.id}`;
+  assert.equal(left?.["soon"], true);
+  await sql`update voice.devices set awaited_until = now() - interval '1 second' where id in (${snom.id}, ${lateOne.id})`;
+  assert.equal((await at("snomD785-000413111111.htm")).statusCode, 404);
+  assert.equal((await at("001565333333.cfg")).statusCode, 404);
+  assert.equal((await get(settings.setting_server["#text"])).statusCode, 200);
+  const told = await sql`select source_ip from kernel.audit_entries where action = 'voice.phone_device.configure'`;
+  assert.equal(told.length, 2);
+
+  assert.equal((await call("phoneSiteDelete", { params: { phoneSystem: system } })).status, 204);
+  assert.equal((await at("cfg000b82222222.xml")).statusCode, 404);
+  assert.ok(grandstream.id);
+});
+
 test("an address is good until there is a new one, it is taken back, or the device is off", async () => {
   const { id, given } = await newPhone("linphone");
   const params = { phoneDevice: id };

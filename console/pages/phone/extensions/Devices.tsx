@@ -1,5 +1,14 @@
-import { Button, Select, Stack, Text, TextInput } from "@mantine/core";
-import { IconDeviceLandlinePhone, IconKey, IconLogout, IconPlus, IconPower, IconQrcode, IconTrash } from "@tabler/icons-react";
+import { Alert, Button, Select, Stack, Text, TextInput } from "@mantine/core";
+import {
+  IconBulb,
+  IconDeviceLandlinePhone,
+  IconKey,
+  IconLogout,
+  IconPlus,
+  IconPower,
+  IconQrcode,
+  IconTrash,
+} from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneDevice, SipAccount } from "../../../../services/voice/extensions/contract.ts";
 import type { DeviceProvisioning } from "../../../../services/voice/provisioning/contract.ts";
@@ -18,9 +27,10 @@ import { StatusBadge } from "../../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastError } from "../../../ui/toast.ts";
 import css from "../phone.module.css";
+import { LampKeys } from "./LampKeys.tsx";
 
 const refresh = () => invalidate(queries, ["phoneDeviceList", "myPhoneDeviceList"]);
-const makers = ["yealink", "snom", "grandstream", "fanvil", "linphone", "baresip", "other"] as const;
+const makers = ["yealink", "snom", "grandstream", "fanvil", "poly", "cisco", "mitel", "linphone", "baresip", "other"] as const;
 
 const stateOf = ({ enabled, isRegistered, signedInExtensionId }: PhoneDevice) =>
   !enabled ? "off" : signedInExtensionId !== undefined ? "guest" : isRegistered ? "registered" : "away";
@@ -31,6 +41,7 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
   const [adding, setAdding] = useState(false);
   const [account, setAccount] = useState<SipAccount>();
   const [provisioning, setProvisioning] = useState<DeviceProvisioning>();
+  const [lamps, setLamps] = useState<PhoneDevice>();
   const [asking, setAsking] = useState<{ device: PhoneDevice; to: "delete" | "rotate" }>();
   const devices = useApiList((own ? "myPhoneDeviceList" : "phoneDeviceList") as "phoneDeviceList", {
     extension: extension as never,
@@ -108,6 +119,9 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
                                   .catch(toastError),
                             },
                           ]),
+                      ...(device.kind === "desk"
+                        ? [{ label: t("phone.device.lamps"), icon: IconBulb, onClick: () => setLamps(device) }]
+                        : []),
                       { label: t("phone.device.rotate"), icon: IconKey, onClick: () => setAsking({ device, to: "rotate" }) },
                       {
                         label: t(device.enabled ? "phone.device.turnOff" : "phone.device.turnOn"),
@@ -133,6 +147,7 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
           </p>
         }
       />
+      {lamps && <LampKeys device={lamps} onClose={() => setLamps(undefined)} />}
       {adding && <Add extension={extension} own={own} onClose={() => setAdding(false)} onMade={setAccount} />}
       {account && (
         <SecretOnce title={t("phone.device.secret")} text={t("phone.device.secretText")} onClose={() => setAccount(undefined)}>
@@ -148,6 +163,7 @@ export function Devices({ extension, may, own }: { extension: string; may: boole
           text={t("phone.device.provisionText")}
           onClose={() => setProvisioning(undefined)}
         >
+          {!provisioning.isEncrypted && <Alert color="red">{t("phone.device.notEncrypted")}</Alert>}
           <img
             className={css.qr}
             alt={t("phone.device.qr")}

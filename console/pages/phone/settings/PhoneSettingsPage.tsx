@@ -20,6 +20,7 @@ import { useExtensionOptions } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
 import { Limits } from "./Limits.tsx";
 import { isEmail, MailSettings } from "./MailSettings.tsx";
+import { SitePhones } from "./SitePhones.tsx";
 import css from "./settings.module.css";
 
 const refresh = () => invalidate(queries, ["phoneSystemList", "phoneSystemGet", "phoneCreditList"]);
@@ -33,6 +34,7 @@ const sections = {
   limits: Limits,
   balance: Balance,
   codes: Codes,
+  site: SitePhones,
   delete: Unmake,
 };
 type SectionName = keyof typeof sections;

@@ -3,6 +3,8 @@ import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import { Xxhash } from "../../../../kernel/xxhash.ts";
 import type { ChecksumAlgorithm, ChecksumType } from "../../driver.ts";
+import { withBlock } from "./blockSums.ts";
+import { blockBytes } from "./blocks.ts";
 import { Crc64Nvme, type CrcAlgorithm, crc32c, crcBytes, crcJoin } from "./crc.ts";
 
 export type Checksums = Partial<Record<ChecksumAlgorithm, string>>;
@@ -52,6 +54,8 @@ function running(algorithm: ChecksumAlgorithm): RunningChecksum {
 export interface ContentSums {
   /** CRC-32 of the bytes as they lie on disk: checked whenever the whole content is read. */
   crc32: number;
+  /** The same of each block, when there are several: checked whenever some of them are read. */
+  blocks: readonly number[];
   /** MD5: the ETag, and what the scrub checks, but of encrypted bytes. */
   md5: Buffer;
   sha256Hex?: string;
@@ -62,6 +66,9 @@ export interface ContentSums {
 /** The sums of a body, fed block by block. `loadXxhash` comes before. */
 export class Summing {
   #crc32 = 0;
+  /** Undefined once something came that was no whole block, after which nothing more may come. */
+  #blocks: number[] | undefined = [];
+  #blocksEnded = false;
   readonly #md5: Hash = createHash("md5");
   readonly #asked = new Map<ChecksumAlgorithm, RunningChecksum>();
   readonly #sha256: RunningChecksum | undefined;
@@ -74,17 +81,30 @@ export class Summing {
 
   /** `stored`: the same bytes as they are written down, when they are encrypted. */
   update(bytes: Uint8Array, stored = bytes): void {
-    this.#crc32 = crc32(stored, this.#crc32);
+    this.#sumBlock(stored);
     this.#md5.update(bytes);
     this.#sha256?.update(bytes);
     for (const sum of this.#asked.values()) sum.update(bytes);
+  }
+
+  #sumBlock(stored: Uint8Array): void {
+    if (this.#blocksEnded) this.#blocks = undefined;
+    if (this.#blocks === undefined) {
+      this.#crc32 = crc32(stored, this.#crc32);
+      return;
+    }
+    const block = crc32(stored);
+    this.#blocks.push(block);
+    this.#blocksEnded = stored.length !== blockBytes;
+    this.#crc32 = this.#blocksEnded ? crc32(stored, this.#crc32) : withBlock(this.#crc32, block);
   }
 
   finish(): ContentSums {
     const checksums: Checksums = {};
     for (const [algorithm, sum] of this.#asked) checksums[algorithm] = sum.digest().toString("base64");
     const sha256Hex = this.#sha256?.digest().toString("hex");
-    return { crc32: this.#crc32, md5: this.#md5.digest(), checksums, ...(sha256Hex !== undefined && { sha256Hex }) };
+    const blocks = this.#blocks !== undefined && this.#blocks.length > 1 ? this.#blocks : [];
+    return { crc32: this.#crc32, blocks, md5: this.#md5.digest(), checksums, ...(sha256Hex !== undefined && { sha256Hex }) };
   }
 }
 

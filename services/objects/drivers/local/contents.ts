@@ -64,7 +64,7 @@ export function replaceContent(
   transaction: Transaction,
   id: string,
   from: Content["kind"],
-  place: Pick<Content, "kind" | "payload">,
+  place: Pick<Content, "kind"> & Partial<Pick<Content, "payload">>,
 ): boolean {
   const content = contentIn(transaction, id);
   if (content?.kind !== from) return false;

@@ -19,6 +19,7 @@ import {
   type RequestCounts,
   totalsOf,
 } from "./accounts.ts";
+import { blockSumsIn } from "./blockSums.ts";
 import { blocks } from "./blocks.ts";
 import { contentIn, isKept, partsIn } from "./contents.ts";
 import { copyObject } from "./copying.ts";
@@ -237,6 +238,7 @@ class LocalStore implements ObjectStore {
             contentBytes,
             ...(kind === "inline" && { inline: payload }),
             ...(kind === "cluster" && { remote: true }),
+            ...(kind === "file" && { blockSums: blockSumsIn(payload, contentBytes) }),
             ...(sealedKey && { openKey: () => this.#keys.open(contentId, sealedKey, options.customerKey) }),
           });
           const pieces =

@@ -14,6 +14,7 @@ import { bodyOf, bytesOf, pattern, refuses } from "../conformance.bodies.ts";
 import { seededRandom } from "../conformance.listing.ts";
 import { objectStoreConformance } from "../conformance.ts";
 import { openLocalStore } from "./index.ts";
+import { rebuildIndex } from "./rebuild.ts";
 import { startWorker, verify, verifyVersions, type Worker } from "./testing/crashWorker.ts";
 
 const root = await mkdtemp(join(tmpdir(), "khmara-objects-"));
@@ -186,6 +187,62 @@ describe("local: a directory shared by processes that die", { concurrency: false
 });
 
 describe("local: bytes on disk", { concurrency: false }, () => {
+  test("a range does not pass on what the disk damaged, encrypted or not, also after the index was made anew", async () => {
+    const directory = newDirectory();
+    const bucketId = newId("bucket");
+    const bytes = pattern(700_001);
+    const encryption = { kind: "server" } as const;
+    let store = await openLocalStore({ directory, secrets });
+    await store.put(bucketId, "plain", bodyOf(bytes));
+    await store.put(bucketId, "sealed", bodyOf(bytes), { encryption });
+    await store.put(bucketId, "one block", bodyOf(bytes.subarray(0, 100_000)));
+    const [plain, sealed, oneBlock] = (await filesBelow(join(directory, "data"))).sort((a, b) =>
+      a.slice(-32) < b.slice(-32) ? -1 : 1,
+    ) as [string, string, string];
+    const read = async (key: string, from: number, to: number) =>
+      bytesOf((await store.get(bucketId, key, { range: { from, to } })).body);
+    const ranges = [
+      [0, 0],
+      [131_071, 131_072],
+      [5, 699_999],
+      [655_360, 700_000],
+      [0, 700_000],
+    ] as const;
+    for (const key of ["plain", "sealed"])
+      for (const [from, to] of ranges)
+        assert.ok((await read(key, from, to)).equals(bytes.subarray(from, to + 1)), `${key} ${from}-${to}`);
+
+    for (const [file, at] of [
+      [plain, 300_001],
+      [sealed, 700_000],
+      [oneBlock, 50],
+    ] as const) {
+      const opened = await open(file, "r+");
+      const { buffer } = await opened.read(Buffer.alloc(1), 0, 1, at);
+      await opened.write(Buffer.from([buffer[0]! ^ 4]), 0, 1, at);
+      await opened.close();
+    }
+    const spoilt = [
+      ["plain", 300_000, 300_002],
+      ["plain", 0, 400_000],
+      ["plain", 262_144, 262_144],
+      ["sealed", 699_000, 700_000],
+      ["one block", 99_000, 99_100],
+    ] as const;
+    const check = async () => {
+      for (const [key, from, to] of spoilt)
+        await assert.rejects(read(key, from, to), { code: "internal" }, `${key} ${from}-${to}`);
+      assert.ok((await read("plain", 0, 262_143)).equals(bytes.subarray(0, 262_144)), "the blocks before it are whole");
+      assert.ok((await read("sealed", 0, 600_000)).equals(bytes.subarray(0, 600_001)));
+    };
+    await check();
+    await store.close();
+    await rebuildIndex(directory);
+    store = await openLocalStore({ directory, secrets });
+    await check();
+    await store.close();
+  });
+
   test("damage is found by the scrub, and a whole read does not pass it on", async () => {
     const directory = newDirectory();
     const bucketId = newId("bucket");

@@ -2,6 +2,7 @@ import { CloudError, notFound } from "../../../../kernel/errors.ts";
 import type { Id } from "../../../../kernel/ids.ts";
 import type { DeleteOptions, Deletion, Meter, ObjectMarks, ObjectStore, Preconditions, StoredObject } from "../../driver.ts";
 import { book } from "./accounts.ts";
+import { encodeBlockSums } from "./blockSums.ts";
 import { contentIn, createContent, partsIn } from "./contents.ts";
 import type { Transaction } from "./database.ts";
 import { objectKey } from "./keys.ts";
@@ -161,7 +162,7 @@ export function createReceived(transaction: Transaction, received: Received): vo
     sizeBytes,
     crc32: sums.crc32,
     md5: sealedKey === undefined ? sums.md5 : Buffer.alloc(16),
-    payload: inline ?? Buffer.alloc(0),
+    payload: inline ?? (sums.blocks.length > 0 ? encodeBlockSums(sums.blocks) : Buffer.alloc(0)),
     sealedKey,
   });
 }

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { CloudError } from "../../../../kernel/errors.ts";
 import type { ByteRange, ObjectRead, StoredObject } from "../../driver.ts";
+import { hasBlockSums, isBlockWhole } from "./blockSums.ts";
 import { blockBytes, blocks } from "./blocks.ts";
 import { letGo } from "./bodyMemory.ts";
 import { cipherFrom } from "./encryption.ts";
@@ -19,13 +20,15 @@ export interface Segment {
   /** The bytes are encrypted; opens their key. */
   openKey?: () => Uint8Array;
   crc32: number;
+  /** Of a file; without them a range of it is not checked, unless it is one block. */
+  blockSums?: Buffer | undefined;
   contentBytes: number;
   from: number;
   sizeBytes: number;
 }
 
 /** Where a content lies in an object. */
-export type Piece = Pick<Segment, "contentId" | "inline" | "remote" | "openKey" | "crc32" | "contentBytes">;
+export type Piece = Pick<Segment, "contentId" | "inline" | "remote" | "openKey" | "crc32" | "blockSums" | "contentBytes">;
 
 /** The segments of [from, from + sizeBytes) of an object that consists of `pieces`. */
 export function cut(pieces: Piece[], from: number, sizeBytes: number): Segment[] {
@@ -125,11 +128,24 @@ class FileSource implements Source {
   }
 
   async #block(segment: Segment, done: number): Promise<Buffer | undefined> {
+    if (hasBlockSums(segment)) return this.#checked(segment, done);
     const wanted = Math.min(blockBytes, segment.sizeBytes - done);
     const block = segment.sizeBytes < blockBytes ? Buffer.allocUnsafeSlow(wanted) : blocks.take();
     const { bytesRead } = await this.#file.read(block, 0, wanted, segment.from + done);
     if (bytesRead === 0) return undefined;
     return bytesRead === block.length ? block : block.subarray(0, bytesRead);
+  }
+
+  /** What is wanted of a block that is read whole: of its sum nothing can be said otherwise. */
+  async #checked({ from, sizeBytes, ...content }: Segment, done: number): Promise<Buffer | undefined> {
+    const index = Math.floor((from + done) / blockBytes);
+    const start = index * blockBytes;
+    const length = Math.min(blockBytes, content.contentBytes - start);
+    const memory = content.contentBytes < blockBytes ? Buffer.allocUnsafeSlow(length) : blocks.take();
+    const { bytesRead } = await this.#file.read(memory, 0, length, start);
+    if (bytesRead < length) return undefined;
+    if (!isBlockWhole(content, index, memory.subarray(0, length))) throw damaged("not what was stored");
+    return memory.subarray(from + done - start, Math.min(length, from + sizeBytes - start));
   }
 
   async close(): Promise<void> {
@@ -165,9 +181,9 @@ export function bytesAtHand(segments: Segment[]): Buffer | undefined {
   return openInline(segment, segment.inline);
 }
 
-/** Checked, as far as it is read whole, and decrypted. */
-function openInline({ from, sizeBytes, contentBytes, crc32: expected, openKey }: Segment, inline: Buffer): Buffer {
-  if (sizeBytes === contentBytes && crc32(inline) !== expected) throw damaged("not what was stored");
+/** Checked, whatever is wanted of it, and decrypted. */
+function openInline({ from, sizeBytes, crc32: expected, openKey }: Segment, inline: Buffer): Buffer {
+  if (crc32(inline) !== expected) throw damaged("not what was stored");
   const stored = inline.subarray(from, from + sizeBytes);
   return openKey === undefined ? stored : cipherFrom(openKey(), from).update(stored);
 }
@@ -237,8 +253,9 @@ class SegmentStream extends Readable {
 
   /** Counts, checks and decrypts; goes on to the next segment after the last block of one. */
   #take(segment: Segment, block: Buffer): Buffer {
-    // Only a content that is read whole can be checked; a reader of a range relies on the scrub.
-    const whole = segment.sizeBytes === segment.contentBytes;
+    // Without sums of blocks only what is read whole can be checked; a reader of a range relies on the scrub, as one of the cluster does.
+    const isChecked = !segment.remote && hasBlockSums(segment);
+    const whole = !isChecked && segment.sizeBytes === segment.contentBytes;
     if (whole) this.#crc32 = crc32(block, this.#crc32);
     if (segment.openKey !== undefined) this.#cipher ??= cipherFrom(segment.openKey(), segment.from);
     const plain = this.#cipher?.update(block) ?? block;

@@ -69,7 +69,7 @@ export interface Content {
   crc32: number;
   /** Of the bytes as they came; zeros where these are encrypted, as it would tell of them. */
   md5: Buffer;
-  /** Inline: the bytes. List: PartRecord[] as JSON. */
+  /** Inline: the bytes. List: PartRecord[] as JSON. Else the sums of its blocks (blockSums.ts), or nothing. */
   payload: Buffer;
   /** The bytes are encrypted, with this key. */
   sealedKey?: Buffer | undefined;

@@ -112,7 +112,11 @@ async function moveOut({ database, files, cluster }: Stores, contentId: string, 
     return false;
   }
   return database.write((transaction) => {
-    const changed = replaceContent(transaction, contentId, content.kind, { kind: "cluster", payload: nothing });
+    const changed = replaceContent(transaction, contentId, content.kind, {
+      kind: "cluster",
+      // The sums of its blocks stay for when it comes back; bytes do not.
+      ...(content.kind === "inline" && { payload: nothing }),
+    });
     if (!changed && contentIn(transaction, contentId)?.kind !== "cluster")
       transaction.put("clusterGarbage", clusterGarbageKey(transaction.nowMs, contentId), nothing);
     return changed;
@@ -136,9 +140,7 @@ async function moveIn({ database, files, cluster }: Stores, contentId: string, c
   }
   await file.close();
   await files.place(contentId);
-  const changed = await database.write((transaction) =>
-    replaceContent(transaction, contentId, "cluster", { kind: "file", payload: nothing }),
-  );
+  const changed = await database.write((transaction) => replaceContent(transaction, contentId, "cluster", { kind: "file" }));
   if (changed) await files.settle(contentId);
   else await files.discard(contentId);
   return changed;
