@@ -45,6 +45,8 @@ export default {
   limitsText: "They keep a stolen password from costing much.",
   maxExternalCalls: "Calls outside at the same time",
   maxCostPerDay: "Most cost per day",
+  maxCostPerDayText:
+    "A call without a price counts as what its trunk costs. With neither rate nothing is counted: set prices, or the costs of your trunks.",
   noLimit: "No limit",
   allowedCountries: "Countries that may be called",
   everywhere: "All countries may be called",

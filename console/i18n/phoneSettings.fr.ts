@@ -48,6 +48,8 @@ export default {
   limitsText: "Elles évitent qu’un mot de passe volé coûte cher.",
   maxExternalCalls: "Appels externes simultanés",
   maxCostPerDay: "Coût maximal par jour",
+  maxCostPerDayText:
+    "Un appel sans prix compte pour ce que coûte sa ligne réseau. Sans prix ni coût, rien n’est compté : définissez des prix, ou les coûts de vos lignes réseau.",
   noLimit: "Sans limite",
   allowedCountries: "Pays qu’on peut appeler",
   everywhere: "Tous les pays peuvent être appelés",

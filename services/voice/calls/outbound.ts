@@ -1,7 +1,7 @@
 import type { Phrase } from "../prompts/words/en.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
-import { cannotPay } from "./charges.ts";
+import { cannotPay, chargeOf } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
 import { type Dialled, type Target, triesNext } from "./dial.ts";
 import { raiseAlarm } from "./emergency.ts";
@@ -100,7 +100,8 @@ async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
     return { reason: `The extension may not make ${number.kind} calls.`, phrase: "not_allowed" };
   const no = forbidden(call, number);
   if (no) return no;
-  const spent = await cannotPay(call.board, call.plan, number);
+  const [line] = linesFor(call, number);
+  const spent = line && (await cannotPay(call.board, call.plan, chargeOf(call.plan, line.trunk.id, number)));
   if (spent === "no_credit") return { reason: "There is no credit left for this call.", phrase: spent };
   return spent && { reason: "What may be spent in a day is spent.", phrase: spent };
 }
