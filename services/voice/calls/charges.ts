@@ -1,3 +1,4 @@
+import type { LimitKind } from "../mails/store.ts";
 import type { PhonePlan } from "../plan.ts";
 import { creditStore } from "../systems/store.ts";
 import { amountOf, difference, exceeds, openRates, sumOf } from "../trunks/rating.ts";
@@ -25,6 +26,9 @@ export type Amounts = "price" | "cost" | "counted";
 
 /** Why no more may be spent. */
 export type Spent = "no_credit" | "call_limit";
+
+/** Whose limit that is. */
+export const limitOf = { no_credit: "balance", call_limit: "day" } as const satisfies Record<Spent, LimitKind>;
 
 const lookMs = 1000;
 /** How often money that came or went elsewhere is seen. */
@@ -112,6 +116,7 @@ export function watchSpending(board: Board, plan: PhonePlan, party: Party): void
     // The plan as it was: a limit that is changed holds from the next call on.
     const spent = running(board, plan.system.id, lookMs / 1000);
     party.spent = spentOf(budget, charge.counted ? spent : sumOf([spent, least]));
+    if (party.spent && party.call) board.limitReached(party.call, limitOf[party.spent]);
     if (party.spent) return party.hangUp(480, 'Q.850;cause=16;text="Nothing left to spend"');
     if (warned || !spentOf(budget, running(board, plan.system.id, warnSeconds))) return;
     warned = true;

@@ -99,7 +99,10 @@ const emergency = z.object({
     .min(1)
     .max(20)
     .describe("Calls to these go out whatever else says no: permissions, limits and balance. Those of the country unless said."),
-  alertEmails: z.array(z.email().max(254)).max(10).describe("Who is told by mail when one is called."),
+  alertEmails: z
+    .array(z.email().max(254))
+    .max(10)
+    .describe("Who is told by mail when one is called, and when a limit refuses or ends calls."),
   alertExtension: id("extension").nullable().describe("Who is called then, and hears from where."),
 });
 
