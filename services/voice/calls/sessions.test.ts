@@ -149,4 +149,18 @@ test("nobody outside sends a call on, and nobody has a code dialled in another o
   assert.equal(outer?.state, "confirmed");
   outer?.hangUp();
   assert.equal((await settings())["forwarding"].always, null);
+
+  // As he reads it on his phone.
+  const body = { blockedCallers: ["0199001133"] };
+  await office.as("owner", "extensionUpdate", { params: { extension: bob.extensionId }, body });
+  const again = provider.call({
+    target: server.replace("sip:", "sip:102@"),
+    from: "<sip:+33199001133@127.0.0.9>",
+    sdp: sdp(1, "sendrecv"),
+  });
+  const blocked = new Promise<number>((resolve) => {
+    again.on("answered", () => resolve(200));
+    again.on("refused", (refusal) => resolve(refusal.status));
+  });
+  assert.equal(await blocked, 603);
 });
