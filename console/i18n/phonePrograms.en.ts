@@ -19,6 +19,7 @@ export default {
   "event.recording.saved": "A recording is there",
   "event.queue.abandoned": "Somebody leaves a queue unheard",
   "event.emergency.called": "An emergency number is called",
+  "event.limit.reached": "A limit against abuse refuses or ends calls",
   turnOff: "Turn off",
   turnOn: "Turn on",
   told: "What it was told",

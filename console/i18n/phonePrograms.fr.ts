@@ -22,6 +22,7 @@ export default {
   "event.recording.saved": "Un enregistrement est prêt",
   "event.queue.abandoned": "Quelqu’un quitte une file sans réponse",
   "event.emergency.called": "Un numéro d’urgence est appelé",
+  "event.limit.reached": "Une limite contre les abus bloque des appels",
   turnOff: "Désactiver",
   turnOn: "Activer",
   told: "Ce qui a été envoyé",

@@ -22,6 +22,7 @@ export default {
   "event.recording.saved": "Запис готовий",
   "event.queue.abandoned": "Хтось пішов із черги без відповіді",
   "event.emergency.called": "Дзвонять на екстрений номер",
+  "event.limit.reached": "Обмеження проти зловживань зупиняє дзвінки",
   turnOff: "Вимкнути",
   turnOn: "Увімкнути",
   told: "Що надіслано",

@@ -6,6 +6,7 @@ import type { Locations } from "../registrar/locations.ts";
 import type { Location } from "../registrar/store.ts";
 import type { IncomingRefer, SipStack } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
+import type { LimitAlerts } from "./limitAlerts.ts";
 import type { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
 import type { WhenFree } from "./whenFree.ts";
@@ -42,6 +43,8 @@ export interface Board {
   track(work: Promise<unknown>): void;
   /** One is called: who is to know of it is told. */
   emergency(call: Call, number: string): void;
+  /** One refused or ended a call: the same ones are told, once an hour. */
+  readonly limitReached: LimitAlerts;
   /** A phone that says nothing any more. */
   isSilent(location: Location): boolean;
   /** A trunk that did not answer when it was last asked. */

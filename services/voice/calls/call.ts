@@ -6,7 +6,7 @@ import type { PhonePlan, PlanExtension } from "../plan.ts";
 import type { CallDirection, CallLeg, CallOutcome } from "../records/contract.ts";
 import { sumOf } from "../trunks/rating.ts";
 import type { Board } from "./board.ts";
-import { amountSoFar, type Charge } from "./charges.ts";
+import { type Amounts, amountSoFar } from "./charges.ts";
 import { CallMedia } from "./media.ts";
 import type { Party, PartyEvents, Who } from "./party.ts";
 import type { CallRecording, PolicyRecording } from "./recordings.ts";
@@ -180,7 +180,7 @@ export class Call {
   }
 
   /** What it has come to, and will have `aheadSeconds` later; undefined: nobody said what it costs. */
-  amount(of: keyof Charge, aheadSeconds = 0): string | undefined {
+  amount(of: Amounts, aheadSeconds = 0): string | undefined {
     const amounts = [...this.charged, ...this.parties].flatMap((party) => amountSoFar(party, of, aheadSeconds) ?? []);
     return amounts.length === 0 ? undefined : sumOf(amounts);
   }

@@ -3,6 +3,7 @@ import type { PlanExtension } from "../plan.ts";
 import type { SipUri } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
 import { connect, instead, ring, targetsOf } from "./connect.ts";
+import { normal } from "./inbound.ts";
 import { dialledDestination } from "./inside.ts";
 
 /** Calls an extension: all its phones, or where it says that calls go. Returns where the call goes next. @throws the reason of `signal` */
@@ -12,7 +13,7 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
     call.refuse(404, "failed", "There is no such extension.");
     return undefined;
   }
-  if (call.from.number !== undefined && extension.blockedCallers.includes(call.from.number)) {
+  if (isBlockedBy(extension, call.from.number, call.plan.system.country)) {
     call.refuse(603, "refused", "The extension has blocked the caller.");
     return undefined;
   }
@@ -62,6 +63,10 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
       return goOn(call, extension.id, forwarding.unreachable);
   }
 }
+
+/** People write numbers as they dial them. */
+const isBlockedBy = ({ blockedCallers }: PlanExtension, caller: string | undefined, country: string): boolean =>
+  caller !== undefined && blockedCallers.some((each) => each === caller || normal(each, country) === caller);
 
 /**
  * Where a phone sends its caller by 302, once for each extension: as if the extension forwarded there, so what it may call holds, and what the phone

@@ -40,6 +40,22 @@ export function featureOf(plan: PhonePlan, dialled: string): Feature | undefined
   return rest !== "" && /^\d/.test(digits as string) ? undefined : { code, rest };
 }
 
+/** What somebody may be sent to who did not dial it: it changes nothing of theirs, and reads nothing of what they keep. */
+const sendable: ReadonlySet<FeatureCode> = new Set([
+  "pickupGroup",
+  "pickupExtension",
+  "intercom",
+  "directory",
+  "speedDial",
+  "echoTest",
+  "clock",
+]);
+
+/** A code acts in the name of the one who hears it: whoever was sent there by somebody else has not asked for it. */
+export function maySendTo({ payer, subject }: Call, { code }: Feature): boolean {
+  return payer?.id === subject.who.extensionId || sendable.has(code);
+}
+
 /** What comes after it: a number as if it had been dialled instead, or a destination. */
 export type Next = { dial: string } | { to: Destination } | undefined;
 type Work = (call: Call, caller: PlanExtension, rest: string, signal: AbortSignal) => Promise<Next> | Promise<void>;

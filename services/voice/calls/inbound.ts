@@ -70,7 +70,8 @@ export function calledNumber(request: SipRequest, plan: PhonePlan, trunk: PlanTr
 /** What carriers write where no number is to be shown. */
 const nobody = /^(anonymous|restricted|unavailable|unknown|private|blocked)$/i;
 
-const normal = (user: string | undefined, country: string): string | undefined =>
+/** As it is compared: with its plus, however somebody in this country or a provider writes it. */
+export const normal = (user: string | undefined, country: string): string | undefined =>
   user === undefined ? undefined : (outsideNumber(user, country)?.e164 ?? plusOf(user, country));
 
 /** Providers leave the plus away, also where it is meant. */

@@ -1,6 +1,7 @@
 import { CloudError } from "../../../kernel/errors.ts";
 import type { Board } from "./board.ts";
 import { Call } from "./call.ts";
+import { watchSpending } from "./charges.ts";
 import { callConference } from "./conferences.ts";
 import { targetsOf } from "./connect.ts";
 import { dial, type Target } from "./dial.ts";
@@ -46,6 +47,7 @@ export async function inviteToRoom(
     },
     board.closing,
   ).then(({ party }) => {
+    if (party) watchSpending(board, plan, party);
     if (party) board.track(call.run(party, (signal) => callConference(call, roomId, signal, { isInvited: true })));
     return party !== undefined;
   });

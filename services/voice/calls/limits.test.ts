@@ -60,7 +60,7 @@ before(async () => {
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   await as("owner", "webhookSettingsUpdate", { body: { allowedNetworks: ["127.0.0.0/8"] } });
   const url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/`;
-  await add("callWebhookCreate", { name: "Guard", url, events: ["emergency.called"] });
+  await add("callWebhookCreate", { name: "Guard", url, events: ["emergency.called", "limit.reached"] });
   // Whatever is called, it is the carrier's one phone.
   const all = await trunk("Carrier", carrier, { stripDigits: 15, addPrefix: "7000" });
   await trunk("Rescue", rescue);
@@ -95,6 +95,19 @@ for (const [index, [what, settings, dialled, reason]] of refusals.entries())
     );
   });
 
+test("each limit that refuses is told of, once", async () => {
+  // The first one a second time.
+  await set(unlimited);
+  await set({ limits: { allowedCountries: ["UA"] } });
+  await atAnn.dial("0049301234567");
+  await atAnn.closed();
+  await set(unlimited);
+  const kinds = ["countries", "hours", "prefixes", "calls", "day", "balance"];
+  await house.until(() => told.length >= kinds.length, "the webhook");
+  const limits = told.splice(0).map(({ event, limit }) => [event, limit.kind, limit.from]);
+  assert.deepEqual(limits.toSorted(), kinds.map((kind) => ["limit.reached", kind, "501"]).toSorted());
+});
+
 test("an emergency number passes whatever else says no, by any trunk; the house is told", async () => {
   await set({
     isPrepaid: true,
@@ -121,7 +134,7 @@ test("an emergency number passes whatever else says no, by any trunk; the house 
   await atBob.hangUp();
   await rescue.closed();
   await atCarol.hangUp();
-  const call = (await house.calls(refusals.length + 2)).find(({ toNumber }) => toNumber === "112");
+  const call = (await house.calls(refusals.length + 3)).find(({ toNumber }) => toNumber === "112");
   assert.deepEqual([call?.["outcome"], call?.["direction"], call?.["price"]], ["answered", "outbound", undefined]);
   await set({ emergency: { alertExtension: null } });
 });
@@ -136,7 +149,7 @@ test("prepaid: two calls spend one balance; both are warned and end when it is u
   await Promise.all([atAnn.closed(), atCarol.closed()]);
   const warned = findTone((await atAnn.heard()).at(-1) as never, 1400);
   assert.ok(warned.heardMs > 100, JSON.stringify(warned));
-  const calls = (await house.calls(refusals.length + 4)).slice(0, 2);
+  const calls = (await house.calls(refusals.length + 5)).slice(0, 2);
   const [one, other] = await Promise.all(calls.map(({ id }) => as("owner", "phoneCallGet", { params: { call: id } })));
   assert.deepEqual([one?.["reason"], other?.["reason"]], ["The balance was used up.", "The balance was used up."]);
   assert.equal(one?.["hungUpBy"], "system");
@@ -153,7 +166,7 @@ test("what may be spent in a day is spent in the middle of a call: it ends, and 
   await atAnn.dial(number);
   await atAnn.established();
   await atAnn.closed();
-  const [call] = await house.calls(refusals.length + 5);
+  const [call] = await house.calls(refusals.length + 6);
   const { reason, hungUpBy, price } = await as("owner", "phoneCallGet", { params: { call: call?.["id"] } });
   assert.deepEqual([reason, hungUpBy], ["What may be spent in a day was spent.", "system"]);
   assert.ok(Number(price) >= 3 && Number(price) <= 6, `it has cost ${price} of 5`);

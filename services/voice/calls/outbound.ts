@@ -1,7 +1,8 @@
+import type { LimitKind } from "../mails/store.ts";
 import type { Phrase } from "../prompts/words/en.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
-import { cannotPay } from "./charges.ts";
+import { cannotPay, chargeOf, limitOf } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
 import { type Dialled, type Target, triesNext } from "./dial.ts";
 import { raiseAlarm } from "./emergency.ts";
@@ -14,6 +15,8 @@ import { linesFor, type Outside, outsideNow, sumOfCalls, trunkTarget } from "./t
 interface No {
   reason: string;
   phrase: Phrase;
+  /** One against abuse: it is told of. */
+  limit?: LimitKind;
 }
 
 const outsideRingSeconds = 120;
@@ -25,6 +28,7 @@ export async function callOutside(call: Call, number: Outside, signal: AbortSign
   call.makeOutbound();
   if (number.emergency) raiseAlarm(call, number.e164);
   const no = number.emergency ? undefined : await whyNot(call, number);
+  if (no?.limit) call.board.limitReached(call, no.limit);
   if (no) return refuseAloud(call, { status: 403, outcome: "refused", ...no }, signal);
   const lines = linesFor(call, number);
   if (lines.length === 0) {
@@ -90,6 +94,7 @@ export async function targetsOutside(call: Call, found: OutsideNumber): Promise<
   call.country = number.country;
   call.makeOutbound();
   const no = await whyNot(call, number);
+  if (no?.limit) call.board.limitReached(call, no.limit);
   if (no) return { reason: no.reason };
   const targets = asOne(call, number);
   return targets.length > 0 ? targets : { reason: "No trunk is there for this number, or all of them are full." };
@@ -100,9 +105,10 @@ async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
     return { reason: `The extension may not make ${number.kind} calls.`, phrase: "not_allowed" };
   const no = forbidden(call, number);
   if (no) return no;
-  const spent = await cannotPay(call.board, call.plan, number);
-  if (spent === "no_credit") return { reason: "There is no credit left for this call.", phrase: spent };
-  return spent && { reason: "What may be spent in a day is spent.", phrase: spent };
+  const [line] = linesFor(call, number);
+  const spent = line && (await cannotPay(call.board, call.plan, chargeOf(call.plan, line.trunk.id, number)));
+  const reason = spent === "no_credit" ? "There is no credit left for this call." : "What may be spent in a day is spent.";
+  return spent && { reason, phrase: spent, limit: limitOf[spent] };
 }
 
 /** What nobody of the phone system may call. */
@@ -111,17 +117,18 @@ function forbidden(call: Call, number: Outside): No | undefined {
   const blocked = call.plan.elements.blockedCallers.some(
     ({ pattern, direction }) => direction !== "inbound" && isBlocked(pattern, number.e164),
   );
-  if (blocked || limits.blockedPrefixes.some((prefix) => number.e164.startsWith(prefix)))
-    return { reason: "The number is blocked.", phrase: "not_allowed" };
+  if (blocked) return { reason: "The number is blocked.", phrase: "not_allowed" };
+  if (limits.blockedPrefixes.some((prefix) => number.e164.startsWith(prefix)))
+    return { reason: "The number is blocked.", phrase: "not_allowed", limit: "prefixes" };
   const abroad = number.country !== country;
   if (abroad && limits.allowedCountries && !limits.allowedCountries.includes(number.country ?? ""))
-    return { reason: "Calls to this country are not allowed.", phrase: "not_allowed" };
+    return { reason: "Calls to this country are not allowed.", phrase: "not_allowed", limit: "countries" };
   if (abroad && limits.internationalHours && !isWithin(limits.internationalHours, new Date(), timeZone))
-    return { reason: "Calls abroad are not allowed at this time.", phrase: "not_allowed" };
+    return { reason: "Calls abroad are not allowed at this time.", phrase: "not_allowed", limit: "hours" };
   const external = sumOfCalls(outsideNow(call.board.calls, call.plan.system.id));
   // This one is not outside yet.
   if (external >= limits.maxExternalCalls)
-    return { reason: "There are as many calls outside as are allowed.", phrase: "call_limit" };
+    return { reason: "There are as many calls outside as are allowed.", phrase: "call_limit", limit: "calls" };
   return undefined;
 }
 

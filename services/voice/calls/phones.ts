@@ -147,7 +147,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
     onRequest: (request) => answer(request),
     onFlowClosed: (flow) => locations.flowClosed(flow),
     admit: ({ address, flow }) => admission.admits(address, flow),
-    onMalformed: ({ address }) => isProvider(address) || admission.failed(address),
+    onMalformed: ({ address }) => admission.failed(address),
     onError: (error, during) => log.error({ err: error }, `${during} failed`),
   });
   stack = opened;

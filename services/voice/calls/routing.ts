@@ -1,7 +1,7 @@
 import type { Destination } from "../destinations/contract.ts";
 import type { Call } from "./call.ts";
 import { follow } from "./destinations.ts";
-import { callFeature, featureOf, type Next } from "./features.ts";
+import { callFeature, featureOf, maySendTo, type Next } from "./features.ts";
 import { internalDestination } from "./inside.ts";
 import { callOutside } from "./outbound.ts";
 import { outsideNumber } from "./outside.ts";
@@ -47,6 +47,8 @@ export async function routeDialled(call: Call, dialled: string, signal: AbortSig
   }
   if (isSlot(plan, digits)) return fetchParked(call, digits, signal);
   const feature = call.subject.who.extensionId === undefined ? undefined : featureOf(plan, digits);
+  if (feature && !maySendTo(call, feature))
+    return call.refuse(403, "refused", "A code that works for its caller alone was dialled for somebody else.");
   if (feature) return callNext(call, await callFeature(call, feature, signal), signal);
   const internal = internalDestination(plan, digits);
   if (internal) return callInside(call, internal, signal);

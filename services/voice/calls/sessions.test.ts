@@ -6,7 +6,7 @@ import { openSipStack } from "../sip/stack.ts";
 import { type Account, openHouse } from "./testing/house.ts";
 
 const house = await openHouse(startCloud);
-const ann = await house.account("101", "Ann");
+const ann = await house.account("101", "Ann", { voicemail: { enabled: false } });
 const bob = await house.account("102", "Bob");
 const server = `sip:127.0.0.1:${house.phones.sipPort}`;
 const sdp = (version: number, direction: string) =>
@@ -104,4 +104,63 @@ test("who transfers while the third phone still rings: that one rings once, for 
   rang[1]?.answer({ sdp: sdp(1, "sendrecv") });
   (await called.promise).hangUp();
   await over;
+});
+
+test("nobody outside sends a call on, and nobody has a code dialled in another one's name", async () => {
+  const called = Promise.withResolvers<IncomingCall>();
+  incoming = called;
+  const first = atAnn.call({ target: server.replace("sip:", "sip:102@"), ...as(ann), sdp: sdp(1, "sendrecv") });
+  await Promise.all([next(first, "answered"), called.promise.then((call) => call.answer({ sdp: sdp(1, "sendrecv") }))]);
+  const { status } = await first.refer({ target: `sip:*78@${house.domain}` });
+  assert.equal(status, 202);
+  const over = called.promise.then((call) => new Promise((resolve) => call.on("ended", resolve)));
+  first.hangUp();
+  await over;
+  const { office } = house;
+  const settings = () => office.as("owner", "extensionGet", { params: { extension: bob.extensionId } });
+  assert.equal((await settings())["doNotDisturb"], false);
+
+  const provider = await phone({ bindings: [{ transport: "udp", host: "127.0.0.9", port: 0 }] });
+  after(() => provider.close());
+  const port = provider.bindings[0]?.port;
+  const destination = { kind: "extension", id: bob.extensionId };
+  await office.as("owner", "trunkCreate", {
+    params: office.within,
+    body: { name: "Provider", kind: "ip", host: "127.0.0.9", port, qualifySeconds: 0, defaultDestination: destination },
+  });
+  const fromOutside = Promise.withResolvers<IncomingCall>();
+  incoming = fromOutside;
+  void fromOutside.promise.then((call) => call.answer({ sdp: sdp(1, "sendrecv") }));
+  let outer: OutgoingCall | undefined;
+  // Until the switchboard knows of its trunk it asks it for a password.
+  await house.until(async () => {
+    outer = provider.call({
+      target: server.replace("sip:", "sip:102@"),
+      from: "<sip:+33199001133@127.0.0.9>",
+      sdp: sdp(1, "sendrecv"),
+    });
+    return new Promise<boolean>((resolve) => {
+      outer?.on("answered", () => resolve(true));
+      outer?.on("refused", () => resolve(false));
+    });
+  }, "a call from outside");
+  for (const target of [`sip:*72101@${house.domain}`, `sip:101@${house.domain}`])
+    assert.equal((await outer?.refer({ target }))?.status, 403);
+  assert.equal(outer?.state, "confirmed");
+  outer?.hangUp();
+  assert.equal((await settings())["forwarding"].always, null);
+
+  // As he reads it on his phone.
+  const body = { blockedCallers: ["0199001133"] };
+  await office.as("owner", "extensionUpdate", { params: { extension: bob.extensionId }, body });
+  const again = provider.call({
+    target: server.replace("sip:", "sip:102@"),
+    from: "<sip:+33199001133@127.0.0.9>",
+    sdp: sdp(1, "sendrecv"),
+  });
+  const blocked = new Promise<number>((resolve) => {
+    again.on("answered", () => resolve(200));
+    again.on("refused", (refusal) => resolve(refusal.status));
+  });
+  assert.equal(await blocked, 603);
 });

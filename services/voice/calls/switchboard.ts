@@ -15,6 +15,7 @@ import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
 import { follow } from "./destinations.ts";
 import { readInbound } from "./inbound.ts";
+import { openLimitAlerts } from "./limitAlerts.ts";
 import { outsideNumber } from "./outside.ts";
 import { Party } from "./party.ts";
 import type { Plans } from "./plans.ts";
@@ -104,6 +105,9 @@ export async function createSwitchboard(parts: {
       );
       board.track(told.catch((error) => parts.log.error({ err: error, call: call.id }, "the mail of an emergency call is lost")));
     },
+    get limitReached() {
+      return limitReached;
+    },
     isSilent: (location) => parts.keepAlive().isSilent(location),
     isDown: (trunkId) => parts.trunks().isDown(trunkId),
     serviceRoute: (trunkId) => parts.trunks().serviceRoute(trunkId),
@@ -118,6 +122,7 @@ export async function createSwitchboard(parts: {
     },
   };
 
+  const limitReached = openLimitAlerts({ ...parts, track: board.track });
   const whenFree = openWhenFree(board, board.onExtension, (systemId, input) => startCall(board, systemId, input));
 
   function tell(extensionId: string | undefined): void {

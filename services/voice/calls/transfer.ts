@@ -13,14 +13,21 @@ import { routeDialled } from "./routing.ts";
  */
 export function transfer(board: Board, party: Party, refer: IncomingRefer): void {
   const { peer, call } = party;
-  if (!peer || !call) {
+  // Whoever sends a call on pays for it and must be allowed to: nobody outside can say where our calls go.
+  if (call?.extension(party.who.extensionId) === undefined) {
+    refer.reject(403);
+    return;
+  }
+  if (!peer) {
     refer.reject(603);
     return;
   }
-  const replaced = refer.replacedSession?.data;
-  const dialled = replaced instanceof Party && !replaced.peer ? replaced.call?.to.number : refer.target.uri.user;
-  const target = replaced instanceof Party ? replaced.peer : undefined;
-  if ((refer.replaces && !(replaced instanceof Party)) || (!target && !dialled)) {
+  const found = refer.replacedSession?.data;
+  const isOurs = found instanceof Party && found.call?.plan.system.id === call.plan.system.id;
+  const replaced = isOurs ? found : undefined;
+  const dialled = replaced && !replaced.peer ? replaced.call?.to.number : refer.target.uri.user;
+  const target = replaced?.peer;
+  if ((refer.replaces && !replaced) || (!target && !dialled)) {
     refer.reject(refer.replaces ? 481 : 404);
     return;
   }

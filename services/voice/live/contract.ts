@@ -149,6 +149,7 @@ export const callWebhookEvents = [
   "recording.saved",
   "queue.abandoned",
   "emergency.called",
+  "limit.reached",
 ] as const;
 export const callWebhook = z.object({
   id: id("callWebhook"),

@@ -4,7 +4,7 @@ import { id } from "../../../kernel/ids.ts";
 
 /** Mail that a phone system sends: voicemails, missed calls, alerts. */
 
-export const phoneMailKinds = ["voicemail", "missed_call", "emergency", "low_balance"] as const;
+export const phoneMailKinds = ["voicemail", "missed_call", "emergency", "low_balance", "limit_reached"] as const;
 export type PhoneMailKind = (typeof phoneMailKinds)[number];
 
 export const phoneMail = z.object({

@@ -10,7 +10,7 @@ import { startMailServer } from "../../../testing/mailServer.ts";
 import { saveCallRecords, saveVoicemail } from "../records/saving.ts";
 import type { CallRowWithLegs } from "../records/store/calls.ts";
 import { openTestCloud } from "../testing/cloud.ts";
-import { mailEmergency } from "./telling.ts";
+import { mailEmergency, mailLimit } from "./telling.ts";
 
 const api = openTestCloud(await startCloud());
 const { call, cloud } = api;
@@ -117,7 +117,7 @@ test("a mailbox that is refused is given up at once, told, and tried anew when a
   assert.equal((await call("phoneMailRetry", { params: { phoneMail: done.id } })).status, 409);
 });
 
-test("missed calls, emergencies and a low balance are told of", async () => {
+test("missed calls, emergencies, a low balance and limits are told of", async () => {
   await update({ language: "en", missedCallEmail: "anna@example.org" });
   const settings = {
     emergency: { alertEmails: ["a@example.org", "b@example.org"] },
@@ -151,14 +151,18 @@ test("missed calls, emergencies and a low balance are told of", async () => {
   await cloud.database.transaction("system", (tx) =>
     mailEmergency(tx, system, { fromNumber: "101", fromName: "Anna", number: "112" }),
   );
-  await sent(before + 4);
+  await cloud.database.transaction("system", (tx) =>
+    mailLimit(tx, system, { limit: "countries", fromNumber: "101", fromName: "Anna", number: "+49301234567" }),
+  );
+  await sent(before + 6);
   await api.until(async () => (await mails({ state: "pending" })).length === 0, "all");
   const texts = server.mails.slice(before).map(({ to, content: mail }) => `${to} ${textOf(mail)}`);
-  assert.equal(texts.length, 4, texts.join("\n"));
+  assert.equal(texts.length, 6, texts.join("\n"));
   for (const wanted of [
     /^anna@example.org a hidden number called Anna \(101\), and nobody answered/m,
     /^a@example.org Anna \(101\) a appelé le numéro d’urgence 112/m,
-    /^b@example.org /m,
+    /^b@example.org Anna/m,
+    /^a@example.org Un pays qui n’est pas autorisé a été appelé\.\r?\nAppel\s: Anna \(101\) vers \+49301234567/m,
     /^money@example.org [\s\S]*4,50\s€/m,
   ])
     assert.ok(

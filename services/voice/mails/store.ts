@@ -17,6 +17,9 @@ export interface MailRow {
   triedAt: Date | null;
 }
 
+/** Of those against abuse: which one refused or ended a call. */
+export type LimitKind = "countries" | "hours" | "prefixes" | "calls" | "day" | "balance";
+
 /** What is in a mail; all but the sound of a voicemail, which is read when it is sent. */
 export interface MailContent {
   language: "en" | "fr" | "uk";
@@ -31,6 +34,7 @@ export interface MailContent {
   attachAudio?: boolean;
   deleteAfterMail?: boolean;
   balance?: string;
+  limit?: LimitKind;
   currency?: string;
 }
 

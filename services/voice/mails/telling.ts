@@ -5,7 +5,7 @@ import type { CallRowWithLegs } from "../records/store/calls.ts";
 import type { VoicemailRow } from "../records/store/voicemails.ts";
 import { systemStore } from "../systems/store.ts";
 import type { PhoneMailKind } from "./contract.ts";
-import { type MailContent, mailStore } from "./store.ts";
+import { type LimitKind, type MailContent, mailStore } from "./store.ts";
 
 /** Writes down which mails are to be sent, each in the transaction of what it tells of. */
 
@@ -77,6 +77,23 @@ export async function mailEmergency(
         language: system.settings.language,
         ...callerOf(call),
         number: call.number,
+      });
+}
+
+/** To those who are told of emergencies: whoever has a stolen password calls at night. */
+export async function mailLimit(
+  tx: Tx,
+  systemId: string,
+  call: { limit: LimitKind; fromNumber: string; fromName: string | null; number: string },
+): Promise<void> {
+  const system = await systemStore.find(tx, systemId);
+  for (const to of system?.settings.emergency.alertEmails ?? [])
+    if (system)
+      await write(tx, system, "limit_reached", to, {
+        language: system.settings.language,
+        ...callerOf(call),
+        number: call.number,
+        limit: call.limit,
       });
 }
 

@@ -1,11 +1,12 @@
 import type { PhoneMailKind } from "./contract.ts";
-import type { MailContent } from "./store.ts";
+import type { LimitKind, MailContent } from "./store.ts";
 
 /** What mails say, in the language of whom they are for. */
 interface Words {
   hidden: string;
   subject: Record<PhoneMailKind, string>;
   text: Record<PhoneMailKind, string[]>;
+  limit: Record<LimitKind, string>;
   attached: string;
   tooLong: string;
   kept: string;
@@ -25,12 +26,28 @@ const words: Record<MailContent["language"], Words> = {
       missed_call: "Missed call from {caller}",
       emergency: "Emergency call: {number} was called by {caller}",
       low_balance: "The balance of the phone system {system} is low",
+      limit_reached: "A limit of the phone system {system} stops calls",
     },
     text: {
       voicemail: ["{caller} left a message for {extension}.", "When: {when}", "Length: {length}"],
       missed_call: ["{caller} called {extension}, and nobody answered.", "When: {when}"],
       emergency: ["{caller} called the emergency number {number} with the phone system {system}.", "When: {when}"],
       low_balance: ["The balance of the phone system {system} is {balance}.", "Top it up, so that calls go on."],
+      limit_reached: [
+        "{limit}",
+        "Call: {caller} to {number}",
+        "When: {when}",
+        "",
+        "You are told of this at most once an hour. If these calls are not yours, change the passwords of the phones; if they are, raise the limit in the settings of the phone system.",
+      ],
+    },
+    limit: {
+      countries: "Somebody called a country that is not allowed.",
+      hours: "Somebody called abroad outside of the hours for that.",
+      prefixes: "Somebody called a number that is blocked.",
+      calls: "There are as many calls outside as are allowed.",
+      day: "What may be spent in a day is spent.",
+      balance: "The balance is used up.",
     },
     attached: "The recording is attached.",
     tooLong: "The recording is too long for a mail. Listen to it by phone or in the console:",
@@ -44,6 +61,7 @@ const words: Record<MailContent["language"], Words> = {
       missed_call: "Appel manqué de {caller}",
       emergency: "Appel d’urgence : {caller} a appelé le {number}",
       low_balance: "Le solde du système téléphonique {system} est bas",
+      limit_reached: "Une limite du système téléphonique {system} bloque des appels",
     },
     text: {
       voicemail: ["{caller} a laissé un message pour {extension}.", "Date : {when}", "Durée : {length}"],
@@ -53,6 +71,21 @@ const words: Record<MailContent["language"], Words> = {
         "Le solde du système téléphonique {system} est de {balance}.",
         "Rechargez-le pour que les appels continuent.",
       ],
+      limit_reached: [
+        "{limit}",
+        "Appel : {caller} vers {number}",
+        "Date : {when}",
+        "",
+        "Vous en êtes informé au plus une fois par heure. Si ces appels ne viennent pas de chez vous, changez les mots de passe des téléphones ; sinon, relevez la limite dans les réglages du système téléphonique.",
+      ],
+    },
+    limit: {
+      countries: "Un pays qui n’est pas autorisé a été appelé.",
+      hours: "Un numéro à l’étranger a été appelé en dehors des heures prévues.",
+      prefixes: "Un numéro bloqué a été appelé.",
+      calls: "Le nombre d’appels extérieurs autorisés en même temps est atteint.",
+      day: "Le montant autorisé par jour est dépensé.",
+      balance: "Le solde est épuisé.",
     },
     attached: "L’enregistrement est joint.",
     tooLong: "L’enregistrement est trop long pour un courriel. Écoutez-le par téléphone ou dans la console :",
@@ -66,12 +99,28 @@ const words: Record<MailContent["language"], Words> = {
       missed_call: "Пропущений дзвінок: {caller}",
       emergency: "Екстрений виклик: {caller} телефонує на {number}",
       low_balance: "Малий залишок телефонної системи {system}",
+      limit_reached: "Обмеження телефонної системи {system} зупиняє дзвінки",
     },
     text: {
       voicemail: ["Нове повідомлення для {extension}.", "Від кого: {caller}", "Коли: {when}", "Тривалість: {length}"],
       missed_call: ["Пропущений дзвінок для {extension}.", "Від кого: {caller}", "Коли: {when}"],
       emergency: ["З телефонної системи {system} викликано екстрений номер {number}.", "Хто: {caller}", "Коли: {when}"],
       low_balance: ["Залишок телефонної системи {system}: {balance}.", "Поповніть його, щоб дзвінки не припинилися."],
+      limit_reached: [
+        "{limit}",
+        "Дзвінок: {caller} на {number}",
+        "Коли: {when}",
+        "",
+        "Про це ми пишемо не частіше ніж раз на годину. Якщо ці дзвінки не ваші, змініть паролі телефонів; якщо ваші, підвищте обмеження в налаштуваннях телефонної системи.",
+      ],
+    },
+    limit: {
+      countries: "Хтось дзвонив у країну, яку не дозволено.",
+      hours: "Хтось дзвонив за кордон у недозволений час.",
+      prefixes: "Хтось дзвонив на заблокований номер.",
+      calls: "Зовнішніх дзвінків одночасно вже стільки, скільки дозволено.",
+      day: "Дозволену за день суму витрачено.",
+      balance: "Залишок вичерпано.",
     },
     attached: "Запис додано до листа.",
     tooLong: "Запис задовгий для листа. Послухайте його телефоном або в консолі:",
@@ -104,6 +153,7 @@ export function mailWords(facts: MailFacts): { subject: string; text: string } {
     extension: content.extension ?? "",
     number: content.number ?? "",
     system: facts.systemName,
+    limit: content.limit === undefined ? "" : chosen.limit[content.limit],
     balance:
       content.balance === undefined
         ? ""

@@ -18,6 +18,8 @@ const longestBlockMs = 3_600_000;
 /** Of messages by strangers of one address: as many at once, and so many each second after that. Fifty phones behind one router are no flood. */
 const burst = 600;
 const perSecond = 60;
+/** So many times more of one address where a trunk is. */
+const ofProviders = 10;
 const maximumAddresses = 50_000;
 
 interface Account {
@@ -32,7 +34,7 @@ interface Account {
 export interface AdmissionOptions {
   /** Whether a registered phone, or a trunk that has answered, speaks by this flow. */
   isKnown(flow: string): boolean;
-  /** Of a trunk: many calls at once are no flood. */
+  /** Of a trunk: many calls at once are no flood. Anybody may say of whole networks that a trunk is there, so they have a bound too. */
   isProvider(address: string): boolean;
   /** Of the first block; default a minute. Each further one is twice as long, up to an hour. */
   firstBlockMs?: number;
@@ -41,12 +43,12 @@ export interface AdmissionOptions {
 
 export function openAdmission({ isKnown, isProvider, firstBlockMs = 60_000, now = Date.now }: AdmissionOptions): Admission {
   const accounts = new Map<string, Account>();
-  const accountOf = (address: string): Account => {
+  const accountOf = (address: string, tokens = burst): Account => {
     let account = accounts.get(address);
     if (!account) {
       // The oldest goes: an attacker with so many addresses gains nothing by it.
       if (accounts.size >= maximumAddresses) accounts.delete(accounts.keys().next().value as string);
-      account = { failures: 0, failedAt: now(), blockedUntil: 0, blocks: 0, tokens: burst, at: now() };
+      account = { failures: 0, failedAt: now(), blockedUntil: 0, blocks: 0, tokens, at: now() };
       accounts.set(address, account);
     }
     return account;
@@ -54,11 +56,11 @@ export function openAdmission({ isKnown, isProvider, firstBlockMs = 60_000, now 
   return {
     admits(address, flow) {
       if (isKnown(flow)) return true;
-      const account = accountOf(address);
       const time = now();
-      if (time < account.blockedUntil) return false;
-      if (isProvider(address)) return true;
-      account.tokens = Math.min(burst, account.tokens + ((time - account.at) / 1000) * perSecond);
+      if (time < (accounts.get(address)?.blockedUntil ?? 0)) return false;
+      const times = isProvider(address) ? ofProviders : 1;
+      const account = accountOf(address, burst * times);
+      account.tokens = Math.min(burst * times, account.tokens + ((time - account.at) / 1000) * perSecond * times);
       account.at = time;
       if (account.tokens < 1) return false;
       account.tokens -= 1;

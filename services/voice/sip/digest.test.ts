@@ -56,9 +56,10 @@ test("nonces get old, live through a restart with the same key, and count", asyn
   const hash = (words: string) => createHash("md5").update(words).digest("hex");
   const results: string[] = [];
   let judge = restarted;
+  let copies = 1;
   const server = await testStack(context, {
     onRequest: async (request) => {
-      results.push((await judge.verify(request, { realm, lookup })).result);
+      for (let times = 0; times < copies; times++) results.push((await judge.verify(request, { realm, lookup })).result);
       request.respond(200);
     },
   });
@@ -76,11 +77,14 @@ test("nonces get old, live through a restart with the same key, and count", asyn
   };
   await ask("00000001");
   await ask("00000001");
+  // Word for word, its Call-ID and CSeq too: whoever sends it is not the phone.
+  copies = 2;
   await ask("00000002");
+  copies = 1;
   judge = stranger;
   await ask("00000003");
   judge = restarted;
   now += 2000;
   await ask("00000004");
-  assert.deepEqual(results, ["ok", "replayed", "ok", "stale", "stale"]);
+  assert.deepEqual(results, ["ok", "replayed", "ok", "replayed", "stale", "stale"]);
 });

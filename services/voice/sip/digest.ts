@@ -53,8 +53,7 @@ async function verify(
   if (expected === undefined) return { result: "malformed", username };
   if (!sameText(expected, response.toLowerCase())) return { result: "wrong", username };
   if (age === "old") return { result: "stale", username };
-  if (!nonces.count(nonce, words["nc"], `${request.callId}|${request.cseq.number}|${request.method}`))
-    return { result: "replayed", username };
+  if (!nonces.count(nonce, words["nc"])) return { result: "replayed", username };
   return { result: "ok", username, algorithm };
 }
 
@@ -82,7 +81,7 @@ class Nonces {
   readonly #key: Buffer;
   readonly #lifetimeMs: number;
   readonly #nowMs: () => number;
-  readonly #counts = new Map<string, { highest: number; request: string }>();
+  readonly #counts = new Map<string, number>();
 
   constructor({ key, nonceLifetimeMs = 300_000, nowMs = Date.now }: DigestOptions) {
     this.#key = key;
@@ -106,14 +105,17 @@ class Nonces {
     return age >= 0 && age <= this.#lifetimeMs ? "good" : "old";
   }
 
-  /** False: this count was used before by another request. A request that is only repeated is the transaction's matter. */
-  count(nonce: string, nc: string | undefined, request: string): boolean {
-    const known = this.#counts.get(nonce);
+  /**
+   * False: this count was used before. A request that is sent again or comes by two ways is the transactions' matter, and never asked for its password
+   * anew: what comes here twice was copied, even word for word.
+   */
+  count(nonce: string, nc: string | undefined): boolean {
+    const highest = this.#counts.get(nonce);
     const number = nc === undefined ? 1 : Number.parseInt(nc, 16);
     // Without a count an answer is good for one request; of one method and URI at most anyway.
-    if (known && number <= known.highest) return known.request === request;
-    if (!known && this.#counts.size >= maximumCounted) this.#counts.delete(this.#counts.keys().next().value!);
-    this.#counts.set(nonce, { highest: number, request });
+    if (highest !== undefined && number <= highest) return false;
+    if (highest === undefined && this.#counts.size >= maximumCounted) this.#counts.delete(this.#counts.keys().next().value!);
+    this.#counts.set(nonce, number);
     return true;
   }
 }

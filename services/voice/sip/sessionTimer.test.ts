@@ -38,6 +38,36 @@ test("a call lives on as long as it is refreshed, and ends by itself when it is 
   call.hangUp();
 });
 
+test("a phone without timers is asked whether it is there, and its call ends when it is not", async (context) => {
+  const ends: string[] = [];
+  const bob = await testStack(context, {
+    sessionExpires: 1,
+    minimumSessionExpires: 1,
+    timers: { t1: 10 },
+    onInvite: (call) => {
+      call.on("ended", ({ cause }) => ends.push(cause));
+      call.answer({ sdp: sdp("bob") });
+    },
+  });
+  // Whatever it answers says that it is there. After that it is gone.
+  await play(
+    [
+      request("INVITE", 1, { sdp: true }),
+      perhaps(100),
+      expect(200),
+      request("ACK", 1),
+      expect("OPTIONS"),
+      reply("501 Not Implemented", { tag: false }),
+      expect("OPTIONS"),
+      reply("200 OK", { tag: false }),
+    ],
+    { target: `127.0.0.1:${bob.port()}` },
+  );
+  assert.deepEqual(ends, []);
+  await until(() => ends.length === 1);
+  assert.deepEqual(ends, ["dialog_lost"]);
+});
+
 test("who asks for less than the other bears asks again for more", async (context) => {
   let asked: string | undefined;
   const bob = await testStack(context, {

@@ -99,7 +99,10 @@ const emergency = z.object({
     .min(1)
     .max(20)
     .describe("Calls to these go out whatever else says no: permissions, limits and balance. Those of the country unless said."),
-  alertEmails: z.array(z.email().max(254)).max(10).describe("Who is told by mail when one is called."),
+  alertEmails: z
+    .array(z.email().max(254))
+    .max(10)
+    .describe("Who is told by mail when one is called, and when a limit refuses or ends calls."),
   alertExtension: id("extension").nullable().describe("Who is called then, and hears from where."),
 });
 
@@ -134,7 +137,11 @@ const internationalHours = z.object({
 
 const fraudLimits = z.object({
   maxExternalCalls: z.int().min(0).max(10_000).describe("At the same time, in and out."),
-  maxCostPerDay: amount.nullable().describe("In the system's currency, by the day of its time zone; null: any."),
+  maxCostPerDay: amount
+    .nullable()
+    .describe(
+      "In the system's currency, by the day of its time zone; null: any. A call without a price counts as what its trunk costs.",
+    ),
   allowedCountries: z.array(countryCode).max(250).nullable().describe("Null: all. The own country is always allowed."),
   blockedPrefixes: z
     .array(z.string().regex(/^\+\d{1,15}$/, "Give the beginning of numbers with + and country code: +1900."))
@@ -168,7 +175,11 @@ export const phoneSystemSettings = z.object({
     .nullable()
     .describe("Of the project, by which voicemails and alerts are mailed; null: none are."),
   balanceAlert,
-  isPrepaid: z.boolean().describe("Calls that cost end, and none begins, when the balance is used up."),
+  isPrepaid: z
+    .boolean()
+    .describe(
+      "Calls outside end, and none begins, when the balance is used up, but for emergencies and free numbers. Without a price a call costs what its trunk does.",
+    ),
 });
 export type PhoneSystemSettings = z.output<typeof phoneSystemSettings>;
 

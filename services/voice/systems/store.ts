@@ -177,11 +177,15 @@ export const creditStore = {
     return row;
   },
 
-  /** For the voice process, before a call and while it goes on: decimals. `since`: the beginning of the day in the system's time zone. */
+  /**
+   * For the voice process, before a call and while it goes on: decimals. `since`: the beginning of the day in the system's time zone. What nobody has set a
+   * price for counts as what its trunk took.
+   */
   async spending(tx: Tx, systemId: string, since: Date): Promise<{ balance: string; spent: string }> {
     const [row] = await tx.sql<{ balance: string; spent: string }[]>`
       select coalesce((select balance from voice.balances where system_id = ${systemId}), 0)::text as balance,
-        coalesce((select -sum(amount) from voice.credits where system_id = ${systemId} and kind = 'call' and at >= ${since}), 0)::text as spent`;
+        (coalesce((select -sum(amount) from voice.credits where system_id = ${systemId} and kind = 'call' and at >= ${since}), 0)
+          + coalesce((select sum(cost) from voice.calls where system_id = ${systemId} and started_at >= ${since} and price is null), 0))::text as spent`;
     return row ?? { balance: "0", spent: "0" };
   },
 };

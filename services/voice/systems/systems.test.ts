@@ -92,6 +92,13 @@ test("the balance is what was added and taken; a call is charged once", async ()
   );
   const spending = await cloud.database.transaction("system", (tx) => creditStore.spending(tx, system, new Date(0)));
   assert.deepEqual(spending, { balance: "10.166667", spent: "0.333333" });
+  const costly = await cloud.database.transaction("system", async (tx) => {
+    await tx.sql`insert into voice.calls (id, organisation_id, project_id, system_id, direction, outcome, from_number, to_number, extension_ids,
+      started_at, ended_at, wait_seconds, talk_seconds, cost, legs) values (${`cal_${"2".repeat(32)}`}, ${api.organisation}, ${project}, ${system},
+      'outbound', 'answered', '101', '+49301234567', '{}', now(), now(), 0, 1, 2.5, '[]')`;
+    return creditStore.spending(tx, system, new Date(0));
+  });
+  assert.deepEqual(costly, { balance: "10.166667", spent: "2.833333" }, "what has no price counts as what it cost");
 });
 
 test("a change is told on the channel of plans with the version that it makes", async () => {

@@ -29,6 +29,7 @@ const toldOf: Record<Told, true> = {
   "recording.saved": true,
   "queue.abandoned": true,
   "emergency.called": true,
+  "limit.reached": true,
 };
 const callWebhookEvents = Object.keys(toldOf) as Told[];
 

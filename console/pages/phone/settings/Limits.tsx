@@ -78,6 +78,7 @@ export function Limits({ system, may }: PhonePlace) {
       />
       <TextInput
         label={`${t("phoneSettings.maxCostPerDay")} (${system.currency})`}
+        description={t("phoneSettings.maxCostPerDayText")}
         placeholder={t("phoneSettings.noLimit")}
         inputMode="decimal"
         maw={280}

@@ -51,6 +51,7 @@ export abstract class SessionCore extends Emitting implements DialogOwner, Negot
   state: SessionState = "early";
   protected readonly negotiator: Negotiator;
   #refers = 0;
+  #isDoubted = false;
 
   constructor(host: Host, authenticator: Authenticator | undefined) {
     super();
@@ -59,7 +60,11 @@ export abstract class SessionCore extends Emitting implements DialogOwner, Negot
     this.negotiator = new Negotiator(this);
     this.timer = new SessionTimer(
       { wanted: host.sessionExpires, minimum: host.minimumSessionExpires },
-      { refresh: () => void this.#refresh(), expired: () => this.lost("session_expired") },
+      {
+        refresh: () => void this.#refresh(),
+        expired: () => this.lost("session_expired"),
+        ask: () => void this.#askWhetherThere(),
+      },
     );
   }
 
@@ -115,15 +120,37 @@ export abstract class SessionCore extends Emitting implements DialogOwner, Negot
     else this.hangUp({ cause });
   }
 
-  /** Half of the agreed time is over (RFC 4028): UPDATE where the other one can, as that needs no description. */
+  /** Half of the agreed time is over (RFC 4028). */
   async #refresh(): Promise<void> {
     if (this.ended) return;
-    const sdp = this.localSdp;
-    const byUpdate = this.peer.allows("UPDATE");
-    const result = byUpdate ? await this.negotiator.update({}) : await this.negotiator.reinvite(sdp === undefined ? {} : { sdp });
-    if (this.ended || result.status < 300) return;
+    const { status } = await this.#offerSame();
+    if (this.ended || status < 300) return;
     // Refused is alive: ask again in the time that is left.
     this.timer.retry();
+  }
+
+  /** By UPDATE where the other one can, as that needs no description. */
+  #offerSame(): Promise<Negotiation> {
+    const sdp = this.localSdp;
+    if (this.peer.allows("UPDATE")) return this.negotiator.update({});
+    return this.negotiator.reinvite(sdp === undefined ? {} : { sdp });
+  }
+
+  /**
+   * One that knows no timers. Whatever it answers, it is there; where nothing comes, or it says that it knows no such call, it has a while to come back, as
+   * a phone whose connection broke does. Then it is asked by what it must understand, and the call ends if that fails too (RFC 5057 section 5).
+   */
+  async #askWhetherThere(): Promise<void> {
+    if (this.ended || !this.dialog) return;
+    const asked = await this.requests.send(this.dialog, { method: "OPTIONS" });
+    const isThere = asked.response !== undefined && asked.status !== 481 && asked.status !== 408;
+    const mayComeBack = !isThere && !this.#isDoubted;
+    this.#isDoubted = mayComeBack;
+    if (isThere || mayComeBack) return this.timer.askAgain(mayComeBack ? 64 * this.host.timers.t1 : undefined);
+    const { status, response } = await this.#offerSame();
+    if (this.ended || status < 300) return;
+    if (response) this.timer.askAgain();
+    else this.lost("dialog_lost");
   }
 
   // Ours

@@ -1,4 +1,7 @@
-/** Session timers: RFC 4028. Both sides agree who asks now and then whether the call is still there. */
+/**
+ * Session timers: RFC 4028. Both sides agree who asks now and then whether the call is still there. Where the other one knows no timers we ask alone
+ * (section 7.2), and more often: nobody but us would ever see that it is gone.
+ */
 import type { HeaderLine } from "../build.ts";
 import type { Message, RequestMessage, ResponseMessage } from "../message.ts";
 import { parseParams } from "../uri.ts";
@@ -9,9 +12,20 @@ interface Expiry {
 }
 
 const maximumSeconds = 86_400;
+/** How often one without timers is asked. */
+const aloneSeconds = 300;
+
+interface Actions {
+  /** Half of the agreed time is over. */
+  refresh(): void;
+  /** Nobody refreshed. */
+  expired(): void;
+  /** Nothing is agreed: ask whether it is there, and `askAgain` after that. */
+  ask(): void;
+}
 
 export class SessionTimer {
-  readonly #actions: { refresh(): void; expired(): void };
+  readonly #actions: Actions;
   /** Seconds; 0: off. */
   readonly #wanted: number;
   #minimum: number;
@@ -19,7 +33,7 @@ export class SessionTimer {
   #endsAt = 0;
   #ended = false;
 
-  constructor(options: { wanted: number; minimum: number }, actions: { refresh(): void; expired(): void }) {
+  constructor(options: { wanted: number; minimum: number }, actions: Actions) {
     this.#wanted = options.wanted;
     this.#minimum = options.minimum;
     this.#actions = actions;
@@ -49,7 +63,11 @@ export class SessionTimer {
   /** Headers of our 2xx to an INVITE or UPDATE of theirs; starts the clock. */
   agree(request: RequestMessage): HeaderLine[] {
     const canTimer = request.lists("supported", "timer") || request.lists("require", "timer");
-    if (this.#wanted === 0 || !canTimer) return [];
+    if (this.#wanted === 0) return [];
+    if (!canTimer) {
+      this.askAgain();
+      return [];
+    }
     const asked = expiryOf(request);
     const seconds = Math.max(Math.min(asked?.seconds ?? this.#wanted, this.#wanted), this.#minimum, minimumOf(request));
     const refresher = asked?.refresher ?? "uac";
@@ -61,8 +79,9 @@ export class SessionTimer {
   /** From their 2xx to an INVITE or UPDATE of ours. */
   agreed(response: ResponseMessage): void {
     const expiry = expiryOf(response);
-    if (this.#wanted === 0 || !expiry) {
-      this.stop();
+    if (this.#wanted === 0) return;
+    if (!expiry) {
+      this.askAgain();
       return;
     }
     this.#start(Math.max(expiry.seconds, 1), expiry.refresher === "uas" ? "them" : "us");
@@ -93,13 +112,17 @@ export class SessionTimer {
     else this.#timer = setTimeout(() => this.#actions.refresh(), left / 2);
   }
 
-  stop(): void {
+  /** Of one that agreed to nothing. */
+  askAgain(ms = 1000 * Math.min(this.#wanted / 2, aloneSeconds)): void {
+    if (this.#ended) return;
+    this.#role = undefined;
     clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#actions.ask(), ms);
   }
 
   end(): void {
     this.#ended = true;
-    this.stop();
+    clearTimeout(this.#timer);
   }
 }
 
