@@ -134,11 +134,15 @@ export default {
   "access.public": "Ce compartiment est public",
   "access.publicText": "Tout Internet y accède sans clé. Si ce n’est pas voulu, bloquez l’accès public ci-dessous.",
   "access.private": "Privé",
+  "access.objects": "Des objets peuvent être publics",
+  "access.objectsText":
+    "Le compartiment lui-même est privé, mais un fichier dont la propre liste de contrôle d’accès le dit est public. Si aucun ne doit l’être, bloquez l’accès public ou ne tenez pas compte des listes.",
   "access.block": "Bloquer l’accès public",
   "access.blockText": "Rien ici ne peut être public, quoi que dise une politique ou une liste.",
   "access.forbidden": "Les administrateurs de l’organisation l’ont interdit pour tous les compartiments.",
   "access.forbid": "Interdire les compartiments publics dans tout {organisation}",
-  "access.forbidText": "Cela vaut pour tous les compartiments à la fois. Sites web et liens de partage continuent.",
+  "access.forbidText":
+    "Cela vaut pour tous les compartiments à la fois, et pour leurs sites web. Les liens de partage continuent.",
   "access.lists": "Les listes de contrôle d’accès comptent",
   "access.listsText":
     "D’anciens programmes les posent. Sans elles, seule la politique compte, et tous les objets sont au compartiment.",
