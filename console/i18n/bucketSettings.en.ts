@@ -66,6 +66,20 @@ export default {
     one: "Unfinished uploads of {what} are given up after {count} day.",
     other: "Unfinished uploads of {what} are given up after {count} days.",
   },
+  "lifecycle.class.days": {
+    one: "{what} get the storage class {storageClass} {count} day after they were written.",
+    other: "{what} get the storage class {storageClass} {count} days after they were written.",
+  },
+  "lifecycle.class.at": "{what} get the storage class {storageClass} on {date}.",
+  "lifecycle.class.old": {
+    one: "Old versions of {what} get the storage class {storageClass} {count} day after a newer one came.",
+    other: "Old versions of {what} get the storage class {storageClass} {count} days after a newer one came.",
+  },
+  "lifecycle.class.stays": "What it says of storage classes was set by a program and stays.",
+  "lifecycle.now.classes": {
+    one: "It would give {count} object or version another storage class now.",
+    other: "It would give {count} objects and versions another storage class now.",
+  },
   "lifecycle.now.none": "It would delete nothing now.",
   "lifecycle.now.some": {
     one: "It would delete {count} object or version now ({size}).",

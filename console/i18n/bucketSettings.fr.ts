@@ -70,6 +70,21 @@ export default {
     one: "Les envois inachevés ({what}) sont abandonnés après {count} jour.",
     other: "Les envois inachevés ({what}) sont abandonnés après {count} jours.",
   },
+  "lifecycle.class.days": {
+    one: "{what} passent à la classe de stockage {storageClass} {count} jour après leur écriture.",
+    other: "{what} passent à la classe de stockage {storageClass} {count} jours après leur écriture.",
+  },
+  "lifecycle.class.at": "{what} passent à la classe de stockage {storageClass} le {date}.",
+  "lifecycle.class.old": {
+    one: "Les anciennes versions ({what}) passent à la classe de stockage {storageClass} {count} jour après l’arrivée d’une plus récente.",
+    other:
+      "Les anciennes versions ({what}) passent à la classe de stockage {storageClass} {count} jours après l’arrivée d’une plus récente.",
+  },
+  "lifecycle.class.stays": "Ce qu’elle dit des classes de stockage a été fixé par un programme et reste.",
+  "lifecycle.now.classes": {
+    one: "Elle changerait maintenant la classe de stockage de {count} objet ou version.",
+    other: "Elle changerait maintenant la classe de stockage de {count} objets et versions.",
+  },
   "lifecycle.now.none": "Elle ne supprimerait rien maintenant.",
   "lifecycle.now.some": {
     one: "Elle supprimerait maintenant {count} objet ou version ({size}).",
