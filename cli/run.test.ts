@@ -32,6 +32,7 @@ const bucket = (name: string) => ({
   uploadBytes: 0,
   trashObjects: 0,
   trashBytes: 0,
+  publicReach: "objects",
   createdAt: "2026-01-02T03:04:05Z",
   revision: 2,
 });

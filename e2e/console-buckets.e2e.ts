@@ -267,7 +267,7 @@ test("another website is allowed by a sentence, and a browser's question is answ
 test("what makes a bucket public is asked twice, shown in red, and ended at once; nobody without a key gets at it before or after", async () => {
   const access = section("Sharing and public access");
   const anybody = async () => (await fetch(`${cloud.s3Url}/${bucket}/plan.txt`)).status;
-  await access.getByText("Private", { exact: true }).waitFor();
+  await access.getByText("Objects can be public").waitFor();
   assert.equal(await anybody(), 403);
   await access.getByRole("button", { name: "Add from a template" }).click();
   await page.getByRole("menuitem", { name: "Everybody reads all files" }).click();
@@ -277,6 +277,7 @@ test("what makes a bucket public is asked twice, shown in red, and ended at once
   await open.getByRole("textbox").fill(bucket);
   await open.getByRole("button", { name: "Make public" }).click();
   await access.getByText("This bucket is public").waitFor();
+  await page.getByRole("heading", { name: `${bucket}Public` }).waitFor();
   await picture("public");
   await eventually(anybody, (status) => status === 200);
   assert.equal((await asked("get-bucket-policy-status")).PolicyStatus.IsPublic, true);
@@ -289,6 +290,40 @@ test("what makes a bucket public is asked twice, shown in red, and ended at once
     () => access.getByRole("textbox", { name: "Policy" }).inputValue(),
     (text) => text === "",
   );
+});
+
+test("a website is published with the policy that lets everybody read it, not past a block, and ends with it", async () => {
+  const site = section("Website");
+  const visited = async () => {
+    const answer = await fetch(`${cloud.s3Url}/plan.txt`, { headers: { "x-khmara-website": bucket } });
+    return answer.status;
+  };
+  await site.getByText("Public access to this bucket is blocked").waitFor();
+  assert.equal(await site.getByRole("button", { name: "Publish for everybody" }).isDisabled(), true);
+  await section("Sharing and public access").getByRole("switch", { name: "Block public access" }).click();
+  await gone(site.getByText("Public access to this bucket is blocked"));
+  await site.getByLabel("First page of each folder").fill("plan.txt");
+  await site.getByRole("button", { name: "Publish for everybody" }).click();
+  const publish = dialog(`Publish ${bucket} for everybody?`);
+  await publish.getByRole("textbox").fill(bucket);
+  await publish.getByRole("button", { name: "Publish for everybody" }).click();
+  await site.getByRole("button", { name: "Stop publishing" }).waitFor();
+  await eventually(visited, (status) => status === 200);
+  assert.equal((await asked("get-bucket-website")).IndexDocument.Suffix, "plan.txt");
+
+  await aws("s3api", "delete-bucket-policy", "--bucket", bucket);
+  await site.getByText("Visitors see only an error").waitFor();
+  await eventually(visited, (status) => status === 403);
+  await picture("website");
+  await site.getByRole("button", { name: "Let everybody read" }).click();
+  await publish.getByRole("textbox").fill(bucket);
+  await publish.getByRole("button", { name: "Let everybody read" }).click();
+  await gone(site.getByText("Visitors see only an error"));
+  await site.getByRole("button", { name: "Stop publishing" }).click();
+  await dialog(`Publish ${bucket} no more?`).getByRole("button", { name: "Stop publishing" }).click();
+  await site.getByRole("button", { name: "Publish for everybody" }).waitFor();
+  await eventually(visited, (status) => status === 404);
+  await assert.rejects(asked("get-bucket-policy"), /NoSuchBucketPolicy/);
 });
 
 test("a rule tells a program; what aws writes sets it off, and what was not taken is sent again", async () => {

@@ -182,6 +182,15 @@ describe("the gateway of a cloud", { skip: dockerMissing() ?? false }, () => {
     });
     const { url } = await client.bucketWebsiteGet({ bucket: "pages" });
     assert.equal(url, `http://pages.default.sites.localhost:${cloud.apps?.httpPort}`);
+    // It opens nothing by itself.
+    await eventually(
+      () => curl(`${url}/`),
+      ({ status }) => status === 403,
+      60_000,
+    );
+    const reads = { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::pages/*" };
+    const policy = JSON.stringify({ Version: "2012-10-17", Statement: [reads] });
+    await aws("s3api", "put-bucket-policy", "--bucket", "pages", "--policy", policy);
     const page = await eventually(
       () => curl("--compressed", `${url}/`),
       ({ status }) => status === 200,

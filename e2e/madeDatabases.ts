@@ -262,6 +262,7 @@ export const madeDatabases: NonNullable<ConstructorParameters<typeof MadeCloud>[
         versionBytes: 0,
         trashObjects: 0,
         trashBytes: 0,
+        publicReach: "objects",
         createdAt: ago(9999),
         revision: 1,
       },

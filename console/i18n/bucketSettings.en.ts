@@ -66,6 +66,20 @@ export default {
     one: "Unfinished uploads of {what} are given up after {count} day.",
     other: "Unfinished uploads of {what} are given up after {count} days.",
   },
+  "lifecycle.class.days": {
+    one: "{what} get the storage class {storageClass} {count} day after they were written.",
+    other: "{what} get the storage class {storageClass} {count} days after they were written.",
+  },
+  "lifecycle.class.at": "{what} get the storage class {storageClass} on {date}.",
+  "lifecycle.class.old": {
+    one: "Old versions of {what} get the storage class {storageClass} {count} day after a newer one came.",
+    other: "Old versions of {what} get the storage class {storageClass} {count} days after a newer one came.",
+  },
+  "lifecycle.class.stays": "What it says of storage classes was set by a program and stays.",
+  "lifecycle.now.classes": {
+    one: "It would give {count} object or version another storage class now.",
+    other: "It would give {count} objects and versions another storage class now.",
+  },
   "lifecycle.now.none": "It would delete nothing now.",
   "lifecycle.now.some": {
     one: "It would delete {count} object or version now ({size}).",
@@ -130,11 +144,14 @@ export default {
   "access.publicText":
     "Everybody on the Internet gets at it without a key. If that is not what you want, block public access below.",
   "access.private": "Private",
+  "access.objects": "Objects can be public",
+  "access.objectsText":
+    "The bucket itself is private, but a file whose own access control list says so is public. If none is to be, block public access or let the lists not count.",
   "access.block": "Block public access",
   "access.blockText": "Nothing here can be public, whatever a policy or a list says.",
   "access.forbidden": "The administrators of the organisation have forbidden it for all buckets.",
   "access.forbid": "Forbid public buckets in all of {organisation}",
-  "access.forbidText": "It holds for all buckets at once. Websites and share links go on.",
+  "access.forbidText": "It holds for all buckets at once, and for their websites. Share links go on.",
   "access.lists": "Access control lists count",
   "access.listsText": "Older programs set them. Without them only the policy counts, and all objects are the bucket’s.",
   "access.policy": "Policy",

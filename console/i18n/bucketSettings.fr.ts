@@ -70,6 +70,21 @@ export default {
     one: "Les envois inachevés ({what}) sont abandonnés après {count} jour.",
     other: "Les envois inachevés ({what}) sont abandonnés après {count} jours.",
   },
+  "lifecycle.class.days": {
+    one: "{what} passent à la classe de stockage {storageClass} {count} jour après leur écriture.",
+    other: "{what} passent à la classe de stockage {storageClass} {count} jours après leur écriture.",
+  },
+  "lifecycle.class.at": "{what} passent à la classe de stockage {storageClass} le {date}.",
+  "lifecycle.class.old": {
+    one: "Les anciennes versions ({what}) passent à la classe de stockage {storageClass} {count} jour après l’arrivée d’une plus récente.",
+    other:
+      "Les anciennes versions ({what}) passent à la classe de stockage {storageClass} {count} jours après l’arrivée d’une plus récente.",
+  },
+  "lifecycle.class.stays": "Ce qu’elle dit des classes de stockage a été fixé par un programme et reste.",
+  "lifecycle.now.classes": {
+    one: "Elle changerait maintenant la classe de stockage de {count} objet ou version.",
+    other: "Elle changerait maintenant la classe de stockage de {count} objets et versions.",
+  },
   "lifecycle.now.none": "Elle ne supprimerait rien maintenant.",
   "lifecycle.now.some": {
     one: "Elle supprimerait maintenant {count} objet ou version ({size}).",
@@ -134,11 +149,15 @@ export default {
   "access.public": "Ce compartiment est public",
   "access.publicText": "Tout Internet y accède sans clé. Si ce n’est pas voulu, bloquez l’accès public ci-dessous.",
   "access.private": "Privé",
+  "access.objects": "Des objets peuvent être publics",
+  "access.objectsText":
+    "Le compartiment lui-même est privé, mais un fichier dont la propre liste de contrôle d’accès le dit est public. Si aucun ne doit l’être, bloquez l’accès public ou ne tenez pas compte des listes.",
   "access.block": "Bloquer l’accès public",
   "access.blockText": "Rien ici ne peut être public, quoi que dise une politique ou une liste.",
   "access.forbidden": "Les administrateurs de l’organisation l’ont interdit pour tous les compartiments.",
   "access.forbid": "Interdire les compartiments publics dans tout {organisation}",
-  "access.forbidText": "Cela vaut pour tous les compartiments à la fois. Sites web et liens de partage continuent.",
+  "access.forbidText":
+    "Cela vaut pour tous les compartiments à la fois, et pour leurs sites web. Les liens de partage continuent.",
   "access.lists": "Les listes de contrôle d’accès comptent",
   "access.listsText":
     "D’anciens programmes les posent. Sans elles, seule la politique compte, et tous les objets sont au compartiment.",

@@ -5,6 +5,7 @@ import { CloudError, notFound } from "../../kernel/errors.ts";
 import { type Id, newId } from "../../kernel/ids.ts";
 import { hasActiveOperation } from "../../kernel/operations/store.ts";
 import { reserveQuota } from "../../kernel/quota.ts";
+import { publicReach } from "./access/reach.ts";
 import type { Bucket } from "./contract.ts";
 import type { ObjectStore } from "./driver.ts";
 import { announceBucket, type BucketRow, bucketStore, holdStore } from "./store.ts";
@@ -148,6 +149,7 @@ export async function viewBucket(store: ObjectStore, bucket: BucketRow): Promise
     uploadBytes: held.uploadBytes,
     trashObjects: trash.objects,
     trashBytes: trash.sizeBytes,
+    publicReach: publicReach(bucket),
     createdAt: isoTime(bucket.createdAt),
     revision: bucket.revision,
   };

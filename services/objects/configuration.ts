@@ -10,6 +10,8 @@ import type { PublicAccessBlock } from "./s3/access/publicAccess.ts";
 export interface BucketConfiguration {
   tags?: Record<string, string>;
   lifecycle?: LifecycleRule[];
+  /** How small an object transitions take, where that is not what goes without saying (S3 API Reference, PutBucketLifecycleConfiguration). */
+  smallestTransition?: "varies_by_storage_class";
   /** The text as it was put: clients compare what they get with it. */
   policy?: { text: string };
   publicAccessBlock?: PublicAccessBlock;

@@ -358,14 +358,18 @@ export interface ObjectStore {
   list(bucketId: Id<"bucket">, options: ListOptions): Promise<ObjectList>;
   versionList(bucketId: Id<"bucket">, options: Omit<ListOptions, "after"> & { after?: VersionPosition }): Promise<VersionList>;
   /**
-   * Replaces the marks that are given; null ends a retention or an access. not_found when there is no such object;
+   * Replaces the marks that are given; null ends a retention or an access. `notAfterMs`: precondition_failed when it was written later. not_found when there is no such object;
    * permission_denied when a lock would become shorter that must not.
    */
   mark(
     bucketId: Id<"bucket">,
     key: string,
-    marks: Omit<ObjectMarks, "retention" | "access"> & { retention?: Retention | null; access?: ObjectAccess | null },
-    options?: { versionId?: string; bypassGovernance?: boolean; meter?: Meter },
+    marks: Omit<ObjectMarks, "retention" | "access"> & {
+      retention?: Retention | null;
+      access?: ObjectAccess | null;
+      storageClass?: string;
+    },
+    options?: { versionId?: string; bypassGovernance?: boolean; notAfterMs?: number; meter?: Meter },
   ): Promise<StoredObject>;
   settings(bucketId: Id<"bucket">): Promise<BucketSettings>;
   /** Once this has resolved, every write keeps to it. failed_precondition `versioning_locked`: a bucket with locks keeps its versions. */

@@ -2,6 +2,7 @@ import { notFound } from "../../kernel/errors.ts";
 import { answering } from "../../kernel/http/answering.ts";
 import { decodeCursor } from "../../kernel/http/cursor.ts";
 import type { Handlers } from "../../kernel/service.ts";
+import { everybodyReads } from "./access/reach.ts";
 import { tellChange } from "./audited.ts";
 import { checkWritable } from "./buckets.ts";
 import type contract from "./contract.ts";
@@ -42,6 +43,7 @@ export function objectRoutes({ store, quota }: ObjectsParts): ObjectRoutes {
         checksums: object.checksums,
         parts: object.parts.length,
         tags: object.tags ?? {},
+        isPublic: everybodyReads(bucket, key, object),
         ...viewMarks(object),
       };
     },

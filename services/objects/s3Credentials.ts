@@ -4,7 +4,7 @@ import { CloudError } from "../../kernel/errors.ts";
 import type { Secrets } from "../../kernel/secrets.ts";
 import type { IdentityService } from "../identity/contract.ts";
 import { roleArn, sessionArn, userArn } from "./s3/access/identity.ts";
-import { type Policy, parsePolicy } from "./s3/access/policy.ts";
+import { type Policy, readPolicy } from "./s3/access/policy.ts";
 import type { S3Caller, S3Credentials, SessionRequest } from "./s3/backend.ts";
 import { S3Error } from "./s3/errors.ts";
 import { accountOf, type KeyHolder } from "./s3Backend.ts";
@@ -53,7 +53,7 @@ export function createS3Credentials(
     } catch (error) {
       throw new S3Error("InvalidToken", undefined, { cause: error });
     }
-    const entry = { session, ...(session.policy !== undefined && { policy: parsePolicy(session.policy) }) };
+    const entry = { session, ...(session.policy !== undefined && { policy: readPolicy(session.policy) }) };
     if (opened.size >= mostRemembered) opened.delete(opened.keys().next().value as string);
     opened.set(token, entry);
     return entry;

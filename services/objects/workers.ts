@@ -116,8 +116,8 @@ export function objectWorkers(parts: {
             const counts = await origins.run({ lifecycle: true }, () =>
               carryOut(watched, bucket.id, rules, { nowMs: now(), signal }),
             );
-            const { objects, versions, markers, uploads } = counts;
-            if (objects + versions + markers + uploads > 0)
+            const { objects, versions, markers, uploads, transitions } = counts;
+            if (objects + versions + markers + uploads + transitions > 0)
               log.info({ bucket: bucket.name, ...counts }, "lifecycle rules were carried out");
           }
           const last = page.at(-1);

@@ -9,6 +9,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { ErrorPage } from "../../ui/ErrorPage.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../ui/PageSkeleton.tsx";
+import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { BucketDelete } from "./BucketDelete.tsx";
 import { BucketOverview } from "./BucketOverview.tsx";
 import { ConnectTab } from "./ConnectTab.tsx";
@@ -57,6 +58,7 @@ export default function BucketPage() {
     <>
       <PageHeader
         title={data.name}
+        badge={data.publicReach === "bucket" ? <StatusBadge tone="warn">{t("objects.bucket.public")}</StatusBadge> : undefined}
         back={{ to: home, label: t("objects.buckets") }}
         tabs={tabs.map((one) => ({ to: one === "files" ? here : `${here}/${one}`, label: labels[one], active: one === tab }))}
         actions={

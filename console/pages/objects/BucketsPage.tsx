@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
 import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Bucket } from "../../../services/objects/contract.ts";
@@ -10,6 +10,7 @@ import { useT } from "../../i18n/i18n.ts";
 import { EmptyState } from "../../ui/EmptyState.tsx";
 import { DataList } from "../../ui/list/DataList.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
+import { StatusBadge } from "../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../ui/TimeAgo.tsx";
 import { useAddress } from "./address.ts";
 import { BucketCreate } from "./BucketCreate.tsx";
@@ -48,7 +49,15 @@ export default function BucketsPage() {
             header: t("ui.name"),
             primary: true,
             width: "minmax(180px, 2fr)",
-            cell: ({ name }) => name,
+            cell: ({ name, publicReach }) =>
+              publicReach === "bucket" ? (
+                <Group component="span" gap={8}>
+                  {name}
+                  <StatusBadge tone="warn">{t("objects.bucket.public")}</StatusBadge>
+                </Group>
+              ) : (
+                name
+              ),
             sort: ({ name }) => name,
           },
           {

@@ -51,6 +51,7 @@ export function ObjectDetails({
             {line(t("objects.details.encoding"), detail.contentEncoding)}
             {line(t("objects.details.cache"), detail.cacheControl)}
             {line(t("objects.details.disposition"), detail.contentDisposition)}
+            {line(t("objects.details.access"), t(detail.isPublic ? "objects.details.public" : "objects.details.private"))}
             {detail.retention &&
               line(t("versions.lock"), t("versions.lock.until", { date: format.date(detail.retention.until) }))}
             {detail.legalHold && line(t("versions.lock.holdLabel"), t("versions.lock.hold"))}

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { route } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
+import { publicReach } from "../resources/contract.ts";
 
 const publicAccessBlock = z.strictObject({
   blockPublicAcls: z.boolean().describe("New lists that are public are refused."),
@@ -17,6 +18,7 @@ const policy = z.string().max(20 * 1024, "A policy has at most 20 KB.");
 
 export const bucketAccess = z.object({
   isPublic: z.boolean().describe("Somebody without any key gets at it, by its policy or its own list."),
+  publicReach,
   isForbidden: z.boolean().describe("The organisation lets none of its buckets be public."),
   publicAccessBlock,
   ownership,
@@ -73,7 +75,7 @@ export const accessRoutes = {
     path: "/v1/organisations/{organisation}/public-access",
     summary: "Forbid that buckets of an organisation are public, or allow it",
     description:
-      "Forbidden, it holds for all of them at once, whatever they say themselves. Websites and share links are not meant.",
+      "Forbidden, it holds for all of them at once, whatever they say themselves: websites of buckets show nothing either. Share links are not meant.",
     permission: "objects.publicAccess.update",
     roles: ["admin"],
     params: inOrganisation,

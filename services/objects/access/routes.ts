@@ -3,27 +3,27 @@ import type { Handlers } from "../../../kernel/service.ts";
 import type { BucketConfiguration, ConfigurationChange } from "../configuration.ts";
 import type contract from "../contract.ts";
 import { openBucket } from "../parts.ts";
-import { policyOf } from "../s3/access/decide.ts";
 import { accountIdOf } from "../s3/access/identity.ts";
 import { parsePolicy } from "../s3/access/policy.ts";
-import { allBlocked, blockIn, isPublicAccess, isPublicPolicy } from "../s3/access/publicAccess.ts";
+import { allBlocked, blockIn, isPublicPolicy } from "../s3/access/publicAccess.ts";
 import { S3Error } from "../s3/errors.ts";
 import { changeConfiguration } from "../settings/documents.ts";
 import { announceBucket, type BucketRow, bucketStore, publicAccessStore } from "../store.ts";
 import type { accessRoutes } from "./contract.ts";
+import { publicReach } from "./reach.ts";
 
 type Routes = Pick<Handlers<typeof contract>, keyof typeof accessRoutes>;
 
 const forbiddenIn = ({ publicForbidden }: BucketRow) => publicForbidden && { publicForbidden };
 
-function view(bucket: BucketRow, configuration: BucketConfiguration) {
-  const holding = blockIn({ ...configuration, ...forbiddenIn(bucket) });
-  const { ownership = "ObjectWriter", acl, policy, publicAccessBlock } = configuration;
-  const byPolicy = !holding.restrictPublicBuckets && policyOf(bucket.name, configuration)?.isPublic === true;
-  const byList = ownership !== "BucketOwnerEnforced" && !holding.ignorePublicAcls && isPublicAccess(acl);
+function view(before: BucketRow, configuration: BucketConfiguration) {
+  const bucket = { ...before, configuration };
+  const reach = publicReach(bucket);
+  const { ownership = "ObjectWriter", policy, publicAccessBlock } = configuration;
   const none = Object.fromEntries(Object.keys(allBlocked).map((name) => [name, false])) as unknown as typeof allBlocked;
   return {
-    isPublic: byPolicy || byList,
+    isPublic: reach === "bucket",
+    publicReach: reach,
     isForbidden: bucket.publicForbidden ?? false,
     publicAccessBlock: publicAccessBlock ?? none,
     ownership,

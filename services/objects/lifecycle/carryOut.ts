@@ -3,6 +3,7 @@ import type { Id } from "../../../kernel/ids.ts";
 import type { ObjectStore, VersionEntry, VersionPosition } from "../driver.ts";
 import { inParallel } from "../walk.ts";
 import { abortOf, expiryOf, type LifecycleRule, markerExpired, prefixesOf, versionExpired } from "./rules.ts";
+import { noncurrentTransitionOf, transitionOf } from "./transitions.ts";
 
 const atOnce = 500;
 
@@ -12,20 +13,23 @@ export interface LifecycleCounts {
   versions: number;
   markers: number;
   uploads: number;
+  /** Objects and versions that have another storage class now. */
+  transitions: number;
   /** Of the objects and versions. */
   sizeBytes: number;
   /** False when there was more than could be looked at. */
   isComplete: boolean;
 }
 
-/** One deletion that a rule asks for. */
+/** One deletion, or another storage class, that a rule asks for. */
 interface Due {
-  kind: "objects" | "versions" | "markers";
+  kind: "objects" | "versions" | "markers" | "transitions";
   key: string;
   sizeBytes: number;
   versionId?: string;
   /** An object that was written later is another one. */
   notAfterMs?: number;
+  storageClass?: string;
 }
 
 /**
@@ -38,7 +42,15 @@ export async function carryOut(
   rules: readonly LifecycleRule[],
   options: { nowMs: number; signal?: AbortSignal; dryRun?: boolean; most?: number },
 ): Promise<LifecycleCounts> {
-  const counts: LifecycleCounts = { objects: 0, versions: 0, markers: 0, uploads: 0, sizeBytes: 0, isComplete: true };
+  const counts: LifecycleCounts = {
+    objects: 0,
+    versions: 0,
+    markers: 0,
+    uploads: 0,
+    transitions: 0,
+    sizeBytes: 0,
+    isComplete: true,
+  };
   let left = options.most ?? Number.POSITIVE_INFINITY;
   for (const prefix of prefixesOf(rules)) {
     const judge = judgeOf(rules, options.nowMs);
@@ -48,7 +60,7 @@ export async function carryOut(
       after = page.next;
       const due = [...page.versions.flatMap(judge.take), ...(after === undefined ? judge.rest() : [])];
       await inParallel(due, async (each) => {
-        if (!options.dryRun && !(await expire(store, bucketId, each))) return;
+        if (!options.dryRun && !(await (each.kind === "transitions" ? relabel : expire)(store, bucketId, each))) return;
         counts[each.kind]++;
         counts.sizeBytes += each.sizeBytes;
       });
@@ -89,11 +101,20 @@ function judgeOf(rules: readonly LifecycleRule[], nowMs: number) {
       const state = { key: entry.key, object, noncurrentSinceMs: successorMs, newer };
       // Without its successor on the list, as the page began behind it, it is judged the next time.
       if (!isNewKey && versionExpired(rules, state, nowMs)) due.push({ kind: "versions", ...version });
+      else if (!isNewKey && object) {
+        const storageClass = noncurrentTransitionOf(rules, { ...state, object }, nowMs);
+        if (storageClass !== undefined) due.push({ kind: "transitions", ...version, sizeBytes: 0, storageClass });
+      }
       newer++;
     } else if (object) {
       const expiry = expiryOf(rules, object);
       if (expiry !== undefined && expiry.atMs <= nowMs)
         due.push({ kind: "objects", key: object.key, sizeBytes: object.sizeBytes, notAfterMs: object.modifiedAtMs });
+      else {
+        const storageClass = transitionOf(rules, object, nowMs);
+        if (storageClass !== undefined)
+          due.push({ kind: "transitions", ...version, sizeBytes: 0, storageClass, notAfterMs: object.modifiedAtMs });
+      }
     } else if (markerExpired(rules, marker.key, marker.modifiedAtMs, nowMs)) lone = [{ kind: "markers", ...version }];
     successorMs = entry.modifiedAtMs;
     return due;
@@ -111,6 +132,19 @@ async function expire(
     return (await store.delete(bucketId, key, options)) !== undefined;
   } catch (error) {
     if (CloudError.is(error, "precondition_failed") || CloudError.is(error, "permission_denied")) return false;
+    throw error;
+  }
+}
+
+/** False when it is gone or another one by now. */
+async function relabel(store: ObjectStore, bucketId: Id<"bucket">, due: Due): Promise<boolean> {
+  const { key, storageClass = "STANDARD", versionId, notAfterMs } = due;
+  const options = { ...(versionId !== undefined && { versionId }), ...(notAfterMs !== undefined && { notAfterMs }) };
+  try {
+    await store.mark(bucketId, key, { storageClass }, options);
+    return true;
+  } catch (error) {
+    if (CloudError.is(error, "precondition_failed") || CloudError.is(error, "not_found")) return false;
     throw error;
   }
 }

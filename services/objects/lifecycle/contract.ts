@@ -1,4 +1,4 @@
-/** Lifecycle rules of a bucket: the same that S3 clients put (S3 API Reference, PutBucketLifecycleConfiguration), but for transitions. */
+/** Lifecycle rules of a bucket: the same that S3 clients put (S3 API Reference, PutBucketLifecycleConfiguration). */
 import { z } from "zod";
 import { route, timestamp } from "../../../kernel/contract.ts";
 
@@ -35,6 +35,24 @@ const noncurrent = z.strictObject({
   newerVersions: z.int().min(1).max(100).optional().describe("So many of the newest old versions stay."),
 });
 
+const storageClass = z.enum(["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR"]);
+const transition = z
+  .strictObject({
+    days: z.int().min(0).max(36_500).optional().describe("So long after they were written."),
+    at: timestamp.optional().describe("On this day, at midnight UTC."),
+    storageClass,
+  })
+  .refine(({ days: after, at }) => (after === undefined) !== (at === undefined), "Give days or a date, one of them.")
+  .refine(
+    ({ at }) => at === undefined || Date.parse(at) % 86_400_000 === 0,
+    "Give a midnight UTC, such as 2030-01-01T00:00:00Z.",
+  );
+const noncurrentTransition = z.strictObject({
+  days: z.int().min(0).max(36_500).describe("So long after a newer version came."),
+  newerVersions: z.int().min(1).max(100).optional().describe("So many of the newest old versions stay as they are."),
+  storageClass,
+});
+
 export const lifecycleRule = z
   .strictObject({
     id: z.string().min(1, "Give it a name.").max(255),
@@ -43,10 +61,19 @@ export const lifecycleRule = z
     expiration: expiration.optional().describe("When current objects are deleted."),
     noncurrent: noncurrent.optional().describe("When old versions are deleted."),
     abortUploadsDays: days.optional().describe("When unfinished uploads are given up."),
+    transitions: z
+      .array(transition)
+      .min(1)
+      .max(4)
+      .optional()
+      .describe(
+        "When current objects get another storage class, a label here: all bytes lie alike. Not those below 128 KiB, unless the rule asks for sizes.",
+      ),
+    noncurrentTransitions: z.array(noncurrentTransition).min(1).max(4).optional().describe("When old versions do."),
   })
   .refine(
-    ({ expiration: current, noncurrent: old, abortUploadsDays }) =>
-      current !== undefined || old !== undefined || abortUploadsDays !== undefined,
+    ({ expiration: current, noncurrent: old, abortUploadsDays, transitions, noncurrentTransitions }) =>
+      [current, old, abortUploadsDays, transitions, noncurrentTransitions].some((each) => each !== undefined),
     "Say what the rule does.",
   )
   .refine(
@@ -101,6 +128,7 @@ export const lifecycleRoutes = {
       versions: z.number().int(),
       markers: z.number().int(),
       uploads: z.number().int(),
+      transitions: z.number().int().describe("Objects and versions that would get another storage class."),
       sizeBytes: z.number().int().describe("Of the objects and versions."),
       isComplete: z.boolean().describe("False: the bucket has more than could be looked at; there may be more to delete."),
     }),

@@ -19,7 +19,7 @@ before(async () => {
 after(() => cloud.stop());
 
 const rule = (rest: Partial<LifecycleRule>): LifecycleRule => ({ id: "r", enabled: true, filter: {}, ...rest });
-const none = { objects: 0, versions: 0, markers: 0, uploads: 0 };
+const none = { objects: 0, versions: 0, markers: 0, uploads: 0, transitions: 0 };
 const put = async (bucket: Id<"bucket">, key: string, options: Parameters<ObjectStore["put"]>[3] = {}, text = "x") =>
   (await store.put(bucket, key, bodyOf(text), options)).versionId as string;
 async function run(bucket: Id<"bucket">, rules: LifecycleRule[], dryRun = false) {
@@ -54,6 +54,47 @@ test("current objects expire by age, rounded up to midnight, or by date, where t
   assert.deepEqual(await run(bucket, [rule({ expiration: { atMs: nowMs + 1 } })]), none);
   assert.deepEqual(await run(bucket, [inLogs, rule({ id: "2", expiration: { atMs: nowMs } })]), { ...none, objects: 2 });
   assert.deepEqual(await keys(bucket), []);
+});
+
+test("objects get another storage class, down the waterfall only, and keep their date; small ones where sizes are asked for", async () => {
+  const bucket = newId("bucket");
+  const large = "x".repeat(128 * 1024);
+  const classOf = async (key: string, at?: { versionId: string }) =>
+    (await store.head(bucket, key, at ?? {}))?.headers.storageClass;
+  await put(bucket, "large", {}, large);
+  await put(bucket, "small");
+  await put(bucket, "deep", { headers: { storageClass: "GLACIER_IR" } }, large);
+  const [days30, days60] = [
+    { days: 30, storageClass: "STANDARD_IA" } as const,
+    { days: 60, storageClass: "ONEZONE_IA" } as const,
+  ];
+  const rules = [rule({ transitions: [days30, days60] })];
+  nowMs += 29 * dayMs;
+  assert.deepEqual(await run(bucket, rules), none);
+  nowMs += 2 * dayMs;
+  const { modifiedAtMs } = (await store.head(bucket, "large"))!;
+  assert.deepEqual(await run(bucket, rules, true), { ...none, transitions: 1 });
+  assert.equal(await classOf("large"), undefined, "a dry run only counts");
+  assert.deepEqual(await run(bucket, rules), { ...none, transitions: 1 });
+  assert.deepEqual(await run(bucket, rules), none, "once");
+  assert.deepEqual(
+    [await classOf("large"), await classOf("small"), await classOf("deep")],
+    ["STANDARD_IA", undefined, "GLACIER_IR"],
+  );
+  assert.equal((await store.head(bucket, "large"))!.modifiedAtMs, modifiedAtMs);
+  nowMs += 30 * dayMs;
+  assert.deepEqual(await run(bucket, [rule({ ...rules[0], filter: { smallerThanBytes: 10 } })]), { ...none, transitions: 1 });
+  assert.deepEqual(await run(bucket, rules), { ...none, transitions: 1 });
+  assert.deepEqual([await classOf("large"), await classOf("small")], ["ONEZONE_IA", "ONEZONE_IA"]);
+
+  await store.settingsUpdate(bucket, { versioning: "enabled" });
+  const old = [await put(bucket, "kept", {}, large), await put(bucket, "kept", {}, large)];
+  await put(bucket, "kept");
+  nowMs += 31 * dayMs;
+  const noncurrent = rule({ noncurrentTransitions: [{ ...days30, newerVersions: 1 }] });
+  assert.deepEqual(await run(bucket, [noncurrent]), { ...none, transitions: 1 });
+  const classes = await Promise.all(old.map((versionId) => classOf("kept", { versionId })));
+  assert.deepEqual([...classes, await classOf("kept")], ["STANDARD_IA", undefined, undefined]);
 });
 
 test("where versions are kept: a marker first, then the versions, but for the newest; then the marker; locked ones stay", async () => {

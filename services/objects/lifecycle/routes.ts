@@ -1,4 +1,5 @@
 import { isoTime } from "../../../kernel/clock.ts";
+import { invalid } from "../../../kernel/errors.ts";
 import type { Handlers } from "../../../kernel/service.ts";
 import type contract from "../contract.ts";
 import { type ObjectsParts, openBucket, openBucketShortly } from "../parts.ts";
@@ -6,6 +7,7 @@ import { changeConfiguration } from "../settings/documents.ts";
 import { carryOut } from "./carryOut.ts";
 import type { LifecycleRuleView, lifecycleRoutes } from "./contract.ts";
 import type { LifecycleRule } from "./rules.ts";
+import { transitionProblem } from "./transitions.ts";
 
 type Routes = Pick<Handlers<typeof contract>, keyof typeof lifecycleRoutes>;
 
@@ -15,20 +17,32 @@ const previewed = 100_000;
 const present = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
 
-const viewRule = ({ prefixAlone: _, expiration, ...rule }: LifecycleRule): LifecycleRuleView => ({
+const viewRule = ({ prefixAlone: _, expiration, transitions, ...rule }: LifecycleRule): LifecycleRuleView => ({
   ...rule,
+  ...(transitions && {
+    transitions: transitions.map((each) => ("atMs" in each ? { at: isoTime(each.atMs), storageClass: each.storageClass } : each)),
+  }),
   ...(expiration && { expiration: "atMs" in expiration ? { at: isoTime(expiration.atMs) } : expiration }),
 });
 
-function ruleOf({ id, enabled, filter, expiration, noncurrent, abortUploadsDays }: LifecycleRuleView): LifecycleRule {
-  return present({
+function ruleOf(given: LifecycleRuleView): LifecycleRule {
+  const { id, enabled, filter, expiration, noncurrent, abortUploadsDays, transitions, noncurrentTransitions } = given;
+  const rule = present({
     id,
     enabled,
     filter: present(filter),
     expiration: expiration && expirationOf(expiration),
     noncurrent: noncurrent && present(noncurrent),
     abortUploadsDays,
+    transitions: transitions?.map(({ days, at, storageClass }) => ({
+      ...(at === undefined ? { days: days as number } : { atMs: Date.parse(at) }),
+      storageClass,
+    })),
+    noncurrentTransitions: noncurrentTransitions?.map(present),
   }) as LifecycleRule;
+  const problem = transitionProblem(rule);
+  if (problem !== undefined) throw invalid("body.rules", problem.message);
+  return rule;
 }
 
 function expirationOf({ days, at, expiredMarkers = false }: NonNullable<LifecycleRuleView["expiration"]>) {

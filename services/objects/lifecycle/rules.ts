@@ -1,4 +1,5 @@
 import type { StoredObject, Upload } from "../driver.ts";
+import type { NoncurrentTransition, Transition } from "./transitions.ts";
 
 /** One rule of a bucket's lifecycle, as S3's LifecycleRule says it. Days are counted to the next midnight (UTC). */
 export interface LifecycleRule {
@@ -17,6 +18,9 @@ export interface LifecycleRule {
   /** Of versions since they are noncurrent; so many of the newest stay whatever their age. */
   noncurrent?: { days: number; newerVersions?: number };
   abortUploadsDays?: number;
+  transitions?: Transition[];
+  /** Of versions since they are noncurrent. */
+  noncurrentTransitions?: NoncurrentTransition[];
 }
 
 const dayMs = 24 * 3_600_000;

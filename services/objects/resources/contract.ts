@@ -23,6 +23,12 @@ export const objectKey = z
   .min(1, "A key cannot be empty.")
   .refine((key) => new TextEncoder().encode(key).length <= 1024, "A key has at most 1024 bytes.");
 
+export const publicReach = z
+  .enum(["none", "objects", "bucket"])
+  .describe(
+    "What somebody without any key gets at. bucket: what its policy or its own list says; objects: those whose own lists say so; none: nothing.",
+  );
+
 export const bucket = z.object({
   id: id("bucket"),
   projectId: id("project"),
@@ -36,6 +42,7 @@ export const bucket = z.object({
   uploadBytes: z.number().int(),
   trashObjects: z.number().int(),
   trashBytes: z.number().int(),
+  publicReach,
   createdAt: timestamp,
   revision,
 });
@@ -56,6 +63,7 @@ export const objectDetail = storedObject.extend({
   checksums: z.record(z.string(), z.string()),
   parts: z.number().int(),
   tags: z.record(z.string(), z.string()),
+  isPublic: z.boolean().describe("Everybody reads it without any key, by the bucket's policy or its own list."),
   ...marks,
 });
 export const objectEntry = z.object({

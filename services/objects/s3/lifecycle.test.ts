@@ -73,6 +73,44 @@ test("what S3 refuses is refused, each in its own words", () => {
     noncurrent("<NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions>"),
     "InvalidArgument",
   );
+  const to = (storageClass: string, time: string) =>
+    `<Transition>${time}<StorageClass>${storageClass}</StorageClass></Transition>`;
+  const after = (count: number) => `<Days>${count}</Days>`;
+  const [ia, later] = [to("STANDARD_IA", after(30)), `<Expiration>${after(90)}</Expiration>`];
+  const old = (storageClass: string, count: number, more = "") =>
+    `<NoncurrentVersionTransition><NoncurrentDays>${count}</NoncurrentDays>${more}<StorageClass>${storageClass}</StorageClass></NoncurrentVersionTransition>`;
+  for (const taken of [
+    ia,
+    ia + later,
+    to("INTELLIGENT_TIERING", after(0)) + to("GLACIER_IR", after(1)),
+    to("GLACIER_IR", "<Date>2030-01-01T00:00:00Z</Date>"),
+    ia + to("ONEZONE_IA", after(60)) + later,
+    old("ONEZONE_IA", 30, "<NewerNoncurrentVersions>2</NewerNoncurrentVersions>"),
+  ])
+    assert.equal(code(rule(taken)), "taken", taken);
+  const refusedTransitions: [string, string][] = [
+    [to("STANDARD_IA", after(29)), "InvalidArgument"],
+    [old("STANDARD_IA", 29), "InvalidArgument"],
+    [to("GLACIER_IR", after(-1)), "InvalidArgument"],
+    [to("GLACIER_IR", ""), "MalformedXML"],
+    [to("GLACIER_IR", `${after(1)}<Date>2030-01-01T00:00:00Z</Date>`), "MalformedXML"],
+    [to("STANDARD", after(1)), "MalformedXML"],
+    [to("ELSEWHERE", after(1)), "MalformedXML"],
+    [ia + to("GLACIER_IR", after(59)), "InvalidArgument"],
+    [ia + ia, "InvalidRequest"],
+    [ia + `<Expiration>${after(30)}</Expiration>`, "InvalidArgument"],
+    [ia + "<Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>", "InvalidRequest"],
+    [
+      old("GLACIER_IR", 5) + "<NoncurrentVersionExpiration><NoncurrentDays>5</NoncurrentDays></NoncurrentVersionExpiration>",
+      "InvalidArgument",
+    ],
+    [old("GLACIER_IR", 5, "<NewerNoncurrentVersions>101</NewerNoncurrentVersions>"), "InvalidArgument"],
+    [to("DEEP_ARCHIVE", after(1)), "NotImplemented"],
+    [old("GLACIER", 1), "NotImplemented"],
+  ];
+  for (const [rest, expected] of refusedTransitions) assert.equal(code(rule(rest)), expected, rest);
+  const written = writeLifecycle(readLifecycle(configuration(rule(ia + old("GLACIER_IR", 5) + later))));
+  assert.deepEqual(readLifecycle(written), readLifecycle(configuration(rule(ia + old("GLACIER_IR", 5) + later))));
   assert.equal(
     code(rule(`${days}<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>`)),
     "NotImplemented",

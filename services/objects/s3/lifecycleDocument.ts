@@ -1,6 +1,13 @@
 /** The LifecycleConfiguration document (S3 API Reference, PutBucketLifecycleConfiguration), with the refusals of S3. */
 import { randomUUID } from "node:crypto";
 import type { LifecycleRule } from "../lifecycle/rules.ts";
+import {
+  type NoncurrentTransition,
+  type Transition,
+  type TransitionClass,
+  transitionClasses,
+  transitionProblem,
+} from "../lifecycle/transitions.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
 import { tagElement } from "./tagging.ts";
 import { carriedByXml, childrenOf, element, group, parseXml, textOf, type XmlNode, xmlDocument, xmlTime } from "./xml.ts";
@@ -29,11 +36,9 @@ function readRule(node: XmlNode): LifecycleRule {
   if (id.length > 255) throw invalid("ID length should not exceed allowed limit of 255");
   const status = textOf(node, "Status");
   if (status !== "Enabled" && status !== "Disabled") throw malformed();
-  const transitions = [...childrenOf(node, "Transition"), ...childrenOf(node, "NoncurrentVersionTransition")];
   // What is not well written is told before what is not done.
-  for (const transition of transitions)
-    if (textOf(transition, "Date") !== undefined) midnight(textOf(transition, "Date") as string);
-  if (transitions.length > 0) throw new S3Error("NotImplemented", "Transitions are not implemented: there is one storage class.");
+  const transitions = childrenOf(node, "Transition").map(readTransition);
+  const noncurrentTransitions = childrenOf(node, "NoncurrentVersionTransition").map(readNoncurrentTransition);
   const [filterNode] = childrenOf(node, "Filter");
   const prefix = plainText(node, "Prefix");
   if ((filterNode === undefined) === (prefix === undefined)) throw malformed();
@@ -47,6 +52,8 @@ function readRule(node: XmlNode): LifecycleRule {
     ...(filterNode === undefined && { prefixAlone: true }),
     ...(expiration !== undefined && { expiration: readExpiration(expiration) }),
     ...(noncurrent !== undefined && { noncurrent: readNoncurrent(noncurrent) }),
+    ...(transitions.length > 0 && { transitions }),
+    ...(noncurrentTransitions.length > 0 && { noncurrentTransitions }),
     ...(abort !== undefined && {
       abortUploadsDays: positive(abort, "DaysAfterInitiation", "AbortIncompleteMultipartUpload") ?? fail(malformed()),
     }),
@@ -59,8 +66,9 @@ function fail(error: S3Error): never {
   throw error;
 }
 
-function checkTogether({ filter, expiration, noncurrent, abortUploadsDays }: LifecycleRule): void {
-  if (expiration === undefined && noncurrent === undefined && abortUploadsDays === undefined)
+function checkTogether(rule: LifecycleRule): void {
+  const { filter, expiration, noncurrent, abortUploadsDays, transitions, noncurrentTransitions } = rule;
+  if ([expiration, noncurrent, abortUploadsDays, transitions, noncurrentTransitions].every((each) => each === undefined))
     throw new S3Error("InvalidRequest", "At least one action needs to be specified in a rule");
   const bySize = filter.largerThanBytes !== undefined || filter.smallerThanBytes !== undefined;
   const what = filter.tags !== undefined ? "Tags" : bySize ? "Object Size" : undefined;
@@ -68,6 +76,8 @@ function checkTogether({ filter, expiration, noncurrent, abortUploadsDays }: Lif
     throw new S3Error("InvalidRequest", `AbortIncompleteMultipartUpload cannot be specified with ${what}.`);
   if (what !== undefined && expiration !== undefined && "expiredMarkers" in expiration)
     throw new S3Error("InvalidRequest", `ExpiredObjectDeleteMarker cannot be specified with ${what}.`);
+  const problem = transitionProblem(rule);
+  if (problem !== undefined) throw new S3Error(problem.code, problem.message);
 }
 
 function readFilter(node: XmlNode): LifecycleRule["filter"] {
@@ -127,12 +137,49 @@ function midnight(date: string): number {
   return atMs;
 }
 
+function readTransition(node: XmlNode): Transition {
+  const days = nonnegative(node, "Days", "Transition");
+  const date = textOf(node, "Date")?.trim();
+  if ((days === undefined) === (date === undefined)) throw malformed();
+  const atMs = date === undefined ? undefined : midnight(date);
+  const storageClass = readClass(node);
+  return days === undefined ? { atMs: atMs as number, storageClass } : { days, storageClass };
+}
+
+function readNoncurrentTransition(node: XmlNode): NoncurrentTransition {
+  const days = nonnegative(node, "NoncurrentDays", "NoncurrentVersionTransition");
+  if (days === undefined) throw malformed();
+  const newerVersions = newest(node, "NoncurrentVersionTransition");
+  return { days, storageClass: readClass(node), ...(newerVersions !== undefined && { newerVersions }) };
+}
+
+function readClass(node: XmlNode): TransitionClass {
+  const name = textOf(node, "StorageClass")?.trim();
+  if (name === "GLACIER" || name === "DEEP_ARCHIVE")
+    throw new S3Error("NotImplemented", `Archives (${name}) are not implemented. Use another storage class.`);
+  if (!transitionClasses.includes(name as TransitionClass)) throw malformed();
+  return name as TransitionClass;
+}
+
+function newest(node: XmlNode, action: string): number | undefined {
+  const newerVersions = positive(node, "NewerNoncurrentVersions", action);
+  if (newerVersions !== undefined && newerVersions > 100)
+    throw invalid(`'NewerNoncurrentVersions' for ${action} action must be at most 100`);
+  return newerVersions;
+}
+
+function nonnegative(node: XmlNode, name: string, action: string): number | undefined {
+  const text = textOf(node, name)?.trim();
+  if (text === undefined) return undefined;
+  if (!/^-?\d{1,9}$/.test(text)) throw malformed();
+  if (Number(text) < 0) throw invalid(`'${name}' in ${action} action must be nonnegative`);
+  return Number(text);
+}
+
 function readNoncurrent(node: XmlNode): NonNullable<LifecycleRule["noncurrent"]> {
   const days = positive(node, "NoncurrentDays", "NoncurrentVersionExpiration");
   if (days === undefined) throw malformed();
-  const newerVersions = positive(node, "NewerNoncurrentVersions", "NoncurrentVersionExpiration");
-  if (newerVersions !== undefined && newerVersions > 100)
-    throw invalid("'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be at most 100");
+  const newerVersions = newest(node, "NoncurrentVersionExpiration");
   return { days, ...(newerVersions !== undefined && { newerVersions }) };
 }
 
@@ -154,7 +201,8 @@ function bytes(node: XmlNode, name: string): number | undefined {
 export const writeLifecycle = (rules: readonly LifecycleRule[]): string =>
   xmlDocument("LifecycleConfiguration", ...rules.map(writeRule));
 
-function writeRule({ id, enabled, filter, prefixAlone, expiration, noncurrent, abortUploadsDays }: LifecycleRule): string {
+function writeRule(rule: LifecycleRule): string {
+  const { id, enabled, filter, prefixAlone, expiration, noncurrent, abortUploadsDays } = rule;
   const conditions = [
     ...(filter.prefix === undefined ? [] : [element("Prefix", filter.prefix)]),
     ...Object.entries(filter.tags ?? {}).map(([key, value]) => tagElement(key, value)),
@@ -168,6 +216,17 @@ function writeRule({ id, enabled, filter, prefixAlone, expiration, noncurrent, a
     prefixAlone ? conditions.join("") : group("Filter", inFilter),
     element("Status", enabled ? "Enabled" : "Disabled"),
     expiration === undefined ? "" : group("Expiration", writeExpiration(expiration)),
+    ...(rule.transitions ?? []).map((each) =>
+      group("Transition", writeExpiration(each), element("StorageClass", each.storageClass)),
+    ),
+    ...(rule.noncurrentTransitions ?? []).map(({ days, storageClass, newerVersions }) =>
+      group(
+        "NoncurrentVersionTransition",
+        element("NoncurrentDays", days),
+        element("NewerNoncurrentVersions", newerVersions),
+        element("StorageClass", storageClass),
+      ),
+    ),
     noncurrent === undefined
       ? ""
       : group(
@@ -187,12 +246,15 @@ function writeExpiration(expiration: NonNullable<LifecycleRule["expiration"]>): 
   return element("ExpiredObjectDeleteMarker", expiration.expiredMarkers);
 }
 
-/** How small an object a transition takes; the one that goes without saying. There are no transitions, so no other is taken. */
-export const smallestTransition = { "x-amz-transition-default-minimum-object-size": "all_storage_classes_128K" };
+type SmallestTransition = "all_storage_classes_128K" | "varies_by_storage_class";
 
-export function checkSmallestTransition(value: string | undefined): void {
-  if (value === undefined || value === "all_storage_classes_128K") return;
-  if (value === "varies_by_storage_class")
-    throw new S3Error("NotImplemented", "Transitions are not implemented: there is one storage class.");
+/** How small an object a transition takes: among the classes that are here the two mean the same, so it is only told again. */
+export const smallestTransition = (value: SmallestTransition = "all_storage_classes_128K") => ({
+  "x-amz-transition-default-minimum-object-size": value,
+});
+
+export function readSmallestTransition(value: string | undefined): SmallestTransition {
+  if (value === undefined || value === "all_storage_classes_128K") return "all_storage_classes_128K";
+  if (value === "varies_by_storage_class") return value;
   throw new S3Error("InvalidRequest", `Invalid TransitionDefaultMinimumObjectSize found: ${value}`);
 }

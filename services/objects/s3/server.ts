@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type Origin, origins } from "../notifications/origin.ts";
-import { hideMissing } from "./access/decide.ts";
+import { hideMissing, limitSession } from "./access/decide.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import { type Access, accessLine, type LogNotes, operationName, websiteOperation } from "./accessLine.ts";
 import { authenticate } from "./authenticate.ts";
@@ -216,6 +216,7 @@ class S3Door {
       notes: seen.notes,
     };
     try {
+      limitSession(context);
       const answer = await origins.run(originOf(context, seen.requestId), () => route.operation(context));
       const more = { ...regionHeader(context), ...(context.charged && { "x-amz-request-charged": "requester" }) };
       return Object.keys(more).length > 0 ? { ...answer, headers: { ...answer.headers, ...more } } : answer;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { ConfigurationChange } from "../configuration.ts";
 import type { ObjectStore } from "../driver.ts";
 import { openLocalStore } from "../drivers/local/index.ts";
 import type { WebsiteConfiguration } from "../websites/contract.ts";
@@ -46,6 +47,39 @@ const shown = async (path: string, headers?: Record<string, string>) => {
   const answer = await ask(path, headers);
   return [answer.status, await answer.text()];
 };
+
+const policyOf = (...statements: object[]) => ({ text: JSON.stringify({ Version: "2012-10-17", Statement: statements }) });
+const everybodyReads = { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::site/*" };
+const blocked = { blockPublicAcls: true, ignorePublicAcls: true, blockPublicPolicy: true, restrictPublicBuckets: true };
+
+test("a site opens nothing by itself: its policy, its lists and the blocks say who reads", async () => {
+  const configure = (change: ConfigurationChange) => door.backend.configurationUpdate(caller, bucket, change);
+  const status = async (path: string) => (await ask(path)).status;
+  await be({ indexDocument: "index.html", errorDocument: "404.html" });
+  assert.equal(await status("/"), 403);
+  assert.equal(await status("/nothing"), 403);
+  assert.equal((await ask("/", {}, "HEAD")).status, 403);
+
+  const { canonicalId, displayName } = bucket.owner;
+  const open = { owner: { canonicalId, displayName }, grants: [{ group: "everyone", permission: "READ" } as const] };
+  await store.mark(bucket.bucketId, "docs/index.html", { access: open });
+  assert.deepEqual([await status("/docs/"), await status("/docs"), await status("/")], [200, 302, 403]);
+  await configure({ publicAccessBlock: { ...blocked, restrictPublicBuckets: false } });
+  assert.equal(await status("/docs/"), 403);
+  await configure({ publicAccessBlock: null, ownership: "BucketOwnerEnforced" });
+  assert.equal(await status("/docs/"), 403);
+
+  await configure({
+    policy: policyOf(everybodyReads, { ...everybodyReads, Effect: "Deny", Resource: "arn:aws:s3:::site/old/*" }),
+  });
+  assert.deepEqual([await status("/"), await status("/old/page.html")], [200, 403]);
+  await configure({ publicAccessBlock: blocked });
+  assert.equal(await status("/"), 403);
+  // For the tests below: everybody reads all of it.
+  await store.mark(bucket.bucketId, "docs/index.html", { access: null });
+  await configure({ publicAccessBlock: null, ownership: null, policy: policyOf(everybodyReads) });
+  await be(undefined);
+});
 
 test("pages, folders and what is not there", async () => {
   assert.deepEqual((await ask("/")).status, 404, "it is no website yet");

@@ -1,5 +1,5 @@
 /**
- * A bucket's website, for whoever comes (S3 User Guide, "Hosting a static website"). The gateway says whose it is in a header; who sets it on a
+ * A bucket's website, for whoever comes (S3 User Guide, "Hosting a static website"): what everybody may read, by the bucket's policy or lists. The gateway says whose it is in a header; who sets it on a
  * request of their own sees what is public anyway.
  */
 import type { IncomingMessage } from "node:http";
@@ -52,7 +52,8 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend, reque
   const found = await get(key);
   if (!(found instanceof S3Error)) return found;
   // A folder's page has a slash at its end, so that what is named beside it is found.
-  const isMissing = found.code === "NoSuchKey";
+  // Where lists say who reads what, nobody reads what is not there: it may be a folder.
+  const isMissing = found.code === "NoSuchKey" || (await backend.store.head(bucket.bucketId, key)) === undefined;
   if (
     isMissing &&
     key === parsed.key &&
@@ -103,8 +104,8 @@ function contextOf(request: S3Request, key: string, bucket: S3Bucket, backend: S
     request: { ...request, bucketName: bucket.name, key, rawQuery: "", query: new Map(), headers },
     body: undefined as never,
     caller: anonymousCaller,
-    // The bucket was made a site: its pages are for everybody, but for whom its policy denies them.
-    backend: { ...backend, bucketByName: async () => bucket, standing: async () => "role" },
+    // A site opens nothing by itself: it is decided as at the S3 door.
+    backend: { ...backend, bucketByName: async () => bucket },
     region: bucket.region,
     operation: "GetObject",
     nowMs: Date.now(),

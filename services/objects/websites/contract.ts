@@ -62,6 +62,9 @@ export const website = z.object({
   errorDocument: z.string().optional(),
   redirectAllTo: z.object({ host: z.string(), protocol: protocol.optional() }).optional(),
   rules: z.array(z.any()).optional().describe("As they were given."),
+  isReadable: z
+    .boolean()
+    .describe("Everybody sees its first page. False: the bucket's policy lets nobody read, or public access is blocked."),
   url: z.string().optional().describe("Where it is; absent: there is no gateway that would serve it."),
 });
 
@@ -82,7 +85,8 @@ export const websiteRoutes = {
     method: "PUT",
     path: "/v1/buckets/{bucket}/website",
     summary: "Make a bucket a website",
-    description: "From then on everybody reads its objects there, whoever they are. As S3's PutBucketWebsite does it.",
+    description:
+      "From then on everybody sees there what everybody may read: by itself it opens nothing, a policy does (`bucketAccessUpdate`). As S3's PutBucketWebsite does it.",
     permission: "objects.website.update",
     roles: ["editor"],
     params: inBucket,

@@ -1,6 +1,7 @@
 import type { Tx } from "../../../kernel/db/database.ts";
 import { notFound } from "../../../kernel/errors.ts";
 import type { Handlers } from "../../../kernel/service.ts";
+import { everybodyReads } from "../access/reach.ts";
 import { subjectOf } from "../buckets.ts";
 import type contract from "../contract.ts";
 import { type ObjectsParts, openBucket } from "../parts.ts";
@@ -10,10 +11,13 @@ import { changeWebsite } from "./websites.ts";
 
 type Routes = Pick<Handlers<typeof contract>, "bucketWebsiteGet" | "bucketWebsiteUpdate" | "bucketWebsiteDelete">;
 
-export function websiteHandlers({ websites }: Pick<ObjectsParts, "websites">): Routes {
-  const view = async (tx: Tx, { name, projectId }: BucketRow, configuration: WebsiteConfiguration) => {
+export function websiteHandlers({ websites, store }: Pick<ObjectsParts, "websites" | "store">): Routes {
+  const view = async (tx: Tx, bucket: BucketRow, configuration: WebsiteConfiguration) => {
+    const { id, name, projectId } = bucket;
     const url = await websites.url(tx, { name, projectId });
-    return { ...configuration, ...(url === undefined ? {} : { url }) };
+    const { indexDocument: first } = configuration;
+    const isReadable = first === undefined || everybodyReads(bucket, first, await store.head(id, first));
+    return { ...configuration, isReadable, ...(url === undefined ? {} : { url }) };
   };
 
   return {

@@ -17,7 +17,7 @@ import { isOpen, type PolicyTemplate, policyTemplates, withTemplate } from "./po
 
 type Access = Answer<"bucketAccessGet">;
 type Change = Omit<Arguments<"bucketAccessUpdate">, "bucket">;
-const refresh = () => invalidate(queries, ["bucketAccessGet", "publicAccessGet"]);
+const refresh = () => invalidate(queries, ["bucketAccessGet", "publicAccessGet", "bucketWebsiteGet", "bucketGet", "bucketList"]);
 const blocks = ["blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets"] as const;
 const allBlocks = (on: boolean) => Object.fromEntries(blocks.map((name) => [name, on])) as Access["publicAccessBlock"];
 
@@ -34,6 +34,13 @@ export function AccessSection({ bucket, readOnly }: { bucket: Bucket; readOnly: 
             <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={t("bucketSettings.access.public")}>
               {t("bucketSettings.access.publicText")}
             </Alert>
+          ) : data.publicReach === "objects" ? (
+            <div>
+              <StatusBadge tone="off">{t("bucketSettings.access.objects")}</StatusBadge>
+              <Text size="sm" c="dimmed" mt={6} maw={640}>
+                {t("bucketSettings.access.objectsText")}
+              </Text>
+            </div>
           ) : (
             <div>
               <StatusBadge tone="good">{t("bucketSettings.access.private")}</StatusBadge>

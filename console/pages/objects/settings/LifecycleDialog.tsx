@@ -54,7 +54,8 @@ function ruleOf(values: Values, before: LifecycleRule | undefined): LifecycleRul
       : at === undefined
         ? undefined
         : { at };
-  if (!expiration && !values.old && !values.uploads) return undefined;
+  const { transitions, noncurrentTransitions } = before ?? {};
+  if (!expiration && !values.old && !values.uploads && !transitions && !noncurrentTransitions) return undefined;
   return {
     id: values.id.trim() || "rule",
     enabled: before?.enabled ?? true,
@@ -62,6 +63,9 @@ function ruleOf(values: Values, before: LifecycleRule | undefined): LifecycleRul
     ...(expiration && { expiration }),
     ...(values.old && { noncurrent: { days: old as number, ...(newest !== undefined && { newerVersions: newest }) } }),
     ...(values.uploads && { abortUploadsDays: uploads as number }),
+    // What a program has said stays.
+    ...(transitions && { transitions }),
+    ...(noncurrentTransitions && { noncurrentTransitions }),
   };
 }
 
@@ -142,6 +146,9 @@ export function LifecycleDialog(props: {
           <Text size="sm" ml={28}>
             {t("bucketSettings.lifecycle.dateStays", { date: format.date(at) })}
           </Text>
+        )}
+        {(props.rule?.transitions ?? props.rule?.noncurrentTransitions) && (
+          <Text size="sm">{t("bucketSettings.lifecycle.class.stays")}</Text>
         )}
         {check("old", t("bucketSettings.lifecycle.oldLabel"))}
         {values.old && number("oldDays", t("bucketSettings.lifecycle.oldDays"))}

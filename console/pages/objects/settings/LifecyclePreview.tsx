@@ -21,15 +21,17 @@ export function LifecyclePreview({ bucket, rule }: { bucket: string; rule: Lifec
       </Text>
     );
   if (!data) return null;
+  const { transitions } = data;
   const [count, rest] = [data.objects + data.versions, data.uploads + data.markers];
   return (
     <Text size="sm" c="dimmed" role="status">
-      {count > 0 || rest === 0
+      {count > 0 || rest + transitions === 0
         ? count === 0
           ? t("bucketSettings.lifecycle.now.none")
           : t("bucketSettings.lifecycle.now.some", { count, size: format.bytes(data.sizeBytes) })
         : null}{" "}
       {rest > 0 && t("bucketSettings.lifecycle.now.rest", { count: rest })}{" "}
+      {transitions > 0 && t("bucketSettings.lifecycle.now.classes", { count: transitions })}{" "}
       {!data.isComplete && t("bucketSettings.lifecycle.now.more")}
     </Text>
   );

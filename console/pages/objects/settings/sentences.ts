@@ -44,6 +44,15 @@ export function sentencesOf(rule: LifecycleRule, t: T, format: Format): string[]
     const newest = noncurrent.newerVersions;
     sentences.push(newest === undefined ? old : `${old} ${t("bucketSettings.lifecycle.old.newest", { count: newest })}`);
   }
+  const fullStop = (text: string): string => text.replace(/\.\.$/, ".");
+  for (const { days, at, storageClass } of rule.transitions ?? [])
+    sentences.push(
+      at === undefined
+        ? t("bucketSettings.lifecycle.class.days", { what: named("what"), storageClass, count: days ?? 0 })
+        : fullStop(t("bucketSettings.lifecycle.class.at", { what: named("what"), storageClass, date: format.date(at) })),
+    );
+  for (const { days: count, storageClass } of rule.noncurrentTransitions ?? [])
+    sentences.push(t("bucketSettings.lifecycle.class.old", { what: named("whatOf"), storageClass, count }));
   if (abortUploadsDays !== undefined)
     sentences.push(t("bucketSettings.lifecycle.uploads", { what: named("whatOf"), count: abortUploadsDays }));
   return sentences;

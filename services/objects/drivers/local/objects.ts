@@ -52,7 +52,11 @@ export function checkPreconditions(
 
 export function checkDeletable(found: VersionRecord | undefined, options: DeleteOptions): void {
   checkPreconditions(found, options);
-  if (found !== undefined && options.notAfterMs !== undefined && found.modifiedAtMs > options.notAfterMs)
+  if (found !== undefined) checkNotLater(found, options.notAfterMs);
+}
+
+function checkNotLater({ modifiedAtMs }: VersionRecord, notAfterMs = Number.POSITIVE_INFINITY): void {
+  if (modifiedAtMs > notAfterMs)
     throw new CloudError("precondition_failed", "The object was written again meanwhile.", { details: { resource: "object" } });
 }
 
@@ -130,12 +134,13 @@ export function markObject(
   transaction: Transaction,
   bucketId: Id<"bucket">,
   key: string,
-  { tags, retention, legalHold, access }: Parameters<ObjectStore["mark"]>[2],
-  { versionId, bypassGovernance = false, meter }: NonNullable<Parameters<ObjectStore["mark"]>[3]>,
+  { tags, retention, legalHold, access, storageClass }: Parameters<ObjectStore["mark"]>[2],
+  { versionId, bypassGovernance = false, notAfterMs, meter }: NonNullable<Parameters<ObjectStore["mark"]>[3]>,
 ): StoredObject {
   const found = findVersion(transaction, bucketId, key, versionId);
   if (found === undefined || isMarker(found.record)) throw noObject();
   const { record, isCurrent } = found;
+  checkNotLater(record, notAfterMs);
   if (retention !== undefined) checkRetention(record.retention, retention, transaction.nowMs, bypassGovernance);
   const { tags: oldTags, retention: oldRetention, legalHold: oldHold, access: oldAccess, ...rest } = record;
   const shared = access === null ? undefined : (access ?? oldAccess);
@@ -143,6 +148,7 @@ export function markObject(
   const hold = legalHold ?? oldHold;
   const marked: ObjectRecord = {
     ...rest,
+    ...(storageClass !== undefined && { headers: { ...rest.headers, storageClass } }),
     ...marksOf({
       tags: tags ?? oldTags ?? {},
       ...(hold !== undefined && { legalHold: hold }),

@@ -148,5 +148,22 @@ export const requirements: Record<string, Requirement> = {
 /** Decided elsewhere: by the roles in the caller's own project (s3Backend.ts), or for each key that the document names. */
 export const withoutBucket: ReadonlySet<string> = new Set(["ListBuckets", "CreateBucket", "DeleteObjects", "SecurityTokens"]);
 
+/**
+ * What these two are in the words of policies: a session's limits them too. What else making a bucket needs, by its headers: CreateBucket, "Permissions".
+ */
+export function projectActions(operation: string, headers: ReadonlyMap<string, string>): string[] {
+  if (operation === "ListBuckets") return ["s3:ListAllMyBuckets"];
+  if (operation !== "CreateBucket") return [];
+  const acl = headers.get("x-amz-acl");
+  const grants = [...headers.keys()].some((name) => name.startsWith("x-amz-grant-"));
+  const locks = headers.get("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true";
+  return [
+    "s3:CreateBucket",
+    ...(grants || (acl !== undefined && acl !== "private") ? ["s3:PutBucketAcl"] : []),
+    ...(headers.has("x-amz-object-ownership") ? ["s3:PutBucketOwnershipControls"] : []),
+    ...(locks ? ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"] : []),
+  ];
+}
+
 export const actionOf = ({ action, versioned }: Requirement, versionId: string | undefined): string =>
   versioned && versionId !== undefined ? action.replace("Object", "ObjectVersion") : action;

@@ -119,6 +119,14 @@ export function parseOperator(
   };
 }
 
+/** Whether an operator can compare with this at all; a variable's value is not known yet. */
+export function isValue(operator: string, value: string): boolean {
+  if (value.includes("${")) return true;
+  if (/Numeric/.test(operator)) return /^[+-]?\d+(\.\d+)?$/.test(value.trim());
+  if (/Date/.test(operator)) return !Number.isNaN(timeOf(value));
+  return !/(^|:)(Bool|Null)(IfExists)?$/.test(operator) || /^(true|false)$/i.test(value);
+}
+
 export function conditionHolds(condition: Condition, keys: ConditionKeys, variables: Variables | undefined): boolean {
   const parsed = parseOperator(condition.operator);
   if (parsed === undefined) return false;

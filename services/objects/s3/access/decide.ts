@@ -4,9 +4,9 @@ import type { S3Bucket } from "../backend.ts";
 import { S3Error } from "../errors.ts";
 import type { S3Context } from "../operation.ts";
 import { accessAllows, privateAccess } from "./acl.ts";
-import { actionOf, type Requirement, requirements } from "./actions.ts";
+import { actionOf, projectActions, type Requirement, requirements } from "./actions.ts";
 import { conditionKeys } from "./keys.ts";
-import { evaluatePolicy, type Policy, type PolicyRequest, parsePolicy } from "./policy.ts";
+import { evaluatePolicy, type Policy, type PolicyRequest, readPolicy } from "./policy.ts";
 import { blockIn, isPublicPolicy } from "./publicAccess.ts";
 
 /**
@@ -30,7 +30,7 @@ export function policyOf(
   if (document === undefined) return undefined;
   let known = parsed.get(document);
   if (known === undefined) {
-    const policy = parsePolicy(document.text, bucketName);
+    const policy = readPolicy(document.text, bucketName);
     known = { policy, isPublic: isPublicPolicy(policy) };
     parsed.set(document, known);
   }
@@ -83,6 +83,7 @@ export async function allow(
       nowMs: context.nowMs,
       ...context.given,
       versionId: target.versionId,
+      putBy: requirement.action === "s3:PutObject" ? context.operation : undefined,
       objectTags: usesTags && requirement.on === "object" ? (await object())?.tags : undefined,
     }),
   };
@@ -108,6 +109,24 @@ export async function allow(
     }
   }
   throw denied();
+}
+
+/** What needs no bucket, so that `allow` does not see it: a session's policy limits it all the same. */
+export function limitSession({ caller, operation, request, nowMs, region }: S3Context): void {
+  const { sessionPolicy } = caller;
+  if (sessionPolicy === undefined) return;
+  const keys = conditionKeys({
+    request,
+    caller: { ...caller, anonymous: false },
+    bucket: { accountId: caller.accountId, region },
+    nowMs,
+  });
+  // A list of all buckets is about no single one: only who names all may have it.
+  const resource = arnOf(operation === "ListBuckets" ? "*" : request.bucketName, undefined);
+  const principal = { anonymous: false, ...caller };
+  for (const action of projectActions(operation, request.headers)) {
+    if (evaluatePolicy(sessionPolicy, { action, resource, principal, sameAccount: true, keys }) !== "allow") throw denied();
+  }
 }
 
 /** Whoever is of another account must say that they pay ("Using Requester Pays buckets", S3 User Guide). */

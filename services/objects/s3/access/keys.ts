@@ -1,4 +1,5 @@
-import { queryPairs, type S3Request, withoutOrigin } from "../request.ts";
+import { parseSource } from "../copySource.ts";
+import { queryPairs, type S3Request } from "../request.ts";
 import type { ConditionKeys } from "./conditions.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface KeySources {
   prefix?: string | undefined;
   /** Of the object that the action is about, where that is not the request's. */
   versionId?: string | undefined;
+  /** The route's name, where the action is to put an object. */
+  putBy?: string | undefined;
 }
 
 const one = (value: string | number | undefined): string[] | undefined => (value === undefined ? undefined : [String(value)]);
@@ -113,12 +116,17 @@ export function conditionKeys(sources: KeySources): ConditionKeys {
       case "s3:if-match":
       case "s3:if-none-match":
         return one(headers.get(base.slice(3)));
+      case "s3:objectcreationoperation":
+        return sources.putBy === undefined ? undefined : [String(creating.has(sources.putBy))];
       case "s3:x-amz-copy-source":
         return one(sourceOf(headers.get("x-amz-copy-source")));
     }
     return base.startsWith("s3:x-amz-") ? one(headers.get(base.slice(3))) : undefined;
   };
 }
+
+/** After these there is an object ("Enforce conditional writes", S3 User Guide); parts, and what is begun, are put as well. */
+const creating: ReadonlySet<string> = new Set(["PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"]);
 
 const own = (record: Record<string, string> | undefined, name: string): string | undefined =>
   record && Object.hasOwn(record, name) ? record[name] : undefined;
@@ -138,13 +146,14 @@ function remainingDays(until: string | undefined, nowMs: number): string[] | und
   return Number.isNaN(untilMs) ? undefined : one(Math.ceil((untilMs - nowMs) / 86_400_000));
 }
 
-/** As policies write it: bucket/key, decoded. */
+/** As policies write it: bucket/key, read as the copy itself reads it, or a denial could be passed by another spelling. */
 function sourceOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const path = withoutOrigin(header).split("?versionId=", 1)[0] as string;
   try {
-    return decodeURIComponent(path).replace(/^\//, "");
+    const { bucketName, key } = parseSource(header);
+    return `${bucketName}/${key}`;
   } catch {
-    return path;
+    // The operation says what is wrong with it.
+    return header;
   }
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { S3Error } from "../errors.ts";
 import { parseRequest } from "../request.ts";
 import { conditionKeys, type KeySources } from "./keys.ts";
-import { evaluatePolicy, type PolicyRequest, parsePolicy } from "./policy.ts";
+import { evaluatePolicy, type PolicyRequest, parsePolicy, readPolicy } from "./policy.ts";
 import { isPublicPolicy } from "./publicAccess.ts";
 
 const nowMs = Date.UTC(2026, 5, 1, 12);
@@ -59,7 +59,7 @@ const statement = (more: object) => ({
   Resource: "arn:aws:s3:::box/*",
   ...more,
 });
-const policy = (...statements: object[]) => parsePolicy(JSON.stringify({ Version: "2012-10-17", Statement: statements }), "box");
+const policy = (...statements: object[]) => readPolicy(JSON.stringify({ Version: "2012-10-17", Statement: statements }), "box");
 const verdict = (more: object, asked: Asked = {}) => evaluatePolicy(policy(statement(more)), requestOf(asked));
 
 test("principals, actions and resources", () => {
@@ -142,6 +142,20 @@ test("conditions", () => {
       { headers: { "x-amz-copy-source": "/from/a%20b?versionId=1" } },
       true,
     ],
+    // However the source is written, it is the same one.
+    ...["from/a+b", "from%2Fa+b", "https://s3.example.org/from/a%20b", "/from/a b"].map((source): [object, Asked, boolean] => [
+      { StringEquals: { "s3:x-amz-copy-source": "from/a b" } },
+      { headers: { "x-amz-copy-source": source } },
+      true,
+    ]),
+    ...["PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"].map((putBy): [object, Asked, boolean] => [
+      { Bool: { "s3:ObjectCreationOperation": "true" }, Null: { "s3:if-none-match": "true" } },
+      { more: { putBy } },
+      true,
+    ]),
+    [{ Bool: { "s3:ObjectCreationOperation": "true" } }, { more: { putBy: "UploadPart" } }, false],
+    [{ Bool: { "s3:ObjectCreationOperation": "false" } }, { more: { putBy: "CreateMultipartUpload" } }, true],
+    [{ Null: { "s3:ObjectCreationOperation": "true" } }, {}, true],
     [{ StringEquals: { "s3:ExistingObjectTag/team": "blue" } }, { more: tags }, true],
     [{ StringEquals: { "s3:ExistingObjectTag/Team": "blue" } }, { more: tags }, false],
     [{ StringEquals: { "s3:RequestObjectTag/a": "1" } }, { more: tags }, true],
@@ -195,8 +209,53 @@ test("what is no policy of this bucket is refused, and why is told", () => {
   wrong({ Condition: { StringSame: { "aws:Referer": "x" } } }, /Invalid Condition type : StringSame/);
   wrong({ Condition: { StringEquals: { referer: "x" } } }, /condition key/);
   wrong({ Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/99" } } }, /Invalid IP/);
+  wrong({ Action: "s3:Nonsense" }, /Policy has invalid action/);
+  wrong({ Action: ["s3:GetObject", "s3:Nonsens*"] }, /Policy has invalid action/);
+  wrong({ Action: undefined, NotAction: "s3:Nonsense" }, /Policy has invalid action/);
+  const nowhere = /^Action does not apply to any resource\(s\) in statement$/;
+  wrong({ Action: "s3:ListBucket" }, nowhere);
+  wrong({ Action: "s3:GetObject", Resource: "arn:aws:s3:::box" }, nowhere);
+  wrong({ Action: ["s3:GetObject", "s3:ListBucket"] }, nowhere);
+  wrong({ Action: "s3:ListAllMyBuckets", Resource: "*" }, nowhere);
+  wrong({ Condition: { StringEquals: { "s3:Nonsense": "x" } } }, /invalid condition key: s3:Nonsense/);
+  wrong({ Condition: { StringEquals: { "aws:Nonsense": "x" } } }, /invalid condition key: aws:Nonsense/);
+  wrong({ Condition: { StringEquals: { "s3:prefix": "x" } } }, /^Conditions do not apply to combination/);
+  const values = [
+    ["NumericLessThan", "x"],
+    ["DateGreaterThanIfExists", "soon"],
+    ["Bool", "yes"],
+    ["Null", "no"],
+  ] as const;
+  for (const [operator, value] of values) wrong({ Condition: { [operator]: { "aws:EpochTime": value } } }, /^Invalid value in/);
+  const twice = [statement({ Sid: "a" }), statement({ Sid: "a" })];
+  refused(
+    JSON.stringify({ Version: "2012-10-17", Statement: twice }),
+    /^Statement IDs \(SID\) in a single policy must be unique\.$/,
+  );
   wrong({ Sid: "x".repeat(21_000) }, /maximum allowed/);
   assert.throws(() => parsePolicy(JSON.stringify({ Statement: statement({}) })), /should not specify a principal/);
+});
+
+test("what AWS takes is taken, known here or not", () => {
+  const taken: object[] = [
+    { Action: "s3:*" },
+    { Action: "*" },
+    { Action: "s3:Get*" },
+    { Action: "S3:getobject" },
+    { Action: ["s3:List*", "s3:RestoreObject", "s3:ReplicateObject"] },
+    { Action: ["s3:GetObject", "s3:ListBucket"], Resource: "arn:aws:s3:::box*" },
+    { Action: ["s3:GetObject", "s3:ListBucket"], Resource: "*" },
+    { Action: "s3:ListBucket", Resource: "arn:aws:s3:::box", Condition: { StringLike: { "s3:prefix": "home/*" } } },
+    { Action: "s3:*", Condition: { Bool: { "aws:MultiFactorAuthPresent": "true" } } },
+    { Action: "s3:PutObject", Condition: { Bool: { "s3:ObjectCreationOperation": "true" } } },
+    { Action: "s3:PutObject", Condition: { StringEquals: { "s3:x-amz-server-side-encryption-aws-kms-key-id": "k" } } },
+    { Condition: { StringEquals: { "aws:PrincipalTag/team": "blue", "s3:ExistingObjectTag/a b": "c" } } },
+    { Condition: { NumericLessThan: { "s3:TlsVersion": "1.2" }, DateLessThan: { "aws:CurrentTime": "2030-01-01" } } },
+    { Resource: "arn:aws:s3:::${aws:username}/*" },
+  ];
+  for (const more of taken) parsePolicy(JSON.stringify({ Version: "2012-10-17", Statement: [statement(more)] }), "box");
+  // What was kept before more was asked of it goes on.
+  assert.equal(policy(statement({ Action: "s3:Nonsense" })).statements.length, 1);
 });
 
 test("what is public", () => {

@@ -1,6 +1,7 @@
 import { S3Error } from "../errors.ts";
-import { blockOf, type Condition, type ConditionKeys, conditionHolds, parseOperator } from "./conditions.ts";
+import { blockOf, type Condition, type ConditionKeys, conditionHolds, isValue, parseOperator } from "./conditions.ts";
 import { compilePattern, isPlain, matchesPattern, type Variables } from "./pattern.ts";
+import { actionsNamed, isConditionKey, keyFits } from "./policyWords.ts";
 
 /** Policies of buckets and sessions: "IAM JSON policy reference", IAM User Guide; what a bucket's may hold: S3 User Guide, "Bucket policies". */
 
@@ -16,6 +17,7 @@ export interface Principals {
 }
 
 export interface Statement {
+  sid?: string;
   effect: "Allow" | "Deny";
   /** Absent in the policies of sessions: they are about who has them. */
   principals?: Principals;
@@ -46,8 +48,50 @@ function textsOf(value: unknown, message: string): string[] {
   return list as string[];
 }
 
-/** `bucketName`: of the bucket that the policy is for; absent for a session's. */
+/** What is to be kept. `bucketName`: of the bucket that the policy is for; absent for a session's. */
 export function parsePolicy(text: string, bucketName?: string): Policy {
+  const policy = readPolicy(text, bucketName);
+  const sids = policy.statements.flatMap(({ sid }) => (sid === undefined || sid === "" ? [] : [sid]));
+  if (new Set(sids).size < sids.length) throw malformed("Statement IDs (SID) in a single policy must be unique.");
+  for (const statement of policy.statements) {
+    for (const { operator, values } of statement.conditions)
+      for (const value of values)
+        if (!isValue(operator, value)) throw malformed(`Invalid value in Conditions (${operator}): ${value}`);
+    // IAM takes whatever a session's names: it has nothing by it.
+    if (bucketName !== undefined) checkWords(statement);
+  }
+  return policy;
+}
+
+/** A name that there is not never denies anything, and whoever wrote it thinks that it does. */
+function checkWords({ actions, notAction, resources, notResource, conditions }: Statement): void {
+  const on = (kind: "bucket" | "object"): boolean => notResource || resources.some((resource) => mayBe(resource, kind));
+  for (const action of actions) {
+    const named = actionsNamed(action);
+    if (named.length === 0) throw malformed("Policy has invalid action");
+    if (!notAction && !named.some(([, kind]) => kind !== "other" && on(kind)))
+      throw malformed("Action does not apply to any resource(s) in statement");
+    for (const { key } of conditions)
+      if (
+        !notAction &&
+        !keyFits(
+          key,
+          named.map(([name]) => name),
+        )
+      )
+        throw malformed("Conditions do not apply to combination of actions and resources in statement");
+  }
+  for (const { key } of conditions) if (!isConditionKey(key)) throw malformed(`Policy has an invalid condition key: ${key}`);
+}
+
+/** Whether a resource can be a bucket, or an object in one: before a slash a wildcard can stand for both. */
+function mayBe(resource: string, kind: "bucket" | "object"): boolean {
+  const name = resource.startsWith(s3Arn) ? resource.slice(s3Arn.length) : resource;
+  return !isPlain(name.split("/", 1)[0] as string) || name.includes("/") === (kind === "object");
+}
+
+/** What is kept already, also what was taken before more was asked of it. */
+export function readPolicy(text: string, bucketName?: string): Policy {
   if (Buffer.byteLength(text) > maxPolicyBytes)
     throw malformed(`Policy exceeds the maximum allowed document size of ${maxPolicyBytes} bytes.`);
   let document: unknown;
@@ -105,7 +149,7 @@ function parseStatement(given: unknown, bucketName: string | undefined): Stateme
   const resources = textsOf(given[notResource ? "NotResource" : "Resource"], "Policy has invalid resource");
   for (const resource of resources) checkResource(resource, bucketName);
   const conditions = parseConditions(given["Condition"]);
-  const common = { effect, actions, notAction, resources, notResource, conditions } as const;
+  const common = { ...(sid !== undefined && { sid }), effect, actions, notAction, resources, notResource, conditions } as const;
   if (bucketName === undefined) {
     if (given["Principal"] !== undefined || given["NotPrincipal"] !== undefined)
       throw malformed("Policy document should not specify a principal.");

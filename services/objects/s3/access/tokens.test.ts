@@ -99,6 +99,31 @@ test("a session's policy limits it", async () => {
   assert.equal((await ask({ ...roleOf("owner"), Policy: " ".repeat(3000) })).code, "PackedPolicyTooLarge");
 });
 
+test("a session's policy limits what is about no bucket that is there, too", async () => {
+  const session = async (...statements: [action: string | string[], resource: string][]) => {
+    const Statement = statements.map(([Action, Resource]) => ({ Effect: "Allow", Action, Resource }));
+    return (await ask({ ...roleOf("owner"), Policy: JSON.stringify({ Version: "2012-10-17", Statement }) })).made;
+  };
+  const reads = await session(["s3:GetObject", "*"]);
+  assert.equal(await outcome("GET", "/", reads), "AccessDenied");
+  assert.equal(await outcome("PUT", "/made-by-session", reads), "AccessDenied");
+  assert.equal(await outcome("GET", "/", await session(["s3:ListAllMyBuckets", "arn:aws:s3:::box"])), "AccessDenied");
+  for (const all of ["*", "arn:aws:s3:::*"])
+    assert.equal(await outcome("GET", "/", await session(["s3:ListAllMyBuckets", all])), 200);
+  const makes = await session(["s3:CreateBucket", "arn:aws:s3:::made-*"]);
+  assert.equal(await outcome("PUT", "/other-by-session", makes), "AccessDenied");
+  const headers: Record<string, string>[] = [
+    { "x-amz-acl": "public-read" },
+    { "x-amz-grant-read": `id=${main.canonicalId}` },
+    { "x-amz-object-ownership": "ObjectWriter" },
+    { "x-amz-bucket-object-lock-enabled": "true" },
+  ];
+  for (const more of headers)
+    assert.equal(await outcome("PUT", "/made-by-session", makes, undefined, more), "AccessDenied", JSON.stringify(more));
+  assert.equal(await outcome("PUT", "/made-by-session", makes, undefined, { "x-amz-acl": "private" }), 200);
+  assert.equal((await ask({ Action: "GetCallerIdentity" }, reads)).status, 200);
+});
+
 test("tokens end, and cannot be made up", async () => {
   const { made } = await ask({ Action: "GetSessionToken", DurationSeconds: "900" });
   assert.equal(await outcome("PUT", "/box/b", made, "x"), 200);

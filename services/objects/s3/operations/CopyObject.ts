@@ -6,6 +6,7 @@ import type { S3Bucket } from "../backend.ts";
 import { maxUploadBytes } from "../body.ts";
 import { checksumElements, parseAlgorithm } from "../checksums.ts";
 import { evaluate, preconditionFailed, readConditions, writeConditions } from "../conditions.ts";
+import { parseSource } from "../copySource.ts";
 import {
   askedEncryption,
   encryptionHeaders,
@@ -19,7 +20,6 @@ import { expirationHeader } from "../expiration.ts";
 import { lockHeaders } from "../locking.ts";
 import { copiedHeaders, keptHeaders, keptMetadata, quote } from "../objectHeaders.ts";
 import { checkKey, noteBeside, openBucket, openOther, type S3Context, type S3Operation, xmlHeaders } from "../operation.ts";
-import { withoutOrigin } from "../request.ts";
 import { taggingHeader } from "../tagging.ts";
 import { refuseUnsupported } from "../unsupported.ts";
 import { checkVersion, missing, versionHeader } from "../versions.ts";
@@ -175,28 +175,3 @@ async function findSource(context: S3Context, { bucketName, key, versionId }: Re
 /** Of a source that has a version of its own. */
 export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
   versionId === undefined || versionId === "null" ? {} : { "x-amz-copy-source-version-id": versionId };
-
-/** "/bucket/key", "bucket/key" or "https://host/bucket/key", percent-encoded, with an optional "?versionId=". */
-export function parseSource(header: string): { bucketName: string; key: string; versionId?: string } {
-  const wrong = (): S3Error => invalidArgument("x-amz-copy-source", "x-amz-copy-source", "Invalid copy source object key");
-  const source = withoutOrigin(header);
-  const mark = source.lastIndexOf("?versionId=");
-  // "+" is a space here, as in a query.
-  const path = (mark < 0 ? source : source.slice(0, mark)).replace(/^\//, "").replaceAll("+", " ");
-  let decoded: string;
-  try {
-    // Header bytes are Latin-1 characters here; keys that were not escaped are UTF-8.
-    decoded = decodeURIComponent(/[\u0080-\u00ff]/.test(path) ? Buffer.from(path, "latin1").toString("utf8") : path);
-  } catch {
-    throw wrong();
-  }
-  // The slash between bucket and key may itself be escaped, and the leading one too.
-  decoded = decoded.replace(/^\//, "");
-  const slash = decoded.indexOf("/");
-  if (slash < 1 || slash === decoded.length - 1) throw wrong();
-  return {
-    bucketName: decoded.slice(0, slash),
-    key: decoded.slice(slash + 1),
-    ...(mark < 0 ? {} : { versionId: source.slice(mark + "?versionId=".length) }),
-  };
-}
