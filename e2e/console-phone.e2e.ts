@@ -63,7 +63,7 @@ const pages: Record<string, string> = {
   recordings: `${home}/recordings`,
   settings: `${home}/settings`,
   ...Object.fromEntries(
-    ["general", "emergency", "recording", "mail", "limits", "balance", "codes", "delete"].map((section) => [
+    ["general", "emergency", "recording", "mail", "limits", "balance", "codes", "site", "delete"].map((section) => [
       `settings-${section}`,
       `${home}/settings/${section}`,
     ]),

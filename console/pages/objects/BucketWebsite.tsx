@@ -105,7 +105,8 @@ function Terms(props: { bucket: Bucket; website: Website | undefined; access: Ac
           {t(`objects.website.${barrier}`)}
         </Alert>
       ) : website && !website.isReadable ? (
-        <Alert color="yellow" mb="md" maw={640} icon={<IconAlertTriangle aria-hidden />} title={t("objects.website.unreadable")}>
+        <Alert color="yellow" mb="md" maw={640} icon={<IconAlertTriangle aria-hidden />}>
+          <Text fw={600}>{t("objects.website.unreadable")}</Text>
           {t("objects.website.unreadableText")}
           {!readOnly && (
             <Button mt="sm" variant="default" display="block" onClick={() => setOpening(true)}>

@@ -19,6 +19,8 @@ import { macIn, templates } from "./templates.ts";
 
 /** A phone asks for some files at each start; many phones are behind one address. */
 const perMinute = 120;
+/** Fifty phones that get their power back ask for up to six files each, most of which nobody has. */
+const atSitePerMinute = 300;
 
 const hourMs = 3_600_000;
 /** A phone that was taken out of its box today, or tomorrow morning. */
@@ -30,6 +32,7 @@ const tokenPurpose = (id: string): string => `voice.device_provisioning:${id}`;
 
 export function createProvisioningArea(parts: VoiceParts): Area<typeof provisioningRoutes> {
   const limit = new AddressLimit(perMinute);
+  const siteLimit = new AddressLimit(atSitePerMinute);
   const isEncrypted = parts.publicUrl.startsWith("https:");
 
   function checkPhones(): void {
@@ -200,7 +203,7 @@ export function createProvisioningArea(parts: VoiceParts): Area<typeof provision
       },
 
       async phoneSiteConfigurationGet(context, { params }) {
-        limit.take(context.sourceIp);
+        siteLimit.take(context.sourceIp);
         return answer(await parts.database.transaction("system", (tx) => siteConfigurationOf(tx, params, context)));
       },
     },
