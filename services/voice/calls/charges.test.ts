@@ -5,8 +5,8 @@ import type { Rate } from "../trunks/store.ts";
 import type { Board } from "./board.ts";
 import { cannotPay, chargeOf } from "./charges.ts";
 
-const rate = (trunkId: string | null, prefix: string, perMinute: string): Rate => ({
-  ...{ trunkId, prefix, perMinute, label: "", connectionFee: "0", firstSeconds: 1, stepSeconds: 1 },
+const rate = (trunkId: string | null, prefix: string, perMinute: string) => ({
+  ...{ trunkId: trunkId as Rate["trunkId"], prefix, perMinute, label: "", connectionFee: "0", firstSeconds: 1, stepSeconds: 1 },
 });
 const planOf = (rates: Rate[], isPrepaid: boolean, maxCostPerDay: string | null = null) =>
   ({ rates, system: { id: "s", isPrepaid, timeZone: "UTC", limits: { maxCostPerDay } } }) as unknown as PhonePlan;
