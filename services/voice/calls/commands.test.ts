@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { newId } from "../../../kernel/ids.ts";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { findTone } from "../testing/tones.ts";
@@ -75,6 +76,9 @@ test("somebody whose phone is not there cannot be called for", async () => {
     as("owner", "callStart", { params: within, body: { extension: nobody.extensionId, to: "102" } }),
     /No phone of 103/,
   );
+  // Where one of its phones is meant, the others do not ring.
+  const body = { extension: ann.extensionId, to: "102", device: newId("phoneDevice") };
+  await assert.rejects(as("owner", "callStart", { params: within, body }), /No phone of 101/);
 });
 
 test("a program answers a call: it asks for digits, and says where the call goes", async () => {

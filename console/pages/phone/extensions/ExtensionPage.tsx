@@ -15,7 +15,7 @@ import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { CallList } from "../records/CallList.tsx";
 import { usePhoneHome } from "../shared/PhonePage.tsx";
-import { setPanel, useCurrentPhone } from "../softphone/current.ts";
+import { useCall } from "../softphone/callWith.ts";
 import { Devices } from "./Devices.tsx";
 import { ExtensionDelete } from "./ExtensionDelete.tsx";
 import { MemberSelect } from "./MemberSelect.tsx";
@@ -30,7 +30,7 @@ export default function ExtensionPage() {
   const params = useParams({ strict: false }) as { extension: string; tab?: string };
   const home = usePhoneHome();
   const may = useCan()("editor");
-  const phone = useCurrentPhone();
+  const call = useCall();
   const [removing, setRemoving] = useState(false);
   const query = useApi("extensionGet", { extension: params.extension as never });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
@@ -54,14 +54,8 @@ export default function ExtensionPage() {
         }))}
         actions={
           <>
-            {phone && (
-              <Button
-                leftSection={<IconPhone size={16} aria-hidden />}
-                onClick={() => {
-                  phone.run({ kind: "dial", number: extension.number });
-                  setPanel(true);
-                }}
-              >
+            {call && (
+              <Button leftSection={<IconPhone size={16} aria-hidden />} onClick={() => call(extension.number)}>
                 {t("phone.call")}
               </Button>
             )}
