@@ -1,4 +1,4 @@
-import { Button, NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, Switch, TextInput } from "@mantine/core";
 import { IconPhone, IconTrash } from "@tabler/icons-react";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -20,6 +20,7 @@ import { Devices } from "./Devices.tsx";
 import { ExtensionDelete } from "./ExtensionDelete.tsx";
 import { MemberSelect } from "./MemberSelect.tsx";
 import { ForwardingForm, refreshExtension, VoicemailForm } from "./Personal.tsx";
+import { type PinChange, PinField, pinBody, pinFits } from "./PinField.tsx";
 import { PresenceBadge } from "./PresenceBadge.tsx";
 
 const tabs = ["overview", "devices", "forwarding", "voicemail", "permissions", "activity"] as const;
@@ -94,12 +95,12 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
       callerName: extension.callerName ?? "",
       pickupGroup: extension.pickupGroup ?? "",
       inDirectory: extension.inDirectory,
-      hotDeskPin: "",
+      hotDeskPin: "" as PinChange,
     },
     checks: {
       name: required,
       number: (number) => (/^\d{2,8}$/.test(number) ? undefined : t("phone.numberRule")),
-      hotDeskPin: (pin) => (/^(\d{4,12})?$/.test(pin) ? undefined : t("phone.pinRule")),
+      hotDeskPin: (pin) => (pinFits(pin) ? undefined : t("phone.pinRule")),
     },
     submit: async ({ user, callerName, pickupGroup, hotDeskPin, ...values }) => {
       await callApi("extensionUpdate", {
@@ -108,8 +109,9 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
         user: (user || null) as never,
         callerName: callerName || null,
         pickupGroup: pickupGroup || null,
-        ...(hotDeskPin ? { hotDeskPin } : {}),
+        ...pinBody("hotDeskPin", hotDeskPin),
       });
+      form.set("hotDeskPin", "");
       await refreshExtension();
     },
   });
@@ -142,14 +144,14 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
           maw={280}
           {...form.field("pickupGroup")}
         />
-        <PasswordInput
+        <PinField
           label={t("phone.extension.hotDeskPin")}
-          description={t(extension.hasHotDeskPin ? "phone.pinKept" : "phone.extension.hotDeskNone")}
-          autoComplete="new-password"
-          inputMode="numeric"
+          isSet={extension.hasHotDeskPin}
+          none={t("phone.extension.hotDeskNone")}
+          value={form.values.hotDeskPin}
+          error={form.choice("hotDeskPin").error}
           disabled={!may}
-          maw={280}
-          {...form.field("hotDeskPin")}
+          onChange={(pin) => form.set("hotDeskPin", pin)}
         />
         <Switch
           label={t("phone.extension.inDirectory")}

@@ -1,10 +1,4 @@
-import {
-  IconArrowForwardUp,
-  IconParking,
-  IconPhoneOff,
-  IconPlayerRecord,
-  IconPlayerStop,
-} from "@tabler/icons-react";
+import { IconArrowForwardUp, IconParking, IconPhoneOff, IconPlayerRecord, IconPlayerStop } from "@tabler/icons-react";
 import { useState } from "react";
 import type { ActiveCall, CallAction } from "../../../../services/voice/live/contract.ts";
 import { callApi, invalidate, useApi, useApiList } from "../../../api/api.ts";

@@ -5,10 +5,10 @@ import type { Extension } from "../../../../services/voice/extensions/contract.t
 import { useT } from "../../../i18n/i18n.ts";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallLine, CallView } from "./CallView.tsx";
-import { useFormats } from "./current.ts";
-import { DeviceSettings } from "./DeviceSettings.tsx";
 import { CallWith } from "./CallWith.tsx";
 import { callWithDevice, useCallWith } from "./callWith.ts";
+import { useFormats } from "./current.ts";
+import { DeviceSettings } from "./DeviceSettings.tsx";
 import { DialPad } from "./DialPad.tsx";
 import { DoNotDisturb } from "./DoNotDisturb.tsx";
 import { Named } from "./Named.tsx";
@@ -82,7 +82,9 @@ export function Panel(props: PanelProps) {
       </header>
       <div className={css.content}>
         {phone === undefined ? <p className={css.muted}>{t("softphone.insecureText")}</p> : <Notices phone={phone} view={view} />}
-        {phone === undefined && <Idle phone={phone} extension={extension} ready={false} onCalled={() => {}} onClose={props.onClose} />}
+        {phone === undefined && (
+          <Idle phone={phone} extension={extension} ready={false} onCalled={() => {}} onClose={props.onClose} />
+        )}
         {over.map((one) => (
           <Named key={one.id} phoneSystem={extension.phoneSystemId} peer={one.peer}>
             {(peer) => (
@@ -196,7 +198,13 @@ function Notices({ phone, view }: { phone: Phone; view: PhoneView }) {
 }
 
 /** Nobody is spoken with: whom to call. */
-function Idle(props: { phone: Phone | undefined; extension: Extension; ready: boolean; onCalled: () => void; onClose: () => void }) {
+function Idle(props: {
+  phone: Phone | undefined;
+  extension: Extension;
+  ready: boolean;
+  onCalled: () => void;
+  onClose: () => void;
+}) {
   const t = useT();
   const { phone, extension } = props;
   const [part, setPart] = useState<"keys" | "recent" | "voicemail">("keys");

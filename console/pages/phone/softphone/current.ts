@@ -28,8 +28,7 @@ export const usePhoneView = (phone: Phone | undefined): PhoneView =>
   useSyncExternalStore(phone?.subscribe ?? nowhere, phone?.view ?? (() => nothing));
 
 /** Has the component written anew once numbers can be as their countries write them. */
-export const useFormats = (wanted = true): boolean =>
-  useSyncExternalStore(wanted ? formats.subscribe : nowhere, formats.loaded);
+export const useFormats = (wanted = true): boolean => useSyncExternalStore(wanted ? formats.subscribe : nowhere, formats.loaded);
 
 /** Whose phone it is; also where the browser gives no microphone, for a desk phone calls as well. */
 let extension: string | undefined;
