@@ -425,6 +425,10 @@ export const liveRoutes = {
 
 export const liveEvents = {
   activeCallsChanged: event({ type: "voice.active_calls.changed", payload: z.object({ phoneSystemId: id("phoneSystem") }) }),
+  presenceChanged: event({
+    type: "voice.presence.changed",
+    payload: z.object({ phoneSystemId: id("phoneSystem") }),
+  }),
   callWebhookChanged: event({ type: "voice.call_webhook.changed", payload: z.object({ id: id("callWebhook") }) }),
   phoneApplicationChanged: event({ type: "voice.phone_application.changed", payload: z.object({ id: id("phoneApplication") }) }),
 };
