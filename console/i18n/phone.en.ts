@@ -49,7 +49,7 @@ export default {
   numberOutside: "Number outside",
   pinRule: "Use 4 to 12 digits.",
   pinKept: "One is set; write another to change it.",
-  pinRemove: "Take it away",
+  pinRemove: "Take away",
   pinRemoveNamed: "Take away: {name}",
   pinGoes: "It is taken away when you save.",
   pinStays: "Keep it",

@@ -52,7 +52,7 @@ export default {
   numberOutside: "Numéro externe",
   pinRule: "Utilisez 4 à 12 chiffres.",
   pinKept: "Déjà défini ; saisissez-en un autre pour le changer.",
-  pinRemove: "Le retirer",
+  pinRemove: "Retirer",
   pinRemoveNamed: "Retirer : {name}",
   pinGoes: "Il sera retiré à l’enregistrement.",
   pinStays: "Le garder",

@@ -30,7 +30,8 @@ export function DoNotDisturb({ extension }: { extension: Extension }) {
         variant={on ? "filled" : "subtle"}
         color={on ? "red.8" : "gray"}
         aria-label={t("softphone.presence.do_not_disturb")}
-        aria-pressed={on}
+        role="switch"
+        aria-checked={on}
         loading={changing}
         onClick={change}
       >
