@@ -59,6 +59,7 @@ const pages: Record<string, string> = {
   more: `${home}/more`,
   calls: `${home}/calls`,
   reports: `${home}/reports`,
+  "reports-own": `${home}/reports?span=own&from=2026-11-01&to=2026-11-14`,
   voicemail: `${home}/voicemail`,
   recordings: `${home}/recordings`,
   settings: `${home}/settings`,
@@ -173,6 +174,58 @@ test("a conference that runs: who is in it is muted and removed, somebody is inv
     number: "+380671234567",
     extension: olenaId,
   });
+  await page.context().close();
+});
+
+test("a call that runs is recorded no more, parked, sent on, and ended after a question", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(home);
+  const done = async (press: () => Promise<void>): Promise<object> => {
+    await Promise.all([page.waitForResponse((response) => response.url().endsWith("/active-calls/live-1/actions")), press()]);
+    return JSON.parse(cloud.sent.findLast(({ key }) => key === "activeCallAct")?.body.toString() ?? "").do;
+  };
+  const choose = async (action: string) => {
+    await page.getByRole("button", { name: "Actions for Mother of Ivan Petrenko – Olena Kovalchuk" }).click();
+    await page.getByRole("menuitem", { name: action, exact: true }).click();
+  };
+  const dialog = page.getByRole("dialog");
+  assert.deepEqual(await done(() => choose("Stop recording")), { action: "record_stop" });
+  assert.deepEqual(await done(() => choose("Park")), { action: "park" });
+  await choose("Transfer");
+  if (pictures) await page.screenshot({ path: join(pictures, "transfer-dialog.png") });
+  await dialog.getByRole("combobox", { name: "To" }).click();
+  await page.getByRole("option", { name: /Questions of parents/ }).click();
+  assert.deepEqual(await done(() => dialog.getByRole("button", { name: "Transfer", exact: true }).click()), {
+    action: "transfer",
+    to: { kind: "queue", id: queueId },
+  });
+  await choose("End this call");
+  assert.deepEqual(await done(() => dialog.getByRole("button", { name: "End this call" }).click()), { action: "hang_up" });
+  await page.context().close();
+});
+
+test("numbers are called with the desk phone that one has chosen; who is not to be disturbed says so in the phone", async () => {
+  const page = await browser.visit({ url, size: wide });
+  await page.goto(home);
+  await page.locator("[aria-expanded][data-registration]").click();
+  const panel = page.getByRole("complementary", { name: "Phone" });
+  await panel.getByRole("combobox", { name: "Call with" }).click();
+  await page.getByRole("option").nth(1).click();
+  if (pictures) await page.screenshot({ path: join(pictures, "call-with.png") });
+  await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith("/started-calls")),
+    page.getByRole("button", { name: "Call +380671234567" }).click(),
+  ]);
+  await page.getByText("Your phone rings; pick it up and the number is called.").waitFor();
+  const { device, ...started } = JSON.parse(cloud.sent.findLast(({ key }) => key === "myCallStart")?.body.toString() ?? "");
+  assert.deepEqual(started, { extension: olenaId, to: "+380671234567" });
+  assert.match(device, /^\w+_/);
+  await Promise.all([
+    page.waitForResponse((response) => response.request().method() === "PATCH"),
+    panel.getByRole("switch", { name: "Do not disturb" }).click(),
+  ]);
+  const sent = cloud.sent.findLast(({ key }) => key === "myExtensionUpdate");
+  assert.deepEqual(JSON.parse(sent?.body.toString() ?? ""), { doNotDisturb: true });
   await page.context().close();
 });
 

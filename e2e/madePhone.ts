@@ -361,6 +361,10 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
     ],
   }),
   conferenceAct: () => ({ done: true }),
+  activeCallAct: () => ({ done: true }),
+  myCallStart: () => ({ callId: "call-1" }),
+  phoneSystemGet: () => system,
+  myExtensionUpdate: () => extensions[0],
   timeConditionList: list([hours]),
   timeConditionGet: () => hours,
   phonePromptList: list([

@@ -237,7 +237,47 @@ story("the phone on a desk calls the browser, and is called by it; both stand in
   await olena.panel.getByRole("tab", { name: "Keypad" }).click();
 });
 
+/** The tones of a sound that plays in the page, as the browser gives them to its speaker: dB of each. */
+const playing = (label: string, ...tones: number[]) => `(async () => {
+  const audio = document.querySelector('audio[aria-label="${label}"]');
+  const context = new AudioContext();
+  const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+  context.createMediaStreamSource(audio.captureStream()).connect(analyser);
+  const bins = new Float32Array(analyser.frequencyBinCount);
+  const levels = ${JSON.stringify(tones.map(() => -200))};
+  for (let round = 0; round < 15; round++) {
+    await new Promise((later) => setTimeout(later, 100));
+    analyser.getFloatFrequencyData(bins);
+    ${JSON.stringify(tones)}.forEach((hz, at) => {
+      levels[at] = Math.max(levels[at], bins[Math.round((hz * analyser.fftSize) / context.sampleRate)]);
+    });
+  }
+  return levels;
+})()`;
+
+/** Recorded by a button in the call; played among one's recordings. */
+async function recordsAndPlays(phone: ConsolePhone, from: string, to: string, hang: () => Promise<void>): Promise<void> {
+  const { page } = phone;
+  await phone.press("Record");
+  await phone.says("Being recorded");
+  await phone.heard(4);
+  await phone.press("Stop recording");
+  await phone.panel.getByText("Being recorded").waitFor({ state: "detached" });
+  await hang();
+  await page.getByRole("link", { name: "My phone", exact: true }).click();
+  await page.getByRole("link", { name: "Recordings", exact: true }).click();
+  const label = `${from} – ${to}`;
+  await page.getByRole("button", { name: `Play: ${label}` }).click();
+  await page.waitForFunction(`document.querySelector('audio[aria-label="${label}"]')?.currentTime > 0.3`);
+  const levels = await page.evaluate<number[]>(playing(label, hz.taras, hz.iryna));
+  assert.ok(
+    levels.every((level) => level > -60),
+    `both are heard: ${levels}`,
+  );
+}
+
 story("nobody answers: a voicemail is left, and is played and sought through in the page", async () => {
+  await client.phoneSystemUpdate({ phoneSystem: system.id, recording: { mode: "on_demand", announce: false } });
   await client.extensionUpdate({ extension: extensions["Iryna"] as never, ringSeconds: 5 });
   await taras.call("203");
   await iryna.incoming.waitFor();
@@ -267,7 +307,7 @@ story("nobody answers: a voicemail is left, and is played and sought through in 
   await iryna.press("Call back: Taras");
   await taras.answer();
   await iryna.hears(hz.taras);
-  await taras.press("Hang up");
+  await recordsAndPlays(iryna, "203", "202", () => taras.press("Hang up"));
   await iryna.panel.getByRole("tab", { name: "Voicemail" }).click();
   await iryna.press("Delete the message of Taras");
   await iryna.says("No messages.");

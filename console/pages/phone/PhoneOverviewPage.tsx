@@ -1,9 +1,7 @@
 import { Alert, Button, Select, Skeleton, Stack, TextInput } from "@mantine/core";
-import { IconPhoneOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
-import type { ActiveCall } from "../../../services/voice/live/contract.ts";
-import { callApi, invalidate, useApi, useApiList } from "../../api/api.ts";
+import { callApi, invalidate, useApi } from "../../api/api.ts";
 import { useCan, useProject } from "../../frame/identity.ts";
 import { queries } from "../../frame/queries.ts";
 import { useFormat } from "../../i18n/format.ts";
@@ -12,16 +10,12 @@ import { ApiHint } from "../../ui/ApiHint.tsx";
 import { CopyField } from "../../ui/CopyField.tsx";
 import { FormProblem } from "../../ui/FormProblem.tsx";
 import { required, useForm } from "../../ui/form.ts";
-import { DataList } from "../../ui/list/DataList.tsx";
 import { PageHeader } from "../../ui/PageHeader.tsx";
 import { Facts, Section } from "../../ui/Section.tsx";
-import { StatusBadge } from "../../ui/StatusBadge.tsx";
-import { toastError } from "../../ui/toast.ts";
 import { FailedTrunks } from "./lines/FailedTrunks.tsx";
+import { ActiveCalls } from "./live/ActiveCalls.tsx";
 import css from "./phone.module.css";
 import { spanStart } from "./records/period.ts";
-import { CallNumber } from "./shared/CallNumber.tsx";
-import { Clock } from "./shared/Clock.tsx";
 import { countries } from "./shared/countries.ts";
 import { PhonePage, type PhonePlace } from "./shared/PhonePage.tsx";
 
@@ -155,66 +149,6 @@ function LastDays({ system, home }: PhonePlace) {
           }))}
         />
       </Suspense>
-    </Section>
-  );
-}
-
-function ActiveCalls({ system, may }: PhonePlace) {
-  const t = useT();
-  const calls = useApiList("activeCallList", { phoneSystem: system.id });
-  return (
-    <Section title={t("phone.active")} text={t("phone.activeText")} flush>
-      <DataList<ActiveCall>
-        id="phone-active"
-        label={t("phone.active")}
-        list={calls}
-        rowKey={({ id }) => id}
-        rowName={({ from, to }) => `${from} ${to}`}
-        columns={[
-          {
-            key: "from",
-            header: t("phone.from"),
-            primary: true,
-            width: "minmax(160px, 1.3fr)",
-            cell: ({ from, fromName }) => <CallNumber number={from} name={fromName} />,
-          },
-          {
-            key: "to",
-            header: t("phone.to"),
-            width: "minmax(160px, 1.3fr)",
-            cell: ({ to, toName }) => <CallNumber number={to} name={toName} />,
-          },
-          {
-            key: "state",
-            header: t("phone.state"),
-            cell: ({ state, recording }) => (
-              <span className={css.badges}>
-                <StatusBadge tone={state === "talking" || state === "conference" ? "good" : "busy"}>
-                  {t(`phone.callState.${state}`)}
-                </StatusBadge>
-                {recording && <StatusBadge tone="bad">{t("phone.recordingNow")}</StatusBadge>}
-              </span>
-            ),
-          },
-          { key: "lasts", header: t("phone.lasts"), width: "90px", cell: ({ startedAt }) => <Clock since={startedAt} /> },
-        ]}
-        {...(may
-          ? {
-              rowActions: ({ id }) => [
-                {
-                  label: t("phone.hangUpCall"),
-                  icon: IconPhoneOff,
-                  danger: true,
-                  onClick: () =>
-                    void callApi("activeCallAct", { activeCall: id, do: { action: "hang_up" } })
-                      .then(() => invalidate(queries, ["activeCallList"]))
-                      .catch(toastError),
-                },
-              ],
-            }
-          : {})}
-        empty={<p style={{ margin: 0, padding: 20, color: "var(--k-muted)" }}>{t("phone.activeNone")}</p>}
-      />
     </Section>
   );
 }

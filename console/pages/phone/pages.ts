@@ -4,12 +4,17 @@ import { type PageDefinition, type ServicePages, servicePages } from "../../fram
 import { loadAreas } from "../../i18n/i18n.ts";
 
 type Load = PageDefinition["load"];
+/** Numbers stand as their countries write them from the first look on. */
+const withFormats =
+  (load: Load): Load =>
+  async () =>
+    (await Promise.all([load(), import("./softphone/numbers.ts").then(({ loadFormats }) => loadFormats())]))[0];
 const overview = ["phone", "phoneRecords", "usage"] as const;
 const page = (path: string, title: PageDefinition["title"], load: Load, ...more: PageDefinition["areas"]): PageDefinition => ({
   scope: "project",
   path: path === "" ? "phone" : `phone/${path}`,
   title,
-  load,
+  load: withFormats(load),
   areas: ["phone", ...more],
 });
 const extension: Load = () => import("./extensions/ExtensionPage.tsx");
@@ -50,7 +55,7 @@ const pages: ServicePages = servicePages({
         scope: "project",
         path,
         title: "frame.nav.myPhone",
-        load: mine,
+        load: withFormats(mine),
         areas: ["phone", "phoneRecords"],
       }),
     ),
@@ -104,6 +109,16 @@ const pages: ServicePages = servicePages({
     "voice.recording.changed": ["recordingList", "myRecordingList"],
     "voice.message.changed": ["myConversationList", "myChatMessageList"],
     "voice.active_calls.changed": ["activeCallList", "extensionPresenceList", "phoneDirectoryList", "queueLiveGet"],
+    "voice.presence.changed": [
+      "extensionPresenceList",
+      "extensionList",
+      "extensionGet",
+      "myExtensionList",
+      "phoneDeviceList",
+      "myPhoneDeviceList",
+      "phoneDirectoryList",
+      "queueLiveGet",
+    ],
     "voice.call_webhook.changed": ["callWebhookList"],
     "voice.phone_mail.changed": ["phoneMailList"],
     "voice.phone_application.changed": ["phoneApplicationList"],

@@ -171,12 +171,30 @@ function rest({ board, queue, state }: At, extensionId: string, ms: number): voi
   agent.state = "free";
   agent.until = Date.now() + ms;
   write(board, (tx) => activeCallStore.removeAgent(tx, board.processId, queue.id, extensionId));
+  tell(board, queue.id);
 }
 
 function setAgent({ board, organisationId, queue, state }: At, extensionId: string, activity: AgentActivity["state"]): void {
   agentOf(state, extensionId).state = activity;
   const row: AgentActivity = { queueId: queue.id, extensionId, organisationId, state: activity, since: new Date() };
   write(board, (tx) => activeCallStore.putAgent(tx, board.processId, row));
+  tell(board, queue.id);
+}
+
+const told = new WeakMap<Board, Set<string>>();
+/** Many agents begin to ring at once. */
+const settleMs = 150;
+
+/** The wallboards of a queue, once what its agents do now is written down. */
+function tell(board: Board, queueId: string): void {
+  const due = told.get(board);
+  if (due) return void due.add(queueId);
+  const queueIds = new Set([queueId]);
+  told.set(board, queueIds);
+  setTimeout(() => {
+    told.delete(board);
+    if (!board.closing.aborted) write(board, (tx) => activeCallStore.tellQueues(tx, [...queueIds]));
+  }, settleMs).unref();
 }
 
 const writes = new WeakMap<Board, Promise<unknown>>();

@@ -68,8 +68,10 @@ function outerParty(call: Call): Party {
 /** Calls an extension, and what it is to be connected with once it answers. @throws CloudError not_found, failed_precondition */
 export async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
   const plan = board.plans.of(systemId);
-  const extension = plan?.extensions.find(({ id }) => id === input.extension);
-  if (!plan || !extension) throw new CloudError("not_found", "There is no such extension.");
+  const found = plan?.extensions.find(({ id }) => id === input.extension);
+  if (!plan || !found) throw new CloudError("not_found", "There is no such extension.");
+  const devices = found.devices.filter(({ id }) => input.device === undefined || id === input.device);
+  const extension = { ...found, devices };
   const application = input.application === undefined ? undefined : { kind: "application" as const, id: input.application };
   const wanted = input.to ?? "application";
   // Its phones show whom they are about to call.
@@ -80,7 +82,11 @@ export async function startCall(board: Board, systemId: string, input: CallStart
     to: { number: extension.number },
   });
   const targets = targetsOf(call, extension, input.answerAutomatically ? answerAfter : {});
-  if (targets.length === 0) throw refused(`No phone of ${extension.number} is registered.`);
+  const device = input.device === undefined ? undefined : devices[0];
+  if (targets.length === 0)
+    throw refused(
+      device ? `${device.label} is not connected. Choose another phone.` : `No phone of ${extension.number} is registered.`,
+    );
   const rings = Promise.withResolvers<void>();
   const ringing = dial(
     targets,

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { newId } from "../../../kernel/ids.ts";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
 import { findTone } from "../testing/tones.ts";
@@ -75,6 +76,9 @@ test("somebody whose phone is not there cannot be called for", async () => {
     as("owner", "callStart", { params: within, body: { extension: nobody.extensionId, to: "102" } }),
     /No phone of 103/,
   );
+  // Where one of its phones is meant, the others do not ring.
+  const body = { extension: ann.extensionId, to: "102", device: newId("phoneDevice") };
+  await assert.rejects(as("owner", "callStart", { params: within, body }), /No phone of 101/);
 });
 
 test("a program answers a call: it asks for digits, and says where the call goes", async () => {
@@ -118,4 +122,62 @@ test("a program that fails: the call goes to its fallback", async () => {
   await phoneOfBob.established();
   await phoneOfBob.hangUp();
   await phoneOfAnn.closed();
+});
+
+test("who watches is told when phones come and go, and when an agent has rested", async () => {
+  const { database } = house.office;
+  const last = async () =>
+    String(
+      (
+        await database.sql`select coalesce(max(id), '') as id from kernel.events where type = 'voice.presence.changed'
+          and payload ->> 'phoneSystemId' = ${within.phoneSystem}`
+      )[0]?.["id"],
+    );
+  /** What is done is told of, after it can be read. */
+  const toldOf = async (what: string, done: () => Promise<unknown>, isSo: () => Promise<boolean>) => {
+    const before = await last();
+    await done();
+    await house.until(isSo, what);
+    await house.until(async () => (await last()) > before, `that it is told: ${what}`);
+  };
+  const carl = await house.account("104", "Carl");
+  const devices = async () =>
+    (await as("owner", "extensionPresenceList", { params: within }))["items"].find(
+      ({ number }: { number: string }) => number === "104",
+    )?.registeredDevices;
+  let phone: Awaited<ReturnType<typeof house.phone>> | undefined;
+  await toldOf(
+    "a phone has come",
+    async () => {
+      phone = await house.phone(carl);
+    },
+    async () => (await devices()) === 1,
+  );
+  await toldOf(
+    "a phone has gone",
+    async () => phone?.close(),
+    async () => (await devices()) === 0,
+  );
+
+  const agents = [{ extension: bob.extensionId }];
+  const queue = await as("owner", "callQueueCreate", {
+    params: within,
+    body: { name: "Help", number: "400", agents, wrapUpSeconds: 2, leaveWhenEmpty: false },
+  });
+  const params = { callQueue: queue["id"] };
+  await as("owner", "queueAgentUpdate", { params: { ...params, extension: bob.extensionId }, body: { loggedIn: true } });
+  const isNow = (state: string) => async () => (await as("owner", "queueLiveGet", { params }))["agents"][0].state === state;
+  for (const each of [phoneOfAnn, phoneOfBob]) each.forget();
+  await phoneOfAnn.dial("400");
+  await phoneOfBob.answer();
+  await phoneOfBob.established();
+  await toldOf(
+    "an agent rests",
+    async () => {
+      await phoneOfAnn.hangUp();
+      await phoneOfBob.closed();
+    },
+    isNow("wrap_up"),
+  );
+  await toldOf("an agent has rested", async () => {}, isNow("free"));
 });

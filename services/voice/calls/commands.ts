@@ -14,6 +14,8 @@ export interface CallStartInput {
   extension: string;
   to?: string;
   application?: string;
+  /** The only one that rings. */
+  device?: string;
   answerAutomatically: boolean;
 }
 

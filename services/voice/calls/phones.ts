@@ -17,6 +17,7 @@ import type { PhonePlan } from "../plan.ts";
 import { openAdmission } from "../registrar/admission.ts";
 import { type KeepAlive, openKeepAlive } from "../registrar/keepAlive.ts";
 import { type Locations, openLocations } from "../registrar/locations.ts";
+import { tellPresences } from "../registrar/presences.ts";
 import { createRegistrar } from "../registrar/registrar.ts";
 import type { Location } from "../registrar/store.ts";
 import { openDigestServer } from "../sip/digest.ts";
@@ -105,6 +106,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
   });
   const plans = await openPlans(database, log, leases, (plan) => fetchOwnWords({ database, folder }, plan));
   const locations = await openLocations(database, log, leases);
+  const presences = tellPresences({ database, log, locations, systemOf: (id) => plans.of(id)?.system });
   const reassign = (plan: PhonePlan | undefined) =>
     locations.reassign(new Map(plan?.extensions.flatMap(({ id, devices }) => devices.map((device) => [device.id, id] as const))));
   for (const plan of plans.all()) await reassign(plan);
@@ -199,6 +201,7 @@ export async function openPhones(options: PhonesOptions): Promise<Phones> {
       await commands.close();
       keepAlive?.close();
       moving.close();
+      await presences.close();
       await lines.close();
       await opened.close({ drainMs });
       await Promise.all([chat.close(), lamps.close()]);

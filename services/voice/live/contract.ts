@@ -202,6 +202,7 @@ const webhookFields = {
 };
 const applicationFields = { name: displayName, url: outboundUrl, fallback: destination };
 const startedCall = z.object({ callId: z.string() });
+const device = id("phoneDevice").optional().describe("Which of its phones rings; unless given, all of them.");
 const answerAutomatically = z.boolean().default(false).describe("Phones that can are asked to answer by themselves.");
 
 export const liveRoutes = {
@@ -242,6 +243,7 @@ export const liveRoutes = {
         extension: id("extension"),
         to: dialled.optional(),
         application: id("phoneApplication").optional(),
+        device,
         answerAutomatically,
       })
       .refine(
@@ -258,7 +260,7 @@ export const liveRoutes = {
     path: "/v1/my/started-calls",
     summary: "Call somebody with one's own phone",
     permission: "self",
-    body: z.object({ extension: id("extension"), to: dialled, answerAutomatically }),
+    body: z.object({ extension: id("extension"), to: dialled, device, answerAutomatically }),
     response: startedCall,
     status: 201,
     errors: ["not_found", "failed_precondition", "deadline_exceeded"],
@@ -424,6 +426,10 @@ export const liveRoutes = {
 
 export const liveEvents = {
   activeCallsChanged: event({ type: "voice.active_calls.changed", payload: z.object({ phoneSystemId: id("phoneSystem") }) }),
+  presenceChanged: event({
+    type: "voice.presence.changed",
+    payload: z.object({ phoneSystemId: id("phoneSystem") }),
+  }),
   callWebhookChanged: event({ type: "voice.call_webhook.changed", payload: z.object({ id: id("callWebhook") }) }),
   phoneApplicationChanged: event({ type: "voice.phone_application.changed", payload: z.object({ id: id("phoneApplication") }) }),
 };

@@ -20,6 +20,8 @@ export interface Locations {
   onLeft(listener: (locations: Location[]) => void): void;
   /** Called with the extension when it gained or lost a device. */
   onChange(listener: (extensionId: string) => void): void;
+  /** Called with phone systems whose rows say now that devices came, went, or are another's. */
+  onWritten(listener: (systemIds: ReadonlySet<string>) => void): void;
   close(): void;
 }
 
@@ -35,6 +37,7 @@ export async function openLocations(
   const byExtension = new Map<string, Set<Location>>();
   const flows = new Map<string, Set<Location>>();
   const listeners: ((extensionId: string) => void)[] = [];
+  const writtenListeners: ((systemIds: ReadonlySet<string>) => void)[] = [];
   const leftListeners: ((locations: Location[]) => void)[] = [];
 
   const addTo = (map: Map<string, Set<Location>>, key: string, location: Location) => {
@@ -60,6 +63,10 @@ export async function openLocations(
   const tell = (extensionIds: Iterable<string>) => {
     for (const extensionId of new Set(extensionIds)) for (const listener of listeners) listener(extensionId);
   };
+  const tellWritten = (locations: readonly Location[]) => {
+    const systemIds = new Set(locations.map(({ systemId }) => systemId));
+    if (systemIds.size > 0) for (const listener of writtenListeners) listener(systemIds);
+  };
   const holds = ({ expiresAt }: Location) => expiresAt.getTime() > Date.now();
   const ofExtension = (extensionId: string) => [...(byExtension.get(extensionId) ?? [])].filter(holds);
 
@@ -72,6 +79,7 @@ export async function openLocations(
         locations.map(({ id }) => id),
       ),
     );
+    tellWritten(locations);
   }
   const removeLater = (locations: Location[]) => {
     if (locations.length > 0)
@@ -146,7 +154,9 @@ export async function openLocations(
       const before = known.filter(({ deviceId, binding }) => deviceId === location.deviceId && binding === location.binding);
       for (const old of before) drop(old);
       add(location);
-      if (before.length === 0) tell([location.extensionId]);
+      if (before.length > 0) return;
+      tell([location.extensionId]);
+      tellWritten([location]);
     },
     remove,
     flowClosed: (flow) => removeLater([...(flows.get(flow) ?? [])].filter(({ transport }) => transport !== "udp")),
@@ -168,10 +178,12 @@ export async function openLocations(
         .transaction("system", async (tx) => {
           for (const { id, extensionId } of moved) await registrarStore.reassign(tx, id, extensionId);
         })
+        .then(() => tellWritten(moved))
         .catch((error) => log.warn({ err: error }, "whose phone it is now is not written down; its next registration tells"));
     },
     all: () => [...byId.values()].filter(holds),
     onChange: (listener) => void listeners.push(listener),
+    onWritten: (listener) => void writtenListeners.push(listener),
     onLeft: (listener) => void leftListeners.push(listener),
     close: () => clearInterval(sweep),
   };

@@ -1,4 +1,4 @@
-import { Button, NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, Switch, TextInput } from "@mantine/core";
 import { IconPhone, IconTrash } from "@tabler/icons-react";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -15,11 +15,12 @@ import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { CallList } from "../records/CallList.tsx";
 import { usePhoneHome } from "../shared/PhonePage.tsx";
-import { setPanel, useCurrentPhone } from "../softphone/current.ts";
+import { useCall } from "../softphone/callWith.ts";
 import { Devices } from "./Devices.tsx";
 import { ExtensionDelete } from "./ExtensionDelete.tsx";
 import { MemberSelect } from "./MemberSelect.tsx";
 import { ForwardingForm, refreshExtension, VoicemailForm } from "./Personal.tsx";
+import { type PinChange, PinField, pinBody, pinFits } from "./PinField.tsx";
 import { PresenceBadge } from "./PresenceBadge.tsx";
 
 const tabs = ["overview", "devices", "forwarding", "voicemail", "permissions", "activity"] as const;
@@ -30,7 +31,7 @@ export default function ExtensionPage() {
   const params = useParams({ strict: false }) as { extension: string; tab?: string };
   const home = usePhoneHome();
   const may = useCan()("editor");
-  const phone = useCurrentPhone();
+  const call = useCall();
   const [removing, setRemoving] = useState(false);
   const query = useApi("extensionGet", { extension: params.extension as never });
   if (query.error && !query.data) return <ErrorPage error={query.error} reset={() => void query.refetch()} />;
@@ -54,14 +55,8 @@ export default function ExtensionPage() {
         }))}
         actions={
           <>
-            {phone && (
-              <Button
-                leftSection={<IconPhone size={16} aria-hidden />}
-                onClick={() => {
-                  phone.run({ kind: "dial", number: extension.number });
-                  setPanel(true);
-                }}
-              >
+            {call && (
+              <Button leftSection={<IconPhone size={16} aria-hidden />} onClick={() => call(extension.number)}>
                 {t("phone.call")}
               </Button>
             )}
@@ -100,12 +95,12 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
       callerName: extension.callerName ?? "",
       pickupGroup: extension.pickupGroup ?? "",
       inDirectory: extension.inDirectory,
-      hotDeskPin: "",
+      hotDeskPin: "" as PinChange,
     },
     checks: {
       name: required,
       number: (number) => (/^\d{2,8}$/.test(number) ? undefined : t("phone.numberRule")),
-      hotDeskPin: (pin) => (/^(\d{4,12})?$/.test(pin) ? undefined : t("phone.pinRule")),
+      hotDeskPin: (pin) => (pinFits(pin) ? undefined : t("phone.pinRule")),
     },
     submit: async ({ user, callerName, pickupGroup, hotDeskPin, ...values }) => {
       await callApi("extensionUpdate", {
@@ -114,8 +109,9 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
         user: (user || null) as never,
         callerName: callerName || null,
         pickupGroup: pickupGroup || null,
-        ...(hotDeskPin ? { hotDeskPin } : {}),
+        ...pinBody("hotDeskPin", hotDeskPin),
       });
+      form.set("hotDeskPin", "");
       await refreshExtension();
     },
   });
@@ -148,14 +144,14 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
           maw={280}
           {...form.field("pickupGroup")}
         />
-        <PasswordInput
+        <PinField
           label={t("phone.extension.hotDeskPin")}
-          description={t(extension.hasHotDeskPin ? "phone.pinKept" : "phone.extension.hotDeskNone")}
-          autoComplete="new-password"
-          inputMode="numeric"
+          isSet={extension.hasHotDeskPin}
+          none={t("phone.extension.hotDeskNone")}
+          value={form.values.hotDeskPin}
+          error={form.choice("hotDeskPin").error}
           disabled={!may}
-          maw={280}
-          {...form.field("hotDeskPin")}
+          onChange={(pin) => form.set("hotDeskPin", pin)}
         />
         <Switch
           label={t("phone.extension.inDirectory")}

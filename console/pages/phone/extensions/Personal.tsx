@@ -1,4 +1,4 @@
-import { NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
+import { NumberInput, Select, Switch, TextInput } from "@mantine/core";
 import type { Extension } from "../../../../services/voice/extensions/contract.ts";
 import { callApi, invalidate } from "../../../api/api.ts";
 import { queries } from "../../../frame/queries.ts";
@@ -6,6 +6,7 @@ import { languageNames, languages, useT } from "../../../i18n/i18n.ts";
 import { FormSection } from "../../../ui/FormSection.tsx";
 import { useForm } from "../../../ui/form.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
+import { type PinChange, PinField, pinBody, pinFits } from "./PinField.tsx";
 
 interface Props {
   extension: Extension;
@@ -16,7 +17,6 @@ interface Props {
 export const refreshExtension = () =>
   invalidate(queries, ["extensionGet", "extensionList", "myExtensionList", "extensionPresenceList"]);
 const update = (own: boolean) => (own ? "myExtensionUpdate" : "extensionUpdate");
-const pinRule = /^(\d{4,12})?$/;
 
 /** When it rings, and where calls go when it does not. */
 export function ForwardingForm({ extension, may, own }: Props) {
@@ -92,11 +92,11 @@ export function VoicemailForm({ extension, may, own }: Props) {
       ...extension.voicemail,
       email: extension.voicemail.email ?? "",
       missed: extension.missedCallEmail ?? "",
-      pin: "",
+      pin: "" as PinChange,
       language: extension.language ?? "",
     },
     checks: {
-      pin: (pin) => (pinRule.test(pin) ? undefined : t("phone.pinRule")),
+      pin: (pin) => (pinFits(pin) ? undefined : t("phone.pinRule")),
       email: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
       missed: (email) => (email === "" || /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email) ? undefined : t("ui.emailInvalid")),
     },
@@ -106,7 +106,7 @@ export function VoicemailForm({ extension, may, own }: Props) {
         language: language === "" ? null : (language as "en"),
         voicemail: { enabled, email: email || null, attachAudio, deleteAfterMail },
         missedCallEmail: missed || null,
-        ...(pin ? { voicemailPin: pin } : {}),
+        ...pinBody("voicemailPin", pin),
       });
       form.set("pin", "");
       await refreshExtension();
@@ -121,14 +121,14 @@ export function VoicemailForm({ extension, may, own }: Props) {
         disabled={!may}
         onChange={(event) => form.set("enabled", event.currentTarget.checked)}
       />
-      <PasswordInput
+      <PinField
         label={t("phone.voicemailPin")}
-        description={t(extension.hasVoicemailPin ? "phone.pinKept" : "phone.pinNone")}
-        autoComplete="new-password"
-        inputMode="numeric"
-        maw={280}
+        isSet={extension.hasVoicemailPin}
+        none={t("phone.pinNone")}
+        value={values.pin}
+        error={form.choice("pin").error}
         disabled={!may}
-        {...form.field("pin")}
+        onChange={(pin) => form.set("pin", pin)}
       />
       <TextInput
         label={t("phone.voicemailMail")}

@@ -5,6 +5,7 @@ import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useDestinations, useExtensionOptions } from "../shared/destinations.ts";
 import { ElementsSection } from "../shared/Elements.tsx";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
+import { MusicSelect } from "./SpeechField.tsx";
 
 const hangUp: Destination = { kind: "hang_up" };
 const directions = ["inbound", "outbound", "both"] as const;
@@ -153,9 +154,13 @@ function Parking({ place }: { place: PhonePlace }) {
         slots: lot?.slots ?? 10,
         timeoutSeconds: lot?.timeoutSeconds ?? 120,
         timeout: (lot?.timeout ?? hangUp) as Destination,
+        music: (lot?.music ?? "") as string,
       })}
       checks={{ firstSlot: (slot: string) => (/^\d{2,8}$/.test(slot) ? undefined : t("phone.numberRule")) }}
-      body={({ firstSlot, slots, timeoutSeconds, timeout }) => ({ firstSlot, slots, timeoutSeconds, timeout })}
+      body={({ firstSlot, slots, timeoutSeconds, timeout, music }, empty) => ({
+        ...{ firstSlot, slots, timeoutSeconds, timeout },
+        music: music || empty,
+      })}
       columns={() => [
         {
           key: "slots",
@@ -189,6 +194,7 @@ function Parking({ place }: { place: PhonePlace }) {
             value={form.values.timeout}
             onChange={(destination) => destination && form.set("timeout", destination)}
           />
+          <MusicSelect phoneSystem={system.id} value={form.values.music} onChange={(id) => form.set("music", id)} />
         </>
       )}
     />

@@ -1,5 +1,6 @@
 import { Button, Menu } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import type { QueueLive } from "../../../../services/voice/live/contract.ts";
 import { callApi, invalidate, useApi } from "../../../api/api.ts";
 import { queries } from "../../../frame/queries.ts";
@@ -14,6 +15,7 @@ import css from "../phone.module.css";
 import { CallNumber } from "../shared/CallNumber.tsx";
 import { Clock } from "../shared/Clock.tsx";
 import { ElementPage } from "../shared/ElementPage.tsx";
+import { PauseDialog } from "./PauseDialog.tsx";
 import { queueForm } from "./queueForm.tsx";
 
 type Agent = QueueLive["agents"][number];
@@ -98,10 +100,12 @@ function Board({ live, may, level }: { live: QueueLive; may: boolean; level: num
 
 function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queueId"]; may: boolean }) {
   const t = useT();
-  const set = (change: { loggedIn?: boolean; paused?: boolean }) =>
-    void callApi("queueAgentUpdate", { callQueue: queue, extension: agent.extensionId, ...change })
-      .then(() => invalidate(queries, ["queueLiveGet", "queueAgentList"]))
-      .catch(toastError);
+  const [pausing, setPausing] = useState(false);
+  const change = async (to: { loggedIn?: boolean; paused?: boolean; pauseReason?: string }) => {
+    await callApi("queueAgentUpdate", { callQueue: queue, extension: agent.extensionId, ...to });
+    await invalidate(queries, ["queueLiveGet", "queueAgentList"]);
+  };
+  const set = (to: Parameters<typeof change>[0]) => void change(to).catch(toastError);
   const badge = <StatusBadge tone={tones[agent.state]}>{t(`phoneFlow.agentState.${agent.state}`)}</StatusBadge>;
   const isIn = agent.state !== "logged_out";
   return (
@@ -134,7 +138,7 @@ function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queu
           <Menu.Dropdown>
             <Menu.Item onClick={() => set({ loggedIn: !isIn })}>{t(isIn ? "phoneFlow.logOut" : "phoneFlow.logIn")}</Menu.Item>
             {isIn && (
-              <Menu.Item onClick={() => set({ paused: agent.state !== "paused" })}>
+              <Menu.Item onClick={() => (agent.state === "paused" ? set({ paused: false }) : setPausing(true))}>
                 {t(agent.state === "paused" ? "phoneFlow.resume" : "phoneFlow.pause")}
               </Menu.Item>
             )}
@@ -142,6 +146,13 @@ function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queu
         </Menu>
       ) : (
         badge
+      )}
+      {pausing && (
+        <PauseDialog
+          name={agent.name}
+          onPause={(reason) => change({ paused: true, ...(reason ? { pauseReason: reason } : {}) })}
+          onClose={() => setPausing(false)}
+        />
       )}
     </div>
   );

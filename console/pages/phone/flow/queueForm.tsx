@@ -1,4 +1,4 @@
-import { Accordion, MultiSelect, NumberInput, Select, Stack, Switch, TextInput } from "@mantine/core";
+import { Accordion, Group, MultiSelect, NumberInput, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
 import type { Destination } from "../../../../services/voice/destinations/contract.ts";
 import type { Speech } from "../../../../services/voice/elements/shapes/contract.ts";
 import { useT } from "../../../i18n/i18n.ts";
@@ -73,6 +73,9 @@ const times = [
   "serviceLevelSeconds",
 ] as const;
 
+const withPriority = (agents: Queue["agents"], extension: string, priority: number): Queue["agents"] =>
+  agents.map((agent) => (agent.extension === extension ? { ...agent, priority } : agent));
+
 function Fields({ form, place }: { form: FormOf<Values & { name: string; number: string }>; place: PhonePlace }) {
   const t = useT();
   const { system } = place;
@@ -118,6 +121,36 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         onChange={(destination) => destination && form.set("overflow", destination)}
       />
       <Accordion variant="contained">
+        {values.agents.length > 1 && (
+          <Accordion.Item value="order">
+            <Accordion.Control>{t("phoneFlow.agentOrder")}</Accordion.Control>
+            <Accordion.Panel>
+              <Stack gap="xs">
+                <Text size="sm" c="dimmed">
+                  {t("phoneFlow.agentOrderText")}
+                </Text>
+                {values.agents.map(({ extension, priority }) => {
+                  const name = options.find(({ value }) => value === extension)?.label ?? extension;
+                  return (
+                    <Group key={extension} justify="space-between" wrap="nowrap">
+                      <Text size="sm">{name}</Text>
+                      <NumberInput
+                        aria-label={t("phoneFlow.agentPriority", { name })}
+                        size="xs"
+                        w={80}
+                        min={1}
+                        max={10}
+                        clampBehavior="strict"
+                        value={priority}
+                        onChange={(value) => form.set("agents", withPriority(values.agents, extension, Number(value) || 1))}
+                      />
+                    </Group>
+                  );
+                })}
+              </Stack>
+            </Accordion.Panel>
+          </Accordion.Item>
+        )}
         <Accordion.Item value="more">
           <Accordion.Control>{t("phone.more")}</Accordion.Control>
           <Accordion.Panel>

@@ -47,6 +47,8 @@ export function TrunkDialog({ place, known, onClose }: { place: PhonePlace; know
       qualifySeconds: known?.qualifySeconds ?? 60,
       codecs: (known?.codecs ?? ["pcma", "pcmu"]) as Trunk["codecs"],
       callerIdHeader: known?.callerIdHeader ?? ("p_asserted_identity" as Trunk["callerIdHeader"]),
+      dtmf: known?.dtmf ?? ("rtp" as Trunk["dtmf"]),
+      priority: known?.priority ?? 100,
       defaultDestination: (known?.defaultDestination ?? null) as Destination | null,
     },
     checks: { name: required, host: required, codecs: (chosen) => (chosen.length > 0 ? undefined : t("ui.required")) },
@@ -203,6 +205,19 @@ export function TrunkDialog({ place, known, onClose }: { place: PhonePlace; know
                 </>
               )}
               {seconds("qualifySeconds", 0, 3600)}
+              <Select
+                label={t("phoneLines.dtmf")}
+                data={(["rtp", "info"] as const).map((value) => ({ value, label: t(`phoneLines.dtmf.${value}`) }))}
+                {...form.choice("dtmf")}
+              />
+              <NumberInput
+                label={t("phoneLines.trunkPriority")}
+                description={t("phoneLines.trunkPriorityText")}
+                min={0}
+                max={1000}
+                {...form.choice("priority")}
+                onChange={(value) => form.set("priority", Number(value))}
+              />
               <DestinationSelect
                 phoneSystem={place.system.id}
                 label={t("phoneLines.defaultDestination")}

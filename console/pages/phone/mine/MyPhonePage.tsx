@@ -16,6 +16,7 @@ import { CallList } from "../records/CallList.tsx";
 import { Recordings } from "../records/Recordings.tsx";
 import { Voicemails } from "../records/Voicemails.tsx";
 import { Greetings } from "./Greetings.tsx";
+import { HotDesk } from "./HotDesk.tsx";
 import { Messages } from "./Messages.tsx";
 import { MyQueues } from "./MyQueues.tsx";
 
@@ -72,6 +73,7 @@ export default function MyPhonePage() {
       {tab === "settings" && (
         <>
           <VoicemailForm key={extension.revision} {...given} />
+          <HotDesk extension={extension} />
           <Greetings extension={extension.id} />
         </>
       )}

@@ -11,7 +11,7 @@ import { useListState } from "../../../ui/list/state.ts";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallNumber } from "../shared/CallNumber.tsx";
-import { setPanel, useCurrentPhone } from "../softphone/current.ts";
+import { useCall } from "../softphone/callWith.ts";
 import { clock, isCallable, readable } from "../softphone/numbers.ts";
 import { Player } from "./Player.tsx";
 import { spanStart, spans } from "./period.ts";
@@ -35,7 +35,7 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
   const t = useT();
   const format = useFormat();
   const state = useListState();
-  const phone = useCurrentPhone();
+  const dial = useCall();
   const [opened, setOpened] = useState<PhoneCall>();
   const from = spanStart(state.filter("span"));
   const filter = {
@@ -139,16 +139,13 @@ export function CallList(props: { phoneSystem: string; extension?: string; mine:
             cell: ({ price, currency }) => (price && currency ? format.money(Number(price), currency) : null),
           },
         ]}
-        {...(phone
+        {...(dial
           ? {
               rowActions: ({ fromNumber, toNumber }: PhoneCall) =>
                 [fromNumber, toNumber].filter(isCallable).map((number) => ({
                   label: t("phone.callNumber", { number }),
                   icon: IconPhone,
-                  onClick: () => {
-                    phone.run({ kind: "dial", number });
-                    setPanel(true);
-                  },
+                  onClick: () => dial(number),
                 })),
             }
           : {})}

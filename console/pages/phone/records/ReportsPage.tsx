@@ -1,4 +1,5 @@
-import { Alert, Group, Select } from "@mantine/core";
+import { Alert, Button, Group, Select, TextInput } from "@mantine/core";
+import { IconDownload } from "@tabler/icons-react";
 import { lazy, Suspense } from "react";
 import type { ReportGroup } from "../../../../services/voice/records/contract.ts";
 import { useApi } from "../../../api/api.ts";
@@ -10,10 +11,11 @@ import { DataList } from "../../../ui/list/DataList.tsx";
 import { useListState } from "../../../ui/list/state.ts";
 import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Section } from "../../../ui/Section.tsx";
+import { csv, saveCsv } from "../../usage/csv.ts";
 import css from "../phone.module.css";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 import { clock } from "../softphone/numbers.ts";
-import { type Span, spanStart, spans } from "./period.ts";
+import { dayOf, ownSpan, type Span, spanStart, spans } from "./period.ts";
 
 const ReportChart = lazy(() => import("./ReportChart.tsx"));
 const groups = [
@@ -45,14 +47,16 @@ function Report({ system }: PhonePlace) {
   const language = useLanguage();
   const state = useListState();
   const by = groups.find((one) => one === state.filter("by")) ?? "day";
-  const span: Span = spans.find((one) => one === state.filter("span")) ?? "month";
+  const span: Span | "own" = [...spans, "own" as const].find((one) => one === state.filter("span")) ?? "month";
   // On the hour, as its beginning: the same question is not asked anew with every look.
   const hour = Math.ceil(Date.now() / 3_600_000) * 3_600_000;
-  const report = useApi(
-    "phoneReportGet",
-    { phoneSystem: system.id, by, from: spanStart(span, hour) ?? "", to: new Date(hour).toISOString() },
-    { keepPrevious: true },
-  );
+  const today = dayOf(Date.now(), system.timeZone);
+  const days = { from: state.filter("from") ?? today, to: state.filter("to") ?? today };
+  const own =
+    span === "own" ? (ownSpan(days.from, days.to, system.timeZone) ?? ownSpan(today, today, system.timeZone)) : undefined;
+  const usual = span === "own" ? "day" : span;
+  const range = own ?? { from: spanStart(usual, hour) ?? "", to: new Date(hour).toISOString() };
+  const report = useApi("phoneReportGet", { phoneSystem: system.id, by, ...range }, { keepPrevious: true });
   if (report.error && !report.data) return <ErrorPage error={report.error} reset={() => void report.refetch()} />;
   if (!report.data) return <PageSkeleton />;
   const { total, lines } = report.data;
@@ -71,6 +75,15 @@ function Report({ system }: PhonePlace) {
     return line.key === "" ? t("phoneRecords.withoutOne") : line.key;
   };
   const money = (amount: string) => format.money(Number(amount), system.currency);
+  // Figures without words, so that a spreadsheet can add them up.
+  const table = [
+    ["group", "calls", "answered", "answered_percent", "talk_seconds", "average_wait_seconds", "price", "currency"],
+    ...lines.map((line) => [
+      by === "day" ? line.key : words(line),
+      ...[line.calls, line.answered, line.answeredPercent, line.talkSeconds, line.averageWaitSeconds, line.price],
+      system.currency,
+    ]),
+  ];
   const tiles: [string, string][] = [
     [t("phoneRecords.calls"), format.number(total.calls)],
     [t("phoneRecords.answered"), format.percent(total.answeredPercent / 100)],
@@ -93,9 +106,39 @@ function Report({ system }: PhonePlace) {
         <Select
           aria-label={t("phoneRecords.period")}
           value={span}
-          onChange={(value) => state.set({ span: value ?? undefined })}
-          data={spans.map((value) => ({ value, label: t(`phoneRecords.span.${value}`) }))}
+          onChange={(value) => {
+            const chosen = value === "own" ? { from: dayOf(Date.parse(range.from), system.timeZone), to: today } : undefined;
+            state.set({ span: value ?? undefined, from: chosen?.from, to: chosen?.to });
+          }}
+          data={[...spans, "own" as const].map((value) => ({ value, label: t(`phoneRecords.span.${value}`) }))}
         />
+        {span === "own" && (
+          <>
+            <TextInput
+              type="date"
+              aria-label={t("phoneRecords.firstDay")}
+              value={days.from}
+              max={days.to}
+              onChange={(event) => event.currentTarget.value && state.set({ from: event.currentTarget.value })}
+            />
+            <TextInput
+              type="date"
+              aria-label={t("phoneRecords.lastDay")}
+              value={days.to}
+              min={days.from}
+              max={today}
+              onChange={(event) => event.currentTarget.value && state.set({ to: event.currentTarget.value })}
+            />
+          </>
+        )}
+        <Button
+          variant="default"
+          disabled={lines.length === 0}
+          leftSection={<IconDownload size={16} aria-hidden />}
+          onClick={() => saveCsv(`${t("phone.tab.reports")} ${dayOf(Date.parse(range.from), system.timeZone)}.csv`, [csv(table)])}
+        >
+          {t("phoneRecords.downloadReport")}
+        </Button>
       </Group>
       <div className={css.tiles}>
         {tiles.map(([label, value]) => (

@@ -6,18 +6,23 @@ import {
   IconDialpad,
   IconMicrophone,
   IconMicrophoneOff,
+  IconParking,
   IconPhoneOff,
   IconPhonePlus,
   IconPlayerPause,
   IconPlayerPlay,
+  IconPlayerRecord,
+  IconPlayerStop,
   IconSwitchHorizontal,
   IconVideo,
   IconVideoOff,
 } from "@tabler/icons-react";
 import { useEffect, useRef, useState } from "react";
+import type { Extension } from "../../../../services/voice/extensions/contract.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { StatusBadge } from "../../../ui/StatusBadge.tsx";
 import { DialPad } from "./DialPad.tsx";
+import { useInCall } from "./inCall.ts";
 import { useNamed } from "./Named.tsx";
 import { clock, readable } from "./numbers.ts";
 import { PeerFace, peerName } from "./PeerFace.tsx";
@@ -33,17 +38,17 @@ export function CallView(props: {
   phone: Phone;
   state: PhoneState;
   call: PhoneCall;
-  phoneSystem: string;
-  /** The number of whoever speaks here. */
-  own: string;
+  /** Of whoever speaks here. */
+  extension: Extension;
   here: boolean;
   onAdd: () => void;
 }) {
   const t = useT();
-  const { phone, state, call } = props;
+  const { phone, state, call, extension } = props;
   const [below, setBelow] = useState<"keys" | "transfer">();
   const [pressed, setPressed] = useState("");
-  const peer = useNamed(props.phoneSystem, call.peer);
+  const peer = useNamed(extension.phoneSystemId, call.peer);
+  const inCall = useInCall(extension, call);
   const may = allowed(state, call);
   const press = (key: string) => {
     if (!may.includes("tones") || key === "+") return;
@@ -53,7 +58,13 @@ export function CallView(props: {
   useTyped(call.state === "active" && below !== "transfer", press);
   if (below === "transfer" && may.includes("transfer"))
     return (
-      <Transfer phone={phone} call={call} phoneSystem={props.phoneSystem} own={props.own} onClose={() => setBelow(undefined)} />
+      <Transfer
+        phone={phone}
+        call={call}
+        phoneSystem={extension.phoneSystemId}
+        own={extension.number}
+        onClose={() => setBelow(undefined)}
+      />
     );
   const pictures = props.here && call.state === "active" && (call.sendsVideo || call.receivesVideo);
   const others = state.calls.filter((one) => one.merged && one.id !== call.id);
@@ -64,6 +75,7 @@ export function CallView(props: {
         <b>{call.merged ? [call, ...others].map(({ peer }) => peerName(peer)).join(", ") : peerName(peer)}</b>
         {peer.name && !call.merged && <span className={css.muted}>{readable(peer.number)}</span>}
         <CallLine call={call} />
+        {call.state === "active" && inCall.isRecorded && <StatusBadge tone="bad">{t("softphone.recorded")}</StatusBadge>}
       </div>
       {call.transfer && (
         <Alert color={call.transfer === "failed" ? "red" : "blue"} p="xs" role="status" w="100%">
@@ -115,6 +127,23 @@ export function CallView(props: {
             disabled={!may.includes("transfer")}
             onClick={() => setBelow("transfer")}
           />
+          {inCall.parkNumber !== undefined && (
+            <Act
+              icon={IconParking}
+              label={t("softphone.park")}
+              disabled={!may.includes("transfer")}
+              onClick={() => phone.run({ kind: "transfer", id: call.id, to: inCall.parkNumber ?? "" })}
+            />
+          )}
+          {inCall.record && (
+            <Act
+              icon={inCall.isRecorded ? IconPlayerStop : IconPlayerRecord}
+              label={t(`softphone.record.${inCall.record.way}`)}
+              // No sound leaves for a call on hold, nor do keys.
+              disabled={call.held || !may.includes("tones")}
+              onClick={() => phone.run({ kind: "tones", id: call.id, tones: inCall.record?.code ?? "" })}
+            />
+          )}
           {call.merged ? (
             <Act icon={IconSwitchHorizontal} label={t("softphone.split")} onClick={() => phone.run({ kind: "split" })} />
           ) : may.includes("merge") ? (

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { IconPhone, IconPhoneOff, IconVideo } from "@tabler/icons-react";
 import { useT } from "../../../i18n/i18n.ts";
+import { useFormats } from "./current.ts";
 import { readable } from "./numbers.ts";
 import { PeerFace, peerName } from "./PeerFace.tsx";
 import type { Phone, PhoneView } from "./phone.ts";
@@ -11,6 +12,7 @@ import { isSpeaking, ringing } from "./state.ts";
 export function Incoming({ phone, state, onAnswered }: { phone: Phone; state: PhoneView; onAnswered: () => void }) {
   const t = useT();
   const calls = ringing(state);
+  useFormats(calls.length > 0);
   if (calls.length === 0) return null;
   const busy = state.calls.some(isSpeaking);
   return (

@@ -31,8 +31,7 @@ export function NumberField(props: {
   const found = useApi(
     "phoneDirectoryList",
     { phoneSystem: props.phoneSystem as never, limit: 30, ...(search ? { search } : {}) },
-    // Calls are told as they happen; phones that come and go are not.
-    { keepPrevious: true, staleTime: 60_000, refetchInterval: 30_000 },
+    { keepPrevious: true, staleTime: 60_000 },
   );
   const entries = (found.data?.items ?? []).filter(({ number }) => number !== props.own);
   return (

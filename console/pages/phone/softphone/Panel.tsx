@@ -5,8 +5,12 @@ import type { Extension } from "../../../../services/voice/extensions/contract.t
 import { useT } from "../../../i18n/i18n.ts";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { CallLine, CallView } from "./CallView.tsx";
+import { CallWith } from "./CallWith.tsx";
+import { callWithDevice, useCallWith } from "./callWith.ts";
+import { useFormats } from "./current.ts";
 import { DeviceSettings } from "./DeviceSettings.tsx";
 import { DialPad } from "./DialPad.tsx";
+import { DoNotDisturb } from "./DoNotDisturb.tsx";
 import { Named } from "./Named.tsx";
 import { NumberField } from "./NumberField.tsx";
 import { dialled } from "./numbers.ts";
@@ -33,6 +37,7 @@ interface PanelProps {
 export function Panel(props: PanelProps) {
   const t = useT();
   const { extension, phone, view } = props;
+  useFormats();
   const [part, setPart] = useState<"call" | "dial" | "devices">("call");
   const box = useRef<HTMLElement>(null);
   const call = shownCall(view);
@@ -60,6 +65,7 @@ export function Panel(props: PanelProps) {
         <StatusBadge tone={phone ? tones[view.registration] : "bad"}>
           {t(phone ? `softphone.registration.${view.registration}` : "softphone.registration.off")}
         </StatusBadge>
+        <DoNotDisturb extension={extension} />
         {phone && (
           <ActionIcon
             className={css.tool}
@@ -76,6 +82,9 @@ export function Panel(props: PanelProps) {
       </header>
       <div className={css.content}>
         {phone === undefined ? <p className={css.muted}>{t("softphone.insecureText")}</p> : <Notices phone={phone} view={view} />}
+        {phone === undefined && (
+          <Idle phone={phone} extension={extension} ready={false} onCalled={() => {}} onClose={props.onClose} />
+        )}
         {over.map((one) => (
           <Named key={one.id} phoneSystem={extension.phoneSystemId} peer={one.peer}>
             {(peer) => (
@@ -108,8 +117,7 @@ export function Panel(props: PanelProps) {
             phone={phone}
             state={view}
             call={call}
-            phoneSystem={extension.phoneSystemId}
-            own={extension.number}
+            extension={extension}
             here={view.seat === "here"}
             onAdd={() => setPart("dial")}
           />
@@ -190,16 +198,25 @@ function Notices({ phone, view }: { phone: Phone; view: PhoneView }) {
 }
 
 /** Nobody is spoken with: whom to call. */
-function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCalled: () => void; onClose: () => void }) {
+function Idle(props: {
+  phone: Phone | undefined;
+  extension: Extension;
+  ready: boolean;
+  onCalled: () => void;
+  onClose: () => void;
+}) {
   const t = useT();
   const { phone, extension } = props;
   const [part, setPart] = useState<"keys" | "recent" | "voicemail">("keys");
   const unheard = useUnheard(extension);
   const [number, setNumber] = useState("");
+  const device = useCallWith();
+  const ready = props.ready || device !== "";
   const call = (to: string, video = false) => {
-    if (to === "" || !props.ready) return;
-    phone.run({ kind: "dial", number: to, video });
+    if (to === "" || !ready) return;
     setNumber("");
+    if (device !== "" && !video) return void callWithDevice(extension.id, device, to);
+    phone?.run({ kind: "dial", number: to, video });
     props.onCalled();
   };
   return (
@@ -211,8 +228,8 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
           </button>
         ))}
       </div>
-      {part === "recent" && <Recent extension={extension} onCall={call} ready={props.ready} />}
-      {part === "voicemail" && <Voicemails extension={extension} onCall={call} ready={props.ready} onClose={props.onClose} />}
+      {part === "recent" && <Recent extension={extension} onCall={call} ready={ready} />}
+      {part === "voicemail" && <Voicemails extension={extension} onCall={call} ready={ready} onClose={props.onClose} />}
       {part === "keys" && (
         <>
           <NumberField
@@ -227,7 +244,7 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
             <Button
               flex={1}
               color="green.9"
-              disabled={!props.ready || dialled(number) === ""}
+              disabled={!ready || dialled(number) === ""}
               leftSection={<IconPhone size={18} aria-hidden />}
               onClick={() => call(dialled(number))}
             >
@@ -244,6 +261,7 @@ function Idle(props: { phone: Phone; extension: Extension; ready: boolean; onCal
               <IconVideo size={18} stroke={1.6} />
             </ActionIcon>
           </div>
+          <CallWith extension={extension} />
         </>
       )}
       {unheard > 0 && part !== "voicemail" && (

@@ -7,7 +7,7 @@ import { keepsHere } from "../../../frame/unhurried.ts";
 import { type Language, translate, useT } from "../../../i18n/i18n.ts";
 import { Hint } from "../../../ui/Hint.tsx";
 import { openAccount } from "./account.ts";
-import { setCurrentPhone, useCurrentPhone, usePanel, usePhoneView } from "./current.ts";
+import { setCurrentExtension, setCurrentPhone, useCurrentPhone, usePanel, usePhoneView } from "./current.ts";
 import { Incoming } from "./Incoming.tsx";
 import { followNotices, hideNotice, showNotice } from "./notices.ts";
 import { clock } from "./numbers.ts";
@@ -49,6 +49,11 @@ function Dock(props: { extension: Extension; extensions: Extension[]; onExtensio
   const call = shownCall(view);
   const live = view.calls.filter(isLive);
   const now = useNow(live.some(({ state }) => state === "active"));
+
+  useEffect(() => {
+    setCurrentExtension(extension.id);
+    return () => setCurrentExtension(undefined);
+  }, [extension.id]);
 
   useEffect(() => {
     // Neither microphone nor locks are there for a page that came over plain http from elsewhere.

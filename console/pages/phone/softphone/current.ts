@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { formats } from "./numbers.ts";
 import type { Phone, PhoneView } from "./phone.ts";
 import { idle } from "./state.ts";
 
@@ -25,6 +26,17 @@ const nothing: PhoneView = { ...idle, seat: "none" };
 const nowhere = () => () => {};
 export const usePhoneView = (phone: Phone | undefined): PhoneView =>
   useSyncExternalStore(phone?.subscribe ?? nowhere, phone?.view ?? (() => nothing));
+
+/** Has the component written anew once numbers can be as their countries write them. */
+export const useFormats = (wanted = true): boolean => useSyncExternalStore(wanted ? formats.subscribe : nowhere, formats.loaded);
+
+/** Whose phone it is; also where the browser gives no microphone, for a desk phone calls as well. */
+let extension: string | undefined;
+export function setCurrentExtension(id: string | undefined): void {
+  extension = id;
+  changed();
+}
+export const useCurrentExtension = (): string | undefined => useSyncExternalStore(subscribe, () => extension);
 
 /** Whether the panel of the phone is open. */
 export const usePanel = (): [boolean, (open: boolean) => void] => [useSyncExternalStore(subscribe, () => opened), setPanel];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cancelCause, causeOf, MicrophoneError, microphoneCause, problemOf } from "./causes.ts";
 import { withKnownChallenges } from "./challenges.ts";
-import { clock, dialled, readable } from "./numbers.ts";
+import { clock, dialled, loadFormats, readable } from "./numbers.ts";
 import { countersOf, figuresBetween, opinionScore, qualityOf } from "./quality.ts";
 
 test("what is typed or pasted becomes what is dialled", () => {
@@ -30,6 +30,17 @@ test("long numbers are shown in groups, short ones and codes as they are", () =>
   assert.equal(readable("+12125550123"), "+1 212 555 01 23");
   assert.equal(readable("0441234567"), "044 123 45 67");
   for (const same of ["101", "*97", "olena@lyceum.example"]) assert.equal(readable(same), same);
+});
+
+test("with the rules of the countries, numbers stand as people there write them", async () => {
+  await loadFormats();
+  assert.equal(readable("+33142685300"), "+33 1 42 68 53 00");
+  assert.equal(readable("+4930901820"), "+49 30 901820");
+  assert.equal(readable("+380441234567"), "+380 44 123 4567");
+  assert.equal(readable("+12125550123"), "+1 212 555 0123");
+  // No country has it, and nobody's rules are for it.
+  assert.equal(readable("+9991234567"), "+999 123 45 67");
+  assert.equal(readable("0441234567"), "044 123 45 67");
 });
 
 test("the clock of a call", () => {

@@ -21,9 +21,39 @@ export const isCallable = (number: string): boolean => /^[+*#]?\d/.test(number);
 /** The country code in front, of one to three digits (ITU-T E.164, list of assigned codes). */
 const countryCode = /^(\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}))?(\d+)$/;
 
+/** The rules of all countries weigh as much as a page: they come beside the pages of the phone, and with its panel. */
+let international: ((number: string) => string | undefined) | undefined;
+let loading: Promise<void> | undefined;
+const waiting = new Set<() => void>();
+
+/** From then on `readable` writes numbers as their countries do. Never rejects: without the rules they are grouped alike. */
+export function loadFormats(): Promise<void> {
+  loading ??= import("./formats.ts").then(
+    (loaded) => {
+      international = loaded.international;
+      for (const tell of waiting) tell();
+    },
+    () => {
+      loading = undefined;
+    },
+  );
+  return loading;
+}
+/** For `useSyncExternalStore`: whether they are there. */
+export const formats = {
+  subscribe: (tell: () => void): (() => void) => {
+    waiting.add(tell);
+    void loadFormats();
+    return () => waiting.delete(tell);
+  },
+  loaded: (): boolean => international !== undefined,
+};
+
 /** Groups of digits, so that a long number can be read; extensions and codes stay as they are. */
 export function readable(number: string): string {
   if (!/^\+?\d{7,}$/.test(number)) return number;
+  const known = number.startsWith("+") ? international?.(number) : undefined;
+  if (known) return known;
   const [, country = "", digits = ""] = countryCode.exec(number) ?? [];
   const head = digits.slice(0, -7);
   const tail = digits.slice(-7);

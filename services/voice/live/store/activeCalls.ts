@@ -1,4 +1,5 @@
 import type { Tx } from "../../../../kernel/db/database.ts";
+import { emitAll } from "../../../../kernel/events.ts";
 import type { ActiveCall, QueueLive } from "../contract.ts";
 
 export interface ActiveCallRow
@@ -84,6 +85,17 @@ export const activeCallStore = {
   async removeAgent(tx: Tx, processId: string, queueId: string, extensionId: string): Promise<void> {
     await tx.sql`delete from voice.agent_activities
       where queue_id = ${queueId} and extension_id = ${extensionId} and process_id = ${processId}`;
+  },
+
+  /** Whoever watches these queues looks anew. */
+  async tellQueues(tx: Tx, queueIds: readonly string[]): Promise<void> {
+    const systems = await tx.sql<{ id: string; organisationId: string; projectId: string }[]>`
+      select distinct system_id as id, organisation_id as "organisationId", project_id as "projectId" from voice.elements
+      where id = any(${queueIds as string[]}::text[])`;
+    await emitAll(
+      tx,
+      systems.map(({ id, ...place }) => ({ type: "voice.presence.changed", ...place, payload: { phoneSystemId: id } })),
+    );
   },
 
   /** What a process that is there no more has left. */
