@@ -163,8 +163,7 @@ test("what fails is told as S3 tells it, on the site's own page where there is o
   assert.ok(html.includes(`<li>HostId: ${plain.headers.get("x-amz-id-2")}</li>`));
 
   const shut = { Effect: "Deny", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::site/docs/*" };
-  const text = JSON.stringify({ Version: "2012-10-17", Statement: [shut] });
-  await door.backend.configurationUpdate(caller, bucket, { policy: { text } });
+  await door.backend.configurationUpdate(caller, bucket, { policy: policyOf(everybodyReads, shut) });
   assert.equal((await ask("/docs/")).headers.get("x-amz-error-code"), "AccessDenied");
   await be({ indexDocument: "index.html", errorDocument: "404.html" });
   const own = await ask("/docs/");
@@ -186,7 +185,7 @@ test("what fails is told as S3 tells it, on the site's own page where there is o
   });
   assert.equal((await ask("/docs/")).headers.get("location"), `http://127.0.0.1:${door.port}/index.html`);
   assert.equal((await ask("/lost")).status, 404);
-  await door.backend.configurationUpdate(caller, bucket, { policy: null });
+  await door.backend.configurationUpdate(caller, bucket, { policy: policyOf(everybodyReads) });
 });
 
 test("a stranger is told nothing of an object's marks", async () => {
