@@ -378,6 +378,7 @@ export default {
   "did.voice.trunk.update": "changed the trunk {resource}",
   "did.voice.trunk.delete": "deleted the trunk {resource}",
   "did.voice.call.start": "called from {resource}",
+  "did.voice.outgoing_call.start": "had somebody called by {resource}",
   "did.voice.announcement.update": "changed the announcement {resource}",
   "did.voice.greeting.update": "changed a greeting of {resource}",
   "did.voice.greeting.delete": "deleted a greeting of {resource}",

@@ -381,6 +381,7 @@ export default {
   "did.voice.trunk.update": "a modifié la ligne réseau {resource}",
   "did.voice.trunk.delete": "a supprimé la ligne réseau {resource}",
   "did.voice.call.start": "a appelé depuis {resource}",
+  "did.voice.outgoing_call.start": "a fait appeler quelqu’un par {resource}",
   "did.voice.announcement.update": "a modifié l’annonce {resource}",
   "did.voice.greeting.update": "a modifié une annonce d’accueil de {resource}",
   "did.voice.greeting.delete": "a supprimé une annonce d’accueil de {resource}",

@@ -396,6 +396,7 @@ export default {
   "did.voice.trunk.update": "змінює транк {resource}",
   "did.voice.trunk.delete": "видаляє транк {resource}",
   "did.voice.call.start": "дзвонить із {resource}",
+  "did.voice.outgoing_call.start": "доручає {resource} зателефонувати",
   "did.voice.announcement.update": "змінює оголошення {resource}",
   "did.voice.greeting.update": "змінює вітання {resource}",
   "did.voice.greeting.delete": "видаляє вітання {resource}",

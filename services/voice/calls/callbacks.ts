@@ -24,7 +24,7 @@ const againMs = 5 * 60_000;
 const keptMs = 24 * 3600_000;
 
 /** Only who shows a number that can be called. */
-export const canBeCalledBack = (call: Call): boolean => destinationOf(call.plan, call.from.number) !== undefined;
+export const canBeCalledBack = (call: Call): boolean => destinationOf(call.plan, call.other.number) !== undefined;
 
 function destinationOf(plan: PhonePlan, number: string | undefined): Destination | undefined {
   if (number === undefined) return undefined;
@@ -43,7 +43,7 @@ export async function promiseCallback(
   follow: Follow,
   signal: AbortSignal,
 ): Promise<void> {
-  const { board, plan, from } = call;
+  const { board, plan, other: from } = call;
   const number = from.number as string;
   const row: CallbackRow = {
     callId: call.id,

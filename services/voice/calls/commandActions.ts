@@ -2,6 +2,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
 import type { Board } from "./board.ts";
 import { Call } from "./call.ts";
+import { callOut } from "./callOut.ts";
 import type { CallStartInput, CommandActions } from "./commands.ts";
 import { targetsOf } from "./connect.ts";
 import { follow } from "./destinations.ts";
@@ -20,6 +21,7 @@ const refused = (message: string) => new CloudError("failed_precondition", messa
 export function createCommandActions(board: Board): CommandActions {
   return {
     start: (systemId, input) => startCall(board, systemId, input),
+    callOut: (systemId, input) => callOut(board, systemId, input),
 
     send(call, to) {
       const party = outerParty(call);

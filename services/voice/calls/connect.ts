@@ -58,7 +58,7 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
       flow: location.flow,
       toward: location.address,
       ...(location.path.length > 0 ? { routes: location.path } : {}),
-      from: fromHeader(call, call.from),
+      from: fromHeader(call, call.other),
       headers,
       profile:
         location.transport === "ws" || location.transport === "wss" ? "webrtc" : location.transport === "tls" ? "srtp" : "rtp",

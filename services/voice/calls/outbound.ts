@@ -96,6 +96,9 @@ export async function targetsOutside(call: Call, found: OutsideNumber): Promise<
 }
 
 async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
+  // In the name of a number nobody's permissions hold: a program must not spend what no extension may.
+  if (call.callsOut && !call.payer && number.kind === "premium")
+    return { reason: "Only extensions that may make premium calls make them.", phrase: "not_allowed" };
   if (call.payer && !call.payer.permissions[number.kind])
     return { reason: `The extension may not make ${number.kind} calls.`, phrase: "not_allowed" };
   const no = forbidden(call, number);
