@@ -398,6 +398,7 @@ export const routes = {
   mySoftphoneDoorsGet: { method: "GET", path: "/v1/my/extensions/{extension}/softphone-doors" },
   phoneNumberList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/numbers", query: ["cursor", "limit"] },
   phoneNumberCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/numbers", body: true },
+  phoneNumberBlockCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/number-blocks", body: true },
   phoneNumberUpdate: { method: "PATCH", path: "/v1/phone-numbers/{phoneNumber}", body: true },
   phoneNumberDelete: { method: "DELETE", path: "/v1/phone-numbers/{phoneNumber}" },
   trunkList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/trunks", query: ["cursor", "limit"] },
@@ -551,6 +552,7 @@ export const routes = {
   activeCallList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/active-calls", query: ["cursor", "limit"] },
   activeCallAct: { method: "POST", path: "/v1/active-calls/{activeCall}/actions", body: true },
   callStart: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/started-calls", body: true },
+  outgoingCallStart: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/outgoing-calls", body: true },
   myCallStart: { method: "POST", path: "/v1/my/started-calls", body: true },
   extensionPresenceList: {
     method: "GET",

@@ -393,6 +393,7 @@ export default {
   "did.voice.phone_device.update": "changed the device {resource}",
   "did.voice.phone_device.delete": "deleted the device {resource}",
   "did.voice.phone_number.create": "added the number {resource}",
+  "did.voice.phone_number_block.create": "added a block of numbers to {resource}",
   "did.voice.phone_number.update": "changed the number {resource}",
   "did.voice.phone_number.delete": "removed the number {resource}",
   "did.voice.outbound_route.create": "created the outbound route {resource}",

@@ -396,6 +396,7 @@ export default {
   "did.voice.phone_device.update": "a modifié l’appareil {resource}",
   "did.voice.phone_device.delete": "a supprimé l’appareil {resource}",
   "did.voice.phone_number.create": "a ajouté le numéro {resource}",
+  "did.voice.phone_number_block.create": "a ajouté une plage de numéros à {resource}",
   "did.voice.phone_number.update": "a modifié le numéro {resource}",
   "did.voice.phone_number.delete": "a retiré le numéro {resource}",
   "did.voice.outbound_route.create": "a créé la route sortante {resource}",

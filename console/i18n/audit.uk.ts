@@ -411,6 +411,7 @@ export default {
   "did.voice.phone_device.update": "змінює пристрій {resource}",
   "did.voice.phone_device.delete": "видаляє пристрій {resource}",
   "did.voice.phone_number.create": "додає номер {resource}",
+  "did.voice.phone_number_block.create": "додає блок номерів у {resource}",
   "did.voice.phone_number.update": "змінює номер {resource}",
   "did.voice.phone_number.delete": "вилучає номер {resource}",
   "did.voice.outbound_route.create": "створює вихідний маршрут {resource}",

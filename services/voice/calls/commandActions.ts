@@ -69,7 +69,8 @@ function outerParty(call: Call): Party {
 
 /** Calls an extension, and what it is to be connected with once it answers. @throws CloudError not_found, failed_precondition */
 export async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
-  const plan = board.plans.of(systemId);
+  // One that was just made is none of the plan of before.
+  const plan = await board.plans.newest(systemId);
   const extension = plan?.extensions.find(({ id }) => id === input.extension);
   if (!plan || !extension) throw new CloudError("not_found", "There is no such extension.");
   const application = input.application === undefined ? undefined : { kind: "application" as const, id: input.application };

@@ -91,7 +91,10 @@ test("an app calls somebody: who answers hears what the program says; busy and n
     [["call", "101", "102"]],
   );
   const heard = await phoneOfBob.heardFor(1);
-  assert.ok(heard.samples.some((sample) => Math.abs(sample) > 1000), "Bob hears the program");
+  assert.ok(
+    heard.samples.some((sample) => Math.abs(sample) > 1000),
+    "Bob hears the program",
+  );
   const answered = await endOf(String(callId));
   assert.deepEqual([answered?.outcome, answered?.from, answered?.to], ["answered", "101", "102"]);
   const late = await callBob({ ringSeconds: 5 });
@@ -102,6 +105,7 @@ test("an app calls somebody: who answers hears what the program says; busy and n
   await phoneOfBob.hangUp();
   assert.equal((await endOf(String(busy["callId"])))?.outcome, "busy");
   await assert.rejects(callBob({ to: "112" }), /neither an extension nor a number/);
+  asked.length = 0;
 });
 
 test("somebody whose phone is not there cannot be called for", async () => {

@@ -17,7 +17,13 @@ import { presenceStore } from "./store/presence.ts";
 
 type CallRoutes = Pick<
   typeof liveRoutes,
-  "activeCallList" | "activeCallAct" | "callStart" | "outgoingCallStart" | "myCallStart" | "extensionPresenceList" | "queueLiveGet"
+  | "activeCallList"
+  | "activeCallAct"
+  | "callStart"
+  | "outgoingCallStart"
+  | "myCallStart"
+  | "extensionPresenceList"
+  | "queueLiveGet"
 >;
 
 const mostAgents = 200;

@@ -266,7 +266,9 @@ export const liveRoutes = {
     body: z
       .object({
         to: dialled,
-        extension: id("extension").optional().describe("In whose name: what it may call holds, and the number is shown that it shows."),
+        extension: id("extension")
+          .optional()
+          .describe("In whose name: what it may call holds, and the number is shown that it shows."),
         phoneNumber: id("phoneNumber")
           .optional()
           .describe("In place of an extension: a number of the phone system, which is shown. It calls no premium numbers."),
