@@ -492,6 +492,12 @@ export const routes = {
   myQueueList: { method: "GET", path: "/v1/my/queues", query: ["cursor", "limit"] },
   myQueueUpdate: { method: "PATCH", path: "/v1/my/queues/{callQueue}", body: true },
   phoneDirectoryList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/directory", query: ["cursor", "limit", "search"] },
+  phoneContactList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/contacts", query: ["cursor", "limit", "search"] },
+  phoneContactCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/contacts", body: true },
+  phoneContactUpdate: { method: "PATCH", path: "/v1/phone-contacts/{phoneContact}", body: true },
+  phoneContactDelete: { method: "DELETE", path: "/v1/phone-contacts/{phoneContact}" },
+  phoneContactImport: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/contacts/import", body: true },
+  phoneContactExport: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/contacts/export", receives: "bytes" },
   phoneCallList: {
     method: "GET",
     path: "/v1/phone-systems/{phoneSystem}/calls",

@@ -3,6 +3,7 @@ import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
 import { cannotPay } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
+import { contactOf } from "./contacts.ts";
 import { type Dialled, type Target, triesNext } from "./dial.ts";
 import { raiseAlarm } from "./emergency.ts";
 import { isWithin } from "./hours.ts";
@@ -23,6 +24,7 @@ export async function callOutside(call: Call, number: Outside, signal: AbortSign
   call.to = { number: number.e164 };
   call.country = number.country;
   call.makeOutbound();
+  if (!number.emergency) call.to.name = await contactOf(call.board.database, call.plan, number.e164);
   if (number.emergency) raiseAlarm(call, number.e164);
   const no = number.emergency ? undefined : await whyNot(call, number);
   if (no) return refuseAloud(call, { status: 403, outcome: "refused", ...no }, signal);

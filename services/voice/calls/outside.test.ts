@@ -179,6 +179,27 @@ test("an app calls a number outside in the name of a number: it is shown, and wh
   );
 });
 
+test("a contact of the phone book is shown by name when it calls and when it is called", async () => {
+  forget();
+  const contact = await add(here, "phoneContactCreate", {
+    name: "Zoe",
+    company: "Mriya",
+    numbers: [{ kind: "work", number: theirs }],
+  });
+  await atZoe.dial("0033199001122");
+  const rang = await atAnn.next("CALL_INCOMING");
+  assert.equal((rang as Json)["peerdisplayname"], "Zoe (Mriya)");
+  await atZoe.hangUp();
+  await atZoe.closed();
+  assert.equal((await newest(here, ++made))["fromName"], "Zoe (Mriya)");
+  await atAnn.dial("00380441234567");
+  await atZoe.next("CALL_INCOMING");
+  await atAnn.hangUp();
+  await atAnn.closed();
+  assert.equal((await newest(here, ++made))["toName"], "Zoe (Mriya)");
+  await here.office.as("owner", "phoneContactDelete", { params: { phoneContact: contact["id"] } });
+});
+
 test("a carrier that is not there or takes no calls: the next one carries it; the cheapest first; a full one is left out; none is left: the caller hears why", async () => {
   forget();
   const answers = { status: 503 };
