@@ -398,6 +398,7 @@ export const routes = {
   mySoftphoneDoorsGet: { method: "GET", path: "/v1/my/extensions/{extension}/softphone-doors" },
   phoneNumberList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/numbers", query: ["cursor", "limit"] },
   phoneNumberCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/numbers", body: true },
+  phoneNumberBlockCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/number-blocks", body: true },
   phoneNumberUpdate: { method: "PATCH", path: "/v1/phone-numbers/{phoneNumber}", body: true },
   phoneNumberDelete: { method: "DELETE", path: "/v1/phone-numbers/{phoneNumber}" },
   trunkList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/trunks", query: ["cursor", "limit"] },
@@ -495,6 +496,12 @@ export const routes = {
   myQueueList: { method: "GET", path: "/v1/my/queues", query: ["cursor", "limit"] },
   myQueueUpdate: { method: "PATCH", path: "/v1/my/queues/{callQueue}", body: true },
   phoneDirectoryList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/directory", query: ["cursor", "limit", "search"] },
+  phoneContactList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/contacts", query: ["cursor", "limit", "search"] },
+  phoneContactCreate: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/contacts", body: true },
+  phoneContactUpdate: { method: "PATCH", path: "/v1/phone-contacts/{phoneContact}", body: true },
+  phoneContactDelete: { method: "DELETE", path: "/v1/phone-contacts/{phoneContact}" },
+  phoneContactImport: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/contacts/import", body: true },
+  phoneContactExport: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/contacts/export", receives: "bytes" },
   phoneCallList: {
     method: "GET",
     path: "/v1/phone-systems/{phoneSystem}/calls",
@@ -555,6 +562,7 @@ export const routes = {
   activeCallList: { method: "GET", path: "/v1/phone-systems/{phoneSystem}/active-calls", query: ["cursor", "limit"] },
   activeCallAct: { method: "POST", path: "/v1/active-calls/{activeCall}/actions", body: true },
   callStart: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/started-calls", body: true },
+  outgoingCallStart: { method: "POST", path: "/v1/phone-systems/{phoneSystem}/outgoing-calls", body: true },
   myCallStart: { method: "POST", path: "/v1/my/started-calls", body: true },
   extensionPresenceList: {
     method: "GET",

@@ -68,6 +68,7 @@ export const idKinds = {
   extension: "ext",
   phoneDevice: "phd",
   phoneNumber: "phn",
+  phoneContact: "pct",
   trunk: "trk",
   outboundRoute: "obr",
   trunkRate: "trt",

@@ -45,6 +45,7 @@ import * as bucketSettings from "./objects/settings/contract.ts";
 import * as objectVersions from "./objects/versions/contract.ts";
 import * as websites from "./objects/websites/contract.ts";
 import * as operations from "./operations/contract.ts";
+import * as phoneContacts from "./voice/contacts/contract.ts";
 import * as voice from "./voice/contract.ts";
 import * as phoneDestinations from "./voice/destinations/contract.ts";
 import * as phoneElements from "./voice/elements/contract.ts";
@@ -106,6 +107,7 @@ export const schemas: Record<string, z.ZodType> = Object.fromEntries(
     databaseContent,
     databaseScripts,
     databaseWatching,
+    phoneContacts,
     phoneDestinations,
     phoneSystems,
     phoneExtensions,

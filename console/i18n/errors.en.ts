@@ -114,6 +114,7 @@ export default {
   "quota.voice.extensions": "Extensions",
   "quota.voice.trunks": "Trunks",
   "quota.voice.numbers": "Phone numbers",
+  "quota.voice.contacts": "Contacts of phone systems",
   "quota.voice.elements": "Ring groups, queues, menus and the like",
   "quota.voice.call_webhooks": "Webhooks of phone systems",
   "quota.voice.phone_applications": "Programs that answer calls",

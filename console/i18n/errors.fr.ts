@@ -121,6 +121,7 @@ export default {
   "quota.voice.extensions": "Postes",
   "quota.voice.trunks": "Lignes réseau",
   "quota.voice.numbers": "Numéros de téléphone",
+  "quota.voice.contacts": "Contacts des systèmes téléphoniques",
   "quota.voice.elements": "Groupes d’appel, files, menus vocaux et similaires",
   "quota.voice.call_webhooks": "Webhooks de la téléphonie",
   "quota.voice.phone_applications": "Programmes qui répondent aux appels",

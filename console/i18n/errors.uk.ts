@@ -118,6 +118,7 @@ export default {
   "quota.voice.extensions": "Внутрішні номери",
   "quota.voice.trunks": "Транки",
   "quota.voice.numbers": "Номери телефону",
+  "quota.voice.contacts": "Контакти телефонних систем",
   "quota.voice.elements": "Групи дзвінка, черги, меню тощо",
   "quota.voice.call_webhooks": "Вебхуки телефонії",
   "quota.voice.phone_applications": "Програми, що відповідають на дзвінки",

@@ -43,4 +43,12 @@ export default {
   fallback: "If it does not answer",
   fallbackText: "Where a call goes when the program is not there or answers something else.",
   applicationGone: "{url} is not asked any more",
+  call: "Call somebody",
+  callTitle: "The call goes to {name}",
+  callText:
+    "Whoever answers goes to this program, which says what they hear. What comes of it stands in the calls, and webhooks are told.",
+  callTo: "Whom to call",
+  callFrom: "In whose name",
+  callFromText: "Its number is shown, and what it may call holds.",
+  calling: "Calling",
 } as const;

@@ -46,4 +46,12 @@ export default {
   fallback: "S’il ne répond pas",
   fallbackText: "Où va l’appel si le programme est absent ou répond autre chose.",
   applicationGone: "{url} n’est plus interrogée",
+  call: "Appeler quelqu’un",
+  callTitle: "L’appel va à {name}",
+  callText:
+    "Qui décroche arrive à ce programme, qui dit ce qu’on entend. Le résultat figure dans les appels, et les webhooks sont prévenus.",
+  callTo: "Qui appeler",
+  callFrom: "Au nom de",
+  callFromText: "Son numéro s’affiche, et ses droits d’appel s’appliquent.",
+  calling: "Appel en cours",
 } satisfies Translation<typeof en>;

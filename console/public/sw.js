@@ -4,7 +4,7 @@ self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
 self.addEventListener("push", (event) => {
-  const { kind, call, title, body } = event.data.json();
+  const { kind, call, extension, title, body } = event.data.json();
   event.waitUntil(
     self.clients.matchAll({ type: "window", includeUncontrolled: true }).then(async (windows) => {
       // A tab shows its own calls, with buttons.
@@ -15,7 +15,7 @@ self.addEventListener("push", (event) => {
         renotify: true,
         requireInteraction: kind === "ringing",
         icon: "/icon-192.png",
-        data: {},
+        data: { extension },
       });
     }),
   );
@@ -29,7 +29,9 @@ self.addEventListener("notificationclick", (event) => {
       for (const one of windows) one.postMessage(message);
       if (event.action === "decline") return;
       const front = windows.find(({ focused }) => focused) ?? windows[0];
-      await (front ? front.focus() : self.clients.openWindow("/"));
+      // The tab registers the phone of this extension, which then rings.
+      const { extension } = event.notification.data ?? {};
+      await (front ? front.focus() : self.clients.openWindow(extension ? `/?phone=${extension}` : "/"));
     }),
   );
 });

@@ -79,6 +79,12 @@ export function voiceCases(): Record<string, Case> {
     phoneNumberCreate: {
       input: async () => ({ params: { phoneSystem: await phoneSystem() }, body: { number: newNumber(), destination: hangUp } }),
     },
+    phoneNumberBlockCreate: {
+      input: async () => ({
+        params: { phoneSystem: await phoneSystem() },
+        body: { first: newNumber(), count: 1, destination: hangUp },
+      }),
+    },
     phoneNumberUpdate: onNumber({ body: { label: "Walked" } }),
     phoneNumberDelete: onNumber(),
     trunkList: inSystem(),

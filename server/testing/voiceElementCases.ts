@@ -29,6 +29,10 @@ export function voiceElementCases(): Record<string, Case> {
     (await as("owner", "extensionCreate", { params: { phoneSystem: (await system())["id"] }, body: { name: unique("Person") } }))[
       "id"
     ];
+  const newContact = async () =>
+    (await as("owner", "phoneContactCreate", { params: { phoneSystem: (await system())["id"] }, body: { name: "Walked" } }))[
+      "id"
+    ] as string;
   let number = 3000;
   const bodies: Record<ElementKind, () => object> = {
     ringGroup: () => ({}),
@@ -127,6 +131,12 @@ export function voiceElementCases(): Record<string, Case> {
     phoneDirectoryList: inSystem(),
     phoneCallList: inSystem(),
     phoneCallGet: { input: async () => ({ params: { call: await newCall() } }) },
+    phoneContactList: inSystem(),
+    phoneContactExport: inSystem(),
+    phoneContactCreate: inSystem({ body: { name: "Walked" } }),
+    phoneContactImport: inSystem({ body: { csv: "name\nWalked" } }),
+    phoneContactUpdate: { input: async () => ({ params: { phoneContact: await newContact() }, body: { name: "Walked" } }) },
+    phoneContactDelete: { input: async () => ({ params: { phoneContact: await newContact() } }) },
     phoneCallExport: inSystem(),
     phoneReportGet: inSystem({ query: { from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z" } }),
     voicemailList: inSystem(),

@@ -71,6 +71,13 @@ export function voiceLiveCases(): Record<string, Case> {
         body: { extension: await newExtension(), to: "200" },
       }),
     },
+    outgoingCallStart: {
+      ownerStatus: 503,
+      input: async () => ({
+        params: { phoneSystem: (await system())["id"] },
+        body: { extension: await newExtension(), to: "+33199001122", destination: { kind: "hang_up" } },
+      }),
+    },
     extensionPresenceList: inSystem(),
     queueLiveGet: { input: async () => ({ params: { callQueue: await newQueue() } }) },
     conferenceLiveGet: { ownerStatus: 503, input: async () => ({ params: { conferenceRoom: await newRoom() } }) },

@@ -1,4 +1,5 @@
 import { contract } from "../../kernel/contract.ts";
+import { contactEvents, contactQuotas, contactRoutes } from "./contacts/contract.ts";
 import { elementEvents, elementQuotas, elementRoutes } from "./elements/contract.ts";
 import { extensionEvents, extensionQuotas, extensionRoutes } from "./extensions/contract.ts";
 import { liveEvents, liveQuotas, liveRoutes } from "./live/contract.ts";
@@ -23,6 +24,7 @@ export default contract({
     ...processRoutes,
     ...provisioningRoutes,
     ...elementRoutes,
+    ...contactRoutes,
     ...recordRoutes,
     ...messageRoutes,
     ...liveRoutes,
@@ -35,11 +37,12 @@ export default contract({
     ...extensionEvents,
     ...trunkEvents,
     ...elementEvents,
+    ...contactEvents,
     ...recordEvents,
     ...messageEvents,
     ...liveEvents,
     ...mailEvents,
   },
-  quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas, ...liveQuotas },
+  quotas: { ...systemQuotas, ...extensionQuotas, ...trunkQuotas, ...elementQuotas, ...contactQuotas, ...liveQuotas },
   meters: voiceMeters,
 });

@@ -1,6 +1,7 @@
 import { defineService, type ServiceDefinition } from "../../kernel/service.ts";
 import type { MailAccountUsers } from "../apps/mailAccounts/contract.ts";
 import type { Phones, PhonesOptions } from "./calls/phones.ts";
+import { createContactArea } from "./contacts/area.ts";
 import contract from "./contract.ts";
 import { createElementArea } from "./elements/area.ts";
 import { createExtensionArea } from "./extensions/area.ts";
@@ -37,6 +38,7 @@ export function createVoice(parts: VoiceParts): Voice {
   const processes = createProcessArea(parts);
   const provisioning = createProvisioningArea(parts);
   const elements = createElementArea(parts);
+  const contacts = createContactArea();
   const records = createRecordArea(parts);
   const messages = createMessageArea();
   const live = createLiveArea(parts);
@@ -50,6 +52,7 @@ export function createVoice(parts: VoiceParts): Voice {
     processes,
     provisioning,
     elements,
+    contacts,
     records,
     messages,
     live,
@@ -81,6 +84,7 @@ export function createVoice(parts: VoiceParts): Voice {
         ...processes.handlers,
         ...provisioning.handlers,
         ...elements.handlers,
+        ...contacts.handlers,
         ...records.handlers,
         ...messages.handlers,
         ...live.handlers,

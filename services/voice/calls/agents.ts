@@ -1,3 +1,5 @@
+import { setAgentState } from "../elements/agents.ts";
+import { missedReason } from "../elements/shapes/contract.ts";
 import { type AgentActivity, activeCallStore } from "../live/store/activeCalls.ts";
 import type { PhonePlan, PlanExtension } from "../plan.ts";
 import type { Board } from "./board.ts";
@@ -13,6 +15,8 @@ export interface Place {
   readonly since: number;
   /** Agents are called for it. */
   rings: boolean;
+  /** Who was called for it and did not answer: the others go first. */
+  readonly missedBy: Set<string>;
   notBefore: number;
 }
 
@@ -22,6 +26,8 @@ interface Agent {
   until: number;
   calls: number;
   idleSince: number;
+  /** Calls that were not answered, one after the other. */
+  misses: number;
 }
 
 export interface QueueState {
@@ -73,18 +79,24 @@ export function secondsUntil(queue: Queue, state: QueueState, place: Place): num
 }
 
 function agentOf(state: QueueState, extensionId: string): Agent {
-  const agent = state.agents.get(extensionId) ?? { state: "free" as const, until: 0, calls: 0, idleSince: 0 };
+  const agent = state.agents.get(extensionId) ?? { state: "free" as const, until: 0, calls: 0, idleSince: 0, misses: 0 };
   state.agents.set(extensionId, agent);
   return agent;
 }
 
-/** Who is called now: of the best priority that has somebody free, as the strategy says. */
-export function chosenAgents(board: Board, plan: PhonePlan, queue: Queue, state: QueueState): PlanExtension[] {
+/** In any of its queues: who rests after a call of one is not called by another. */
+const isOccupied = (board: Board, extensionId: string): boolean =>
+  [...(states.get(board)?.values() ?? [])].some(({ agents }) => {
+    const agent = agents.get(extensionId);
+    return agent !== undefined && (agent.state !== "free" || Date.now() < agent.until);
+  });
+
+/** Who is called now: those that have not missed this caller yet, of the best priority that has somebody free, as the strategy says. */
+export function chosenAgents(board: Board, plan: PhonePlan, queue: Queue, state: QueueState, place: Place): PlanExtension[] {
   const isFree = (extensionId: string) => {
     const extension = plan.extensions.find(({ id }) => id === extensionId);
     if (!extension || extension.doNotDisturb || !worksNow(queue, extensionId)) return undefined;
-    const agent = agentOf(state, extensionId);
-    if (agent.state !== "free" || Date.now() < agent.until || board.partiesOf(extensionId).length > 0) return undefined;
+    if (isOccupied(board, extensionId) || board.partiesOf(extensionId).length > 0) return undefined;
     const enabled = new Set(extension.devices.filter((device) => device.enabled).map(({ id }) => id));
     return board.locations.ofExtension(extensionId).some(({ deviceId }) => enabled.has(deviceId)) ? extension : undefined;
   };
@@ -92,8 +104,11 @@ export function chosenAgents(board: Board, plan: PhonePlan, queue: Queue, state:
     const found = isFree(extension);
     return found ? [{ extension: found, priority, agent: agentOf(state, extension) }] : [];
   });
-  const best = Math.min(...free.map(({ priority }) => priority));
-  const able = free.filter(({ priority }) => priority === best);
+  const untried = free.filter(({ extension }) => !place.missedBy.has(extension.id));
+  if (untried.length === 0) place.missedBy.clear();
+  const next = untried.length > 0 ? untried : free;
+  const best = Math.min(...next.map(({ priority }) => priority));
+  const able = next.filter(({ priority }) => priority === best);
   if (able.length === 0) return [];
   const extensions = (list: typeof able) => list.map(({ extension }) => extension);
   switch (queue.strategy) {
@@ -121,7 +136,12 @@ export function chosenAgents(board: Board, plan: PhonePlan, queue: Queue, state:
 export async function offer(
   at: { board: Board; organisationId: string; queue: Queue; state: QueueState; place: Place },
   agents: PlanExtension[],
-  work: { ring(): Promise<Party | undefined>; talk(party: Party): Promise<void> },
+  work: {
+    ring(): Promise<Party | undefined>;
+    talk(party: Party): Promise<void>;
+    /** They ring for a shorter time than agents have: not to answer is no miss. */
+    isShort?: boolean;
+  },
 ): Promise<boolean> {
   const { queue, state, place } = at;
   place.rings = true;
@@ -135,7 +155,10 @@ export async function offer(
     if (!party) return false;
     began = Date.now();
     answeredBy = party.who.extensionId;
-    if (answeredBy) setAgent(at, answeredBy, "talking");
+    if (answeredBy) {
+      agentOf(state, answeredBy).misses = 0;
+      setAgent(at, answeredBy, "talking");
+    }
     for (const { id } of agents) if (id !== answeredBy) rest(at, id, 0);
     await work.talk(party);
     return true;
@@ -146,12 +169,27 @@ export async function offer(
       state.handledMs = [...state.handledMs, Date.now() - began + wrapUpMs].slice(-mostHandled);
       wrapUp(at, answeredBy, wrapUpMs);
     }
-    for (const { id } of agents)
-      if (id !== answeredBy && agentOf(state, id).state === "ringing") rest(at, id, isMissed ? missedMs : 0);
+    for (const { id } of agents) {
+      if (id === answeredBy || agentOf(state, id).state !== "ringing") continue;
+      rest(at, id, isMissed ? missedMs : 0);
+      if (!isMissed) continue;
+      place.missedBy.add(id);
+      if (!work.isShort) missed(at, id);
+    }
   }
 }
 
 type At = Parameters<typeof offer>[0];
+
+/** Who is not at their desk keeps callers waiting: after so many misses they pause, until they say that they are back. */
+function missed(at: At, extensionId: string): void {
+  const agent = agentOf(at.state, extensionId);
+  agent.misses++;
+  const { pauseAfterMisses, id } = at.queue;
+  if (pauseAfterMisses === 0 || agent.misses < pauseAfterMisses) return;
+  agent.misses = 0;
+  write(at.board, async (tx) => void (await setAgentState(tx, id, extensionId, { paused: true, pauseReason: missedReason })));
+}
 
 function wrapUp(at: At, extensionId: string, ms: number): void {
   const agent = agentOf(at.state, extensionId);

@@ -39,6 +39,8 @@ export class Call {
   direction: CallDirection;
   /** Whose permissions hold for calls outside: the caller, or who passed it on. */
   payer: PlanExtension | undefined;
+  /** We have called its subject (callOut.ts): `from` is in whose name. */
+  callsOut = false;
   /** Asked for by code for this call. */
   hideNumber = false;
   readonly startedAt = new Date();
@@ -98,6 +100,11 @@ export class Call {
   get subject(): Party {
     if (!this.theSubject) throw new Error("The call has no subject yet.");
     return this.theSubject;
+  }
+
+  /** With whom those to whom it goes speak: who called, or who was called. */
+  get other(): Who {
+    return this.callsOut && this.theSubject ? this.theSubject.who : this.from;
   }
 
   /** For the parties of this call. */
@@ -198,7 +205,7 @@ export class Call {
     const leg = this.partyLegs.get(party);
     const { end } = party;
     if (end?.cause === "remote_hangup" || end?.cause === "cancelled")
-      this.hungUpBy ??= party === this.theSubject ? "caller" : "called";
+      this.hungUpBy ??= (party === this.theSubject) !== this.callsOut ? "caller" : "called";
     if (party.quality) this.qualities.push(party.quality);
     if (leg) {
       leg.endedAt = new Date().toISOString();

@@ -24,7 +24,7 @@ const againMs = 5 * 60_000;
 const keptMs = 24 * 3600_000;
 
 /** Only who shows a number that can be called. */
-export const canBeCalledBack = (call: Call): boolean => destinationOf(call.plan, call.from.number) !== undefined;
+export const canBeCalledBack = (call: Call): boolean => destinationOf(call.plan, call.other.number) !== undefined;
 
 function destinationOf(plan: PhonePlan, number: string | undefined): Destination | undefined {
   if (number === undefined) return undefined;
@@ -43,7 +43,7 @@ export async function promiseCallback(
   follow: Follow,
   signal: AbortSignal,
 ): Promise<void> {
-  const { board, plan, from } = call;
+  const { board, plan, other: from } = call;
   const number = from.number as string;
   const row: CallbackRow = {
     callId: call.id,
@@ -59,7 +59,7 @@ export async function promiseCallback(
   };
   // Who has been promised it before keeps that place.
   if (await board.database.transaction("system", (tx) => callbackStore.insert(tx, row))) {
-    const kept: Place = { since: place.since, rings: false, notBefore: 0 };
+    const kept: Place = { since: place.since, rings: false, missedBy: new Set(), notBefore: 0 };
     state.waiting.splice(state.waiting.indexOf(place), 1, kept);
     board.track(serve(board, row, kept, follow));
   } else giveUp(state, place);
@@ -75,7 +75,7 @@ export async function resumeCallbacks(board: Board, follow: Follow): Promise<voi
     served.add(systemId);
     for (const row of await board.database.transaction("system", (tx) => callbackStore.list(tx, { systemId }))) {
       if (awaited.get(board)?.has(row.callId)) continue;
-      const place: Place = { since: row.since.getTime(), rings: false, notBefore: row.dueAt.getTime() };
+      const place: Place = { since: row.since.getTime(), rings: false, missedBy: new Set(), notBefore: row.dueAt.getTime() };
       stateOf(board, row.queueId).waiting.push(place);
       board.track(serve(board, row, place, follow));
     }
@@ -125,7 +125,7 @@ async function isDone(board: Board, row: CallbackRow, state: QueueState, place: 
   if (!plan || !queue) return true;
   const isLate = Date.now() - place.since > keptMs;
   if (!isLate) {
-    const agents = isNext(state, place) ? chosenAgents(board, plan, queue, state) : [];
+    const agents = isNext(state, place) ? chosenAgents(board, plan, queue, state, place) : [];
     if (agents.length === 0) return false;
     const came = await attempt({ board, plan, queue, state, place, row }, agents, follow);
     if (came === "no_agent") return false;

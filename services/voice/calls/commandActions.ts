@@ -2,6 +2,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import type { Destination } from "../destinations/contract.ts";
 import type { Board } from "./board.ts";
 import { Call } from "./call.ts";
+import { callOut } from "./callOut.ts";
 import type { CallStartInput, CommandActions } from "./commands.ts";
 import { targetsOf } from "./connect.ts";
 import { follow } from "./destinations.ts";
@@ -20,6 +21,7 @@ const refused = (message: string) => new CloudError("failed_precondition", messa
 export function createCommandActions(board: Board): CommandActions {
   return {
     start: (systemId, input) => startCall(board, systemId, input),
+    callOut: (systemId, input) => callOut(board, systemId, input),
 
     send(call, to) {
       const party = outerParty(call);
@@ -67,7 +69,8 @@ function outerParty(call: Call): Party {
 
 /** Calls an extension, and what it is to be connected with once it answers. @throws CloudError not_found, failed_precondition */
 export async function startCall(board: Board, systemId: string, input: CallStartInput): Promise<{ callId: string }> {
-  const plan = board.plans.of(systemId);
+  // One that was just made is none of the plan of before.
+  const plan = await board.plans.newest(systemId);
   const found = plan?.extensions.find(({ id }) => id === input.extension);
   if (!plan || !found) throw new CloudError("not_found", "There is no such extension.");
   const devices = found.devices.filter(({ id }) => input.device === undefined || id === input.device);

@@ -17,8 +17,8 @@ const bob = await house.account("102", "Bob", { voicemail: { enabled: false } })
 const phoneOfAnn = await house.phone(ann, { toneHz: 440 });
 const phoneOfBob = await house.phone(bob, { toneHz: 620 });
 
-const told: { event: string; call: { id: string; from: string; to: string; talkSeconds: number } }[] = [];
-const asked: { event: string; digits?: string; call: { to: string } }[] = [];
+const told: { event: string; call: { id: string; from: string; to: string; talkSeconds: number; outcome?: string } }[] = [];
+const asked: { event: string; digits?: string; call: { from: string; to: string } }[] = [];
 let answers: object[] = [];
 const program = createServer(async (request, response) => {
   let text = "";
@@ -68,6 +68,45 @@ test("click to call: one's own phone rings, then the other's; recorded on somebo
   const ended = told.find(({ event }) => event === "call.ended")?.call;
   assert.deepEqual([ended?.id, ended?.from, ended?.to], [started["callId"], "101", "102"]);
   assert.ok(Number(ended?.talkSeconds) > 2);
+});
+
+test("an app calls somebody: who answers hears what the program says; busy and no answer are told as well", async () => {
+  for (const phone of [phoneOfAnn, phoneOfBob]) phone.forget();
+  const url = address("/calls");
+  const { application } = await as("owner", "phoneApplicationCreate", { params: within, body: { name: "Reminder", url } });
+  const destination = { kind: "application", id: application.id };
+  const callBob = (more: object = {}) =>
+    as("owner", "outgoingCallStart", { params: within, body: { to: "102", extension: ann.extensionId, destination, ...more } });
+  const endOf = async (id: string) => {
+    const ended = () => told.find(({ event, call }) => event === "call.ended" && call.id === id)?.call;
+    await house.until(() => ended() !== undefined, "the end of the call to be told");
+    return ended();
+  };
+  answers = [[{ verb: "say", text: "Your appointment is tomorrow at nine.", language: "en" }]];
+  asked.length = 0;
+  const { callId } = await callBob();
+  await phoneOfBob.answer();
+  await phoneOfBob.closed();
+  assert.deepEqual(
+    asked.map(({ event, call }) => [event, call.from, call.to]),
+    [["call", "101", "102"]],
+  );
+  const heard = await phoneOfBob.heardFor(1);
+  assert.ok(
+    heard.samples.some((sample) => Math.abs(sample) > 1000),
+    "Bob hears the program",
+  );
+  const answered = await endOf(String(callId));
+  assert.deepEqual([answered?.outcome, answered?.from, answered?.to], ["answered", "101", "102"]);
+  const late = await callBob({ ringSeconds: 5 });
+  await phoneOfBob.next("CALL_INCOMING");
+  assert.equal((await endOf(String(late["callId"])))?.outcome, "missed");
+  const busy = await callBob();
+  await phoneOfBob.next("CALL_INCOMING");
+  await phoneOfBob.hangUp();
+  assert.equal((await endOf(String(busy["callId"])))?.outcome, "busy");
+  await assert.rejects(callBob({ to: "112" }), /neither an extension nor a number/);
+  asked.length = 0;
 });
 
 test("somebody whose phone is not there cannot be called for", async () => {

@@ -4,6 +4,7 @@ import type { CallAction, ConferenceAction } from "../live/contract.ts";
 import type { Command } from "../live/store/commands.ts";
 import type { Board } from "./board.ts";
 import type { Call } from "./call.ts";
+import type { CallOutInput } from "./callOut.ts";
 import { inviteToRoom } from "./inviting.ts";
 import { changeRoom, roomFigures } from "./rooms.ts";
 import { announcementSource, textSource } from "./spoken.ts";
@@ -23,6 +24,7 @@ export interface CallStartInput {
 export interface CommandActions {
   /** Rings the extension, and once somebody has answered there goes on; answers with the call's id when the first phone rings. */
   start(systemId: string, input: CallStartInput): Promise<{ callId: string }>;
+  callOut(systemId: string, input: CallOutInput): Promise<{ callId: string }>;
   /** Whoever is the outer party goes there; the other one is let go. */
   send(call: Call, to: Destination): void;
   record(call: Call, on: boolean): Promise<void>;
@@ -35,6 +37,7 @@ export interface CommandActions {
 export function commandHandler(board: Board, actions: CommandActions): (command: Command) => Promise<Record<string, unknown>> {
   return async ({ kind, input, systemId }) => {
     if (kind === "call_start") return actions.start(systemId, input as unknown as CallStartInput);
+    if (kind === "call_out") return actions.callOut(systemId, input as unknown as CallOutInput);
     if (kind === "conference_get") return { ...(await roomFigures(board, String(input["room"]))) };
     if (kind === "conference_act") {
       const action = input["do"] as ConferenceAction;

@@ -22,7 +22,7 @@ export async function callConference(call: Call, roomId: string, signal: AbortSi
   await subject.answer();
   call.setState("conference");
   const pins = openPins(board.secrets, settings);
-  let isModerator = !isInvited && pins.moderatorPin === undefined && call.from.extensionId !== undefined;
+  let isModerator = !isInvited && pins.moderatorPin === undefined && call.other.extensionId !== undefined;
   if (!isInvited && (pins.pin !== undefined || pins.moderatorPin !== undefined)) {
     const entered = await enter(call, pins, signal);
     if (entered === undefined) return say(call, "goodbye", signal);

@@ -58,21 +58,52 @@ export function targetsOf(call: Call, extension: PlanExtension, headers: HeaderI
       flow: location.flow,
       toward: location.address,
       ...(location.path.length > 0 ? { routes: location.path } : {}),
-      from: fromHeader(call, call.from),
+      from: fromHeader(call, call.other),
       headers,
       profile:
         location.transport === "ws" || location.transport === "wss" ? "webrtc" : location.transport === "tls" ? "srtp" : "rtp",
     }));
 }
 
+/** Somebody who was told that it rings opens a browser, or starts the phone: it rings there as well. Returns what ends that. */
+function joinLater(
+  call: Call,
+  { id, name }: PlanExtension,
+  ringing: readonly Target[],
+  join: (target: Target) => void,
+): () => void {
+  const { board, plan, subject } = call;
+  const placeOf = ({ who, flow }: Target) => `${who.deviceId} ${flow}`;
+  const known = new Set(ringing.map(placeOf));
+  const look = async () => {
+    // A browser has an account of its own since then.
+    const extension = (await board.plans.newest(plan.system.id))?.extensions.find((each) => each.id === id);
+    if (!extension || extension.doNotDisturb) return;
+    for (const target of targetsOf(call, extension)) {
+      if (known.has(placeOf(target)) || target.who.deviceId === subject.who.deviceId) continue;
+      known.add(placeOf(target));
+      join(target);
+    }
+  };
+  const failed = (error: unknown) => board.log.warn({ err: error, call: call.id, extension: name }, "a late phone does not ring");
+  return board.locations.onChange((extensionId) => void (extensionId === id && look().catch(failed)));
+}
+
 /** Rings these for the subject of a call. @throws the reason of `signal` */
 export async function ring(
   call: Call,
   targets: readonly Target[],
-  options: Pick<DialOptions, "ringSeconds"> & Partial<Pick<DialOptions, "caller" | "onRinging" | "quiet" | "followsMoved">>,
+  {
+    extension,
+    ...options
+  }: Pick<DialOptions, "ringSeconds"> &
+    Partial<Pick<DialOptions, "caller" | "onRinging" | "quiet" | "followsMoved" | "waits">> & {
+      /** Whose phones these are: those that it registers while it rings ring too. */
+      extension?: PlanExtension;
+    },
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const extensionIds = targets.flatMap(({ who }) => who.extensionId ?? []);
+  const extensionIds = [...targets.flatMap(({ who }) => who.extensionId ?? []), ...(extension ? [extension.id] : [])];
   for (const id of extensionIds) call.extensionIds.add(id);
   const before = new Set(call.parties);
   const [first] = targets;
@@ -88,6 +119,7 @@ export async function ring(
       ringback: ringback(call.plan),
       events: call.partyEvents,
       onParty: (party) => call.add(party, party.who.trunkId ? "trunk" : "extension"),
+      ...(extension ? { joining: (join) => joinLater(call, extension, targets, join) } : {}),
       ...(extensionIds.length > 0 ? { offerPickup: (take) => call.board.ringing.offer(extensionIds, take) } : {}),
       ...options,
     },

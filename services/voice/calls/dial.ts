@@ -55,6 +55,10 @@ export interface DialOptions {
   events: PartyEvents;
   /** A call that another phone takes (pickup): called at the start, with what takes it. Returns what ends the offer. */
   offerPickup?(take: (by: Party) => void): () => void;
+  /** Called at the start, with what rings one more of them. Returns what ends that. */
+  joining?(ring: (target: Target) => void): () => void;
+  /** Somebody may come who is not there yet: it rings though no phone does. */
+  waits?: boolean;
   onRinging?(party: Party): void;
   /** A phone is called. */
   onParty?(party: Party): void;
@@ -70,47 +74,84 @@ export async function dial(targets: readonly Target[], options: DialOptions, sig
   const endPickup = options.offerPickup?.((by) => taken.resolve({ party: by }));
   const hearing = new CallerHears(options.quiet ? undefined : caller, options.ringback, targets.length === 1);
   const stop = new AbortController();
+  const ends = new Ends(options.followsMoved === true, options.waits === true);
+  const ring = (target: Target) => {
+    if (stop.signal.aborted) return;
+    const attempt = new Attempt(target, options, hearing, stop.signal);
+    attempts.push(attempt);
+    ends.add(attempt);
+  };
   let answered: Party | undefined;
+  let endJoining: (() => void) | undefined;
   try {
-    for (const target of targets) attempts.push(new Attempt(target, options, hearing, stop.signal));
+    for (const target of targets) ring(target);
+    ends.begin();
+    endJoining = options.joining?.(ring);
+    if (options.waits && targets.length === 0) hearing.ringing();
     const late = pause(options.ringSeconds * 1000, stop.signal).then(
       (): Dialled => ({ party: undefined, why: "no_answer", status: 480 }),
     );
     late.catch(() => {});
-    const first = firstAnswer(attempts, options.followsMoved === true);
-    const result = await unless(signal, Promise.race([taken.promise, late, first]));
+    const result = await unless(signal, Promise.race([taken.promise, late, ends.first]));
     answered = result.party;
     return result;
   } finally {
     // With a reason: without one an error is made, with all of the stack.
     stop.abort(Left.gone);
     endPickup?.();
+    endJoining?.();
     hearing.end();
     for (const attempt of attempts)
       if (attempt.party !== answered || answered === undefined) attempt.cancel(answered && elsewhere);
   }
 }
 
-/** The first that answers, or the most telling reason when none does. */
-async function firstAnswer(attempts: Attempt[], followsMoved: boolean): Promise<Dialled> {
-  const { promise, resolve } = Promise.withResolvers<Dialled>();
-  const reasons: Extract<Dialled, { party: undefined }>[] = [];
-  const one = async (attempt: Attempt) => {
-    const end = await attempt.end;
-    if (end.party) return resolve(end);
-    reasons.push(end);
-    // RFC 3261 section 16.7: nobody anywhere wants this call.
-    if (end.status >= 600 || (followsMoved && end.moved)) resolve(end);
-    if (reasons.length === attempts.length) resolve(mostTelling(reasons));
-  };
-  for (const attempt of attempts) void one(attempt);
-  if (attempts.length === 0) resolve({ party: undefined, why: "unreachable", status: 480 });
-  return promise;
+/** How those that ring end: the first that answers, or the most telling reason when none does. */
+class Ends {
+  readonly first: Promise<Dialled>;
+  private readonly resolve: (end: Dialled) => void;
+  private readonly reasons: Extract<Dialled, { party: undefined }>[] = [];
+  private readonly followsMoved: boolean;
+  private readonly waits: boolean;
+  private running = 0;
+  /** All that are there at the start have been added. */
+  private begun = false;
+
+  constructor(followsMoved: boolean, waits: boolean) {
+    const { promise, resolve } = Promise.withResolvers<Dialled>();
+    this.first = promise;
+    this.resolve = resolve;
+    this.followsMoved = followsMoved;
+    this.waits = waits;
+  }
+
+  add(attempt: Attempt): void {
+    this.running++;
+    void attempt.end.then((end) => {
+      this.running--;
+      if (end.party) return this.resolve(end);
+      this.reasons.push(end);
+      // RFC 3261 section 16.7: nobody anywhere wants this call.
+      if (end.status >= 600 || (this.followsMoved && end.moved)) this.resolve(end);
+      this.look();
+    });
+  }
+
+  begin(): void {
+    this.begun = true;
+    this.look();
+  }
+
+  private look(): void {
+    const nobody = this.reasons.every(({ why }) => why === "unreachable");
+    if (!this.begun || this.running > 0 || (this.waits && nobody)) return;
+    this.resolve(mostTelling(this.reasons) ?? { party: undefined, why: "unreachable", status: 480 });
+  }
 }
 
 const telling: Unanswered[] = ["declined", "busy", "no_answer", "failed", "not_found", "unreachable"];
-const mostTelling = (reasons: Extract<Dialled, { party: undefined }>[]) =>
-  reasons.toSorted((a, b) => telling.indexOf(a.why) - telling.indexOf(b.why))[0] as Dialled;
+const mostTelling = (reasons: Extract<Dialled, { party: undefined }>[]): Dialled | undefined =>
+  reasons.toSorted((a, b) => telling.indexOf(a.why) - telling.indexOf(b.why))[0];
 
 /** By their q (RFC 3261 section 20.10); without one it is 1. */
 const bestFirst = (contacts: readonly NameAddress[]): SipUri[] =>

@@ -1,10 +1,10 @@
-import type { Destination } from "../destinations/contract.ts";
+import type { Destination, PhoneLanguage } from "../destinations/contract.ts";
 import type { PlanExtension } from "../plan.ts";
 import type { Saying } from "../prompts/say.ts";
 import { greetingStore } from "../records/store/voicemails.ts";
 import type { Call } from "./call.ts";
 import { anyKey, ask, say } from "./say.ts";
-import { audioFile } from "./spoken.ts";
+import { audioFile, textSource } from "./spoken.ts";
 
 /** Letters of the keys (ITU-T E.161; the Ukrainian ones as ETSI ES 202 130 has them), from key 2 on. */
 const keys = ["abcабвгґ", "defдеєжз", "ghiиіїйкл", "jklмноп", "mnoрсту", "pqrsфхцч", "tuvшщ", "wxyzьюя"];
@@ -71,9 +71,15 @@ async function offer(call: Call, found: PlanExtension[], signal: AbortSignal): P
   return undefined;
 }
 
-/** As they have said it themselves, else their number. */
-async function nameOf(call: Call, extension: PlanExtension): Promise<Saying[]> {
+/** Letters that the voice of another language would spell. */
+const languageOf = (name: string, spoken: PhoneLanguage): PhoneLanguage =>
+  /\p{Script=Cyrillic}/u.test(name) ? "uk" : spoken === "uk" ? "en" : spoken;
+
+/** As they have said it themselves, else as it is written; their number where texts cannot be spoken. */
+export async function nameOf(call: Call, extension: PlanExtension): Promise<Saying[]> {
   const name = await call.board.database.transaction("system", (tx) => greetingStore.find(tx, extension.id, "name"));
   const file = name && (await audioFile(call.board, name.audioId));
-  return file === undefined ? ["extension", { digits: extension.number }] : [{ file }];
+  if (file !== undefined) return [{ file }];
+  const spoken = await textSource(call, extension.name, languageOf(extension.name, call.language));
+  return "file" in spoken ? [{ file: spoken.file }] : ["extension", { digits: extension.number }];
 }

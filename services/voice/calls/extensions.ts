@@ -1,6 +1,8 @@
 import type { Destination } from "../destinations/contract.ts";
 import type { PlanExtension } from "../plan.ts";
+import { pushStore } from "../push/store.ts";
 import type { SipUri } from "../sip/ports.ts";
+import { unless } from "./abort.ts";
 import type { Call } from "./call.ts";
 import { connect, instead, ring, targetsOf } from "./connect.ts";
 import { normal } from "./inbound.ts";
@@ -32,11 +34,13 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
     return goOn(call, extension.id, forwarding.busy);
   }
   const targets = targetsOf(call, extension).filter(({ who }) => who.deviceId !== call.subject.who.deviceId);
-  if (targets.length === 0) {
+  // Browsers without a tab have no registration: whoever is told there has the time that it rings to come.
+  const waits = targets.length === 0 && (await isToldByPush(call, extension.id, signal));
+  if (targets.length === 0 && !waits) {
     call.refuse(480, "missed", "No phone of the extension is registered.");
     return goOn(call, extension.id, forwarding.unreachable);
   }
-  const result = await ring(call, targets, { ringSeconds: extension.ringSeconds, followsMoved: true }, signal);
+  const result = await ring(call, targets, { ringSeconds: extension.ringSeconds, followsMoved: true, extension, waits }, signal);
   if (result.party) {
     await connect(call, result.party, signal);
     return undefined;
@@ -67,6 +71,12 @@ export async function callExtension(call: Call, extensionId: string, signal: Abo
 /** People write numbers as they dial them. */
 const isBlockedBy = ({ blockedCallers }: PlanExtension, caller: string | undefined, country: string): boolean =>
   caller !== undefined && blockedCallers.some((each) => each === caller || normal(each, country) === caller);
+
+const isToldByPush = (call: Call, extensionId: string, signal: AbortSignal): Promise<boolean> =>
+  unless(
+    signal,
+    call.board.database.transaction("system", (tx) => pushStore.reaches(tx, extensionId)),
+  );
 
 /**
  * Where a phone sends its caller by 302, once for each extension: as if the extension forwarded there, so what it may call holds, and what the phone

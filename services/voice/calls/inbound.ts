@@ -1,7 +1,9 @@
+import type { Database } from "../../../kernel/db/database.ts";
 import type { PhonePlan, PlanNumber, PlanTrunk } from "../plan.ts";
 import type { SipRequest } from "../sip/ports.ts";
 import { parseNameAddress } from "../sip/uri.ts";
 import type { CallStart } from "./call.ts";
+import { contactOf } from "./contacts.ts";
 import { isBlocked } from "./outbound.ts";
 import { forPeople, outsideNumber } from "./outside.ts";
 
@@ -47,6 +49,14 @@ export function readInbound(request: SipRequest, plan: PhonePlan, trunk: PlanTru
     number,
     blocked: rule?.action,
   };
+}
+
+/** Many providers tell no name: the phone book may know whose number it is. */
+export async function nameByContact(database: Database, { start }: Inbound): Promise<void> {
+  const { from, plan } = start;
+  if (from.number === undefined || from.name !== forPeople(from.number, plan.system.country)) return;
+  const name = await contactOf(database, plan, from.number);
+  if (name !== undefined) start.from = { ...from, name };
 }
 
 /** Registered at a provider the Request-URI is our contact: the number is in one of the others. */

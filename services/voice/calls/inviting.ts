@@ -11,6 +11,7 @@ import { outsideNumber } from "./outside.ts";
 import { ringback } from "./sounds.ts";
 
 const refused = (message: string) => new CloudError("failed_precondition", message);
+export const noPhoneOf = (number: string): CloudError => refused(`No phone of ${number} is registered.`);
 const ringSeconds = 60;
 
 /** Calls somebody into a conference room, who comes in without a PIN. @throws CloudError not_found, failed_precondition */
@@ -31,7 +32,7 @@ export async function inviteToRoom(
     to: { number },
   });
   const targets = await targetsTo(call, number);
-  if (targets.length === 0) throw refused(`No phone of ${number} is registered.`);
+  if (targets.length === 0) throw noPhoneOf(number);
   const rings = Promise.withResolvers<void>();
   const ringing = dial(
     targets,
@@ -55,8 +56,8 @@ export async function inviteToRoom(
   if (!(await Promise.race([rings.promise.then(() => true), ringing]))) throw refused(`${number} does not take the call.`);
 }
 
-/** @throws CloudError failed_precondition */
-async function targetsTo(call: Call, dialled: string): Promise<Target[]> {
+/** Phones of an extension, or a number outside if it may be called. @throws CloudError failed_precondition */
+export async function targetsTo(call: Call, dialled: string): Promise<Target[]> {
   const to = dialledDestination(call.plan, dialled);
   if (to?.kind === "extension") {
     const extension = call.extension(to.id);
@@ -65,7 +66,7 @@ async function targetsTo(call: Call, dialled: string): Promise<Target[]> {
     return targetsOf(call, extension);
   }
   const number = to?.kind === "number" ? outsideNumber(to.number, call.plan.system.country) : undefined;
-  if (!number) throw refused(`${dialled} is neither an extension nor a number outside that can be invited.`);
+  if (!number) throw refused(`${dialled} is neither an extension nor a number outside that can be called.`);
   const targets = await targetsOutside(call, number);
   if ("reason" in targets) throw refused(targets.reason);
   return targets;

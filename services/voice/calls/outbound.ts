@@ -4,6 +4,7 @@ import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
 import { cannotPay, chargeOf, limitOf } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
+import { contactOf } from "./contacts.ts";
 import { type Dialled, type Target, triesNext } from "./dial.ts";
 import { raiseAlarm } from "./emergency.ts";
 import { isWithin } from "./hours.ts";
@@ -26,6 +27,7 @@ export async function callOutside(call: Call, number: Outside, signal: AbortSign
   call.to = { number: number.e164 };
   call.country = number.country;
   call.makeOutbound();
+  if (!number.emergency) call.to.name = await contactOf(call.board.database, call.plan, number.e164);
   if (number.emergency) raiseAlarm(call, number.e164);
   const no = number.emergency ? undefined : await whyNot(call, number);
   if (no?.limit) call.board.limitReached(call, no.limit);
@@ -101,6 +103,9 @@ export async function targetsOutside(call: Call, found: OutsideNumber): Promise<
 }
 
 async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
+  // In the name of a number nobody's permissions hold: a program must not spend what no extension may.
+  if (call.callsOut && !call.payer && number.kind === "premium")
+    return { reason: "Only extensions that may make premium calls make them.", phrase: "not_allowed" };
   if (call.payer && !call.payer.permissions[number.kind])
     return { reason: `The extension may not make ${number.kind} calls.`, phrase: "not_allowed" };
   const no = forbidden(call, number);

@@ -157,6 +157,49 @@ test("a trunk by its address: the number is shown as people of the called countr
   );
 });
 
+test("an app calls a number outside in the name of a number: it is shown, and what it costs is charged", async () => {
+  forget();
+  const announcement = await add(here, "announcementCreate", { name: "Reminder", text: { en: "Your order has arrived." } });
+  const { callId } = await add(here, "outgoingCallStart", {
+    ...{ to: "00380441234567", phoneNumber: ourNumber["id"] },
+    destination: { kind: "announcement", id: announcement["id"] },
+  });
+  const rang = await atZoe.next("CALL_INCOMING");
+  assert.match(rang.peeruri ?? "", /\+33199001122@/);
+  await atZoe.command("accept");
+  await atZoe.closed();
+  assert.ok(
+    (await atZoe.heardFor(1)).samples.some((sample) => Math.abs(sample) > 1000),
+    "who was called hears it",
+  );
+  const { id, direction, fromNumber, toNumber, outcome, price } = await newest(here, ++made);
+  assert.deepEqual(
+    { id, direction, fromNumber, toNumber, outcome, price },
+    { id: callId, direction: "outbound", fromNumber: ours, toNumber: theirs, outcome: "answered", price: "0.06" },
+  );
+});
+
+test("a contact of the phone book is shown by name when it calls and when it is called", async () => {
+  forget();
+  const contact = await add(here, "phoneContactCreate", {
+    name: "Zoe",
+    company: "Mriya",
+    numbers: [{ kind: "work", number: theirs }],
+  });
+  await atZoe.dial("0033199001122");
+  const rang = await atAnn.next("CALL_INCOMING");
+  assert.equal((rang as Json)["peerdisplayname"], "Zoe (Mriya)");
+  await atZoe.hangUp();
+  await atZoe.closed();
+  assert.equal((await newest(here, ++made))["fromName"], "Zoe (Mriya)");
+  await atAnn.dial("00380441234567");
+  await atZoe.next("CALL_INCOMING");
+  await atAnn.hangUp();
+  await atAnn.closed();
+  assert.equal((await newest(here, ++made))["toName"], "Zoe (Mriya)");
+  await here.office.as("owner", "phoneContactDelete", { params: { phoneContact: contact["id"] } });
+});
+
 test("a carrier that is not there or takes no calls: the next one carries it; the cheapest first; a full one is left out; none is left: the caller hears why", async () => {
   forget();
   const answers = { status: 503 };

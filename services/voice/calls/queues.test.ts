@@ -112,7 +112,8 @@ test("agents log in by code and by API; each strategy decides who rings", async 
 });
 
 test("who does not answer is passed over; who pauses, rests or has logged out does not ring", async () => {
-  await change({ strategy: "in_order", ringSeconds: 3, wrapUpSeconds: 600, agents: agentsOf(bob, carol, eve) });
+  const misses = { pauseAfterMisses: 1 };
+  await change({ strategy: "in_order", ringSeconds: 3, wrapUpSeconds: 600, agents: agentsOf(bob, carol, eve), ...misses });
   await ringing(102);
   await atCarol.next("CALL_INCOMING");
   await atBob.closed();
@@ -120,7 +121,11 @@ test("who does not answer is passed over; who pauses, rests or has logged out do
   await atCarol.established();
   await atCarol.hangUp();
   await atAnn.closed();
-  await untilAgents({ 102: "free", 103: "wrap_up", 104: "free" }, "the rest after a call");
+  await untilAgents({ 102: "paused", 103: "wrap_up", 104: "free" }, "the rest after a call, and the pause after a miss");
+  const why = (await live())["agents"].find(({ number }: Json) => number === "102").pauseReason;
+  assert.equal(why, "missed_calls");
+  await change({ pauseAfterMisses: 3 });
+  await state(bob, { paused: false });
 
   forget();
   await atBob.dial("*47");

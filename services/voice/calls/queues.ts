@@ -56,7 +56,7 @@ export async function callQueue(
   if (state.waiting.length >= queue.maxWaiting) return queue.overflow;
   await subject.answer();
   call.setState("queued");
-  const place: Place = { since: Date.now(), rings: false, notBefore: 0 };
+  const place: Place = { since: Date.now(), rings: false, missedBy: new Set(), notBefore: 0 };
   state.waiting.push(place);
   const hold = new HoldMusic(call, await heldMusic(call, queue.music));
   const waiting: Waiting = { call, state, place, hold, wantsCallback: false };
@@ -97,7 +97,7 @@ async function wait(waiting: Waiting, first: Queue, follow: Follow, signal: Abor
     const leftMs = queue.maxWaitSeconds * 1000 - (Date.now() - place.since);
     if (leftMs <= 0) return queue.overflow;
     if (queue.leaveWhenEmpty && !queue.agents.some(({ extension }) => worksNow(queue, extension))) return queue.overflow;
-    const agents = isNext(state, place) ? chosenAgents(call.board, planNow(call), queue, state) : [];
+    const agents = isNext(state, place) ? chosenAgents(call.board, planNow(call), queue, state, place) : [];
     if (agents.length > 0) {
       hold.start();
       if (await offerCaller(waiting, queue, agents, leftMs, signal)) return undefined;
@@ -143,6 +143,7 @@ function offerCaller(
       const targets = agents.flatMap((extension) => targetsOf(call, extension));
       return (await ring(call, targets, { ringSeconds, quiet: true }, signal)).party;
     },
+    isShort: ringSeconds < queue.ringSeconds,
     async talk(party) {
       giveUp(state, place);
       await hold.stop();

@@ -191,9 +191,9 @@ const changesOf = (calls: readonly { organisationId: string; projectId: string; 
 
 /** What webhooks are told of a call that is over. */
 function endOf(record: CallRowWithLegs): News[] {
-  const { id, direction, outcome, fromNumber, fromName, toNumber, toName, queueId, waitSeconds, talkSeconds } = record;
+  const { id, direction, outcome, reason, fromNumber, fromName, toNumber, toName, queueId, waitSeconds, talkSeconds } = record;
   const call = {
-    ...{ id, direction, outcome, from: fromNumber, fromName, to: toNumber, toName, queueId, waitSeconds, talkSeconds },
+    ...{ id, direction, outcome, reason, from: fromNumber, fromName, to: toNumber, toName, queueId, waitSeconds, talkSeconds },
     startedAt: record.startedAt.toISOString(),
     answeredAt: record.answeredAt?.toISOString() ?? null,
     endedAt: record.endedAt.toISOString(),

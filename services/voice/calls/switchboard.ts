@@ -14,7 +14,7 @@ import { Call } from "./call.ts";
 import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
 import { follow } from "./destinations.ts";
-import { readInbound } from "./inbound.ts";
+import { nameByContact, readInbound } from "./inbound.ts";
 import { openLimitAlerts } from "./limitAlerts.ts";
 import { outsideNumber } from "./outside.ts";
 import { Party } from "./party.ts";
@@ -158,13 +158,15 @@ export async function createSwitchboard(parts: {
   }
 
   async function fromTrunk(incoming: IncomingCall, plan: PhonePlan, trunk: PlanTrunk): Promise<void> {
-    const { start, number, blocked } = readInbound(incoming.request, plan, trunk);
+    const inbound = readInbound(incoming.request, plan, trunk);
+    const { start, number, blocked } = inbound;
     const used = outsideNow(calls, plan.system.id);
     const isFull = trunk.maxCalls !== null && (used.get(trunk.id) ?? 0) >= trunk.maxCalls;
     if (isFull || sumOfCalls(used) >= plan.system.limits.maxExternalCalls) {
       incoming.reject(503, { headers: { "Retry-After": "10" } });
       return;
     }
+    await nameByContact(parts.database, inbound);
     const call = new Call(board, start);
     call.namePrefix = number?.callerNamePrefix ?? "";
     call.country = outsideNumber(start.from.number ?? "", plan.system.country)?.country;

@@ -121,7 +121,8 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
   const host = trunk.host.includes(":") && !trunk.host.startsWith("[") ? `[${trunk.host}]` : trunk.host;
   const port = trunk.port === null ? "" : `:${trunk.port}`;
   const transport = transportOf(trunk);
-  const who: Who = { number: number.e164, name: undefined, trunkId: trunk.id, trunkName: trunk.name };
+  const name = call.to.number === number.e164 ? call.to.name : undefined;
+  const who: Who = { number: number.e164, name, trunkId: trunk.id, trunkName: trunk.name };
   return {
     who,
     target: `sip:${dialledAt(trunk, number, country)}@${host}${port}${transport}`,

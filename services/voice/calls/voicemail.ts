@@ -66,8 +66,8 @@ async function keep(call: Call, extension: PlanExtension, { file, ms, talkedMs }
     if (talkedMs < shortestMs) return false;
     await saveVoicemail(call.board.database, systemOf(call), {
       extensionId: extension.id as Id<"extension">,
-      fromNumber: call.from.number ?? "anonymous",
-      ...(call.from.name === undefined ? {} : { fromName: call.from.name }),
+      fromNumber: call.other.number ?? "anonymous",
+      ...(call.other.name === undefined ? {} : { fromName: call.other.name }),
       callId: call.id,
       file: { path: file, milliseconds: ms },
     });

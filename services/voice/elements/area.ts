@@ -47,7 +47,8 @@ const directoryHandlers = (): Pick<Handlers, "phoneDirectoryList"> => ({
       rows,
       query.limit,
       ({ doNotDisturb: _, ...row }) => ({ ...row, presence: presences.get(row.id)?.presence }) as never,
-      (row) => [row.name, row.id],
+      // A contact has several numbers.
+      (row) => [row.name, `${row.id} ${row.number}`],
     );
   },
 });

@@ -280,7 +280,7 @@ const agentChange = z.object({
 });
 
 export const directoryEntry = z.object({
-  kind: z.enum(["extension", "ringGroup", "callQueue", "phoneMenu", "conferenceRoom", "pagingGroup", "speedDial"]),
+  kind: z.enum(["extension", "ringGroup", "callQueue", "phoneMenu", "conferenceRoom", "pagingGroup", "speedDial", "contact"]),
   id: z.string(),
   name: z.string(),
   number: z.string(),

@@ -3,6 +3,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import { notFound } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { StreamContext } from "../../../kernel/service.ts";
+import { checkReferences } from "../elements/references.ts";
 import { agentStore } from "../elements/store/agents.ts";
 import { elementStore } from "../elements/store/elements.ts";
 import { extensionStore } from "../extensions/store.ts";
@@ -16,7 +17,13 @@ import { presenceStore } from "./store/presence.ts";
 
 type CallRoutes = Pick<
   typeof liveRoutes,
-  "activeCallList" | "activeCallAct" | "callStart" | "myCallStart" | "extensionPresenceList" | "queueLiveGet"
+  | "activeCallList"
+  | "activeCallAct"
+  | "callStart"
+  | "outgoingCallStart"
+  | "myCallStart"
+  | "extensionPresenceList"
+  | "queueLiveGet"
 >;
 
 const mostAgents = 200;
@@ -46,8 +53,9 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
     context: StreamContext,
     system: { id: string; organisationId: string; projectId: string; name: string },
     input: Record<string, unknown>,
+    kind: "call_start" | "call_out" = "call_start",
   ): Promise<{ callId: string }> {
-    const answer = await commands.ask({ systemId: system.id, organisationId: system.organisationId, kind: "call_start", input });
+    const answer = await commands.ask({ systemId: system.id, organisationId: system.organisationId, kind, input });
     const callId = String(answer["callId"]);
     await context.transaction(async (tx) =>
       context.audit(tx, { ...subjectOf("phoneSystem", system, system.name), after: { ...input, callId } }),
@@ -110,6 +118,16 @@ export function createCallsNow(parts: VoiceParts, commands: CommandLine): Area<C
           return opened;
         });
         return start(context, system, body);
+      },
+
+      async outgoingCallStart(context, { params, body }) {
+        const system = await context.transaction(async (tx) => {
+          const opened = await openSystem({ authorize: context.authorize, tx }, params.phoneSystem);
+          const { extension, phoneNumber, destination } = body;
+          await checkReferences(tx, opened.id, { extension, phoneNumber, destination });
+          return opened;
+        });
+        return start(context, system, body, "call_out");
       },
 
       async myCallStart(context, { body }) {

@@ -255,6 +255,38 @@ export const liveRoutes = {
     errors: ["not_found", "failed_precondition", "deadline_exceeded"],
     stream: {},
   }),
+  outgoingCallStart: route({
+    method: "POST",
+    path: "/v1/phone-systems/{phoneSystem}/outgoing-calls",
+    summary: "Call somebody, and give the answered call to a program or another destination",
+    description:
+      "For reminders, codes, alarms: a number outside or an extension is called, and whoever answers goes to the destination, such as an application, which says what they hear. " +
+      "Answers once it is dialled; what comes of it is told by the webhooks `call.answered` and `call.ended` (with `outcome` answered, busy, missed, refused or failed), and stands in the history of calls. " +
+      "An extension's phones ring as they are, without its forwarding and voicemail.",
+    permission: "voice.outgoing_call.start",
+    roles: ["editor"],
+    params: bySystem,
+    body: z
+      .object({
+        to: dialled,
+        extension: id("extension")
+          .optional()
+          .describe("In whose name: what it may call holds, and the number is shown that it shows."),
+        phoneNumber: id("phoneNumber")
+          .optional()
+          .describe("In place of an extension: a number of the phone system, which is shown. It calls no premium numbers."),
+        destination: destination.describe("Where whoever answers goes."),
+        ringSeconds: z.int().min(5).max(120).default(45),
+      })
+      .refine(
+        ({ extension, phoneNumber }) => (extension === undefined) !== (phoneNumber === undefined),
+        "Give either an extension or a number in whose name the call goes.",
+      ),
+    response: startedCall,
+    status: 201,
+    errors: ["not_found", "failed_precondition", "deadline_exceeded"],
+    stream: {},
+  }),
   myCallStart: route({
     method: "POST",
     path: "/v1/my/started-calls",

@@ -84,7 +84,7 @@ test("a browser subscribes; a call and a missed call are told, signed and sealed
   await pushing.round(signal);
   assert.equal(got.length, 1, "the same browser twice is one");
   const first = got[0] as (typeof got)[number];
-  assert.deepEqual(opened(first.body), { kind: "ringing", call: "cal_1", title: "Taras", body: "дзвонить" });
+  assert.deepEqual(opened(first.body), { kind: "ringing", extension, call: "cal_1", title: "Taras", body: "дзвонить" });
   assert.equal(first.headers["ttl"], "30");
   const { publicKey } = (await call("myPhonePushKeyGet")).body;
   checkVapid(String(first.headers.authorization), publicKey);
@@ -93,6 +93,7 @@ test("a browser subscribes; a call and a missed call are told, signed and sealed
   await pushing.round(signal);
   assert.deepEqual(opened((got[1] as (typeof got)[number]).body), {
     kind: "missed",
+    extension,
     call: "cal_1",
     title: "+380441234567",
     body: "Пропущений дзвінок",

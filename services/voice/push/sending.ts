@@ -17,8 +17,9 @@ const words: Record<PushLanguage, Record<PushNotice["kind"] | "hidden", string>>
 };
 
 /** What the service worker shows (console/public/sw.js). */
-const shownOf = ({ kind, callId, from, fromName }: PushNotice, language: PushLanguage) => ({
+const shownOf = ({ notice: { kind, callId, from, fromName }, language, extensionId }: DuePush) => ({
   kind,
+  extension: extensionId,
   call: callId,
   title: fromName ?? (from === "anonymous" ? words[language].hidden : from),
   body: words[language][kind],
@@ -65,16 +66,12 @@ export function createPushing({
       const { default: webPush } = await import("web-push");
       const subscription = JSON.parse(secrets.decrypt(pushPurpose(due.subscriptionId), due.subscription).toString());
       const { hostname } = new URL(publicUrl);
-      const { endpoint, headers, body } = webPush.generateRequestDetails(
-        subscription,
-        JSON.stringify(shownOf(due.notice, due.language)),
-        {
-          vapidDetails: { subject: `mailto:postmaster@${hostname}`, ...(await keys()) },
-          TTL: lastsSeconds[due.notice.kind],
-          urgency: "high",
-          topic: createHash("sha256").update(due.notice.callId).digest("base64url").slice(0, 32),
-        },
-      );
+      const { endpoint, headers, body } = webPush.generateRequestDetails(subscription, JSON.stringify(shownOf(due)), {
+        vapidDetails: { subject: `mailto:postmaster@${hostname}`, ...(await keys()) },
+        TTL: lastsSeconds[due.notice.kind],
+        urgency: "high",
+        topic: createHash("sha256").update(due.notice.callId).digest("base64url").slice(0, 32),
+      });
       return await postOnce({
         url: endpoint,
         headers: headers as Record<string, string>,

@@ -29,6 +29,7 @@ export interface SubscriptionRow {
 export interface DuePush {
   id: string;
   subscriptionId: string;
+  extensionId: string;
   subscription: Buffer;
   language: PushLanguage;
   notice: PushNotice;
@@ -68,6 +69,14 @@ export const pushStore = {
     await tx.sql`delete from voice.push_subscriptions where id = ${id}`;
   },
 
+  /** Whether a browser of whoever has the extension now is told of its calls. */
+  async reaches(tx: Tx, extensionId: string): Promise<boolean> {
+    const rows =
+      await tx.sql`select 1 from voice.push_subscriptions s join voice.extensions e on e.id = s.extension_id and e.user_id = s.user_id
+      where s.extension_id = ${extensionId} limit 1`;
+    return rows.length > 0;
+  },
+
   /** In the transaction of what it tells of: to the browsers of whoever has these extensions now. */
   async tell(tx: Tx, extensionIds: readonly string[], notice: PushNotice): Promise<void> {
     if (extensionIds.length === 0) return;
@@ -84,7 +93,7 @@ export const pushStore = {
       update voice.pushes set due_at = now() + make_interval(secs => ${heldSeconds}), attempts = attempts + 1 where id in (
         select id from voice.pushes where due_at <= now() order by due_at limit ${limit} for update skip locked)
       returning id, subscription_id, notice, attempts, created_at)
-    select t.id::text, t.subscription_id as "subscriptionId", s.subscription, s.language, t.notice, t.attempts,
+    select t.id::text, t.subscription_id as "subscriptionId", s.extension_id as "extensionId", s.subscription, s.language, t.notice, t.attempts,
       extract(epoch from now() - t.created_at)::float8 as "ageSeconds"
     from taken t join voice.push_subscriptions s on s.id = t.subscription_id`,
   async done(tx: Tx, id: string): Promise<void> {

@@ -35,7 +35,7 @@ function field(value: string | number | undefined): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-const line = (values: readonly (string | number | undefined)[]): string => `${values.map(field).join(",")}\r\n`;
+export const csvLineOf = (values: readonly (string | number | undefined)[]): string => `${values.map(field).join(",")}\r\n`;
 
-export const csvHead = (): string => line(Object.keys(columns));
-export const csvLine = (call: PhoneCall): string => line(Object.values(columns).map((value) => value(call)));
+export const csvHead = (): string => csvLineOf(Object.keys(columns));
+export const csvLine = (call: PhoneCall): string => csvLineOf(Object.values(columns).map((value) => value(call)));

@@ -18,8 +18,8 @@ export interface Locations {
   all(): Location[];
   /** Called with those of a phone system that another process has from now on. */
   onLeft(listener: (locations: Location[]) => void): void;
-  /** Called with the extension when it gained or lost a device. */
-  onChange(listener: (extensionId: string) => void): void;
+  /** Called with the extension when it gained or lost a device. Returns what ends that. */
+  onChange(listener: (extensionId: string) => void): () => void;
   /** Called with phone systems whose rows say now that devices came, went, or are another's. */
   onWritten(listener: (systemIds: ReadonlySet<string>) => void): void;
   close(): void;
@@ -36,7 +36,7 @@ export async function openLocations(
   const byId = new Map<string, Location>();
   const byExtension = new Map<string, Set<Location>>();
   const flows = new Map<string, Set<Location>>();
-  const listeners: ((extensionId: string) => void)[] = [];
+  const listeners = new Set<(extensionId: string) => void>();
   const writtenListeners: ((systemIds: ReadonlySet<string>) => void)[] = [];
   const leftListeners: ((locations: Location[]) => void)[] = [];
 
@@ -182,7 +182,10 @@ export async function openLocations(
         .catch((error) => log.warn({ err: error }, "whose phone it is now is not written down; its next registration tells"));
     },
     all: () => [...byId.values()].filter(holds),
-    onChange: (listener) => void listeners.push(listener),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     onWritten: (listener) => void writtenListeners.push(listener),
     onLeft: (listener) => void leftListeners.push(listener),
     close: () => clearInterval(sweep),

@@ -165,6 +165,36 @@ export const trunkRoutes = {
     status: 201,
     errors: ["not_found", "already_exists", "failed_precondition", "invalid_argument", "quota_exceeded"],
   }),
+  phoneNumberBlockCreate: route({
+    method: "POST",
+    path: "/v1/phone-systems/{phoneSystem}/number-blocks",
+    summary: "Add a block of numbers that follow each other",
+    description:
+      "For direct dialling in: each number is one of its own afterwards. Those that the phone system has already stay as they are.",
+    permission: "voice.phone_number_block.create",
+    roles: ["editor"],
+    params: bySystem,
+    body: z.object({
+      first: z.string().trim().min(3).max(30).describe("The first number, as people write it, or with + and country code."),
+      count: z.int().min(1).max(1000),
+      ...numberSettings.partial().shape,
+      destination,
+      extensionDigits: z
+        .int()
+        .min(2)
+        .max(8)
+        .optional()
+        .describe("A number whose last digits, so many, are those of an extension leads there; the others to the destination."),
+    }),
+    response: z.object({
+      first: e164,
+      last: e164,
+      created: z.int(),
+      toExtensions: z.int().describe("How many of them lead to an extension by their last digits."),
+    }),
+    status: 201,
+    errors: ["not_found", "failed_precondition", "invalid_argument", "quota_exceeded"],
+  }),
   phoneNumberUpdate: route({
     method: "PATCH",
     path: "/v1/phone-numbers/{phoneNumber}",

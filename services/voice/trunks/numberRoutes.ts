@@ -6,6 +6,7 @@ import { reserveQuota } from "../../../kernel/quota.ts";
 import type { Area, RequestContext } from "../../../kernel/service.ts";
 import { outsideNumber } from "../calls/outside.ts";
 import { checkReferences, checkUnused } from "../elements/references.ts";
+import { extensionStore } from "../extensions/store.ts";
 import { given } from "../given.ts";
 import { placeOf, subjectOf } from "../parts.ts";
 import { openSystem } from "../systems/openSystem.ts";
@@ -32,9 +33,23 @@ async function openNumber(context: Pick<RequestContext, "tx" | "authorize">, id:
   return there(await numberStore.find(context.tx, id), "phoneNumber");
 }
 
+/** Numbers that follow each other. @throws CloudError invalid_argument */
+function blockOf(written: string, count: number, country: string): string[] {
+  const first = outsideNumber(written, country)?.e164;
+  if (first === undefined)
+    throw invalid("body.first", `${written} is no number that exists. Give it with + and country code: +380441234500.`);
+  const numbers = Array.from({ length: count }, (_, index) => `+${BigInt(first.slice(1)) + BigInt(index)}`);
+  const last = numbers.at(-1) as string;
+  const countryOf = (number: string) => outsideNumber(number, country)?.country;
+  // One that is counted too far is another country's.
+  if (last.length !== first.length || countryOf(last) !== countryOf(first))
+    throw invalid("body.count", `${count} numbers from ${first} on end at ${last}, which is no number that exists. Give fewer.`);
+  return numbers;
+}
+
 type Handlers = Pick<
   Area<typeof trunkRoutes>["handlers"],
-  "phoneNumberList" | "phoneNumberCreate" | "phoneNumberUpdate" | "phoneNumberDelete"
+  "phoneNumberList" | "phoneNumberCreate" | "phoneNumberBlockCreate" | "phoneNumberUpdate" | "phoneNumberDelete"
 >;
 
 export const numberHandlers: Handlers = {
@@ -78,6 +93,48 @@ export const numberHandlers: Handlers = {
       });
     context.audit({ ...subjectOf("phoneNumber", row, number), after: { number, ...row.settings } });
     return view(row);
+  },
+
+  async phoneNumberBlockCreate(context, { params, body }) {
+    const system = await openSystem(context, params.phoneSystem, { lock: true });
+    const { first, count, extensionDigits, ...settings } = body;
+    const numbers = blockOf(first, count, system.settings.country);
+    const { trunkId, ...references } = settings;
+    await checkReferences(context.tx, system.id, references);
+    await checkTrunks(context.tx, system.id, trunkId ? [trunkId] : [], "body.trunkId");
+    const known = new Set((await numberStore.page(context.tx, system.id)).map(({ number }) => number));
+    const extensions = new Map(
+      extensionDigits === undefined
+        ? []
+        : (await extensionStore.all(context.tx, system.id)).map(({ id, number }) => [number, id]),
+    );
+    const rows = numbers
+      .filter((number) => !known.has(number))
+      .map((number): NumberRow => {
+        const extension = extensionDigits === undefined ? undefined : extensions.get(number.slice(-extensionDigits));
+        const destination = extension === undefined ? body.destination : ({ kind: "extension", id: extension } as const);
+        return {
+          id: newId("phoneNumber"),
+          systemId: system.id,
+          organisationId: system.organisationId,
+          projectId: system.projectId,
+          number,
+          settings: withNumberDefaults({ ...settings, destination }),
+          createdAt: new Date(),
+          revision: 1,
+        };
+      });
+    await reserveQuota(context.tx, system, "voice.numbers", rows.length);
+    await numberStore.insertAll(context.tx, rows);
+    const made = {
+      first: numbers[0] as string,
+      last: numbers.at(-1) as string,
+      created: rows.length,
+      toExtensions: rows.filter(({ number }) => extensionDigits !== undefined && extensions.has(number.slice(-extensionDigits)))
+        .length,
+    };
+    context.audit({ ...subjectOf("phoneSystem", system, system.name), after: { ...made, ...settings, extensionDigits } });
+    return made;
   },
 
   async phoneNumberUpdate(context, { params, body }) {

@@ -60,6 +60,17 @@ export const numberStore = {
     return rows.length > 0;
   },
 
+  /** Those that the phone system does not have. */
+  async insertAll(tx: Tx, rows: readonly NumberRow[]): Promise<void> {
+    const [first] = rows;
+    if (!first) return;
+    const values = rows.map(({ id, number, settings }) => ({ id, number, settings }));
+    await tx.sql`insert into voice.numbers (id, system_id, organisation_id, project_id, number, settings, created_at)
+      select v.id, ${first.systemId}, ${first.organisationId}, ${first.projectId}, v.number, v.settings, ${first.createdAt}
+      from jsonb_to_recordset(${tx.sql.json(values as never)}) v (id text, number text, settings jsonb)`;
+    await announceNumber(tx, first);
+  },
+
   async update(tx: Tx, row: NumberRow): Promise<NumberRow> {
     await tx.sql`update voice.numbers set settings = ${tx.sql.json(row.settings as never)}, revision = revision + 1 where id = ${row.id}`;
     await announceNumber(tx, row);

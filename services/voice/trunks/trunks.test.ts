@@ -48,6 +48,24 @@ test("numbers are kept as E.164, however people write them", async () => {
   assert.equal(elsewhere.status, 201, "nobody keeps a number from others by writing it down");
 });
 
+test("a block of numbers is added at once; the last digits of a number may be an extension", async () => {
+  const extension = await call("extensionCreate", { ...inSystem(), body: { number: "317", name: "Direct" } });
+  assert.equal(extension.status, 201, extension.text);
+  await call("phoneNumberCreate", { ...inSystem(), body: { number: "0442350320", destination: hangUp } });
+  const block = { first: "044 235 03 00", count: 100, destination: hangUp, extensionDigits: 3 };
+  const made = await call("phoneNumberBlockCreate", { ...inSystem(), body: block });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(made.body, { first: "+380442350300", last: "+380442350399", created: 99, toExtensions: 1 });
+  const numbers = (await planNow()).numbers.filter(({ number }) => number.startsWith("+3804423503"));
+  assert.equal(numbers.length, 100);
+  assert.deepEqual(numbers.find(({ number }) => number === "+380442350317")?.destination, {
+    kind: "extension",
+    id: extension.body.id,
+  });
+  const long = await call("phoneNumberBlockCreate", { ...inSystem(), body: { ...block, first: "+380999999990" } });
+  assert.equal(long.status, 400, long.text);
+});
+
 test("a destination and a trunk are of the same phone system", async () => {
   const foreign = await call("extensionCreate", { params: { phoneSystem: other }, body: { name: "Foreign" } });
   const trunk = await newTrunk("Foreign", {}, other);

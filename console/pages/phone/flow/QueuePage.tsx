@@ -120,7 +120,7 @@ function AgentCard({ agent, queue, may }: { agent: Agent; queue: QueueLive["queu
               <Clock since={agent.since} />
             </>
           )}
-          {agent.pauseReason ? ` · ${agent.pauseReason}` : ""}
+          {agent.pauseReason && ` · ${agent.pauseReason === "missed_calls" ? t("phoneFlow.missedCalls") : agent.pauseReason}`}
         </small>
       </span>
       {may ? (

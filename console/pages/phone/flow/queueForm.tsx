@@ -16,6 +16,7 @@ const valuesOf = (queue: Queue | undefined) => ({
   agents: queue?.agents ?? ([] as Queue["agents"]),
   ringSeconds: queue?.ringSeconds ?? 20,
   wrapUpSeconds: queue?.wrapUpSeconds ?? 10,
+  pauseAfterMisses: queue?.pauseAfterMisses ?? 3,
   maxWaiting: queue?.maxWaiting ?? 50,
   maxWaitSeconds: queue?.maxWaitSeconds ?? 600,
   overflow: (queue?.overflow ?? { kind: "hang_up" }) as Destination,
@@ -67,6 +68,7 @@ const pick = ({
 const times = [
   "ringSeconds",
   "wrapUpSeconds",
+  "pauseAfterMisses",
   "maxWaitSeconds",
   "maxWaiting",
   "announceEverySeconds",
@@ -85,7 +87,8 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
     <NumberInput
       key={name}
       label={t(`phoneFlow.queue.${name}`)}
-      {...(name === "maxWaiting" ? {} : { suffix: ` ${t("phone.seconds")}` })}
+      {...(name === "pauseAfterMisses" ? { description: t("phoneFlow.queue.pauseAfterMissesText") } : {})}
+      {...(/Seconds$/.test(name) ? { suffix: ` ${t("phone.seconds")}` } : {})}
       min={min}
       max={max}
       maw={280}
@@ -157,6 +160,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
             <Stack gap="md">
               {number("ringSeconds", 3, 300)}
               {number("wrapUpSeconds", 0, 600)}
+              {number("pauseAfterMisses", 0, 20)}
               {number("maxWaitSeconds", 5, 7200)}
               {number("maxWaiting", 1, 1000)}
               {number("serviceLevelSeconds", 5, 600)}

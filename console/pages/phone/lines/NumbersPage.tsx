@@ -1,4 +1,4 @@
-import { Button, Select, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, TextInput } from "@mantine/core";
 import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Destination } from "../../../../services/voice/destinations/contract.ts";
@@ -12,6 +12,7 @@ import { EmptyState } from "../../../ui/EmptyState.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { required, useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
+import { toastDone } from "../../../ui/toast.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useDestinations } from "../shared/destinations.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
@@ -123,18 +124,24 @@ function NumberDialog({ place, known, onClose }: { place: PhonePlace; known?: Ph
       trunkId: (known?.trunkId ?? "") as string,
       language: (known?.language ?? "") as string,
       callerNamePrefix: known?.callerNamePrefix ?? "",
+      count: 1,
+      extensionDigits: "" as string,
     },
     checks: { number: required, destination: (value) => (value === null ? t("ui.required") : undefined) },
     submit: async () => {
-      await callApi(route, request as never);
+      const made = await callApi(route, request as never);
       await invalidate(queries, ["phoneNumberList"]);
+      if ("created" in made) toastDone(t("phoneLines.numbers.added", { count: made.created }));
       onClose();
     },
   });
   const { values } = form;
-  const route = known ? "phoneNumberUpdate" : "phoneNumberCreate";
+  const isBlock = !known && values.count > 1;
+  const route = known ? "phoneNumberUpdate" : isBlock ? "phoneNumberBlockCreate" : "phoneNumberCreate";
+  const { number, count, extensionDigits } = values;
+  const block = { first: number, count, ...(extensionDigits ? { extensionDigits: Number(extensionDigits) } : {}) };
   const request = {
-    ...(known ? { phoneNumber: known.id } : { phoneSystem: place.system.id, number: values.number }),
+    ...(known ? { phoneNumber: known.id } : { phoneSystem: place.system.id, ...(isBlock ? block : { number }) }),
     label: values.label,
     destination: values.destination,
     trunkId: values.trunkId || null,
@@ -160,6 +167,17 @@ function NumberDialog({ place, known, onClose }: { place: PhonePlace; known?: Ph
           {...form.field("number")}
         />
       )}
+      {!known && (
+        <NumberInput
+          label={t("phoneLines.numbers.count")}
+          description={t("phoneLines.numbers.countText")}
+          min={1}
+          max={1000}
+          maw={280}
+          {...form.choice("count")}
+          onChange={(value) => form.set("count", Number(value))}
+        />
+      )}
       <TextInput label={t("phoneLines.label")} placeholder={t("phoneLines.labelExample")} {...form.field("label")} />
       <DestinationSelect
         phoneSystem={place.system.id}
@@ -168,6 +186,19 @@ function NumberDialog({ place, known, onClose }: { place: PhonePlace; known?: Ph
         error={form.choice("destination").error}
         onChange={(destination) => form.set("destination", destination)}
       />
+      {isBlock && (
+        <Select
+          label={t("phoneLines.numbers.byDigits")}
+          data={[
+            { value: "", label: t("phoneLines.numbers.oneForAll") },
+            ...[2, 3, 4, 5].map((digits) => ({
+              value: String(digits),
+              label: t("phoneLines.numbers.lastDigits", { count: digits }),
+            })),
+          ]}
+          {...form.choice("extensionDigits")}
+        />
+      )}
       <Select
         label={t("phoneLines.trunk")}
         data={[

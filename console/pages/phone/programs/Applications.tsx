@@ -1,5 +1,5 @@
 import { Button, TextInput } from "@mantine/core";
-import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
+import { IconPencil, IconPhoneOutgoing, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Destination } from "../../../../services/voice/destinations/contract.ts";
 import type { PhoneApplication } from "../../../../services/voice/live/contract.ts";
@@ -18,6 +18,7 @@ import css from "../phone.module.css";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useDestinations } from "../shared/destinations.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
+import { CallOut } from "./CallOut.tsx";
 
 const refresh = () => invalidate(queries, ["phoneApplicationList"]);
 
@@ -26,6 +27,7 @@ export function Applications({ system, may }: PhonePlace) {
   const t = useT();
   const [changing, setChanging] = useState<PhoneApplication | "new">();
   const [removing, setRemoving] = useState<PhoneApplication>();
+  const [calling, setCalling] = useState<PhoneApplication>();
   const [secret, setSecret] = useState<string>();
   const { nameOf } = useDestinations(system.id);
   const list = useApiList("phoneApplicationList", { phoneSystem: system.id });
@@ -67,6 +69,7 @@ export function Applications({ system, may }: PhonePlace) {
         {...(may
           ? {
               rowActions: (one) => [
+                { label: t("phonePrograms.call"), icon: IconPhoneOutgoing, onClick: () => setCalling(one) },
                 { label: t("phone.edit"), icon: IconPencil, onClick: () => setChanging(one) },
                 { label: t("phone.delete"), icon: IconTrash, danger: true, onClick: () => setRemoving(one) },
               ],
@@ -82,6 +85,7 @@ export function Applications({ system, may }: PhonePlace) {
           onSecret={setSecret}
         />
       )}
+      {calling && <CallOut system={system} application={calling} onClose={() => setCalling(undefined)} />}
       {removing && (
         <ConfirmDestroy
           opened

@@ -14,7 +14,7 @@ import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 /** The tabs of a phone system, and the pages below each. */
 const groups = {
   overview: ["overview"],
-  people: ["extensions"],
+  people: ["extensions", "contacts"],
   lines: ["numbers", "trunks", "routes", "rates"],
   flow: ["groups", "queues", "menus", "hours", "announcements", "conferences", "more"],
   records: ["calls", "reports", "voicemail", "recordings"],

@@ -21,10 +21,16 @@ import { useNow } from "./useNow.ts";
 
 const chosen = "khmara.phone.extension";
 
+/** The extension for whose call a notice has opened this page (`/sw.js`): the address itself is another one by now. */
+function calledFor(): string | null {
+  const [navigation] = performance.getEntriesByType("navigation");
+  return navigation && URL.canParse(navigation.name) ? new URL(navigation.name).searchParams.get("phone") : null;
+}
+
 /** The phone in the frame: a button above, the panel when it is opened, and whoever rings. Nothing for whoever has no extension. */
 export default function SoftphoneDock() {
   const extensions = useApi("myExtensionList", { limit: 50 }, { staleTime: 300_000 }).data?.items ?? [];
-  const [wanted, setWanted] = useState(localStorage.getItem(chosen));
+  const [wanted, setWanted] = useState(() => calledFor() ?? localStorage.getItem(chosen));
   const extension = extensions.find(({ id }) => id === wanted) ?? extensions[0];
   if (extension === undefined) return null;
   return (

@@ -46,6 +46,8 @@ export const ringGroupFields = z.object({
 export const ringGroupDefaults = { strategy: "all", members: [], ringSeconds: 25, noAnswer: hangUp, skipBusy: true } as const;
 
 export const queueStrategies = ["ring_all", "longest_idle", "fewest_calls", "round_robin", "in_order", "random"] as const;
+/** Why somebody pauses who did not say so. */
+export const missedReason = "missed_calls";
 export const queueFields = z.object({
   strategy: z.enum(queueStrategies),
   agents: z
@@ -53,7 +55,14 @@ export const queueFields = z.object({
     .max(200)
     .describe("Priority 1 is called first; 2 only when nobody of 1 is free, and so on."),
   ringSeconds: seconds(3, 300).describe("So long one agent rings."),
-  wrapUpSeconds: seconds(0, 600).describe("An agent's rest after each call."),
+  wrapUpSeconds: seconds(0, 600).describe("An agent's rest after each call, of any queue."),
+  pauseAfterMisses: z
+    .int()
+    .min(0)
+    .max(20)
+    .describe(
+      "Who does not answer so many calls of the queue one after the other is paused in it, with the reason `missed_calls`. 0: never.",
+    ),
   music: music.optional(),
   maxWaiting: z.int().min(1).max(1000).describe("Who comes when so many wait goes to the overflow at once."),
   maxWaitSeconds: seconds(5, 7200).describe("Who waited so long goes to the overflow."),
@@ -79,6 +88,7 @@ export const queueDefaults = {
   agents: [],
   ringSeconds: 20,
   wrapUpSeconds: 10,
+  pauseAfterMisses: 3,
   maxWaiting: 50,
   maxWaitSeconds: 600,
   overflow: hangUp,

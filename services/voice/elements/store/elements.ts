@@ -102,7 +102,7 @@ export async function findNumberHolder(
 }
 
 export interface DirectoryRow {
-  kind: ElementKind | "extension";
+  kind: ElementKind | "extension" | "contact";
   id: string;
   name: string;
   number: string;
@@ -120,7 +120,9 @@ export const directoryPage = (
     where system_id = ${filter.systemId} and (settings->>'inDirectory')::boolean is distinct from false
     union all select kind, id, name, number, null from voice.elements where system_id = ${filter.systemId} and number is not null
       and kind in ('ringGroup', 'callQueue', 'phoneMenu', 'conferenceRoom', 'pagingGroup', 'speedDial')
+    union all select 'contact', c.id, case c.company when '' then c.name else c.name || ' (' || c.company || ')' end, n->>'number', null
+      from voice.contacts c, jsonb_array_elements(c.numbers) n where c.system_id = ${filter.systemId}
   ) d where true
     ${filter.search ? tx.sql`and (position(lower(${filter.search}) in lower(name)) > 0 or position(${filter.search} in number) > 0)` : tx.sql``}
-    ${filter.after ? tx.sql`and (lower(name), id) > (lower(${filter.after.name}), ${filter.after.id})` : tx.sql``}
-  order by lower(name), id limit ${filter.limit}`;
+    ${filter.after ? tx.sql`and (lower(name), id || ' ' || number) > (lower(${filter.after.name}), ${filter.after.id})` : tx.sql``}
+  order by lower(name), id || ' ' || number limit ${filter.limit}`;

@@ -5,7 +5,7 @@ export interface Command {
   id: string;
   organisationId: string;
   systemId: string;
-  kind: "call_start" | "call_act" | "conference_get" | "conference_act";
+  kind: "call_start" | "call_out" | "call_act" | "conference_get" | "conference_act";
   input: Record<string, unknown>;
 }
 
