@@ -23,6 +23,7 @@ export function BucketWebsite({ bucket, readOnly }: { bucket: Bucket; readOnly: 
   const access = useApi("bucketAccessGet", { bucket: bucket.name });
   const t = useT();
   const none = isCloudError(query.error) && query.error.code === "not_found";
+  // Where there is none, asking again is pending anew: what somebody is writing in the form must stay.
   const website = none ? undefined : query.data;
   return (
     <Section title={t("objects.website.title")} text={t("objects.website.text")}>
@@ -30,7 +31,7 @@ export function BucketWebsite({ bucket, readOnly }: { bucket: Bucket; readOnly: 
         <FormProblem>{errorText(query.error)}</FormProblem>
       ) : access.error ? (
         <FormProblem>{errorText(access.error)}</FormProblem>
-      ) : query.isPending || !access.data ? (
+      ) : (query.isPending && !query.isFetched) || !access.data ? (
         <Skeleton height={180} />
       ) : (
         <Terms
