@@ -70,6 +70,7 @@ const queue = element(queueId, "Questions of parents", {
   ],
   ringSeconds: 20,
   wrapUpSeconds: 10,
+  pauseAfterMisses: 3,
   maxWaiting: 50,
   maxWaitSeconds: 600,
   overflow: { kind: "voicemail", id: deskId },
