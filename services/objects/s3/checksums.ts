@@ -119,9 +119,11 @@ export function requestedChecksum(request: S3Request, trailers: Map<string, stri
   return { algorithm, expected: () => value };
 }
 
-/** Whether the bytes come with anything that they are checked by. */
+/** Whether the bytes come with anything that they are checked by. AWS wants MD5 or a checksum; a signature of the bytes says as much, and older clients have no more. */
 export const bringsDigest = (request: S3Request): boolean =>
-  request.headers.has("content-md5") || requestedChecksum(request, new Map()) !== undefined;
+  request.headers.has("content-md5") ||
+  requestedChecksum(request, new Map()) !== undefined ||
+  !(request.headers.get("x-amz-content-sha256") ?? "UNSIGNED").includes("UNSIGNED");
 
 /** A header whose value can be no checksum, whatever the body is. */
 export const invalidChecksum = (header: string): S3Error =>

@@ -105,6 +105,9 @@ test("what is put with a lock comes with what it is checked by", async () => {
     assert.deepEqual([refused.status, codeOf(refused)], [400, "InvalidRequest"]);
     assert.match(refused.text, /Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock/);
     assert.equal((await call("PUT", "/locked/a", { ...headers, "Content-MD5": md5("abc") }, "abc")).status, 200);
+    const payloadHash = createHash("sha256").update("abc").digest("hex");
+    const signed = { port: door.port, method: "PUT", path: "/locked/a", headers, body: "abc", payloadHash };
+    assert.equal((await send(signed)).status, 200, "a signed body");
     assert.equal((await call("PUT", "/locked/a", { ...headers, "x-amz-checksum-crc32": "NSRBwg==" }, "abc")).status, 200);
   }
   assert.equal(
