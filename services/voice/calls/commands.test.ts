@@ -201,7 +201,7 @@ test("who watches is told when phones come and go, and when an agent has rested"
   const agents = [{ extension: bob.extensionId }];
   const queue = await as("owner", "callQueueCreate", {
     params: within,
-    body: { name: "Help", number: "400", agents, wrapUpSeconds: 2, leaveWhenEmpty: false },
+    body: { name: "Help", number: "400", agents, wrapUpSeconds: 4, leaveWhenEmpty: false },
   });
   const params = { callQueue: queue["id"] };
   await as("owner", "queueAgentUpdate", { params: { ...params, extension: bob.extensionId }, body: { loggedIn: true } });
@@ -210,6 +210,7 @@ test("who watches is told when phones come and go, and when an agent has rested"
   await phoneOfAnn.dial("400");
   await phoneOfBob.answer();
   await phoneOfBob.established();
+  await house.until(isNow("talking"), "the agent talks");
   await toldOf(
     "an agent rests",
     async () => {
