@@ -42,6 +42,9 @@ export default {
   overwrite: "Replace files that have changed since",
   overwriteText: "What was changed after the backup is lost, unless the bucket keeps versions.",
   keepText: "Otherwise only files that are missing come back.",
+  settings: "Restore its settings, too",
+  settingsText:
+    "Policy, lists of access, encryption, lifecycle, website and so on become as they were: who gets at the files may change.",
   restoreInto: "Restore into {bucket}",
   restoring: "{bucket} is being restored",
   restored: {

@@ -46,6 +46,9 @@ export default {
   overwrite: "Remplacer les fichiers modifiés depuis",
   overwriteText: "Les modifications faites après la sauvegarde sont perdues, sauf si le compartiment garde des versions.",
   keepText: "Sinon, seuls les fichiers manquants reviennent.",
+  settings: "Restaurer aussi ses réglages",
+  settingsText:
+    "Politique, listes d’accès, chiffrement, cycle de vie, site web, etc. redeviennent ce qu’ils étaient : les personnes qui accèdent aux fichiers peuvent changer.",
   restoreInto: "Restaurer dans {bucket}",
   restoring: "{bucket} est en cours de restauration",
   restored: {

@@ -40,8 +40,8 @@ export default {
   "website.index": "First page of each folder",
   "website.indexText": "Shown for an address that ends with a slash.",
   "website.indexRules": "A name without a slash, such as index.html.",
-  "website.error": "Page for what is not there",
-  "website.errorText": "Empty: a plain one.",
+  "website.error": "Page for errors",
+  "website.errorText": "Shown when a page is not there or may not be read (errors 4xx), such as error.html. Empty: a plain one.",
   "website.publish": "Publish for everybody",
   "website.publishTitle": "Publish {bucket} for everybody?",
   "website.publishText":

@@ -46,8 +46,9 @@ export default {
   "website.index": "Première page de chaque dossier",
   "website.indexText": "Affichée pour une adresse qui finit par une barre oblique.",
   "website.indexRules": "Un nom sans barre oblique, comme index.html.",
-  "website.error": "Page pour ce qui n’existe pas",
-  "website.errorText": "Vide : une page toute simple.",
+  "website.error": "Page d’erreur",
+  "website.errorText":
+    "Affichée quand une page n’existe pas ou n’est pas accessible (erreurs 4xx), comme error.html. Vide : une page toute simple.",
   "website.publish": "Publier pour tout le monde",
   "website.publishTitle": "Publier {bucket} pour tout le monde ?",
   "website.publishText":

@@ -53,8 +53,9 @@ export default {
   "website.index": "Перша сторінка кожної теки",
   "website.indexText": "Її видно за адресою, що закінчується косою рискою.",
   "website.indexRules": "Назва без косої риски, наприклад index.html.",
-  "website.error": "Сторінка для того, чого немає",
-  "website.errorText": "Порожньо: зовсім проста.",
+  "website.error": "Сторінка помилки",
+  "website.errorText":
+    "Її видно, коли сторінки немає або її не можна читати (помилки 4xx), наприклад error.html. Порожньо: зовсім проста.",
   "website.publish": "Опублікувати для всіх",
   "website.publishTitle": "Опублікувати {bucket} для всіх?",
   "website.publishText":

@@ -22,12 +22,20 @@ export function RestoreDialog(props: {
   const format = useFormat();
   const { bucket, backup } = props;
   const buckets = useApiList("bucketList", { project: useProject().id }).rows ?? [];
+  const isThere = (name: string) => name.trim() === bucket.name || buckets.some((each) => each.name === name.trim());
+  /** A new bucket is set as the old one was without being asked. */
+  const asked = ({ settings, ...values }: { bucket: string; prefix: string; overwrite: boolean; settings: boolean }) => ({
+    bucketBackup: backup.id,
+    ...values,
+    bucket: values.bucket.trim(),
+    ...(settings && isThere(values.bucket) ? { settings } : {}),
+  });
   const form = useForm({
-    initial: { bucket: bucket.name, prefix: "", overwrite: false },
+    initial: { bucket: bucket.name, prefix: "", overwrite: false, settings: false },
     checks: { bucket: required },
     submit: async (values) => {
       const into = values.bucket.trim();
-      const { id } = await client.bucketBackupRestore({ bucketBackup: backup.id, ...values, bucket: into });
+      const { id } = await client.bucketBackupRestore(asked(values));
       toastDone(t("bucketBackups.restoring", { bucket: into }));
       props.onBegun({ operationId: id, bucket: into });
       props.onClose();
@@ -42,7 +50,7 @@ export function RestoreDialog(props: {
       text={t("bucketBackups.restoreText")}
       form={form}
       action={t("bucketBackups.restoreInto", { bucket: form.values.bucket.trim() })}
-      hint={<ApiHint route="bucketBackupRestore" args={{ bucketBackup: backup.id, ...form.values }} />}
+      hint={<ApiHint route="bucketBackupRestore" args={asked(form.values)} />}
     >
       <Autocomplete
         label={t("bucketBackups.restoreBucket")}
@@ -66,6 +74,14 @@ export function RestoreDialog(props: {
         checked={form.values.overwrite}
         onChange={(event) => form.set("overwrite", event.currentTarget.checked)}
       />
+      {isThere(form.values.bucket) && (
+        <Checkbox
+          label={t("bucketBackups.settings")}
+          description={t("bucketBackups.settingsText")}
+          checked={form.values.settings}
+          onChange={(event) => form.set("settings", event.currentTarget.checked)}
+        />
+      )}
     </FormDialog>
   );
 }

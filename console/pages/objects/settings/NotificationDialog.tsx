@@ -8,15 +8,8 @@ import { ApiHint } from "../../../ui/ApiHint.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { useForm } from "../../../ui/form.ts";
 import { toastDone } from "../../../ui/toast.ts";
-import {
-  type EventName,
-  type Family,
-  families,
-  familyOf,
-  type NotificationRule,
-  useNotificationSentence,
-  type Webhook,
-} from "./notificationWords.ts";
+import { type Family, families, isWhole, type NotificationRule, wholeFamily } from "./notificationEvents.ts";
+import { useNotificationSentence, type Webhook } from "./notificationWords.ts";
 import type { RuleDialogProps } from "./RulesSection.tsx";
 
 interface Values {
@@ -28,8 +21,6 @@ interface Values {
   url: string;
   name: string;
 }
-const wholeFamily = (family: Family) => `s3:${family}:*` as EventName;
-const isWhole = (event: string) => familyOf(event) !== undefined && event.endsWith(":*");
 const nameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const valuesOf = (rule: NotificationRule | undefined, webhooks: Webhook[], bucket: string): Values => ({

@@ -10,7 +10,8 @@ import { toastError } from "../../../ui/toast.ts";
 import { NotificationAddresses } from "./NotificationAddresses.tsx";
 import { NotificationDialog } from "./NotificationDialog.tsx";
 import { NotificationsSent } from "./NotificationsSent.tsx";
-import { type NotificationRule, useNotificationSentence } from "./notificationWords.ts";
+import type { NotificationRule } from "./notificationEvents.ts";
+import { useNotificationSentence } from "./notificationWords.ts";
 import { RulesSection } from "./RulesSection.tsx";
 
 /** What a bucket tells to programs elsewhere, where these are, and what was sent lately. */

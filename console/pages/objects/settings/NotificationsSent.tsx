@@ -8,7 +8,7 @@ import { Section } from "../../../ui/Section.tsx";
 import { StatusBadge, type Tone } from "../../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { toastDone, toastError } from "../../../ui/toast.ts";
-import { familyOf } from "./notificationWords.ts";
+import { familyOf } from "./notificationEvents.ts";
 import css from "./settings.module.css";
 
 type Sent = Item<"bucketNotificationDeliveryList">;
