@@ -6,7 +6,8 @@ import type { Page } from "playwright-core";
 import { assertAccessible, phone, shown, TestBrowser, tooWide } from "./browser.ts";
 import { repository } from "./cloud.ts";
 import { MadeCloud } from "./madeCloud.ts";
-import { hoursId, madePhone, menuId, queueId, roomId } from "./madePhone.ts";
+import { madePhone, menuId, queueId, roomId } from "./madePhone.ts";
+import { hoursId } from "./madePhoneLines.ts";
 import { olenaId, softphoneUsers } from "./madePhonePeople.ts";
 import { SipRelay } from "./madeSip.ts";
 
@@ -42,6 +43,7 @@ const pages: Record<string, string> = {
   "extension-voicemail": `${olena}/voicemail`,
   permissions: `${olena}/permissions`,
   activity: `${olena}/activity`,
+  contacts: `${home}/contacts`,
   numbers: `${home}/numbers`,
   trunks: `${home}/trunks`,
   routes: `${home}/routes`,

@@ -2,6 +2,7 @@ import qrcode from "qrcode";
 import { newId } from "../kernel/ids.ts";
 import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
 import { calls, recordings, voicemails } from "./madeCalls.ts";
+import { contacts, hoursId, madePhoneLines, numberId } from "./madePhoneLines.ts";
 import { deskId, extension, extensions, irynaId, olenaId, systemId, tarasId } from "./madePhonePeople.ts";
 import { ago, person, place, type Sent } from "./madePlace.ts";
 import { madePrograms } from "./madePrograms.ts";
@@ -10,11 +11,8 @@ import type { SipUser } from "./madeSip.ts";
 const groupId = newId("ringGroup");
 export const queueId = newId("callQueue");
 export const menuId = newId("phoneMenu");
-export const hoursId = newId("timeCondition");
 export const roomId = newId("conferenceRoom");
 const welcomeId = newId("announcement");
-const trunkIds = [newId("trunk"), newId("trunk")] as const;
-const numberIds = [newId("phoneNumber"), newId("phoneNumber")] as const;
 const to = { kind: "extension", id: deskId } as const;
 const hangUp = { kind: "hang_up" } as const;
 
@@ -41,7 +39,7 @@ export const system = {
     blockedPrefixes: ["+1900"],
     internationalHours: null,
   },
-  defaultNumber: numberIds[0],
+  defaultNumber: numberId,
   mailAccountId: null,
   balanceAlert: { below: "10", emails: ["office@lyceum.example"] },
   isPrepaid: true,
@@ -110,40 +108,6 @@ const hours = element(hoursId, "School days", {
   open: { kind: "menu", id: menuId },
   closed: { kind: "voicemail", id: deskId },
   override: "none",
-});
-const trunk = (id: string, name: string, more: object) => ({
-  id,
-  phoneSystemId: systemId,
-  name,
-  kind: "registration",
-  host: "sip.operator.example",
-  port: null,
-  transport: "tls",
-  userName: "lyceum7",
-  authUserName: null,
-  fromDomain: null,
-  outboundProxy: null,
-  registrationSeconds: 600,
-  qualifySeconds: 60,
-  sourceAddresses: [],
-  codecs: ["pcma", "pcmu"],
-  mediaEncryption: "optional",
-  dtmf: "rtp",
-  maxCalls: 20,
-  priority: 10,
-  callerIdFormat: "e164_plus",
-  callerIdHeader: "p_asserted_identity",
-  dialFormat: "e164_plus",
-  stripDigits: 0,
-  addPrefix: "",
-  defaultDestination: null,
-  enabled: true,
-  hasPassword: true,
-  state: "ready",
-  stateAt: ago(300),
-  createdAt: ago(9999),
-  revision: 1,
-  ...more,
 });
 const device = (label: string, more: object) => ({
   id: newId("phoneDevice"),
@@ -253,71 +217,10 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
     isEncrypted: true,
     createdAt: ago(0),
   }),
-  phoneNumberList: list([
-    {
-      id: numberIds[0],
-      phoneSystemId: systemId,
-      number: "+380441234567",
-      label: "Reception",
-      destination: { kind: "time_condition", id: hoursId },
-      trunkId: trunkIds[0],
-      language: null,
-      callerNamePrefix: "",
-      createdAt: ago(9999),
-      revision: 1,
-    },
-    {
-      id: numberIds[1],
-      phoneSystemId: systemId,
-      number: "+33142685300",
-      label: "",
-      destination: { kind: "extension", id: olenaId },
-      trunkId: null,
-      language: "fr",
-      callerNamePrefix: "FR",
-      createdAt: ago(9999),
-      revision: 1,
-    },
-  ]),
-  trunkList: list([
-    trunk(trunkIds[0], "Operator", {}),
-    trunk(trunkIds[1], "Operator in France", {
-      state: "failed",
-      stateReason: "sip.fr.example answers 403 Forbidden: check user name and password.",
-      host: "sip.fr.example",
-      port: 5080,
-    }),
-  ]),
-  outboundRouteList: list([
-    {
-      id: newId("outboundRoute"),
-      phoneSystemId: systemId,
-      name: "Everything",
-      prefixes: ["+"],
-      trunks: [...trunkIds],
-      strategy: "least_cost",
-      priority: 100,
-      callerNumber: null,
-      enabled: true,
-      createdAt: ago(9999),
-      revision: 1,
-    },
-  ]),
-  phoneRateList: list(
-    [
-      ["+380", "Ukraine", "0.015"],
-      ["+33", "France", "0.021"],
-      ["+48", "Poland", "0.024"],
-    ].map(([prefix, label, perMinute]) => ({
-      id: newId("phoneRate"),
-      prefix,
-      label,
-      perMinute,
-      connectionFee: "0",
-      firstSeconds: 60,
-      stepSeconds: 1,
-    })),
-  ),
+  ...madePhoneLines,
+  phoneContactList: ({ query }) => ({
+    items: contacts.filter(({ name }) => name.toLowerCase().includes((query.get("search") ?? "").toLowerCase())),
+  }),
   ringGroupList: list([
     element(groupId, "Reception", {
       number: "300",
