@@ -304,7 +304,16 @@ test("the settings of the bucket come back with it, but for what does not fit", 
       cors,
       tags: { colour: "blue" },
       policy: { text: policy(name) },
-      lifecycle: [{ id: "old", enabled: true, filter: { prefix: "tmp/" }, expiration: { days: 30 } }],
+      lifecycle: [
+        { id: "old", enabled: true, filter: { prefix: "tmp/" }, expiration: { days: 30 } },
+        {
+          id: "rare",
+          enabled: true,
+          filter: {},
+          transitions: [{ days: 30, storageClass: "STANDARD_IA" }],
+          noncurrentTransitions: [{ days: 30, storageClass: "GLACIER_IR", newerVersions: 2 }],
+        },
+      ],
       quota: { objects: 5 },
       requestPayer: "Nobody",
     } as never)}::jsonb) as of (kind, document)`;

@@ -4,6 +4,7 @@ import { CloudError } from "../../../kernel/errors.ts";
 import { keyFormats } from "../accessLogs/contract.ts";
 import { type ConfigurationChange, objectOwnerships } from "../configuration.ts";
 import type { BucketSettings, ObjectStore } from "../driver.ts";
+import { transitionClasses } from "../lifecycle/transitions.ts";
 import { destinationKinds } from "../notifications/configuration.ts";
 import { parsePolicy } from "../s3/access/policy.ts";
 import { isPublicPolicy } from "../s3/access/publicAccess.ts";
@@ -19,6 +20,7 @@ import type { RemoteBucket } from "./remote.ts";
 const mostBytes = 1_000_000;
 const text = z.string().max(1024);
 const count = z.int().min(0);
+const transitionClass = z.enum(transitionClasses);
 const grantee = z.union([
   z.strictObject({ canonicalId: text, displayName: text, permission: text }),
   z.strictObject({ group: z.enum(["everyone", "authenticated", "logDelivery"]), permission: text }),
@@ -50,6 +52,17 @@ const documents = {
         .optional(),
       noncurrent: z.strictObject({ days: count, newerVersions: count.optional() }).optional(),
       abortUploadsDays: count.optional(),
+      transitions: z
+        .array(
+          z.union([
+            z.strictObject({ days: count, storageClass: transitionClass }),
+            z.strictObject({ atMs: z.number(), storageClass: transitionClass }),
+          ]),
+        )
+        .optional(),
+      noncurrentTransitions: z
+        .array(z.strictObject({ days: count, storageClass: transitionClass, newerVersions: count.optional() }))
+        .optional(),
     }),
   ),
   policy: z.strictObject({ text: z.string().max(20 * 1024) }),
