@@ -87,6 +87,7 @@ export default {
   "contacts.import": "Імпортувати контакти",
   "contacts.new": "Новий контакт",
   "contacts.company": "Компанія",
+  "contacts.name": "Ім’я або назва",
   "contacts.numbers": "Номери",
   "contacts.note": "Примітка",
   "contacts.empty": "Контактів ще немає",

@@ -13,7 +13,7 @@ export default {
   "dtmf.rtp": "Разом зі звуком (RFC 4733), як майже в усіх провайдерів",
   "dtmf.info": "Через SIP INFO",
   trunkPriority: "Пріоритет",
-  trunkPriorityText: "Серед ліній однакової вартості спершу береться менше число.",
+  trunkPriorityText: "Серед транків однакової вартості спершу береться менше число.",
   defaultDestination: "Дзвінки на чужі номери",
   refused: "Відхиляти",
   label: "Позначка",

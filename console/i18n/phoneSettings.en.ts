@@ -12,7 +12,7 @@ export default {
   siteText:
     "One address for all of them, for DHCP option 66 or the maker’s redirection service. It answers a phone whose MAC address a device has, for a day after you await it; then the phone uses an address of its own.",
   siteAwait: "Await new phones",
-  siteAwaited: "{count} phones are awaited until {until}.",
+  siteAwaited: "Phones awaited until {until}: {count}.",
   siteNew: "New address",
   siteShown: "It is shown this once; the one before is refused from now on.",
   siteUrl: "Address of the site",

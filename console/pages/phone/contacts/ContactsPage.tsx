@@ -1,4 +1,4 @@
-import { ActionIcon, Button, FileInput, Group, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { ActionIcon, Button, FileInput, Group, Input, Select, Stack, Textarea, TextInput } from "@mantine/core";
 import { IconDownload, IconPencil, IconPlus, IconTrash, IconUpload } from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneContact } from "../../../../services/voice/contacts/contract.ts";
@@ -90,7 +90,7 @@ function Contacts({ place, onDialog }: { place: PhonePlace; onDialog: (dialog: D
             width: "minmax(180px, 1.6fr)",
             cell: ({ numbers }) =>
               numbers.length === 0 ? null : (
-                <Group gap="sm">
+                <Group gap="sm" w="fit-content">
                   {numbers.map(({ number }) => (
                     <CallNumber key={number} number={number} />
                   ))}
@@ -177,56 +177,58 @@ function ContactDialog({ place, contact, onClose }: { place: PhonePlace; contact
       action={t(contact ? "ui.save" : "phone.contacts.new")}
       hint={<ApiHint route={route} args={request} />}
     >
-      <TextInput label={t("ui.name")} data-autofocus autoComplete="off" {...form.field("name")} />
+      <TextInput label={t("phone.contacts.name")} data-autofocus autoComplete="off" {...form.field("name")} />
       <TextInput label={t("phone.contacts.company")} autoComplete="off" {...form.field("company")} />
-      <Stack gap="xs">
-        {values.numbers.map((each, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines have no name of their own, and are added at the end only.
-          <Group key={at} gap="xs" wrap="nowrap">
-            <Select
-              aria-label={t("phone.contacts.kind")}
-              w={130}
-              allowDeselect={false}
-              data={kinds.map((value) => ({ value, label: t(`phone.contacts.${value}`) }))}
-              value={each.kind}
-              onChange={(kind) => kind && change(at, { kind: kind as Numbered["kind"] })}
-            />
-            <TextInput
-              aria-label={t("phone.number")}
-              placeholder="+380 44 123 45 67"
-              inputMode="tel"
-              autoComplete="off"
-              flex={1}
-              value={each.number}
-              onChange={(event) => change(at, { number: event.currentTarget.value })}
-            />
-            <ActionIcon
+      <Input.Wrapper label={t("phone.contacts.numbers")} labelElement="div" error={form.choice("numbers").error}>
+        <Stack gap="xs">
+          {values.numbers.map((each, at) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no name of their own, and are added at the end only.
+            <Group key={at} gap="xs" wrap="nowrap">
+              <Select
+                aria-label={t("phone.contacts.kind")}
+                w={130}
+                allowDeselect={false}
+                data={kinds.map((value) => ({ value, label: t(`phone.contacts.${value}`) }))}
+                value={each.kind}
+                onChange={(kind) => kind && change(at, { kind: kind as Numbered["kind"] })}
+              />
+              <TextInput
+                aria-label={t("phone.number")}
+                placeholder="+380 44 123 45 67"
+                inputMode="tel"
+                autoComplete="off"
+                flex={1}
+                value={each.number}
+                onChange={(event) => change(at, { number: event.currentTarget.value })}
+              />
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                aria-label={t("phone.contacts.removeNumber")}
+                onClick={() =>
+                  form.set(
+                    "numbers",
+                    values.numbers.filter((_, index) => index !== at),
+                  )
+                }
+              >
+                <IconTrash size={16} aria-hidden />
+              </ActionIcon>
+            </Group>
+          ))}
+          {values.numbers.length < 10 && (
+            <Button
               variant="subtle"
-              color="gray"
-              aria-label={t("phone.contacts.removeNumber")}
-              onClick={() =>
-                form.set(
-                  "numbers",
-                  values.numbers.filter((_, index) => index !== at),
-                )
-              }
+              size="compact-sm"
+              w="fit-content"
+              leftSection={<IconPlus size={14} aria-hidden />}
+              onClick={() => form.set("numbers", [...values.numbers, { kind: "work", number: "" }])}
             >
-              <IconTrash size={16} aria-hidden />
-            </ActionIcon>
-          </Group>
-        ))}
-        {values.numbers.length < 10 && (
-          <Button
-            variant="subtle"
-            size="compact-sm"
-            w="fit-content"
-            leftSection={<IconPlus size={14} aria-hidden />}
-            onClick={() => form.set("numbers", [...values.numbers, { kind: "work", number: "" }])}
-          >
-            {t("phone.contacts.addNumber")}
-          </Button>
-        )}
-      </Stack>
+              {t("phone.contacts.addNumber")}
+            </Button>
+          )}
+        </Stack>
+      </Input.Wrapper>
       <Textarea label={t("phone.contacts.note")} autosize minRows={2} maxRows={6} maxLength={1000} {...form.field("note")} />
     </FormDialog>
   );
