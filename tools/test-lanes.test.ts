@@ -75,7 +75,7 @@ test("one more begins when processors are idle, and no second one before they ar
     return [...ends.keys()].join("");
   };
   assert.equal(await lookedTwice(), "abc");
-  unused = 0.3;
+  unused = 0.5;
   assert.equal(await lookedTwice(), "abcd");
   assert.equal(await lookedTwice(), "abcd");
   const ending = setInterval(() => ends.forEach((end) => void end()), 1);

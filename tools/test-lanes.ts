@@ -48,7 +48,7 @@ const weights = { scenario: 1.25, unit: 1, speech: 0.5 };
 /** Their sounds are measured: they must not be late for each other. */
 const mostSpeaking = 2;
 /** Files that wait (for a phone, for an engine) leave processors idle: with so much of them unused between two looks, one more begins. */
-const unusedShare = 0.25;
+const unusedShare = 0.35;
 /** Whatever the processors say: memory, and what begins to compute later. */
 const mostRoom = 2 * room;
 /** Of the checks: types and lint. */
