@@ -179,7 +179,7 @@ test("lifecycle rules: the same that S3 has, counted beforehand", async () => {
 
   await cloud.put(fresh, "logs/monday", "12345");
   await cloud.put(fresh, "kept", "1");
-  const none = { objects: 0, versions: 0, markers: 0, uploads: 0, sizeBytes: 0, isComplete: true };
+  const none = { objects: 0, versions: 0, markers: 0, uploads: 0, transitions: 0, sizeBytes: 0, isComplete: true };
   assert.deepEqual((await preview([logs])).body, none);
   aheadMs = 40 * dayMs;
   assert.deepEqual((await preview([logs])).body, { ...none, objects: 1, sizeBytes: 5 });
