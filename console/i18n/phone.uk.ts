@@ -214,6 +214,10 @@ export default {
   "extension.hotDeskNone": "Не задано: цей номер не перенести на інший телефон.",
   "extension.inDirectory": "У довіднику",
   "extension.maxCalls": "Дзвінків одночасно",
+  "extension.maxCostPerDay": "Найбільша вартість за день",
+  "extension.maxCostPerMonth": "Найбільша вартість за місяць",
+  "extension.maxCostText":
+    "Дзвінків, які з нього роблять або переадресовують. Рахується так само, як обмеження телефонної системи.",
   "extension.delete": "Видалити внутрішній номер",
   "extension.deleteTitle": "Видалити внутрішній номер {name}?",
   "extension.deleteDevices": "Пристрої: вони більше не реєструються",

@@ -58,6 +58,9 @@ export default {
   maxCostPerDay: "Most cost per day",
   maxCostPerDayText:
     "A call without a price counts as what its trunk costs. With neither rate nothing is counted: set prices, or the costs of your trunks.",
+  callMinutes: "Greatest length of a call outside, in minutes",
+  callMinutesText: "Both sides hear tones a minute before, then it ends. Emergency calls go on.",
+  callMinutesRule: "Give at most 1440 minutes.",
   noLimit: "No limit",
   allowedCountries: "Countries that may be called",
   everywhere: "All countries may be called",

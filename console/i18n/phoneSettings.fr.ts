@@ -61,6 +61,10 @@ export default {
   maxCostPerDay: "Coût maximal par jour",
   maxCostPerDayText:
     "Un appel sans prix compte pour ce que coûte sa ligne réseau. Sans prix ni coût, rien n’est compté : définissez des prix, ou les coûts de vos lignes réseau.",
+  callMinutes: "Durée maximale d’un appel externe, en minutes",
+  callMinutesText:
+    "Les deux côtés entendent un signal une minute avant, puis l’appel se termine. Les appels d’urgence continuent.",
+  callMinutesRule: "Indiquez 1440 minutes au plus.",
   noLimit: "Sans limite",
   allowedCountries: "Pays qu’on peut appeler",
   everywhere: "Tous les pays peuvent être appelés",

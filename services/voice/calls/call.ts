@@ -186,10 +186,19 @@ export class Call {
     if (this.direction === "internal") this.direction = "outbound";
   }
 
-  /** What it has come to, and will have `aheadSeconds` later; undefined: nobody said what it costs. */
-  amount(of: Amounts, aheadSeconds = 0): string | undefined {
-    const amounts = [...this.charged, ...this.parties].flatMap((party) => amountSoFar(party, of, aheadSeconds) ?? []);
+  /** What it has come to, and will have `aheadSeconds` later, or that extension's part of it; undefined: nobody said what it costs. */
+  amount(of: Amounts, aheadSeconds = 0, payerId?: string): string | undefined {
+    const parties = [...this.charged, ...this.parties].filter(
+      ({ charge }) => payerId === undefined || charge?.payerId === payerId,
+    );
+    const amounts = parties.flatMap((party) => amountSoFar(party, of, aheadSeconds) ?? []);
     return amounts.length === 0 ? undefined : sumOf(amounts);
+  }
+
+  /** What each extension's part of it came to, as limits count it. */
+  get spending(): { extensionId: string; amount: string }[] {
+    const payers = new Set([...this.charged, ...this.parties].flatMap(({ charge }) => charge?.payerId ?? []));
+    return [...payers].map((extensionId) => ({ extensionId, amount: this.amount("counted", 0, extensionId) ?? "0" }));
   }
 
   /** Another call has the party now. */

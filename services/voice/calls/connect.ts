@@ -2,7 +2,7 @@ import type { Destination } from "../destinations/contract.ts";
 import type { PlanExtension } from "../plan.ts";
 import type { HeaderInput } from "../sip/ports.ts";
 import type { Call } from "./call.ts";
-import { type Spent, watchSpending } from "./charges.ts";
+import { type Spent, spentWords, watchSpending } from "./charges.ts";
 import { type Dialled, type DialOptions, dial, type Target } from "./dial.ts";
 import { listenForRecordCode, stopOnDemand } from "./onDemand.ts";
 import { forPeople } from "./outside.ts";
@@ -169,8 +169,8 @@ export async function connect(call: Call, party: Party, signal: AbortSignal): Pr
 
 /** The other one is hung up already: who is left hears why. */
 async function tellSpent(call: Call, spent: Spent, signal: AbortSignal): Promise<void> {
-  call.endReason = spent === "no_credit" ? "The balance was used up." : "What may be spent in a day was spent.";
-  if (!signal.aborted) await say(call, spent, signal);
+  call.endReason = spentWords[spent].ended;
+  if (!signal.aborted) await say(call, spentWords[spent].phrase, signal);
 }
 
 /** Where a call goes when an extension does not take it: what it says, else its voicemail, else nowhere. */

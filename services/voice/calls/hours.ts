@@ -31,6 +31,18 @@ export function isWithin(hours: { days: number[]; from: string; to: string }, at
   return (hours.days.includes(weekday) && minute >= from) || (hours.days.includes(dayBefore) && minute < to);
 }
 
+/** Of the month that it is there. */
+export function monthBegan(at: Date, timeZone: string): Date {
+  const day = Number(new Intl.DateTimeFormat("en-GB", { timeZone, day: "numeric" }).format(at));
+  const dayMs = 86_400_000;
+  // At noon of the first: clocks that were changed meanwhile leave it that day.
+  return dayBegan(new Date(dayBegan(at, timeZone).getTime() - (day - 1) * dayMs + dayMs / 2), timeZone);
+}
+
 /** Of the day that it is there. */
-export const dayBegan = (at: Date, timeZone: string): Date =>
-  new Date(at.getTime() - local(at, timeZone).minute * 60_000 - (at.getTime() % 60_000));
+export function dayBegan(at: Date, timeZone: string): Date {
+  const began = new Date(at.getTime() - local(at, timeZone).minute * 60_000 - (at.getTime() % 60_000));
+  // On a day when clocks are changed that is an hour beside it.
+  const { minute } = local(began, timeZone);
+  return new Date(began.getTime() + (minute > 720 ? 1440 - minute : -minute) * 60_000);
+}

@@ -21,7 +21,8 @@ export function openLimitAlerts(parts: {
   const toldAt = new Map<string, number>();
   return (call, limit) => {
     const { id: systemId } = call.plan.system;
-    const key = `${systemId} ${limit}`;
+    // Those of an extension are its own.
+    const key = `${systemId} ${limit}${limit.startsWith("extension") ? ` ${call.payer?.id}` : ""}`;
     const time = now();
     if (time - (toldAt.get(key) ?? Number.NEGATIVE_INFINITY) < againMs) return;
     toldAt.set(key, time);

@@ -4,9 +4,10 @@ import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { startCloud } from "../../../testing/cloud.ts";
 import { installTestTools, phoneTools } from "../../../tools/test-tools.ts";
+import type { Sound } from "../prompts/wav.ts";
 import { startBaresip } from "../testing/baresip.ts";
 import type { Json } from "../testing/office.ts";
-import { findTone } from "../testing/tones.ts";
+import { findTone, toneLevel } from "../testing/tones.ts";
 import { openHouse } from "./testing/house.ts";
 
 await installTestTools(phoneTools);
@@ -50,7 +51,14 @@ const number = "0199003344";
 const unlimited = {
   isPrepaid: false,
   limits: {
-    ...{ maxExternalCalls: 10, maxCostPerDay: null, allowedCountries: null, blockedPrefixes: [], internationalHours: null },
+    ...{
+      maxExternalCalls: 10,
+      maxCostPerDay: null,
+      maxCallSeconds: null,
+      allowedCountries: null,
+      blockedPrefixes: [],
+      internationalHours: null,
+    },
   },
 };
 const set = (body: object) => as("owner", "phoneSystemUpdate", { params: within, body });
@@ -170,4 +178,46 @@ test("what may be spent in a day is spent in the middle of a call: it ends, and 
   const { reason, hungUpBy, price } = await as("owner", "phoneCallGet", { params: { call: call?.["id"] } });
   assert.deepEqual([reason, hungUpBy], ["What may be spent in a day was spent.", "system"]);
   assert.ok(Number(price) >= 3 && Number(price) <= 6, `it has cost ${price} of 5`);
+});
+
+test("what an extension may spend is spent: its next call is refused, that of another one is not", async () => {
+  await set(unlimited);
+  const limits = (body: object) =>
+    as("owner", "extensionUpdate", { params: { extension: ann.extensionId }, body: { limits: body } });
+  await limits({ maxCostPerMonth: "1" });
+  for (const phone of [atAnn, atCarol]) phone.forget();
+  told.length = 0;
+  await atAnn.dial(number);
+  assert.match((await atAnn.closed()).param ?? "", /403/);
+  await atCarol.dial(number);
+  await atCarol.established();
+  await atCarol.hangUp();
+  const calls = await house.calls(refusals.length + 8);
+  const refused = calls.find(({ outcome }) => outcome === "refused");
+  const { reason } = await as("owner", "phoneCallGet", { params: { call: refused?.["id"] } });
+  assert.equal(reason, "What the extension may spend in a month is spent.");
+  await house.until(() => told.length === 1, "the webhook");
+  assert.deepEqual([told[0]?.["limit"].kind, told[0]?.["limit"].from], ["extension_month", "501"]);
+  await limits({ maxCostPerMonth: null });
+});
+
+test("a call outside that has the greatest length ends; both sides are told before, and its record says why", async () => {
+  await set({ limits: { maxCallSeconds: 10 } });
+  atAnn.forget();
+  await atAnn.dial(number);
+  await atAnn.established();
+  await atAnn.closed();
+  for (const phone of [atAnn, carrier]) {
+    // Over the tone of the other side.
+    const { samples, sampleRate } = (await phone.heard()).at(-1) as Sound;
+    const step = sampleRate / 10;
+    const levels = Array.from({ length: Math.floor(samples.length / step) }, (_, index) =>
+      toneLevel(samples.subarray(index * step, (index + 1) * step), sampleRate, 950),
+    );
+    assert.ok(Math.max(...levels) > -30, `the tone before the end: ${Math.max(...levels)} dB`);
+  }
+  const [call] = await house.calls(refusals.length + 9);
+  const { reason, hungUpBy, talkSeconds, price } = await as("owner", "phoneCallGet", { params: { call: call?.["id"] } });
+  assert.deepEqual([reason, hungUpBy], ["The call had the greatest length that is allowed.", "system"]);
+  assert.ok(talkSeconds >= 10 && Number(price) >= 10, `${talkSeconds} seconds cost ${price}`);
 });

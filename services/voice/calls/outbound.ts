@@ -2,7 +2,7 @@ import type { LimitKind } from "../mails/store.ts";
 import type { Phrase } from "../prompts/words/en.ts";
 import type { CallOutcome } from "../records/contract.ts";
 import type { Call } from "./call.ts";
-import { cannotPay, chargeOf, limitOf } from "./charges.ts";
+import { cannotPay, chargeOf, spentWords } from "./charges.ts";
 import { connect, ring } from "./connect.ts";
 import { contactOf } from "./contacts.ts";
 import { type Dialled, type Target, triesNext } from "./dial.ts";
@@ -111,9 +111,8 @@ async function whyNot(call: Call, number: Outside): Promise<No | undefined> {
   const no = forbidden(call, number);
   if (no) return no;
   const [line] = linesFor(call, number);
-  const spent = line && (await cannotPay(call.board, call.plan, chargeOf(call.plan, line.trunk.id, number)));
-  const reason = spent === "no_credit" ? "There is no credit left for this call." : "What may be spent in a day is spent.";
-  return spent && { reason, phrase: spent, limit: limitOf[spent] };
+  const spent = line && (await cannotPay(call.board, call.plan, chargeOf(call.plan, line.trunk.id, number, call.payer?.id)));
+  return spent && { reason: spentWords[spent].refused, phrase: spentWords[spent].phrase, limit: spent };
 }
 
 /** What nobody of the phone system may call. */

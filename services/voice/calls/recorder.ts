@@ -271,6 +271,7 @@ function recordOf(call: Call): CallRowWithLegs {
     currency: cost === undefined && price === undefined ? null : call.plan.system.currency,
     quality: worst ? { mos: worst.mos, lossPercent: worst.lossReceived * 100, jitterMs: worst.jitterMs } : null,
     legs: call.legs,
+    spending: call.spending,
   };
 }
 

@@ -15,6 +15,7 @@ import { startCall } from "./commandActions.ts";
 import { connect } from "./connect.ts";
 import { follow } from "./destinations.ts";
 import { nameByContact, readInbound } from "./inbound.ts";
+import { watchLengths } from "./lengths.ts";
 import { openLimitAlerts } from "./limitAlerts.ts";
 import { outsideNumber } from "./outside.ts";
 import { Party } from "./party.ts";
@@ -116,6 +117,7 @@ export async function createSwitchboard(parts: {
     invite,
     async close() {
       closing.abort();
+      endLengths();
       whenFree.close();
       await Promise.all(tracked);
       await recorder.close();
@@ -124,6 +126,8 @@ export async function createSwitchboard(parts: {
 
   const limitReached = openLimitAlerts({ ...parts, track: board.track });
   const whenFree = openWhenFree(board, board.onExtension, (systemId, input) => startCall(board, systemId, input));
+
+  const endLengths = watchLengths(board);
 
   function tell(extensionId: string | undefined): void {
     if (extensionId !== undefined) for (const listener of listeners) listener(extensionId);

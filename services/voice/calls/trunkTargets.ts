@@ -142,7 +142,7 @@ export function trunkTarget(call: Call, { trunk, route }: Line, number: Outside)
     ...(trunk.dtmf === "info" ? { digitsByInfo: true } : {}),
     silenceMs,
     toward: call.board.addressOfTrunk(trunk.id),
-    charge: chargeOf(call.plan, trunk.id, number),
+    charge: chargeOf(call.plan, trunk.id, number, call.payer?.id),
   };
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { displayName, event, page, pageQuery, revision, route, timestamp } from "../../../kernel/contract.ts";
 import { id } from "../../../kernel/ids.ts";
 import { destination, internalNumber, phoneLanguage } from "../destinations/contract.ts";
-import { recordingPolicy } from "../systems/contract.ts";
+import { amount, recordingPolicy } from "../systems/contract.ts";
 
 export const phonePin = z.string().regex(/^\d{4,12}$/, "Use 4 to 12 digits.");
 
@@ -31,6 +31,15 @@ export const callPermissions = z.object({
 });
 export type CallPermissions = z.output<typeof callPermissions>;
 
+const costLimits = z
+  .object({
+    maxCostPerDay: amount.nullable(),
+    maxCostPerMonth: amount.nullable(),
+  })
+  .describe(
+    "Of the calls outside that it makes, passes on or forwards, in the phone system's currency and time zone; null: any. Counted as those of the phone system are.",
+  );
+
 const personal = {
   language: phoneLanguage.nullable().describe("Null: that of the phone system."),
   forwarding,
@@ -52,6 +61,7 @@ export const extensionSettings = z.object({
   callerName: z.string().trim().max(60).nullable().describe("What is shown inside; null: the name."),
   hideNumber: z.boolean().describe("Nothing is shown outside."),
   permissions: callPermissions,
+  limits: costLimits,
   recording: recordingPolicy.nullable().describe("Null: as the phone system."),
   pickupGroup: z
     .string()
@@ -157,6 +167,7 @@ const settable = {
   ...extensionSettings.partial().shape,
   ...personalChange,
   permissions: callPermissions.partial().optional(),
+  limits: costLimits.partial().optional(),
   ...pins,
 };
 const macAddress = z
@@ -229,7 +240,7 @@ export const extensionRoutes = {
     method: "PATCH",
     path: "/v1/extensions/{extension}",
     summary: "Change an extension",
-    description: "What is left out stays, also inside of forwarding, voicemail and permissions.",
+    description: "What is left out stays, also inside of forwarding, voicemail, permissions and limits.",
     permission: "voice.extension.update",
     roles: ["editor"],
     params: byExtension,

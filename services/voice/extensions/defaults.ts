@@ -14,13 +14,14 @@ const defaults: ExtensionSettings = {
   callerName: null,
   hideNumber: false,
   permissions: { internal: true, national: true, mobile: true, international: false, premium: false },
+  limits: { maxCostPerDay: null, maxCostPerMonth: null },
   recording: null,
   pickupGroup: null,
   inDirectory: true,
   maxCalls: 4,
 };
 
-type Groups = "forwarding" | "voicemail" | "permissions";
+type Groups = "forwarding" | "voicemail" | "permissions" | "limits";
 /** What may be given: parts of it, also of its groups. */
 export type ExtensionChange = {
   [K in keyof Omit<ExtensionSettings, Groups>]?: ExtensionSettings[K] | undefined;
@@ -33,6 +34,7 @@ export const changedExtension = (settings: ExtensionSettings, change: ExtensionC
   forwarding: { ...settings.forwarding, ...given(change.forwarding ?? {}) },
   voicemail: { ...settings.voicemail, ...given(change.voicemail ?? {}) },
   permissions: { ...settings.permissions, ...given(change.permissions ?? {}) },
+  limits: { ...settings.limits, ...given(change.limits ?? {}) },
 });
 
 export const withExtensionDefaults = (settings: ExtensionChange): ExtensionSettings => changedExtension(defaults, settings);

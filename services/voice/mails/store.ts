@@ -18,7 +18,7 @@ export interface MailRow {
 }
 
 /** Of those against abuse: which one refused or ended a call. */
-export type LimitKind = "countries" | "hours" | "prefixes" | "calls" | "day" | "balance";
+export type LimitKind = "countries" | "hours" | "prefixes" | "calls" | "day" | "balance" | "extension_day" | "extension_month";
 
 /** What is in a mail; all but the sound of a voicemail, which is read when it is sent. */
 export interface MailContent {

@@ -4,7 +4,7 @@ import type { Tx } from "../../../kernel/db/database.ts";
 import type { Worker } from "../../../kernel/service.ts";
 import { deleteAudio } from "../audio/store.ts";
 import { subjectOf, type VoiceParts } from "../parts.ts";
-import { type SystemRow, systemStore } from "../systems/store.ts";
+import { creditStore, type SystemRow, systemStore } from "../systems/store.ts";
 import { recordingStore } from "./store/recordings.ts";
 import { voicemailStore } from "./store/voicemails.ts";
 import { deleteVoicemail } from "./voicemails.ts";
@@ -12,6 +12,8 @@ import { deleteVoicemail } from "./voicemails.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 /** So long a voicemail can be taken out of its folder of deleted ones. */
 const undeleteDays = 7;
+/** The longest month, and a day for time zones. */
+const spendingDays = 32;
 const atOnce = 50;
 
 /** Some of what a phone system does not keep any longer; how many it was. */
@@ -41,11 +43,13 @@ async function deleteSome(tx: Tx, system: SystemRow, now: number): Promise<numbe
   return count;
 }
 
-/** Deletes recordings and voicemails that are older than their phone system keeps them. */
+/** Deletes recordings and voicemails that are older than their phone system keeps them, and what no limit of an extension counts any more. */
 export const retentionWorker = ({ database }: Pick<VoiceParts, "database">): Worker => ({
   name: "voice.retention",
   everySeconds: 600,
   async run(signal) {
+    const counted = new Date(Date.now() - spendingDays * dayMs);
+    await database.transaction("system", (tx) => creditStore.forgetSpending(tx, counted));
     const systems = await database.transaction("system", (tx) => systemStore.versions(tx));
     for (const { id } of systems) {
       for (let deleted = atOnce; deleted > 0 && !signal.aborted; )

@@ -77,6 +77,7 @@ export async function saveCallRecords(tx: Tx, calls: readonly CallRowWithLegs[])
       from: call.fromNumber,
       fromName: call.fromName ?? undefined,
     });
+    await creditStore.noteSpending(tx, call, call.spending ?? []);
     if (call.price !== null && Number(call.price) > 0) await charge(tx, call, call.price);
   }
   return fresh;

@@ -142,6 +142,14 @@ const fraudLimits = z.object({
     .describe(
       "In the system's currency, by the day of its time zone; null: any. A call without a price counts as what its trunk costs.",
     ),
+  maxCallSeconds: z
+    .int()
+    .min(10)
+    .max(86_400)
+    .nullable()
+    .describe(
+      "Of a call outside, in or out, from its answer; both sides hear tones a minute before (of short ones half the time before), then it ends. Null: any. Emergency calls go on.",
+    ),
   allowedCountries: z.array(countryCode).max(250).nullable().describe("Null: all. The own country is always allowed."),
   blockedPrefixes: z
     .array(z.string().regex(/^\+\d{1,15}$/, "Give the beginning of numbers with + and country code: +1900."))

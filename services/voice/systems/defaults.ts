@@ -73,6 +73,7 @@ const defaultsOf = (country: string): PhoneSystemSettings => ({
   limits: {
     maxExternalCalls: 10,
     maxCostPerDay: "50",
+    maxCallSeconds: null,
     // What is not asked for cannot be abused: calls abroad are opened country by country.
     allowedCountries: [],
     blockedPrefixes: [],

@@ -188,4 +188,30 @@ export const creditStore = {
           + coalesce((select sum(cost) from voice.calls where system_id = ${systemId} and started_at >= ${since} and price is null), 0))::text as spent`;
     return row ?? { balance: "0", spent: "0" };
   },
+
+  /** What calls of an extension took since the beginning of the day and of the month: decimals. */
+  async extensionSpending(tx: Tx, extensionId: string, day: Date, month: Date): Promise<{ day: string; month: string }> {
+    const [row] = await tx.sql<{ day: string; month: string }[]>`
+      select coalesce(sum(amount) filter (where at >= ${day}), 0)::text as day, coalesce(sum(amount), 0)::text as month
+      from voice.extension_costs where extension_id = ${extensionId} and at >= ${month}`;
+    return row ?? { day: "0", month: "0" };
+  },
+
+  /** What a call took of the limits of extensions; once for each. */
+  async noteSpending(
+    tx: Tx,
+    call: { id: string; systemId: string; organisationId: string; projectId: string; startedAt: Date },
+    spending: readonly { extensionId: string; amount: string }[],
+  ): Promise<void> {
+    for (const { extensionId, amount } of spending)
+      await tx.sql`
+        insert into voice.extension_costs (call_id, extension_id, system_id, organisation_id, project_id, amount, at)
+        select ${call.id}, id, system_id, organisation_id, project_id, ${amount}::numeric, ${call.startedAt}
+        from voice.extensions where id = ${extensionId} on conflict do nothing`;
+  },
+
+  /** What no limit counts any more. */
+  async forgetSpending(tx: Tx, before: Date): Promise<void> {
+    await tx.sql`delete from voice.extension_costs where at < ${before}`;
+  },
 };

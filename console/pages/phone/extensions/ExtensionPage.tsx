@@ -169,7 +169,10 @@ const recordings = ["", "off", "on_demand", "all"] as const;
 
 function Permissions({ extension, may }: { extension: Extension; may: boolean }) {
   const t = useT();
+  const system = useApi("phoneSystemGet", { phoneSystem: extension.phoneSystemId }).data;
   const numbers = useApi("phoneNumberList", { phoneSystem: extension.phoneSystemId, limit: 200 }).data?.items ?? [];
+  const isAmount = (amount: string) => (/^(\d{1,9}([.,]\d{1,6})?)?$/.test(amount) ? undefined : t("phoneSettings.decimal"));
+  const amountOf = (amount: string) => (amount === "" ? null : amount.replace(",", "."));
   const form = useForm({
     initial: {
       ...extension.permissions,
@@ -177,8 +180,11 @@ function Permissions({ extension, may }: { extension: Extension; may: boolean })
       hideNumber: extension.hideNumber,
       recording: (extension.recording ?? "") as (typeof recordings)[number],
       maxCalls: extension.maxCalls,
+      maxCostPerDay: (extension.limits.maxCostPerDay ?? "") as string,
+      maxCostPerMonth: (extension.limits.maxCostPerMonth ?? "") as string,
     },
-    submit: async ({ callerNumber, hideNumber, recording, maxCalls, ...allowed }) => {
+    checks: { maxCostPerDay: isAmount, maxCostPerMonth: isAmount },
+    submit: async ({ callerNumber, hideNumber, recording, maxCalls, maxCostPerDay, maxCostPerMonth, ...allowed }) => {
       await callApi("extensionUpdate", {
         extension: extension.id,
         permissions: allowed,
@@ -186,6 +192,7 @@ function Permissions({ extension, may }: { extension: Extension; may: boolean })
         hideNumber,
         recording: recording === "" ? null : recording,
         maxCalls,
+        limits: { maxCostPerDay: amountOf(maxCostPerDay), maxCostPerMonth: amountOf(maxCostPerMonth) },
       });
       await refreshExtension();
     },
@@ -231,6 +238,18 @@ function Permissions({ extension, may }: { extension: Extension; may: boolean })
         {...form.choice("maxCalls")}
         onChange={(value) => form.set("maxCalls", Number(value))}
       />
+      {(["maxCostPerDay", "maxCostPerMonth"] as const).map((name) => (
+        <TextInput
+          key={name}
+          label={`${t(`phone.extension.${name}`)}${system ? ` (${system.currency})` : ""}`}
+          description={t("phone.extension.maxCostText")}
+          placeholder={t("phoneSettings.noLimit")}
+          inputMode="decimal"
+          maw={280}
+          disabled={!may}
+          {...form.field(name)}
+        />
+      ))}
     </FormSection>
   );
 }

@@ -17,6 +17,7 @@ export function Limits({ system, may }: PhonePlace) {
     initial: {
       maxExternalCalls: limits.maxExternalCalls,
       maxCostPerDay: (limits.maxCostPerDay ?? "") as string,
+      callMinutes: (limits.maxCallSeconds === null ? "" : limits.maxCallSeconds / 60) as number | string,
       // None is not all: a new phone system calls no other country.
       everywhere: limits.allowedCountries === null,
       allowedCountries: (limits.allowedCountries ?? []) as string[],
@@ -28,12 +29,17 @@ export function Limits({ system, may }: PhonePlace) {
     },
     checks: {
       maxCostPerDay: (amount) => (/^(\d{1,9}([.,]\d{1,6})?)?$/.test(amount) ? undefined : t("phoneSettings.decimal")),
+      callMinutes: (minutes) =>
+        minutes === "" || (Number(minutes) * 60 >= 10 && Number(minutes) <= 1440)
+          ? undefined
+          : t("phoneSettings.callMinutesRule"),
       blockedPrefixes: (all) => (all.every((one) => /^\+\d{1,15}$/.test(one)) ? undefined : t("phoneSettings.prefixRule")),
       days: (days) => (days.length > 0 ? undefined : t("ui.required")),
     },
     submit: async ({
       maxExternalCalls,
       maxCostPerDay,
+      callMinutes,
       everywhere,
       allowedCountries,
       blockedPrefixes,
@@ -47,6 +53,7 @@ export function Limits({ system, may }: PhonePlace) {
         limits: {
           maxExternalCalls,
           maxCostPerDay: maxCostPerDay === "" ? null : maxCostPerDay.replace(",", "."),
+          maxCallSeconds: callMinutes === "" ? null : Math.round(Number(callMinutes) * 60),
           allowedCountries: everywhere ? null : allowedCountries,
           blockedPrefixes,
           internationalHours: atHours ? { days: days.map(Number).sort(), from, to } : null,
@@ -84,6 +91,17 @@ export function Limits({ system, may }: PhonePlace) {
         maw={280}
         disabled={!may}
         {...form.field("maxCostPerDay")}
+      />
+      <NumberInput
+        label={t("phoneSettings.callMinutes")}
+        description={t("phoneSettings.callMinutesText")}
+        placeholder={t("phoneSettings.noLimit")}
+        min={0}
+        max={1440}
+        maw={280}
+        disabled={!may}
+        {...form.choice("callMinutes")}
+        onChange={(value) => form.set("callMinutes", value)}
       />
       {turn("everywhere")}
       {!values.everywhere && (

@@ -34,7 +34,11 @@ export interface CallRow {
   currency: string | null;
   quality: NonNullable<PhoneCall["quality"]> | null;
 }
-export type CallRowWithLegs = CallRow & { legs: CallLeg[] };
+export type CallRowWithLegs = CallRow & {
+  legs: CallLeg[];
+  /** What it took of the limits of extensions; absent: nothing. */
+  spending?: { extensionId: string; amount: string }[];
+};
 /** With the recordings that are kept. */
 export type CallListRow = CallRow & { recordingIds: Id<"recording">[] };
 
