@@ -182,13 +182,13 @@ test("tags are given here and read by aws", async () => {
 test("lifecycle rules are sentences, with what they would delete now; aws has the same", async () => {
   await goTo("Settings");
   const lifecycle = section("Lifecycle");
-  await lifecycle.getByText("Nothing is deleted by itself.").waitFor();
+  await lifecycle.getByText("Nothing is deleted or changed by itself.").waitFor();
   await lifecycle.getByRole("button", { name: "Add a rule" }).click();
   const rule = dialog("New rule");
   await rule.getByLabel("Name of the rule").fill("old logs");
   await rule.getByLabel("Only files under").fill("logs/");
   await rule.getByText("Objects under logs/ are deleted 30 days after they were written.").waitFor();
-  await rule.getByText("It would delete nothing now.").waitFor();
+  await rule.getByText("It would change nothing now.").waitFor();
   await rule.getByLabel("Delete old versions").check();
   await rule.getByLabel("Days after a newer one came").fill("7");
   await rule.getByRole("button", { name: "Save" }).click();
@@ -202,6 +202,30 @@ test("lifecycle rules are sentences, with what they would delete now; aws has th
       Expiration: { Days: 30 },
       NoncurrentVersionExpiration: { NoncurrentDays: 7 },
     },
+  ]);
+  await lifecycle.getByRole("button", { name: "Edit old logs" }).click();
+  const edit = dialog("Edit old logs");
+  await edit.getByLabel("Only larger than").fill("1.5");
+  await edit.getByRole("button", { name: "Add a tag" }).click();
+  await edit.getByLabel("Name", { exact: true }).fill("kind");
+  await edit.getByLabel("Value").fill("log");
+  await edit.getByLabel("Give old versions another storage class").check();
+  await edit.getByLabel("But not the newest").fill("2");
+  await edit.getByRole("button", { name: "Save" }).click();
+  await edit.getByText("Later than the last storage class: what is deleted needs none.").waitFor();
+  await edit.getByLabel("Days after a newer one came").fill("90");
+  await edit.getByText("The 2 newest old versions of each keep theirs.", { exact: false }).waitFor();
+  await picture("lifecycle");
+  await edit.getByRole("button", { name: "Save" }).click();
+  await gone(edit);
+  const [changed] = (await asked("get-bucket-lifecycle-configuration")).Rules;
+  assert.deepEqual(changed.Filter.And, {
+    Prefix: "logs/",
+    Tags: [{ Key: "kind", Value: "log" }],
+    ObjectSizeGreaterThan: 1_500_000,
+  });
+  assert.deepEqual(changed.NoncurrentVersionTransitions, [
+    { NoncurrentDays: 30, StorageClass: "STANDARD_IA", NewerNoncurrentVersions: 2 },
   ]);
   // Disabled, so that it is only counted: its day has long been.
   const past = { ID: "past", Status: "Disabled", Filter: { Prefix: "logs/" }, Expiration: { Date: "2020-01-01T00:00:00Z" } };

@@ -122,6 +122,7 @@ export default {
     "Nothing more can be written. Delete what is not needed (for good: the trash and old versions count), or raise the limit.",
   "quota.size": "Most that is stored",
   "quota.unit": "Unit",
+  "quota.unit.KB": "KB",
   "quota.unit.MB": "MB",
   "quota.unit.GB": "GB",
   "quota.unit.TB": "TB",

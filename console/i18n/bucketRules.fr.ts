@@ -127,6 +127,7 @@ export default {
     "Plus rien ne peut être écrit. Supprimez ce qui ne sert pas (pour de bon : la corbeille et les anciennes versions comptent), ou relevez la limite.",
   "quota.size": "Stockage maximal",
   "quota.unit": "Unité",
+  "quota.unit.KB": "ko",
   "quota.unit.MB": "Mo",
   "quota.unit.GB": "Go",
   "quota.unit.TB": "To",

@@ -14,10 +14,11 @@ import { useForm } from "../../../ui/form.ts";
 import { Section } from "../../../ui/Section.tsx";
 import { toastDone } from "../../../ui/toast.ts";
 import { wholeNumber } from "./numbers.ts";
+import { bytesOf, sizeUnits, unitOf } from "./sizes.ts";
 
 type Quota = Answer<"bucketQuotaGet">;
-const units = { MB: 1e6, GB: 1e9, TB: 1e12 } as const;
-type Unit = keyof typeof units;
+const units = ["MB", "GB", "TB"] as const;
+type Unit = (typeof units)[number];
 /** From here on a bar says that it becomes tight. */
 const tight = 0.8;
 
@@ -102,26 +103,21 @@ function Used({ quota }: { quota: Quota }) {
   );
 }
 
-/** The greatest unit in which it is a short number. */
-const unitOf = (bytes: number): Unit => (bytes >= units.TB ? "TB" : bytes >= units.GB ? "GB" : "MB");
-const number = (text: string): number => Number(text.trim().replace(",", "."));
-
 function QuotaDialog({ bucket, quota, onClose }: { bucket: Bucket; quota: Quota; onClose: () => void }) {
   const t = useT();
-  const initialUnit = quota.bytes === undefined ? "GB" : unitOf(quota.bytes);
+  const initialUnit = quota.bytes === undefined ? "GB" : unitOf(quota.bytes, units);
   const limitsOf = ({ size, unit, objects }: { size: string; unit: Unit; objects: string }) => ({
-    ...(size.trim() !== "" && { bytes: Math.max(1, Math.round(number(size) * units[unit])) }),
+    ...(size.trim() !== "" && { bytes: Math.max(1, bytesOf(size, unit) ?? 0) }),
     ...(objects.trim() !== "" && { objects: Number(objects) }),
   });
   const form = useForm({
     initial: {
-      size: quota.bytes === undefined ? "" : String(quota.bytes / units[initialUnit]),
+      size: quota.bytes === undefined ? "" : String(quota.bytes / sizeUnits[initialUnit]),
       unit: initialUnit as Unit,
       objects: String(quota.objects ?? ""),
     },
     checks: {
-      size: (text) =>
-        text.trim() === "" || (number(text) > 0 && number(text) < 1e9) ? undefined : t("bucketRules.quota.sizeRule"),
+      size: (text) => (text.trim() === "" || Number(bytesOf(text, "MB")) > 0 ? undefined : t("bucketRules.quota.sizeRule")),
       objects: (text) =>
         text.trim() === "" || wholeNumber(text, 1, 9_999_999_999) !== undefined ? undefined : t("bucketRules.quota.countRule"),
     },
@@ -156,7 +152,7 @@ function QuotaDialog({ bucket, quota, onClose }: { bucket: Bucket; quota: Quota;
           w={96}
           aria-label={t("bucketRules.quota.unit")}
           allowDeselect={false}
-          data={(Object.keys(units) as Unit[]).map((value) => ({ value, label: t(`bucketRules.quota.unit.${value}`) }))}
+          data={units.map((value) => ({ value, label: t(`bucketRules.quota.unit.${value}`) }))}
           {...form.choice("unit")}
         />
       </Group>

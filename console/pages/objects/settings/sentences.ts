@@ -5,6 +5,9 @@ import { useT } from "../../../i18n/i18n.ts";
 export type LifecycleRule = Answer<"bucketLifecycleGet">["rules"][number];
 type T = ReturnType<typeof useT>;
 
+/** Smaller objects keep their storage class, unless the rule asks for sizes itself (services/objects/lifecycle/transitions.ts). */
+const smallestMoved = 128 * 1024;
+
 /** What a rule asks of files besides where they lie. */
 export function conditionsOf({ filter }: LifecycleRule, t: T, format: Format): string {
   const { tags = {}, largerThanBytes, smallerThanBytes } = filter ?? {};
@@ -29,30 +32,39 @@ export function sentencesOf(rule: LifecycleRule, t: T, format: Format): string[]
       prefix === "" ? t(`bucketSettings.lifecycle.${form}.all`) : t(`bucketSettings.lifecycle.${form}.prefix`, { prefix });
     return conditions === "" ? base : `${base} (${conditions})`;
   };
-  const { expiration, noncurrent, abortUploadsDays } = rule;
+  const { expiration, noncurrent, abortUploadsDays, transitions = [], noncurrentTransitions = [] } = rule;
+  const { largerThanBytes, smallerThanBytes } = rule.filter ?? {};
+  const asksForSizes = largerThanBytes !== undefined || smallerThanBytes !== undefined;
+  // A date may end with a full stop of its own: “1 січ. 2020 р.”
+  const fullStop = (text: string): string => text.replace(/\.\.$/, ".");
+  const classSentence = (what: string, storageClass: string, days = 0, at?: string): string => {
+    if (at !== undefined) return fullStop(t("bucketSettings.lifecycle.class.at", { what, storageClass, date: format.date(at) }));
+    return days === 0
+      ? t("bucketSettings.lifecycle.class.soon", { what, storageClass })
+      : t("bucketSettings.lifecycle.class.days", { what, storageClass, count: days });
+  };
   const sentences: string[] = [];
   if (expiration?.days !== undefined)
     sentences.push(t("bucketSettings.lifecycle.expire.days", { what: named("what"), count: expiration.days }));
   if (expiration?.at !== undefined)
-    // A date may end with a full stop of its own: “1 січ. 2020 р.”
-    sentences.push(
-      t("bucketSettings.lifecycle.expire.at", { what: named("what"), date: format.date(expiration.at) }).replace(/\.\.$/, "."),
-    );
+    sentences.push(fullStop(t("bucketSettings.lifecycle.expire.at", { what: named("what"), date: format.date(expiration.at) })));
   if (expiration?.expiredMarkers) sentences.push(t("bucketSettings.lifecycle.expire.markers", { what: named("whatOf") }));
   if (noncurrent) {
     const old = t("bucketSettings.lifecycle.old", { what: named("whatOf"), count: noncurrent.days });
     const newest = noncurrent.newerVersions;
     sentences.push(newest === undefined ? old : `${old} ${t("bucketSettings.lifecycle.old.newest", { count: newest })}`);
   }
-  const fullStop = (text: string): string => text.replace(/\.\.$/, ".");
-  for (const { days, at, storageClass } of rule.transitions ?? [])
-    sentences.push(
-      at === undefined
-        ? t("bucketSettings.lifecycle.class.days", { what: named("what"), storageClass, count: days ?? 0 })
-        : fullStop(t("bucketSettings.lifecycle.class.at", { what: named("what"), storageClass, date: format.date(at) })),
-    );
-  for (const { days: count, storageClass } of rule.noncurrentTransitions ?? [])
-    sentences.push(t("bucketSettings.lifecycle.class.old", { what: named("whatOf"), storageClass, count }));
+  for (const { days, at, storageClass } of transitions) sentences.push(classSentence(named("what"), storageClass, days, at));
+  for (const { days: count, storageClass, newerVersions: newest } of noncurrentTransitions) {
+    const words = { what: named("whatOf"), storageClass };
+    const old =
+      count === 0
+        ? t("bucketSettings.lifecycle.class.oldSoon", words)
+        : t("bucketSettings.lifecycle.class.old", { ...words, count });
+    sentences.push(newest === undefined ? old : `${old} ${t("bucketSettings.lifecycle.class.old.newest", { count: newest })}`);
+  }
+  if (transitions.length + noncurrentTransitions.length > 0 && !asksForSizes)
+    sentences.push(t("bucketSettings.lifecycle.class.small", { size: format.bytes(smallestMoved) }));
   if (abortUploadsDays !== undefined)
     sentences.push(t("bucketSettings.lifecycle.uploads", { what: named("whatOf"), count: abortUploadsDays }));
   return sentences;
