@@ -231,6 +231,33 @@ test("numbers are called with the desk phone that one has chosen; who is not to 
   await page.context().close();
 });
 
+test("contacts from a table: what is wrong is told by line, and what is imported is seen before", async () => {
+  const page = await browser.visit({ url, size: phone });
+  await page.goto(`${home}/contacts`);
+  await page.getByRole("button", { name: "Import contacts" }).click();
+  const dialog = page.getByRole("dialog");
+  const paste = (csv: string) => dialog.getByRole("textbox", { name: "Or paste its lines" }).fill(csv);
+  await paste("name;mobil\nOlena;1");
+  await dialog.getByText("There is no column mobil").waitFor();
+  await paste("name;mobile\nOlena;+380441234567\n;+380441234568");
+  await dialog.getByText("1 line is not right yet").waitFor();
+  assert.match(await dialog.getByRole("row").nth(2).innerText(), /3\s+name is needed/);
+  assert.ok(await dialog.getByRole("button", { name: "Import 2 contacts" }).isDisabled());
+  if (pictures) await page.screenshot({ path: join(pictures, "import-390.png") });
+  await assertAccessible(page, "import");
+  await dialog.locator("input[type=file]").setInputFiles({
+    name: "contacts.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from("name;mobile\nOlena;+380441234567\nTaras;+380441234568\n"),
+  });
+  await dialog.getByText("2 lines can be imported.").waitFor();
+  await dialog.getByRole("button", { name: "Import 2 contacts" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const sent = cloud.sent.findLast(({ key }) => key === "phoneContactImport");
+  assert.match(JSON.parse(sent?.body.toString() ?? "").csv, /^name;mobile\nOlena/);
+  await page.context().close();
+});
+
 test("a device is added: its password is shown once, with the server", async () => {
   const page = await browser.visit({ url, size: wide });
   await page.goto(`${olena}/devices`);

@@ -221,6 +221,7 @@ export const madePhone = (browser: () => SipUser | undefined): Record<string, (r
   phoneContactList: ({ query }) => ({
     items: contacts.filter(({ name }) => name.toLowerCase().includes((query.get("search") ?? "").toLowerCase())),
   }),
+  phoneContactImport: () => ({ created: 2, changed: 0 }),
   ringGroupList: list([
     element(groupId, "Reception", {
       number: "300",

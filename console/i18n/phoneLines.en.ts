@@ -96,7 +96,6 @@ export default {
   "rates.import": "Import",
   "rates.importText":
     "A CSV file with the columns prefix and per_minute; connection_fee, first_seconds, step_seconds and label may follow.",
-  "rates.lines": "Lines",
   "rates.bareDigits": "Prefixes without + and zeros",
   "rates.international": "With country code (380)",
   "rates.national": "As dialled here (44, 3639)",
@@ -104,6 +103,7 @@ export default {
   "rates.merge": "Keep the others",
   "rates.replace": "Remove the others",
   "rates.imported": "{set} rates set, {removed} removed.",
+  "rates.importAction": { one: "Import {count} rate", other: "Import {count} rates" },
   costOf: "What a trunk costs",
   perMinute: "Per minute",
   fee: "Per call",

@@ -99,7 +99,6 @@ export default {
   "rates.import": "Importer",
   "rates.importText":
     "Un fichier CSV avec les colonnes prefix et per_minute ; connection_fee, first_seconds, step_seconds et label sont possibles.",
-  "rates.lines": "Lignes",
   "rates.bareDigits": "Préfixes sans + ni zéros",
   "rates.international": "Avec l’indicatif du pays (33)",
   "rates.national": "Comme on compose ici (1, 3639)",
@@ -107,6 +106,7 @@ export default {
   "rates.merge": "Garder les autres",
   "rates.replace": "Retirer les autres",
   "rates.imported": "Tarifs fixés : {set}, retirés : {removed}.",
+  "rates.importAction": { one: "Importer {count} tarif", other: "Importer {count} tarifs" },
   costOf: "Coût d’une ligne réseau",
   perMinute: "Par minute",
   fee: "Par appel",

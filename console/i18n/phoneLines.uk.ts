@@ -99,7 +99,6 @@ export default {
   "rates.import": "Імпорт",
   "rates.importText":
     "Файл CSV зі стовпцями prefix і per_minute; можуть бути connection_fee, first_seconds, step_seconds і label.",
-  "rates.lines": "Рядки",
   "rates.bareDigits": "Префікси без + і нулів",
   "rates.international": "З кодом країни (380)",
   "rates.national": "Як набирають тут (44, 1580)",
@@ -107,6 +106,12 @@ export default {
   "rates.merge": "Лишити інші",
   "rates.replace": "Прибрати інші",
   "rates.imported": "Тарифів задано: {set}, прибрано: {removed}.",
+  "rates.importAction": {
+    one: "Імпортувати {count} тариф",
+    few: "Імпортувати {count} тарифи",
+    many: "Імпортувати {count} тарифів",
+    other: "Імпортувати {count} тарифу",
+  },
   costOf: "Вартість транка",
   perMinute: "За хвилину",
   fee: "За дзвінок",

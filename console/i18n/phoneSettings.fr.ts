@@ -3,7 +3,7 @@ import type en from "./phoneSettings.en.ts";
 
 export default {
   text: "Ce qui vaut pour tout le système téléphonique.",
-  all: "Tous les paramètres",
+  all: "Tous les réglages",
   general: "Général",
   domainText: "Les téléphones s’y enregistrent ; s’il change, il faut les régler de nouveau.",
   extensionDigits: "Chiffres des postes",

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { isoTime } from "../../../kernel/clock.ts";
 import { displayName } from "../../../kernel/contract.ts";
-import { checkRevision, invalid, there } from "../../../kernel/errors.ts";
+import { checkRevision, type FieldProblem, invalid, there } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import { newId } from "../../../kernel/ids.ts";
 import { reserveQuota } from "../../../kernel/quota.ts";
@@ -12,7 +12,7 @@ import { type Area, placeOf, subjectOf } from "../parts.ts";
 import { csvLineOf } from "../records/csv.ts";
 import { openSystem } from "../systems/openSystem.ts";
 import { type SystemRow, systemStore } from "../systems/store.ts";
-import { readTable } from "../table.ts";
+import { atLine, readTable, refuseTable } from "../table.ts";
 import { contactNumberKinds, type contactRoutes, type PhoneContact } from "./contract.ts";
 import { type ContactRow, contactStore } from "./store.ts";
 
@@ -117,6 +117,7 @@ export function createContactArea(): Area<typeof contactRoutes> {
         const keyOf = ({ name, company }: Pick<ContactRow, "name" | "company">) => JSON.stringify([name, company]).toLowerCase();
         const known = new Map((await contactStore.page(context.tx, { systemId: system.id })).map((row) => [keyOf(row), row]));
         const rows = new Map<string, ContactRow>();
+        const problems: FieldProblem[] = [];
         let created = 0;
         for (const { line: at, values } of readTable(body.csv, line)) {
           const written = contactNumberKinds.flatMap((kind) => {
@@ -124,15 +125,19 @@ export function createContactArea(): Area<typeof contactRoutes> {
             return text === undefined ? [] : [{ kind, number: text }];
           });
           const bad = written.find(({ number }) => outsideNumber(number, system.settings.country) === undefined);
-          if (bad) throw invalid("body.csv", `Line ${at}, ${bad.kind}: ${bad.number} is no number that exists.`);
+          if (bad) {
+            problems.push(atLine(at, `${bad.number} is no number that exists.`, bad.kind));
+            continue;
+          }
           const numbers = normal(system.settings.country, written, "body.csv");
           const fields = { name: values.name, company: values.company, note: values.note, numbers };
           const key = keyOf(fields);
-          if (rows.has(key)) throw invalid("body.csv", `Line ${at}: ${fields.name} stands there twice.`);
+          if (rows.has(key)) problems.push(atLine(at, `${fields.name} stands there twice.`));
           const before = known.get(key);
           if (!before) created++;
           rows.set(key, before ? { ...before, ...fields, revision: before.revision + 1 } : newRow(system, fields));
         }
+        refuseTable(problems);
         await reserveQuota(context.tx, system, "voice.contacts", created);
         for (const row of rows.values()) await contactStore.put(context.tx, row);
         await contactStore.tell(context.tx, { ...placeOf(system), systemId: system.id } as never);

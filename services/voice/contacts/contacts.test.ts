@@ -60,9 +60,14 @@ test("a table of contacts: who is there is changed, and what is exported can be 
   const loaded = await load("name;company;mobile;note\ntaras;Sich;0501112233;Mondays\nBéa;;+33199001100;\n");
   assert.deepEqual(loaded.body, { created: 1, changed: 1 }, loaded.text);
   assert.equal(await nameOf("+380501112233"), "taras (Sich)");
-  const wrong = await load("name,mobile\nA,0501112244\nB,abc\n");
+  const wrong = await load("name,mobile\nA,0501112244\nB,abc\nA,\n");
   assert.equal(wrong.status, 400, wrong.text);
   assert.match(wrong.text, /Line 3, mobile/);
+  assert.deepEqual(
+    wrong.body.fields.map(({ path }: { path: string }) => path),
+    ["body.csv.3.mobile", "body.csv.4"],
+    "all lines at once",
+  );
   assert.equal(await nameOf("+380501112244"), undefined, "all of it, or nothing");
   const exported = await call("phoneContactExport", inSystem());
   assert.equal(

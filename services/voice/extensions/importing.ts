@@ -6,7 +6,7 @@ import { outsideNumber } from "../calls/outside.ts";
 import { internalNumber, phoneLanguage } from "../destinations/contract.ts";
 import type { VoiceParts } from "../parts.ts";
 import type { SystemRow } from "../systems/store.ts";
-import { readTable } from "../table.ts";
+import { atLine, readTable } from "../table.ts";
 import { numberStore } from "../trunks/store.ts";
 import { insertExtension } from "./changing.ts";
 import { deviceKind, deviceMaker, phonePin } from "./contract.ts";
@@ -81,7 +81,10 @@ export async function importExtensions(parts: VoiceParts, tx: Tx, system: System
       });
     } catch (error) {
       if (error instanceof CloudError && error.code !== "internal")
-        throw new CloudError(error.code, `Line ${line}: ${error.message}`, { cause: error, details: error.details });
+        throw new CloudError(error.code, `Line ${line}: ${error.message}`, {
+          cause: error,
+          details: { ...error.details, fields: [atLine(line, error.message)] },
+        });
       throw error;
     }
   }

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { Tx } from "../../../kernel/db/database.ts";
-import { CloudError, invalid, there } from "../../../kernel/errors.ts";
+import { CloudError, type FieldProblem, there } from "../../../kernel/errors.ts";
 import { decodeCursor, toPage } from "../../../kernel/http/cursor.ts";
 import type { Area } from "../../../kernel/service.ts";
 import { placeOf, subjectOf } from "../parts.ts";
 import { amount } from "../systems/contract.ts";
 import { openSystem } from "../systems/openSystem.ts";
 import type { SystemRow } from "../systems/store.ts";
-import { readTable } from "../table.ts";
+import { atLine, readTable, refuseTable } from "../table.ts";
 import { checkTrunks } from "./checks.ts";
 import type { PhoneRate, trunkRoutes } from "./contract.ts";
 import { prefixOf } from "./prefixes.ts";
@@ -97,11 +97,14 @@ export const rateHandlers: Handlers = {
     const trunk = body.trunk ?? null;
     if (trunk !== null) await checkTrunks(context.tx, system.id, [trunk], "body.trunk");
     const rates = new Map<string, Parameters<typeof rateStore.set>[3][number]>();
+    const problems: FieldProblem[] = [];
     for (const { line: number, values } of readTable(body.csv, line)) {
       const prefix = prefixOf(values.prefix, system.settings.country, body.bareDigits);
-      if (prefix === undefined)
-        throw invalid("body.csv", `Line ${number}, prefix: No number begins with ${values.prefix}. ${howToWrite}`);
-      if (rates.has(prefix)) throw invalid("body.csv", `Line ${number}: the prefix ${prefix} stands there twice.`);
+      if (prefix === undefined) {
+        problems.push(atLine(number, `No number begins with ${values.prefix}. ${howToWrite}`, "prefix"));
+        continue;
+      }
+      if (rates.has(prefix)) problems.push(atLine(number, `The prefix ${prefix} stands there twice.`));
       rates.set(prefix, {
         prefix,
         label: values.label,
@@ -111,6 +114,7 @@ export const rateHandlers: Handlers = {
         stepSeconds: values.step_seconds,
       });
     }
+    refuseTable(problems);
     const removed =
       body.mode === "replace" ? await rateStore.deleteOthers(context.tx, where(system), trunk, [...rates.keys()]) : 0;
     await rateStore.set(context.tx, where(system), trunk, [...rates.values()]);

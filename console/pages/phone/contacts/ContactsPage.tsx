@@ -1,4 +1,4 @@
-import { ActionIcon, Button, FileInput, Group, Input, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, Input, Select, Stack, Textarea, TextInput } from "@mantine/core";
 import { IconDownload, IconPencil, IconPlus, IconTrash, IconUpload } from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneContact } from "../../../../services/voice/contacts/contract.ts";
@@ -7,14 +7,15 @@ import { queries } from "../../../frame/queries.ts";
 import { useT } from "../../../i18n/i18n.ts";
 import { ApiHint } from "../../../ui/ApiHint.tsx";
 import { ConfirmDestroy } from "../../../ui/ConfirmDestroy.tsx";
-import { CopyField } from "../../../ui/CopyField.tsx";
 import { EmptyState } from "../../../ui/EmptyState.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
 import { required, useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import { useListState } from "../../../ui/list/state.ts";
 import { toastDone } from "../../../ui/toast.ts";
+import css from "../phone.module.css";
 import { CallNumber } from "../shared/CallNumber.tsx";
+import { ImportDialog } from "../shared/ImportDialog.tsx";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 
 const refresh = () => invalidate(queries, ["phoneContactList", "phoneDirectoryList"]);
@@ -90,11 +91,11 @@ function Contacts({ place, onDialog }: { place: PhonePlace; onDialog: (dialog: D
             width: "minmax(180px, 1.6fr)",
             cell: ({ numbers }) =>
               numbers.length === 0 ? null : (
-                <Group gap="sm" w="fit-content">
+                <span className={css.numbers}>
                   {numbers.map(({ number }) => (
                     <CallNumber key={number} number={number} />
                   ))}
-                </Group>
+                </span>
               ),
           },
           { key: "note", header: t("phone.contacts.note"), optional: true, cell: ({ note }) => note || null },
@@ -236,38 +237,28 @@ function ContactDialog({ place, contact, onClose }: { place: PhonePlace; contact
 
 const example = "name,company,mobile,work,note\nOlena Kovalchuk,Mriya,+380441234567,,Calls on Mondays";
 
+const columns = ["name", "company", "mobile", "work", "home", "other", "note"];
+const needed = ["name"];
+
 function Import({ place, onClose }: { place: PhonePlace; onClose: () => void }) {
   const t = useT();
-  const form = useForm({
-    initial: { csv: "" },
-    checks: { csv: required },
-    submit: async ({ csv }) => {
-      const { created, changed } = await callApi("phoneContactImport", { phoneSystem: place.system.id, csv });
-      await refresh();
-      toastDone(t("phone.contacts.imported", { created, changed }));
-      onClose();
-    },
-  });
+  const phoneSystem = place.system.id;
   return (
-    <FormDialog
-      opened
+    <ImportDialog
       onClose={onClose}
       title={t("phone.contacts.import")}
       text={t("phone.contacts.importText")}
-      form={form}
-      size="lg"
-      action={t("phone.contacts.import")}
-      hint={<ApiHint route="phoneContactImport" args={{ phoneSystem: place.system.id, csv: form.values.csv || example }} />}
-    >
-      <FileInput
-        label={t("phone.file")}
-        placeholder={t("phone.chooseSound")}
-        accept=".csv,text/csv"
-        clearable
-        onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}
-      />
-      <Textarea label={t("phone.extensions.lines")} autosize minRows={5} maxRows={12} spellCheck={false} {...form.field("csv")} />
-      <CopyField label={t("phone.example")} multiline value={example} />
-    </FormDialog>
+      columns={columns}
+      needed={needed}
+      example={example}
+      action={(count) => t("phone.contacts.importAction", { count })}
+      hint={(csv) => <ApiHint route="phoneContactImport" args={{ phoneSystem, csv: csv || example }} />}
+      send={async (csv) => {
+        const { created, changed } = await callApi("phoneContactImport", { phoneSystem, csv });
+        await refresh();
+        toastDone(t("phone.contacts.imported", { created, changed }));
+        onClose();
+      }}
+    />
   );
 }

@@ -14,6 +14,7 @@ import { PageHeader } from "../../../ui/PageHeader.tsx";
 import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import { Facts, Section } from "../../../ui/Section.tsx";
 import { CallList } from "../records/CallList.tsx";
+import { narrow } from "../shared/narrow.ts";
 import { usePhoneHome } from "../shared/PhonePage.tsx";
 import { useCall } from "../softphone/callWith.ts";
 import { Devices } from "./Devices.tsx";
@@ -129,7 +130,7 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
       </Section>
       <FormSection title={t("phone.extension.who")} form={form} disabled={!may}>
         <TextInput label={t("ui.name")} disabled={!may} autoComplete="off" {...form.field("name")} />
-        <TextInput label={t("phone.number")} disabled={!may} inputMode="numeric" maw={220} {...form.field("number")} />
+        <TextInput label={t("phone.number")} disabled={!may} inputMode="numeric" classNames={narrow} {...form.field("number")} />
         {may && <MemberSelect value={form.values.user} onChange={(user) => form.set("user", user)} />}
         <TextInput
           label={t("phone.extension.callerName")}
@@ -141,7 +142,7 @@ function Overview({ extension, may }: { extension: Extension; may: boolean }) {
           label={t("phone.extension.pickupGroup")}
           description={t("phone.extension.pickupGroupText")}
           disabled={!may}
-          maw={280}
+          classNames={narrow}
           {...form.field("pickupGroup")}
         />
         <PinField
@@ -233,7 +234,7 @@ function Permissions({ extension, may }: { extension: Extension; may: boolean })
         label={t("phone.extension.maxCalls")}
         min={1}
         max={20}
-        maw={220}
+        classNames={narrow}
         disabled={!may}
         {...form.choice("maxCalls")}
         onChange={(value) => form.set("maxCalls", Number(value))}

@@ -1,4 +1,4 @@
-import { Button, FileInput, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { IconPlus, IconTrash, IconUpload } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -15,6 +15,8 @@ import { DataList } from "../../../ui/list/DataList.tsx";
 import { useListState } from "../../../ui/list/state.ts";
 import { SecretOnce } from "../../../ui/SecretOnce.tsx";
 import { CallNumber } from "../shared/CallNumber.tsx";
+import { ImportDialog } from "../shared/ImportDialog.tsx";
+import { narrow } from "../shared/narrow.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 import { ExtensionDelete } from "./ExtensionDelete.tsx";
 import { MemberSelect } from "./MemberSelect.tsx";
@@ -160,7 +162,7 @@ function New({ place, onClose }: { place: PhonePlace; onClose: () => void }) {
         label={t("phone.number")}
         description={t("phone.extensions.numberText")}
         inputMode="numeric"
-        maw={220}
+        classNames={narrow}
         autoComplete="off"
         {...form.field("number")}
       />
@@ -172,18 +174,16 @@ function New({ place, onClose }: { place: PhonePlace; onClose: () => void }) {
 const example =
   "number,name,email,voicemail,device,maker,mac_address\n201,Reception,,yes,desk,yealink,00:15:65:12:34:56\n202,Olena Kovalchuk,olena@example.org,yes,,,";
 
+const columns = [
+  ...["number", "name", "email", "language", "caller_number", "pickup_group", "voicemail", "voicemail_pin"],
+  ...["device", "maker", "mac_address"],
+];
+const needed = ["name"];
+
 function Import({ place, onClose }: { place: PhonePlace; onClose: () => void }) {
   const t = useT();
+  const phoneSystem = place.system.id;
   const [made, setMade] = useState<Awaited<ReturnType<typeof callApi<"extensionImport">>>>();
-  const form = useForm({
-    initial: { csv: "" },
-    checks: { csv: required },
-    submit: async ({ csv }) => {
-      setMade(await callApi("extensionImport", { phoneSystem: place.system.id, csv }));
-      await invalidate(queries, ["extensionList", "phoneDirectoryList", "extensionPresenceList"]);
-    },
-  });
-  const lines = form.values.csv.split("\n").filter((line) => line.trim() !== "").length;
   if (made)
     return (
       <SecretOnce
@@ -204,40 +204,19 @@ function Import({ place, onClose }: { place: PhonePlace; onClose: () => void }) 
       </SecretOnce>
     );
   return (
-    <FormDialog
-      opened
+    <ImportDialog
       onClose={onClose}
       title={t("phone.extensions.import")}
       text={t("phone.extensions.importText")}
-      form={form}
-      size="lg"
-      action={t("phone.extensions.importAction", { count: Math.max(0, lines - 1) })}
-      disabled={lines < 2}
-      hint={<ApiHint route="extensionImport" args={{ phoneSystem: place.system.id, csv: form.values.csv || example }} />}
-    >
-      <Stack gap="md">
-        <FileInput
-          label={t("phone.file")}
-          placeholder={t("phone.chooseSound")}
-          accept=".csv,text/csv"
-          clearable
-          onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}
-        />
-        <Textarea
-          label={t("phone.extensions.lines")}
-          autosize
-          minRows={6}
-          maxRows={14}
-          spellCheck={false}
-          {...form.field("csv")}
-        />
-        <div>
-          <Text size="sm" c="dimmed" mb={4}>
-            {t("phone.example")}
-          </Text>
-          <CopyField multiline value={example} />
-        </div>
-      </Stack>
-    </FormDialog>
+      columns={columns}
+      needed={needed}
+      example={example}
+      action={(count) => t("phone.extensions.importAction", { count })}
+      hint={(csv) => <ApiHint route="extensionImport" args={{ phoneSystem, csv: csv || example }} />}
+      send={async (csv) => {
+        setMade(await callApi("extensionImport", { phoneSystem, csv }));
+        await invalidate(queries, ["extensionList", "phoneDirectoryList", "extensionPresenceList"]);
+      }}
+    />
   );
 }

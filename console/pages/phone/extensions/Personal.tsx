@@ -6,6 +6,7 @@ import { languageNames, languages, useT } from "../../../i18n/i18n.ts";
 import { FormSection } from "../../../ui/FormSection.tsx";
 import { useForm } from "../../../ui/form.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
+import { narrow } from "../shared/narrow.ts";
 import { type PinChange, PinField, pinBody, pinFits } from "./PinField.tsx";
 
 interface Props {
@@ -58,7 +59,7 @@ export function ForwardingForm({ extension, may, own }: Props) {
         suffix={` ${t("phone.seconds")}`}
         min={5}
         max={300}
-        maw={220}
+        classNames={narrow}
         disabled={!may}
         {...form.choice("ringSeconds")}
         onChange={(value) => form.set("ringSeconds", Number(value))}
@@ -162,7 +163,7 @@ export function VoicemailForm({ extension, may, own }: Props) {
       />
       <Select
         label={t("phone.promptLanguage")}
-        maw={280}
+        classNames={narrow}
         disabled={!may}
         data={[
           { value: "", label: t("phone.asSystem") },

@@ -1,5 +1,6 @@
 import { Button, Group, PasswordInput, Text } from "@mantine/core";
 import { useT } from "../../../i18n/i18n.ts";
+import { narrow } from "../shared/narrow.ts";
 
 /** A new PIN as it is typed; empty: the one there is stays; null: it is taken away. */
 export type PinChange = string | null;
@@ -43,7 +44,7 @@ export function PinField(props: {
         autoComplete="new-password"
         inputMode="numeric"
         flex="1 1 240px"
-        maw={360}
+        classNames={narrow}
         disabled={disabled}
         value={value}
         error={props.error}

@@ -4,6 +4,7 @@ import { useT } from "../../../i18n/i18n.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useDestinations, useExtensionOptions } from "../shared/destinations.ts";
 import { ElementsSection } from "../shared/Elements.tsx";
+import { narrow } from "../shared/narrow.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 import { MusicSelect } from "./SpeechField.tsx";
 
@@ -170,12 +171,12 @@ function Parking({ place }: { place: PhonePlace }) {
       ]}
       fields={(form, { system }) => (
         <>
-          <TextInput label={t("phoneFlow.firstSlot")} inputMode="numeric" maw={220} {...form.field("firstSlot")} />
+          <TextInput label={t("phoneFlow.firstSlot")} inputMode="numeric" classNames={narrow} {...form.field("firstSlot")} />
           <NumberInput
             label={t("phoneFlow.slots")}
             min={1}
             max={100}
-            maw={220}
+            classNames={narrow}
             {...form.choice("slots")}
             onChange={(value) => form.set("slots", Number(value))}
           />
@@ -184,7 +185,7 @@ function Parking({ place }: { place: PhonePlace }) {
             suffix={` ${t("phone.seconds")}`}
             min={10}
             max={3600}
-            maw={280}
+            classNames={narrow}
             {...form.choice("timeoutSeconds")}
             onChange={(value) => form.set("timeoutSeconds", Number(value))}
           />

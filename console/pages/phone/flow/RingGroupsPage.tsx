@@ -6,6 +6,7 @@ import css from "../phone.module.css";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import { ElementsPage, type ElementView } from "../shared/Elements.tsx";
+import { narrow } from "../shared/narrow.ts";
 
 type Group = ElementView<"ringGroup">;
 type Member = Group["members"][number];
@@ -54,7 +55,7 @@ export default function RingGroupsPage() {
             suffix={` ${t("phone.seconds")}`}
             min={3}
             max={600}
-            maw={220}
+            classNames={narrow}
             {...form.choice("ringSeconds")}
             onChange={(value) => form.set("ringSeconds", Number(value))}
           />
@@ -73,7 +74,7 @@ export default function RingGroupsPage() {
             label={t("phone.namePrefix")}
             description={t("phone.namePrefixText")}
             maxLength={20}
-            maw={280}
+            classNames={narrow}
             {...form.field("namePrefix")}
           />
         </>

@@ -14,6 +14,7 @@ import { PageSkeleton } from "../../../ui/PageSkeleton.tsx";
 import css from "../phone.module.css";
 import { timeZones } from "../shared/countries.ts";
 import { ElementPage } from "../shared/ElementPage.tsx";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { conditionForm } from "./conditionForm.tsx";
 import { fitsGrid, fromGrid, slotsPerDay, toGrid } from "./hours.ts";
@@ -73,7 +74,7 @@ function Hours({ condition, place }: { condition: TimeConditionView; place: Phon
         label={t("phone.timeZone")}
         searchable
         limit={50}
-        maw={320}
+        classNames={narrow}
         disabled={!may}
         data={[
           { value: "", label: t("phoneFlow.zoneOfSystem", { zone: place.system.timeZone }) },

@@ -4,6 +4,7 @@ import type { Speech } from "../../../../services/voice/elements/shapes/contract
 import { useT } from "../../../i18n/i18n.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import type { ElementForm, ElementView, FormOf } from "../shared/Elements.tsx";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { SpeechField } from "./SpeechField.tsx";
 
@@ -62,7 +63,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         suffix={` ${t("phone.seconds")}`}
         min={2}
         max={60}
-        maw={280}
+        classNames={narrow}
         {...form.choice("timeoutSeconds")}
         onChange={(value) => form.set("timeoutSeconds", Number(value))}
       />
@@ -70,7 +71,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         label={t("phoneFlow.retries")}
         min={0}
         max={9}
-        maw={280}
+        classNames={narrow}
         {...form.choice("retries")}
         onChange={(value) => form.set("retries", Number(value))}
       />

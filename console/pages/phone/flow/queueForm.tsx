@@ -5,6 +5,7 @@ import { useT } from "../../../i18n/i18n.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useExtensionOptions } from "../shared/destinations.ts";
 import type { ElementForm, ElementView, FormOf } from "../shared/Elements.tsx";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { MusicSelect, SpeechField } from "./SpeechField.tsx";
 
@@ -91,7 +92,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
       {...(/Seconds$/.test(name) ? { suffix: ` ${t("phone.seconds")}` } : {})}
       min={min}
       max={max}
-      maw={280}
+      classNames={narrow}
       {...form.choice(name)}
       onChange={(value) => form.set(name, Number(value))}
     />
@@ -200,14 +201,14 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
                 description={t("phoneFlow.queue.callbackDigitText")}
                 maxLength={1}
                 inputMode="numeric"
-                maw={280}
+                classNames={narrow}
                 {...form.field("callbackDigit")}
               />
               <TextInput
                 label={t("phone.namePrefix")}
                 description={t("phone.namePrefixText")}
                 maxLength={20}
-                maw={280}
+                classNames={narrow}
                 {...form.field("namePrefix")}
               />
             </Stack>

@@ -1,6 +1,7 @@
 import { NumberInput, Switch, TextInput } from "@mantine/core";
 import { useT } from "../../../i18n/i18n.ts";
 import type { ElementForm, ElementView, FormOf } from "../shared/Elements.tsx";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 import { MusicSelect } from "./SpeechField.tsx";
 
@@ -51,7 +52,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         label={t("phoneFlow.pin")}
         description={t("phoneFlow.pinText")}
         inputMode="numeric"
-        maw={280}
+        classNames={narrow}
         autoComplete="off"
         {...form.field("pin")}
       />
@@ -59,7 +60,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         label={t("phoneFlow.moderatorPin")}
         description={t("phoneFlow.moderatorPinText")}
         inputMode="numeric"
-        maw={280}
+        classNames={narrow}
         autoComplete="off"
         {...form.field("moderatorPin")}
       />
@@ -75,7 +76,7 @@ function Fields({ form, place }: { form: FormOf<Values & { name: string; number:
         label={t("phoneFlow.maxParties")}
         min={2}
         max={200}
-        maw={220}
+        classNames={narrow}
         {...form.choice("maxParties")}
         onChange={(value) => form.set("maxParties", Number(value))}
       />

@@ -15,6 +15,7 @@ import { DataList } from "../../../ui/list/DataList.tsx";
 import { toastDone } from "../../../ui/toast.ts";
 import { DestinationSelect } from "../shared/DestinationSelect.tsx";
 import { useDestinations } from "../shared/destinations.ts";
+import { narrow } from "../shared/narrow.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 import { readable } from "../softphone/numbers.ts";
 
@@ -173,7 +174,7 @@ function NumberDialog({ place, known, onClose }: { place: PhonePlace; known?: Ph
           description={t("phoneLines.numbers.countText")}
           min={1}
           max={1000}
-          maw={280}
+          classNames={narrow}
           {...form.choice("count")}
           onChange={(value) => form.set("count", Number(value))}
         />
@@ -219,7 +220,7 @@ function NumberDialog({ place, known, onClose }: { place: PhonePlace; known?: Ph
         label={t("phone.namePrefix")}
         description={t("phone.namePrefixText")}
         maxLength={20}
-        maw={280}
+        classNames={narrow}
         {...form.field("callerNamePrefix")}
       />
     </FormDialog>

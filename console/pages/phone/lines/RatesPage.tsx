@@ -1,4 +1,4 @@
-import { Button, FileInput, NumberInput, SegmentedControl, Textarea, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, TextInput } from "@mantine/core";
 import { IconPencil, IconPlus, IconTrash, IconUpload } from "@tabler/icons-react";
 import { useState } from "react";
 import type { PhoneRate } from "../../../../services/voice/trunks/contract.ts";
@@ -9,10 +9,11 @@ import { useT } from "../../../i18n/i18n.ts";
 import { ApiHint } from "../../../ui/ApiHint.tsx";
 import { EmptyState } from "../../../ui/EmptyState.tsx";
 import { FormDialog } from "../../../ui/FormDialog.tsx";
-import { required, useForm } from "../../../ui/form.ts";
+import { useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import { useListState } from "../../../ui/list/state.ts";
 import { toastDone, toastError } from "../../../ui/toast.ts";
+import { ImportDialog } from "../shared/ImportDialog.tsx";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 
 const refresh = () => invalidate(queries, ["phoneRateList"]);
@@ -199,59 +200,58 @@ function RateDialog({ place, trunk, rate, onClose }: Of & { rate?: PhoneRate; on
   );
 }
 
+const columns = ["prefix", "per_minute", "connection_fee", "first_seconds", "step_seconds", "label"];
+const needed = ["prefix", "per_minute"];
+const example = "prefix,per_minute,connection_fee,label\n+380,0.04,,Ukraine\n+38067,0.09,0.01,Ukraine mobile";
+
 function Import({ place, trunk, onClose }: Of & { onClose: () => void }) {
   const t = useT();
-  const form = useForm({
-    initial: {
-      csv: "",
-      mode: "merge" as "merge" | "replace",
-      bareDigits: "international" as "international" | "national",
-    },
-    checks: { csv: required },
-    submit: async () => {
-      const { set, removed } = await callApi("phoneRateImport", request as never);
-      await refresh();
-      toastDone(t("phoneLines.rates.imported", { set, removed }));
-      onClose();
-    },
+  const [mode, setMode] = useState<"merge" | "replace">("merge");
+  const [bareDigits, setBareDigits] = useState<"international" | "national">("international");
+  const request = (csv: string) => ({
+    phoneSystem: place.system.id,
+    ...(trunk ? { trunk: trunk as never } : {}),
+    csv,
+    mode,
+    bareDigits,
   });
-  const request = { phoneSystem: place.system.id, ...(trunk ? { trunk } : {}), ...form.values };
   return (
-    <FormDialog
-      opened
+    <ImportDialog
       onClose={onClose}
       title={t("phoneLines.rates.import")}
       text={t("phoneLines.rates.importText")}
-      form={form}
-      size="lg"
-      action={t("phoneLines.rates.import")}
+      columns={columns}
+      needed={needed}
+      example={example}
+      action={(count) => t("phoneLines.rates.importAction", { count })}
+      hint={(csv) => <ApiHint route="phoneRateImport" args={request(csv || example)} />}
+      send={async (csv) => {
+        const { set, removed } = await callApi("phoneRateImport", request(csv));
+        await refresh();
+        toastDone(t("phoneLines.rates.imported", { set, removed }));
+        onClose();
+      }}
     >
-      <FileInput
-        label={t("phone.file")}
-        placeholder={t("phone.chooseSound")}
-        accept=".csv,text/csv"
-        clearable
-        onChange={(file) => void file?.text().then((csv) => form.set("csv", csv))}
-      />
-      <Textarea label={t("phoneLines.rates.lines")} autosize minRows={5} maxRows={12} spellCheck={false} {...form.field("csv")} />
-      <SegmentedControl
-        aria-label={t("phoneLines.rates.bareDigits")}
-        value={form.values.bareDigits}
-        onChange={(bareDigits) => form.set("bareDigits", bareDigits as "national")}
+      <Select
+        label={t("phoneLines.rates.bareDigits")}
+        allowDeselect={false}
+        value={bareDigits}
+        onChange={(value) => value && setBareDigits(value as "national")}
         data={[
           { value: "international", label: t("phoneLines.rates.international") },
           { value: "national", label: t("phoneLines.rates.national") },
         ]}
       />
-      <SegmentedControl
-        aria-label={t("phoneLines.rates.mode")}
-        value={form.values.mode}
-        onChange={(mode) => form.set("mode", mode as "merge")}
+      <Select
+        label={t("phoneLines.rates.mode")}
+        allowDeselect={false}
+        value={mode}
+        onChange={(value) => value && setMode(value as "merge")}
         data={[
           { value: "merge", label: t("phoneLines.rates.merge") },
           { value: "replace", label: t("phoneLines.rates.replace") },
         ]}
       />
-    </FormDialog>
+    </ImportDialog>
   );
 }

@@ -14,6 +14,7 @@ import { required, useForm } from "../../../ui/form.ts";
 import { DataList } from "../../../ui/list/DataList.tsx";
 import { StatusBadge } from "../../../ui/StatusBadge.tsx";
 import { toastError } from "../../../ui/toast.ts";
+import { narrow } from "../shared/narrow.ts";
 import { PhonePage, type PhonePlace } from "../shared/PhonePage.tsx";
 
 const refresh = () => invalidate(queries, ["outboundRouteList"]);
@@ -170,7 +171,7 @@ function RouteDialog({ place, known, onClose }: { place: PhonePlace; known?: Out
       <TagsInput
         label={t("phoneLines.prefixes")}
         description={t("phoneLines.prefixesText")}
-        placeholder="+380"
+        {...(form.values.prefixes.length > 0 ? {} : { placeholder: "+380" })}
         {...form.choice("prefixes")}
       />
       <MultiSelect
@@ -189,7 +190,7 @@ function RouteDialog({ place, known, onClose }: { place: PhonePlace; known?: Out
         description={t("phoneLines.priorityText")}
         min={0}
         max={1000}
-        maw={220}
+        classNames={narrow}
         {...form.choice("priority")}
         onChange={(value) => form.set("priority", Number(value))}
       />

@@ -134,7 +134,7 @@ export function TrunkDialog({ place, known, onClose }: { place: PhonePlace; know
         <TagsInput
           label={t("phoneLines.sources")}
           description={t("phoneLines.sourcesText")}
-          placeholder="203.0.113.0/28"
+          {...(form.values.sourceAddresses.length > 0 ? {} : { placeholder: "203.0.113.0/28" })}
           {...form.choice("sourceAddresses")}
         />
       )}

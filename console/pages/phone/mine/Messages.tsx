@@ -10,6 +10,7 @@ import { useT } from "../../../i18n/i18n.ts";
 import { toastError } from "../../../ui/toast.ts";
 import css from "../phone.module.css";
 import { useExtensionOptions } from "../shared/destinations.ts";
+import { narrow } from "../shared/narrow.ts";
 
 const refresh = () => invalidate(queries, ["myConversationList", "myChatMessageList"]);
 
@@ -29,7 +30,7 @@ export function Messages({ extension }: { extension: Extension }) {
         placeholder={t("phone.messages.who")}
         searchable
         limit={60}
-        maw={320}
+        classNames={narrow}
         mb="md"
         value={null}
         data={options.filter(({ value }) => value !== extension.id)}

@@ -5,6 +5,7 @@ import { useLanguage, useT } from "../../../i18n/i18n.ts";
 import { FormSection } from "../../../ui/FormSection.tsx";
 import { useForm } from "../../../ui/form.ts";
 import { countries } from "../shared/countries.ts";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 
 /** What keeps a stolen password from costing much: how many, how much, where to and when. */
@@ -78,7 +79,7 @@ export function Limits({ system, may }: PhonePlace) {
         label={t("phoneSettings.maxExternalCalls")}
         min={0}
         max={10_000}
-        maw={280}
+        classNames={narrow}
         disabled={!may}
         {...form.choice("maxExternalCalls")}
         onChange={(value) => form.set("maxExternalCalls", Number(value))}
@@ -88,7 +89,7 @@ export function Limits({ system, may }: PhonePlace) {
         description={t("phoneSettings.maxCostPerDayText")}
         placeholder={t("phoneSettings.noLimit")}
         inputMode="decimal"
-        maw={280}
+        classNames={narrow}
         disabled={!may}
         {...form.field("maxCostPerDay")}
       />
@@ -117,7 +118,7 @@ export function Limits({ system, may }: PhonePlace) {
       )}
       <TagsInput
         label={t("phoneSettings.blockedPrefixes")}
-        placeholder="+1900"
+        {...(values.blockedPrefixes.length > 0 ? {} : { placeholder: "+1900" })}
         disabled={!may}
         {...form.choice("blockedPrefixes")}
       />
@@ -130,8 +131,14 @@ export function Limits({ system, may }: PhonePlace) {
             data={[1, 2, 3, 4, 5, 6, 7].map((day) => ({ value: String(day), label: weekday.format(Date.UTC(2024, 0, day)) }))}
             {...form.choice("days")}
           />
-          <TextInput label={t("phoneSettings.hoursFrom")} type="time" maw={200} disabled={!may} {...form.field("from")} />
-          <TextInput label={t("phoneSettings.hoursTo")} type="time" maw={200} disabled={!may} {...form.field("to")} />
+          <TextInput
+            label={t("phoneSettings.hoursFrom")}
+            type="time"
+            classNames={narrow}
+            disabled={!may}
+            {...form.field("from")}
+          />
+          <TextInput label={t("phoneSettings.hoursTo")} type="time" classNames={narrow} disabled={!may} {...form.field("to")} />
         </Stack>
       )}
     </FormSection>

@@ -8,6 +8,7 @@ import { DataList } from "../../../ui/list/DataList.tsx";
 import { Section } from "../../../ui/Section.tsx";
 import { StatusBadge } from "../../../ui/StatusBadge.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
+import { narrow } from "../shared/narrow.ts";
 import type { PhonePlace } from "../shared/PhonePage.tsx";
 
 export const isEmail = (text: string): boolean => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text);
@@ -52,7 +53,7 @@ export function MailSettings({ system, may }: PhonePlace) {
         <TextInput
           label={`${t("phoneSettings.balanceBelow")} (${system.currency})`}
           inputMode="decimal"
-          maw={280}
+          classNames={narrow}
           disabled={!may}
           {...form.field("below")}
         />

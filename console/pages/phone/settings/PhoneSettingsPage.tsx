@@ -17,6 +17,7 @@ import { Section } from "../../../ui/Section.tsx";
 import { TimeAgo } from "../../../ui/TimeAgo.tsx";
 import { countries, timeZones } from "../shared/countries.ts";
 import { useExtensionOptions } from "../shared/destinations.ts";
+import { narrow } from "../shared/narrow.ts";
 import { PhonePage, type PhonePlace, usePhoneHome } from "../shared/PhonePage.tsx";
 import { Limits } from "./Limits.tsx";
 import { isEmail, MailSettings } from "./MailSettings.tsx";
@@ -148,7 +149,7 @@ function General({ system, may }: PhonePlace) {
         label={t("phoneSettings.extensionDigits")}
         min={2}
         max={8}
-        maw={220}
+        classNames={narrow}
         disabled={!may}
         {...form.choice("extensionDigits")}
         onChange={(value) => form.set("extensionDigits", Number(value))}
@@ -157,14 +158,14 @@ function General({ system, may }: PhonePlace) {
         label={t("phoneSettings.outsidePrefix")}
         description={t("phoneSettings.outsidePrefixText")}
         inputMode="numeric"
-        maw={280}
+        classNames={narrow}
         disabled={!may}
         {...form.field("outsidePrefix")}
       />
       <TextInput
         label={t("phoneSettings.currency")}
         description={t("phoneSettings.currencyText")}
-        maw={280}
+        classNames={narrow}
         maxLength={3}
         disabled={!may}
         {...form.field("currency")}
@@ -251,7 +252,7 @@ function Recording({ system, may }: PhonePlace) {
       label={t(`phoneSettings.${name}`)}
       min={name === "maxSeconds" ? 10 : 1}
       max={most}
-      maw={280}
+      classNames={narrow}
       disabled={!may}
       {...form.choice(name)}
       onChange={(value) => form.set(name, Number(value))}

@@ -14,6 +14,7 @@ import { DataList } from "../../../ui/list/DataList.tsx";
 import type { Column } from "../../../ui/list/types.ts";
 import type { PictureName } from "../../../ui/Picture.tsx";
 import { Section } from "../../../ui/Section.tsx";
+import { narrow } from "./narrow.ts";
 import { PhonePage, type PhonePlace, type PhoneTab } from "./PhonePage.tsx";
 
 /** The kinds of elements that calls can lead to: each has the same five routes. */
@@ -275,7 +276,7 @@ export function ElementDialog<K extends ElementKind, F extends object>(
             label={t("phone.number")}
             description={t(props.numbered === "required" ? "phone.numberDialled" : "phone.numberOptional")}
             inputMode="numeric"
-            maw={220}
+            classNames={narrow}
             autoComplete="off"
             {...(form.field("number") as object)}
           />
