@@ -18,7 +18,7 @@ const add = (key: string, body: object) => as("owner", key, { params: within, bo
 test("a trunk registers at Kamailio, which asks for its password; calls go through it both ways, and both sides hear each other", async () => {
   const ann = await house.account("101", "Ann");
   const atAnn = await house.phone(ann, { toneHz: 440 });
-  const desk = { user: "desk", password, domain: provider.address, server: provider.address, toneHz: 620 };
+  const desk = { user: "desk", password, domain: provider.address, server: provider.address, toneHz: 620, hasMessageLamp: false };
   const atDesk = house.keep(await startBaresip(desk));
   await atDesk.registered();
   const line = { kind: "registration", host: "127.0.0.1", port: provider.port, userName: "line", password };

@@ -39,6 +39,8 @@ export interface BaresipOptions {
   traced?: boolean;
   /** Seconds a registration holds; default 600. */
   expires?: number;
+  /** Whether it subscribes to messages (yes); refused by the other side, it would do so again and again without a pause. */
+  hasMessageLamp?: boolean;
 }
 
 /** What baresip tells of a call, a registration or a digit. */
@@ -312,7 +314,8 @@ function configuration(
     ...["g711", "g722", "opus", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "stun"].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,
     ...["uuid", "account"].map((name) => `module_tmp ${name}.so`),
-    ...["menu", "ctrl_tcp", "mwi", "presence"].map((name) => `module_app ${name}.so`),
+    ...["menu", "ctrl_tcp", "presence"].map((name) => `module_app ${name}.so`),
+    ...(options.hasMessageLamp === false ? [] : ["module_app mwi.so"]),
     `ctrl_tcp_listen 127.0.0.1:${control}`,
     "menu_bell no",
     "statmode_default off",
