@@ -117,7 +117,7 @@ export default {
   "lifecycle.sizeRule": "A number, or empty.",
   "lifecycle.sizesRule": "More than the size above which files are meant.",
   "lifecycle.tags": "Only with all of these tags",
-  "lifecycle.noConditions": "Not together with tags or sizes: it has none.",
+  "lifecycle.noConditions": "Not together with tags or sizes: these have none.",
   "lifecycle.current": "Files as they are now",
   "lifecycle.olds": "Old versions",
   "lifecycle.remains": "What is left over",

@@ -172,12 +172,7 @@ export function LifecycleDialog(props: {
             {size("larger")}
             {size("smaller")}
           </Group>
-          <Input.Wrapper
-            label={t("bucketSettings.lifecycle.tags")}
-            labelElement="div"
-            error={form.choice("tags").error}
-            data-error={form.choice("tags").error !== undefined || undefined}
-          >
+          <Input.Wrapper label={t("bucketSettings.lifecycle.tags")} labelElement="div" error={form.choice("tags").error}>
             <Stack gap="xs" mt={4}>
               <TagRows rows={values.tags} most={mostTags} onChange={(rows) => form.set("tags", rows)} />
             </Stack>

@@ -16,7 +16,7 @@ export function StepRows(props: {
   const { steps, onChange } = props;
   const change = (id: number, to: Partial<Step>) => onChange(steps.map((step) => (step.id === id ? { ...step, ...to } : step)));
   return (
-    <Input.Wrapper error={props.error} data-error={props.error !== undefined || undefined} tabIndex={-1} ml={28}>
+    <Input.Wrapper error={props.error} ml={28}>
       {steps.map(({ id, storageClass, days, day, newest }) => (
         <div key={id} className={css.step} data-wide={props.ofOld || undefined}>
           <Select
@@ -31,6 +31,7 @@ export function StepRows(props: {
               type="date"
               label={t("bucketSettings.lifecycle.onDay")}
               value={day}
+              error={props.error !== undefined}
               onChange={(event) => change(id, { day: event.currentTarget.value })}
             />
           ) : (
@@ -38,6 +39,7 @@ export function StepRows(props: {
               label={t("bucketSettings.lifecycle.afterDays")}
               inputMode="numeric"
               value={days}
+              error={props.error !== undefined}
               onChange={(event) => change(id, { days: event.currentTarget.value })}
             />
           )}
