@@ -75,6 +75,7 @@ export class Party {
   #to: Place | undefined;
   #sequence = 0;
   #quiet = 0;
+  #saidAt = 0;
 
   private constructor(options: PartyOptions, frames: readonly Buffer[]) {
     this.#options = options;
@@ -137,8 +138,13 @@ export class Party {
     if (!this.#to) return;
     const sequence = this.#sequence++ & 0xffff;
     const frame = this.#frames[sequence % this.#frames.length]!;
-    if (this.#options.isPassedOn) frame.writeDoubleBE(performance.now(), 0);
-    else if (sequence % loopFrames === quietFrames) this.loudSince = performance.now();
+    const now = performance.now();
+    // Sound also begins where one who paused goes on in the middle of it.
+    const isBeginning =
+      sequence % loopFrames === quietFrames || (sequence % loopFrames > quietFrames && now - this.#saidAt > 100);
+    this.#saidAt = now;
+    if (this.#options.isPassedOn) frame.writeDoubleBE(now, 0);
+    else if (isBeginning) this.loudSince = now;
     const rate = this.#options.codec === "opus" ? 960 : 160;
     const payloadType = Number(maps[this.#options.codec].split(" ")[0]);
     const packet = { payloadType, marker: false, sequence, timestamp: sequence * rate, ssrc: 7, payload: frame };

@@ -145,6 +145,10 @@ const embedded = { kind: "embedded", workers: 1, ports: [34_000, 34_999], advert
 
 async function withEngine(each: Row, ms: number, engine: MediaEngine, more: readonly number[] = []): Promise<string[]> {
   try {
+    // A worker is started with its first leg.
+    const first = engine.call("first");
+    await first.leg().offer();
+    await first.close();
     const pid = (await engine.figures()).workers[0]!.pid!;
     return await measure({ ...each, engine, pids: [pid, ...more], prepare: () => each.prepare(engine) }, ms);
   } finally {
