@@ -1,223 +1,187 @@
 /**
- * The embedded media engine with one worker: calls that it bridges and conferences that it mixes. Packets carry the moment when they were sent; where they
- * are passed on as they are (SRTP is taken off and put on), it comes out again. The load generator is this process, and its own part is measured without a worker between.
+ * The media engines with one worker: calls that they bridge, and conferences that they mix. Where packets are passed on as they are (SRTP is taken off and put on) each
+ * carries the moment when it was sent; where they are transcoded the beginnings of sounds are looked for. All parties are this process, and its own part is
+ * measured without a worker between.
  */
-import { randomBytes } from "node:crypto";
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AudioCodec, openCodec } from "../services/voice/media/codecs/codec.ts";
-import type { CodecName, MediaEngine, MediaLeg } from "../services/voice/media/engine.ts";
+import type { CodecName, MediaEngine } from "../services/voice/media/engine.ts";
 import { openMediaEngine } from "../services/voice/media/openEngine.ts";
-import { buildRtp, parseRtp } from "../services/voice/media/rtp/packet.ts";
-import { SrtpContext } from "../services/voice/media/rtp/srtp.ts";
-import { readRemote } from "../services/voice/media/sdp/remote.ts";
 import { startRtpengine } from "../services/voice/media/testing/rtpengine.ts";
+import { pssBytes } from "../testing/processes.ts";
+import { Party, type PartyOptions } from "./mediaParties.ts";
 import { cpuSeconds, figure, table, tell } from "./report.ts";
 import type { BenchOptions } from "./run.ts";
 
-const maps: Record<CodecName, string> = {
-  PCMU: "0 PCMU/8000",
-  PCMA: "8 PCMA/8000",
-  G722: "9 G722/8000",
-  opus: "111 opus/48000/2",
-};
 const warmUpMs = 1500;
 
-interface Figures {
-  sent: number;
-  received: number;
-  delays: number[];
-}
-
-/** A phone that sends the same frame again and again. */
-class Phone {
-  readonly socket: Socket = createSocket({ type: "udp4", recvBufferSize: 1 << 20 });
-  readonly figures: Figures = { sent: 0, received: 0, delays: [] };
-  readonly #codec: CodecName;
-  readonly #master: Buffer | undefined;
-  #frame: Buffer;
-  #send: SrtpContext | undefined;
-  #receive: SrtpContext | undefined;
-  #to: { address: string; port: number } | undefined;
-  #sequence = 0;
-
-  private constructor(codec: CodecName, srtp: boolean, frame: Buffer) {
-    this.#codec = codec;
-    this.#frame = frame;
-    this.#master = srtp ? randomBytes(30) : undefined;
-    this.socket.on("message", (bytes) => this.#packet(bytes));
-  }
-
-  static async open(codec: CodecName, srtp: boolean, encoder: AudioCodec): Promise<Phone> {
-    const pcm = Int16Array.from({ length: 320 }, (_, i) => 4000 * Math.sin((2 * Math.PI * 500 * i) / 16_000));
-    const phone = new Phone(codec, srtp, Buffer.from(encoder.encode(pcm)));
-    phone.socket.bind(0, "127.0.0.1");
-    await once(phone.socket, "listening");
-    return phone;
-  }
-
-  async call(leg: MediaLeg): Promise<void> {
-    const [number] = maps[this.#codec].split(" ");
-    const key = this.#master ? [`a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${this.#master.toString("base64")}`] : [];
-    const media = `m=audio ${this.socket.address().port} RTP/${this.#master ? "S" : ""}AVP ${number} 101`;
-    const event = `a=rtpmap:101 telephone-event/${this.#codec === "opus" ? 48_000 : 8000}`;
-    const lines = [
-      "v=0",
-      "o=- 1 1 IN IP4 127.0.0.1",
-      "s=-",
-      "c=IN IP4 127.0.0.1",
-      "t=0 0",
-      media,
-      `a=rtpmap:${maps[this.#codec]}`,
-      event,
-    ];
-    const remote = readRemote(await leg.answer([...lines, ...key, ""].join("\r\n")));
-    this.#to = { address: remote.address, port: remote.port };
-    if (this.#master) this.#send = new SrtpContext(this.#master);
-    if (this.#master) this.#receive = new SrtpContext(remote.crypto[0]!.key);
-  }
-
-  connect(port: number): void {
-    this.#to = { address: "127.0.0.1", port };
-  }
-
-  say(): void {
-    if (!this.#to) return;
-    const sequence = this.#sequence++ & 0xffff;
-    if (this.#codec !== "opus") this.#frame.writeDoubleBE(performance.now(), 0);
-    const rate = this.#codec === "opus" ? 960 : 160;
-    const payloadType = Number(maps[this.#codec].split(" ")[0]);
-    const packet = { payloadType, marker: false, sequence, timestamp: sequence * rate, ssrc: 7, payload: this.#frame };
-    const bytes = buildRtp(packet, this.#send?.tagBytes ?? 0);
-    this.socket.send(this.#send ? this.#send.protect(bytes) : bytes, this.#to.port, this.#to.address);
-    this.figures.sent++;
-  }
-
-  #packet(bytes: Buffer): void {
-    if (bytes[1]! >= 192 && bytes[1]! <= 223) return;
-    const plain = this.#receive ? this.#receive.unprotect(bytes) : bytes;
-    const packet = plain && parseRtp(plain);
-    if (!packet) return;
-    this.figures.received++;
-    if (packet.payload.length < 160) return;
-    const delay = performance.now() - packet.payload.readDoubleBE(0);
-    if (delay >= 0 && delay < 10_000) this.figures.delays.push(delay);
-  }
-}
-
 /** All of them say a packet every 20 ms, spread over that time, for so long. */
-async function talk(phones: readonly Phone[], ms: number): Promise<void> {
+async function talk(parties: readonly Party[], ms: number): Promise<void> {
   const end = performance.now() + ms;
   let next = performance.now();
   let turn = 0;
-  const step = 20 / phones.length;
+  const step = 20 / parties.length;
   while (performance.now() < end) {
-    for (; next <= performance.now(); next += step) phones[turn++ % phones.length]!.say();
+    for (; next <= performance.now(); next += step) parties[turn++ % parties.length]!.say();
     await sleep(1);
   }
 }
 
-interface Row {
+interface Scenario {
   name: string;
-  phones: Phone[];
   engine: MediaEngine | undefined;
-  /** Another process that takes part. */
-  edgePid?: number | undefined;
+  /** Processes that take part. */
+  pids: readonly number[];
+  calls: number;
+  prepare: () => Promise<Party[]>;
+  /** Somebody makes sound of its own: packets come whether we send or not. */
+  isMade?: boolean;
 }
 
-async function measure({ name, phones, engine, edgePid }: Row, ms: number): Promise<string[]> {
-  await talk(phones, warmUpMs);
+async function measure({ name, pids, calls, prepare, isMade = false }: Scenario, ms: number): Promise<string[]> {
+  const cpuNow = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const memoryNow = () => pids.reduce((sum, pid) => sum + pssBytes(pid), 0);
+  const [cpuIdle, memoryIdle] = [cpuNow(), memoryNow()];
+  const parties = await prepare();
+  const setUp = (1000 * (cpuNow() - cpuIdle)) / calls;
+  await talk(parties, warmUpMs);
   await sleep(300);
-  for (const { figures } of phones) Object.assign(figures, { sent: 0, received: 0, delays: [] });
-  const pid = engine ? (await engine.figures()).workers[0]!.pid! : 0;
-  const cpuNow = (): number => [pid, edgePid ?? 0].reduce((sum, each) => sum + (each === 0 ? 0 : cpuSeconds(each)), 0);
+  for (const { figures } of parties) Object.assign(figures, { sent: 0, received: 0, delays: [] });
   const before = cpuNow();
   const began = performance.now();
-  await talk(phones, ms);
+  await talk(parties, ms);
   const cpu = ((cpuNow() - before) / (performance.now() - began)) * 1e5;
-  await sleep(300);
-  const sum = (of: (figures: Figures) => number): number => phones.reduce((all, { figures }) => all + of(figures), 0);
-  const delays = phones.flatMap(({ figures }) => figures.delays).sort((a, b) => a - b);
+  // What is under way.
+  if (!isMade) await sleep(300);
+  const sum = (of: (party: Party) => number): number => parties.reduce((all, party) => all + of(party), 0);
+  const delays = parties.flatMap(({ figures }) => figures.delays).sort((a, b) => a - b);
   const at = (share: number): string => (delays.length === 0 ? "" : figure(delays[Math.floor(share * (delays.length - 1))]!));
-  const [sent, received] = [sum(({ sent }) => sent), sum(({ received }) => received)];
-  tell(`${name}: ${sent} sent, ${received} received`);
-  for (const { socket } of phones) socket.close();
-  return [name, String(sent), String(received), at(0.5), at(0.99), pid === 0 ? "" : `${cpu.toFixed(0)} %`];
+  const [sent, received] = [sum(({ figures }) => figures.sent), sum(({ figures }) => figures.received)];
+  const memory = (memoryNow() - memoryIdle) / calls / 1024;
+  tell(`${name}: ${sent} sent, ${received} received, p50 ${at(0.5)}, p99 ${at(0.99)}, ${cpu.toFixed(0)} %`);
+  for (const party of parties) party.close();
+  const ofProcesses =
+    pids.length === 0 ? ["", "", ""] : [`${cpu.toFixed(0)} %`, `${setUp.toFixed(1)} ms`, `${memory.toFixed(0)} KiB`];
+  return [name, String(sent), String(received), at(0.5), at(0.99), ...ofProcesses];
 }
 
-async function bridged(
-  engine: MediaEngine,
-  calls: number,
-  one: CodecName,
-  other: CodecName,
-  encoders: Map<CodecName, AudioCodec>,
-): Promise<Phone[]> {
-  const phones: Phone[] = [];
+async function bridged(engine: MediaEngine, calls: number, one: PartyOptions, other: PartyOptions): Promise<Party[]> {
+  const parties: Party[] = [];
   for (let i = 0; i < calls; i++) {
     const call = engine.call(`bench-${i}`);
-    const pair = [await Phone.open(one, true, encoders.get(one)!), await Phone.open(other, false, encoders.get(other)!)] as const;
+    const pair = [await Party.open(one), await Party.open(other)] as const;
+    [pair[0].other, pair[1].other] = [pair[1], pair[0]];
     const legs = [call.leg(), call.leg()] as const;
     await Promise.all([pair[0].call(legs[0]), pair[1].call(legs[1])]);
     await engine.bridge(legs[0], legs[1]);
-    phones.push(...pair);
+    parties.push(...pair);
   }
-  return phones;
+  return parties;
 }
 
-async function conference(
-  engine: MediaEngine,
-  parties: number,
-  codec: CodecName,
-  encoders: Map<CodecName, AudioCodec>,
-): Promise<Phone[]> {
+async function conference(engine: MediaEngine, parties: number, codec: CodecName): Promise<Party[]> {
   const room = engine.conference("bench");
-  const phones: Phone[] = [];
+  const members: Party[] = [];
   for (let i = 0; i < parties; i++) {
     const leg = engine.call(`bench-${i}`).leg();
-    const phone = await Phone.open(codec, false, encoders.get(codec)!);
-    await phone.call(leg);
+    const party = await Party.open({ codec });
+    await party.call(leg);
     await room.join(leg);
-    phones.push(phone);
+    members.push(party);
   }
-  return phones;
+  return members;
+}
+
+/** Pairs that send to each other directly. */
+async function pairs(calls: number, kind: "rtp" | "srtp"): Promise<Party[]> {
+  const parties: Party[] = [];
+  for (let i = 0; i < 2 * calls; i++) parties.push(await Party.open({ codec: "PCMU", kind, isPassedOn: true }));
+  for (const [i, party] of parties.entries()) party.connect(parties[i ^ 1]!);
+  return parties;
+}
+
+const passedOn = { codec: "PCMU", isPassedOn: true } as const;
+const browser = { ...passedOn, kind: "browser" } as const;
+const securePhone = { ...passedOn, kind: "srtp" } as const;
+const opusBrowser = { codec: "opus", kind: "browser" } as const;
+const pcmaPhone = { codec: "PCMA", kind: "srtp" } as const;
+
+type Row = Pick<Scenario, "name" | "calls" | "isMade"> & { prepare: (engine: MediaEngine) => Promise<Party[]> };
+
+const row = (calls: number, what: string, one: PartyOptions, other: PartyOptions): Row => ({
+  name: `${calls} calls, ${what}`,
+  calls,
+  isMade: !one.isPassedOn,
+  prepare: (engine) => bridged(engine, calls, one, other),
+});
+
+const embeddedRows: readonly Row[] = [
+  row(50, "browser to SRTP, PCMU passed on", browser, securePhone),
+  row(100, "browser to SRTP, PCMU passed on", browser, securePhone),
+  row(20, "browser to SRTP, Opus to PCMA", opusBrowser, pcmaPhone),
+  row(50, "browser to SRTP, Opus to PCMA", opusBrowser, pcmaPhone),
+  row(50, "SRTP to RTP, PCMU passed on", securePhone, passedOn),
+  row(100, "SRTP to RTP, PCMU passed on", securePhone, passedOn),
+  {
+    name: "a conference of 30, PCMU, all talk",
+    calls: 30,
+    isMade: true,
+    prepare: (engine) => conference(engine, 30, "PCMU"),
+  },
+  {
+    name: "a conference of 30, Opus, all talk",
+    calls: 30,
+    isMade: true,
+    prepare: (engine) => conference(engine, 30, "opus"),
+  },
+];
+
+const rtpengineRows: readonly Row[] = [
+  row(50, "browser to SRTP, PCMU, rtpengine", browser, securePhone),
+  row(100, "browser to SRTP, PCMU, rtpengine", browser, securePhone),
+  row(100, "SRTP to RTP, PCMU, rtpengine", securePhone, passedOn),
+];
+
+const embedded = { kind: "embedded", workers: 1, ports: [34_000, 34_999], advertised: ["127.0.0.1"] } as const;
+
+async function withEngine(each: Row, ms: number, engine: MediaEngine, more: readonly number[] = []): Promise<string[]> {
+  try {
+    // A worker is started with its first leg.
+    const first = engine.call("first");
+    await first.leg().offer();
+    await first.close();
+    const pid = (await engine.figures()).workers[0]!.pid!;
+    return await measure({ ...each, engine, pids: [pid, ...more], prepare: () => each.prepare(engine) }, ms);
+  } finally {
+    await engine.close();
+  }
 }
 
 export async function run({ seconds = 10 }: Partial<BenchOptions>): Promise<string> {
-  const encoders = new Map<CodecName, AudioCodec>();
-  for (const codec of ["PCMU", "G722", "opus"] as const) encoders.set(codec, await openCodec(codec));
+  const ms = seconds * 1000;
   const rows: string[][] = [];
-  const direct: Phone[] = [];
-  for (let i = 0; i < 100; i++) direct.push(await Phone.open("PCMU", false, encoders.get("PCMU")!));
-  for (const [i, phone] of direct.entries()) phone.connect(direct[i ^ 1]!.socket.address().port);
-  rows.push(await measure({ name: "floor: 50 pairs without a worker", phones: direct, engine: undefined }, seconds * 1000));
-  const scenarios: [string, (engine: MediaEngine) => Promise<Phone[]>][] = [
-    ["50 calls, SRTP to RTP, G.711 passed on", (engine) => bridged(engine, 50, "PCMU", "PCMU", encoders)],
-    ["100 calls, SRTP to RTP, G.711 passed on", (engine) => bridged(engine, 100, "PCMU", "PCMU", encoders)],
-    ["20 calls, SRTP to RTP, Opus to G.711", (engine) => bridged(engine, 20, "opus", "PCMU", encoders)],
-    ["a conference of 30, G.711, all talk", (engine) => conference(engine, 30, "PCMU", encoders)],
-    ["a conference of 30, Opus, all talk", (engine) => conference(engine, 30, "opus", encoders)],
-  ];
-  for (const [name, prepare] of scenarios) {
-    const engine = await openMediaEngine({ kind: "embedded", workers: 1, ports: [34_000, 34_999], advertised: ["127.0.0.1"] });
-    try {
-      rows.push(await measure({ name, phones: await prepare(engine), engine }, seconds * 1000));
-    } finally {
-      await engine.close();
-    }
+  for (const kind of ["rtp", "srtp"] as const) {
+    const name = `floor: 50 pairs, ${kind.toUpperCase()}, without a worker`;
+    rows.push(await measure({ name, engine: undefined, pids: [], calls: 50, prepare: () => pairs(50, kind) }, ms));
   }
-  for (const calls of [50, 100]) {
+  for (const each of embeddedRows) rows.push(await withEngine(each, ms, await openMediaEngine(embedded)));
+  for (const each of rtpengineRows) {
     const edge = await startRtpengine([35_000, 36_999]);
-    const embedded = { kind: "embedded", workers: 1, ports: [34_000, 34_999], advertised: ["127.0.0.1"] } as const;
-    const engine = await openMediaEngine({ kind: "rtpengine", hosts: [edge], embedded });
     try {
-      const phones = await bridged(engine, calls, "PCMU", "PCMU", encoders);
-      const name = `${calls} calls, SRTP to RTP, G.711, rtpengine past the worker`;
-      rows.push(await measure({ name, phones, engine, edgePid: edge.child.pid }, seconds * 1000));
+      const engine = await openMediaEngine({ kind: "rtpengine", hosts: [edge], embedded });
+      rows.push(await withEngine(each, ms, engine, [edge.child.pid!]));
     } finally {
-      await engine.close();
       await edge.stop();
     }
   }
-  return table(["one worker", "sent", "received", "delay p50, ms", "p99, ms", "of one processor"], rows);
+  const head = [
+    "one worker",
+    "sent",
+    "received",
+    "delay p50, ms",
+    "p99, ms",
+    "of one processor",
+    "to set up a call",
+    "memory of a call",
+  ];
+  return table(head, rows);
 }
