@@ -210,8 +210,11 @@ try:
     s3.get_object(Bucket=B, Key="nothing")
 except ClientError as error:
     seen["missing"] = [error.response["Error"]["Code"], error.response["Error"]["Key"]]
-# Left alone, a boto3 of Debian 12 would sign as S3 did before 2014.
-seen["url"] = client(endpoint, signature_version="s3v4").generate_presigned_url("get_object", Params={"Bucket": B, "Key": "big.bin"}, ExpiresIn=60)
+asked = {"Bucket": B, "Key": "big.bin", "ResponseContentType": "text/x-big; of=boto3"}
+# Left alone, boto3 signs addresses in version 2.
+seen["urls"] = [client(endpoint, **more).generate_presigned_url("get_object", Params=asked, ExpiresIn=60) for more in ({}, {"signature_version": "s3v4"})]
+put = s3.generate_presigned_url("put_object", Params={"Bucket": B, "Key": "нове слово+.txt", "ContentType": "text/x-new", "Metadata": {"by": "me"}})
+seen["put"] = put
 seen["sha256"] = hashlib.sha256(big).hexdigest()
 versions = s3.list_object_versions(Bucket=B)
 seen["versions"] = len(versions["Versions"])
@@ -227,7 +230,7 @@ test("boto3", async () => {
   const printed = await exec("/usr/bin/python3", [script, cloud.s3Url, `http://127.0.0.1:${line.port}`], { env: environment() });
   assert.equal(line.cuts(), 4);
   await line.close();
-  const { url, sha256: hash, ...seen } = JSON.parse(printed);
+  const { urls, put, sha256: hash, ...seen } = JSON.parse(printed);
   assert.deepEqual(seen, {
     small: true,
     key: ["a/é\n&<>.txt"],
@@ -241,9 +244,17 @@ test("boto3", async () => {
     versions: 28,
     deleted: 27,
   });
-  const response = await fetch(url);
-  assert.equal(response.status, 200);
-  assert.equal(sha256(new Uint8Array(await response.arrayBuffer())), hash);
+  assert.deepEqual(
+    urls.map((url: string) => new URL(url).searchParams.has("AWSAccessKeyId")),
+    [true, false],
+  );
+  for (const url of urls) {
+    const response = await fetch(url);
+    assert.deepEqual([response.status, response.headers.get("content-type")], [200, "text/x-big; of=boto3"]);
+    assert.equal(sha256(new Uint8Array(await response.arrayBuffer())), hash);
+  }
+  const write = (type: string) => fetch(put, { method: "PUT", body: "new", headers: { "content-type": type } });
+  assert.deepEqual([(await write("text/html")).status, (await write("text/x-new")).status], [403, 200]);
 });
 
 test("restic keeps backups, restores them, checks them and lets go of old ones", async () => {

@@ -1,5 +1,6 @@
 /** A line of an access log (S3 User Guide, "Amazon S3 server access log format"). */
 import type { S3Account, S3Caller } from "./backend.ts";
+import { isPresignedV2 } from "./presignedV2.ts";
 import type { S3Request } from "./request.ts";
 
 /** What the operations tell of a request for the logs, beyond what it says itself. */
@@ -54,7 +55,8 @@ export function accessLine(access: Access): string {
   const isOneOfMany = access.operation === "BATCH.DELETE.OBJECT";
   const { headers } = request;
   const target = request.rawQuery === "" ? request.rawPath : `${request.rawPath}?${withoutSecrets(request.rawQuery)}`;
-  const signed = headers.has("authorization") ? "AuthHeader" : request.query.has("X-Amz-Signature") ? "QueryString" : undefined;
+  const isPresigned = request.query.has("X-Amz-Signature") || isPresignedV2(request);
+  const signed = headers.has("authorization") ? "AuthHeader" : isPresigned ? "QueryString" : undefined;
   return [
     owner.canonicalId,
     access.bucketName,
@@ -75,7 +77,7 @@ export function accessLine(access: Access): string {
     isOneOfMany ? undefined : quoted(headers.get("user-agent")),
     access.versionId,
     access.hostId,
-    signed === undefined ? undefined : "SigV4",
+    signed === undefined ? undefined : caller?.signatureVersion === "AWS" ? "SigV2" : "SigV4",
     // Which cipher it was is the gateway's to know.
     undefined,
     signed,
@@ -109,7 +111,8 @@ const quoted = (text: string | undefined): string =>
     : `"${text.replace(/[^\x20-\x7e]|["\\]/g, (character) => encodeURIComponent(character.isWellFormed() ? character : "?"))}"`;
 
 /** A presigned address, or a session's token, would let whoever reads the log in. */
-const withoutSecrets = (query: string): string => query.replace(/(^|&)(X-Amz-(?:Signature|Security-Token)=)[^&]*/gi, "$1$2...");
+const withoutSecrets = (query: string): string =>
+  query.replace(/(^|&)((?:X-Amz-Signature|X-Amz-Security-Token|Signature)=)[^&]*/gi, "$1$2...");
 
 const resources: Record<string, string> = {
   acl: "ACL",

@@ -1,6 +1,7 @@
 import { anonymousCaller } from "./access/identity.ts";
 import type { S3Caller, S3Credentials } from "./backend.ts";
 import { invalidArgument, S3Error } from "./errors.ts";
+import { isPresignedV2, signerOfPresignedV2 } from "./presignedV2.ts";
 import type { S3Request } from "./request.ts";
 import {
   acceptableSignatures,
@@ -62,8 +63,10 @@ export async function authenticate(request: S3Request, options: AuthenticationOp
     request.query.has("X-Amz-Credential")
   ) {
     claim = claimOfQuery(request, options);
-  } else if (request.query.has("AWSAccessKeyId") && request.query.has("Signature")) {
-    throw unsupportedVersion();
+  } else if (isPresignedV2(request)) {
+    const caller = await signerOfPresignedV2(request, options);
+    mergeSignedParameters(request);
+    return { caller, payload: anonymousPayload(request) };
   } else {
     return { caller: anonymousCaller, payload: anonymousPayload(request) };
   }
@@ -101,7 +104,7 @@ function anonymousPayload(request: S3Request): Payload {
   return hash !== undefined && /^[0-9a-f]{64}$/.test(hash) ? { kind: "sha256", hex: hash } : { kind: "unsigned" };
 }
 
-/** Signature Version 2, and 4A with its elliptic curves. */
+/** Signature Version 2 in headers, and 4A with its elliptic curves. */
 const unsupportedVersion = (): S3Error =>
   new S3Error("InvalidRequest", `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`);
 

@@ -36,6 +36,8 @@ export interface S3Caller extends S3Account {
   sessionPolicy?: Policy;
   /** How and when the request was signed: s3:authType, s3:signatureAge. */
   authType?: string;
+  /** s3:signatureversion, where it is not version 4. */
+  signatureVersion?: "AWS";
   signedAtMs?: number;
 }
 

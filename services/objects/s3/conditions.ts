@@ -56,12 +56,12 @@ function seconds(date: string | undefined): number | undefined {
   return Number.isNaN(timeMs) ? undefined : Math.floor(timeMs / 1000);
 }
 
-/** An entity tag without quotes and weakness; clients send it either way. */
+/** An entity tag without quotes and weakness; clients send it either way, and S3 takes one quote alone. */
 export const unquote = (tag: string): string =>
   tag
     .trim()
     .replace(/^W\//, "")
-    .replace(/^"(.*)"$/, "$1");
+    .replace(/^"|"$/g, "");
 
 export const preconditionFailed = (condition: string): S3Error =>
   new S3Error("PreconditionFailed", undefined, { fields: { Condition: condition } });

@@ -11,6 +11,8 @@ export interface S3Request {
   bucketName: string;
   /** "" when the bucket itself is addressed. */
   key: string;
+  /** The bucket is named by the host, not by the path. */
+  isHosted: boolean;
   /** The path as sent, percent-encoded: part of what was signed. */
   rawPath: string;
   /** The query as sent, without "?". */
@@ -54,7 +56,8 @@ export function parseRequest(
 
   const query = parseQuery(rawQuery);
   const from = sourceOf(message.socket?.remoteAddress, headers);
-  return { method: message.method ?? "GET", host, bucketName, key, rawPath, rawQuery, query, headers, ...from };
+  const isHosted = hosted !== undefined;
+  return { method: message.method ?? "GET", host, bucketName, key, isHosted, rawPath, rawQuery, query, headers, ...from };
 }
 
 /** By which the client came, for URLs in answers. */

@@ -270,4 +270,4 @@ function attempt(find: () => Route): Route | S3Error {
 }
 
 /** For the log: a presigned URL is a key to an object. */
-const withoutSignature = (url = ""): string => url.replace(/([?&]X-Amz-Signature=)[^&]*/i, "$1…");
+const withoutSignature = (url = ""): string => url.replace(/([?&](?:X-Amz-)?Signature=)[^&]*/i, "$1…");

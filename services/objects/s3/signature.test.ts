@@ -150,14 +150,42 @@ test("each way to be wrong has its error", async () => {
   await assert.rejects(signedIn(getObject(), { nowMs: nowMs + 901_000 }), failsWith("RequestTimeTooSkewed"));
   await assert.rejects(signedIn(getObject({ "x-amz-date": "yesterday" })), failsWith("AccessDenied", /valid Date/));
   assert.equal((await signedIn(request("GET", "/test.txt", { Host: "x" }))).caller.anonymous, true);
-  await assert.rejects(
-    signedIn(request("GET", "/a?AWSAccessKeyId=1&Signature=2&Expires=3", { Host: "x" })),
-    failsWith("InvalidRequest"),
-  );
   const stranger = getObject({
     Authorization: authorization("host;range;x-amz-content-sha256;x-amz-date", "0".repeat(64)).replace(accessKeyId, "NOBODY"),
   });
   await assert.rejects(signedIn(stranger), failsWith("InvalidAccessKeyId"));
+});
+
+test("an address in version 2: the published example, and what it does not cover", async () => {
+  const atMs = 1_175_139_000_000;
+  const get = (
+    rest: string,
+    { host = "johnsmith.s3.amazonaws.com", headers = {}, nowMs = atMs, path = "/photos/puppy.jpg" } = {},
+  ) =>
+    signedIn(
+      request("GET", `${path}?AWSAccessKeyId=${accessKeyId}&Expires=1175139620&Signature=${rest}`, { Host: host, ...headers }),
+      { nowMs },
+    );
+  const right = "NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D";
+  const { caller, payload } = await get(right);
+  assert.deepEqual([caller.authType, caller.signatureVersion, payload.kind], ["REST-QUERY-STRING", "AWS", "unsigned"]);
+  await get(right.replace("%2B", "+"));
+  await get(right, { host: "s3.amazonaws.com", path: "/johnsmith/photos/puppy.jpg" });
+  // The host is not signed: the path of one bucket must not be the name of an object in another one.
+  const other = { host: "other.s3.amazonaws.com", path: "/johnsmith/photos/puppy.jpg" };
+  const wrong: [ReturnType<typeof get>, string, RegExp?][] = [
+    [get(right, other), "SignatureDoesNotMatch"],
+    [get(right, { headers: { "x-amz-acl": "public-read" } }), "SignatureDoesNotMatch"],
+    [get(`${right}&x-amz-acl=public-read`), "SignatureDoesNotMatch"],
+    [get(`${right}&versionId=1`), "SignatureDoesNotMatch"],
+    [get(right, { headers: { "content-type": "text/html" } }), "SignatureDoesNotMatch"],
+    [get(`${right}&retention`), "InvalidArgument", /version 4/],
+    [get(`${right}&if-match=x`), "InvalidArgument", /version 4/],
+    [get(right, { nowMs: 1_175_139_620_000 }), "AccessDenied", /expired/],
+    [signedIn(request("GET", `/a?AWSAccessKeyId=${accessKeyId}&Signature=2`, { Host: "x" })), "AccessDenied", /Expires/],
+    [signedIn(request("GET", "/a?AWSAccessKeyId=1&Signature=2&Expires=3", { Host: "x" })), "InvalidAccessKeyId"],
+  ];
+  for (const [refused, code, message] of wrong) await assert.rejects(refused, failsWith(code, message));
 });
 
 const signed: Signed = {

@@ -15,6 +15,7 @@ export interface KeySources {
     arns: readonly string[];
     /** How the signature came: "REST-HEADER", "REST-QUERY-STRING", "POST"; absent without one. */
     authType?: string;
+    signatureVersion?: string;
     /** When it was signed, milliseconds since 1970. */
     signedAtMs?: number;
     session?: { startedAtMs: number };
@@ -91,7 +92,7 @@ export function conditionKeys(sources: KeySources): ConditionKeys {
       case "s3:authtype":
         return one(caller.authType);
       case "s3:signatureversion":
-        return caller.authType === undefined ? undefined : ["AWS4-HMAC-SHA256"];
+        return caller.authType === undefined ? undefined : [caller.signatureVersion ?? "AWS4-HMAC-SHA256"];
       case "s3:signatureage":
         return caller.signedAtMs === undefined ? undefined : one(Math.max(0, nowMs - caller.signedAtMs));
       case "s3:tlsversion":

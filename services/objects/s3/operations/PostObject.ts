@@ -89,8 +89,7 @@ async function signerV4({ door, region }: S3Context, fields: Map<string, string>
 }
 
 /**
- * Libraries and suites still make forms in the older way, which signs the policy with HMAC-SHA1 (RFC 2104): that is unbroken, and S3 takes it. Requests
- * themselves are signed in version 4 alone.
+ * Libraries and suites still make forms in the older way, which signs the policy with HMAC-SHA1 (RFC 2104): that is unbroken, and S3 takes it.
  */
 async function signerV2({ door }: S3Context, fields: Map<string, string>, policy: string): Promise<S3Caller> {
   const accessKeyId = field(fields, "awsaccesskeyid");
@@ -101,7 +100,7 @@ async function signerV2({ door }: S3Context, fields: Map<string, string>, policy
     accessKeyId,
     policy,
   );
-  return { ...known.caller, authType: "POST" };
+  return { ...known.caller, authType: "POST", signatureVersion: "AWS" };
 }
 
 async function signer({ credentials }: S3Context["door"], accessKeyId: string, fields: Map<string, string>) {
