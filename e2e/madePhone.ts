@@ -1,6 +1,6 @@
 import qrcode from "qrcode";
 import { newId } from "../kernel/ids.ts";
-import { defaultFeatureCodes } from "../services/voice/systems/contract.ts";
+import { defaultFeatureCodes, type PhoneSystem } from "../services/voice/systems/contract.ts";
 import { calls, recordings, voicemails } from "./madeCalls.ts";
 import { contacts, hoursId, madePhoneLines, numberId } from "./madePhoneLines.ts";
 import { deskId, extension, extensions, irynaId, olenaId, systemId, tarasId } from "./madePhonePeople.ts";
@@ -16,7 +16,7 @@ const welcomeId = newId("announcement");
 const to = { kind: "extension", id: deskId } as const;
 const hangUp = { kind: "hang_up" } as const;
 
-export const system = {
+export const system: PhoneSystem = {
   id: systemId,
   projectId: place.projectId,
   name: "Lyceum No. 7",
@@ -35,6 +35,7 @@ export const system = {
   limits: {
     maxExternalCalls: 10,
     maxCostPerDay: "25",
+    maxCallSeconds: 7200,
     allowedCountries: ["PL", "FR", "DE"],
     blockedPrefixes: ["+1900"],
     internationalHours: null,

@@ -1,4 +1,5 @@
 import { newId } from "../kernel/ids.ts";
+import type { Extension } from "../services/voice/extensions/contract.ts";
 import { ago, place } from "./madePlace.ts";
 import type { SipUser } from "./madeSip.ts";
 
@@ -13,7 +14,7 @@ const extensionIds = [newId("extension"), newId("extension"), newId("extension")
 export const [olenaId, tarasId, deskId, irynaId] = extensionIds;
 
 const forwarding = { always: null, busy: null, noAnswer: null, unreachable: null };
-export const extension = (id: string, number: string, name: string, change: object = {}) => ({
+export const extension = (id: Extension["id"], number: string, name: string, change: Partial<Extension> = {}): Extension => ({
   id,
   phoneSystemId: systemId,
   projectId: place.projectId,
@@ -30,6 +31,7 @@ export const extension = (id: string, number: string, name: string, change: obje
   callerName: null,
   hideNumber: false,
   permissions: { internal: true, national: true, mobile: true, international: false, premium: false },
+  limits: { maxCostPerDay: "5", maxCostPerMonth: null },
   recording: null,
   pickupGroup: null,
   inDirectory: true,

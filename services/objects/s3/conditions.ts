@@ -57,11 +57,7 @@ function seconds(date: string | undefined): number | undefined {
 }
 
 /** An entity tag without quotes and weakness; clients send it either way, and S3 takes one quote alone. */
-export const unquote = (tag: string): string =>
-  tag
-    .trim()
-    .replace(/^W\//, "")
-    .replace(/^"|"$/g, "");
+export const unquote = (tag: string): string => tag.trim().replace(/^W\//, "").replace(/^"|"$/g, "");
 
 export const preconditionFailed = (condition: string): S3Error =>
   new S3Error("PreconditionFailed", undefined, { fields: { Condition: condition } });

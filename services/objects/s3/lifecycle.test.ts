@@ -98,10 +98,10 @@ test("what S3 refuses is refused, each in its own words", () => {
     [to("ELSEWHERE", after(1)), "MalformedXML"],
     [ia + to("GLACIER_IR", after(59)), "InvalidArgument"],
     [ia + ia, "InvalidRequest"],
-    [ia + `<Expiration>${after(30)}</Expiration>`, "InvalidArgument"],
-    [ia + "<Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>", "InvalidRequest"],
+    [`${ia}<Expiration>${after(30)}</Expiration>`, "InvalidArgument"],
+    [`${ia}<Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, "InvalidRequest"],
     [
-      old("GLACIER_IR", 5) + "<NoncurrentVersionExpiration><NoncurrentDays>5</NoncurrentDays></NoncurrentVersionExpiration>",
+      `${old("GLACIER_IR", 5)}<NoncurrentVersionExpiration><NoncurrentDays>5</NoncurrentDays></NoncurrentVersionExpiration>`,
       "InvalidArgument",
     ],
     [old("GLACIER_IR", 5, "<NewerNoncurrentVersions>101</NewerNoncurrentVersions>"), "InvalidArgument"],
