@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { installTestTools } from "../../../tools/test-tools.ts";
 import { openCodec } from "./codecs/codec.ts";
+import { ComfortNoise } from "./codecs/comfortNoise.ts";
 import { frequenciesOf, ToneDetector } from "./codecs/dtmf.ts";
 import { goertzelDbm0, levelDbm0, peakOf } from "./codecs/level.ts";
 import { readWav, WavWriter } from "./codecs/wav.ts";
@@ -167,6 +168,36 @@ test("the jitter buffer puts in order, conceals, waits longer after it ran out",
   assert.equal(buffer.pull(), undefined);
   buffer.push(6, packet(-10));
   assert.ok(buffer.pull());
+});
+
+test("comfort noise has the level that was told, and the spectrum; a pause that was told makes nobody wait longer", async () => {
+  const heard = (...payload: number[]): Int16Array => {
+    const noise = new ComfortNoise();
+    noise.update(Buffer.from(payload));
+    return Int16Array.from(Array.from({ length: 100 }, () => [...noise.next()]).flat());
+  };
+  // 0 dBov is 6.15 dB over 0 dBm0; resampling takes what is above 3.4 kHz.
+  for (const level of [20, 40, 60]) assert.ok(Math.abs(levelDbm0(heard(level)) - (6.15 - level)) < 2, `-${level} dBov`);
+  // A first coefficient of -0.9 is dull noise, of +0.9 a sharp one; both as loud as told.
+  const slopes = [12, 241].map((coefficient) => {
+    const pcm = heard(40, coefficient);
+    assert.ok(Math.abs(levelDbm0(pcm) + 34) < 3, `${coefficient}: ${levelDbm0(pcm)}`);
+    return (
+      pcm.reduce((sum, sample, i) => sum + sample * (pcm[i + 2] ?? 0), 0) / pcm.reduce((sum, sample) => sum + sample ** 2, 0)
+    );
+  });
+  assert.ok(slopes[0]! > 0.6 && slopes[1]! < -0.6, String(slopes));
+  assert.equal(levelDbm0(heard(127)) < -90, true);
+
+  const codec = await openCodec("PCMU");
+  const buffer = new JitterBuffer(codec);
+  const frame = codec.encode(tone([500], 320));
+  for (let pause = 0; pause < 8; pause++) {
+    for (const packet of [0, 1]) buffer.push(pause * 3 + packet, frame);
+    const pulled = [buffer.pull(), buffer.pull(), buffer.pull(true)].map((each) => each !== undefined);
+    assert.deepEqual(pulled, [true, true, false], `pause ${pause}`);
+    buffer.reset(pause * 3 + 3);
+  }
 });
 
 test("figures: loss, jitter, rollover; reports there and back; MOS falls with loss and delay", () => {

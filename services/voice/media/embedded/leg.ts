@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { type AudioCodec, openCodec } from "../codecs/codec.ts";
+import { ComfortNoise, comfortNoisePayloadType } from "../codecs/comfortNoise.ts";
 import { EventReceiver } from "../codecs/dtmf.ts";
 import { decodeG711 } from "../codecs/g711.ts";
 import type { LegMedia, MediaEvent, QualityFigures } from "../engine.ts";
@@ -58,6 +59,10 @@ export class Leg {
   #codec: AudioCodec | undefined;
   #jitter: JitterBuffer | undefined;
   #decoding = false;
+  /** While the party is silent and sends no more than what that sounds like. */
+  #comfort: ComfortNoise | undefined;
+  /** All that it said before has been played. */
+  #isDrained = false;
 
   constructor(id: string, call: string, pair: PortPair, place: LegPlace) {
     this.id = id;
@@ -119,6 +124,7 @@ export class Leg {
       this.#codec?.free();
       this.#codec = codec;
       this.#jitter = new JitterBuffer(codec);
+      this.#comfort = undefined;
       this.sender.clockRate = codec.clockRate;
       this.reports.audio = new ReceptionFigures(codec.clockRate);
       this.activity.restart();
@@ -138,11 +144,14 @@ export class Leg {
     if (packet.payloadType === agreed.codec.receive) this.#audio(agreed, packet, now);
     else if (packet.payloadType === agreed.event?.receive) this.#event(agreed, packet, now);
     else if (packet.payloadType === agreed.video?.receive) this.#video(packet, now);
+    else if (packet.payloadType === (agreed.remote.comfortNoise ?? comfortNoisePayloadType)) this.#silent(agreed, packet, now);
   }
 
   #audio(agreed: Agreement, packet: RtpPacket, now: number): void {
     this.reports.packet(packet, now);
     if (!receives(agreed.direction)) return;
+    if (this.#comfort && this.#isDrained) this.#jitter!.reset(packet.sequence);
+    this.#comfort = undefined;
     const { peer } = this;
     if (peer?.relays) peer.sender.relay(packet, peer.agreed!.codec.send, this.id, now);
     if (this.#needsAudio()) {
@@ -156,6 +165,18 @@ export class Leg {
     // RFC 6464 counts from full scale, 6.2 dB above 0 dBm0.
     if (packet.audioLevel !== undefined) this.activity.heard(6.2 - packet.audioLevel);
     else if (name === "PCMU" || name === "PCMA") this.activity.audio(decodeG711(name, packet.payload), 8000, !agreed.event);
+  }
+
+  /** Comfort noise: passed on to who takes it, made here for everybody else. We ask for none, as then nobody sends less than all. */
+  #silent(agreed: Agreement, packet: RtpPacket, now: number): void {
+    this.reports.packet(packet, now);
+    if (!receives(agreed.direction) || this.#codec!.clockRate !== 8000) return;
+    if (!this.#comfort) this.#isDrained = !this.#decoding;
+    this.#comfort ??= new ComfortNoise();
+    this.#comfort.update(packet.payload);
+    const { peer } = this;
+    if (peer?.relays) peer.sender.relay(packet, peer.agreed!.remote.comfortNoise!, this.id, now);
+    this.#decoding = this.#needsAudio();
   }
 
   #event(agreed: Agreement, packet: RtpPacket, now: number): void {
@@ -202,7 +223,8 @@ export class Leg {
       !this.#digits.busy &&
       this.#agreed !== undefined &&
       sends(this.#agreed.direction) &&
-      this.#codec?.name === peer.#codec?.name
+      this.#codec?.name === peer.#codec?.name &&
+      (!peer.#comfort || this.#agreed.remote.comfortNoise !== undefined)
     );
   }
 
@@ -224,7 +246,11 @@ export class Leg {
   tickIn(): void {
     this.said = undefined;
     if (!this.#decoding || !this.#jitter) return;
-    this.said = this.#jitter.pull();
+    this.said = this.#jitter.pull(this.#comfort !== undefined);
+    if (this.#comfort && !this.said) {
+      this.#isDrained = true;
+      this.said = this.#comfort.next();
+    }
     if (this.said) this.activity.audio(this.said, 16_000, !this.#agreed?.event);
     else this.activity.nothing();
   }

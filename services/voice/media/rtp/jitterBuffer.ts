@@ -47,14 +47,14 @@ export class JitterBuffer {
     this.#newest = next ?? 0;
   }
 
-  /** The next 20 ms; undefined while there is nothing. */
-  pull(): Int16Array | undefined {
+  /** The next 20 ms; undefined while there is nothing. `isPaused`: the sender has said that nothing comes, so that none of it is late. */
+  pull(isPaused = false): Int16Array | undefined {
     if (this.#filling) {
       if (this.#packets.size < this.#delay) return undefined;
       this.#filling = false;
     }
     this.#shorten();
-    while (this.#samples < frameSamples) if (!this.#decodeNext()) return this.#ranOut();
+    while (this.#samples < frameSamples) if (!this.#decodeNext()) return this.#ranOut(isPaused);
     if (++this.#calm > 500) {
       this.#calm = 0;
       this.#delay = Math.max(2, this.#delay - 1);
@@ -62,10 +62,11 @@ export class JitterBuffer {
     return this.#take();
   }
 
-  #ranOut(): undefined {
+  #ranOut(isPaused: boolean): undefined {
+    this.#filling = true;
+    if (isPaused) return undefined;
     this.#calm = 0;
     this.#delay = Math.min(mostDelay, this.#delay + 1);
-    this.#filling = true;
     return undefined;
   }
 

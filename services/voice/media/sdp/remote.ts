@@ -16,6 +16,8 @@ export interface RemoteDescription {
   bundle: boolean;
   codecs: { name: CodecName; payloadType: number }[];
   events: { payloadType: number; rate: number }[];
+  /** Its number for comfort noise at 8 kHz, when it takes that (RFC 3389). */
+  comfortNoise: number | undefined;
   direction: MediaDirection;
   crypto: { tag: string; suite: SrtpSuite; key: Buffer }[];
   fingerprints: { hash: string; value: string }[];
@@ -110,14 +112,16 @@ function audioCodecs(media: SdpMedia) {
   const map = rtpmap(media);
   const codecs: RemoteDescription["codecs"] = [];
   const events: RemoteDescription["events"] = [];
+  let comfortNoise: number | undefined;
   for (const format of media.formats) {
     const [encoding = "", rate = "8000"] = (map.get(format) ?? "").split("/");
     const payloadType = Number(format);
     const name = ({ pcmu: "PCMU", pcma: "PCMA", g722: "G722", opus: "opus" } as const)[encoding.toLowerCase()];
     if (name && !codecs.some((codec) => codec.name === name)) codecs.push({ name, payloadType });
     if (encoding.toLowerCase() === "telephone-event") events.push({ payloadType, rate: Number(rate) });
+    if (encoding.toLowerCase() === "cn" && rate === "8000") comfortNoise ??= payloadType;
   }
-  return { codecs, events };
+  return { codecs, events, comfortNoise };
 }
 
 function videoCodecs(media: SdpMedia): RemoteVideo["codecs"] {
