@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { datagramLookup } from "../../../../kernel/datagrams.ts";
@@ -39,6 +40,8 @@ export class Ports {
     this.#listen = listen;
     this.#options = { keep: 512, restMs: 2000, keepMs: 10_000, ...options };
     for (let port = range[0] + (range[0] % 2); port + 1 <= range[1]; port += 2) this.#free.push(port);
+    // From anywhere on: the parties of a worker that died still send to the ports that it had.
+    if (this.#free.length > 1) this.#free.push(...this.#free.splice(0, randomInt(this.#free.length)));
   }
 
   /** @throws MediaError no_ports */

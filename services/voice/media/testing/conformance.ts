@@ -88,6 +88,34 @@ test("legs of different calls, in different workers", async () => {
   await end(a, b);
 });
 
+test("comfort noise of who says nothing: made for one, passed on to another that takes it, gone with the next word", async () => {
+  for (const other of [{}, { codec: "opus" }, { comfortNoise: true }] as const) {
+    // There a silence goes past the worker, which is who makes noise of it.
+    if (engine.kind === "rtpengine" && Object.keys(other).length === 0) continue;
+    const call = engine.call(`call-${++names}`);
+    const a = await called({ frequency: 600, comfortNoise: true }, call);
+    const b = await called(other, call);
+    await engine.bridge(a.leg, b.leg);
+    await hears(b.peer, 600);
+    // 36 dB below what 16 bits can be at the loudest: 6.2 dB above 0 dBm0.
+    a.peer.rest(Buffer.of(36));
+    if ("comfortNoise" in other) {
+      await until("it is passed on", () => b.peer.noises.length > 0);
+      assert.deepEqual(b.peer.noises, [Buffer.of(36)]);
+    } else {
+      await until("noise of that level", () => b.peer.level(600) < -40 && Math.abs(b.peer.loudness() + 30) < 3);
+      b.peer.forget();
+      await until("half a second of it", () => b.peer.heard.length > 25);
+      const gaps = b.peer.packets.slice(1).filter(({ sequence }, i) => ((sequence - b.peer.packets[i]!.sequence) & 0xffff) !== 1);
+      assert.deepEqual(gaps, []);
+      assert.deepEqual(b.peer.noises, []);
+    }
+    a.peer.muted = false;
+    await hears(b.peer, 600);
+    await end(a, b);
+  }
+});
+
 test("an outgoing leg: our offer, the same codec, hold and resume, a refused offer", async () => {
   const call = engine.call(`call-${++names}`);
   const a = await called({ codec: "PCMA", frequency: 600 }, call);

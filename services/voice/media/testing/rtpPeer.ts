@@ -19,6 +19,8 @@ export interface PeerOptions {
   levelDbm0?: number;
   srtp?: boolean;
   telephoneEvent?: boolean;
+  /** Takes comfort noise (RFC 3389), and has said so. */
+  comfortNoise?: boolean;
   direction?: string;
   /** Leaves out every n-th packet. */
   dropEvery?: number;
@@ -31,6 +33,8 @@ export class RtpPeer {
   readonly socket: Socket = createSocket("udp4");
   readonly heard: Int16Array[] = [];
   readonly digits: { digit: number; end: boolean; duration: number; timestamp: number }[] = [];
+  /** Payloads of comfort noise. */
+  readonly noises: Buffer[] = [];
   readonly packets: { sequence: number; timestamp: number; ssrc: number; payloadType: number; marker: boolean; at: number }[] =
     [];
   #codec!: AudioCodec;
@@ -85,7 +89,7 @@ export class RtpPeer {
       "s=-",
       "c=IN IP4 127.0.0.1",
       "t=0 0",
-      `m=audio ${port} RTP/${this.options.srtp ? "S" : ""}AVP ${number}${events ? " 101" : ""}`,
+      `m=audio ${port} RTP/${this.options.srtp ? "S" : ""}AVP ${number}${this.options.comfortNoise ? " 13" : ""}${events ? " 101" : ""}`,
       `a=rtpmap:${number} ${maps[this.name]}`,
       ...(events ? [`a=rtpmap:101 telephone-event/${rate}`, "a=fmtp:101 0-15"] : []),
       ...(this.options.srtp ? [`a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${key}`] : []),
@@ -122,11 +126,18 @@ export class RtpPeer {
     }
   }
 
+  /** Says nothing any more, but what that sounds like. */
+  rest(payload: Buffer): void {
+    this.muted = true;
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    this.#transmit(payload, 13, this.#timestamp, false);
+  }
+
   #say(): void {
     const { frequency, dropEvery } = this.options;
-    this.#sequence = (this.#sequence + 1) & 0xffff;
     this.#timestamp += this.#codec.clockRate / 50;
     if (frequency === undefined || this.muted || !this.#to) return;
+    this.#sequence = (this.#sequence + 1) & 0xffff;
     const peak = peakOf(this.options.levelDbm0 ?? -15);
     const frequencies = this.#tones ? this.#tones.frequencies : [frequency];
     if (this.#tones && --this.#tones.packets <= 0) this.#tones = undefined;
@@ -159,6 +170,7 @@ export class RtpPeer {
     this.packets.push({ sequence, timestamp, ssrc, payloadType, marker, at: performance.now() });
     if (payloadType === 101)
       this.digits.push({ digit: payload[0]!, end: payload[1]! > 127, duration: payload.readUInt16BE(2), timestamp });
+    else if (payloadType === 13) this.noises.push(payload);
     else if (payloadType === numbers[this.name]) this.heard.push(this.#codec.decode(payload));
   }
 
@@ -185,6 +197,7 @@ export class RtpPeer {
     this.heard.length = 0;
     this.packets.length = 0;
     this.digits.length = 0;
+    this.noises.length = 0;
   }
 
   close(): void {
