@@ -95,6 +95,8 @@ export default {
   "meter.databases.disk": "Диски баз даних",
   "kind.database": "База даних",
   "meter.voice.call.seconds": "Дзвінки із зовнішніми номерами",
+  "meter.voice.call.charges": "Вартість дзвінків",
+  "sentence.voice.call.charges": "Дзвінки коштували {amount}, {change}.",
   "meter.voice.recording.bytes": "Записи та голосова пошта",
   "meter.voice.extensions": "Внутрішні номери",
   extensions: {
@@ -106,5 +108,6 @@ export default {
   extensionHours: "{amount} номеро·годин",
   "kind.extension": "Внутрішній номер",
   "kind.trunk": "Транк",
+  "kind.destination": "Напрямок дзвінків",
   "kind.phoneAudio": "Запис",
 } satisfies Translation<typeof en>;

@@ -1,6 +1,6 @@
 import type { Answer } from "../../api/api.ts";
 import { useFormat } from "../../i18n/format.ts";
-import { translateMaybe, useT } from "../../i18n/i18n.ts";
+import { translateMaybe, useLanguage, useT } from "../../i18n/i18n.ts";
 import { DataList } from "../../ui/list/DataList.tsx";
 import { useListState } from "../../ui/list/state.ts";
 import { averageOf, measureOf, rank } from "./meters.ts";
@@ -17,16 +17,22 @@ interface Row {
   totals: Record<string, number>;
 }
 
+/** Where calls went is a country (ISO 3166; ZZ: unknown). */
+function nameOf({ kind, id, name = id }: ByResource[number]["resource"], language: string): string {
+  return kind === "destination" ? (new Intl.DisplayNames([language], { type: "region" }).of(name) ?? name) : name;
+}
+
 /** Who used it: one line for each resource with all that it used; of one kind a column for each meter, by which it is sorted. */
 export function ResourceUsage({ rows, period, now }: { rows: ByResource; period: Period; now: Date }) {
   const t = useT();
   const format = useFormat();
+  const language = useLanguage();
   const [hours = 0] = stepHours([period.from.toISOString()], period, now);
   const byId = new Map<string, Row>();
   const units = new Map<string, string>();
   for (const { meter, unit, resource, total } of rows) {
     units.set(meter, unit);
-    const row = byId.get(resource.id) ?? { id: resource.id, kind: resource.kind, name: resource.name ?? resource.id, totals: {} };
+    const row = byId.get(resource.id) ?? { id: resource.id, kind: resource.kind, name: nameOf(resource, language), totals: {} };
     const level = measureOf(unit).kind === "level";
     row.totals[meter] = level ? averageOf(Number(total), unit, hours) : Number(total);
     byId.set(resource.id, row);

@@ -34,12 +34,15 @@ function Meters({ usage, series, before, period, now }: Props) {
     <div className={css.meters}>
       {series.map((one) => (
         <UsageMeter
-          key={one.meter}
+          key={`${one.meter} ${one.unit}`}
           series={one}
           buckets={usage.buckets}
           period={period}
           now={now}
-          previous={before && (before.series.find(({ meter }) => meter === one.meter) ?? { total: "0", values: [] })}
+          previous={
+            before &&
+            (before.series.find(({ meter, unit }) => meter === one.meter && unit === one.unit) ?? { total: "0", values: [] })
+          }
           previousBuckets={before?.buckets}
         />
       ))}

@@ -47,6 +47,8 @@ export function measureOf(unit: string): Measure {
     case "bytes":
       return { kind: "amount", format: (value, format) => format.bytes(value) };
     default:
+      // Money: the unit is its currency (ISO 4217).
+      if (/^[A-Z]{3}$/.test(unit)) return { kind: "amount", format: (value, format) => format.money(value, unit) };
       return {
         kind: "amount",
         format: (value, format) => (value >= 1_000_000 ? format.compact(value) : format.number(Math.round(value))),
@@ -106,6 +108,7 @@ const order = [
   "objects.requests_write",
   "objects.requests_read",
   "voice.call.seconds",
+  "voice.call.charges",
   "voice.recording.bytes",
   "voice.extensions",
 ];

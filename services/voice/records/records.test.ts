@@ -112,6 +112,22 @@ test("a call is written once, with its usage and what it costs", async () => {
     usage.map((row) => ({ ...row, quantity: Number(row.quantity) })),
     [{ quantity: 120, resource: trunk, name: "outbound" }],
   );
+  const charges = await database.sql<{ quantity: string }[]>`
+    select meter, unit, quantity::text, resource_kind as kind, resource_id as id, resource_name as name from kernel.usage_records
+    where meter = 'voice.call.charges'`;
+  assert.deepEqual(
+    charges.map((row) => ({ ...row, quantity: Number(row.quantity) })),
+    [
+      {
+        meter: "voice.call.charges",
+        unit: "EUR",
+        quantity: 0.05,
+        kind: "destination",
+        id: `${within.phoneSystem}-UA`,
+        name: "UA",
+      },
+    ],
+  );
   const after = (await as("owner", "phoneSystemGet", { params: within }))["balance"];
   assert.equal((Number(before) - Number(after)).toFixed(2), "0.05");
   const shown = await as("owner", "phoneCallGet", { params: { call: first.id } });

@@ -34,17 +34,21 @@ const missedBy = (call: CallRowWithLegs): string[] =>
     ? []
     : [...new Set(call.legs.slice(1).flatMap(({ kind, id }) => (kind === "extension" && id !== undefined ? [id] : [])))];
 
-/** The time of each leg over a trunk; the id is made of the call's, so that it counts once. */
-const usageOf = (call: CallRowWithLegs) =>
+/** Made of the call's, so that it counts once. */
+const usageId = (call: CallRowWithLegs, what: string | number): string =>
+  `use_${createHash("sha256").update(`${call.id} ${what}`).digest("hex").slice(0, 32)}`;
+
+const metered = ({ organisationId, projectId }: CallRowWithLegs) => ({ organisationId, projectId, service: "voice" });
+
+/** The time of each leg over a trunk. */
+const secondsOf = (call: CallRowWithLegs) =>
   call.legs.flatMap(({ kind, id, direction, answeredAt, endedAt }, index) => {
     if (kind !== "trunk" || id === undefined || answeredAt === undefined) return [];
     const [from, to] = [new Date(answeredAt), endedAt === undefined ? call.endedAt : new Date(endedAt)];
     return [
       {
-        id: `use_${createHash("sha256").update(`${call.id} ${index}`).digest("hex").slice(0, 32)}`,
-        organisationId: call.organisationId,
-        projectId: call.projectId,
-        service: "voice",
+        ...metered(call),
+        id: usageId(call, index),
         meter: "voice.call.seconds",
         unit: "seconds",
         resource: { kind: "trunk", id, name: direction ?? call.direction },
@@ -54,6 +58,24 @@ const usageOf = (call: CallRowWithLegs) =>
       },
     ];
   });
+
+/** What it costs by its destination's rate, in the currency as the unit; by the country that was called. */
+const chargesOf = (call: CallRowWithLegs) => {
+  if (call.price === null || call.currency === null || Number(call.price) <= 0) return [];
+  const country = call.country ?? "ZZ";
+  return [
+    {
+      ...metered(call),
+      id: usageId(call, "price"),
+      meter: "voice.call.charges",
+      unit: call.currency,
+      resource: { kind: "destination", id: `${call.systemId}-${country}`, name: country },
+      from: call.startedAt,
+      to: call.endedAt,
+      quantity: call.price,
+    },
+  ];
+};
 
 /** As the live stream tells it. */
 const endedEvent = ({ id, systemId, organisationId, projectId }: CallRowWithLegs) => ({
@@ -68,7 +90,13 @@ const endedEvent = ({ id, systemId, organisationId, projectId }: CallRowWithLegs
 export async function saveCallRecords(tx: Tx, calls: readonly CallRowWithLegs[]): Promise<CallRowWithLegs[]> {
   if (calls.length === 0) return [];
   const fresh = await callStore.insert(tx, calls);
-  await Promise.all([emitAll(tx, fresh.map(endedEvent)), recordUsage(tx, fresh.flatMap(usageOf))]);
+  await Promise.all([
+    emitAll(tx, fresh.map(endedEvent)),
+    recordUsage(
+      tx,
+      fresh.flatMap((call) => [...secondsOf(call), ...chargesOf(call)]),
+    ),
+  ]);
   for (const call of fresh) {
     await mailMissedCall(tx, call);
     await pushStore.tell(tx, missedBy(call), {
