@@ -104,7 +104,7 @@ test("what S3 refuses is refused", () => {
   };
   assert.equal(code(configuration(rule("*", "GET"))), "taken");
   assert.equal(code(configuration()), "MalformedXML");
-  assert.equal(code(configuration(...Array.from({ length: 101 }, () => rule("*", "GET")))), "MalformedXML");
+  assert.equal(code(configuration(...Array.from({ length: 101 }, () => rule("*", "GET")))), "InvalidRequest");
   assert.equal(code(configuration("<AllowedMethod>GET</AllowedMethod>")), "MalformedXML");
   assert.equal(code(configuration("<AllowedOrigin>*</AllowedOrigin>")), "MalformedXML");
   assert.equal(code(configuration(rule("*", "OPTIONS"))), "InvalidRequest");

@@ -12,7 +12,8 @@ const invalid = (message: string): S3Error => new S3Error("InvalidRequest", mess
 
 export function readCors(document: string): CorsRule[] {
   const rules = childrenOf(parseXml(document, "CORSConfiguration"), "CORSRule").map(readRule);
-  if (rules.length === 0 || rules.length > mostRules) throw malformed();
+  if (rules.length === 0) throw malformed();
+  if (rules.length > mostRules) throw invalid(`The number of CORS rules should not exceed allowed limit of ${mostRules} rules.`);
   return rules;
 }
 
@@ -31,9 +32,11 @@ function readRule(node: XmlNode): CorsRule {
     if (severalStars(origin)) throw invalid(`AllowedOrigin "${origin}" can not have more than one wildcard.`);
   for (const header of headers)
     if (severalStars(header)) throw invalid(`AllowedHeader "${header}" can not have more than one wildcard.`);
-  for (const header of exposed)
+  for (const header of exposed) {
     if (header.includes("*"))
       throw invalid(`ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader`);
+    if (!/^[A-Za-z0-9-]*$/.test(header)) throw invalid(`ExposeHeader "${header}" contains invalid character.`);
+  }
   if (age !== undefined && !/^\d{1,10}$/.test(age)) throw malformed();
   return {
     ...(id !== undefined && { id }),

@@ -154,6 +154,11 @@ test("methods that are none of the resource's, and what is not done at all", () 
       { at: `PUT /full?${name}`, is: "501 NotImplemented" },
     ]),
     { at: "GET /full/ten?torrent", is: "501 NotImplemented" },
+    // Nor a version of what has none.
+    ...["PUT /full/new?", "PUT /full/large?partNumber=1&uploadId={upload}&", "GET /full?", "GET /full?versions&"].map((at) => ({
+      at: `${at}versionId=null`,
+      is: "400 InvalidArgument",
+    })),
     { at: "POST /full/ten?restore", is: "501 NotImplemented" },
     { at: "POST /full/ten?select&select-type=2", is: "501 NotImplemented" },
   ]));
@@ -500,6 +505,27 @@ test("documents whose content is wrong", () =>
       body: cors("<AllowedOrigin>*.*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"),
       is: "400 InvalidRequest",
     },
+    {
+      at: "PUT /bare?cors",
+      body: cors("<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><ExposeHeader>a b</ExposeHeader>"),
+      is: "400 InvalidRequest",
+    },
+    {
+      at: "PUT /bare?cors",
+      body: `<CORSConfiguration>${"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>".repeat(101)}</CORSConfiguration>`,
+      is: "400 InvalidRequest",
+    },
+    ...[
+      ["k".repeat(129), "v"],
+      ["k", "v".repeat(257)],
+    ].map(([key, value]) => ({
+      at: "PUT /bare?lifecycle",
+      body: rule("<Expiration><Days>1</Days></Expiration>").replace(
+        "<Filter/>",
+        `<Filter><Tag><Key>${key}</Key><Value>${value}</Value></Tag></Filter>`,
+      ),
+      is: "400 InvalidRequest",
+    })),
     { at: "PUT /bare?tagging", body: tagging(many(51)), is: "400 InvalidTag" },
     { at: "PUT /bare?tagging", body: tagging([["aws:a", "b"]]), is: "400 InvalidTag" },
     // No tags.
