@@ -1,12 +1,11 @@
 /** Browsers' questions and answers to them (S3 API Reference, OPTIONS object; Fetch Standard, 3.2). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CloudError } from "../../../kernel/errors.ts";
 import { type CorsQuestion, type CorsRule, corsHeaders, corsRuleFor } from "../cors.ts";
 import type { S3Backend } from "./backend.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
-import { websiteHeader } from "./website.ts";
+import { isBucket, websiteHeader } from "./website.ts";
 
 /** An answer depends on these, whether it allows anything or not: caches must not mix them. */
 const vary = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
@@ -45,10 +44,7 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
 
 /** The bucket is what does not allow it, whatever was asked for. */
 async function notEnabled({ bucketName }: S3Request, method = "OPTIONS", backend: S3Backend): Promise<S3Error> {
-  const isThere = await backend.bucketByName(bucketName).then(
-    () => true,
-    (error: unknown) => !CloudError.is(error, "not_found"),
-  );
+  const isThere = await isBucket(bucketName, backend);
   return new S3Error(
     "AccessForbidden",
     `CORSResponse: ${isThere ? "CORS is not enabled for this bucket." : "Bucket not found"}`,

@@ -232,6 +232,11 @@ test("copies of versions, and uploads in parts, in buckets with versions", async
     "x-amz-copy-source": `/copies/k?versionId=${one}`,
   });
   assert.equal(part.headers["x-amz-copy-source-version-id"], one);
+  await bucketWith("nulls", "Suspended");
+  await put("/nulls/k", "null");
+  const second = { "x-amz-copy-source": "/nulls/k?versionId=null" };
+  const ofNull = await call("PUT", `/copies/parts?partNumber=2&uploadId=${uploadId}`, "", second);
+  assert.equal(ofNull.headers["x-amz-copy-source-version-id"], "null");
   const etag = /<ETag>([^<]*)</.exec(part.text)![1]!;
   const done = await call(
     "POST",

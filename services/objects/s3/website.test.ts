@@ -82,7 +82,10 @@ test("a site opens nothing by itself: its policy, its lists and the blocks say w
 });
 
 test("pages, folders and what is not there", async () => {
-  assert.deepEqual((await ask("/")).status, 404, "it is no website yet");
+  const refusalOf = async (site: string) =>
+    /<li>Code: (\w+)</.exec(await (await ask("/", { "x-khmara-website": site })).text())?.[1];
+  assert.equal(await refusalOf("site"), "NoSuchWebsiteConfiguration");
+  assert.equal(await refusalOf("nobody-has-it"), "NoSuchBucket");
   await be({ indexDocument: "index.html", errorDocument: "404.html" });
   assert.deepEqual(await shown("/"), [200, "<h1>Home</h1>"]);
   assert.deepEqual(await shown("/?x=1"), [200, "<h1>Home</h1>"]);

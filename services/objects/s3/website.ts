@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { CloudError } from "../../../kernel/errors.ts";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
@@ -31,8 +32,10 @@ export function websiteRequest({ method, rawHeaders, socket, url }: IncomingMess
 export async function answerWebsite(parsed: S3Request, backend: S3Backend, requestId: string): Promise<S3Response> {
   const name = parsed.bucketName;
   const site = await backend.site(name);
-  if (site === undefined)
-    return page(new S3Error("NoSuchWebsiteConfiguration", undefined, { fields: { BucketName: name } }), requestId);
+  if (site === undefined) {
+    const code = (await isBucket(name, backend)) ? "NoSuchWebsiteConfiguration" : "NoSuchBucket";
+    return page(new S3Error(code, undefined, { fields: { BucketName: name } }), requestId);
+  }
   const { bucket, configuration } = site;
   if (parsed.method !== "GET" && parsed.method !== "HEAD")
     return page(
@@ -88,6 +91,12 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend, reque
     return { ...document, status: refused.status, headers: { ...document.headers, ...errorHeaders(refused) } };
   }
 }
+
+export const isBucket = (name: string, backend: S3Backend): Promise<boolean> =>
+  backend.bucketByName(name).then(
+    () => true,
+    (error: unknown) => !CloudError.is(error, "not_found"),
+  );
 
 /** Marks are not for strangers, though the site's pages are (objectHeaders.ts). */
 function shownTo(headers: S3Response["headers"] = {}): NonNullable<S3Response["headers"]> {

@@ -173,5 +173,5 @@ async function findSource(context: S3Context, { bucketName, key, versionId }: Re
 }
 
 /** Of a source that has a version of its own. */
-export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
+const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
   versionId === undefined || versionId === "null" ? {} : { "x-amz-copy-source-version-id": versionId };
