@@ -186,4 +186,7 @@ test("answers say who may read them, refusals too", async () => {
   assert.equal(unasked.headers["access-control-allow-origin"], undefined, "no rule lets that header in");
   const program = await call({ path: "/box-one/k" });
   assert.equal(program.headers["access-control-allow-origin"], undefined);
+  await put(rule("*", "DELETE"));
+  const removed = await call({ method: "DELETE", path: "/box-one?cors", headers: shop });
+  assert.deepEqual([removed.status, removed.headers["access-control-allow-origin"]], [204, "*"], "by what held until then");
 });
