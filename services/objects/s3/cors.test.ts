@@ -162,6 +162,7 @@ test("a browser that asks first is told what the first fitting rule allows", asy
   assert.deepEqual([noOrigin.status, /<Code>(\w+)/.exec(noOrigin.text)?.[1]], [400, "BadRequest"]);
   const noMethod = await anonymous("OPTIONS", "/box-one/k", { Origin: "http://a" });
   assert.deepEqual([noMethod.status, /<Code>(\w+)/.exec(noMethod.text)?.[1]], [400, "BadRequest"]);
+  assert.match((await ask("http://a", "PUT", "content-type, a/b")).text, /"a\/b" contains invalid character/);
 });
 
 test("answers say who may read them, refusals too", async () => {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type CorsQuestion, type CorsRule, corsHeaders, corsRuleFor } from "../cors.ts";
 import type { S3Backend } from "./backend.ts";
+import { isHeaderName } from "./corsDocument.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
@@ -31,7 +32,11 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
   if (rules === undefined) throw await notEnabled(request, method, backend);
   if (method === undefined || !/^[A-Z]+$/.test(method))
     throw new S3Error("BadRequest", `Invalid Access-Control-Request-Method: ${method ?? "null"}`);
-  const question = { origin, method, headers: namesOf(headers.get("access-control-request-headers")) };
+  const names = namesOf(headers.get("access-control-request-headers"));
+  const noName = names.find((name) => !isHeaderName(name));
+  if (noName !== undefined)
+    throw new S3Error("BadRequest", `Access-Control-Request-Headers "${noName}" contains invalid character.`);
+  const question = { origin, method, headers: names };
   const rule = corsRuleFor(rules, question);
   if (rule === undefined)
     throw refused(

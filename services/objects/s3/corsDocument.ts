@@ -30,12 +30,14 @@ function readRule(node: XmlNode): CorsRule {
       throw invalid(`Found unsupported HTTP method in CORS config. Unsupported method is ${method}`);
   for (const origin of origins)
     if (severalStars(origin)) throw invalid(`AllowedOrigin "${origin}" can not have more than one wildcard.`);
-  for (const header of headers)
+  for (const header of headers) {
     if (severalStars(header)) throw invalid(`AllowedHeader "${header}" can not have more than one wildcard.`);
+    if (!isHeaderName(header)) throw invalid(`AllowedHeader "${header}" contains invalid character.`);
+  }
   for (const header of exposed) {
     if (header.includes("*"))
       throw invalid(`ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader`);
-    if (!/^[A-Za-z0-9-]*$/.test(header)) throw invalid(`ExposeHeader "${header}" contains invalid character.`);
+    if (!isHeaderName(header)) throw invalid(`ExposeHeader "${header}" contains invalid character.`);
   }
   if (age !== undefined && !/^\d{1,10}$/.test(age)) throw malformed();
   return {
@@ -47,6 +49,9 @@ function readRule(node: XmlNode): CorsRule {
     ...(age !== undefined && { maxAgeSeconds: Number(age) }),
   };
 }
+
+/** RFC 9110, 5.6.2. */
+export const isHeaderName = (text: string): boolean => /^[\w!#$%&'*+.^`|~-]+$/.test(text);
 
 const severalStars = (text: string): boolean => text.indexOf("*") !== text.lastIndexOf("*");
 

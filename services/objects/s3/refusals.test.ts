@@ -505,11 +505,11 @@ test("documents whose content is wrong", () =>
       body: cors("<AllowedOrigin>*.*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"),
       is: "400 InvalidRequest",
     },
-    {
+    ...["<ExposeHeader>a b</ExposeHeader>", "<AllowedHeader>a/b</AllowedHeader>"].map((header) => ({
       at: "PUT /bare?cors",
-      body: cors("<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><ExposeHeader>a b</ExposeHeader>"),
+      body: cors(`<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>${header}`),
       is: "400 InvalidRequest",
-    },
+    })),
     {
       at: "PUT /bare?cors",
       body: `<CORSConfiguration>${"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>".repeat(101)}</CORSConfiguration>`,
