@@ -62,6 +62,10 @@ test("PutBucketVersioning and GetBucketVersioning", async () => {
   assert.equal(await state(), `<VersioningConfiguration ${xmlns}><Status>Enabled</Status></VersioningConfiguration>`);
   await versioning("states", "Suspended");
   assert.match((await state())!, /<Status>Suspended</);
+  const said = "<Status>Suspended</Status><MfaDelete>Disabled</MfaDelete>";
+  await call("PUT", "/states?versioning", `<VersioningConfiguration>${said}</VersioningConfiguration>`);
+  await versioning("states", "Suspended");
+  assert.ok((await state())?.includes(said), "it stays said");
   assert.deepEqual(await refused(versioning("states", "enabled")), [400, "MalformedXML"]);
   assert.deepEqual(await refused(call("PUT", "/states?versioning", "<Other/>")), [400, "MalformedXML"]);
   assert.deepEqual(await refused(call("PUT", "/states?versioning", "<VersioningConfiguration/>")), [
