@@ -325,7 +325,7 @@ export interface ObjectStore {
     key: string,
     options?: { versionId?: string; customerKey?: Uint8Array },
   ): Promise<StoredObject | undefined>;
-  /** not_found when there is none; the body streams and is never held whole. */
+  /** not_found when there is none; the body streams and is never held whole. `partNumber`: counted from 1 whatever the parts' own numbers are. */
   get(
     bucketId: Id<"bucket">,
     key: string,

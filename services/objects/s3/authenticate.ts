@@ -340,7 +340,7 @@ function payloadOf(claim: Claim, key: Buffer): Payload {
     case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":
       return { kind: "chunked", signing, trailer: true };
   }
-  if (/^[0-9a-f]{64}$/.test(claim.payloadHash)) return { kind: "sha256", hex: claim.payloadHash };
+  if (/^[0-9a-f]{64}$/i.test(claim.payloadHash)) return { kind: "sha256", hex: claim.payloadHash.toLowerCase() };
   throw invalidArgument(
     "x-amz-content-sha256",
     claim.payloadHash,

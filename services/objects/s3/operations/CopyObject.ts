@@ -31,6 +31,8 @@ export const CopyObject: S3Operation = async (context) => {
   const bucket = await openBucket(context, besidesOf(request, { tagging: replaceTags && request.headers.has("x-amz-tagging") }));
   checkKey(request.key);
   refuseUnsupported(request);
+  const range = request.headers.get("range");
+  if (range !== undefined) throw invalidArgument("Range", range, "RANGE is not supported in Copy!");
   const replace = directive(context, "x-amz-metadata-directive") === "REPLACE";
   const marks = {
     ...(replaceTags && { tags: {}, ...taggingHeader(request) }),
