@@ -90,6 +90,8 @@ export interface BucketSettings {
   managedKey?: { keyId?: string; bucketKey: boolean };
   /** Whether writes may come with a customer's key, as it was said; the door holds to it. Absent: nothing was said, and they may. */
   customerKeys?: "allowed" | "blocked";
+  /** Only as it was said: there is none to enable. */
+  mfaDelete?: "disabled";
 }
 
 /** null: nothing is said any more. */
@@ -100,7 +102,7 @@ export type SettingsChange = {
 /** failed_precondition where the two do not go together. */
 export function withChange(settings: BucketSettings, change: SettingsChange): BucketSettings {
   const { versioning = settings.versioning, engine = settings.engine, lock = settings.lock } = change;
-  const { encryption = settings.encryption, customerKeys = settings.customerKeys } = change;
+  const { encryption = settings.encryption, customerKeys = settings.customerKeys, mfaDelete = settings.mfaDelete } = change;
   const managedKey = change.encryption === undefined ? settings.managedKey : change.managedKey;
   if (lock !== undefined && versioning !== "enabled")
     throw new CloudError("failed_precondition", "A bucket whose objects can be locked keeps its versions: enable them first.", {
@@ -113,6 +115,7 @@ export function withChange(settings: BucketSettings, change: SettingsChange): Bu
     ...(encryption !== undefined && { encryption }),
     ...(encryption === "server" && managedKey !== undefined && { managedKey }),
     ...(customerKeys != null && { customerKeys }),
+    ...(mfaDelete !== undefined && { mfaDelete }),
   };
 }
 
@@ -322,7 +325,7 @@ export interface ObjectStore {
     key: string,
     options?: { versionId?: string; customerKey?: Uint8Array },
   ): Promise<StoredObject | undefined>;
-  /** not_found when there is none; the body streams and is never held whole. */
+  /** not_found when there is none; the body streams and is never held whole. `partNumber`: counted from 1 whatever the parts' own numbers are. */
   get(
     bucketId: Id<"bucket">,
     key: string,

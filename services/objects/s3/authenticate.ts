@@ -70,6 +70,8 @@ export async function authenticate(request: S3Request, options: AuthenticationOp
   } else {
     return { caller: anonymousCaller, payload: anonymousPayload(request) };
   }
+  // aws-sdk 2 of JavaScript signs a header for an address and sends it as a parameter alone.
+  if (claim.presigned) mergeSignedParameters(request, claim.headers);
   requireSigned(request, claim);
   const token = claim.presigned ? request.query.get("X-Amz-Security-Token") : request.headers.get("x-amz-security-token");
   const known = await options.credentials.resolve(claim.accessKeyId, token);
@@ -301,9 +303,10 @@ function requireSigned(request: S3Request, claim: Claim): void {
 }
 
 /** Presigners may carry x-amz-* headers as query parameters, where the signature covers them as well. */
-function mergeSignedParameters(request: S3Request): void {
+function mergeSignedParameters(request: S3Request, only?: readonly string[]): void {
   for (const [name, value] of request.query) {
     const header = name.toLowerCase();
+    if (only !== undefined && !only.includes(header)) continue;
     const counts = header.startsWith("x-amz-") || conditionalParameters.has(header);
     if (!counts || authenticationParameters.has(header) || request.headers.has(header)) continue;
     // Headers are bytes here (Latin-1 text); a parameter was decoded from UTF-8.
@@ -337,7 +340,7 @@ function payloadOf(claim: Claim, key: Buffer): Payload {
     case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":
       return { kind: "chunked", signing, trailer: true };
   }
-  if (/^[0-9a-f]{64}$/.test(claim.payloadHash)) return { kind: "sha256", hex: claim.payloadHash };
+  if (/^[0-9a-f]{64}$/i.test(claim.payloadHash)) return { kind: "sha256", hex: claim.payloadHash.toLowerCase() };
   throw invalidArgument(
     "x-amz-content-sha256",
     claim.payloadHash,

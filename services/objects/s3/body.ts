@@ -135,7 +135,11 @@ export async function readDocument(
   const calculated = md5 === undefined ? undefined : createHash("md5").update(document).digest();
   if (calculated && calculated.toString("hex") !== md5)
     throw new S3Error("BadDigest", undefined, {
-      fields: { ExpectedDigest: String(md5), CalculatedDigest: calculated.toString("base64") },
+      // As it was sent, unlike with objects.
+      fields: {
+        ExpectedDigest: Buffer.from(String(md5), "hex").toString("base64"),
+        CalculatedDigest: calculated.toString("base64"),
+      },
     });
   await loadXxhash([checksum?.algorithm]);
   if (checksum && checksumOf(checksum.algorithm, document) !== checksum.expected()) {

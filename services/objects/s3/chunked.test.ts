@@ -101,7 +101,7 @@ function encode(data: Buffer, chunkSize: number, signing: ChunkSigning | undefin
     let extension = "";
     if (signing) {
       previous = chunkSignature(signing, previous, createHash("sha256").update(bytes).digest("hex"));
-      extension = `;chunk-signature=${previous}`;
+      extension = ` ; chunk-signature= ${previous}`;
     }
     out.push(Buffer.from(`${bytes.length.toString(16)}${extension}\r\n`), bytes);
     if (bytes.length > 0) out.push(Buffer.from("\r\n"));
@@ -175,16 +175,19 @@ test("framing that is wrong is refused", async () => {
   await wrong("zz\r\n", 1, "IncompleteBody");
   await wrong("3\nabc\r\n0\r\n\r\n", 3, "IncompleteBody");
   await wrong("3\r\nabc\n0\r\n\r\n", 3, "IncompleteBody");
-  for (const header of [
-    "3",
-    "3;",
-    "3;chunk-signature=abc",
-    `3:chunk-signature=${"a".repeat(64)}`,
-    `3;signature=${"a".repeat(64)}`,
-  ])
+  for (const [header, code] of [
+    ["3", "IncompleteBody"],
+    ["3;", "IncompleteBody"],
+    ["3;chunk-signature=", "IncompleteBody"],
+    ["3;chunk-signature=abc", "SignatureDoesNotMatch"],
+    [`3;a=b;chunk-signature=${"a".repeat(64)}`, "SignatureDoesNotMatch"],
+    [`3;chunk-signature=${"a".repeat(64)};a=b`, "IncompleteBody"],
+    [`3:chunk-signature=${"a".repeat(64)}`, "IncompleteBody"],
+    [`3;signature=${"a".repeat(64)}`, "IncompleteBody"],
+  ] as const)
     await assert.rejects(
       decode({ body: Buffer.from(`${header}\r\nabc\r\n`), decodedLength: 3, signing: signingFrom(plain.seed) }),
-      refused("IncompleteBody"),
+      refused(code),
     );
   await wrong("3\r\nabcX\r\n0\r\n\r\n", 3, "IncompleteBody");
   await wrong("3\r\nabc\r\n0\r\n\r\n", 4, "IncompleteBody");

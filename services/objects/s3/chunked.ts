@@ -20,7 +20,7 @@ export interface ChunkedOptions {
 
 type State = "header" | "data" | "data-end" | "trailer" | "end";
 
-const malformed = (): S3Error => new S3Error("IncompleteBody", "The request body is not well-formed aws-chunked data.");
+const malformed = (): S3Error => new S3Error("IncompleteBody", "The request body terminated unexpectedly");
 const mismatch = (): S3Error => new S3Error("SignatureDoesNotMatch");
 const chunkTooSmall = (chunk: number, size: number): S3Error =>
   new S3Error("InvalidChunkSizeError", undefined, { fields: { Chunk: String(chunk), BadChunkSize: String(size) } });
@@ -44,8 +44,7 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
   let trailerSigned = false;
 
   const chunkBegin = (header: string): void => {
-    const semicolon = header.indexOf(";");
-    const size = semicolon < 0 ? header : header.slice(0, semicolon);
+    const [size = "", parameter = "", ...more] = header.split(";").map((text) => text.trim());
     if (!/^[0-9a-fA-F]{1,12}$/.test(size)) throw malformed();
     remaining = Number.parseInt(size, 16);
     chunks++;
@@ -54,8 +53,10 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
     total += remaining;
     if (total > options.decodedLength) throw new S3Error("IncompleteBody");
     if (signing) {
-      announced = /^[^;]*;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1] ?? "";
-      if (announced === "") throw malformed();
+      announced = /^chunk-signature\s*=\s*(\S+)$/.exec(parameter)?.[1] ?? "";
+      // As AWS tells it: what stands before the signature is taken for it.
+      if (announced === "" && more.length > 0) throw mismatch();
+      if (announced === "" || more.length > 0) throw malformed();
       hash = createHash("sha256");
     }
     if (remaining > 0) state = "data";
@@ -127,7 +128,7 @@ export async function* decodeChunked(source: AsyncIterable<Uint8Array>, options:
   // The last CRLF may be missing: the length that S3's own examples count leaves it out.
   if (state === "trailer" && line !== "") trailerLine(line);
   else if (line !== "") throw malformed();
-  if (state !== "trailer" && state !== "end") throw new S3Error("IncompleteBody");
+  if (state !== "trailer" && state !== "end") throw malformed();
   if (total !== options.decodedLength) throw new S3Error("IncompleteBody");
   if (signing && trailerLines.length > 0 && !trailerSigned) throw mismatch();
 }

@@ -104,7 +104,7 @@ test("what S3 refuses is refused", () => {
   };
   assert.equal(code(configuration(rule("*", "GET"))), "taken");
   assert.equal(code(configuration()), "MalformedXML");
-  assert.equal(code(configuration(...Array.from({ length: 101 }, () => rule("*", "GET")))), "MalformedXML");
+  assert.equal(code(configuration(...Array.from({ length: 101 }, () => rule("*", "GET")))), "InvalidRequest");
   assert.equal(code(configuration("<AllowedMethod>GET</AllowedMethod>")), "MalformedXML");
   assert.equal(code(configuration("<AllowedOrigin>*</AllowedOrigin>")), "MalformedXML");
   assert.equal(code(configuration(rule("*", "OPTIONS"))), "InvalidRequest");
@@ -162,6 +162,7 @@ test("a browser that asks first is told what the first fitting rule allows", asy
   assert.deepEqual([noOrigin.status, /<Code>(\w+)/.exec(noOrigin.text)?.[1]], [400, "BadRequest"]);
   const noMethod = await anonymous("OPTIONS", "/box-one/k", { Origin: "http://a" });
   assert.deepEqual([noMethod.status, /<Code>(\w+)/.exec(noMethod.text)?.[1]], [400, "BadRequest"]);
+  assert.match((await ask("http://a", "PUT", "content-type, a/b")).text, /"a\/b" contains invalid character/);
 });
 
 test("answers say who may read them, refusals too", async () => {
@@ -186,4 +187,7 @@ test("answers say who may read them, refusals too", async () => {
   assert.equal(unasked.headers["access-control-allow-origin"], undefined, "no rule lets that header in");
   const program = await call({ path: "/box-one/k" });
   assert.equal(program.headers["access-control-allow-origin"], undefined);
+  await put(rule("*", "DELETE"));
+  const removed = await call({ method: "DELETE", path: "/box-one?cors", headers: shop });
+  assert.deepEqual([removed.status, removed.headers["access-control-allow-origin"]], [204, "*"], "by what held until then");
 });

@@ -1,12 +1,12 @@
 /** Browsers' questions and answers to them (S3 API Reference, OPTIONS object; Fetch Standard, 3.2). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CloudError } from "../../../kernel/errors.ts";
 import { type CorsQuestion, type CorsRule, corsHeaders, corsRuleFor } from "../cors.ts";
 import type { S3Backend } from "./backend.ts";
+import { isHeaderName } from "./corsDocument.ts";
 import { S3Error } from "./errors.ts";
 import type { S3Response } from "./operation.ts";
 import { parseRequest, type S3Request } from "./request.ts";
-import { websiteHeader } from "./website.ts";
+import { isBucket, websiteHeader } from "./website.ts";
 
 /** An answer depends on these, whether it allows anything or not: caches must not mix them. */
 const vary = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
@@ -32,7 +32,11 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
   if (rules === undefined) throw await notEnabled(request, method, backend);
   if (method === undefined || !/^[A-Z]+$/.test(method))
     throw new S3Error("BadRequest", `Invalid Access-Control-Request-Method: ${method ?? "null"}`);
-  const question = { origin, method, headers: namesOf(headers.get("access-control-request-headers")) };
+  const names = namesOf(headers.get("access-control-request-headers"));
+  const noName = names.find((name) => !isHeaderName(name));
+  if (noName !== undefined)
+    throw new S3Error("BadRequest", `Access-Control-Request-Headers "${noName}" contains invalid character.`);
+  const question = { origin, method, headers: names };
   const rule = corsRuleFor(rules, question);
   if (rule === undefined)
     throw refused(
@@ -45,10 +49,7 @@ export async function answerPreflight(message: IncomingMessage, { backend, hosts
 
 /** The bucket is what does not allow it, whatever was asked for. */
 async function notEnabled({ bucketName }: S3Request, method = "OPTIONS", backend: S3Backend): Promise<S3Error> {
-  const isThere = await backend.bucketByName(bucketName).then(
-    () => true,
-    (error: unknown) => !CloudError.is(error, "not_found"),
-  );
+  const isThere = await isBucket(bucketName, backend);
   return new S3Error(
     "AccessForbidden",
     `CORSResponse: ${isThere ? "CORS is not enabled for this bucket." : "Bucket not found"}`,

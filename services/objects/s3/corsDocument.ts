@@ -12,7 +12,8 @@ const invalid = (message: string): S3Error => new S3Error("InvalidRequest", mess
 
 export function readCors(document: string): CorsRule[] {
   const rules = childrenOf(parseXml(document, "CORSConfiguration"), "CORSRule").map(readRule);
-  if (rules.length === 0 || rules.length > mostRules) throw malformed();
+  if (rules.length === 0) throw malformed();
+  if (rules.length > mostRules) throw invalid(`The number of CORS rules should not exceed allowed limit of ${mostRules} rules.`);
   return rules;
 }
 
@@ -29,11 +30,15 @@ function readRule(node: XmlNode): CorsRule {
       throw invalid(`Found unsupported HTTP method in CORS config. Unsupported method is ${method}`);
   for (const origin of origins)
     if (severalStars(origin)) throw invalid(`AllowedOrigin "${origin}" can not have more than one wildcard.`);
-  for (const header of headers)
+  for (const header of headers) {
     if (severalStars(header)) throw invalid(`AllowedHeader "${header}" can not have more than one wildcard.`);
-  for (const header of exposed)
+    if (!isHeaderName(header)) throw invalid(`AllowedHeader "${header}" contains invalid character.`);
+  }
+  for (const header of exposed) {
     if (header.includes("*"))
       throw invalid(`ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader`);
+    if (!isHeaderName(header)) throw invalid(`ExposeHeader "${header}" contains invalid character.`);
+  }
   if (age !== undefined && !/^\d{1,10}$/.test(age)) throw malformed();
   return {
     ...(id !== undefined && { id }),
@@ -44,6 +49,9 @@ function readRule(node: XmlNode): CorsRule {
     ...(age !== undefined && { maxAgeSeconds: Number(age) }),
   };
 }
+
+/** RFC 9110, 5.6.2. */
+export const isHeaderName = (text: string): boolean => /^[\w!#$%&'*+.^`|~-]+$/.test(text);
 
 const severalStars = (text: string): boolean => text.indexOf("*") !== text.lastIndexOf("*");
 

@@ -34,11 +34,12 @@ const md5 = (text: string) => createHash("md5").update(text).digest("base64");
 async function upload(
   key: string,
   headers: Headers = {},
+  number = 1,
 ): Promise<{ begun: Answer; id: string; complete: () => Promise<Answer> }> {
   const begun = await call("POST", `/box/${key}?uploads`, headers);
   const id = /<UploadId>(\w+)/.exec(begun.text)?.[1] as string;
-  const part = await call("PUT", `/box/${key}?partNumber=1&uploadId=${id}`, {}, "part");
-  const document = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
+  const part = await call("PUT", `/box/${key}?partNumber=${number}&uploadId=${id}`, {}, "part");
+  const document = `<CompleteMultipartUpload><Part><PartNumber>${number}</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`;
   return { begun, id, complete: () => call("POST", `/box/${key}?uploadId=${id}`, headers, document) };
 }
 
@@ -47,6 +48,14 @@ test("an address in an answer begins as the one that was asked", async () => {
     /<Location>([^<]*)</.exec((await (await upload("whole", headers)).complete()).text)?.[1];
   assert.equal(await told({}), `http://127.0.0.1:${door.port}/box/whole`);
   assert.equal(await told({ "x-forwarded-proto": "https" }), `https://127.0.0.1:${door.port}/box/whole`);
+});
+
+test("parts are read by their place, whatever their numbers were", async () => {
+  assert.equal((await (await upload("apart", {}, 7)).complete()).status, 200);
+  const first = await call("GET", "/box/apart?partNumber=1");
+  assert.deepEqual([first.status, first.headers["x-amz-mp-parts-count"], first.text], [206, "1", "part"]);
+  assert.equal((await call("HEAD", "/box/apart?partNumber=1")).status, 206);
+  for (const method of ["GET", "HEAD"]) assert.equal((await call(method, "/box/apart?partNumber=7")).status, 400);
 });
 
 test("who asks after a bucket is told its region, also with a refusal", async () => {

@@ -367,7 +367,7 @@ test("a plus in the name of a source is a space", async () => {
   assert.equal(copied.status, 200);
 });
 
-test("conditions that a presigned address carries hold", async () => {
+test("what a presigned address carries holds: conditions, and headers that were signed and are sent as parameters alone", async () => {
   const timestamp = `${new Date().toISOString().replace(/[-:]/g, "").slice(0, 15)}Z`;
   const scope = { date: timestamp.slice(0, 8), region: "us-east-1", service: "s3" };
   const query = new URLSearchParams({
@@ -376,14 +376,19 @@ test("conditions that a presigned address carries hold", async () => {
     "X-Amz-Credential": `AKMAIN/${scopeText(scope)}`,
     "X-Amz-Date": timestamp,
     "X-Amz-Expires": "60",
-    "X-Amz-SignedHeaders": "host",
+    "X-Amz-SignedHeaders": "host;x-amz-meta-by",
+    "x-amz-meta-by": "aws-sdk 2",
   });
   const path = `/full/once?${query}`;
-  const headers = ["Host", `127.0.0.1:${door.port}`];
-  const signed = { headers: ["host"], payloadHash: "UNSIGNED-PAYLOAD", presigned: true, timestamp, scope };
+  const headers = ["Host", `127.0.0.1:${door.port}`, "x-amz-meta-by", "aws-sdk 2"];
+  const names = ["host", "x-amz-meta-by"];
+  const signed = { headers: names, payloadHash: "UNSIGNED-PAYLOAD", presigned: true, timestamp, scope };
   const request = parseRequest({ method: "PUT", url: path, rawHeaders: headers }, []);
   const [signature] = acceptableSignatures(request, signed, new SigningKeys().derive("", "main-secret", scope));
-  const put = () => call({ method: "PUT", path: `${path}&X-Amz-Signature=${signature}`, body: "a", key: "none" });
+  const put = (change = "") =>
+    call({ method: "PUT", path: `${path.replace("sdk", `sdk${change}`)}&X-Amz-Signature=${signature}`, body: "a", key: "none" });
+  assert.match((await put("s")).text, /<Code>SignatureDoesNotMatch</);
   assert.equal((await put()).status, 200);
+  assert.equal((await call({ method: "HEAD", path: "/full/once" })).headers["x-amz-meta-by"], "aws-sdk 2");
   assert.match((await put()).text, /<Code>PreconditionFailed<.*<Condition>If-None-Match</);
 });

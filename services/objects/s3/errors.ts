@@ -253,6 +253,8 @@ function namesIn(code: S3ErrorCode, details: CloudError["details"]): Record<stri
   const named: [string, unknown][] = [];
   if (code === "InvalidPart" || code === "EntityTooSmall") named.push(["PartNumber", partNumber], ["ETag", etag]);
   if (code === "EntityTooSmall") named.push(["ProposedSize", sizeBytes], ["MinSizeAllowed", leastBytes]);
+  if (code === "XAmzContentSHA256Mismatch")
+    named.push(["ClientComputedContentSHA256", expected], ["S3ComputedContentSHA256", calculated]);
   if (code === "BadDigest") named.push(["ExpectedDigest", expected], ["CalculatedDigest", calculated]);
   return Object.fromEntries(named.filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
 }

@@ -86,6 +86,8 @@ function readFilter(node: XmlNode): LifecycleRule["filter"] {
   const tags = childrenOf(parent, "Tag").map((tag): [string, string] => {
     const [key, value] = [plainText(tag, "Key"), plainText(tag, "Value")];
     if (!key || value === undefined) throw malformed();
+    if (key.length > 128) throw new S3Error("InvalidRequest", "A Tag's Key must be a length between 1 and 128.");
+    if (value.length > 256) throw new S3Error("InvalidRequest", "A Tag's Value must be a length between 0 and 256.");
     return [key, value];
   });
   const [prefix, larger, smaller] = [

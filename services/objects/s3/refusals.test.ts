@@ -154,6 +154,11 @@ test("methods that are none of the resource's, and what is not done at all", () 
       { at: `PUT /full?${name}`, is: "501 NotImplemented" },
     ]),
     { at: "GET /full/ten?torrent", is: "501 NotImplemented" },
+    // Nor a version of what has none.
+    ...["PUT /full/new?", "PUT /full/large?partNumber=1&uploadId={upload}&", "GET /full?", "GET /full?versions&"].map((at) => ({
+      at: `${at}versionId=null`,
+      is: "400 InvalidArgument",
+    })),
     { at: "POST /full/ten?restore", is: "501 NotImplemented" },
     { at: "POST /full/ten?select&select-type=2", is: "501 NotImplemented" },
   ]));
@@ -204,7 +209,7 @@ test("putting objects", async () => {
       "400 InvalidTag",
     ),
     put({ "x-amz-tagging": "a=1&a=2" }, "400 InvalidArgument"),
-    put({ "x-amz-tagging": "a=1,b=2" }, "400 InvalidArgument"),
+    ...["a=1,b=2", "a==1", "=1"].map((tags) => put({ "x-amz-tagging": tags }, "400 InvalidArgument")),
     put({ "x-amz-tagging": "aws:a=1" }, "400 InvalidTag"),
     put({ "x-amz-tagging": `${"k".repeat(129)}=1` }, "400 InvalidTag"),
     put({ "x-amz-tagging": `a=${"v".repeat(257)}` }, "400 InvalidTag"),
@@ -244,7 +249,7 @@ test("reading objects, their parts, ranges and versions", () =>
     { at: "GET /full/ten", headers: { Range: "bytes=0-1,4-5" }, is: "200" },
     { at: "GET /full/ten?partNumber=0", is: "400 InvalidArgument" },
     { at: "GET /full/ten?partNumber=10001", is: "400 InvalidArgument" },
-    { at: "GET /full/ten?partNumber=1", headers: { Range: "bytes=0-1" }, is: "400 InvalidRequest" },
+    { at: "GET /full/ten?partNumber=0", headers: { Range: "bytes=0-1" }, is: "400 InvalidRequest" },
     { at: "GET /full/ten?versionId=", is: "400 InvalidArgument" },
     { at: "GET /full/ten?versionId=no-version", is: "400 InvalidArgument" },
     { at: "GET /full/ten?versionId={upload}", is: "400 InvalidArgument" },
@@ -276,6 +281,7 @@ test("copying", () =>
     copy("/full/%FF", "400 InvalidArgument"),
     copy("/nobody-has-it/key", "404 NoSuchBucket"),
     copy("/full/none", "404 NoSuchKey"),
+    copy("/full/ten", "400 InvalidArgument", { Range: "bytes=0-1" }),
     copy("/versions/gone", "404 NoSuchKey"),
     copy("/versions/gone?versionId={marker}", "400 InvalidRequest"),
     copy("/full/ten", "400 InvalidArgument", { "x-amz-metadata-directive": "MERGE" }),
@@ -500,6 +506,27 @@ test("documents whose content is wrong", () =>
       body: cors("<AllowedOrigin>*.*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"),
       is: "400 InvalidRequest",
     },
+    ...["<ExposeHeader>a b</ExposeHeader>", "<AllowedHeader>a/b</AllowedHeader>"].map((header) => ({
+      at: "PUT /bare?cors",
+      body: cors(`<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>${header}`),
+      is: "400 InvalidRequest",
+    })),
+    {
+      at: "PUT /bare?cors",
+      body: `<CORSConfiguration>${"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>".repeat(101)}</CORSConfiguration>`,
+      is: "400 InvalidRequest",
+    },
+    ...[
+      ["k".repeat(129), "v"],
+      ["k", "v".repeat(257)],
+    ].map(([key, value]) => ({
+      at: "PUT /bare?lifecycle",
+      body: rule("<Expiration><Days>1</Days></Expiration>").replace(
+        "<Filter/>",
+        `<Filter><Tag><Key>${key}</Key><Value>${value}</Value></Tag></Filter>`,
+      ),
+      is: "400 InvalidRequest",
+    })),
     { at: "PUT /bare?tagging", body: tagging(many(51)), is: "400 InvalidTag" },
     { at: "PUT /bare?tagging", body: tagging([["aws:a", "b"]]), is: "400 InvalidTag" },
     // No tags.

@@ -1,4 +1,4 @@
-import { S3Error } from "./errors.ts";
+import { invalidArgument, S3Error } from "./errors.ts";
 import type { S3Operation } from "./operation.ts";
 import { AbortMultipartUpload } from "./operations/AbortMultipartUpload.ts";
 import { CompleteMultipartUpload } from "./operations/CompleteMultipartUpload.ts";
@@ -202,7 +202,12 @@ export function findRoute(request: S3Request): Route {
     throw new S3Error("InvalidArgument", "This operation does not accept partNumber without uploadId");
   const byHeader = request.headers.has("x-amz-copy-source") ? table[`${name} +x-amz-copy-source`] : undefined;
   const operation = byHeader ?? (Object.hasOwn(table, name) ? table[name] : undefined);
-  if (operation) return { name: operation.name || name, operation };
+  if (operation) {
+    const versionId = request.query.get("versionId");
+    if (versionId !== undefined && !ofVersions.has(operation))
+      throw invalidArgument("versionId", versionId, "This operation does not accept a version-id.");
+    return { name: operation.name || name, operation };
+  }
   if (shape === "object" && request.method === "GET" && subresource !== undefined && Object.hasOwn(bucketsAlone, subresource))
     throw new S3Error("InvalidRequest", bucketsAlone[subresource]);
   if (isUnmade(shape, subresource)) throw new S3Error("NotImplemented", `This operation (${name}) is not implemented.`);
@@ -211,6 +216,16 @@ export function findRoute(request: S3Request): Route {
     headers: { Allow: allowed(subresource === undefined ? shape : `${shape}?${subresource}`) },
   });
 }
+
+/** What is done to an object that may be named by its version. */
+const ofVersions: ReadonlySet<S3Operation> = new Set([
+  GetObject,
+  HeadObject,
+  DeleteObject,
+  GetObjectAttributes,
+  ...[GetObjectAcl, PutObjectAcl, GetObjectTagging, PutObjectTagging, DeleteObjectTagging],
+  ...[GetObjectRetention, PutObjectRetention, GetObjectLegalHold, PutObjectLegalHold],
+]);
 
 function subresourceOf(request: S3Request): string | undefined {
   for (const [name, value] of request.query) {

@@ -154,9 +154,14 @@ test("digests that do not fit are refused, each in its own words, and nothing is
   assert.equal(await refused({ "Content-MD5": createHash("md5").update("abd").digest("base64") }), "BadDigest");
   assert.equal(await refused({ "Content-MD5": "short" }), "InvalidDigest");
   assert.equal(await refused({ "x-amz-checksum-crc32": "AAAAAA==" }), "BadDigest");
-  assert.equal(await refused({}, createHash("sha256").update("abd").digest("hex")), "XAmzContentSHA256Mismatch");
+  const [right, other] = ["abc", "abd"].map((text) => createHash("sha256").update(text).digest("hex")) as [string, string];
+  assert.equal(await refused({ "Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA==" }, other), "XAmzContentSHA256Mismatch");
+  const told = (await call({ method: "PUT", path: "/box-one/digest", body: "abc", payloadHash: other })).text;
+  assert.match(told, new RegExp(`<ClientComputed\\w+>${other}<.*<S3Computed\\w+>${right}<`));
   assert.equal(await refused({ "x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": "x" }), "InvalidRequest");
   assert.equal((await call({ path: "/box-one/digest" })).status, 404);
+  const upper = await call({ method: "PUT", path: "/box-one/upper", body: "abc", payloadHash: right.toUpperCase() });
+  assert.equal(upper.status, 200, upper.text);
   const stored = await call({
     method: "PUT",
     path: "/box-one/digest",

@@ -101,6 +101,8 @@ class S3Door {
     };
 
     const seen: Seen = { requestId, beganAtMs: Date.now(), began: performance.now(), notes: {} };
+    // By what held before, as who takes the rules away, or the bucket, is to read the answer.
+    if (message.headers.origin !== undefined) await allowOrigin(message, response, this.#options);
     let answer: S3Response | S3Error;
     try {
       answer = await this.#answer(message, begin, seen);
@@ -113,7 +115,6 @@ class S3Door {
           "s3 request failed",
         );
     }
-    if (message.headers.origin !== undefined) await allowOrigin(message, response, this.#options);
     seen.turnAroundMs = performance.now() - seen.began;
     this.#options.onAnswer?.(seen.operation ?? "other", answer.status, seen.turnAroundMs / 1000);
     this.working.delete(socket);

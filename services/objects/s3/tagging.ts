@@ -55,7 +55,8 @@ export function taggingHeader(request: S3Request): { tags?: Record<string, strin
 function pairsOf(header: string): [string, string][] | undefined {
   try {
     const pairs = queryPairs(header);
-    const isList = new Set(pairs.map(([key]) => key)).size === pairs.length;
+    const isList =
+      new Set(pairs.map(([key]) => key)).size === pairs.length && !header.split("&").some((pair) => /^=|=.*=/.test(pair));
     return isList && pairs.every((pair) => pair.every((text) => allowed.test(text))) ? pairs : undefined;
   } catch {
     return undefined;

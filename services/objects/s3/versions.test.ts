@@ -62,6 +62,10 @@ test("PutBucketVersioning and GetBucketVersioning", async () => {
   assert.equal(await state(), `<VersioningConfiguration ${xmlns}><Status>Enabled</Status></VersioningConfiguration>`);
   await versioning("states", "Suspended");
   assert.match((await state())!, /<Status>Suspended</);
+  const said = "<Status>Suspended</Status><MfaDelete>Disabled</MfaDelete>";
+  await call("PUT", "/states?versioning", `<VersioningConfiguration>${said}</VersioningConfiguration>`);
+  await versioning("states", "Suspended");
+  assert.ok((await state())?.includes(said), "it stays said");
   assert.deepEqual(await refused(versioning("states", "enabled")), [400, "MalformedXML"]);
   assert.deepEqual(await refused(call("PUT", "/states?versioning", "<Other/>")), [400, "MalformedXML"]);
   assert.deepEqual(await refused(call("PUT", "/states?versioning", "<VersioningConfiguration/>")), [
@@ -232,6 +236,11 @@ test("copies of versions, and uploads in parts, in buckets with versions", async
     "x-amz-copy-source": `/copies/k?versionId=${one}`,
   });
   assert.equal(part.headers["x-amz-copy-source-version-id"], one);
+  await bucketWith("nulls", "Suspended");
+  await put("/nulls/k", "null");
+  const second = { "x-amz-copy-source": "/nulls/k?versionId=null" };
+  const ofNull = await call("PUT", `/copies/parts?partNumber=2&uploadId=${uploadId}`, "", second);
+  assert.equal(ofNull.headers["x-amz-copy-source-version-id"], "null");
   const etag = /<ETag>([^<]*)</.exec(part.text)![1]!;
   const done = await call(
     "POST",

@@ -82,14 +82,20 @@ test("a site opens nothing by itself: its policy, its lists and the blocks say w
 });
 
 test("pages, folders and what is not there", async () => {
-  assert.deepEqual((await ask("/")).status, 404, "it is no website yet");
+  const refusalOf = async (site: string) =>
+    /<li>Code: (\w+)</.exec(await (await ask("/", { "x-khmara-website": site })).text())?.[1];
+  assert.equal(await refusalOf("site"), "NoSuchWebsiteConfiguration");
+  assert.equal(await refusalOf("nobody-has-it"), "NoSuchBucket");
   await be({ indexDocument: "index.html", errorDocument: "404.html" });
   assert.deepEqual(await shown("/"), [200, "<h1>Home</h1>"]);
   assert.deepEqual(await shown("/?x=1"), [200, "<h1>Home</h1>"]);
   assert.deepEqual(await shown("/docs/"), [200, "<h1>Docs</h1>"]);
   assert.deepEqual(await shown("/docs/file%20with%20%C3%BC.txt"), [200, "a file"]);
   const moved = await ask("/docs");
-  assert.deepEqual([moved.status, moved.headers.get("location")], [302, "/docs/"]);
+  assert.deepEqual(
+    [moved.status, moved.headers.get("location"), moved.headers.get("x-amz-error-code")],
+    [302, "/docs/", "Found"],
+  );
   assert.deepEqual(await shown("/nothing"), [404, "<h1>Lost</h1>"]);
   assert.deepEqual(await shown("/nothing/"), [404, "<h1>Lost</h1>"]);
   assert.equal((await ask("/docs", {}, "HEAD")).status, 302);
@@ -164,7 +170,8 @@ test("what fails is told as S3 tells it, on the site's own page where there is o
 
   const shut = { Effect: "Deny", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::site/docs/*" };
   await door.backend.configurationUpdate(caller, bucket, { policy: policyOf(everybodyReads, shut) });
-  assert.equal((await ask("/docs/")).headers.get("x-amz-error-code"), "AccessDenied");
+  for (const path of ["/docs/", "/docs"])
+    assert.equal((await ask(path)).headers.get("x-amz-error-code"), "AccessDenied", "a folder whose index is shut is none");
   await be({ indexDocument: "index.html", errorDocument: "404.html" });
   const own = await ask("/docs/");
   assert.deepEqual(

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { CloudError } from "../../../kernel/errors.ts";
 import type { WebsiteConfiguration, WebsiteRule } from "../websites/contract.ts";
 import { anonymousCaller } from "./access/identity.ts";
 import type { S3Backend, S3Bucket } from "./backend.ts";
@@ -31,8 +32,10 @@ export function websiteRequest({ method, rawHeaders, socket, url }: IncomingMess
 export async function answerWebsite(parsed: S3Request, backend: S3Backend, requestId: string): Promise<S3Response> {
   const name = parsed.bucketName;
   const site = await backend.site(name);
-  if (site === undefined)
-    return page(new S3Error("NoSuchWebsiteConfiguration", undefined, { fields: { BucketName: name } }), requestId);
+  if (site === undefined) {
+    const code = (await isBucket(name, backend)) ? "NoSuchWebsiteConfiguration" : "NoSuchBucket";
+    return page(new S3Error(code, undefined, { fields: { BucketName: name } }), requestId);
+  }
   const { bucket, configuration } = site;
   if (parsed.method !== "GET" && parsed.method !== "HEAD")
     return page(
@@ -58,15 +61,24 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend, reque
     isMissing &&
     key === parsed.key &&
     (await backend.store.head(bucket.bucketId, `${key}/${configuration.indexDocument}`)) !== undefined
-  )
-    return redirect(302, `${encodedKey(key)}/`);
-  return redirectionOf(configuration.rules, parsed, scheme, found.status) ?? instead(found, configuration);
+  ) {
+    const folder = await get(`${key}/${configuration.indexDocument}`, true, HeadObject);
+    return folder instanceof S3Error ? failed(folder) : page(ofFolder(`${encodedKey(key)}/`), requestId);
+  }
+  return failed(found);
+
+  async function failed(refused: S3Error): Promise<S3Response> {
+    return redirectionOf(configuration.rules, parsed, scheme, refused.status) ?? instead(refused, configuration);
+  }
 
   /** The page, or why it is not to be had; what is our own fault is thrown. */
-  async function get(wanted: string, plain = false): Promise<S3Response | S3Error> {
+  async function get(
+    wanted: string,
+    plain = false,
+    operation = parsed.method === "HEAD" ? HeadObject : GetObject,
+  ): Promise<S3Response | S3Error> {
     try {
-      const { method } = parsed;
-      const answer = await (method === "HEAD" ? HeadObject : GetObject)(contextOf(parsed, wanted, bucket, backend, plain));
+      const answer = await operation(contextOf(parsed, wanted, bucket, backend, plain));
       const elsewhere = answer.headers?.["x-amz-website-redirect-location"];
       if (elsewhere === undefined) return { ...answer, headers: shownTo(answer.headers) };
       if (answer.body instanceof Readable) answer.body.destroy();
@@ -84,10 +96,16 @@ export async function answerWebsite(parsed: S3Request, backend: S3Backend, reque
     const document = errorDocument === undefined ? undefined : await get(errorDocument, true);
     if (document === undefined || document instanceof S3Error) return page(refused, requestId, document);
     // Its object may lead elsewhere instead.
-    if (document.headers?.["Location"] !== undefined) return document;
-    return { ...document, status: refused.status, headers: { ...document.headers, ...errorHeaders(refused) } };
+    const status = document.headers?.["Location"] === undefined ? refused.status : document.status;
+    return { ...document, status, headers: { ...document.headers, ...errorHeaders(refused) } };
   }
 }
+
+export const isBucket = (name: string, backend: S3Backend): Promise<boolean> =>
+  backend.bucketByName(name).then(
+    () => true,
+    (error: unknown) => !CloudError.is(error, "not_found"),
+  );
 
 /** Marks are not for strangers, though the site's pages are (objectHeaders.ts). */
 function shownTo(headers: S3Response["headers"] = {}): NonNullable<S3Response["headers"]> {
@@ -139,16 +157,30 @@ const redirect = (status: number, location: string): S3Response => ({
   headers: { Location: location, "Content-Length": 0 },
 });
 
-const errorHeaders = ({ code, message }: S3Error): Record<string, string> => ({
+/** What a page tells. */
+interface Told extends Pick<S3Error, "status" | "message" | "headers" | "fields"> {
+  code: string;
+}
+
+/** S3 tells of a folder as of an error. */
+const ofFolder = (location: string): Told => ({
+  status: 302,
+  code: "Found",
+  message: "Resource Found",
+  headers: { Location: location },
+  fields: {},
+});
+
+const errorHeaders = ({ code, message }: Told): Record<string, string> => ({
   "x-amz-error-code": code,
   "x-amz-error-message": message,
 });
 
 /** As S3 writes it, which programs read as much as people do. `nested`: why the site's own page for errors is not shown. */
-function page(error: S3Error, requestId: string, nested?: S3Error): S3Response {
+function page(error: Told, requestId: string, nested?: S3Error): S3Response {
   const title = `${error.status} ${STATUS_CODES[error.status] ?? ""}`;
   const lines = (said: [string, string][]) => said.map(([name, text]) => `<li>${name}: ${escaped(text)}</li>\n`).join("");
-  const told = ({ code, message, fields }: S3Error): [string, string][] => [
+  const told = ({ code, message, fields }: Told): [string, string][] => [
     ["Code", code],
     ["Message", message],
     ...Object.entries(fields),

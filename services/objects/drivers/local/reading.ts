@@ -59,8 +59,8 @@ export function resolveRange(objectBytes: number, range: ByteRange | undefined):
 export function partRange({ parts, sizeBytes }: StoredObject, number: number): ObjectRead["range"] {
   if (parts.length === 0 && number === 1) return resolveRange(sizeBytes, undefined);
   let from = 0;
-  for (const part of parts) {
-    if (part.number === number) return { from, to: from + part.sizeBytes - 1, sizeBytes: part.sizeBytes };
+  for (const [index, part] of parts.entries()) {
+    if (index === number - 1) return { from, to: from + part.sizeBytes - 1, sizeBytes: part.sizeBytes };
     from += part.sizeBytes;
   }
   throw new CloudError("range_not_satisfiable", `The object has no part ${number}.`, { details: { reason: "part_number" } });

@@ -165,9 +165,10 @@ function verify(sums: ContentSums, { md5, sha256Hex, checksum }: ReceiveOptions)
     new CloudError("invalid_argument", `The body does not have the ${algorithm} checksum that came with it.`, {
       details: { reason, algorithm, ...digests },
     });
+  if (sha256Hex !== undefined && sha256Hex.toLowerCase() !== sums.sha256Hex)
+    throw bad("bad_digest", "sha256", { expected: sha256Hex, calculated: sums.sha256Hex });
   if (md5 !== undefined && md5.toLowerCase() !== sums.md5.toString("hex"))
     throw bad("bad_digest", "md5", { expected: md5, calculated: sums.md5.toString("base64") });
-  if (sha256Hex !== undefined && sha256Hex.toLowerCase() !== sums.sha256Hex) throw bad("bad_digest", "sha256");
   const expected = checksum?.expected?.();
   if (checksum !== undefined && expected !== undefined && expected !== sums.checksums[checksum.algorithm])
     throw bad("checksum_mismatch", checksum.algorithm);

@@ -116,6 +116,9 @@ test("a policy lets in others, and its denials hold for everybody but for its ow
   assert.equal(await outcome("PUT", "/shared/in/x", "none", "x"), "AccessDenied");
   assert.equal(await outcome("GET", "/shared/docs/a?response-expires=x", "none"), "InvalidRequest");
   assert.match((await call("GET", "/shared?policyStatus")).text, /<IsPublic>true</);
+  await putPolicy("shared", allow("s3:*BucketPolicy", "shared"));
+  for (const method of ["GET", "PUT", "DELETE"])
+    assert.equal(await outcome(method, "/shared?policy", "other", method === "PUT" ? "{}" : undefined), "MethodNotAllowed");
   const given = policyOf(allow("s3:ListBucket", "shared", { Condition: { StringEquals: { "s3:prefix": "docs/" } } }));
   assert.equal(await outcome("PUT", "/shared?policy", "main", given), 204);
   assert.equal((await call("GET", "/shared?policy")).text, given, "it comes back byte for byte");

@@ -94,6 +94,9 @@ export async function allow(
   if (byRole) return "role";
   context.byGrant = true;
 
+  // A policy gives nobody of another account the policy itself (API Reference, GetBucketPolicy).
+  if (verdict === "allow" && !sameAccount && ownPolicy.has(requirement.action))
+    throw new S3Error("MethodNotAllowed", undefined, { fields: { Method: context.request.method, ResourceType: "POLICY" } });
   const block = blockIn(configuration);
   if (verdict === "allow" && (sameAccount || !(known?.isPublic && block.restrictPublicBuckets))) return "policy";
   if (requirement.acl && configuration.ownership !== "BucketOwnerEnforced") {

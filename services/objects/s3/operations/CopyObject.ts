@@ -31,6 +31,8 @@ export const CopyObject: S3Operation = async (context) => {
   const bucket = await openBucket(context, besidesOf(request, { tagging: replaceTags && request.headers.has("x-amz-tagging") }));
   checkKey(request.key);
   refuseUnsupported(request);
+  const range = request.headers.get("range");
+  if (range !== undefined) throw invalidArgument("Range", range, "RANGE is not supported in Copy!");
   const replace = directive(context, "x-amz-metadata-directive") === "REPLACE";
   const marks = {
     ...(replaceTags && { tags: {}, ...taggingHeader(request) }),
@@ -173,5 +175,5 @@ async function findSource(context: S3Context, { bucketName, key, versionId }: Re
 }
 
 /** Of a source that has a version of its own. */
-export const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
+const sourceVersionHeader = ({ versionId }: StoredObject): Record<string, string> =>
   versionId === undefined || versionId === "null" ? {} : { "x-amz-copy-source-version-id": versionId };

@@ -64,8 +64,7 @@ export const GetObject: S3Operation = async (context) => {
       ...(isPiece || request.headers.get("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED"
         ? {}
         : checksumHeaders(
-            (partNumber === undefined ? undefined : object.parts.find((part) => part.number === partNumber)?.checksums) ??
-              object.checksums,
+            (partNumber === undefined ? undefined : object.parts[partNumber - 1]?.checksums) ?? object.checksums,
             object.checksumType,
           )),
       ...(asked.versionId === undefined && (await expirationHeader(context, bucket, object))),
@@ -80,10 +79,8 @@ export const GetObject: S3Operation = async (context) => {
 /** A part that is not there is told as such, whoever asks. */
 async function withoutKey({ request, backend }: S3Context, bucket: S3Bucket, partNumber: number | undefined): Promise<S3Error> {
   const object = await backend.store.head(bucket.bucketId, request.key, askedVersion(request));
-  const has = object?.parts.some(({ number }) => number === partNumber) ?? false;
-  return partNumber !== undefined && object !== undefined && object.parts.length > 0 && !has
-    ? new S3Error("InvalidPart")
-    : keyMissing();
+  const count = object?.parts.length ?? 0;
+  return partNumber !== undefined && count > 0 && partNumber > count ? new S3Error("InvalidPart") : keyMissing();
 }
 
 /** A failed condition outranks a range that cannot be met (RFC 9110, 13.2.2). */
@@ -98,15 +95,15 @@ async function outOfRange(context: S3Context, bucket: S3Bucket, partNumber: numb
   throw rangeNotSatisfiable(object.sizeBytes, request.headers.get("range") ?? "");
 }
 
-/** The part that a client wants alone; not together with a range. */
+/** The part that a client wants alone, counted from 1 whatever numbers they were uploaded by; not together with a range. */
 export function askedPart(request: S3Request): number | undefined {
   const text = request.query.get("partNumber");
   if (text === undefined) return undefined;
+  if (request.headers.has("range"))
+    throw new S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > 10_000)
     throw invalidArgument("partNumber", text, "Part number must be an integer between 1 and 10000, inclusive");
-  if (request.headers.has("range"))
-    throw new S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
   return number;
 }
 

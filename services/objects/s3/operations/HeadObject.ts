@@ -52,8 +52,7 @@ export const HeadObject: S3Operation = async (context) => {
       ...(asked || request.headers.get("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED"
         ? {}
         : checksumHeaders(
-            (partNumber === undefined ? undefined : object.parts.find((part) => part.number === partNumber)?.checksums) ??
-              object.checksums,
+            (partNumber === undefined ? undefined : object.parts[partNumber - 1]?.checksums) ?? object.checksums,
             object.checksumType,
           )),
       ...(request.query.has("versionId") ? {} : await expirationHeader(context, bucket, object)),
@@ -64,15 +63,11 @@ export const HeadObject: S3Operation = async (context) => {
 };
 
 /** Where a part lies in its object. What was not uploaded in parts is its own part 1. */
-function partRange(
-  parts: { number: number; sizeBytes: number }[],
-  partNumber: number,
-  sizeBytes: number,
-): { from: number; to: number } {
+function partRange(parts: { sizeBytes: number }[], partNumber: number, sizeBytes: number): { from: number; to: number } {
   if (parts.length === 0 && partNumber === 1) return { from: 0, to: sizeBytes - 1 };
   let from = 0;
-  for (const part of parts) {
-    if (part.number === partNumber) return { from, to: from + part.sizeBytes - 1 };
+  for (const [index, part] of parts.entries()) {
+    if (index === partNumber - 1) return { from, to: from + part.sizeBytes - 1 };
     from += part.sizeBytes;
   }
   throw new S3Error("InvalidPart");

@@ -16,10 +16,11 @@ export const ListObjectVersions: S3Operation = async (context) => {
   const delimiter = query.get("delimiter") ?? "";
   const keyMarker = query.get("key-marker") ?? "";
   const versionMarker = query.get("version-id-marker") ?? "";
+  const marked = versionMarker === "" ? {} : checkVersion(versionMarker);
   if (versionMarker !== "" && keyMarker === "")
     throw invalidArgument("version-id-marker", versionMarker, "A version-id marker cannot be specified without a key marker.");
   const key = passOver(keyMarker, prefix, delimiter);
-  const version = versionMarker === "" || key !== keyMarker ? {} : checkVersion(versionMarker);
+  const version = key === keyMarker ? marked : {};
   const list =
     limit === 0
       ? { versions: [], commonPrefixes: [] }

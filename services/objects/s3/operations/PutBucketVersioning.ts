@@ -16,7 +16,8 @@ export const PutBucketVersioning: S3Operation = async (context) => {
   if (status === undefined) throw new S3Error("IllegalVersioningConfigurationException");
   const versioning = states.get(status as "Enabled");
   if (versioning === undefined) throw new S3Error("MalformedXML");
-  if (textOf(node, "MfaDelete") === "Enabled") throw new S3Error("NotImplemented", "MFA delete is not implemented.");
-  await backend.settingsUpdate(caller, bucket, { versioning });
+  const mfaDelete = textOf(node, "MfaDelete");
+  if (mfaDelete === "Enabled") throw new S3Error("NotImplemented", "MFA delete is not implemented.");
+  await backend.settingsUpdate(caller, bucket, { versioning, ...(mfaDelete === "Disabled" && { mfaDelete: "disabled" }) });
   return { status: 200 };
 };

@@ -5,7 +5,7 @@ import { invalidArgument, S3Error } from "../errors.ts";
 import { quote } from "../objectHeaders.ts";
 import { openBucket, type S3Operation, xmlHeaders } from "../operation.ts";
 import { element, xmlDocument, xmlTime } from "../xml.ts";
-import { openSource, sourceVersionHeader } from "./CopyObject.ts";
+import { openSource } from "./CopyObject.ts";
 import { openMultipart, partNumber } from "./UploadPart.ts";
 
 export const UploadPartCopy: S3Operation = async (context) => {
@@ -43,7 +43,12 @@ export const UploadPartCopy: S3Operation = async (context) => {
       });
       return {
         status: 200,
-        headers: { ...xmlHeaders, ...sourceVersionHeader(source.object), ...encryptionHeaders(multipart, request, bucket) },
+        headers: {
+          ...xmlHeaders,
+          // "null" too, of which a copy of the whole tells nothing.
+          ...(source.object.versionId !== undefined && { "x-amz-copy-source-version-id": source.object.versionId }),
+          ...encryptionHeaders(multipart, request, bucket),
+        },
         body: xmlDocument(
           "CopyPartResult",
           element("LastModified", xmlTime(part.modifiedAtMs)),
