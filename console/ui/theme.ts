@@ -92,6 +92,22 @@ export const theme = createTheme({
   },
 });
 
+/** Mantine's light variants (alerts, badges) in the colours of their meaning: its own orange and yellow are too pale to read. */
+const soft = (good: string, warn: string, bad: string, [goodSoft, warnSoft, badSoft]: readonly [string, string, string]) =>
+  Object.fromEntries(
+    (
+      [
+        ["green", good, goodSoft],
+        ["yellow", warn, warnSoft],
+        ["orange", warn, warnSoft],
+        ["red", bad, badSoft],
+      ] as const
+    ).flatMap(([name, text, background]) => [
+      [`--mantine-color-${name}-light-color`, text],
+      [`--mantine-color-${name}-light`, background],
+    ]),
+  );
+
 /** Meaning as variables, so that no page picks a colour by itself. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
@@ -120,6 +136,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#b3261e",
     "--mantine-color-default-border": "#d4d8df",
     "--mantine-color-anchor": "#2047b9",
+    ...soft("#14713c", "#8a5200", "#b3261e", ["#e6f5ec", "#fdf2df", "#fdecea"]),
   },
   dark: {
     "--k-canvas": "#0d0f13",
@@ -150,5 +167,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-default-hover": "#23272e",
     "--mantine-color-default-border": "#343a44",
     "--mantine-color-anchor": "#95b5fb",
+    ...soft("#6cd08f", "#f0b45b", "#ff9088", ["#11291b", "#2f2310", "#351715"]),
   },
 });
